@@ -1,0 +1,2 @@
+//! Reads a whole Pipedrive account, completely and repeatedly.
+pub mod model;

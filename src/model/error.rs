@@ -1,0 +1,205 @@
+//! The one error type. Its kind answers "who must act, and may we try again?".
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Everything that can go wrong, by who must act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The command line is wrong.
+    Usage,
+    /// The configuration is wrong: a key, a company, an account that is closed.
+    Config,
+    /// Pipedrive does not know the token (401).
+    Auth,
+    /// The token is good, but this resource is not open to it: 403, or a feature the plan lacks.
+    Permission,
+    /// The daily budget, or the limit the user set, is spent.
+    Quota,
+    /// Pipedrive answers 5xx, or keeps limiting the rate, after all retries.
+    Upstream,
+    /// Pipedrive cannot be reached.
+    Network,
+    /// Pipedrive refused the request itself (400, 404, 405, 410).
+    Refused,
+    /// An answer is not of the documented form.
+    Shape,
+    /// A state cannot be read, or was written by a newer version.
+    State,
+    /// A file cannot be read or written.
+    Storage,
+    /// The reader of our output went away.
+    Pipe,
+    /// Finished, with something missing that the report names.
+    Incomplete,
+    /// Our own mistake.
+    Bug,
+}
+
+impl Kind {
+    /// Exit code of the standalone commands; documented in the README.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pipe => 0,
+            Self::Incomplete => 3,
+            Self::Usage => 64,
+            Self::State => 65,
+            Self::Upstream | Self::Network | Self::Refused | Self::Shape => 69,
+            Self::Bug => 70,
+            Self::Storage => 74,
+            Self::Quota => 75,
+            Self::Auth | Self::Permission => 77,
+            Self::Config => 78,
+        }
+    }
+
+    /// Whether the whole run ends: nothing else could succeed either.
+    pub const fn stops_the_run(self) -> bool {
+        match self {
+            Self::Usage
+            | Self::Config
+            | Self::Auth
+            | Self::Quota
+            | Self::State
+            | Self::Storage
+            | Self::Pipe
+            | Self::Bug => true,
+            Self::Permission
+            | Self::Upstream
+            | Self::Network
+            | Self::Refused
+            | Self::Shape
+            | Self::Incomplete => false,
+        }
+    }
+
+    /// One lower-case word for reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Auth => "auth",
+            Self::Permission => "permission",
+            Self::Quota => "quota",
+            Self::Upstream => "upstream",
+            Self::Network => "network",
+            Self::Refused => "refused",
+            Self::Shape => "shape",
+            Self::State => "state",
+            Self::Storage => "storage",
+            Self::Pipe => "pipe",
+            Self::Incomplete => "incomplete",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// What went wrong: a kind, a sentence of facts, where, and what caused it.
+///
+/// The sentence is lower case and names things and counts, never record contents or secrets.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    at: Option<String>,
+    status: Option<u16>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// Result with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                at: None,
+                status: None,
+                cause: None,
+            }),
+        }
+    }
+
+    /// Names the place: a path, an endpoint, a configuration key.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.inner.at = Some(place.into());
+        self
+    }
+
+    /// The HTTP status behind it.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.inner.status = Some(status);
+        self
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.cause = Some(cause.into());
+        self
+    }
+
+    /// Who must act.
+    pub fn kind(&self) -> Kind {
+        self.inner.kind
+    }
+
+    /// The HTTP status behind it, if an answer was the cause.
+    pub fn http_status(&self) -> Option<u16> {
+        self.inner.status
+    }
+
+    /// The place it happened, if one was named.
+    pub fn place(&self) -> Option<&str> {
+        self.inner.at.as_deref()
+    }
+
+    /// The sentence and the place, without causes.
+    pub fn summary(&self) -> String {
+        match &self.inner.at {
+            Some(at) => format!("{}: {at}", self.inner.message),
+            None => self.inner.message.clone(),
+        }
+    }
+
+    /// The chain of causes below the summary, one a line; empty if there is none.
+    pub fn causes(&self) -> String {
+        let mut lines = Vec::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            lines.push(cause.to_string());
+            next = cause.source();
+        }
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.inner.kind, self.summary())?;
+        match &self.inner.cause {
+            Some(cause) => write!(f, " ({cause})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}

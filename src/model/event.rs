@@ -1,0 +1,63 @@
+//! What a reader tells: one linear sequence, from which every output is made.
+
+use super::error::Error;
+use super::record::Record;
+use super::resource::Resource;
+use super::state::StreamState;
+use std::time::Duration;
+
+/// Something that happened while resources were read.
+#[derive(Debug)]
+pub enum Event {
+    /// A resource is being read.
+    Started {
+        /// Which.
+        resource: &'static Resource,
+    },
+    /// Rows, with the progress they prove.
+    Batch(Batch),
+    /// Pipedrive limits the rate: nothing comes for this long.
+    Waiting {
+        /// Which resource waits.
+        resource: &'static Resource,
+        /// For how long.
+        pause: Duration,
+    },
+    /// It goes on after waiting.
+    Resumed {
+        /// Which resource goes on.
+        resource: &'static Resource,
+    },
+    /// Something a person should know; nothing is lost by it.
+    Warning {
+        /// About which resource.
+        resource: &'static Resource,
+        /// A sentence without record contents.
+        text: String,
+    },
+    /// A resource was read to its end.
+    Finished {
+        /// Which.
+        resource: &'static Resource,
+        /// Its final state.
+        reached: StreamState,
+    },
+    /// A resource could not be read to its end.
+    Failed {
+        /// Which.
+        resource: &'static Resource,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// Rows of one resource and how far they reach.
+#[derive(Debug)]
+pub struct Batch {
+    /// Whose rows.
+    pub resource: &'static Resource,
+    /// The rows; may be empty when a page held only known ones.
+    pub records: Vec<Record>,
+    /// The state once these rows are safely written, not before.
+    pub reached: StreamState,
+}

@@ -1,0 +1,32 @@
+//! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
+
+mod error;
+mod event;
+mod names;
+mod object;
+mod page;
+mod progress;
+mod record;
+mod resource;
+mod resources;
+mod schema;
+mod settings;
+mod state;
+mod tidy;
+mod time;
+
+pub use error::{Error, Kind, Result};
+pub use event::{Batch, Event};
+pub use names::Names;
+pub use page::{Layout, Next, Page, Surprise};
+pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
+pub use record::{Digest, Record};
+pub use resource::{
+    BATCH_PARENTS_MAX, ByParent, Changes, Column, Custom, Listing, Paging, Parent, Resource, Split,
+    Type,
+};
+pub use schema::{Definition, FieldOption, json_schema};
+pub use settings::{Credentials, CustomFields, Settings};
+pub use state::{STATE_VERSION, StreamState};
+pub use tidy::{Change, Tidy};
+pub use time::Time;

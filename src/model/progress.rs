@@ -1,0 +1,293 @@
+//! How far a listing has been read: a low watermark, and what was delivered at or above it.
+//!
+//! The rule is written down in the README under "Incremental reads". In short: every row below
+//! `since` has been delivered; rows at or above it that went out already are known by key and
+//! digest, so a re-served row is dropped and a second write in the same second is not.
+
+use super::error::{Error, Kind, Result};
+use super::record::{Digest, Record};
+use super::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most keys a listing's progress remembers.
+pub const DELIVERED_MAX: usize = 10_000;
+
+/// How far one listing has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every row below this has been delivered.
+    pub since: Option<Time>,
+    /// The newest time delivered, for people and tools to look at; nothing depends on it.
+    pub update_time: Option<Time>,
+    /// A full walk that has begun and not ended.
+    pub walk: Option<Walk>,
+    /// A full walk that has ended, for reads that are full every time.
+    pub done: bool,
+    delivered: BTreeMap<String, Mark>,
+    /// Delivered rows that carry no readable time.
+    untimed: BTreeMap<String, Digest>,
+}
+
+/// Where a full walk is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walk {
+    /// What `since` becomes when the walk ends: any edit after its start carries at least this
+    /// time. `None` for a listing without times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// The cursor of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The offset of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// The last keys before the next page, by which an offset walk finds its place again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    digest: Digest,
+    /// Never earlier than the row's own time.
+    time: Time,
+}
+
+/// What of a page goes out, and what is to be said about it.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// The rows to deliver, in order.
+    pub records: Vec<Record>,
+    /// How many rows lie at or after the run's bound and are left to the next run.
+    pub postponed: usize,
+    /// More rows share one second than can be remembered: they may repeat on the next run.
+    pub overflow: bool,
+}
+
+impl Progress {
+    /// A listing of which only rows from this time on are wanted.
+    pub fn starting_at(start: Time) -> Self {
+        Self { since: Some(start.whole_second()), ..Self::default() }
+    }
+
+    /// Takes a page of an ascending walk: decides what goes out and moves the watermark.
+    ///
+    /// `since` follows the newest time by `overlap` seconds, never backwards. `last` is the newest
+    /// time of the pages before; a row older than it is a [`Kind::Shape`] error, for then the
+    /// list is not sorted as it claims and a watermark would lie.
+    pub fn ascend(
+        &mut self,
+        records: Vec<Record>,
+        last: &mut Option<Time>,
+        bound: Time,
+        overlap: i64,
+    ) -> Result<Delivery> {
+        for time in records.iter().filter_map(|record| record.time) {
+            if last.is_some_and(|last| time < last) {
+                return Err(Error::new(Kind::Shape, "list claims to be sorted by time and is not"));
+            }
+            *last = Some(time);
+        }
+        let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
+        let reached = newest.map(|newest| newest.plus_seconds(-overlap).whole_second());
+        let since = self.since.max(reached);
+        let mut delivery = self.decide(records, bound, since);
+        self.reach(since, newest);
+        delivery.overflow |= self.shrink(self.update_time);
+        Ok(delivery)
+    }
+
+    /// Takes a page of a full walk, in whatever order: decides what goes out. The watermark moves
+    /// when the walk ends.
+    pub fn walk(&mut self, records: Vec<Record>, bound: Time) -> Delivery {
+        let coming = self.walk.as_ref().and_then(|walk| walk.since);
+        let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
+        let mut delivery = self.decide(records, bound, coming);
+        self.update_time = self.update_time.max(newest);
+        if self.delivered.len() + self.untimed.len() > DELIVERED_MAX {
+            // Only up to the time the walk began with: a row passed earlier may have been edited
+            // since, and that edit carries at least this time.
+            delivery.overflow = self.shrink(None);
+        }
+        delivery
+    }
+
+    /// Remembers rows that are told apart by key alone, and drops those known already: for
+    /// listings in which one row can stand several times.
+    pub fn once(&mut self, records: Vec<Record>) -> Delivery {
+        let mut delivery = Delivery::default();
+        for record in records {
+            let Some(key) = &record.key else {
+                delivery.records.push(record);
+                continue;
+            };
+            if self.untimed.contains_key(key) {
+                continue;
+            }
+            if self.untimed.len() < DELIVERED_MAX {
+                self.untimed.insert(key.clone(), Digest::of(&[]));
+            } else {
+                delivery.overflow = true;
+            }
+            delivery.records.push(record);
+        }
+        delivery
+    }
+
+    /// Ends a full walk: what it promised becomes the watermark.
+    pub fn finish_walk(&mut self) {
+        if let Some(walk) = self.walk.take() {
+            self.reach(self.since.max(walk.since), None);
+        }
+    }
+
+    /// How many rows are remembered.
+    pub fn remembered(&self) -> usize {
+        self.delivered.len() + self.untimed.len()
+    }
+
+    /// Sorts rows into what goes out, what is known, and what is left to the next run. Rows that
+    /// go out at or above `keep` are remembered.
+    fn decide(&mut self, records: Vec<Record>, bound: Time, keep: Option<Time>) -> Delivery {
+        let mut delivery =
+            Delivery { records: Vec::with_capacity(records.len()), ..Delivery::default() };
+        for record in records {
+            if record.time.is_some_and(|time| time >= bound) {
+                delivery.postponed += 1;
+            } else if !self.knows(&record) {
+                self.remember(&record, keep);
+                delivery.records.push(record);
+            }
+        }
+        delivery
+    }
+
+    fn knows(&self, record: &Record) -> bool {
+        if let (Some(time), Some(since)) = (record.time, self.since)
+            && time < since
+        {
+            return true;
+        }
+        let Some(key) = &record.key else {
+            return false;
+        };
+        let digest = match self.delivered.get(key) {
+            Some(mark) => mark.digest,
+            None => match self.untimed.get(key) {
+                Some(digest) => *digest,
+                None => return false,
+            },
+        };
+        digest == record.digest()
+    }
+
+    fn remember(&mut self, record: &Record, keep: Option<Time>) {
+        let Some(key) = &record.key else {
+            return;
+        };
+        match record.time {
+            Some(time) if keep.is_some_and(|keep| time >= keep) => {
+                let mark = Mark { digest: record.digest(), time };
+                self.delivered.insert(key.clone(), mark);
+                self.untimed.remove(key);
+            }
+            Some(_) => {}
+            None => {
+                self.untimed.insert(key.clone(), record.digest());
+            }
+        }
+    }
+
+    fn reach(&mut self, since: Option<Time>, newest: Option<Time>) {
+        self.update_time = self.update_time.max(newest);
+        if since > self.since {
+            self.since = since;
+        }
+        if let Some(since) = self.since {
+            self.delivered.retain(|_, mark| mark.time >= since);
+        }
+    }
+
+    /// Brings what is remembered under [`DELIVERED_MAX`]: first by giving up the overlap, down to
+    /// the second of `boundary`, then by forgetting. `true` when rows were forgotten that the next
+    /// run may be served again.
+    fn shrink(&mut self, boundary: Option<Time>) -> bool {
+        if self.remembered() <= DELIVERED_MAX {
+            return false;
+        }
+        if let Some(boundary) = boundary {
+            self.reach(Some(boundary.whole_second()), None);
+        }
+        while self.delivered.len() > DELIVERED_MAX {
+            self.delivered.pop_first();
+        }
+        let room = DELIVERED_MAX - self.delivered.len();
+        let forgot = self.untimed.len() > room || self.delivered.len() == DELIVERED_MAX;
+        while self.untimed.len() > room {
+            self.untimed.pop_last();
+        }
+        forgot
+    }
+}
+
+/// The form of a progress inside a state.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update_time: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    untimed: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    walk: Option<Walk>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<bool>,
+}
+
+impl Serialize for Progress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |digest: &Digest| digest.to_string();
+        Stored {
+            update_time: self.update_time,
+            since: self.since,
+            delivered: (!self.delivered.is_empty()).then(|| {
+                self.delivered.iter().map(|(k, m)| (k.clone(), text(&m.digest))).collect()
+            }),
+            untimed: (!self.untimed.is_empty())
+                .then(|| self.untimed.iter().map(|(k, d)| (k.clone(), text(d))).collect()),
+            walk: self.walk.clone(),
+            done: self.done.then_some(true),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Progress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        let digest = |text: &str| {
+            Digest::parse(text).ok_or_else(|| serde::de::Error::custom("not a digest of 16 digits"))
+        };
+        // A mark's own time is not stored: the newest time delivered bounds it from above, so it
+        // is kept at worst longer than needed.
+        let time = stored.update_time.max(stored.since).unwrap_or(Time::EPOCH);
+        let mut progress = Self {
+            since: stored.since,
+            update_time: stored.update_time,
+            walk: stored.walk,
+            done: stored.done.unwrap_or(false),
+            ..Self::default()
+        };
+        for (key, text) in stored.delivered.unwrap_or_default() {
+            progress.delivered.insert(key, Mark { digest: digest(&text)?, time });
+        }
+        for (key, text) in stored.untimed.unwrap_or_default() {
+            progress.untimed.insert(key, digest(&text)?);
+        }
+        Ok(progress)
+    }
+}

@@ -1,0 +1,240 @@
+//! What a resource is: one row of facts from which everything else follows.
+
+use super::resources;
+
+/// One stream of an account: what to ask for, how it changes, what its records look like.
+///
+/// Requests, catalog, JSON Schema, the sandbox's endpoint and data, token estimates and the table
+/// in the docs are all derived from this row, so adding a resource means adding a row.
+#[derive(Debug)]
+pub struct Resource {
+    /// Stream name, snake_case, as users of the Airbyte connector know it: `deal_fields`.
+    pub name: &'static str,
+    /// File stem in a backup: `dealFields`.
+    pub file: &'static str,
+    /// The lists a full read walks, in this order. More than one where Pipedrive splits the rows
+    /// of one thing over several lists (live and archived deals, the four mail folders).
+    pub listings: &'static [Listing],
+    /// Columns that identify a row, never null.
+    pub key: &'static [&'static str],
+    /// Column that says when the row last changed, where there is one.
+    pub cursor: Option<&'static str>,
+    /// Name of the resource that defines this one's custom fields.
+    pub fields: Option<&'static str>,
+    /// Where custom field values are found in a record.
+    pub custom: Custom,
+    /// The resource whose rows this one is asked for by, for lists that exist per parent only.
+    pub parent: Option<Parent>,
+    /// OAuth scope that opens it (API facts 1.4). `admin` also marks what a token of a user
+    /// without admin rights is refused.
+    pub scope: &'static str,
+    /// Whether it is read only when named: one request per parent row at a price that nobody
+    /// should pay by accident.
+    pub on_request: bool,
+    /// Top-level columns in the order the API sends them.
+    pub columns: &'static [Column],
+}
+
+/// One list endpoint, as it may be asked.
+#[derive(Debug)]
+pub struct Listing {
+    /// Name of this list inside the state of its stream; `all` where there is only one.
+    pub name: &'static str,
+    /// Path below the host. `{id}` stands for the parent's key.
+    pub path: &'static str,
+    /// How the next page is asked for.
+    pub paging: Paging,
+    /// Tokens one call costs, whatever its page size (API facts 4.3).
+    pub cost: u32,
+    /// Most rows a page may hold; 0 for a list that is not paged.
+    pub limit: u32,
+    /// Query parameters the endpoint knows besides paging; v2 answers 400 to any other.
+    pub query: &'static [&'static str],
+    /// Parameters sent with every request.
+    pub ask: &'static [(&'static str, &'static str)],
+    /// Values tried one after the other in place of one of `ask` when the API refuses it (400).
+    pub split: Option<Split>,
+    /// How changes are found.
+    pub changes: Changes,
+    /// The sort parameter that makes a full walk stable, if the endpoint has one.
+    pub by_id: &'static [(&'static str, &'static str)],
+}
+
+/// A parameter whose combined value may be refused, and the single values that cover the same rows.
+#[derive(Debug)]
+pub struct Split {
+    /// The parameter's name.
+    pub param: &'static str,
+    /// The values to walk one after the other.
+    pub values: &'static [&'static str],
+}
+
+/// Where the next page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// `additional_data.next_cursor`: v2, and the changelogs of v1.
+    Cursor,
+    /// `start` and `limit`: v1.
+    Offset,
+    /// The whole list in one answer.
+    Plain,
+    /// The whole list in one answer, under `data.goals`.
+    Goals,
+}
+
+/// How rows that changed since the last run are found (the classes of the incremental rule).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// `updated_since` and `updated_until`, sorted by `update_time`.
+    Window,
+    /// `updated_since`, sorted; the upper bound is ours to apply.
+    Since,
+    /// `updated_since` on an offset-paged list: paged by key, since offsets shift under edits.
+    SinceByKey,
+    /// Sorted newest first, read down to the low watermark.
+    NewestFirst,
+    /// No filter by time: read in full every time.
+    Snapshot,
+}
+
+/// Where a record carries its custom fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Custom {
+    /// There are none.
+    None,
+    /// An object `custom_fields` keyed by hash (v2).
+    Nested,
+    /// `<hash>` and `<hash>_<part>` keys beside the others (v1 leads).
+    Flat,
+}
+
+/// How a list per parent is asked for.
+#[derive(Debug)]
+pub struct Parent {
+    /// Name of the resource whose rows are the parents.
+    pub resource: &'static str,
+    /// How parents' keys enter the request.
+    pub ask: ByParent,
+    /// Column that receives the parent's key where the API's row does not carry it.
+    pub column: Option<&'static str>,
+    /// Column that receives a digest of parent and row, for rows that have no key at all.
+    pub digest: Option<&'static str>,
+}
+
+/// How parents' keys enter the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByParent {
+    /// One request per parent, its key in the path.
+    Path,
+    /// One request per parent, its key in this query parameter.
+    Query(&'static str),
+    /// One request for up to [`BATCH_PARENTS_MAX`] parents, their keys comma-separated.
+    Batch(&'static str),
+}
+
+/// Parents per call of a batched child list: the API's limit for `deal_ids`.
+pub const BATCH_PARENTS_MAX: usize = 100;
+
+/// A top-level key of a record.
+#[derive(Debug)]
+pub struct Column {
+    /// The key.
+    pub name: &'static str,
+    /// What its value is, when not null.
+    pub ty: Type,
+    /// Whether the API may leave the key out.
+    pub optional: bool,
+}
+
+/// What a value is. Every column but the key may be null.
+#[derive(Debug, Clone, Copy)]
+pub enum Type {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A number.
+    Num,
+    /// Text.
+    Text,
+    /// `YYYY-MM-DD`, no zone.
+    Date,
+    /// RFC 3339 with `Z`, whole seconds (v2) or milliseconds (leads, projects).
+    Time,
+    /// `YYYY-MM-DD HH:MM:SS` in UTC, no zone (v1); becomes RFC 3339 on the wire.
+    Naked,
+    /// `HH:MM` or `HH:MM:SS`, a time of day or a duration: stays text.
+    Clock,
+    /// A list of one type.
+    List(&'static Type),
+    /// An object with these keys.
+    Object(&'static [Column]),
+    /// Text, or an object in some accounts (`lost_reason`).
+    TextOrObject,
+    /// A whole number or text (option ids: `31` or `"open"`).
+    IntOrText,
+    /// Whatever the API sends: too many shapes to promise one.
+    Json,
+}
+
+impl Resource {
+    /// All resources, in the order they are documented.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        resources::TABLE.iter().flat_map(|group| group.iter())
+    }
+
+    /// The resource of this stream name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::all().find(|resource| resource.name == name)
+    }
+
+    /// The parent's row, for a list per parent.
+    ///
+    /// # Panics
+    ///
+    /// When the table names a parent that is not in it, which a test rules out.
+    pub fn parent_resource(&self) -> Option<&'static Self> {
+        self.parent.as_ref().map(|parent| {
+            Self::named(parent.resource).expect("the table names only parents that are in it")
+        })
+    }
+
+    /// Whether a run can read what changed since the last one: by itself, or through its parents.
+    pub fn incremental(&self) -> bool {
+        let watched = self.parent_resource().unwrap_or(self);
+        watched.listings.iter().all(|listing| listing.changes != Changes::Snapshot)
+    }
+
+    /// Whether one row can stand in several of its listings at a time.
+    pub fn overlapping(&self) -> bool {
+        self.listings.len() > 1 && !self.incremental()
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+impl Listing {
+    /// Whether rows can be asked for in the order of their keys.
+    pub fn walks_by_id(&self) -> bool {
+        !self.by_id.is_empty()
+    }
+}
+
+impl Type {
+    /// Whether a JSON value that starts with this byte is of the type.
+    pub fn takes(self, first: u8) -> bool {
+        match self {
+            Self::Bool => matches!(first, b't' | b'f'),
+            Self::Int | Self::Num => matches!(first, b'-' | b'0'..=b'9'),
+            Self::Text | Self::Date | Self::Time | Self::Naked | Self::Clock => first == b'"',
+            Self::List(_) => first == b'[',
+            Self::Object(_) => first == b'{',
+            Self::TextOrObject => matches!(first, b'"' | b'{'),
+            Self::IntOrText => matches!(first, b'"' | b'-' | b'0'..=b'9'),
+            Self::Json => true,
+        }
+    }
+}

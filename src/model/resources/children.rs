@@ -1,0 +1,342 @@
+//! Lists that exist per parent row only: read for the parents that changed.
+
+use super::shapes::{BY_ID_V2, OFFSET, PLAIN, ROW, V2, col, opt};
+use crate::model::resource::{ByParent, Listing, Paging, Parent, Resource, Type};
+use Type::{Bool, Date, Int, Json, List, Naked, Num, Object, Text, Time};
+
+/// Rows of one parent a request, the parent's key in the path.
+const fn per(resource: &'static str, column: Option<&'static str>) -> Parent {
+    Parent { resource, ask: ByParent::Path, column, digest: None }
+}
+
+/// A field history: rows without a key, so a digest of parent and row stands in.
+macro_rules! changelog {
+    ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal) => {
+        Resource {
+            name: $name,
+            file: $file,
+            listings: &[Listing { path: $path, paging: Paging::Cursor, cost: 20, ..V2 }],
+            key: &["change_id"],
+            cursor: Some("time"),
+            parent: Some(Parent {
+                resource: $parent,
+                ask: ByParent::Path,
+                column: Some($column),
+                digest: Some("change_id"),
+            }),
+            scope: "recents:read",
+            on_request: true,
+            columns: &[
+                col("change_id", Text),
+                col($column, Int),
+                col("field_key", Text),
+                col("old_value", Json),
+                col("new_value", Json),
+                col("actor_user_id", Int),
+                col("time", Naked),
+                opt("change_source", Text),
+                opt("change_source_user_agent", Text),
+                col("is_bulk_update_flag", Bool),
+            ],
+            ..ROW
+        }
+    };
+}
+
+macro_rules! followers {
+    ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal, $scope:literal) => {
+        Resource {
+            name: $name,
+            file: $file,
+            listings: &[Listing { path: $path, ..V2 }],
+            key: &[$column, "user_id"],
+            cursor: Some("add_time"),
+            parent: Some(per($parent, Some($column))),
+            scope: $scope,
+            on_request: true,
+            columns: &[col($column, Int), col("user_id", Int), col("add_time", Time)],
+            ..ROW
+        }
+    };
+}
+
+pub(super) static RESOURCES: &[Resource] = &[
+    Resource {
+        name: "deal_products",
+        file: "dealProducts",
+        listings: &[Listing {
+            path: "/api/v2/deals/products",
+            query: &["deal_ids", "sort_by", "sort_direction"],
+            by_id: BY_ID_V2,
+            ..V2
+        }],
+        cursor: Some("update_time"),
+        parent: Some(Parent {
+            resource: "deals",
+            ask: ByParent::Batch("deal_ids"),
+            column: None,
+            digest: None,
+        }),
+        scope: "deals:read",
+        columns: &[
+            col("id", Int),
+            col("deal_id", Int),
+            // A purged product leaves its columns null.
+            col("product_id", Int),
+            col("product_variation_id", Int),
+            col("name", Text),
+            opt("order_nr", Int),
+            col("quantity", Num),
+            col("item_price", Num),
+            col("sum", Num),
+            col("currency", Text),
+            col("discount", Num),
+            col("discount_type", Text),
+            col("tax", Num),
+            col("tax_method", Text),
+            col("is_enabled", Bool),
+            col("comments", Text),
+            opt("billing_frequency", Text),
+            opt("billing_frequency_cycles", Int),
+            opt("billing_start_date", Date),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "deal_installments",
+        file: "dealInstallments",
+        listings: &[Listing {
+            path: "/api/v2/deals/installments",
+            query: &["deal_ids", "sort_by", "sort_direction"],
+            by_id: BY_ID_V2,
+            ..V2
+        }],
+        parent: Some(Parent {
+            resource: "deals",
+            ask: ByParent::Batch("deal_ids"),
+            column: None,
+            digest: None,
+        }),
+        scope: "deals:read",
+        columns: &[
+            col("id", Int),
+            col("deal_id", Int),
+            col("amount", Num),
+            col("billing_date", Date),
+            col("description", Text),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "product_variations",
+        file: "productVariations",
+        listings: &[Listing { path: "/api/v2/products/{id}/variations", ..V2 }],
+        parent: Some(per("products", None)),
+        scope: "products:read",
+        columns: &[
+            col("id", Int),
+            col("name", Text),
+            col("product_id", Int),
+            col("prices", List(&VARIATION_PRICE)),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "organization_relationships",
+        file: "organizationRelationships",
+        listings: &[Listing {
+            path: "/api/v1/organizationRelationships",
+            query: &["org_id"],
+            ..PLAIN
+        }],
+        cursor: Some("update_time"),
+        // A relationship is listed by both of its organizations and has one id.
+        parent: Some(Parent {
+            resource: "organizations",
+            ask: ByParent::Query("org_id"),
+            column: None,
+            digest: None,
+        }),
+        scope: "contacts:read",
+        on_request: true,
+        columns: &[
+            col("id", Int),
+            col("type", Text),
+            col("rel_owner_org_id", RELATED),
+            col("rel_linked_org_id", RELATED),
+            col("add_time", Naked),
+            col("update_time", Naked),
+            col("active_flag", Bool),
+            opt("calculated_type", Text),
+            opt("calculated_related_org_id", Int),
+            opt("related_organization_name", Text),
+        ],
+        ..ROW
+    },
+    changelog!(
+        "deal_changelog",
+        "dealChangelog",
+        "deals",
+        "/api/v1/deals/{id}/changelog",
+        "deal_id"
+    ),
+    changelog!(
+        "person_changelog",
+        "personChangelog",
+        "persons",
+        "/api/v1/persons/{id}/changelog",
+        "person_id"
+    ),
+    changelog!(
+        "organization_changelog",
+        "organizationChangelog",
+        "organizations",
+        "/api/v1/organizations/{id}/changelog",
+        "org_id"
+    ),
+    Resource {
+        name: "deal_participants",
+        file: "dealParticipants",
+        listings: &[Listing { path: "/api/v1/deals/{id}/participants", cost: 10, ..OFFSET }],
+        cursor: Some("add_time"),
+        parent: Some(per("deals", Some("deal_id"))),
+        scope: "deals:read",
+        on_request: true,
+        columns: &[
+            col("deal_id", Int),
+            col("id", Int),
+            col("person_id", Json),
+            opt("person", Json),
+            opt("related_item_type", Text),
+            opt("related_item_id", Int),
+            opt("related_item_data", Json),
+            col("add_time", Naked),
+            col("active_flag", Bool),
+            col("added_by_user_id", Json),
+        ],
+        ..ROW
+    },
+    followers!(
+        "deal_followers",
+        "dealFollowers",
+        "deals",
+        "/api/v2/deals/{id}/followers",
+        "deal_id",
+        "deals:read"
+    ),
+    followers!(
+        "person_followers",
+        "personFollowers",
+        "persons",
+        "/api/v2/persons/{id}/followers",
+        "person_id",
+        "contacts:read"
+    ),
+    followers!(
+        "organization_followers",
+        "organizationFollowers",
+        "organizations",
+        "/api/v2/organizations/{id}/followers",
+        "org_id",
+        "contacts:read"
+    ),
+    followers!(
+        "product_followers",
+        "productFollowers",
+        "products",
+        "/api/v2/products/{id}/followers",
+        "product_id",
+        "products:read"
+    ),
+    Resource {
+        name: "note_comments",
+        file: "noteComments",
+        listings: &[Listing { path: "/api/v1/notes/{id}/comments", ..OFFSET }],
+        key: &["uuid"],
+        cursor: Some("update_time"),
+        parent: Some(per("notes", None)),
+        scope: "deals:read",
+        on_request: true,
+        columns: &[
+            col("uuid", Text),
+            col("active_flag", Bool),
+            col("add_time", Time),
+            col("update_time", Time),
+            col("content", Text),
+            col("object_id", Text),
+            col("object_type", Text),
+            col("user_id", Int),
+            opt("updater_id", Int),
+            opt("company_id", Int),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "mail_messages",
+        file: "mailMessages",
+        listings: &[Listing { path: "/api/v1/mailbox/mailThreads/{id}/mailMessages", ..PLAIN }],
+        parent: Some(per("mail_threads", None)),
+        scope: "mail:read",
+        on_request: true,
+        columns: &[
+            col("id", Int),
+            col("from", List(&PARTY)),
+            col("to", List(&PARTY)),
+            col("cc", List(&PARTY)),
+            col("bcc", List(&PARTY)),
+            opt("body_url", Text),
+            col("account_id", Text),
+            col("user_id", Int),
+            col("mail_thread_id", Int),
+            col("subject", Text),
+            col("snippet", Text),
+            opt("mail_tracking_status", Text),
+            opt("mail_link_tracking_enabled_flag", Int),
+            col("read_flag", Int),
+            opt("draft", Json),
+            col("draft_flag", Int),
+            col("synced_flag", Int),
+            col("deleted_flag", Int),
+            col("has_body_flag", Int),
+            col("sent_flag", Int),
+            col("sent_from_pipedrive_flag", Int),
+            col("smart_bcc_flag", Int),
+            col("has_attachments_flag", Int),
+            opt("has_inline_attachments_flag", Int),
+            opt("has_real_attachments_flag", Int),
+            col("message_time", Time),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+];
+
+const VARIATION_PRICE: Type = Object(&[
+    col("product_variation_id", Int),
+    col("price", Num),
+    col("currency", Text),
+    col("cost", Num),
+    opt("direct_cost", Num),
+    opt("notes", Text),
+]);
+
+const RELATED: Type = Object(&[
+    col("name", Text),
+    col("people_count", Int),
+    col("owner_id", Int),
+    opt("address", Text),
+    opt("cc_email", Text),
+    col("value", Int),
+]);
+
+const PARTY: Type = Object(&[
+    col("id", Int),
+    col("email_address", Text),
+    col("name", Text),
+    opt("linked_person_id", Int),
+    opt("linked_person_name", Text),
+    opt("mail_message_party_id", Int),
+]);

@@ -1,0 +1,145 @@
+//! Projects, an add-on of some plans: v2.
+
+use super::shapes::{CUSTOM_FIELDS, FIELD_COLUMNS, INTS, PLAIN, ROW, V2, col, opt};
+use crate::model::resource::{ByParent, Custom, Listing, Parent, Resource, Type};
+use Type::{Bool, Date, Int, Text, Time};
+
+const PROJECT_STATES: &[(&str, &str)] = &[("status", "open,completed,canceled,deleted")];
+
+pub(super) static RESOURCES: &[Resource] = &[
+    Resource {
+        name: "projects",
+        file: "projects",
+        listings: &[
+            Listing {
+                name: "live",
+                path: "/api/v2/projects",
+                query: &["filter_id", "status", "phase_id", "deal_id", "person_id", "org_id"],
+                ask: PROJECT_STATES,
+                ..V2
+            },
+            Listing {
+                name: "archived",
+                path: "/api/v2/projects/archived",
+                query: &["filter_id", "status", "phase_id"],
+                ask: PROJECT_STATES,
+                ..V2
+            },
+        ],
+        cursor: Some("update_time"),
+        fields: Some("project_fields"),
+        custom: Custom::Nested,
+        scope: "projects:read",
+        columns: &[
+            col("id", Int),
+            col("title", Text),
+            col("description", Text),
+            col("status", Text),
+            col("board_id", Int),
+            col("phase_id", Int),
+            col("owner_id", Int),
+            opt("start_date", Date),
+            opt("end_date", Date),
+            col("deal_ids", INTS),
+            col("person_ids", INTS),
+            col("org_ids", INTS),
+            col("label_ids", INTS),
+            opt("health_status", Int),
+            col("add_time", Time),
+            col("update_time", Time),
+            opt("status_change_time", Time),
+            opt("archive_time", Time),
+            opt("custom_fields", CUSTOM_FIELDS),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "tasks",
+        file: "tasks",
+        listings: &[Listing {
+            path: "/api/v2/tasks",
+            query: &["is_done", "is_milestone", "assignee_id", "project_id", "parent_task_id"],
+            ..V2
+        }],
+        cursor: Some("update_time"),
+        scope: "projects:read",
+        columns: &[
+            col("id", Int),
+            col("title", Text),
+            col("creator_id", Int),
+            opt("description", Text),
+            col("project_id", Int),
+            col("is_done", Bool),
+            col("is_milestone", Bool),
+            opt("due_date", Date),
+            opt("start_date", Date),
+            opt("parent_task_id", Int),
+            col("assignee_ids", INTS),
+            opt("priority", Int),
+            col("add_time", Time),
+            col("update_time", Time),
+            opt("marked_as_done_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "boards",
+        file: "boards",
+        listings: &[Listing { path: "/api/v2/boards", cost: 10, ..PLAIN }],
+        scope: "projects:read",
+        columns: &[
+            col("id", Int),
+            col("name", Text),
+            col("order_nr", Int),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "phases",
+        file: "phases",
+        listings: &[Listing { path: "/api/v2/phases", cost: 10, query: &["board_id"], ..PLAIN }],
+        parent: Some(Parent {
+            resource: "boards",
+            ask: ByParent::Query("board_id"),
+            column: None,
+            digest: None,
+        }),
+        scope: "projects:read",
+        columns: &[
+            col("id", Int),
+            col("name", Text),
+            col("board_id", Int),
+            col("order_nr", Int),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "project_templates",
+        file: "projectTemplates",
+        listings: &[Listing { path: "/api/v2/projectTemplates", ..V2 }],
+        scope: "projects:read",
+        columns: &[
+            col("id", Int),
+            col("title", Text),
+            col("description", Text),
+            col("projects_board_id", Int),
+            col("owner_id", Int),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "project_fields",
+        file: "projectFields",
+        listings: &[Listing { path: "/api/v2/projectFields", ..V2 }],
+        key: &["field_code"],
+        scope: "projects:read",
+        columns: FIELD_COLUMNS,
+        ..ROW
+    },
+];

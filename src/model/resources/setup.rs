@@ -1,0 +1,281 @@
+//! How an account is set up: field definitions, labels, roles, goals, filters, webhooks.
+
+use super::shapes::{
+    DURATION, FIELD_COLUMNS, FIELD_V1_COLUMNS, INTS, OFFSET, PLAIN, ROW, V2, col, opt,
+};
+use crate::model::resource::{Column, Listing, Paging, Resource, Type};
+use Type::{Bool, Int, Naked, Num, Object, Text, Time};
+
+const RICH: &[(&str, &str)] =
+    &[("include_fields", "ui_visibility,important_fields,required_fields")];
+const POOR: &[(&str, &str)] = &[("include_fields", "ui_visibility")];
+
+/// A v2 field dictionary.
+const fn dictionary(
+    name: &'static str,
+    file: &'static str,
+    scope: &'static str,
+    listings: &'static [Listing],
+) -> Resource {
+    Resource { name, file, scope, listings, key: &["field_code"], columns: FIELD_COLUMNS, ..ROW }
+}
+
+const fn fields(path: &'static str, ask: &'static [(&'static str, &'static str)]) -> Listing {
+    Listing { path, ask, query: &["include_fields"], ..V2 }
+}
+
+pub(super) static RESOURCES: &[Resource] = &[
+    dictionary("deal_fields", "dealFields", "deals:read", &[fields("/api/v2/dealFields", RICH)]),
+    dictionary(
+        "person_fields",
+        "personFields",
+        "contacts:read",
+        &[fields("/api/v2/personFields", RICH)],
+    ),
+    dictionary(
+        "organization_fields",
+        "organizationFields",
+        "contacts:read",
+        &[fields("/api/v2/organizationFields", RICH)],
+    ),
+    dictionary(
+        "product_fields",
+        "productFields",
+        "products:read",
+        &[fields("/api/v2/productFields", POOR)],
+    ),
+    dictionary(
+        "activity_fields",
+        "activityFields",
+        "activities:read",
+        &[fields("/api/v2/activityFields", POOR)],
+    ),
+    Resource {
+        name: "lead_fields",
+        file: "leadFields",
+        listings: &[Listing { path: "/api/v1/leadFields", ..OFFSET }],
+        key: &["key"],
+        scope: "leads:read",
+        columns: FIELD_V1_COLUMNS,
+        ..ROW
+    },
+    Resource {
+        name: "note_fields",
+        file: "noteFields",
+        listings: &[Listing { path: "/api/v1/noteFields", ..PLAIN }],
+        key: &["key"],
+        scope: "deals:read",
+        columns: FIELD_V1_COLUMNS,
+        ..ROW
+    },
+    Resource {
+        name: "lead_labels",
+        file: "leadLabels",
+        listings: &[Listing { path: "/api/v1/leadLabels", cost: 10, ..PLAIN }],
+        scope: "leads:read",
+        columns: &[
+            col("id", Text),
+            col("name", Text),
+            col("color", Text),
+            col("add_time", Time),
+            col("update_time", Time),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "lead_sources",
+        file: "leadSources",
+        listings: &[Listing { path: "/api/v1/leadSources", cost: 2, ..PLAIN }],
+        key: &["name"],
+        scope: "leads:read",
+        columns: &[col("name", Text)],
+        ..ROW
+    },
+    Resource {
+        name: "activity_types",
+        file: "activityTypes",
+        listings: &[Listing { path: "/api/v1/activityTypes", ..PLAIN }],
+        scope: "activities:read",
+        columns: &[
+            col("id", Int),
+            col("name", Text),
+            col("icon_key", Text),
+            col("color", Text),
+            col("order_nr", Int),
+            col("key_string", Text),
+            col("active_flag", Bool),
+            col("is_custom_flag", Bool),
+            col("add_time", Naked),
+            col("update_time", Naked),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "filters",
+        file: "filters",
+        listings: &[Listing { path: "/api/v1/filters", query: &["type"], ..PLAIN }],
+        scope: "deals:read",
+        columns: &[
+            col("id", Int),
+            col("name", Text),
+            opt("filter_code", Text),
+            opt("is_editable", Bool),
+            col("active_flag", Bool),
+            col("type", Text),
+            opt("temporary_flag", Bool),
+            col("user_id", Int),
+            col("add_time", Naked),
+            col("update_time", Naked),
+            col("visible_to", Text),
+            opt("last_used_time", Naked),
+            opt("custom_view_id", Int),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "currencies",
+        file: "currencies",
+        listings: &[Listing { path: "/api/v1/currencies", query: &["term"], ..PLAIN }],
+        columns: &[
+            col("id", Int),
+            col("code", Text),
+            col("name", Text),
+            col("decimal_points", Int),
+            col("symbol", Text),
+            col("active_flag", Bool),
+            col("is_custom_flag", Bool),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "webhooks",
+        file: "webhooks",
+        listings: &[Listing { path: "/api/v1/webhooks", cost: 10, ..PLAIN }],
+        scope: "admin",
+        columns: &[
+            col("id", Int),
+            col("company_id", Int),
+            col("owner_id", Int),
+            col("user_id", Int),
+            col("event_action", Text),
+            col("event_object", Text),
+            col("subscription_url", Text),
+            col("version", Text),
+            col("is_active", Int),
+            col("add_time", Time),
+            opt("remove_time", Time),
+            opt("type", Text),
+            opt("http_auth_user", Text),
+            opt("http_auth_password", Text),
+            opt("remove_reason", Text),
+            opt("last_delivery_time", Time),
+            opt("last_http_status", Int),
+            opt("admin_id", Int),
+            opt("name", Text),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "goals",
+        file: "goals",
+        // Without `type.name` the API shows only the token user's own goals, and without
+        // `is_active` only active ones: one call for each combination.
+        listings: &[
+            goals("deals_won", &[("type.name", "deals_won"), ACTIVE]),
+            goals("deals_won_past", &[("type.name", "deals_won"), PAST]),
+            goals("deals_progressed", &[("type.name", "deals_progressed"), ACTIVE]),
+            goals("deals_progressed_past", &[("type.name", "deals_progressed"), PAST]),
+            goals("deals_started", &[("type.name", "deals_started"), ACTIVE]),
+            goals("deals_started_past", &[("type.name", "deals_started"), PAST]),
+            goals("activities_completed", &[("type.name", "activities_completed"), ACTIVE]),
+            goals("activities_completed_past", &[("type.name", "activities_completed"), PAST]),
+            goals("activities_added", &[("type.name", "activities_added"), ACTIVE]),
+            goals("activities_added_past", &[("type.name", "activities_added"), PAST]),
+            goals("revenue_forecast", &[("type.name", "revenue_forecast"), ACTIVE]),
+            goals("revenue_forecast_past", &[("type.name", "revenue_forecast"), PAST]),
+        ],
+        scope: "goals:read",
+        columns: &[
+            col("id", Text),
+            col("owner_id", Int),
+            col("title", Text),
+            col("type", Object(&[col("name", Text), col("params", Type::Json)])),
+            col("assignee", Object(&[col("id", Int), col("type", Text)])),
+            col("interval", Text),
+            col("duration", DURATION),
+            col("expected_outcome", Object(&[col("target", Num), col("tracking_metric", Text)])),
+            col("is_active", Bool),
+            opt("report_ids", super::shapes::TEXTS),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "roles",
+        file: "roles",
+        listings: &[Listing { path: "/api/v1/roles", ..OFFSET }],
+        scope: "admin",
+        columns: &[
+            col("id", Int),
+            opt("parent_role_id", Int),
+            col("name", Text),
+            col("active_flag", Bool),
+            col("assignment_count", Text),
+            col("sub_role_count", Text),
+            opt("level", Int),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "permission_sets",
+        file: "permissionSets",
+        listings: &[Listing { path: "/api/v1/permissionSets", query: &["app"], ..PLAIN }],
+        scope: "admin",
+        columns: &[
+            col("id", Text),
+            col("name", Text),
+            opt("description", Text),
+            col("app", Text),
+            col("type", Text),
+            col("assignment_count", Int),
+        ],
+        ..ROW
+    },
+    Resource {
+        name: "legacy_teams",
+        file: "legacyTeams",
+        listings: &[Listing {
+            path: "/api/v1/legacyTeams",
+            query: &["order_by", "skip_users"],
+            ..PLAIN
+        }],
+        scope: "users:read",
+        columns: TEAM,
+        ..ROW
+    },
+];
+
+const TEAM: &[Column] = &[
+    col("id", Int),
+    col("name", Text),
+    col("description", Text),
+    col("manager_id", Int),
+    col("users", INTS),
+    col("active_flag", Int),
+    col("deleted_flag", Int),
+    col("add_time", Naked),
+    col("created_by_user_id", Int),
+];
+
+const ACTIVE: (&str, &str) = ("is_active", "true");
+const PAST: (&str, &str) = ("is_active", "false");
+
+const fn goals(name: &'static str, ask: &'static [(&'static str, &'static str)]) -> Listing {
+    Listing {
+        name,
+        path: "/api/v1/goals/find",
+        paging: Paging::Goals,
+        query: &["type.name", "is_active"],
+        ask,
+        ..PLAIN
+    }
+}

@@ -1,0 +1,141 @@
+//! Shapes and defaults that several rows share.
+
+use crate::model::resource::{Changes, Column, Custom, Listing, Paging, Resource, Type};
+use Type::{Bool, Date, Int, List, Naked, Num, Object, Text, Time};
+
+/// A column the API always sends, possibly as null.
+pub(super) const fn col(name: &'static str, ty: Type) -> Column {
+    Column { name, ty, optional: false }
+}
+
+/// A column the API leaves out where it has no value or was not asked for.
+pub(super) const fn opt(name: &'static str, ty: Type) -> Column {
+    Column { name, ty, optional: true }
+}
+
+pub(super) const INTS: Type = List(&Int);
+pub(super) const TEXTS: Type = List(&Text);
+pub(super) const CUSTOM_FIELDS: Type = Object(&[]);
+
+pub(super) const ADDRESS: Type = Object(&[
+    opt("value", Text),
+    opt("country", Text),
+    opt("admin_area_level_1", Text),
+    opt("admin_area_level_2", Text),
+    opt("locality", Text),
+    opt("sublocality", Text),
+    opt("route", Text),
+    opt("street_number", Text),
+    opt("subpremise", Text),
+    opt("postal_code", Text),
+    opt("formatted_address", Text),
+]);
+
+/// An e-mail address, phone number or messenger name with its label.
+pub(super) const CONTACT: Type =
+    Object(&[col("value", Text), col("primary", Bool), col("label", Text)]);
+
+pub(super) const BY_ID_V2: &[(&str, &str)] = &[("sort_by", "id"), ("sort_direction", "asc")];
+pub(super) const BY_ID_V1: &[(&str, &str)] = &[("sort", "id ASC")];
+
+/// A v2 list of 500 rows a page at 10 tokens, read in full.
+pub(super) const V2: Listing = Listing {
+    name: "all",
+    path: "",
+    paging: Paging::Cursor,
+    cost: 10,
+    limit: 500,
+    query: &[],
+    ask: &[],
+    split: None,
+    changes: Changes::Snapshot,
+    by_id: &[],
+};
+
+/// A v1 list that comes whole, at 20 tokens.
+pub(super) const PLAIN: Listing = Listing { paging: Paging::Plain, cost: 20, limit: 0, ..V2 };
+
+/// A v1 list of 500 rows a page at 20 tokens.
+pub(super) const OFFSET: Listing = Listing { paging: Paging::Offset, cost: 20, ..V2 };
+
+/// A resource with an `id` and nothing special.
+pub(super) const ROW: Resource = Resource {
+    name: "",
+    file: "",
+    listings: &[],
+    key: &["id"],
+    cursor: None,
+    fields: None,
+    custom: Custom::None,
+    parent: None,
+    scope: "base",
+    on_request: false,
+    columns: &[],
+};
+
+/// A v2 field definition (API facts 5.3). `ui_visibility` differs from entity to entity.
+pub(super) const FIELD_COLUMNS: &[Column] = &[
+    col("field_name", Text),
+    col("field_code", Text),
+    col("field_type", Text),
+    col("options", List(&FIELD_OPTION)),
+    col("subfields", List(&SUBFIELD)),
+    col("is_custom_field", Bool),
+    col("is_optional_response_field", Bool),
+    opt("description", Text),
+    opt("ui_visibility", Type::Json),
+    opt("important_fields", Type::Json),
+    opt("required_fields", Type::Json),
+];
+
+const FIELD_OPTION: Type = Object(&[
+    col("id", Type::IntOrText),
+    col("label", Text),
+    opt("color", Text),
+    opt("add_time", Time),
+    opt("update_time", Time),
+]);
+
+const SUBFIELD: Type =
+    Object(&[col("field_code", Text), col("field_name", Text), col("field_type", Text)]);
+
+/// A v1 field definition (API facts 5.3), where v2 has none yet.
+pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
+    opt("id", Int),
+    col("key", Text),
+    col("name", Text),
+    opt("order_nr", Int),
+    col("field_type", Text),
+    opt("add_time", Naked),
+    opt("update_time", Naked),
+    opt("created_by_user_id", Int),
+    opt("last_updated_by_user_id", Int),
+    opt("active_flag", Bool),
+    opt("edit_flag", Bool),
+    opt("index_visible_flag", Bool),
+    opt("details_visible_flag", Bool),
+    opt("add_visible_flag", Bool),
+    opt("important_flag", Bool),
+    opt("bulk_edit_allowed", Bool),
+    opt("searchable_flag", Bool),
+    opt("filtering_allowed", Bool),
+    opt("sortable_flag", Bool),
+    opt("mandatory_flag", Type::Json),
+    opt("options", List(&Object(&[col("id", Type::IntOrText), col("label", Text)]))),
+    opt("options_deleted", List(&Type::Json)),
+    opt("is_subfield", Bool),
+    opt("subfields", List(&Type::Json)),
+];
+
+/// The price of a product in one currency.
+pub(super) const PRICE: Type = Object(&[
+    col("product_id", Int),
+    col("price", Num),
+    col("currency", Text),
+    col("cost", Num),
+    opt("direct_cost", Num),
+    opt("notes", Text),
+]);
+
+/// Start and end of a goal.
+pub(super) const DURATION: Type = Object(&[col("start", Date), col("end", Date)]);

@@ -1,0 +1,330 @@
+//! The configuration: one JSON object for every command.
+
+use super::error::{Error, Kind, Result};
+use super::time::Time;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+/// What a user configured, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Scheme and host requests go to, without a trailing slash.
+    pub origin: String,
+    /// Whether the origin is the shared host, where v1 lives under `/v1` (API facts 1.1).
+    pub shared_host: bool,
+    /// The company's subdomain when one was configured: a token of another company is refused.
+    pub company: Option<String>,
+    /// How to identify.
+    pub credentials: Credentials,
+    /// Where incremental streams begin without a state.
+    pub start: Option<Time>,
+    /// Whether archived deals and leads belong to their streams.
+    pub archived: bool,
+    /// How custom fields are keyed.
+    pub custom_fields: CustomFields,
+    /// How far back an incremental read looks for rows that surface late, seconds.
+    pub overlap: i64,
+    /// Streams read side by side.
+    pub concurrency: usize,
+    /// Tokens this run may spend.
+    pub max_tokens: Option<u64>,
+    /// Share of the company's daily budget to leave to others, percent.
+    pub reserve_percent: u32,
+    /// First wait of the exponential backoff, milliseconds.
+    pub backoff_millis: u64,
+}
+
+/// How to identify.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A personal API token.
+    Token(SecretString),
+    /// An OAuth app and a user's grant to it.
+    OAuth {
+        /// The app's id.
+        client_id: String,
+        /// The app's secret.
+        client_secret: SecretString,
+        /// The user's grant.
+        refresh_token: SecretString,
+    },
+}
+
+/// How custom fields are keyed in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CustomFields {
+    /// By their 40-character hash, as the API has them.
+    Hash,
+    /// By their name, with option labels beside option ids.
+    Name,
+}
+
+/// Host used when no company is configured, so that old configurations work.
+const SHARED_HOST: &str = "https://api.pipedrive.com";
+const CONCURRENCY_MAX: u64 = 64;
+const OVERLAP_SECONDS_MAX: u64 = 86_400;
+
+impl Settings {
+    /// Reads a configuration. Unknown keys are ignored, null is absent.
+    pub fn from_json(json: &Value) -> Result<Self> {
+        let Value::Object(_) = json else {
+            return Err(config("configuration is not a JSON object", "configuration"));
+        };
+        let company = text(json, "company_domain")?.map(|name| company(&name)).transpose()?;
+        let base = text(json, "base_url")?.map(|url| base_url(&url)).transpose()?;
+        let shared_host = base.is_none() && company.is_none();
+        let origin = match (base, &company) {
+            (Some(base), _) => base,
+            (None, Some(company)) => format!("https://{company}.pipedrive.com"),
+            (None, None) => SHARED_HOST.to_owned(),
+        };
+        let start = match text(json, "start_date")? {
+            Some(text) => Some(start("start_date", &text)?),
+            None => text(json, "replication_start_date")?
+                .map(|text| start("replication_start_date", &text))
+                .transpose()?,
+        };
+        let custom_fields = match text(json, "custom_fields")?.as_deref() {
+            None | Some("hash") => CustomFields::Hash,
+            Some("name") => CustomFields::Name,
+            Some(_) => return Err(config("must be \"hash\" or \"name\"", "custom_fields")),
+        };
+        let archived = match present(json, "archived") {
+            None => true,
+            Some(Value::Bool(archived)) => *archived,
+            Some(_) => return Err(config("must be true or false", "archived")),
+        };
+        let overlap = number(json, "overlap_seconds", 0, OVERLAP_SECONDS_MAX)?.unwrap_or(60);
+        let concurrency = number(json, "concurrency", 1, CONCURRENCY_MAX)?.unwrap_or(4);
+        let reserve = number(json, "reserve_percent", 0, 100)?.unwrap_or(0);
+        Ok(Self {
+            origin,
+            shared_host,
+            company,
+            credentials: credentials(json)?,
+            start,
+            archived,
+            custom_fields,
+            overlap: i64::try_from(overlap).unwrap_or(60),
+            concurrency: usize::try_from(concurrency).unwrap_or(4),
+            max_tokens: number(json, "max_tokens", 1, u64::MAX)?,
+            reserve_percent: u32::try_from(reserve).unwrap_or(0),
+            backoff_millis: number(json, "backoff_millis", 1, 60_000)?.unwrap_or(1_000),
+        })
+    }
+
+    /// Every secret in it, for masking.
+    pub fn secrets(&self) -> Vec<&str> {
+        match &self.credentials {
+            Credentials::Token(token) => vec![token.expose_secret()],
+            Credentials::OAuth { client_secret, refresh_token, .. } => {
+                vec![client_secret.expose_secret(), refresh_token.expose_secret()]
+            }
+        }
+    }
+}
+
+fn config(message: &str, key: &str) -> Error {
+    Error::new(Kind::Config, message).at(key)
+}
+
+/// The value of a key that is there and not null.
+fn present<'j>(json: &'j Value, key: &str) -> Option<&'j Value> {
+    json.get(key).filter(|value| !value.is_null())
+}
+
+fn text(json: &Value, key: &str) -> Result<Option<String>> {
+    match present(json, key) {
+        None => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
+        Some(_) => Err(config("must be text", key)),
+    }
+}
+
+fn number(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>> {
+    match present(json, key) {
+        None => Ok(None),
+        Some(value) => match value.as_u64().filter(|n| (least..=most).contains(n)) {
+            Some(number) => Ok(Some(number)),
+            None if most == u64::MAX => {
+                Err(config(&format!("must be a whole number from {least} on"), key))
+            }
+            None => Err(config(&format!("must be a whole number from {least} to {most}"), key)),
+        },
+    }
+}
+
+fn start(key: &str, text: &str) -> Result<Time> {
+    Time::parse(text).ok_or_else(|| config("must be a time like 2026-01-31T00:00:00Z", key))
+}
+
+/// `acme`, `acme.pipedrive.com` or its URL, as `acme`.
+fn company(name: &str) -> Result<String> {
+    let host = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
+    let host = host.unwrap_or(name).split(['/', '?', '#']).next().unwrap_or_default();
+    let name = host.strip_suffix(".pipedrive.com").unwrap_or(host).to_ascii_lowercase();
+    let valid = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !name.starts_with('-');
+    if valid {
+        Ok(name)
+    } else {
+        Err(config(
+            "must be a company domain like acme, acme.pipedrive.com or https://acme.pipedrive.com",
+            "company_domain",
+        ))
+    }
+}
+
+/// An origin for tests and proxies: https, or plain http on loopback only.
+fn base_url(url: &str) -> Result<String> {
+    let url = url.trim_end_matches('/');
+    let host = |rest: &str| {
+        let end =
+            if rest.starts_with('[') { rest.find(']').map(|at| at + 1) } else { rest.find(':') };
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    };
+    let accepted = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => !rest.is_empty() && !rest.contains(['/', '@', '?', '#']),
+        (_, Some(rest)) => {
+            !rest.contains(['/', '@', '?', '#'])
+                && matches!(host(rest).as_str(), "127.0.0.1" | "localhost" | "[::1]")
+        }
+        _ => false,
+    };
+    if accepted {
+        Ok(url.to_owned())
+    } else {
+        Err(config(
+            "must be an https:// origin, or http:// on loopback, without a path",
+            "base_url",
+        ))
+    }
+}
+
+fn secret(json: &Value, key: &str) -> Result<Option<SecretString>> {
+    let secret = text(json, key)?;
+    match secret {
+        Some(text) if !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) => {
+            Err(config("holds characters that no token has", key))
+        }
+        other => Ok(other.map(SecretString::from)),
+    }
+}
+
+fn credentials(json: &Value) -> Result<Credentials> {
+    const HINT: &str =
+        "an api_token, or credentials with client_id, client_secret and refresh_token, is needed";
+    // `authorization` is what older versions of the Airbyte connector call it.
+    let nested = present(json, "credentials").or_else(|| present(json, "authorization"));
+    let Some(nested) = nested else {
+        return match secret(json, "api_token")? {
+            Some(token) => Ok(Credentials::Token(token)),
+            None => Err(config(HINT, "credentials")),
+        };
+    };
+    if !nested.is_object() {
+        return Err(config("must be an object", "credentials"));
+    }
+    let kind = text(nested, "auth_type")?.map(|kind| kind.to_ascii_lowercase());
+    let oauth = match kind.as_deref() {
+        Some("token" | "api_token") => false,
+        Some("oauth" | "oauth2" | "client") => true,
+        Some(_) => {
+            return Err(config("must be \"token\" or \"oauth\"", "credentials.auth_type"));
+        }
+        None => present(nested, "refresh_token").is_some(),
+    };
+    let needed = |key: &str| {
+        secret(nested, key)?.ok_or_else(|| config("is missing", &format!("credentials.{key}")))
+    };
+    if oauth {
+        Ok(Credentials::OAuth {
+            client_id: needed("client_id")?.expose_secret().to_owned(),
+            client_secret: needed("client_secret")?,
+            refresh_token: needed("refresh_token")?,
+        })
+    } else {
+        Ok(Credentials::Token(needed("api_token")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        let json = serde_json::from_str(json).expect("the test writes JSON");
+        let shown = match Settings::from_json(&json) {
+            Ok(settings) => settings.origin,
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn every_spelling_of_a_company_is_one_origin() {
+        for name in [
+            "acme",
+            "ACME",
+            "acme.pipedrive.com",
+            "https://acme.pipedrive.com/",
+            "http://acme.pipedrive.com/v1",
+        ] {
+            check(
+                &format!(r#"{{"api_token":"t","company_domain":"{name}"}}"#),
+                "https://acme.pipedrive.com",
+            );
+        }
+        check(
+            r#"{"api_token":"t","company_domain":"evil.test"}"#,
+            "must be a company domain like acme, acme.pipedrive.com or https://acme.pipedrive.com: company_domain",
+        );
+        check(r#"{"api_token":"t","company_domain":null}"#, "https://api.pipedrive.com");
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        check(r#"{"api_token":"t","base_url":"http://127.0.0.1:8080/"}"#, "http://127.0.0.1:8080");
+        check(r#"{"api_token":"t","base_url":"http://[::1]:8080"}"#, "http://[::1]:8080");
+        for url in [
+            "http://127.0.0.1.evil.test",
+            "http://localhost@evil.test",
+            "http://acme.test",
+            "ftp://x",
+        ] {
+            check(
+                &format!(r#"{{"api_token":"t","base_url":"{url}"}}"#),
+                "must be an https:// origin, or http:// on loopback, without a path: base_url",
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        check("[]", "configuration is not a JSON object: configuration");
+        check(
+            "{}",
+            "an api_token, or credentials with client_id, client_secret and refresh_token, is needed: credentials",
+        );
+        check(
+            r#"{"credentials":{"auth_type":"oauth","client_id":"a"}}"#,
+            "is missing: credentials.client_secret",
+        );
+        check(
+            r#"{"credentials":{"auth_type":"magic"}}"#,
+            "must be \"token\" or \"oauth\": credentials.auth_type",
+        );
+        check(
+            r#"{"api_token":"t","start_date":"soon"}"#,
+            "must be a time like 2026-01-31T00:00:00Z: start_date",
+        );
+        check(
+            r#"{"api_token":"t","concurrency":0}"#,
+            "must be a whole number from 1 to 64: concurrency",
+        );
+        check(r#"{"api_token":"a b"}"#, "holds characters that no token has: api_token");
+    }
+}

@@ -1,0 +1,240 @@
+//! Instants as Pipedrive writes them: five spellings, one order.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// An instant in UTC, microseconds since 1970.
+///
+/// Parsed from every spelling of API facts 2.4 and written as RFC 3339 with `Z`. Finer fractions
+/// are cut off, so a parsed instant is never later than what was written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(i64);
+
+const SECOND: i64 = 1_000_000;
+const DAY_SECONDS: i64 = 86_400;
+
+impl Time {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// Seconds since 1970.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * SECOND)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis * 1_000)
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(SECOND)
+    }
+
+    /// Milliseconds since 1970, rounded down.
+    pub const fn millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// The whole second it lies in: all the API takes as `updated_since` (API facts, gotcha 2).
+    #[must_use]
+    pub const fn whole_second(self) -> Self {
+        Self::from_seconds(self.seconds())
+    }
+
+    /// This much later, or earlier for a negative number.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(SECOND)))
+    }
+
+    /// Reads `2026-03-04T09:10:11Z`, `…:11.123Z`, `…:11+02:00`, `2026-03-04 09:10:11` (UTC) or
+    /// `2026-03-04` (midnight UTC). `None` for anything else, zero dates included.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (date, rest) = bytes.split_at_checked(10)?;
+        if date[4] != b'-' || date[7] != b'-' {
+            return None;
+        }
+        let (year, month, day) = (digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..10])?);
+        if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+            return None;
+        }
+        let midnight = days_from_civil(year, month, day) * DAY_SECONDS;
+        let Some((&separator, clock)) = rest.split_first() else {
+            return Some(Self::from_seconds(midnight));
+        };
+        let (clock, rest) = clock.split_at_checked(8)?;
+        if !matches!(separator, b'T' | b' ') || clock[2] != b':' || clock[5] != b':' {
+            return None;
+        }
+        let (hour, minute, second) =
+            (digits(&clock[..2])?, digits(&clock[3..5])?, digits(&clock[6..8])?);
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let (micros, rest) = fraction(rest)?;
+        let seconds = midnight + hour * 3_600 + minute * 60 + second - offset(rest)?;
+        Some(Self(seconds * SECOND + micros))
+    }
+
+    fn civil(self) -> (i64, i64, i64, i64, i64) {
+        let seconds = self.seconds();
+        let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_SECONDS));
+        (year, month, day, seconds.rem_euclid(DAY_SECONDS), self.0.rem_euclid(SECOND))
+    }
+
+    /// `2026-03-04 09:10:11`, the spelling of most v1 resources.
+    pub fn naked(self) -> String {
+        let (year, month, day, second, _) = self.civil();
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    }
+
+    /// `2026-03-04`.
+    pub fn date(self) -> String {
+        let (year, month, day, ..) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, second, micros) = self.civil();
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        match micros {
+            0 => f.write_str("Z"),
+            _ if micros % 1_000 == 0 => write!(f, ".{:03}Z", micros / 1_000),
+            _ => write!(f, ".{micros:06}Z"),
+        }
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 time"))
+    }
+}
+
+fn digits(bytes: &[u8]) -> Option<i64> {
+    bytes.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// Microseconds of a leading `.123`, and what follows it.
+fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let Some((b'.', rest)) = bytes.split_first() else {
+        return Some((0, bytes));
+    };
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    if end == 0 {
+        return None;
+    }
+    let micros = (0..6).fold(0, |number, place| {
+        let digit = rest[..end].get(place).map_or(0, |byte| byte - b'0');
+        number * 10 + i64::from(digit)
+    });
+    Some((micros, &rest[end..]))
+}
+
+/// Seconds east of UTC. No zone is UTC: that is what v1 means by its naked times.
+fn offset(bytes: &[u8]) -> Option<i64> {
+    match bytes {
+        b"" | b"Z" | b"z" => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let east = digits(&[*h1, *h2])? * 3_600 + digits(&[*m1, *m2])? * 60;
+            Some(if *sign == b'-' { -east } else { east })
+        }
+        _ => None,
+    }
+}
+
+const fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a date in the Gregorian calendar (years start in March, so that the
+/// leap day is the last).
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let shown = Time::parse(text).map_or_else(|| "none".to_owned(), |time| time.to_string());
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn every_spelling_of_the_api_is_one_instant() {
+        check("2026-03-04T09:10:11Z", "2026-03-04T09:10:11Z");
+        check("2026-03-04 09:10:11", "2026-03-04T09:10:11Z");
+        check("2026-03-04T09:10:11.123Z", "2026-03-04T09:10:11.123Z");
+        check("2026-03-04T09:10:11.1234567Z", "2026-03-04T09:10:11.123456Z");
+        check("2026-03-04T11:10:11+02:00", "2026-03-04T09:10:11Z");
+        check("2026-03-03T23:40:11-09:30", "2026-03-04T09:10:11Z");
+        check("2024-02-29", "2024-02-29T00:00:00Z");
+        check("1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn what_is_no_instant_is_none() {
+        for text in [
+            "",
+            "0000-00-00",
+            "0000-00-00 00:00:00",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-03-04T25:00:00Z",
+            "2026-03-04T09:10:11.Z",
+            "2026-03-04x09:10:11Z",
+            "2026-03-04T09:10",
+            "yesterday",
+            "äöüäöüä",
+        ] {
+            check(text, "none");
+        }
+    }
+}
