@@ -34,7 +34,9 @@ pub enum Next {
     Cursor(String),
     /// Ask again from this offset.
     Start(u64),
-    /// An offset list that does not say (mail threads, by the specification): full means more.
+    /// The answer does not say. For an offset list (mail threads, by the specification) only an
+    /// answer without new rows is the end; for a cursor list it means the end as well, but a full
+    /// page is asked for again first.
     Unsaid,
 }
 
@@ -65,6 +67,7 @@ pub struct Layout {
     columns: &'static [Column],
     custom: Custom,
     paging: Paging,
+    limit: usize,
     key: Vec<u8>,
     cursor: Option<u8>,
     deleted: Option<u8>,
@@ -88,6 +91,7 @@ impl Layout {
             columns: resource.columns,
             custom: resource.custom,
             paging: listing.paging,
+            limit: listing.limit as usize,
             key: resource.key.iter().filter(|k| sent(k)).filter_map(|k| position(k)).collect(),
             cursor: resource.cursor.and_then(position),
             deleted: position("is_deleted"),
@@ -95,6 +99,13 @@ impl Layout {
                 .filter(|(_, column)| !column.optional && sent(column.name))
                 .fold(0, |bits, (place, _)| bits | 1 << place),
         }
+    }
+}
+
+impl Layout {
+    /// Whether a page of a cursor list holds as many rows as were asked for.
+    pub fn is_full(&self, page: &Page) -> bool {
+        self.paging == Paging::Cursor && page.records.len() >= self.limit
     }
 }
 
@@ -331,6 +342,7 @@ pub(super) fn is_custom(name: &str) -> bool {
 }
 
 fn next(paging: Paging, additional: Option<&RawValue>) -> Result<Next> {
+    let absent = additional.is_none();
     let additional: Additional<'_> = match additional {
         Some(raw) => serde_json::from_str::<Option<Additional<'_>>>(raw.get()).map_err(shape)?,
         None => None,
@@ -340,6 +352,7 @@ fn next(paging: Paging, additional: Option<&RawValue>) -> Result<Next> {
         Paging::Plain | Paging::Goals => Next::End,
         Paging::Cursor => match additional.next_cursor {
             Some(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),
+            _ if absent => Next::Unsaid,
             _ => Next::End,
         },
         Paging::Offset => {

@@ -119,6 +119,8 @@ pub struct Parent {
     pub column: Option<&'static str>,
     /// Column that receives a digest of parent and row, for rows that have no key at all.
     pub digest: Option<&'static str>,
+    /// Whether several parents list the same row.
+    pub shared: bool,
 }
 
 /// How parents' keys enter the request.

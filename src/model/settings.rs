@@ -30,8 +30,14 @@ pub struct Settings {
     pub max_tokens: Option<u64>,
     /// Share of the company's daily budget to leave to others, percent.
     pub reserve_percent: u32,
+    /// Whether the origin was given by `base_url`.
+    pub base_url: bool,
     /// First wait of the exponential backoff, milliseconds.
     pub backoff_millis: u64,
+    /// Longest silence within an answer, milliseconds.
+    pub timeout_millis: u64,
+    /// Whether answers may come packed.
+    pub gzip: bool,
 }
 
 /// How to identify.
@@ -72,7 +78,8 @@ impl Settings {
         };
         let company = text(json, "company_domain")?.map(|name| company(&name)).transpose()?;
         let base = text(json, "base_url")?.map(|url| base_url(&url)).transpose()?;
-        let shared_host = base.is_none() && company.is_none();
+        let own_base = base.is_some();
+        let shared_host = !own_base && company.is_none();
         let origin = match (base, &company) {
             (Some(base), _) => base,
             (None, Some(company)) => format!("https://{company}.pipedrive.com"),
@@ -89,11 +96,6 @@ impl Settings {
             Some("name") => CustomFields::Name,
             Some(_) => return Err(config("must be \"hash\" or \"name\"", "custom_fields")),
         };
-        let archived = match present(json, "archived") {
-            None => true,
-            Some(Value::Bool(archived)) => *archived,
-            Some(_) => return Err(config("must be true or false", "archived")),
-        };
         let overlap = number(json, "overlap_seconds", 0, OVERLAP_SECONDS_MAX)?.unwrap_or(60);
         let concurrency = number(json, "concurrency", 1, CONCURRENCY_MAX)?.unwrap_or(4);
         let reserve = number(json, "reserve_percent", 0, 100)?.unwrap_or(0);
@@ -103,13 +105,16 @@ impl Settings {
             company,
             credentials: credentials(json)?,
             start,
-            archived,
+            archived: flag(json, "archived")?.unwrap_or(true),
             custom_fields,
             overlap: i64::try_from(overlap).unwrap_or(60),
             concurrency: usize::try_from(concurrency).unwrap_or(4),
             max_tokens: number(json, "max_tokens", 1, u64::MAX)?,
             reserve_percent: u32::try_from(reserve).unwrap_or(0),
+            base_url: own_base,
             backoff_millis: number(json, "backoff_millis", 1, 60_000)?.unwrap_or(1_000),
+            timeout_millis: number(json, "timeout_millis", 1, 600_000)?.unwrap_or(60_000),
+            gzip: flag(json, "gzip")?.unwrap_or(true),
         })
     }
 
@@ -152,6 +157,14 @@ fn number(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>>
             }
             None => Err(config(&format!("must be a whole number from {least} to {most}"), key)),
         },
+    }
+}
+
+fn flag(json: &Value, key: &str) -> Result<Option<bool>> {
+    match present(json, key) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(config("must be true or false", key)),
     }
 }
 

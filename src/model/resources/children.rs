@@ -6,7 +6,7 @@ use Type::{Bool, Date, Int, Json, List, Naked, Num, Object, Text, Time};
 
 /// Rows of one parent a request, the parent's key in the path.
 const fn per(resource: &'static str, column: Option<&'static str>) -> Parent {
-    Parent { resource, ask: ByParent::Path, column, digest: None }
+    Parent { resource, ask: ByParent::Path, column, digest: None, shared: false }
 }
 
 /// A field history: rows without a key, so a digest of parent and row stands in.
@@ -23,6 +23,7 @@ macro_rules! changelog {
                 ask: ByParent::Path,
                 column: Some($column),
                 digest: Some("change_id"),
+                shared: false,
             }),
             scope: "recents:read",
             on_request: true,
@@ -76,6 +77,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ask: ByParent::Batch("deal_ids"),
             column: None,
             digest: None,
+            shared: false,
         }),
         scope: "deals:read",
         columns: &[
@@ -118,6 +120,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ask: ByParent::Batch("deal_ids"),
             column: None,
             digest: None,
+            shared: false,
         }),
         scope: "deals:read",
         columns: &[
@@ -158,6 +161,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ask: ByParent::Query("org_id"),
             column: None,
             digest: None,
+            shared: true,
         }),
         scope: "contacts:read",
         on_request: true,

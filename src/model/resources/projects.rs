@@ -105,6 +105,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ask: ByParent::Query("board_id"),
             column: None,
             digest: None,
+            shared: false,
         }),
         scope: "projects:read",
         columns: &[

@@ -1,0 +1,262 @@
+//! Who we are to Pipedrive: a personal token, or OAuth with access tokens that run out.
+
+use super::client::Client;
+use super::retry::{ATTEMPTS_MAX, Seen, Verdict, verdict};
+use crate::model::{Credentials, Error, Kind, Result, Settings};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+
+const TOKEN_URL: &str = "https://oauth.pipedrive.com/oauth/token";
+/// An access token is renewed when this share of its life is over.
+const RENEW_AFTER: f64 = 0.9;
+/// Life of an access token whose answer does not tell (API facts 1.3).
+const LIFE_SECONDS: u64 = 3_600;
+
+#[derive(Debug)]
+pub(super) enum Auth {
+    Token { origin: String, token: SecretString },
+    OAuth(Box<OAuth>),
+}
+
+#[derive(Debug)]
+pub(super) struct OAuth {
+    client_id: String,
+    client_secret: SecretString,
+    token_url: String,
+    /// Where the API is, when it was configured; the token's answer says it otherwise.
+    origin: Option<String>,
+    /// Host an `api_domain` may name besides Pipedrive's own.
+    base: Option<String>,
+    grant: Mutex<Grant>,
+    rotated: UnboundedSender<SecretString>,
+}
+
+#[derive(Debug)]
+struct Grant {
+    refresh_token: SecretString,
+    access: Option<Access>,
+    /// How many access tokens were fetched: tells whether another stream was faster.
+    serial: u64,
+    /// What the user allowed, when the answer said so.
+    scopes: Option<Vec<String>>,
+}
+
+/// What a request carries to be let in.
+pub(super) struct Pass {
+    pub(super) origin: String,
+    pub(super) name: HeaderName,
+    pub(super) value: HeaderValue,
+    /// Which access token it is, so that only that one is replaced when it is refused.
+    pub(super) serial: u64,
+}
+
+#[derive(Debug)]
+struct Access {
+    token: SecretString,
+    origin: String,
+    renew_at: Instant,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: SecretString,
+    expires_in: Option<u64>,
+    refresh_token: Option<SecretString>,
+    api_domain: Option<String>,
+    scope: Option<String>,
+}
+
+impl Auth {
+    pub(super) fn new(settings: &Settings, rotated: UnboundedSender<SecretString>) -> Self {
+        let origin = settings.origin.clone();
+        match &settings.credentials {
+            Credentials::Token(token) => Self::Token { origin, token: token.clone() },
+            Credentials::OAuth { client_id, client_secret, refresh_token } => {
+                let own = settings.base_url;
+                Self::OAuth(Box::new(OAuth {
+                    client_id: client_id.clone(),
+                    client_secret: client_secret.clone(),
+                    token_url: if own { format!("{origin}/oauth/token") } else { TOKEN_URL.to_owned() },
+                    base: own.then(|| origin.clone()),
+                    origin: (!settings.shared_host).then_some(origin),
+                    grant: Mutex::new(Grant {
+                        refresh_token: refresh_token.clone(),
+                        access: None,
+                        serial: 0,
+                        scopes: None,
+                    }),
+                    rotated,
+                }))
+            }
+        }
+    }
+
+    pub(super) const fn is_oauth(&self) -> bool {
+        matches!(self, Self::OAuth(_))
+    }
+
+    /// The origin to ask and the header that identifies us; fetches or renews an access token
+    /// when it is time.
+    pub(super) async fn pass(&self, client: &Client) -> Result<Pass> {
+        let (origin, name, text, serial) = match self {
+            Self::Token { origin, token } => {
+                (origin.clone(), HeaderName::from_static("x-api-token"), token.clone(), 0)
+            }
+            Self::OAuth(oauth) => {
+                let mut grant = oauth.grant.lock().await;
+                if grant.access.as_ref().is_none_or(|access| access.renew_at <= Instant::now()) {
+                    oauth.refresh(client, &mut grant).await?;
+                }
+                let access = grant.access.as_ref().ok_or_else(|| {
+                    Error::new(Kind::Bug, "an access token was fetched and is not there")
+                })?;
+                let bearer = format!("Bearer {}", access.token.expose_secret());
+                (access.origin.clone(), AUTHORIZATION, bearer.into(), grant.serial)
+            }
+        };
+        let mut value = HeaderValue::from_str(text.expose_secret())
+            .map_err(|_| Error::new(Kind::Config, "token holds characters that no token has"))?;
+        value.set_sensitive(true);
+        Ok(Pass { origin, name, value, serial })
+    }
+
+    /// Replaces the access token of this serial, which was refused.
+    pub(super) async fn renew(&self, client: &Client, serial: u64) -> Result<()> {
+        if let Self::OAuth(oauth) = self {
+            let mut grant = oauth.grant.lock().await;
+            if grant.serial == serial {
+                oauth.refresh(client, &mut grant).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the user allowed the app; `None` for a token, or while nothing is known.
+    pub(super) async fn scopes(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Token { .. } => None,
+            Self::OAuth(oauth) => oauth.grant.lock().await.scopes.clone(),
+        }
+    }
+}
+
+impl OAuth {
+    /// Fetches an access token. A refresh token that comes back changed is handed on before the
+    /// access token is used (protocol facts, CONTROL).
+    async fn refresh(&self, client: &Client, grant: &mut Grant) -> Result<()> {
+        let granted = self.granted(client, &grant.refresh_token).await?;
+        if let Some(new) = granted.refresh_token
+            && new.expose_secret() != grant.refresh_token.expose_secret()
+        {
+            // Nobody listens once the run is over.
+            let _ = self.rotated.send(new.clone());
+            grant.refresh_token = new;
+        }
+        let origin = match (&self.origin, granted.api_domain) {
+            (Some(origin), Some(domain)) if self.base.is_none() && !same_host(origin, &domain) => {
+                return Err(Error::new(
+                    Kind::Config,
+                    format!("the OAuth grant is for {domain}, not for the configured company"),
+                )
+                .at("company_domain"));
+            }
+            (Some(origin), _) => origin.clone(),
+            (None, Some(domain)) if pipedrives(&domain) => domain.trim_end_matches('/').to_owned(),
+            (None, Some(_)) => {
+                return Err(Error::new(Kind::Auth, "the OAuth answer names a host that is not Pipedrive's"));
+            }
+            (None, None) => {
+                return Err(Error::new(
+                    Kind::Config,
+                    "the OAuth answer names no host; configure the company",
+                )
+                .at("company_domain"));
+            }
+        };
+        let life = granted.expires_in.unwrap_or(LIFE_SECONDS);
+        let renew_in = Duration::from_secs(life).mul_f64(RENEW_AFTER);
+        grant.access =
+            Some(Access { token: granted.access_token, origin, renew_at: Instant::now() + renew_in });
+        grant.serial += 1;
+        grant.scopes = granted
+            .scope
+            .map(|scope| scope.split([',', ' ']).map(|name| name.trim().to_owned()).collect());
+        Ok(())
+    }
+
+    async fn granted(&self, client: &Client, refresh_token: &SecretString) -> Result<Granted> {
+        let form = format!("grant_type=refresh_token&refresh_token={}", escaped(refresh_token));
+        let mut attempt = 0;
+        loop {
+            let call = client
+                .http
+                .post(&self.token_url)
+                .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.clone());
+            let pause = match call.send().await {
+                Ok(response) => {
+                    let status = response.status().as_u16();
+                    let body = response.bytes().await.unwrap_or_default();
+                    let seen = Seen { status, body: &body, attempt, limited: attempt, ..Seen::default() };
+                    match verdict(&seen, client.pace()) {
+                        Verdict::Accept => return granted(&body),
+                        Verdict::Retry { pause, .. } => pause,
+                        Verdict::Fail(error) if matches!(status, 400 | 401) => {
+                            return Err(Error::new(
+                                Kind::Auth,
+                                "Pipedrive refused the refresh token or the app: authorize again",
+                            )
+                            .status(status)
+                            .because(error));
+                        }
+                        Verdict::Fail(error) => return Err(error.at("/oauth/token")),
+                        Verdict::Refresh => return Err(Error::new(Kind::Bug, "refresh of a refresh")),
+                    }
+                }
+                Err(error) if attempt >= ATTEMPTS_MAX => {
+                    return Err(Error::new(Kind::Network, "Pipedrive's OAuth server cannot be reached")
+                        .because(error.without_url()));
+                }
+                Err(_) => client.pace().pause(attempt),
+            };
+            attempt += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+fn granted(body: &[u8]) -> Result<Granted> {
+    // The cause would quote the body, which holds tokens.
+    serde_json::from_slice(body)
+        .map_err(|_| Error::new(Kind::Shape, "the OAuth answer holds no access token"))
+}
+
+/// Whether a URL's host is a company's at Pipedrive.
+fn pipedrives(url: &str) -> bool {
+    url.strip_prefix("https://").is_some_and(|rest| {
+        let host = rest.trim_end_matches('/');
+        host.ends_with(".pipedrive.com")
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+    })
+}
+
+fn same_host(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/').eq_ignore_ascii_case(b.trim_end_matches('/'))
+}
+
+/// A form value with everything but letters, digits and `-._~` percent-encoded.
+fn escaped(secret: &SecretString) -> String {
+    let mut out = String::new();
+    for byte in secret.expose_secret().bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

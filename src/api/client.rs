@@ -1,0 +1,333 @@
+//! The only user of the HTTP library: admit, send, verdict.
+
+use super::auth::Auth;
+use super::budget::{Admit, Budget, Limits, Spending};
+use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
+use crate::model::{Error, Kind, Result, Settings, Time};
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use secrecy::SecretString;
+use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Largest answer that is taken, unpacked: 500 rows of 128 KiB.
+const BODY_BYTES_MAX: usize = 64 << 20;
+/// How often an answer that is odd but possible is asked for again.
+const DOUBTS_MAX: u32 = 2;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time one answer may take as a whole.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A connection to one account. All streams share it, and with it the budget.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) auth: Auth,
+    budget: Mutex<Budget>,
+    shared_host: bool,
+    base: Duration,
+    gzip: bool,
+}
+
+/// A GET that may take several attempts.
+#[derive(Debug, Clone)]
+pub struct Request {
+    path: String,
+    query: Vec<(String, String)>,
+    cost: u32,
+    attempt: u32,
+    limited: u32,
+    refreshed: bool,
+    serial: u64,
+    doubts: u32,
+}
+
+/// The outcome of one attempt.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// It succeeded.
+    Done(T),
+    /// Try again after this pause.
+    Wait {
+        /// For how long.
+        pause: Duration,
+        /// Whether Pipedrive limits the rate; otherwise something failed that may pass.
+        limited: bool,
+    },
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body, unpacked.
+    pub body: Bytes,
+    /// The server's clock.
+    pub date: Option<Time>,
+}
+
+impl Request {
+    /// A request for this path (below the host, `/api/v1/…` or `/api/v2/…`) at this price.
+    pub fn new(path: impl Into<String>, cost: u32) -> Self {
+        Self {
+            path: path.into(),
+            query: Vec::new(),
+            cost,
+            attempt: 0,
+            limited: 0,
+            refreshed: false,
+            serial: 0,
+            doubts: 0,
+        }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Whether an answer that looks wrong is worth asking for again.
+    pub(super) fn doubt(&mut self) -> bool {
+        self.doubts += 1;
+        self.doubts <= DOUBTS_MAX
+    }
+
+    /// The path asked for; free of secrets.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Client {
+    /// A client for these settings, and the channel on which rotated refresh tokens arrive.
+    pub fn new(settings: &Settings) -> Result<(Self, UnboundedReceiver<SecretString>)> {
+        // Both binaries and tests come here; installing a second time is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("source-pipedrive/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(Duration::from_millis(settings.timeout_millis))
+            .timeout(ANSWER_TIMEOUT)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
+        let (rotated, rotations): (UnboundedSender<SecretString>, _) = unbounded_channel();
+        let auth = Auth::new(settings, rotated);
+        let budget = Budget::new(auth.is_oauth(), settings.max_tokens, settings.reserve_percent);
+        let client = Self {
+            http,
+            auth,
+            budget: Mutex::new(budget),
+            shared_host: settings.shared_host,
+            base: Duration::from_millis(settings.backoff_millis),
+            gzip: settings.gzip,
+        };
+        Ok((client, rotations))
+    }
+
+    /// What the run has cost so far.
+    pub fn spending(&self) -> Spending {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spending()
+    }
+
+    /// Asks until there is an answer, a failure, or no attempt left.
+    pub async fn get(&self, mut request: Request) -> Result<Answer> {
+        loop {
+            match self.step(&mut request).await? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+
+    /// Makes one attempt. The caller sleeps, so it can tell others that it does.
+    pub async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
+        self.admitted(request).await?;
+        let path = request.path.clone();
+        let place = |error: Error| error.at(path.clone());
+        let response = match self.send(request).await {
+            Ok(response) => response,
+            Err(Sent::Failed(error)) => return Err(place(error)),
+            Err(Sent::Lost(error)) => return self.lost(request, error),
+        };
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let limits = limits(&headers);
+        {
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            budget.observe(Instant::now(), &limits);
+        }
+        let html = header(&headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"));
+        let body = match self.body(response).await {
+            Ok(body) => body,
+            Err(error) if error.kind() == Kind::Network => return self.lost(request, error),
+            Err(error) => return Err(place(error)),
+        };
+        let seen = Seen {
+            status,
+            html,
+            limits,
+            retry_after: header(&headers, RETRY_AFTER.as_str())
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_secs),
+            body: &body,
+            attempt: request.attempt,
+            limited: request.limited,
+            refreshable: self.auth.is_oauth() && !request.refreshed,
+        };
+        match verdict(&seen, self.pace()) {
+            Verdict::Accept => {
+                let date = header(&headers, DATE.as_str()).and_then(http_date);
+                Ok(Step::Done(Answer { body, date }))
+            }
+            Verdict::Refresh => {
+                self.auth.renew(self, request.serial).await?;
+                request.refreshed = true;
+                Ok(Step::Wait { pause: Duration::ZERO, limited: false })
+            }
+            Verdict::Retry { pause, limited } => {
+                request.attempt += 1;
+                request.limited += u32::from(status == 429);
+                if limited {
+                    let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+                    budget.block(Instant::now() + pause);
+                }
+                Ok(Step::Wait { pause, limited })
+            }
+            Verdict::Fail(error) => Err(place(error)),
+        }
+    }
+
+    /// An attempt that brought nothing usable: again after a pause, or the error at last.
+    pub(super) fn lost<T>(&self, request: &mut Request, error: Error) -> Result<Step<T>> {
+        if request.attempt >= ATTEMPTS_MAX {
+            return Err(error.at(request.path.clone()));
+        }
+        let pause = self.pace().pause(request.attempt);
+        request.attempt += 1;
+        Ok(Step::Wait { pause, limited: false })
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        Pace { base: self.base, dice: fastrand::f64() }
+    }
+
+    async fn admitted(&self, request: &Request) -> Result<()> {
+        loop {
+            let admit = {
+                let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+                budget.admit(Instant::now(), request.cost)
+            };
+            match admit {
+                Admit::Go => return Ok(()),
+                Admit::Wait(pause) => tokio::time::sleep(pause).await,
+                Admit::Spent(why) => return Err(Error::new(Kind::Quota, why)),
+            }
+        }
+    }
+
+    async fn send(&self, request: &mut Request) -> std::result::Result<reqwest::Response, Sent> {
+        let pass = self.auth.pass(self).await.map_err(Sent::Failed)?;
+        request.serial = pass.serial;
+        let origin = pass.origin;
+        let path = match request.path.strip_prefix("/api/v1/") {
+            // The shared host knows v1 without `/api` only (API facts 1.1).
+            Some(rest) if self.shared_host && origin.contains("//api.") => format!("/v1/{rest}"),
+            _ => request.path.clone(),
+        };
+        let mut url = reqwest::Url::parse(&format!("{origin}{path}")).map_err(|error| {
+            Sent::Failed(Error::new(Kind::Config, "host is not a valid URL").because(error))
+        })?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let mut call = self.http.get(url).header(pass.name, pass.value).header(ACCEPT, "application/json");
+        if self.gzip {
+            call = call.header(ACCEPT_ENCODING, "gzip");
+        }
+        call.send().await.map_err(|error| Sent::Lost(unreachable(error)))
+    }
+
+    async fn body(&self, mut response: reqwest::Response) -> Result<Bytes> {
+        let packed = header(response.headers(), CONTENT_ENCODING.as_str()).map(str::to_owned);
+        let expected = response.content_length().and_then(|n| usize::try_from(n).ok());
+        let mut body = BytesMut::with_capacity(expected.unwrap_or(0).min(BODY_BYTES_MAX));
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        match packed.as_deref() {
+            None | Some("identity") => Ok(body.freeze()),
+            Some("gzip") => unpack(&body),
+            Some(_) => Err(Error::new(Kind::Shape, "answer comes in an encoding nobody asked for")),
+        }
+    }
+}
+
+enum Sent {
+    /// No use in trying again.
+    Failed(Error),
+    /// The next attempt may succeed.
+    Lost(Error),
+}
+
+/// Unpacks a gzip body in one piece. A damaged one is a [`Kind::Network`] error: it is asked for
+/// again.
+fn unpack(packed: &[u8]) -> Result<Bytes> {
+    // The last four bytes of a gzip member tell its size, modulo 4 GiB: a hint, never trusted.
+    let hint = packed.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
+    let mut body = Vec::with_capacity(hint.min(BODY_BYTES_MAX) + 1);
+    let most = BODY_BYTES_MAX as u64 + 1;
+    flate2::read::MultiGzDecoder::new(packed)
+        .take(most)
+        .read_to_end(&mut body)
+        .map_err(|error| Error::new(Kind::Network, "answer is damaged").because(error))?;
+    if body.len() > BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    Ok(body.into())
+}
+
+fn too_large() -> Error {
+    Error::new(Kind::Shape, format!("answer is larger than {} MiB", BODY_BYTES_MAX >> 20))
+}
+
+fn unreachable(error: reqwest::Error) -> Error {
+    let message = if error.is_timeout() {
+        "Pipedrive does not answer in time"
+    } else if error.is_connect() {
+        "Pipedrive cannot be reached"
+    } else {
+        "connection to Pipedrive broke off"
+    };
+    Error::new(Kind::Network, message).because(error.without_url())
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn limits(headers: &HeaderMap) -> Limits {
+    fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+        header(headers, name).and_then(|text| text.trim().parse().ok())
+    }
+    Limits {
+        burst: number(headers, "x-ratelimit-limit"),
+        remaining: number(headers, "x-ratelimit-remaining"),
+        reset: number(headers, "x-ratelimit-reset"),
+        daily_limit: number(headers, "x-daily-ratelimit-token-limit"),
+        daily_remaining: number(headers, "x-daily-ratelimit-token-remaining"),
+    }
+}
+
+fn http_date(text: &str) -> Option<Time> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Time::from_seconds(i64::try_from(since.as_secs()).ok()?))
+}

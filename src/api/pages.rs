@@ -1,0 +1,61 @@
+//! Pages instead of bytes: an answer that is no page is asked for again.
+
+use super::client::{Client, Request, Step};
+use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
+
+/// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
+/// page, `success: false`, `null`) counts as a failed attempt.
+///
+/// So does a full page of a cursor list that lacks `additional_data`, for a while: that should
+/// mean the end (API facts 3.1), but an end that is none would lose every row after it.
+pub async fn page(client: &Client, request: &mut Request, layout: &Layout) -> Result<Step<Page>> {
+    let answer = match client.step(request).await? {
+        Step::Done(answer) => answer,
+        Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
+    };
+    match Page::split(&answer.body, layout) {
+        Ok(page) if page.next == Next::Unsaid && layout.is_full(&page) && request.doubt() => {
+            client.lost(request, Error::new(Kind::Shape, "full page without additional_data"))
+        }
+        Ok(page) => Ok(Step::Done(page)),
+        Err(error) => client.lost(request, error),
+    }
+}
+
+/// Pages a field dictionary may have: 50,000 definitions.
+const DICTIONARY_PAGES_MAX: usize = 100;
+
+/// Reads a v2 field dictionary to its end.
+pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Result<Vec<Definition>> {
+    let mut definitions = Vec::new();
+    for listing in dictionary.listings {
+        let layout = Layout::of(dictionary, listing);
+        let mut cursor: Option<String> = None;
+        for _ in 0..DICTIONARY_PAGES_MAX {
+            let mut request = Request::new(listing.path, listing.cost);
+            for (name, value) in listing.ask {
+                request = request.with(name, *value);
+            }
+            if listing.paging == Paging::Cursor {
+                request = request.with("limit", listing.limit.to_string());
+            }
+            if let Some(cursor) = &cursor {
+                request = request.with("cursor", cursor.clone());
+            }
+            let page = loop {
+                match page(client, &mut request, &layout).await? {
+                    Step::Done(page) => break page,
+                    Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+                }
+            };
+            for record in &page.records {
+                definitions.push(Definition::from_json(&record.json)?);
+            }
+            match page.next {
+                Next::Cursor(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
+                _ => break,
+            }
+        }
+    }
+    Ok(definitions)
+}

@@ -1,0 +1,202 @@
+//! What to do about an answer: a table, tested without a network. The loop that sleeps is
+//! elsewhere.
+
+use super::budget::Limits;
+use crate::model::{Error, Kind};
+use std::time::Duration;
+
+/// Attempts for one request before a failure that may pass is taken as final.
+pub(super) const ATTEMPTS_MAX: u32 = 8;
+/// Answers of 429 to one request before it is not the burst window any more.
+const LIMITED_MAX: u32 = 5;
+/// Attempts while Pipedrive's firewall answers in its place.
+const BLOCKED_MAX: u32 = 4;
+/// Longest pause of the exponential backoff.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Longest `Retry-After` that is worth waiting for inside a run.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Most of the API's own words that a message quotes.
+const QUOTE_MAX: usize = 200;
+
+/// What came back.
+#[derive(Debug, Default)]
+pub(super) struct Seen<'a> {
+    pub(super) status: u16,
+    /// Whether the body is a web page: the firewall's, not the API's.
+    pub(super) html: bool,
+    pub(super) limits: Limits,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: &'a [u8],
+    /// How often this request was tried before.
+    pub(super) attempt: u32,
+    /// How often it was answered 429 before.
+    pub(super) limited: u32,
+    /// Whether a fresh access token can still be fetched.
+    pub(super) refreshable: bool,
+}
+
+/// How pauses grow, and the dice that spread them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// First pause.
+    pub(super) base: Duration,
+    /// Between 0 and 1.
+    pub(super) dice: f64,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Accept,
+    /// Fetch a new access token and ask again.
+    Refresh,
+    /// Ask again after a pause.
+    Retry { pause: Duration, limited: bool },
+    Fail(Error),
+}
+
+impl Pace {
+    /// Exponential, capped, spread over its upper half.
+    pub(super) fn pause(self, attempt: u32) -> Duration {
+        let whole = self.base.saturating_mul(1 << attempt.min(16)).min(PAUSE_MAX);
+        whole.mul_f64(0.5 + self.dice / 2.0)
+    }
+}
+
+pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
+    let fail = |kind, message: &str| {
+        let said = if seen.html { None } else { said(seen.body) };
+        let message = match said {
+            Some(said) => format!("{message} (HTTP {}: {said})", seen.status),
+            None => format!("{message} (HTTP {})", seen.status),
+        };
+        Verdict::Fail(Error::new(kind, message).status(seen.status))
+    };
+    let retry_after = seen.retry_after.unwrap_or_default();
+    let again = |pause: Duration, limited| Verdict::Retry { pause: pause.max(retry_after), limited };
+    if retry_after > RETRY_AFTER_MAX {
+        let message = format!("Pipedrive asks to come back in {} s", retry_after.as_secs());
+        return fail(Kind::Quota, &message);
+    }
+    match seen.status {
+        200..=299 if seen.html && seen.attempt < ATTEMPTS_MAX => again(pace.pause(seen.attempt), false),
+        200..=299 if seen.html => fail(Kind::Upstream, "Pipedrive answers with a web page"),
+        200..=299 => Verdict::Accept,
+        300..=399 => fail(Kind::Refused, "Pipedrive redirects, which could leak the token: refused"),
+        401 if seen.refreshable => Verdict::Refresh,
+        401 => fail(Kind::Auth, "Pipedrive does not accept the token"),
+        402 => fail(Kind::Config, "the company's account is not open, see its billing settings"),
+        // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
+        403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
+        403 if seen.html => {
+            fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
+        }
+        403 => fail(Kind::Permission, "the token has no permission for this"),
+        415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
+        429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
+        429 => again(window(seen).max(pace.pause(seen.limited)), true),
+        500 | 502..=504 | 520..=530 if seen.attempt < ATTEMPTS_MAX => {
+            again(pace.pause(seen.attempt), false)
+        }
+        500..=599 => fail(Kind::Upstream, "Pipedrive is in trouble"),
+        _ => fail(Kind::Refused, "Pipedrive refused the request"),
+    }
+}
+
+/// Whether a 429 means the day's budget and not the burst window (API facts 4.5).
+fn daily(seen: &Seen<'_>) -> bool {
+    seen.limits.daily_remaining == Some(0)
+        || seen.limits.remaining.is_some_and(|left| left > 0)
+        || seen.limited >= LIMITED_MAX
+}
+
+fn window(seen: &Seen<'_>) -> Duration {
+    Duration::from_secs(seen.limits.reset.unwrap_or(0).min(10))
+}
+
+/// The API's own words for an error, if it found some.
+fn said(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        #[serde(alias = "message")]
+        error: String,
+    }
+    let said: Said = serde_json::from_slice(body).ok()?;
+    Some(said.error.chars().filter(|letter| !letter.is_control()).take(QUOTE_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
+
+    #[track_caller]
+    fn check(seen: &Seen<'_>, expected: &str) {
+        let shown = match verdict(seen, PACE) {
+            Verdict::Accept => "accept".to_owned(),
+            Verdict::Refresh => "refresh".to_owned(),
+            Verdict::Retry { pause, limited } => {
+                format!("retry in {} s{}", pause.as_secs(), if limited { ", limited" } else { "" })
+            }
+            Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    fn seen(status: u16) -> Seen<'static> {
+        Seen { status, ..Seen::default() }
+    }
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        check(&seen(200), "accept");
+        for status in [500, 502, 503, 504, 520, 524] {
+            check(&seen(status), "retry in 1 s");
+        }
+        check(&Seen { attempt: 4, ..seen(503) }, "retry in 16 s");
+        check(&Seen { attempt: 7, ..seen(503) }, "retry in 60 s");
+        check(&Seen { attempt: 8, ..seen(503) }, "Upstream: Pipedrive is in trouble (HTTP 503)");
+        check(&seen(501), "Upstream: Pipedrive is in trouble (HTTP 501)");
+        check(&Seen { html: true, ..seen(200) }, "retry in 1 s");
+        check(&Seen { retry_after: Some(Duration::from_secs(15)), ..seen(503) }, "retry in 15 s");
+        check(
+            &Seen { retry_after: Some(Duration::from_secs(9_000)), ..seen(429) },
+            "Quota: Pipedrive asks to come back in 9000 s (HTTP 429)",
+        );
+    }
+
+    #[test]
+    fn two_limits_share_a_status() {
+        let limits = Limits { remaining: Some(0), reset: Some(2), ..Limits::default() };
+        check(&Seen { limits, ..seen(429) }, "retry in 2 s, limited");
+        check(&seen(429), "retry in 1 s, limited");
+        let spent = "Quota: the company's daily token budget is spent (HTTP 429)";
+        let daily = Limits { daily_remaining: Some(0), ..limits };
+        check(&Seen { limits: daily, ..seen(429) }, spent);
+        let window_open = Limits { remaining: Some(7), ..Limits::default() };
+        check(&Seen { limits: window_open, ..seen(429) }, spent);
+        check(&Seen { limits, limited: 5, ..seen(429) }, spent);
+    }
+
+    #[test]
+    fn two_refusals_share_another() {
+        check(&Seen { html: true, ..seen(403) }, "retry in 60 s, limited");
+        let body = br#"{"success":false,"error":"Scope and URL mismatch","errorCode":403}"#;
+        check(
+            &Seen { body, ..seen(403) },
+            "Permission: the token has no permission for this (HTTP 403: Scope and URL mismatch)",
+        );
+    }
+
+    #[test]
+    fn what_stays_wrong_is_not_tried_again() {
+        check(&seen(401), "Auth: Pipedrive does not accept the token (HTTP 401)");
+        check(&Seen { refreshable: true, ..seen(401) }, "refresh");
+        check(&seen(404), "Refused: Pipedrive refused the request (HTTP 404)");
+        check(
+            &seen(302),
+            "Refused: Pipedrive redirects, which could leak the token: refused (HTTP 302)",
+        );
+    }
+}

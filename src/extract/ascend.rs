@@ -1,0 +1,145 @@
+//! Ascending walks: what changed since the watermark, oldest change first.
+
+use super::fetch::limited;
+use super::task::{Ask, Task, refused};
+use super::walk::{Guard, after, tail};
+use crate::api::Request;
+use crate::model::{Changes, Delivery, Error, Kind, Next, Record, Result, Time, Walk};
+use std::collections::HashSet;
+
+/// How often a second that fills a page is started anew because rows moved in it.
+const RESTARTS_MAX: usize = 10;
+
+impl Task {
+    /// Walks by cursor from the watermark to the run's bound.
+    pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
+        let since = self.since(ask);
+        let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
+        let mut guard = Guard::default();
+        loop {
+            let mut request = limited(Self::request(ask), ask.listing)
+                .with("updated_since", since.to_string())
+                .with("sort_by", "update_time")
+                .with("sort_direction", "asc");
+            if ask.listing.changes == Changes::Window {
+                request = request.with("updated_until", self.run.bound.whole_second().to_string());
+            }
+            if let Some(cursor) = &cursor {
+                request = request.with("cursor", cursor.clone());
+            }
+            let page = match self.page(ask, request).await {
+                Err(error)
+                    if cursor.is_none()
+                        && ask.listing.changes == Changes::Since
+                        && refused(&error) =>
+                {
+                    return self.unfiltered(ask).await;
+                }
+                outcome => outcome?,
+            };
+            guard.check(&page.records, &page.next)?;
+            let beyond = self.beyond(&page.records);
+            self.climb(ask, page.records, &mut last).await?;
+            match page.next {
+                Next::Cursor(next) if !beyond => cursor = Some(next),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Walks an offset-paged list by its key: after each page it asks again from the last time,
+    /// because a row edited meanwhile leaves its place and would shift the rest past an offset.
+    /// The offset grows only inside one second that fills a page.
+    pub(super) async fn ascend_by_key(&mut self, ask: &Ask) -> Result<()> {
+        let mut from = self.since(ask);
+        let (mut start, mut tip): (u64, Vec<String>) = (0, Vec::new());
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut restarts = 0;
+        loop {
+            let request = limited(Self::request(ask), ask.listing)
+                .with("updated_since", from.to_string())
+                .with("sort", "update_time ASC")
+                .with("start", start.to_string());
+            let page = self.page(ask, request).await?;
+            let size = page.records.len() as u64;
+            if after(&page.records, &tip).is_none() {
+                restarts += 1;
+                if restarts > RESTARTS_MAX {
+                    return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
+                }
+                (start, tip) = (0, Vec::new());
+                continue;
+            }
+            let newest = page.records.iter().filter_map(|record| record.time).max();
+            let beyond = self.beyond(&page.records);
+            let next_tip = tail(&page.records);
+            let second = newest.map_or(from, Time::whole_second).max(from);
+            let keys = page.records.iter().filter(|r| r.time.is_some_and(|t| t >= second));
+            let keys: Vec<String> = keys.filter_map(|record| record.key.clone()).collect();
+            let fresh: Vec<_> = page
+                .records
+                .into_iter()
+                .filter(|record| !record.key.as_ref().is_some_and(|key| seen.contains(key)))
+                .collect();
+            let stuck = fresh.is_empty();
+            self.climb(ask, fresh, &mut Some(from)).await?;
+            let more = match page.next {
+                Next::Start(_) => true,
+                Next::Unsaid => !stuck,
+                Next::End | Next::Cursor(_) => false,
+            };
+            if !more || beyond || size == 0 {
+                return Ok(());
+            }
+            if second > from {
+                (from, start, tip, restarts) = (second, 0, Vec::new(), 0);
+                seen.clear();
+            } else {
+                start += size.saturating_sub(1).max(1);
+                tip = next_tip;
+            }
+            seen.extend(keys);
+        }
+    }
+
+    /// A list that refuses the filter: every row is read, and those below the watermark dropped.
+    async fn unfiltered(&mut self, ask: &Ask) -> Result<()> {
+        self.warn(format!("Pipedrive refuses updated_since on {}: reading it in full", ask.listing.path))
+            .await;
+        let since = self.coming(ask).await?;
+        self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
+        self.walk(ask).await?;
+        self.progress(ask).finish_walk();
+        self.deliver(ask, Delivery::default()).await
+    }
+
+    async fn climb(&mut self, ask: &Ask, records: Vec<Record>, last: &mut Option<Time>) -> Result<()> {
+        let (bound, overlap, portion) = (self.run.bound, self.run.overlap, self.portion());
+        let mut rest = records;
+        loop {
+            let later = rest.split_off(portion.min(rest.len()));
+            let delivery = self.progress(ask).ascend(rest, last, bound, overlap)?;
+            self.deliver(ask, delivery).await?;
+            if later.is_empty() {
+                return Ok(());
+            }
+            rest = later;
+        }
+    }
+
+    fn since(&mut self, ask: &Ask) -> Time {
+        self.progress(ask).since.unwrap_or(Time::EPOCH).whole_second()
+    }
+
+    /// Whether a sorted page reaches the run's bound: nothing after it is ours.
+    fn beyond(&self, records: &[Record]) -> bool {
+        records.iter().any(|record| record.time.is_some_and(|time| time >= self.run.bound))
+    }
+
+    /// A request of a listing that is sorted newest first.
+    pub(super) fn newest_request(ask: &Ask, start: u64) -> Request {
+        limited(Self::request(ask), ask.listing)
+            .with("sort", "update_time DESC")
+            .with("start", start.to_string())
+    }
+}

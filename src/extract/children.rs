@@ -1,0 +1,164 @@
+//! Lists per parent row: asked for the parents that changed.
+
+use super::fetch::{Fetch, limited};
+use super::task::Task;
+use super::walk::{Guard, after, tail};
+use crate::api::Request;
+use crate::model::{
+    BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent, Record,
+    Result, Surprise, Type,
+};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+/// Parents between two checkpoints, for lists of one parent a request.
+pub(super) const PARENTS_PER_CHECKPOINT: usize = 20;
+/// Requests one stream keeps in flight for lists per parent.
+const REQUESTS_IN_FLIGHT_MAX: usize = 4;
+/// Keys remembered of rows that several parents list.
+const SHARED_KEYS_MAX: usize = 1_000_000;
+
+impl Task {
+    /// The rows of these parents, in the parents' order.
+    ///
+    /// A deleted parent has no lists any more, nor has one that vanished in between (404, 410).
+    pub(super) async fn children(&mut self, parents: &[Record]) -> Result<Vec<Record>> {
+        let Some(parent) = &self.resource.parent else {
+            return Err(Error::new(Kind::Bug, "rows per parent of a resource without parents"));
+        };
+        let keys: Vec<&str> =
+            parents.iter().filter(|p| !p.deleted).filter_map(|p| p.key.as_deref()).collect();
+        let mut rows = Vec::new();
+        let mut surprises = Vec::new();
+        for listing in self.resource.listings {
+            let layout = Layout::of(self.resource, listing);
+            let fetch = Fetch { task: self, client: &self.client, layout: &layout };
+            let size = match parent.ask {
+                ByParent::Batch(_) => BATCH_PARENTS_MAX,
+                ByParent::Path | ByParent::Query(_) => 1,
+            };
+            let lists: Vec<_> =
+                keys.chunks(size).map(|keys| list(&fetch, listing, parent, keys)).collect();
+            let lists: Vec<(Vec<Record>, Vec<Surprise>)> =
+                stream::iter(lists).buffered(REQUESTS_IN_FLIGHT_MAX).try_collect().await?;
+            for (records, surprising) in lists {
+                rows.extend(records);
+                surprises.extend(surprising);
+            }
+        }
+        self.surprised(surprises).await;
+        if parent.shared {
+            rows.retain(|row| self.unseen(row));
+        }
+        let quoted = self.watched.key.first().and_then(|key| self.watched.column(key));
+        let quoted = quoted.is_some_and(|column| matches!(column.ty, Type::Text));
+        if parent.column.is_some() || parent.digest.is_some() {
+            rows = rows.iter().map(|row| completed(row, parent, quoted)).collect();
+        }
+        Ok(rows)
+    }
+
+    fn unseen(&mut self, row: &Record) -> bool {
+        let Some(key) = &row.key else {
+            return true;
+        };
+        self.shared.len() >= SHARED_KEYS_MAX || self.shared.insert(Digest::of(key.as_bytes()))
+    }
+}
+
+/// All rows of one list, whose parent or parents these are.
+async fn list(
+    fetch: &Fetch<'_>,
+    listing: &'static Listing,
+    parent: &Parent,
+    keys: &[&str],
+) -> Result<(Vec<Record>, Vec<Surprise>)> {
+    let (mut rows, mut surprises): (Vec<Record>, Vec<Surprise>) = (Vec::new(), Vec::new());
+    let (mut cursor, mut start): (Option<String>, u64) = (None, 0);
+    let mut last: Vec<String> = Vec::new();
+    let mut guard = Guard::default();
+    loop {
+        let mut request = limited(request(listing, parent, keys), listing);
+        for (name, value) in listing.by_id {
+            request = request.with(name, *value);
+        }
+        if let Some(cursor) = &cursor {
+            request = request.with("cursor", cursor.clone());
+        }
+        if listing.paging == Paging::Offset {
+            request = request.with("start", start.to_string());
+        }
+        let page = match fetch.page(request).await {
+            Ok(page) => page,
+            Err(error) if !matches!(parent.ask, ByParent::Batch(_)) && gone(&error) => break,
+            Err(error) => return Err(error),
+        };
+        guard.check(&page.records, &page.next)?;
+        surprises.extend(page.surprises);
+        let size = page.records.len() as u64;
+        let Some(at) = after(&page.records, &last) else {
+            return Err(Error::new(Kind::Shape, "list changed while it was read").at(listing.path));
+        };
+        let fresh = &page.records[at..];
+        let stuck = fresh.is_empty();
+        if listing.paging == Paging::Offset && !stuck {
+            last = tail(fresh);
+        }
+        rows.extend(fresh.iter().map(|row| Record { key: keyed(row, parent, keys), ..row.clone() }));
+        match page.next {
+            Next::Cursor(next) => cursor = Some(next),
+            Next::Start(_) | Next::Unsaid if !stuck => start += size.saturating_sub(1).max(1),
+            Next::Start(_) | Next::Unsaid | Next::End => break,
+        }
+    }
+    Ok((rows, surprises))
+}
+
+fn request(listing: &Listing, parent: &Parent, keys: &[&str]) -> Request {
+    let keys = keys.join(",");
+    let request = match parent.ask {
+        ByParent::Path => Request::new(listing.path.replace("{id}", &keys), listing.cost),
+        ByParent::Query(name) | ByParent::Batch(name) => {
+            Request::new(listing.path, listing.cost).with(name, keys)
+        }
+    };
+    listing.ask.iter().fold(request, |request, (name, value)| request.with(name, *value))
+}
+
+/// Whether a parent's list is gone with its parent.
+fn gone(error: &Error) -> bool {
+    error.kind() == Kind::Refused && matches!(error.http_status(), Some(404 | 410))
+}
+
+/// The key of a row, with its parent's in front where the row does not carry it.
+fn keyed(row: &Record, parent: &Parent, keys: &[&str]) -> Option<String> {
+    match (parent.column, &row.key) {
+        (None, key) => key.clone(),
+        (Some(_), Some(key)) => Some(format!("{}/{key}", keys.concat())),
+        (Some(_), None) => Some(keys.concat()),
+    }
+}
+
+/// The row with the columns its API row lacks, put in front; everything else byte for byte.
+fn completed(row: &Record, parent: &Parent, quoted: bool) -> Record {
+    let key = row.key.as_deref().unwrap_or_default();
+    let owner = key.split('/').next().unwrap_or_default();
+    let mut json = Vec::with_capacity(row.json.len() + 80);
+    json.push(b'{');
+    let mut key = row.key.clone();
+    if let Some(column) = parent.digest {
+        let digest = Digest::of_parts(&[owner.as_bytes(), b"/", &row.json]).to_string();
+        json.extend_from_slice(format!("\"{column}\":\"{digest}\",").as_bytes());
+        key = Some(digest);
+    }
+    if let Some(column) = parent.column {
+        let quote = if quoted { "\"" } else { "" };
+        json.extend_from_slice(format!("\"{column}\":{quote}{owner}{quote}").as_bytes());
+    }
+    let rest = row.json.get(1..).unwrap_or_default();
+    if rest.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'}') {
+        json.push(b',');
+    }
+    json.extend_from_slice(rest);
+    Record { json: Bytes::from(json), key, ..row.clone() }
+}

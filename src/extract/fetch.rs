@@ -1,0 +1,73 @@
+//! One page, however many attempts it takes, with the waits told.
+
+use super::task::{Ask, Task};
+use crate::api::{Client, Request, Step, page};
+use crate::model::{Event, Layout, Listing, Page, Paging, Result};
+use std::sync::Arc;
+
+impl Task {
+    /// A request for a listing, with what is always asked for.
+    pub(super) fn request(ask: &Ask) -> Request {
+        let listing = ask.listing;
+        let mut request = Request::new(listing.path, listing.cost);
+        for (name, value) in listing.ask {
+            let part = listing.split.as_ref().filter(|split| split.param == *name);
+            request = request.with(name, part.and(ask.part).unwrap_or(value));
+        }
+        request
+    }
+
+    /// A page of a listing.
+    pub(super) async fn page(&mut self, ask: &Ask, request: Request) -> Result<Page> {
+        let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
+        let page = fetch.page(request).await?;
+        self.surprised_by(page).await
+    }
+
+    async fn surprised_by(&mut self, mut page: Page) -> Result<Page> {
+        if !page.surprises.is_empty() {
+            self.surprised(std::mem::take(&mut page.surprises)).await;
+        }
+        Ok(page)
+    }
+}
+
+/// What fetching needs of a task: little enough to fetch several pages at a time.
+pub(super) struct Fetch<'t> {
+    pub(super) task: &'t Task,
+    pub(super) client: &'t Arc<Client>,
+    pub(super) layout: &'t Layout,
+}
+
+impl Fetch<'_> {
+    pub(super) async fn page(&self, mut request: Request) -> Result<Page> {
+        let resource = self.task.resource;
+        let mut waited = false;
+        loop {
+            match page(self.client, &mut request, self.layout).await {
+                Ok(Step::Done(page)) => {
+                    if waited {
+                        self.task.tell(Event::Resumed { resource }).await;
+                    }
+                    return Ok(page);
+                }
+                Ok(Step::Wait { pause, limited }) => {
+                    if limited {
+                        waited = true;
+                        self.task.tell(Event::Waiting { resource, pause }).await;
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Adds the page size, for listings that have pages.
+pub(super) fn limited(request: Request, listing: &Listing) -> Request {
+    match listing.paging {
+        Paging::Cursor | Paging::Offset => request.with("limit", listing.limit.to_string()),
+        Paging::Plain | Paging::Goals => request,
+    }
+}

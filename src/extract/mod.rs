@@ -1,0 +1,13 @@
+//! Reading resources: what to ask, in which order, how far it got.
+
+mod ascend;
+mod children;
+mod fetch;
+mod newest;
+mod plan;
+mod reader;
+mod task;
+mod walk;
+
+pub use plan::{Job, Mode, Selected, plan};
+pub use reader::Reader;

@@ -1,0 +1,84 @@
+//! From what a user wants and what was read before to the jobs of a run. Pure.
+
+use crate::model::{ByParent, Listing, Progress, Resource, Settings, StreamState};
+
+/// A resource somebody wants to read.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// Which.
+    pub resource: &'static Resource,
+    /// How.
+    pub mode: Mode,
+    /// What an earlier run left.
+    pub state: Option<StreamState>,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What changed since the state.
+    Incremental,
+    /// Everything.
+    Full,
+}
+
+/// A resource to read, and from where. Only [`plan`] makes one.
+#[derive(Debug)]
+pub struct Job {
+    pub(super) resource: &'static Resource,
+    pub(super) mode: Mode,
+    pub(super) state: StreamState,
+    pub(super) listings: Vec<&'static Listing>,
+}
+
+impl Job {
+    /// What it reads.
+    pub fn resource(&self) -> &'static Resource {
+        self.resource
+    }
+}
+
+/// The jobs of a run, those that take longest first.
+///
+/// A resource that cannot be read incrementally is read in full, whatever was asked for. A full
+/// read goes on from the state of one that was interrupted, and from no other.
+pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
+    let mut jobs: Vec<_> = selected.into_iter().map(|selected| job(settings, selected)).collect();
+    jobs.sort_by_key(|job| std::cmp::Reverse(weight(job.resource)));
+    jobs
+}
+
+fn job(settings: &Settings, selected: Selected) -> Job {
+    let Selected { resource, mode: asked, state } = selected;
+    let watched = resource.parent_resource().unwrap_or(resource);
+    let mode = if resource.incremental() { asked } else { Mode::Full };
+    let listings: Vec<&'static Listing> = watched
+        .listings
+        .iter()
+        .filter(|l| settings.archived || l.name != "archived" || !watched.incremental())
+        .collect();
+    let state = match (mode, state) {
+        (Mode::Incremental, Some(state)) if !state.full => state,
+        (Mode::Incremental, _) => {
+            let start = settings.start.into_iter();
+            let begun = start.flat_map(|start| {
+                listings.iter().map(move |l| (l.name.to_owned(), Progress::starting_at(start)))
+            });
+            StreamState { listings: begun.collect(), ..StreamState::default() }
+        }
+        // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
+        // for an incremental read that can only be a full one: it is done again (protocol facts 3).
+        (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => state,
+        (Mode::Full, _) => StreamState { full: true, ..StreamState::default() },
+    };
+    Job { resource, mode, state, listings }
+}
+
+/// How long a resource takes, roughly: lists per parent are a request per row.
+fn weight(resource: &Resource) -> u8 {
+    match &resource.parent {
+        Some(parent) if matches!(parent.ask, ByParent::Path | ByParent::Query(_)) => 3,
+        Some(_) => 2,
+        None => u8::from(resource.incremental()),
+    }
+}

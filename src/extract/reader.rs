@@ -1,0 +1,55 @@
+//! Several resources side by side, one channel, one consumer that owns the loop.
+
+use super::plan::Job;
+use super::task::{Run, Task};
+use crate::api::Client;
+use crate::model::{Event, Settings, Time};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// Events that wait for the consumer: with one page each in the hands of the streams that are
+/// read side by side, this bounds memory.
+const EVENTS_IN_FLIGHT_MAX: usize = 4;
+
+/// A run in progress. Dropping it ends the run.
+#[derive(Debug)]
+pub struct Reader {
+    events: mpsc::Receiver<Event>,
+    tasks: JoinSet<()>,
+}
+
+impl Reader {
+    /// Starts reading. Rows changed at or after `bound`, the server's clock at the run's first
+    /// answer, are left to the next run.
+    ///
+    /// Must be called inside a tokio runtime.
+    pub fn start(client: &Arc<Client>, settings: &Settings, jobs: Vec<Job>, bound: Time) -> Self {
+        let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
+        let turns = Arc::new(Semaphore::new(settings.concurrency));
+        let mut tasks = JoinSet::new();
+        let run = Run { bound, overlap: settings.overlap };
+        for job in jobs {
+            let task = Task::new(Arc::clone(client), run, job, out.clone());
+            let turns = Arc::clone(&turns);
+            tasks.spawn(async move {
+                // The semaphore is fair and never closed, so jobs start in the plan's order.
+                let _turn = turns.acquire().await;
+                task.run().await;
+            });
+        }
+        Self { events, tasks }
+    }
+
+    /// The next event; `None` when all is read, or after a failure that stops the run.
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.events.recv().await;
+        if let Some(Event::Failed { error, .. }) = &event
+            && error.kind().stops_the_run()
+        {
+            // What is in the channel already still comes: its rows were read.
+            self.tasks.abort_all();
+        }
+        event
+    }
+}

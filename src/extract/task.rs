@@ -1,0 +1,204 @@
+//! One resource from start to end.
+
+use super::plan::{Job, Mode};
+use crate::api::Client;
+use crate::model::{
+    Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record, Resource, Result,
+    StreamState, Surprise, Time,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
+
+/// What all tasks of a run share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    /// Rows changed at or after this are left to the next run.
+    pub(super) bound: Time,
+    /// Seconds an incremental read looks back.
+    pub(super) overlap: i64,
+}
+
+/// Reads one resource and tells what happens.
+pub(super) struct Task {
+    pub(super) client: Arc<Client>,
+    pub(super) run: Run,
+    pub(super) resource: &'static Resource,
+    /// The resource whose listings are walked: the parent's, for a list per parent.
+    pub(super) watched: &'static Resource,
+    mode: Mode,
+    listings: Vec<&'static Listing>,
+    pub(super) state: StreamState,
+    out: Sender<Event>,
+    surprises: HashSet<Surprise>,
+    /// Keys of rows that several parents list, as digests.
+    pub(super) shared: HashSet<Digest>,
+}
+
+/// A listing as this run asks for it: the table's, or one part of it where the whole was refused.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) listing: &'static Listing,
+    pub(super) layout: Arc<Layout>,
+    /// Its name in the state.
+    pub(super) name: String,
+    /// The value that replaces the one of a split parameter.
+    pub(super) part: Option<&'static str>,
+}
+
+/// Most fields that are warned about, a resource.
+const SURPRISES_MAX: usize = 100;
+
+impl Task {
+    pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Event>) -> Self {
+        let watched = job.resource.parent_resource().unwrap_or(job.resource);
+        Self {
+            client,
+            run,
+            resource: job.resource,
+            watched,
+            mode: job.mode,
+            listings: job.listings,
+            state: job.state,
+            out,
+            surprises: HashSet::new(),
+            shared: HashSet::new(),
+        }
+    }
+
+    /// Reads to the end, and says how it ended.
+    pub(super) async fn run(mut self) {
+        let resource = self.resource;
+        self.tell(Event::Started { resource }).await;
+        let event = match self.read().await {
+            Ok(()) => Event::Finished { resource, reached: self.state.clone() },
+            Err(error) => Event::Failed { resource, error },
+        };
+        self.tell(event).await;
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        if self.mode == Mode::Full && self.state.complete {
+            return Ok(());
+        }
+        for listing in self.listings.clone() {
+            self.listing(listing).await?;
+        }
+        self.state.complete = self.mode == Mode::Full;
+        Ok(())
+    }
+
+    /// Reads one listing; in parts where the API refuses the combined value of a parameter.
+    async fn listing(&mut self, listing: &'static Listing) -> Result<()> {
+        let layout = Arc::new(Layout::of(self.watched, listing));
+        let whole = Ask { listing, layout, name: listing.name.to_owned(), part: None };
+        let Some(split) = &listing.split else {
+            return self.ask(&whole).await;
+        };
+        let name = |value: &str| format!("{}:{value}", listing.name);
+        if !split.values.iter().any(|value| self.state.listings.contains_key(&name(value))) {
+            match self.ask(&whole).await {
+                Err(error) if refused(&error) => {
+                    self.warn(format!(
+                        "Pipedrive refuses {} with all values at once: reading them one by one",
+                        split.param
+                    ))
+                    .await;
+                }
+                outcome => return outcome,
+            }
+        }
+        let begun = self.state.listings.remove(listing.name).unwrap_or_default();
+        for value in split.values {
+            self.state.listings.entry(name(value)).or_insert_with(|| begun.clone());
+        }
+        for value in split.values {
+            self.ask(&Ask { name: name(value), part: Some(value), ..whole.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, ask: &Ask) -> Result<()> {
+        let progress = self.progress(ask);
+        let (known, walking, done) = (progress.since.is_some(), progress.walk.is_some(), progress.done);
+        if self.mode == Mode::Full {
+            return if done { Ok(()) } else { self.full(ask).await };
+        }
+        match ask.listing.changes {
+            Changes::Window | Changes::Since | Changes::SinceByKey | Changes::NewestFirst
+                if !known || walking =>
+            {
+                self.first(ask).await
+            }
+            Changes::Window | Changes::Since => self.ascend(ask).await,
+            Changes::SinceByKey => self.ascend_by_key(ask).await,
+            Changes::NewestFirst => self.newest_first(ask).await,
+            Changes::Snapshot => {
+                Err(Error::new(Kind::Bug, "a snapshot listing was planned as incremental"))
+            }
+        }
+    }
+
+    /// The progress of a listing.
+    pub(super) fn progress(&mut self, ask: &Ask) -> &mut Progress {
+        self.state.listings.entry(ask.name.clone()).or_default()
+    }
+
+    /// Sends what of a page goes out, with the progress it proves.
+    ///
+    /// For a list per parent the rows are parents: their lists are read, and those rows go out.
+    pub(super) async fn deliver(&mut self, ask: &Ask, delivery: Delivery) -> Result<()> {
+        if delivery.overflow {
+            self.warn(format!(
+                "more than {} rows of {} share one second: some may come again with the next run",
+                crate::model::DELIVERED_MAX,
+                ask.name
+            ))
+            .await;
+        }
+        let records = match &self.resource.parent {
+            None => delivery.records,
+            Some(_) => self.children(&delivery.records).await?,
+        };
+        self.send(records).await;
+        Ok(())
+    }
+
+    async fn send(&mut self, records: Vec<Record>) {
+        self.state.records += records.len() as u64;
+        let batch = Batch { resource: self.resource, records, reached: self.state.clone() };
+        self.tell(Event::Batch(batch)).await;
+    }
+
+    /// Rows that are handled between two checkpoints: a page, or few enough parents that not much
+    /// is paid twice after a kill.
+    pub(super) fn portion(&self) -> usize {
+        match self.resource.parent.as_ref().map(|parent| parent.ask) {
+            None => usize::MAX,
+            Some(crate::model::ByParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
+            Some(_) => super::children::PARENTS_PER_CHECKPOINT,
+        }
+    }
+
+    pub(super) async fn surprised(&mut self, surprises: Vec<Surprise>) {
+        for surprise in surprises {
+            if self.surprises.len() < SURPRISES_MAX && self.surprises.insert(surprise.clone()) {
+                self.warn(format!("{surprise}: passed on as it came")).await;
+            }
+        }
+    }
+
+    pub(super) async fn warn(&self, text: String) {
+        self.tell(Event::Warning { resource: self.resource, text }).await;
+    }
+
+    pub(super) async fn tell(&self, event: Event) {
+        // A closed channel means that the reader was dropped: this task is about to be aborted.
+        let _ = self.out.send(event).await;
+    }
+}
+
+/// Whether the API refused a parameter.
+pub(super) fn refused(error: &Error) -> bool {
+    error.kind() == Kind::Refused && error.http_status() == Some(400)
+}

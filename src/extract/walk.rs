@@ -1,0 +1,285 @@
+//! Full walks: the first read of a resource, and resources that are read in full every time.
+
+use super::fetch::limited;
+use super::task::{Ask, Task, refused};
+use crate::api::Request;
+use crate::model::{
+    Changes, Delivery, Digest, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
+};
+use std::collections::HashSet;
+
+/// Empty pages, or pages without a new row, in a row before a walk is given up.
+const IDLE_PAGES_MAX: usize = 3;
+/// Pages an offset walk goes back to find its place after rows vanished.
+const STEPS_BACK_MAX: usize = 20;
+/// Keys kept to find the place again.
+const LAST_KEYS: usize = 20;
+
+impl Task {
+    /// Reads a listing that is read in full, from where an interrupted walk stopped.
+    pub(super) async fn full(&mut self, ask: &Ask) -> Result<()> {
+        self.progress(ask).walk.get_or_insert_default();
+        self.walk(ask).await?;
+        let progress = self.progress(ask);
+        progress.walk = None;
+        progress.done = true;
+        Ok(())
+    }
+
+    /// The first read of a listing that is incremental from then on: nothing is filtered, for a
+    /// row without `update_time` may be left out as soon as a filter is given.
+    pub(super) async fn first(&mut self, ask: &Ask) -> Result<()> {
+        if self.progress(ask).walk.is_none() {
+            let since = self.coming(ask).await?;
+            self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
+        }
+        self.walk(ask).await?;
+        self.progress(ask).finish_walk();
+        self.deliver(ask, Delivery::default()).await
+    }
+
+    /// The low watermark after a full walk that starts now: the newest time there is, less the
+    /// overlap. Any later edit carries at least that time.
+    pub(super) async fn coming(&mut self, ask: &Ask) -> Result<Time> {
+        let sorted = |request: Request, limit: u32| match ask.listing.paging {
+            Paging::Cursor => request
+                .with("sort_by", "update_time")
+                .with("sort_direction", "desc")
+                .with("limit", limit.to_string()),
+            _ => request
+                .with("sort", "update_time DESC")
+                .with("start", "0")
+                .with("limit", limit.to_string()),
+        };
+        // Rows without a time might come first, so they are filtered out where that is possible.
+        let filtered = match ask.listing.changes {
+            Changes::Window | Changes::Since | Changes::SinceByKey => {
+                let request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
+                match self.page(ask, sorted(request, 1)).await {
+                    Ok(page) => Some(page),
+                    Err(error) if refused(&error) && ask.listing.changes == Changes::Since => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            Changes::NewestFirst | Changes::Snapshot => None,
+        };
+        let page = match filtered {
+            Some(page) => page,
+            None => self.page(ask, sorted(Self::request(ask), ask.listing.limit)).await?,
+        };
+        let newest = page.records.iter().find_map(|record| record.time);
+        let newest = newest.unwrap_or(self.run.bound).min(self.run.bound);
+        Ok(newest.plus_seconds(-self.run.overlap).whole_second())
+    }
+
+    /// Walks a listing from where its progress says to its end.
+    pub(super) async fn walk(&mut self, ask: &Ask) -> Result<()> {
+        match ask.listing.paging {
+            Paging::Cursor => self.walk_by_cursor(ask).await,
+            Paging::Offset => self.walk_by_offset(ask).await,
+            Paging::Plain | Paging::Goals => {
+                let page = self.page(ask, Self::request(ask)).await?;
+                self.take(ask, page.records, &None, Some(Walk::default())).await
+            }
+        }
+    }
+
+    async fn walk_by_cursor(&mut self, ask: &Ask) -> Result<()> {
+        let resumed = self.place(ask);
+        let (mut cursor, mut last) = (resumed.cursor, resumed.last);
+        let mut guard = Guard::default();
+        let mut first = true;
+        loop {
+            let mut request = limited(Self::request(ask), ask.listing);
+            for (name, value) in ask.listing.by_id {
+                request = request.with(name, *value);
+            }
+            if let Some(cursor) = &cursor {
+                request = request.with("cursor", cursor.clone());
+            }
+            let page = match self.page(ask, request).await {
+                Err(error) if first && cursor.is_some() && refused(&error) => {
+                    self.warn(format!(
+                        "Pipedrive no longer accepts the cursor of the interrupted run: reading {} again from the start",
+                        ask.name
+                    ))
+                    .await;
+                    (cursor, last) = (None, Vec::new());
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            first = false;
+            guard.check(&page.records, &page.next)?;
+            let next = match page.next {
+                Next::Cursor(next) => Some(next),
+                _ => None,
+            };
+            let mut records = page.records;
+            if let Some(at) = after(&records, &last) {
+                records.drain(..at);
+            }
+            last.clear();
+            let onward = next.clone().map(|next| Walk { cursor: Some(next), ..Walk::default() });
+            let here = Walk { cursor: cursor.clone(), ..Walk::default() };
+            self.take(ask, records, &Some(here), onward.or(Some(Walk::default()))).await?;
+            match next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Walks by offset with one row of overlap. Rows that vanish before our place shift the rest
+    /// to the left, past us; then the overlap row is missing, and the walk steps back until it
+    /// finds a row it knows.
+    async fn walk_by_offset(&mut self, ask: &Ask) -> Result<()> {
+        let resumed = self.place(ask);
+        let (mut start, mut last) = (resumed.start.unwrap_or(0), resumed.last);
+        let (mut idle, mut back, mut step) = (0, 0, u64::from(ask.listing.limit).max(1));
+        loop {
+            let mut request = limited(Self::request(ask), ask.listing).with("start", start.to_string());
+            for (name, value) in ask.listing.by_id {
+                request = request.with(name, *value);
+            }
+            let page = self.page(ask, request).await?;
+            let size = page.records.len() as u64;
+            let Some(at) = after(&page.records, &last) else {
+                back += 1;
+                if start == 0 || back > STEPS_BACK_MAX {
+                    self.warn(format!("{} changed under the walk: reading it again from the start", ask.name))
+                        .await;
+                    if back > 2 * STEPS_BACK_MAX {
+                        return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
+                    }
+                    (start, last) = (0, Vec::new());
+                } else {
+                    start = start.saturating_sub(step);
+                }
+                continue;
+            };
+            let here = Walk { start: Some(start), ..Walk::default() };
+            (back, step) = (0, size.max(1));
+            let mut records = page.records;
+            let fresh = records.split_off(at);
+            idle = if fresh.is_empty() { idle + 1 } else { 0 };
+            let end = match page.next {
+                Next::End | Next::Cursor(_) => true,
+                // Such a list ends where nothing new comes; a short page may just be a small one.
+                Next::Unsaid => fresh.is_empty(),
+                Next::Start(_) => false,
+            };
+            if idle >= IDLE_PAGES_MAX {
+                return Err(Error::new(Kind::Shape, "list repeats the same page"));
+            }
+            if !fresh.is_empty() {
+                last = tail(&fresh);
+            }
+            let beyond = match page.next {
+                Next::Start(next) => next.max(start + 1),
+                _ => start + size.max(1),
+            };
+            start = if last.is_empty() { beyond } else { beyond - 1 };
+            let onward = Walk { start: Some(start), last: last.clone(), ..Walk::default() };
+            self.take(ask, fresh, &Some(here), Some(onward)).await?;
+            if end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn place(&mut self, ask: &Ask) -> Walk {
+        self.progress(ask).walk.clone().unwrap_or_default()
+    }
+
+    /// Hands on the rows of a page. Between portions the place is `here` plus the last keys; after
+    /// the page it is `onward`.
+    async fn take(
+        &mut self,
+        ask: &Ask,
+        records: Vec<Record>,
+        here: &Option<Walk>,
+        onward: Option<Walk>,
+    ) -> Result<()> {
+        let portion = self.portion();
+        let mut rest = records;
+        loop {
+            let later = rest.split_off(portion.min(rest.len()));
+            let place = match here {
+                Some(here) if !later.is_empty() => Walk { last: tail(&rest), ..here.clone() },
+                _ => onward.clone().unwrap_or_default(),
+            };
+            let delivery = self.sieve(ask, rest);
+            let progress = self.progress(ask);
+            let since = progress.walk.as_ref().and_then(|walk| walk.since);
+            progress.walk = Some(Walk { since, ..place });
+            self.deliver(ask, delivery).await?;
+            if later.is_empty() {
+                return Ok(());
+            }
+            rest = later;
+        }
+    }
+
+    fn sieve(&mut self, ask: &Ask, records: Vec<Record>) -> Delivery {
+        let bound = self.run.bound;
+        if !self.state.full {
+            return self.progress(ask).walk(records, bound);
+        }
+        if self.watched.overlapping() {
+            // One memory for the whole stream: that of its first listing.
+            let first = self.watched.listings[0].name.to_owned();
+            let progress: &mut Progress = self.state.listings.entry(first).or_default();
+            return progress.once(records);
+        }
+        Delivery { records, ..Delivery::default() }
+    }
+}
+
+/// Notices a walk that does not get on.
+#[derive(Default)]
+pub(super) struct Guard {
+    cursors: HashSet<String>,
+    page: Option<Digest>,
+    empty: usize,
+}
+
+impl Guard {
+    /// Refuses a cursor that was seen before, a page that repeats the one before, and too many
+    /// empty pages that claim there is more.
+    pub(super) fn check(&mut self, records: &[Record], next: &Next) -> Result<()> {
+        let Next::Cursor(cursor) = next else {
+            return Ok(());
+        };
+        let fail = |message: &str| Err(Error::new(Kind::Shape, message));
+        if !self.cursors.insert(Digest::of(cursor.as_bytes()).to_string()) {
+            return fail("list comes back to a cursor it gave before");
+        }
+        self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
+        if self.empty >= IDLE_PAGES_MAX {
+            return fail("list claims more rows and sends empty pages");
+        }
+        if let (Some(first), Some(last)) = (records.first(), records.last()) {
+            let page = Digest::of_parts(&[&first.json, &last.json]);
+            if self.page.replace(page) == Some(page) {
+                return fail("list repeats the same page");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the rows after the last known key begin; `None` when no known key is in the page.
+pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
+    if last.is_empty() {
+        return Some(0);
+    }
+    let known = |record: &Record| record.key.as_ref().is_some_and(|key| last.contains(key));
+    records.iter().rposition(known).map(|at| at + 1)
+}
+
+/// The last keys of some rows.
+pub(super) fn tail(records: &[Record]) -> Vec<String> {
+    let from = records.len().saturating_sub(LAST_KEYS);
+    records[from..].iter().filter_map(|record| record.key.clone()).collect()
+}
