@@ -1,1 +1,7 @@
-fn main() {}
+//! `source-pipedrive`: the Airbyte commands and the standalone ones.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    source_pipedrive::cli::main(std::env::args_os())
+}

@@ -9,6 +9,7 @@ mod progress;
 mod record;
 mod resource;
 mod resources;
+mod scan;
 mod schema;
 mod settings;
 mod state;

@@ -300,7 +300,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             opt("mail_link_tracking_enabled_flag", Int),
             col("read_flag", Int),
             opt("draft", Json),
-            col("draft_flag", Int),
+            opt("draft_flag", Int),
             col("synced_flag", Int),
             col("deleted_flag", Int),
             col("has_body_flag", Int),
@@ -343,4 +343,7 @@ const PARTY: Type = Object(&[
     opt("linked_person_id", Int),
     opt("linked_person_name", Text),
     opt("mail_message_party_id", Int),
+    opt("linked_organization_id", Int),
+    opt("latest_sent", Bool),
+    opt("message_time", Int),
 ]);

@@ -83,7 +83,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         columns: &[
             col("id", Int),
             col("title", Text),
-            col("creator_user_id", Int),
+            opt("creator_user_id", Int),
             col("owner_id", Int),
             col("value", Num),
             col("currency", Text),

@@ -1,0 +1,94 @@
+//! The command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Reads a whole Pipedrive account, completely and repeatedly.
+///
+/// An Airbyte source (spec, check, discover, read), with a simulated account to try it on.
+#[derive(Debug, Parser)]
+#[command(name = "source-pipedrive", version, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Airbyte: print what can be configured.
+    Spec,
+    /// Airbyte: check the configuration against the account.
+    Check(Source),
+    /// Airbyte: print the catalog of streams, with this account's custom fields.
+    Discover(Source),
+    /// Airbyte: read the selected streams.
+    Read(Read),
+    /// Serve a simulated Pipedrive account on loopback.
+    Sandbox(Sandbox),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Source {
+    /// The configuration, a JSON file.
+    #[arg(long, value_name = "FILE", required_unless_present = "sandbox")]
+    pub(super) config: Option<PathBuf>,
+    /// Use an embedded, simulated account: no token, no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
+    /// Accepted for compatibility with other connectors.
+    #[arg(long, hide = true)]
+    pub(super) debug: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Read {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// The configured catalog, a JSON file. With --sandbox the default is every stream that does
+    /// not cost a request per row.
+    #[arg(long, value_name = "FILE", required_unless_present = "sandbox")]
+    pub(super) catalog: Option<PathBuf>,
+    /// The state of the last run, a JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sandbox {
+    /// Port on 127.0.0.1; 0 lets the system choose.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub(super) port: u16,
+    /// Size of the account: N × 1,000 deals and all that goes with them. Fractions work.
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = scale)]
+    pub(super) scale: f64,
+    /// The same seed makes the same account.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Milliseconds before every answer.
+    #[arg(long, value_name = "L", default_value_t = 0)]
+    pub(super) latency_ms: u64,
+    /// Whose burst and daily limits apply; without it there are none.
+    #[arg(long, value_name = "PLAN")]
+    pub(super) plan: Option<Plan>,
+    /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable.
+    #[arg(long, value_name = "SPEC")]
+    pub(super) fault: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Plan {
+    Lite,
+    Growth,
+    Premium,
+    Ultimate,
+}
+
+/// Largest account the sandbox holds: ten million deals would not fit in memory.
+const SCALE_MAX: f64 = 2_000.0;
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if scale > 0.0 && scale <= SCALE_MAX => Ok(scale),
+        _ => Err(format!("must be a number above 0 and up to {SCALE_MAX}")),
+    }
+}

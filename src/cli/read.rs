@@ -1,0 +1,183 @@
+//! `read`: the reader's events become protocol lines.
+
+use super::airbyte::{Setup, dictionaries, greeting, now, runtime};
+use super::args::Read;
+use super::files;
+use super::report::{Report, Row};
+use crate::api::{Account, Client};
+use crate::extract::{Mode, Reader, Selected, plan};
+use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
+use crate::protocol::airbyte::{Configured, Level, Wire, Writer, configured, states};
+use secrecy::SecretString;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+pub(super) fn read(args: &Read) -> Result<ExitCode> {
+    let setup = Setup::load(&args.source)?;
+    let streams = match &args.catalog {
+        Some(path) => configured(&files::json("catalog", path)?)?,
+        None => everything(),
+    };
+    let state = match &args.state {
+        Some(path) => files::json("state", path)?,
+        None => Value::Null,
+    };
+    let states = states(&state, &streams)?;
+    let (client, rotations) = setup.client()?;
+    let writer = setup.writer();
+    let run = Run { setup, writer, rotations, client, report: Report::default() };
+    let people = args.source.sandbox || std::io::stderr().is_terminal();
+    runtime()?.block_on(run.read(streams, states, people))
+}
+
+/// Every stream that does not cost a request per row, incrementally.
+fn everything() -> Vec<Configured> {
+    Resource::all()
+        .filter(|resource| !resource.on_request)
+        .map(|resource| {
+            let schema = json_schema(resource, &[], None);
+            Configured { resource, incremental: true, schema }
+        })
+        .collect()
+}
+
+struct Run {
+    setup: Setup,
+    writer: Writer<Stdout>,
+    rotations: UnboundedReceiver<SecretString>,
+    client: Arc<Client>,
+    report: Report,
+}
+
+impl Run {
+    async fn read(
+        mut self,
+        streams: Vec<Configured>,
+        mut states: BTreeMap<&'static str, StreamState>,
+        people: bool,
+    ) -> Result<ExitCode> {
+        let account = Account::of(&self.client, &self.setup.settings).await;
+        self.setup.keep(&mut self.rotations, &mut self.writer)?;
+        let account = account?;
+        self.writer.log(Level::Info, &greeting(&account))?;
+        for sentence in account.hidden() {
+            self.writer.log(Level::Warn, &sentence)?;
+        }
+        let wires = self.wires(&streams).await?;
+        let selected = streams.iter().map(|stream| Selected {
+            resource: stream.resource,
+            mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
+            state: states.remove(stream.resource.name),
+        });
+        let jobs = plan(&self.setup.settings, selected.collect());
+        self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
+        let reader = Reader::start(&self.client, &self.setup.settings, jobs, account.date);
+        self.follow(reader, &wires).await?;
+        let outcome = self.conclude();
+        if people {
+            self.report.print(&account, self.client.spending());
+        }
+        outcome
+    }
+
+    /// How the records of each stream are written.
+    async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
+        let readable = self.setup.settings.custom_fields.readable();
+        let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
+        let fields = dictionaries(&self.client, resources, &mut self.writer).await?;
+        let wires = streams.iter().map(|stream| {
+            let resource = stream.resource;
+            let definitions = resource.fields.and_then(|name| fields.get(name));
+            let names = definitions.map(|definitions| Names::of(resource, definitions));
+            (resource.name, Wire::new(resource, &stream.schema, names))
+        });
+        Ok(wires.collect())
+    }
+
+    async fn follow(&mut self, mut reader: Reader, wires: &BTreeMap<&'static str, Wire>) -> Result<()> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                Some(token) = self.rotations.recv() => {
+                    self.writer.config(self.setup.rotated(&token), now())?;
+                    continue;
+                }
+                event = reader.next() => event,
+            };
+            let Some(event) = event else {
+                return Ok(());
+            };
+            self.write(event, wires)?;
+        }
+    }
+
+    fn write(&mut self, event: Event, wires: &BTreeMap<&'static str, Wire>) -> Result<()> {
+        let now = now();
+        match event {
+            Event::Started { resource } => {
+                let wire = wires.get(resource.name).cloned();
+                let wire = wire.ok_or_else(|| {
+                    Error::new(Kind::Bug, "a stream is read that was not configured")
+                })?;
+                self.writer.started(resource, wire, now)
+            }
+            Event::Batch(batch) => {
+                self.report.row(batch.resource).records += batch.records.len() as u64;
+                self.writer.batch(batch, now)
+            }
+            Event::Waiting { resource, pause } => self.writer.waiting(resource, pause, now),
+            Event::Resumed { resource } => self.writer.resumed(resource, now),
+            Event::Warning { resource, text } => {
+                self.report.row(resource).warnings += 1;
+                self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
+            }
+            Event::Finished { resource, reached } => {
+                self.report.row(resource).outcome = Some(Ok(()));
+                self.writer.finished(resource, reached, now)
+            }
+            Event::Failed { resource, error } => {
+                self.writer.failed(resource, &error, now)?;
+                self.report.row(resource).outcome = Some(Err(error));
+                Ok(())
+            }
+        }
+    }
+
+    /// Says which streams are incomplete, if any.
+    fn conclude(&mut self) -> Result<ExitCode> {
+        let unfinished: Vec<_> = self.report.rows().filter(|row| row.outcome.is_none()).collect();
+        let unfinished: Vec<_> = unfinished.into_iter().map(|row| row.resource).collect();
+        for resource in unfinished {
+            let error = Error::new(Kind::Incomplete, "not read: the run was stopped by another stream's failure");
+            self.writer.failed(resource, &error, now())?;
+            self.report.row(resource).outcome = Some(Err(error));
+        }
+        let spending = self.client.spending();
+        let failed: Vec<&Row> =
+            self.report.rows().filter(|row| matches!(row.outcome, Some(Err(_)))).collect();
+        let Some(kind) = failed.iter().find_map(|row| row.kind()) else {
+            let text = format!(
+                "complete: {} records of {} streams, {} tokens spent",
+                self.report.records(),
+                self.report.rows().count(),
+                spending.tokens
+            );
+            self.writer.log(Level::Info, &text)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let names: Vec<_> = failed.iter().map(|row| row.resource.name).collect();
+        let text = format!(
+            "incomplete: {} of {} streams were not read to their end ({}); {} tokens spent",
+            names.len(),
+            self.report.rows().count(),
+            names.join(", "),
+            spending.tokens
+        );
+        self.writer.error(&Error::new(kind, text), None, now())?;
+        Ok(ExitCode::from(1))
+    }
+}

@@ -1,0 +1,42 @@
+//! The catalog: every resource with this account's custom fields.
+
+use crate::model::{Definition, Names, Resource, json_schema};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The payload of the CATALOG message.
+///
+/// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
+/// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
+pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) -> Value {
+    let streams: Vec<_> = Resource::all()
+        .map(|resource| {
+            let fields = resource.fields.and_then(|name| definitions.get(name));
+            let fields = fields.map(Vec::as_slice).unwrap_or_default();
+            let names = readable.then(|| Names::of(resource, fields));
+            stream(resource, &json_schema(resource, fields, names.as_ref()))
+        })
+        .collect();
+    json!({ "streams": streams })
+}
+
+fn stream(resource: &Resource, schema: &Value) -> Value {
+    let incremental = resource.incremental();
+    let modes: &[&str] =
+        if incremental { &["full_refresh", "incremental"] } else { &["full_refresh"] };
+    let key: Vec<_> = resource.key.iter().map(|column| [column]).collect();
+    let mut stream = json!({
+        "name": resource.name,
+        "json_schema": schema,
+        "supported_sync_modes": modes,
+        // Full reads too go on from a page checkpoint, which is a cursor of ours.
+        "source_defined_cursor": true,
+        "source_defined_primary_key": key,
+        "is_resumable": true,
+        "is_file_based": false,
+    });
+    if let Some(cursor) = resource.cursor.filter(|_| incremental) {
+        stream["default_cursor_field"] = json!([cursor]);
+    }
+    stream
+}

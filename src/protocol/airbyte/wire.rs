@@ -1,0 +1,47 @@
+//! From a record's own bytes to what goes over the wire.
+
+use crate::model::{Change, Names, Record, Resource, Result, Tidy};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// How the records of one stream are written.
+///
+/// A record is written as Pipedrive sent it, unless it holds a date or time no loader takes, or
+/// readable names were asked for.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    tidy: Tidy,
+    names: Option<Names>,
+}
+
+impl Wire {
+    /// For a resource, the schema its loader goes by, and readable names if wanted.
+    pub fn new(resource: &Resource, schema: &Value, names: Option<Names>) -> Self {
+        Self { tidy: Tidy::of(resource, schema), names }
+    }
+
+    /// The record as JSON on one line; values that became null are added to `changes`.
+    pub(super) fn line<'r>(
+        &self,
+        record: &'r Record,
+        changes: &mut Vec<Change>,
+    ) -> Result<Cow<'r, [u8]>> {
+        let mut json = Cow::Borrowed(&record.json[..]);
+        if let Some(names) = &self.names {
+            json = Cow::Owned(names.apply(text(&json))?);
+        }
+        if record.odd {
+            json = Cow::Owned(self.tidy.mend(text(&json), changes)?);
+        }
+        if memchr::memchr2(b'\n', b'\r', &json).is_some() {
+            // Between tokens only: inside strings they are always escaped.
+            let kept = json.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+            json = Cow::Owned(kept.collect());
+        }
+        Ok(json)
+    }
+}
+
+fn text(json: &[u8]) -> &str {
+    std::str::from_utf8(json).expect("a record is a slice of a page that was UTF-8")
+}

@@ -1,0 +1,349 @@
+//! Protocol lines on an output: records, checkpoints, statuses, logs.
+
+use super::wire::Wire;
+use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Records after which a checkpoint is due however large it is.
+const CHECKPOINT_RECORDS: u64 = 10_000;
+/// Seconds after which one is due.
+const CHECKPOINT_SECONDS: i64 = 30;
+/// A checkpoint may come earlier when it is at most this fraction of the records it covers.
+const CHECKPOINT_SHARE: usize = 8;
+/// About how many bytes one remembered row takes in a checkpoint, and how many the rest.
+const REMEMBERED_BYTES: usize = 32;
+const CHECKPOINT_BYTES: usize = 400;
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Level of a LOG message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// For people who want to know how it went.
+    Info,
+    /// For people who should look at something.
+    Warn,
+}
+
+/// Writes protocol lines, one JSON object each, never half of one.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    buffer: Vec<u8>,
+    streams: HashMap<&'static str, Stream>,
+    secrets: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    wire: Wire,
+    prefix: Vec<u8>,
+    running: bool,
+    /// Rows written, over the whole run.
+    written: u64,
+    /// Rows and bytes since the last checkpoint, and when that was.
+    records: u64,
+    bytes: usize,
+    checked: Option<Time>,
+    pending: Option<StreamState>,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer that masks these secrets in whatever is meant for people.
+    pub fn new(out: W, secrets: &[&str]) -> Self {
+        let mut masked = Vec::new();
+        for secret in secrets {
+            // As it is, as it stands in a URL, and as it stands inside JSON.
+            let url: String = secret.bytes().map(url_escaped).collect();
+            let json = Value::from(*secret).to_string();
+            for form in [(*secret).to_owned(), url, json.trim_matches('"').to_owned()] {
+                if !form.is_empty() && !masked.contains(&form) {
+                    masked.push(form);
+                }
+            }
+        }
+        Self { out, buffer: Vec::new(), streams: HashMap::new(), secrets: masked }
+    }
+
+    /// SPEC.
+    pub fn spec(&mut self, spec: &Value) -> Result<()> {
+        self.message(&json!({"type": "SPEC", "spec": spec}))?;
+        self.flush()
+    }
+
+    /// CONNECTION_STATUS, succeeded.
+    pub fn succeeded(&mut self, message: &str) -> Result<()> {
+        self.status_of_connection("SUCCEEDED", message)
+    }
+
+    /// CONNECTION_STATUS, failed.
+    pub fn refused(&mut self, error: &Error) -> Result<()> {
+        self.status_of_connection("FAILED", &sentence(error))
+    }
+
+    fn status_of_connection(&mut self, status: &str, message: &str) -> Result<()> {
+        let message = self.masked(message);
+        self.message(&json!({
+            "type": "CONNECTION_STATUS",
+            "connectionStatus": {"status": status, "message": message},
+        }))?;
+        self.flush()
+    }
+
+    /// CATALOG.
+    pub fn catalog(&mut self, catalog: &Value) -> Result<()> {
+        self.message(&json!({"type": "CATALOG", "catalog": catalog}))?;
+        self.flush()
+    }
+
+    /// CONTROL: the configuration changed and is to be kept. The only message with secrets.
+    pub fn config(&mut self, config: &Value, now: Time) -> Result<()> {
+        self.message(&json!({
+            "type": "CONTROL",
+            "control": {
+                "type": "CONNECTOR_CONFIG",
+                "emitted_at": millis(now),
+                "connectorConfig": {"config": config},
+            },
+        }))?;
+        self.flush()
+    }
+
+    /// LOG.
+    pub fn log(&mut self, level: Level, text: &str) -> Result<()> {
+        let level = match level {
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+        };
+        let text = self.masked(text);
+        self.message(&json!({"type": "LOG", "log": {"level": level, "message": text}}))?;
+        self.flush()
+    }
+
+    /// TRACE ERROR; about one stream, or the run.
+    pub fn error(&mut self, error: &Error, stream: Option<&str>, now: Time) -> Result<()> {
+        let message = self.masked(&sentence(error));
+        let causes = self.masked(&error.causes());
+        let mut fault = json!({
+            "message": message,
+            "internal_message": if causes.is_empty() { error.kind().name().to_owned() } else { causes },
+            "failure_type": failure_type(error.kind()),
+        });
+        if let Some(stream) = stream {
+            fault["stream_descriptor"] = json!({"name": stream});
+        }
+        self.message(&json!({
+            "type": "TRACE",
+            "trace": {"type": "ERROR", "emitted_at": millis(now), "error": fault},
+        }))?;
+        self.flush()
+    }
+
+    /// A stream begins.
+    pub fn started(&mut self, resource: &'static Resource, wire: Wire, now: Time) -> Result<()> {
+        let name = Value::from(resource.name);
+        let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":{name},"data":"#);
+        let stream = Stream {
+            wire,
+            prefix: prefix.into_bytes(),
+            running: false,
+            written: 0,
+            records: 0,
+            bytes: 0,
+            checked: Some(now),
+            pending: None,
+        };
+        self.streams.insert(resource.name, stream);
+        self.status(resource, "STARTED", None, now)?;
+        self.flush()
+    }
+
+    /// RECORD for every row of a batch, and a STATE when one is due.
+    pub fn batch(&mut self, batch: Batch, now: Time) -> Result<()> {
+        let resource = batch.resource;
+        self.run(resource, now)?;
+        let Some(stream) = self.streams.get_mut(resource.name) else {
+            return Err(Error::new(Kind::Bug, "batch of a stream that was not started"));
+        };
+        let suffix = format!(",\"emitted_at\":{}}}}}\n", now.millis());
+        let before = self.buffer.len();
+        let mut changes = Vec::new();
+        for record in &batch.records {
+            self.buffer.extend_from_slice(&stream.prefix);
+            let line = stream.wire.line(record, &mut changes)?;
+            self.buffer.extend_from_slice(&line);
+            if changes.is_empty() {
+                self.buffer.extend_from_slice(suffix.as_bytes());
+            } else {
+                let changed: Vec<_> = changes
+                    .drain(..)
+                    .map(|change| {
+                        json!({"field": change.field, "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"})
+                    })
+                    .collect();
+                let meta = json!({ "changes": changed });
+                let tail = format!(",\"emitted_at\":{},\"meta\":{meta}}}}}\n", now.millis());
+                self.buffer.extend_from_slice(tail.as_bytes());
+            }
+        }
+        stream.written += batch.records.len() as u64;
+        stream.records += batch.records.len() as u64;
+        stream.bytes += self.buffer.len() - before;
+        let size = CHECKPOINT_BYTES + REMEMBERED_BYTES * batch.reached.remembered();
+        let waited = stream.checked.is_none_or(|then| then.plus_seconds(CHECKPOINT_SECONDS) <= now);
+        let due = stream.records >= CHECKPOINT_RECORDS
+            || waited
+            || stream.bytes >= size.saturating_mul(CHECKPOINT_SHARE);
+        stream.pending = Some(batch.reached);
+        if due {
+            self.checkpoint(resource, now)?;
+        }
+        self.flush()
+    }
+
+    /// The stream waits because Pipedrive limits the rate.
+    pub fn waiting(&mut self, resource: &'static Resource, pause: Duration, now: Time) -> Result<()> {
+        let until = now.millis().saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        let reasons = json!([{"type": "RATE_LIMITED", "rate_limited": {"quota_reset": until}}]);
+        self.begin(resource);
+        self.status(resource, "RUNNING", Some(&reasons), now)?;
+        self.flush()
+    }
+
+    /// It goes on.
+    pub fn resumed(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        self.status(resource, "RUNNING", None, now)?;
+        self.flush()
+    }
+
+    /// The stream was read to its end: its last STATE, then COMPLETE.
+    pub fn finished(&mut self, resource: &'static Resource, reached: StreamState, now: Time) -> Result<()> {
+        self.run(resource, now)?;
+        if let Some(stream) = self.streams.get_mut(resource.name) {
+            stream.pending = Some(reached);
+        }
+        self.checkpoint(resource, now)?;
+        self.status(resource, "COMPLETE", None, now)?;
+        self.flush()
+    }
+
+    /// The stream ended before its end: what it proved, then INCOMPLETE and why.
+    pub fn failed(&mut self, resource: &'static Resource, error: &Error, now: Time) -> Result<()> {
+        self.checkpoint(resource, now)?;
+        self.status(resource, "INCOMPLETE", None, now)?;
+        self.error(error, Some(resource.name), now)
+    }
+
+    /// Rows written for a stream in this run.
+    pub fn written(&self, resource: &Resource) -> u64 {
+        self.streams.get(resource.name).map_or(0, |stream| stream.written)
+    }
+
+    /// RUNNING, once.
+    fn run(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        if self.begin(resource) { self.status(resource, "RUNNING", None, now) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, resource: &'static Resource) -> bool {
+        self.streams.get_mut(resource.name).is_some_and(|s| !std::mem::replace(&mut s.running, true))
+    }
+
+    /// STATE, if there is one to write.
+    fn checkpoint(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        let Some(stream) = self.streams.get_mut(resource.name) else {
+            return Ok(());
+        };
+        let Some(state) = stream.pending.take() else {
+            return Ok(());
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a count below 2^53, written as 5.0")]
+        let records = stream.records as f64;
+        (stream.records, stream.bytes, stream.checked) = (0, 0, Some(now));
+        self.message(&json!({
+            "type": "STATE",
+            "state": {
+                "type": "STREAM",
+                "stream": {
+                    "stream_descriptor": {"name": resource.name},
+                    "stream_state": state.to_json(),
+                },
+                "sourceStats": {"recordCount": records},
+            },
+        }))
+    }
+
+    fn status(
+        &mut self,
+        resource: &Resource,
+        status: &str,
+        reasons: Option<&Value>,
+        now: Time,
+    ) -> Result<()> {
+        let mut body = json!({"stream_descriptor": {"name": resource.name}, "status": status});
+        if let Some(reasons) = reasons {
+            body["reasons"] = reasons.clone();
+        }
+        self.message(&json!({
+            "type": "TRACE",
+            "trace": {"type": "STREAM_STATUS", "emitted_at": millis(now), "stream_status": body},
+        }))
+    }
+
+    fn message(&mut self, message: &Value) -> Result<()> {
+        serde_json::to_writer(&mut self.buffer, message)
+            .map_err(|error| Error::new(Kind::Bug, "a message is not JSON").because(error))?;
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES);
+        written.map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::BrokenPipe => Kind::Pipe,
+                _ => Kind::Storage,
+            };
+            Error::new(kind, "cannot write to standard output").because(error)
+        })
+    }
+
+    fn masked(&self, text: &str) -> String {
+        let secrets = self.secrets.iter();
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "****"))
+    }
+}
+
+/// Who must act, in Airbyte's words: the user, nobody (try again), or us.
+fn failure_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage | Kind::Config | Kind::Auth | Kind::Permission | Kind::State | Kind::Storage => {
+            "config_error"
+        }
+        Kind::Quota | Kind::Upstream | Kind::Network | Kind::Shape | Kind::Pipe => "transient_error",
+        Kind::Incomplete | Kind::Refused | Kind::Bug => "system_error",
+    }
+}
+
+fn sentence(error: &Error) -> String {
+    match error.place() {
+        Some(_) => error.summary(),
+        None => error.to_string(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
+fn millis(now: Time) -> f64 {
+    now.millis() as f64
+}
+
+fn url_escaped(byte: u8) -> String {
+    match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
