@@ -3,12 +3,9 @@
 use super::error::{Error, Kind, Result};
 use super::record::Record;
 use super::resource::{Column, Custom, Listing, Paging, Resource, Type};
-use super::time::Time;
+use super::scan::Rows;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
