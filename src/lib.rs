@@ -1,2 +1,3 @@
 //! Reads a whole Pipedrive account, completely and repeatedly.
 pub mod model;
+pub mod sandbox;
