@@ -1,0 +1,152 @@
+//! The facts of an invented account from which every row follows: seed, size, start.
+
+use super::custom::{self, Field, Targets};
+use super::words;
+use crate::model::Time;
+use fastrand::Rng;
+
+/// 2026-11-01T12:00:00Z, the instant at which every account's clock starts.
+pub(super) const START: Time = Time::from_seconds(1_793_534_400);
+
+/// The second in which one row in twenty was last written: somebody edited in bulk.
+pub(super) const BULK: Time = START.plus_seconds(-40 * 86_400);
+
+/// Seed, size and custom fields of an account.
+#[derive(Debug)]
+pub(super) struct Account {
+    seed: u64,
+    scale: f64,
+    fields: [(&'static str, Vec<Field>); 5],
+}
+
+impl Account {
+    /// The account of this seed; scale 1 is a thousand deals.
+    pub(super) fn new(seed: u64, scale: f64) -> Self {
+        let fields = ["deal", "person", "organization", "product", "project"]
+            .map(|entity| (entity, custom::fields(seed, entity)));
+        Self { seed, scale, fields }
+    }
+
+    /// The dice of one row: the same for the same row always.
+    pub(super) fn dice(&self, resource: &str, row: u64) -> Rng {
+        let name = resource.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let mut seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name;
+        seed = (seed ^ row).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        Rng::with_seed(seed ^ seed >> 29)
+    }
+
+    /// How many rows a resource has at the start, those of all states and listings together.
+    pub(super) fn count(&self, resource: &str) -> u64 {
+        let base = match resource {
+            "deals" => 1_140.0,
+            "persons" => 1_500.0,
+            "organizations" => 600.0,
+            "activities" => 4_000.0,
+            "products" => 200.0,
+            "leads" => 550.0,
+            "notes" => 800.0,
+            "files" => 300.0,
+            "call_logs" => 120.0,
+            "mail_threads" => 150.0,
+            "projects" => 60.0,
+            "tasks" => 150.0,
+            other => return fixed(other),
+        };
+        if self.scale <= 0.0 {
+            return 0;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive count far below 2^53"
+        )]
+        let count = (base * self.scale).round() as u64;
+        count.max(1)
+    }
+
+    /// The custom fields that rows of a resource carry.
+    pub(super) fn fields(&self, resource: &str) -> &[Field] {
+        let entity = match resource {
+            "deals" | "leads" | "deal_fields" | "lead_fields" => "deal",
+            "persons" | "person_fields" => "person",
+            "organizations" | "organization_fields" => "organization",
+            "products" | "product_fields" => "product",
+            "projects" | "project_fields" => "project",
+            _ => return &[],
+        };
+        self.fields.iter().find(|(name, _)| *name == entity).map_or(&[], |(_, fields)| fields)
+    }
+
+    /// What custom fields may point at.
+    pub(super) fn targets(&self) -> Targets {
+        Targets {
+            users: self.count("users"),
+            persons: self.count("persons"),
+            organizations: self.count("organizations"),
+            now: START,
+        }
+    }
+
+    /// What people call a row.
+    pub(super) fn title(&self, resource: &str, row: u64) -> String {
+        let mut rng = self.dice(resource, row ^ 0x7469_746c_6500);
+        match resource {
+            "persons" => {
+                let (first, last) = words::person(&mut rng);
+                format!("{first} {last}")
+            }
+            "users" => {
+                let (first, last) = words::person(&mut rng);
+                format!("{first} {last} ({row})")
+            }
+            "organizations" => words::company(&mut rng),
+            "products" => words::product(&mut rng),
+            "deals" | "leads" | "projects" => {
+                format!("{} {}", words::company(&mut rng), words::matter(&mut rng))
+            }
+            "deal_products" | "product_variations" => words::product(&mut rng),
+            _ => words::matter(&mut rng),
+        }
+    }
+
+    /// First and last name of a person, in accord with its title.
+    pub(super) fn names(&self, row: u64) -> (&'static str, &'static str) {
+        words::person(&mut self.dice("persons", row ^ 0x7469_746c_6500))
+    }
+
+    /// A UUID that stands for a row.
+    pub(super) fn uuid(&self, resource: &str, row: u64) -> String {
+        let mut rng = self.dice(resource, row ^ 0x7575_6964_0000);
+        let (a, b, c) = (rng.u32(..), rng.u16(..), rng.u16(..));
+        format!("{a:08x}-{b:04x}-11f0-{:04x}-{c:04x}{:08x}", 0x8000 | b >> 2, row & 0xffff_ffff)
+    }
+
+    /// This many hexadecimal digits that stand for a row.
+    pub(super) fn hex(&self, resource: &str, row: u64, digits: usize) -> String {
+        let mut rng = self.dice(resource, row ^ 0x6865_7800);
+        let mut hex = format!("{row:08x}");
+        while hex.len() < digits {
+            hex.push(char::from(b"0123456789abcdef"[rng.usize(..16)]));
+        }
+        hex
+    }
+}
+
+/// What an account has however large it is.
+fn fixed(resource: &str) -> u64 {
+    match resource {
+        "users" => 15,
+        "pipelines" | "boards" => 3,
+        "stages" => 18,
+        "filters" => 25,
+        "lead_sources" => 12,
+        "goals" => 24,
+        "activity_types" | "currencies" => 9,
+        "webhooks" | "project_templates" => 4,
+        "roles" | "legacy_teams" => 5,
+        "lead_labels" | "permission_sets" => 6,
+        _ => 0,
+    }
+}

@@ -1,0 +1,224 @@
+//! The API as a function: account, request, and time in, answer out.
+
+use super::ask::{Method, Refusal, Request};
+use super::json;
+use super::lists::{self, Page};
+use super::options::Options;
+use super::world::World;
+use super::writes;
+use crate::model::{ByParent, Listing, Resource};
+use bytes::Bytes;
+
+/// An answer before it is put on the wire.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Tokens it costs.
+    pub(super) cost: u32,
+    pub(super) content: Content,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// Rows, not put together yet.
+    Page(Page),
+    /// A finished body.
+    Json(Bytes),
+}
+
+impl Answer {
+    /// The body.
+    pub(super) fn body(&self) -> Bytes {
+        match &self.content {
+            Content::Page(page) => page.body(),
+            Content::Json(body) => body.clone(),
+        }
+    }
+}
+
+/// Where a path leads.
+enum Route {
+    Me,
+    /// A list, for the parent of this key where it has one in its path.
+    List(&'static Resource, &'static Listing, Option<String>),
+    /// A row by its key.
+    One(&'static Resource, String),
+    Nowhere,
+}
+
+/// Answers a request whose sender is known.
+pub(super) fn answer(world: &mut World, options: &Options, request: &Request) -> Answer {
+    let route = route(&request.path);
+    let cost = cost(&route, request);
+    match answered(world, options, request, &route) {
+        Ok((status, content)) => Answer { status, cost, content },
+        Err(Refusal { status, body }) => {
+            Answer { status, cost, content: Content::Json(Bytes::from(body)) }
+        }
+    }
+}
+
+fn answered(
+    world: &mut World,
+    options: &Options,
+    request: &Request,
+    route: &Route,
+) -> Result<(u16, Content), Refusal> {
+    let nowhere = || Refusal::general(404, "Unknown method .", "");
+    match (request.method, route) {
+        (_, Route::Nowhere) => Err(nowhere()),
+        (Method::Get, Route::Me) => Ok((200, Content::Json(me(world, options)))),
+        (Method::Get, Route::List(resource, listing, parent)) => {
+            permitted(options, resource)?;
+            let page = lists::list(world, options, resource, listing, parent.as_deref(), request)?;
+            Ok((200, Content::Page(page)))
+        }
+        (Method::Get, Route::One(resource, key)) => {
+            permitted(options, resource)?;
+            one(world, resource, key)
+        }
+        (_, Route::Me) => Err(nowhere()),
+        (_, Route::List(resource, ..)) => writes::create(world, resource, request),
+        (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
+    }
+}
+
+/// Roles, permission sets and webhooks are for admins.
+fn permitted(options: &Options, resource: &Resource) -> Result<(), Refusal> {
+    if resource.scope == "admin" && !options.admin {
+        let error = "You do not have permissions to do this.";
+        return Err(Refusal::general(403, error, "Please check developers.pipedrive.com"));
+    }
+    if resource.name == "deal_installments" && !options.installments {
+        return Err(Refusal::general(403, "This feature is not in your plan.", ""));
+    }
+    Ok(())
+}
+
+fn route(path: &str) -> Route {
+    if path == "/api/v1/users/me" {
+        return Route::Me;
+    }
+    let listings = || Resource::all().flat_map(|r| r.listings.iter().map(move |l| (r, l)));
+    if let Some((resource, listing)) = listings().find(|(_, listing)| listing.path == path) {
+        return Route::List(resource, listing, None);
+    }
+    for (resource, listing) in listings() {
+        if let Some((before, after)) = listing.path.split_once("{id}")
+            && let Some(key) = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after))
+            && !key.contains('/')
+        {
+            return Route::List(resource, listing, Some(key.to_owned()));
+        }
+    }
+    for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
+        let key = path.strip_prefix(resource.listings[0].path);
+        if let Some(key) = key.and_then(|rest| rest.strip_prefix('/'))
+            && !key.contains('/')
+        {
+            return Route::One(resource, key.to_owned());
+        }
+    }
+    Route::Nowhere
+}
+
+/// Tokens a request costs (API facts 4.3). What fails costs as much as what works.
+fn cost(route: &Route, request: &Request) -> u32 {
+    let v2 = request.v2();
+    match (request.method, route) {
+        (_, Route::Nowhere) => 0,
+        (Method::Get, Route::Me) => 2,
+        (Method::Get, Route::List(_, listing, _)) => listing.cost,
+        (Method::Get, Route::One(..)) => {
+            if v2 {
+                1
+            } else {
+                2
+            }
+        }
+        (Method::Delete, _) => {
+            if v2 {
+                3
+            } else {
+                6
+            }
+        }
+        (Method::Post | Method::Put | Method::Patch, _) => {
+            if v2 {
+                5
+            } else {
+                10
+            }
+        }
+    }
+}
+
+fn one(
+    world: &mut World,
+    resource: &'static Resource,
+    key: &str,
+) -> Result<(u16, Content), Refusal> {
+    let now = world.now();
+    let row = world.table(resource).get(key).filter(|row| lists::listable(resource, row, now));
+    let row = row.ok_or_else(Refusal::not_found)?;
+    Ok((200, Content::Json(single(&row.json))))
+}
+
+/// The answer to a request for one row.
+pub(super) fn single(row: &[u8]) -> Bytes {
+    Bytes::from([b"{\"success\":true,\"data\":", row, b"}"].concat())
+}
+
+/// Who the token belongs to: the first user.
+fn me(world: &mut World, options: &Options) -> Bytes {
+    let users = Resource::named("users").expect("the table has users");
+    let row = world.table(users).rows()[0].json.clone();
+    let access = format!(
+        "[{{\"app\":\"global\",\"admin\":{0},\"permission_set_id\":\"{1}\"}},{{\"app\":\"sales\",\"admin\":{0},\"permission_set_id\":\"{1}\"}}]",
+        options.admin,
+        world.account().uuid("permission_sets", 1)
+    );
+    let set = [
+        ("access", access.as_str()),
+        ("is_admin", if options.admin { "1" } else { "0" }),
+        ("company_id", "900"),
+        ("company_name", "\"Sandbox Ltd\""),
+        ("company_domain", "\"sandbox\""),
+        ("company_country", "\"LV\""),
+        ("company_industry", "null"),
+        ("language", "{\"language_code\":\"en\",\"country_code\":\"GB\"}"),
+    ];
+    let set: Vec<_> = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    single(&json::replaced(&row, &set))
+}
+
+/// Parents a request for a child list names, by path or parameter; each must be a number.
+pub(super) fn parents(
+    resource: &Resource,
+    in_path: Option<&str>,
+    request: &Request,
+) -> Result<Vec<u64>, Refusal> {
+    let Some(parent) = &resource.parent else {
+        return Ok(Vec::new());
+    };
+    let missing =
+        |name: &str| Refusal::invalid(&[format!("{name}: Parameter '{name}' is required")]);
+    let text = match parent.ask {
+        ByParent::Path => in_path.unwrap_or_default(),
+        ByParent::Query(name) | ByParent::Batch(name) => {
+            request.get(name).ok_or_else(|| missing(name))?
+        }
+    };
+    let keys: Option<Vec<u64>> = text.split(',').map(|key| key.parse().ok()).collect();
+    match (keys, parent.ask) {
+        (None, ByParent::Path) => Err(Refusal::not_found()),
+        (None, ByParent::Query(name) | ByParent::Batch(name)) => {
+            Err(Refusal::invalid(&[format!("{name}: Expected integers")]))
+        }
+        (Some(keys), ByParent::Batch(name)) if keys.len() > crate::model::BATCH_PARENTS_MAX => {
+            Err(Refusal::invalid(&[format!("{name}: at most 100 allowed")]))
+        }
+        (Some(keys), _) => Ok(keys),
+    }
+}

@@ -1,0 +1,101 @@
+//! Rows that exist per parent: made when their parent is asked for, never stored unless edited.
+
+use super::account::{Account, START};
+use super::json::{pair, quoted};
+use super::rows::{Plan, Row, Status};
+use super::values;
+use bytes::Bytes;
+
+/// The rows of a child resource that belong to one parent.
+pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
+    let name = plan.resource.name;
+    if name == "organization_relationships" {
+        return relationships(account, parent);
+    }
+    let (slots, count) = many(account, name, parent);
+    let mut rows: Vec<Row> = (0..count)
+        .map(|place| plan.child(account, (parent - 1) * slots + place + 1, parent, place))
+        .collect();
+    if name.ends_with("_changelog") {
+        // Newest first, as the API sends them.
+        rows.sort_by_key(|row| std::cmp::Reverse((row.update, row.id)));
+        let ids: Vec<u64> = (1..).take(rows.len()).map(|id| (parent - 1) * slots + id).collect();
+        for (row, id) in rows.iter_mut().zip(ids) {
+            row.id = id;
+        }
+    }
+    rows
+}
+
+/// Ids set aside for one parent, and how many of them it uses.
+fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
+    let mut rng = account.dice(name, parent ^ 0x006d_616e_7900);
+    match name {
+        "phases" => (4, 4),
+        "mail_messages" => (5, values::messages(account, parent)),
+        "deal_products" => (4, rng.u64(..4)),
+        "deal_changelog" | "person_changelog" | "organization_changelog" => (8, rng.u64(..7)),
+        "note_comments" | "product_variations" | "deal_participants" => (4, rng.u64(..3)),
+        _ => (4, rng.u64(..3)),
+    }
+}
+
+/// One organization in four owns a relationship to the next one; both list it, each from its
+/// own side.
+fn relationships(account: &Account, parent: u64) -> Vec<Row> {
+    let count = account.count("organizations");
+    let owns = |org: u64| org % 4 == 1 && org < count;
+    let mut owners = Vec::new();
+    if parent > 1 && owns(parent - 1) {
+        owners.push(parent - 1);
+    }
+    if owns(parent) {
+        owners.push(parent);
+    }
+    owners.into_iter().map(|owner| relationship(account, owner, parent)).collect()
+}
+
+fn relationship(account: &Account, owner: u64, seen_by: u64) -> Row {
+    let linked = owner + 1;
+    let other = if seen_by == owner { linked } else { owner };
+    let side = |org: u64| {
+        let address = if org % 3 == 0 { "null" } else { "\"1 High St, Leeds\"" };
+        format!(
+            "{{\"name\":{},\"people_count\":{},\"owner_id\":1,\"address\":{address},\"cc_email\":\"org{org}@example.test\",\"value\":{org}}}",
+            quoted(&account.title("organizations", org)),
+            org % 9
+        )
+    };
+    let parent = owner % 8 == 1;
+    let calculated = match (parent, seen_by == owner) {
+        (false, _) => "\"related\"",
+        (true, true) => "\"daughter\"",
+        (true, false) => "\"parent\"",
+    };
+    let add = START.plus_seconds(-86_400 * 300 - i64::try_from(owner % 1_000).unwrap_or(0));
+    let mut out = vec![b'{'];
+    pair(&mut out, "id", &owner.to_string());
+    pair(&mut out, "type", if parent { "\"parent\"" } else { "\"related\"" });
+    pair(&mut out, "rel_owner_org_id", &side(owner));
+    pair(&mut out, "rel_linked_org_id", &side(linked));
+    pair(&mut out, "add_time", &format!("\"{}\"", add.naked()));
+    let update = (owner % 5 != 0).then_some(add.plus_seconds(9_000));
+    let shown = update.map_or("null".to_owned(), |time| format!("\"{}\"", time.naked()));
+    pair(&mut out, "update_time", &shown);
+    pair(&mut out, "active_flag", "true");
+    pair(&mut out, "calculated_type", calculated);
+    pair(&mut out, "calculated_related_org_id", &other.to_string());
+    let name = quoted(&account.title("organizations", other));
+    pair(&mut out, "related_organization_name", &name);
+    out.push(b'}');
+    Row {
+        id: owner,
+        name: None,
+        add,
+        update,
+        status: Status::None,
+        archived: false,
+        deleted: None,
+        json: Bytes::from(out),
+    }
+}

@@ -1,0 +1,277 @@
+//! The account's custom fields, and their values in both spellings (API facts 5.4).
+
+use super::json;
+use super::words;
+use crate::model::Time;
+use fastrand::Rng;
+use sha2::{Digest as _, Sha256};
+
+/// A custom field of one entity.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    /// 40 hexadecimal digits.
+    pub(super) code: String,
+    /// What people see; not unique.
+    pub(super) name: &'static str,
+    /// What it holds.
+    pub(super) kind: Kind,
+    /// Ids and labels, for an enum or set.
+    pub(super) options: Vec<(u64, &'static str)>,
+    place: u64,
+}
+
+/// The creatable field types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Varchar,
+    VarcharAuto,
+    Text,
+    Double,
+    Phone,
+    Date,
+    DateRange,
+    Time,
+    TimeRange,
+    Set,
+    Enum,
+    Address,
+    Monetary,
+    Org,
+    People,
+    User,
+}
+
+impl Kind {
+    /// Its `field_type`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Varchar => "varchar",
+            Self::VarcharAuto => "varchar_auto",
+            Self::Text => "text",
+            Self::Double => "double",
+            Self::Phone => "phone",
+            Self::Date => "date",
+            Self::DateRange => "daterange",
+            Self::Time => "time",
+            Self::TimeRange => "timerange",
+            Self::Set => "set",
+            Self::Enum => "enum",
+            Self::Address => "address",
+            Self::Monetary => "monetary",
+            Self::Org => "org",
+            Self::People => "people",
+            Self::User => "user",
+        }
+    }
+
+    /// The keys inside its value object, with their types.
+    pub(super) const fn parts(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Monetary => &[("value", "double"), ("currency", "varchar")],
+            Self::DateRange => &[("value", "date"), ("until", "date")],
+            Self::Time => {
+                &[("value", "time"), ("timezone_id", "int"), ("timezone_name", "varchar")]
+            }
+            Self::TimeRange => &[
+                ("value", "time"),
+                ("until", "time"),
+                ("timezone_id", "int"),
+                ("timezone_name", "varchar"),
+            ],
+            Self::Address => &[
+                ("value", "varchar"),
+                ("country", "varchar"),
+                ("locality", "varchar"),
+                ("route", "varchar"),
+                ("street_number", "varchar"),
+                ("postal_code", "varchar"),
+                ("formatted_address", "varchar"),
+            ],
+            _ => &[],
+        }
+    }
+}
+
+/// Two share the name "Region".
+const FIELDS: &[(&str, Kind)] = &[
+    ("Tier", Kind::Enum),
+    ("Budget", Kind::Monetary),
+    ("Region", Kind::Set),
+    ("Reference", Kind::Varchar),
+    ("Match code", Kind::VarcharAuto),
+    ("Background 📝", Kind::Text),
+    ("Score", Kind::Double),
+    ("Hotline", Kind::Phone),
+    ("Signed on", Kind::Date),
+    ("Campaign", Kind::DateRange),
+    ("Call at", Kind::Time),
+    ("Opening hours", Kind::TimeRange),
+    ("Delivery address", Kind::Address),
+    ("Partner", Kind::Org),
+    ("Referrer", Kind::People),
+    ("Second owner", Kind::User),
+    ("Region", Kind::Varchar),
+];
+
+const LABELS: &[&str] = &["gold", "Silber ✨", "ブロンズ", "low, \"very\" low"];
+
+/// The custom fields of an entity, for the same seed always the same.
+pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
+    let few = entity == "project";
+    let fields = FIELDS.iter().enumerate().filter(|(place, _)| !few || *place < 3);
+    let mut option = 30;
+    fields
+        .map(|(place, (name, kind))| {
+            let digest = Sha256::digest(format!("{seed}/{entity}/{place}"));
+            let code = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+            let labels: &[&str] = if matches!(kind, Kind::Enum | Kind::Set) { LABELS } else { &[] };
+            let options = labels.iter().map(|label| {
+                option += 1;
+                (option, *label)
+            });
+            let options = options.collect();
+            Field { code, name, kind: *kind, options, place: place as u64 }
+        })
+        .collect()
+}
+
+/// How many users, persons and organizations there are to point at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Targets {
+    pub(super) users: u64,
+    pub(super) persons: u64,
+    pub(super) organizations: u64,
+    pub(super) now: Time,
+}
+
+/// One row in sixteen carries a field for certain, one more in ten by chance.
+fn filled(field: &Field, row: u64, rng: &mut Rng) -> bool {
+    let chance = rng.u8(..10) == 0;
+    row % 17 == field.place || chance
+}
+
+/// Appends the object `custom_fields`, with all fields, most of them null (v2).
+pub(super) fn nested(out: &mut Vec<u8>, fields: &[Field], row: u64, rng: &mut Rng, to: &Targets) {
+    out.push(b'{');
+    for (place, field) in fields.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        out.extend_from_slice(field.code.as_bytes());
+        out.extend_from_slice(b"\":");
+        if !filled(field, row, rng) {
+            out.extend_from_slice(b"null");
+            continue;
+        }
+        let parts = parts(field, row, rng, to);
+        match (field.kind, parts.as_slice()) {
+            (Kind::Set, [(_, value)]) => {
+                out.push(b'[');
+                out.extend_from_slice(value.trim_matches('"').as_bytes());
+                out.push(b']');
+            }
+            (Kind::Enum, [(_, value)]) => out.extend_from_slice(value.trim_matches('"').as_bytes()),
+            (_, [(_, value)]) => out.extend_from_slice(value.as_bytes()),
+            (_, parts) => {
+                out.push(b'{');
+                for (name, value) in parts {
+                    json::pair(out, name, value);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+    out.push(b'}');
+}
+
+/// Appends `,"<hash>":…` and companions for the fields that are set (v1 leads).
+pub(super) fn flat(out: &mut Vec<u8>, fields: &[Field], row: u64, rng: &mut Rng, to: &Targets) {
+    for field in fields {
+        if !filled(field, row, rng) {
+            continue;
+        }
+        for (name, value) in parts(field, row, rng, to) {
+            match name {
+                "value" => json::pair(out, &field.code, &value),
+                "timezone_name" => {}
+                part => json::pair(out, &format!("{}_{part}", field.code), &value),
+            }
+        }
+    }
+}
+
+/// The parts of a value as raw JSON, the main one first and called `value`.
+fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static str, String)> {
+    let day = |rng: &mut Rng| to.now.plus_seconds(-86_400 * rng.i64(0..700));
+    let option = |rng: &mut Rng| field.options[rng.usize(..field.options.len())].0;
+    let zone = [("timezone_id", "175".to_owned()), ("timezone_name", "\"Europe/Riga\"".to_owned())];
+    let value = match field.kind {
+        Kind::Varchar | Kind::VarcharAuto => json::quoted(&words::matter(rng)),
+        Kind::Text => json::quoted(words::sentence(rng)),
+        Kind::Double => match row % 34 {
+            // Numbers that a detour over a 64-bit float would change.
+            6 => "12345678901234567890.125".to_owned(),
+            23 => "1.50".to_owned(),
+            _ => format!("{}.{}", rng.u32(..100), rng.u8(1..10)),
+        },
+        Kind::Phone => format!("\"+371 2{:07}\"", rng.u32(..10_000_000)),
+        Kind::Date => json::quoted(&day(rng).date()),
+        Kind::DateRange => {
+            let from = day(rng);
+            let until = from.plus_seconds(9 * 86_400);
+            return vec![
+                ("value", json::quoted(&from.date())),
+                ("until", json::quoted(&until.date())),
+            ];
+        }
+        Kind::Time => {
+            let [id, name] = zone;
+            return vec![("value", "\"09:00:00\"".to_owned()), id, name];
+        }
+        Kind::TimeRange => {
+            let [id, name] = zone;
+            let until = ("until", "\"10:30:00\"".to_owned());
+            return vec![("value", "\"09:00:00\"".to_owned()), until, id, name];
+        }
+        Kind::Set => {
+            let first = option(rng);
+            match field.options.iter().map(|(id, _)| *id).find(|id| *id > first) {
+                Some(second) => format!("\"{first},{second}\""),
+                None => format!("\"{first}\""),
+            }
+        }
+        Kind::Enum => format!("\"{}\"", option(rng)),
+        Kind::Address => return address(rng),
+        Kind::Monetary => {
+            let currency = if rng.u8(..5) == 0 { "null" } else { "\"EUR\"" };
+            return vec![
+                ("value", rng.u32(1..100_000).to_string()),
+                ("currency", currency.to_owned()),
+            ];
+        }
+        Kind::Org => (1 + rng.u64(..to.organizations.max(1))).to_string(),
+        Kind::People => (1 + rng.u64(..to.persons.max(1))).to_string(),
+        Kind::User => (1 + rng.u64(..to.users)).to_string(),
+    };
+    vec![("value", value)]
+}
+
+/// The parts of an address, as raw JSON.
+pub(super) fn address(rng: &mut Rng) -> Vec<(&'static str, String)> {
+    let [country, locality, route, number, code] = words::place(rng);
+    let whole = format!("{number} {route}, {locality}, {country}");
+    vec![
+        ("value", json::quoted(&whole)),
+        ("country", json::quoted(country)),
+        ("admin_area_level_1", "null".to_owned()),
+        ("admin_area_level_2", "null".to_owned()),
+        ("locality", json::quoted(locality)),
+        ("sublocality", "null".to_owned()),
+        ("route", json::quoted(route)),
+        ("street_number", json::quoted(number)),
+        ("subpremise", "null".to_owned()),
+        ("postal_code", json::quoted(code)),
+        ("formatted_address", json::quoted(&whole)),
+    ]
+}

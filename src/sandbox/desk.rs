@@ -1,0 +1,314 @@
+//! The front desk: who asks, may they, what do they get, what does it cost.
+
+use super::answers::{self, Answer, Content};
+use super::ask::{Method, Request};
+use super::faults::{At, Fault, Trouble};
+use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
+use super::lists::Page;
+use super::oauth::Tokens;
+use super::options::{Clock, Options};
+use super::spoil::{self, Limits, Manner};
+use super::world::World;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::time::Instant;
+
+/// Everything behind the server: the account, its limits, what was asked so far.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) world: World,
+    pub(super) ledger: Ledger,
+    pub(super) tokens: Tokens,
+    options: Options,
+    origin: String,
+    meter: Meter,
+    /// How often each fault's path was seen.
+    seen: Vec<u64>,
+    /// The last page of each path, kept while a fault may repeat it.
+    pages: HashMap<String, Page>,
+    cache: Cache,
+    started: Instant,
+    ticked: i64,
+}
+
+/// A request as it came over the wire.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) method: String,
+    pub(super) path_and_query: String,
+    pub(super) token: Option<String>,
+    pub(super) authorization: Option<String>,
+    pub(super) content_type: Option<String>,
+    pub(super) gzip: bool,
+    pub(super) body: Bytes,
+}
+
+/// What goes back over the wire.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+    pub(super) manner: Manner,
+}
+
+enum Identity {
+    Token,
+    OAuth,
+    /// An access token that is over or was never issued.
+    Stale,
+    Nobody,
+}
+
+const UNAUTHORIZED: &str = r#"{"success":false,"error":"unauthorized access","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
+
+impl Desk {
+    /// A desk for a new account, reachable at this origin.
+    pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
+        Self {
+            world: World::new(options.seed, options.scale),
+            ledger: Ledger::default(),
+            tokens: Tokens::new(),
+            meter: Meter::new(&options),
+            seen: vec![0; options.faults.len()],
+            pages: HashMap::new(),
+            cache: Cache::default(),
+            origin,
+            options,
+            started: now,
+            ticked: 0,
+        }
+    }
+
+    /// Answers a request that arrives now.
+    pub(super) fn respond(&mut self, incoming: &Incoming, now: Instant) -> Outgoing {
+        self.tick(now);
+        if incoming.path_and_query == "/oauth/token" {
+            self.ledger.refreshes += 1;
+            let terms = (self.world.now(), self.origin.as_str(), &self.options);
+            let (status, body) = self.tokens.exchange(
+                incoming.authorization.as_deref(),
+                incoming.content_type.as_deref(),
+                &incoming.body,
+                terms,
+            );
+            return self.outgoing(status, Bytes::from(body), incoming.gzip);
+        }
+        let number = self.ledger.requests.len() as u64 + 1;
+        self.play_script(number);
+        let identity = self.identity(incoming);
+        let oauth = matches!(identity, Identity::OAuth | Identity::Stale);
+        let trouble = self.trouble(number, &incoming.path_and_query);
+        let (mut outgoing, limits, tokens) = match (trouble, identity) {
+            (Some(trouble), _) => self.troubled(incoming, trouble),
+            (None, Identity::Nobody) => {
+                let mut no = self.outgoing(401, Bytes::from_static(UNAUTHORIZED.as_bytes()), false);
+                no.headers.push(("x-401-by-gw", "true".to_owned()));
+                no.headers.push(("x-correlation-id", format!("sandbox-{number}")));
+                (no, Limits::Absent, 0)
+            }
+            (None, Identity::Stale) => {
+                let body = Bytes::from_static(spoil::EXPIRED.as_bytes());
+                (self.outgoing(401, body, false), Limits::Absent, 0)
+            }
+            (None, _) => match self.meter.admit(now, &self.options, oauth) {
+                Gate::Pass => self.served(incoming),
+                Gate::Burst => (self.over_limit(), Limits::BurstEmpty, 0),
+                Gate::Daily => (self.over_limit(), Limits::BudgetEmpty, 0),
+                Gate::Blocked => {
+                    let body = Bytes::from_static(spoil::CLOUDFLARE.as_bytes());
+                    let mut no = self.outgoing(403, body, false);
+                    no.headers.retain(|(name, _)| *name != "content-type");
+                    no.headers.push(("content-type", "text/html; charset=UTF-8".to_owned()));
+                    (no, Limits::Absent, 0)
+                }
+            },
+        };
+        self.meter.spend(tokens);
+        self.ledger.tokens += u64::from(tokens);
+        self.ledger.requests.push(Entry {
+            method: incoming.method.clone(),
+            path_and_query: incoming.path_and_query.clone(),
+            status: outgoing.status,
+            tokens,
+        });
+        self.ledger.body_bytes += outgoing.body.len() as u64;
+        let levels = self.meter.levels(now, &self.options, oauth);
+        outgoing.headers.extend(limit_headers(levels, limits));
+        outgoing
+    }
+
+    /// Lets the account's clock follow the real one.
+    fn tick(&mut self, now: Instant) {
+        if self.options.clock == Clock::Running {
+            let elapsed = now.duration_since(self.started).as_secs();
+            let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
+            self.world.tick(elapsed - self.ticked);
+            self.ticked = elapsed;
+        }
+    }
+
+    fn play_script(&mut self, number: u64) {
+        let due: Vec<_> = self.options.script.extract_if(.., |(at, _)| *at == number).collect();
+        for (_, edit) in due {
+            self.world.edit(edit);
+        }
+    }
+
+    fn identity(&self, incoming: &Incoming) -> Identity {
+        let bearer = incoming.authorization.as_deref().and_then(|v| v.strip_prefix("Bearer "));
+        match (&incoming.token, bearer) {
+            (Some(token), _) if *token == self.options.token => Identity::Token,
+            (None, Some(token)) if self.tokens.open(token, self.world.now()) => Identity::OAuth,
+            (None, Some(token)) if token == self.options.token => Identity::Token,
+            (None, Some(_)) => Identity::Stale,
+            _ => Identity::Nobody,
+        }
+    }
+
+    fn trouble(&mut self, number: u64, path: &str) -> Option<Trouble> {
+        let mut found = None;
+        for (fault, seen) in self.options.faults.iter().zip(&mut self.seen) {
+            if let At::Path(part, _) = &fault.at {
+                if !path.contains(part.as_str()) {
+                    continue;
+                }
+                *seen += 1;
+            }
+            if found.is_none() && fault.strikes(number, *seen) {
+                found = Some(fault.trouble);
+            }
+        }
+        found
+    }
+
+    fn served(&mut self, incoming: &Incoming) -> (Outgoing, Limits, u32) {
+        let version = self.world.version();
+        let place = incoming.path_and_query.as_str();
+        let get = incoming.method == "GET";
+        if get && let Some(kept) = self.cache.find(version, place, incoming.gzip) {
+            let body = kept.body;
+            let mut outgoing = self.outgoing(kept.status, body, false);
+            if incoming.gzip {
+                outgoing.headers.push(("content-encoding", "gzip".to_owned()));
+            }
+            return (outgoing, Limits::True, kept.cost);
+        }
+        let answer = self.answer(incoming);
+        let mut outgoing = self.outgoing(answer.status, answer.body(), incoming.gzip);
+        outgoing.manner = Manner::Whole;
+        if get && answer.status == 200 && self.options.faults.is_empty() {
+            let kept = Kept { status: 200, cost: answer.cost, body: outgoing.body.clone() };
+            self.cache.keep(version, place, incoming.gzip, kept);
+        }
+        (outgoing, Limits::True, answer.cost)
+    }
+
+    fn answer(&mut self, incoming: &Incoming) -> Answer {
+        let Some(method) = Method::named(&incoming.method) else {
+            let body = Bytes::from_static(b"{\"success\":false,\"error\":\"Unknown method .\"}");
+            return Answer { status: 404, cost: 0, content: Content::Json(body) };
+        };
+        let request = Request::new(method, &incoming.path_and_query, incoming.body.clone());
+        let answer = answers::answer(&mut self.world, &self.options, &request);
+        let repeats = |fault: &Fault| fault.trouble == Trouble::Repeat;
+        if self.options.faults.iter().any(repeats)
+            && let Content::Page(page) = &answer.content
+        {
+            self.pages.entry(request.path).or_insert_with(|| page.clone());
+        }
+        answer
+    }
+
+    fn troubled(&mut self, incoming: &Incoming, trouble: Trouble) -> (Outgoing, Limits, u32) {
+        let path = Request::new(Method::Get, &incoming.path_and_query, Bytes::new()).path;
+        let before = self.pages.remove(&path);
+        let answer = self.answer(incoming);
+        let spoilt = spoil::spoil(&answer, before.as_ref(), trouble);
+        let gzip = incoming.gzip && !spoilt.html;
+        let mut outgoing = self.outgoing(spoilt.status, spoilt.body, gzip);
+        outgoing.manner = spoilt.manner;
+        if spoilt.html {
+            outgoing.headers.retain(|(name, _)| *name != "content-type");
+            outgoing.headers.push(("content-type", "text/html; charset=UTF-8".to_owned()));
+        }
+        let free = matches!(spoilt.status, 0 | 401 | 403 | 429);
+        (outgoing, spoilt.limits, if free { 0 } else { answer.cost })
+    }
+
+    fn over_limit(&self) -> Outgoing {
+        self.outgoing(429, Bytes::from_static(spoil::OVER_LIMIT.as_bytes()), false)
+    }
+
+    fn outgoing(&self, status: u16, body: Bytes, gzip: bool) -> Outgoing {
+        let seconds = u64::try_from(self.world.now().seconds()).unwrap_or(0);
+        let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let mut headers = vec![
+            ("date", httpdate::fmt_http_date(date)),
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+        ];
+        let body = if gzip {
+            headers.push(("content-encoding", "gzip".to_owned()));
+            packed(&body)
+        } else {
+            body
+        };
+        Outgoing { status, headers, body, manner: Manner::Whole }
+    }
+}
+
+fn packed(body: &[u8]) -> Bytes {
+    let out = Vec::with_capacity(body.len() / 4 + 64);
+    let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(1));
+    encoder.write_all(body).expect("writing to memory does not fail");
+    Bytes::from(encoder.finish().expect("writing to memory does not fail"))
+}
+
+fn limit_headers(levels: Levels, limits: Limits) -> Vec<(&'static str, String)> {
+    let (burst_left, budget_left) = match limits {
+        Limits::Absent => return Vec::new(),
+        Limits::True => (levels.burst_left, levels.budget_left),
+        Limits::BurstEmpty => (0, levels.budget_left),
+        Limits::BudgetEmpty => (levels.burst_left, 0),
+    };
+    vec![
+        ("x-ratelimit-limit", levels.burst.to_string()),
+        ("x-ratelimit-remaining", burst_left.to_string()),
+        ("x-ratelimit-reset", levels.reset_seconds.to_string()),
+        ("x-daily-ratelimit-token-limit", levels.budget.to_string()),
+        ("x-daily-ratelimit-token-remaining", budget_left.to_string()),
+    ]
+}
+
+/// Most bytes of finished bodies kept for requests that repeat.
+const CACHE_BYTES_MAX: usize = 512 << 20;
+
+/// Finished bodies of an account nobody edits.
+#[derive(Debug, Default)]
+struct Cache {
+    version: u64,
+    bytes: usize,
+    kept: [HashMap<String, Kept>; 2],
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    status: u16,
+    cost: u32,
+    body: Bytes,
+}
+
+impl Cache {
+    fn find(&self, version: u64, place: &str, gzip: bool) -> Option<Kept> {
+        (self.version == version).then(|| self.kept[usize::from(gzip)].get(place).cloned())?
+    }
+
+    fn keep(&mut self, version: u64, place: &str, gzip: bool, kept: Kept) {
+        if self.version != version || self.bytes + kept.body.len() > CACHE_BYTES_MAX {
+            *self = Self { version, ..Self::default() };
+        }
+        self.bytes += kept.body.len();
+        self.kept[usize::from(gzip)].insert(place.to_owned(), kept);
+    }
+}

@@ -1,0 +1,311 @@
+//! What people do to the account between two reads, or during one.
+
+use super::json;
+use super::rows::{Row, Status};
+use super::world::World;
+use crate::model::{Resource, Time};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// Something that happens in the account. Every edit but [`Edit::Touch`] writes `update_time`.
+///
+/// An edit of a row that exists per parent (`deal_products`) is also an edit of its parent.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// Sets top-level fields; with none, the title (or name, or content) gets new words.
+    Change {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+        /// Fields and their new values.
+        set: Vec<(&'static str, Value)>,
+    },
+    /// Changes this many listed rows within one second, the first ones by number.
+    Bulk {
+        /// Name of the resource.
+        resource: &'static str,
+        /// How many.
+        rows: usize,
+    },
+    /// Writes other bytes in the row's own second: `update_time` stays.
+    Touch {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+    },
+    /// Makes a new row.
+    Create {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The parent's key, for rows that exist per parent.
+        parent: Option<u64>,
+    },
+    /// Deletes a row.
+    Delete {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+    },
+    /// Merges one row into another: it vanishes, and the other is written.
+    Merge {
+        /// Name of the resource.
+        resource: &'static str,
+        /// Key of the row that vanishes.
+        from: String,
+        /// Key of the row that stays.
+        into: String,
+    },
+    /// Moves a deal, lead or project to the archive.
+    Archive {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+    },
+    /// Brings it back.
+    Unarchive {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+    },
+    /// Archives a deal or lead without writing `update_time`: what the real API may do.
+    ArchiveSilently {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The row's key.
+        key: String,
+    },
+    /// Lets this many seconds pass.
+    Advance(i64),
+}
+
+/// Does it, and says which keys it concerned.
+pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
+    let now = world.now();
+    match edit {
+        Edit::Advance(seconds) => {
+            world.tick(seconds);
+            Vec::new()
+        }
+        Edit::Change { resource, key, set } => {
+            let set = set.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
+            change(world, resource, &key, set.collect(), Some(now))
+        }
+        Edit::Touch { resource, key } => change(world, resource, &key, Vec::new(), None),
+        Edit::Bulk { resource, rows } => {
+            let listed = world.truth(resource);
+            let keys = listed.into_iter().take(rows).map(|row| row.key);
+            keys.flat_map(|key| change(world, resource, &key, Vec::new(), Some(now))).collect()
+        }
+        Edit::Create { resource, parent } => create(world, resource, parent),
+        Edit::Delete { resource, key } => delete(world, resource, &key),
+        Edit::Merge { resource, from, into } => {
+            let mut keys = delete(world, resource, &from);
+            keys.extend(change(world, resource, &into, Vec::new(), Some(now)));
+            keys
+        }
+        Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
+        Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
+        Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
+    }
+}
+
+/// Sets fields of a row as raw JSON, and its `update_time` when a time is given.
+pub(super) fn change(
+    world: &mut World,
+    resource: &str,
+    key: &str,
+    mut set: Vec<(String, String)>,
+    at: Option<Time>,
+) -> Vec<String> {
+    let Some(resource) = Resource::named(resource) else {
+        return Vec::new();
+    };
+    if resource.parent.is_some() {
+        return change_child(world, resource, key, set, at);
+    }
+    let version = world.version();
+    let table = world.table(resource);
+    let Some(row) = table.get(key) else {
+        return Vec::new();
+    };
+    if set.is_empty() {
+        set.push(new_words(row, version));
+    }
+    let row = rewritten(resource, row, set, at);
+    table.put(row);
+    vec![key.to_owned()]
+}
+
+fn change_child(
+    world: &mut World,
+    resource: &'static Resource,
+    key: &str,
+    mut set: Vec<(String, String)>,
+    at: Option<Time>,
+) -> Vec<String> {
+    let Some((parent, place)) = find_child(world, resource, key) else {
+        return Vec::new();
+    };
+    let mut rows = world.children(resource, parent);
+    if set.is_empty() {
+        set.push(new_words(&rows[place], world.version()));
+    }
+    rows[place] = rewritten(resource, &rows[place], set, at);
+    world.put_children(resource.name, parent, rows);
+    touch_parent(world, resource, parent);
+    vec![key.to_owned()]
+}
+
+fn touch_parent(world: &mut World, resource: &'static Resource, parent: u64) {
+    let now = world.now();
+    if let Some(of) = resource.parent_resource() {
+        change(world, of.name, &parent.to_string(), vec![], Some(now));
+    }
+}
+
+/// The parent of a child row, and its place there.
+fn find_child(world: &mut World, resource: &'static Resource, key: &str) -> Option<(u64, usize)> {
+    let id: u64 = key.parse().ok()?;
+    let of = resource.parent_resource()?;
+    let parents: Vec<u64> = world.table(of).rows().iter().map(|row| row.id).collect();
+    parents.into_iter().find_map(|parent| {
+        let rows = world.children(resource, parent);
+        Some((parent, rows.iter().position(|row| row.id == id)?))
+    })
+}
+
+/// A change that shows: the first text a row has gets the number of the edit.
+fn new_words(row: &Row, version: u64) -> (String, String) {
+    let names = ["title", "name", "subject", "content", "field_name", "comments", "description"];
+    let name = names.into_iter().find(|name| json::find(&row.json, name).is_some());
+    (name.unwrap_or("note").to_owned(), json::quoted(&format!("edited, version {version} ✎")))
+}
+
+/// The row with these fields, and what lists know of it brought up to date.
+fn rewritten(
+    resource: &Resource,
+    row: &Row,
+    mut set: Vec<(String, String)>,
+    at: Option<Time>,
+) -> Row {
+    let mut row = row.clone();
+    if let Some(at) = at
+        && let Some(column) = resource.column("update_time")
+    {
+        set.push(("update_time".to_owned(), time(resource, column.ty, at)));
+        row.update = Some(at);
+    }
+    row.json = Bytes::from(json::replaced(&row.json, &set));
+    for (name, value) in &set {
+        match name.as_str() {
+            "status" => {
+                row.status = Status::named(value.trim_matches('"')).unwrap_or(row.status);
+            }
+            "is_archived" => row.archived = value == "true",
+            "update_time" => row.update = Time::parse(value.trim_matches('"')),
+            "add_time" => row.add = Time::parse(value.trim_matches('"')).unwrap_or(row.add),
+            _ => {}
+        }
+    }
+    row
+}
+
+/// A time as rows of this resource spell it, as JSON.
+pub(super) fn time(resource: &Resource, ty: crate::model::Type, at: Time) -> String {
+    let spelling = match ty {
+        crate::model::Type::Naked => json::Spelling::Naked,
+        _ => super::fill::spelling(resource),
+    };
+    json::quoted(&json::spelt(at, spelling))
+}
+
+fn create(world: &mut World, resource: &str, parent: Option<u64>) -> Vec<String> {
+    let Some(resource) = Resource::named(resource) else {
+        return Vec::new();
+    };
+    let (plan, now) = (world.plan(resource), world.now());
+    if let Some(parent) = parent {
+        let mut rows = world.children(resource, parent);
+        // Far above the ids that parents have set aside for their first children.
+        let id = (1 << 40) + world.version();
+        let mut row = plan.child(world.account(), id, parent, rows.len() as u64);
+        let set = vec![("add_time".to_owned(), json::quoted(&now.to_string()))];
+        let set = if resource.column("add_time").is_some() { set } else { Vec::new() };
+        row = rewritten(resource, &row, set, Some(now));
+        rows.push(row);
+        world.put_children(resource.name, parent, rows);
+        touch_parent(world, resource, parent);
+        return vec![id.to_string()];
+    }
+    let id = world.table(resource).next_id();
+    let row = plan.fresh(world.account(), id, now);
+    let key = row.name.as_ref().map_or_else(|| id.to_string(), ToString::to_string);
+    world.table(resource).put(row);
+    vec![key]
+}
+
+/// Deletes a row: deals and projects say so themselves for 30 days, others are simply gone.
+pub(super) fn delete(world: &mut World, resource: &str, key: &str) -> Vec<String> {
+    let (Some(resource), now) = (Resource::named(resource), world.now()) else {
+        return Vec::new();
+    };
+    if resource.parent.is_some() {
+        let Some((parent, place)) = find_child(world, resource, key) else {
+            return Vec::new();
+        };
+        let mut rows = world.children(resource, parent);
+        rows.remove(place);
+        world.put_children(resource.name, parent, rows);
+        touch_parent(world, resource, parent);
+        return vec![key.to_owned()];
+    }
+    let mut set = Vec::new();
+    if matches!(resource.name, "deals" | "projects") {
+        set.push(("status".to_owned(), "\"deleted\"".to_owned()));
+    }
+    if resource.column("is_deleted").is_some() {
+        set.push(("is_deleted".to_owned(), "true".to_owned()));
+    }
+    let table = world.table(resource);
+    let Some(row) = table.get(key) else {
+        return Vec::new();
+    };
+    let mut row = rewritten(resource, row, set, Some(now));
+    row.deleted = Some(now);
+    table.put(row);
+    vec![key.to_owned()]
+}
+
+fn archive(
+    world: &mut World,
+    resource: &str,
+    key: &str,
+    archived: bool,
+    at: Option<Time>,
+) -> Vec<String> {
+    let now = world.now();
+    let Some(resource) = Resource::named(resource) else {
+        return Vec::new();
+    };
+    let mut set = Vec::new();
+    if resource.column("is_archived").is_some() {
+        set.push(("is_archived".to_owned(), archived.to_string()));
+    }
+    if let Some(column) = resource.column("archive_time") {
+        let when = if archived { time(resource, column.ty, now) } else { "null".to_owned() };
+        set.push(("archive_time".to_owned(), when));
+    }
+    let table = world.table(resource);
+    let Some(row) = table.get(key) else {
+        return Vec::new();
+    };
+    let mut row = rewritten(resource, row, set, at);
+    row.archived = archived;
+    table.put(row);
+    vec![key.to_owned()]
+}

@@ -1,0 +1,168 @@
+//! What goes wrong, and when.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Something that goes wrong at certain requests.
+///
+/// Written `KIND@WHERE`: see [`GRAMMAR`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub trouble: Trouble,
+    /// From which request on.
+    pub at: At,
+    /// How many requests in a row it strikes.
+    pub times: u32,
+}
+
+/// How a fault is written on a command line.
+pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
+429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
+hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired or \
+badcursor; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+(deals#2); xN at the end strikes N times (429@5x2), x* for ever";
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// This status; 520 and above with Cloudflare's HTML.
+    Status(u16),
+    /// 429 with the headers of a full burst window.
+    Burst,
+    /// 429 without any header.
+    BareLimit,
+    /// 429 with an empty daily budget.
+    Daily,
+    /// Cloudflare's 403 page.
+    Cloudflare,
+    /// The connection closes before the promised length is there.
+    Truncate,
+    /// A complete body whose JSON ends too early.
+    CutJson,
+    /// 200 with a page of HTML.
+    Html,
+    /// 200 with `{"success":false,"data":null}`.
+    Failure,
+    /// 200 with `null`.
+    Null,
+    /// A byte that is not UTF-8 inside the body.
+    Utf8,
+    /// The body stalls half way for this long.
+    Slow(Duration),
+    /// The connection closes before any answer.
+    Reset,
+    /// No answer until the sandbox is dropped.
+    Hang,
+    /// The page says nothing about the next one.
+    NoPaging,
+    /// The previous page of the same path once more, with the same next cursor.
+    Repeat,
+    /// The next cursor leads back to this page.
+    Loop,
+    /// First and last row of the page change places.
+    Unsorted,
+    /// A page without rows that still names a next one, which holds them.
+    Empty,
+    /// A key nobody knows in the first row.
+    NewKey,
+    /// A status, type or colour nobody knows in the first row.
+    NewEnum,
+    /// A number that comes as text in the first row.
+    NewType,
+    /// `lost_reason` as an object in the first row.
+    LostReason,
+    /// 401: the access token is over.
+    Expired,
+    /// 400: the cursor is not accepted.
+    BadCursor,
+}
+
+/// From which request on a fault strikes. Requests count from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// The request of this number.
+    Request(u64),
+    /// The n-th request whose path contains this text.
+    Path(String, u64),
+}
+
+impl Fault {
+    /// A fault that strikes once, at the request of this number.
+    pub const fn at(trouble: Trouble, request: u64) -> Self {
+        Self { trouble, at: At::Request(request), times: 1 }
+    }
+
+    /// A fault that strikes at the n-th request whose path contains some text.
+    pub fn on(trouble: Trouble, path: &str, nth: u64, times: u32) -> Self {
+        Self { trouble, at: At::Path(path.to_owned(), nth), times }
+    }
+
+    /// Whether it strikes the request of this number, given how often its path was seen.
+    pub(super) fn strikes(&self, request: u64, seen: u64) -> bool {
+        let (count, first) = match &self.at {
+            At::Request(first) => (request, *first),
+            At::Path(_, first) => (seen, *first),
+        };
+        count >= first && (self.times == u32::MAX || count - first < u64::from(self.times))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(spec: &str) -> Result<Self, String> {
+        let wrong = || format!("{spec:?} is no fault; accepted is {GRAMMAR}");
+        let (kind, place) = spec.split_once('@').ok_or_else(wrong)?;
+        let trouble = trouble(kind).ok_or_else(wrong)?;
+        let counted = place.rsplit_once('x').and_then(|(place, times)| match times {
+            "*" => Some((place, u32::MAX)),
+            _ => times.parse().ok().map(|times| (place, times)),
+        });
+        let (place, times) = counted.unwrap_or((place, 1));
+        if place.is_empty() || times == 0 {
+            return Err(wrong());
+        }
+        let at = match (place.parse(), place.split_once('#')) {
+            (Ok(0), _) => return Err(wrong()),
+            (Ok(number), _) => At::Request(number),
+            (Err(_), Some((path, nth))) => {
+                At::Path(path.to_owned(), nth.parse().map_err(|_| wrong())?)
+            }
+            (Err(_), None) => At::Path(place.to_owned(), 1),
+        };
+        Ok(Self { trouble, at, times })
+    }
+}
+
+fn trouble(kind: &str) -> Option<Trouble> {
+    Some(match kind {
+        "429" => Trouble::Burst,
+        "429bare" => Trouble::BareLimit,
+        "429daily" => Trouble::Daily,
+        "cloudflare" => Trouble::Cloudflare,
+        "truncate" => Trouble::Truncate,
+        "cutjson" => Trouble::CutJson,
+        "html" => Trouble::Html,
+        "failure" => Trouble::Failure,
+        "null" => Trouble::Null,
+        "utf8" => Trouble::Utf8,
+        "reset" => Trouble::Reset,
+        "hang" => Trouble::Hang,
+        "nopaging" => Trouble::NoPaging,
+        "repeat" => Trouble::Repeat,
+        "loop" => Trouble::Loop,
+        "unsorted" => Trouble::Unsorted,
+        "empty" => Trouble::Empty,
+        "newkey" => Trouble::NewKey,
+        "newenum" => Trouble::NewEnum,
+        "newtype" => Trouble::NewType,
+        "lostreason" => Trouble::LostReason,
+        "expired" => Trouble::Expired,
+        "badcursor" => Trouble::BadCursor,
+        other => match other.split_once(':') {
+            Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
+            _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
+        },
+    })
+}

@@ -1,0 +1,322 @@
+//! Lists: which rows, in which order, from where on, and what the page says about the next one.
+
+use super::answers;
+use super::ask::{Refusal, Request};
+use super::checks;
+use super::filter::Filter;
+use super::json;
+use super::options::Options;
+use super::rows::Row;
+use super::table::{Order, Place, Sort, Table};
+use super::world::{PURGE_SECONDS, World};
+use crate::model::{ByParent, Listing, Paging, Resource, Time};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// A page of rows, not put together yet.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) rows: Vec<Bytes>,
+    pub(super) next: Next,
+    pub(super) envelope: Envelope,
+    /// A cursor that leads to this very page.
+    pub(super) here: Option<String>,
+}
+
+/// What a page says about the one after it.
+#[derive(Debug, Clone)]
+pub(super) enum Next {
+    /// Not a word.
+    Unsaid,
+    /// `"additional_data":null`
+    Null,
+    /// The cursor, or null on the last page.
+    Cursor(Option<String>),
+    /// Offset paging of v1.
+    Offset { start: usize, limit: usize, more: bool },
+}
+
+/// What stands around the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Envelope {
+    Plain,
+    /// `data.goals`
+    Goals,
+    /// With `"status":"ok"`.
+    Webhooks,
+    /// `data` is null when empty.
+    NullWhenEmpty,
+}
+
+impl Page {
+    /// The whole body.
+    pub(super) fn body(&self) -> Bytes {
+        let size: usize = self.rows.iter().map(|row| row.len() + 1).sum();
+        let mut out = Vec::with_capacity(size + 512);
+        out.extend_from_slice(match self.envelope {
+            Envelope::Goals => b"{\"success\":true,\"data\":{\"goals\":".as_slice(),
+            Envelope::Webhooks => b"{\"status\":\"ok\",\"success\":true,\"data\":",
+            Envelope::Plain | Envelope::NullWhenEmpty => b"{\"success\":true,\"data\":",
+        });
+        if self.rows.is_empty() && self.envelope == Envelope::NullWhenEmpty {
+            out.extend_from_slice(b"null");
+        } else {
+            out.push(b'[');
+            for (place, row) in self.rows.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(row);
+            }
+            out.push(b']');
+        }
+        if self.envelope == Envelope::Goals {
+            out.extend_from_slice(
+                b"},\"statusCode\":20000,\"statusText\":\"OK\",\"service\":\"goals\"}",
+            );
+            return Bytes::from(out);
+        }
+        let tail = match &self.next {
+            Next::Unsaid => String::new(),
+            Next::Null => ",\"additional_data\":null".to_owned(),
+            Next::Cursor(None) => ",\"additional_data\":{\"next_cursor\":null}".to_owned(),
+            Next::Cursor(Some(cursor)) => {
+                format!(",\"additional_data\":{{\"next_cursor\":\"{cursor}\"}}")
+            }
+            Next::Offset { start, limit, more } => {
+                let next = start + self.rows.len();
+                let next = if *more { format!(",\"next_start\":{next}") } else { String::new() };
+                format!(
+                    ",\"additional_data\":{{\"pagination\":{{\"start\":{start},\"limit\":{limit},\"more_items_in_collection\":{more}{next}}}}}"
+                )
+            }
+        };
+        out.extend_from_slice(tail.as_bytes());
+        out.push(b'}');
+        Bytes::from(out)
+    }
+}
+
+/// Whether a row can still be seen somewhere.
+pub(super) fn listable(resource: &Resource, row: &Row, now: Time) -> bool {
+    match row.deleted {
+        None => true,
+        Some(gone) => {
+            matches!(resource.name, "deals" | "projects") && gone > now.plus_seconds(-PURGE_SECONDS)
+        }
+    }
+}
+
+/// A page of a listing, as the request asks for it.
+pub(super) fn list(
+    world: &mut World,
+    options: &Options,
+    resource: &'static Resource,
+    listing: &'static Listing,
+    parent: Option<&str>,
+    request: &Request,
+) -> Result<Page, Refusal> {
+    let sorting = if request.v2() {
+        checks::v2(resource, listing, request, options)?
+    } else {
+        checks::v1(resource, listing, request)?
+    };
+    let keys = answers::parents(resource, parent, request)?;
+    let filter = Filter::of(resource, listing, &request.query, world.now());
+    let mut own;
+    let table = if resource.parent.is_some() {
+        own = children(world, resource, &keys)?;
+        &mut own
+    } else {
+        world.table(resource)
+    };
+    let order =
+        Order { field: sorting.field, falling: sorting.falling, archived: filter.archived() };
+    let asked = Asked { listing, options, request, filter: &filter, order: &order };
+    let mut page = match listing.paging {
+        Paging::Cursor => asked.by_cursor(table)?,
+        Paging::Offset => asked.by_offset(table, resource),
+        Paging::Plain | Paging::Goals => asked.whole(table),
+    };
+    page.envelope = match (listing.paging, resource.name) {
+        (Paging::Goals, _) => Envelope::Goals,
+        (_, "webhooks") => Envelope::Webhooks,
+        _ if options.null_empty && !request.v2() => Envelope::NullWhenEmpty,
+        _ => Envelope::Plain,
+    };
+    if let Some(codes) = request.get("custom_fields").filter(|_| request.v2()) {
+        let codes: Vec<&str> = codes.split(',').collect();
+        page.rows = page.rows.iter().map(|row| narrowed(row, &codes)).collect();
+    }
+    Ok(page)
+}
+
+/// The rows of a child list for these parents, of which one in the path must be there.
+fn children(
+    world: &mut World,
+    resource: &'static Resource,
+    keys: &[u64],
+) -> Result<Table, Refusal> {
+    let of = resource.parent_resource().expect("a child resource has a parent");
+    let in_path = resource.parent.as_ref().is_some_and(|parent| parent.ask == ByParent::Path);
+    let now = world.now();
+    let mut rows = Vec::new();
+    for key in keys {
+        let parent = world.table(of).get(&key.to_string());
+        let parent = parent.filter(|row| listable(of, row, now));
+        match parent.map(|row| row.deleted.is_some()) {
+            Some(false) => rows.extend(world.children(resource, *key)),
+            Some(true) if in_path => {
+                return Err(Refusal::general(410, "Deal has been deleted", ""));
+            }
+            None if in_path && of.name == "deals" => {
+                return Err(Refusal::general(404, "Deal not found", ""));
+            }
+            None if in_path => return Err(Refusal::not_found()),
+            _ => {}
+        }
+    }
+    rows.sort_by_key(|row| row.id);
+    Ok(Table::new(rows))
+}
+
+struct Asked<'a> {
+    listing: &'a Listing,
+    options: &'a Options,
+    request: &'a Request,
+    filter: &'a Filter,
+    order: &'a Order,
+}
+
+impl Asked<'_> {
+    /// Rows asked for, at most what the list allows.
+    fn limit(&self) -> usize {
+        let most = usize::try_from(self.listing.limit).unwrap_or(usize::MAX);
+        let asked = self.request.get("limit").and_then(|limit| limit.parse().ok());
+        asked.unwrap_or(100).clamp(1, most)
+    }
+
+    /// Rows a page holds.
+    fn size(&self) -> usize {
+        self.limit().min(self.options.page_max.unwrap_or(usize::MAX)).max(1)
+    }
+
+    fn by_cursor(&self, table: &mut Table) -> Result<Page, Refusal> {
+        let places = table.order(self.order);
+        let mut from = 0;
+        if let Some(cursor) = self.request.get("cursor") {
+            let place = self.place(cursor).ok_or_else(|| {
+                Refusal::invalid(&["cursor: Provided cursor is not valid".to_owned()])
+            })?;
+            from =
+                places.partition_point(|other| other.compare(&place, self.order.falling).is_le());
+        }
+        if self.order.field == "update_time" && !self.order.falling && self.filter.since.is_some() {
+            let since = Sort::time(self.filter.since);
+            from = from.max(places.partition_point(|place| place.value < since));
+        }
+        let rows = table.rows();
+        let mut shown = places[from..].iter().filter(|place| self.filter.takes(&rows[place.row]));
+        let page: Vec<&Place> = shown.by_ref().take(self.size()).collect();
+        let more = shown.next().is_some();
+        let next = page.last().filter(|_| more).map(|place| self.cursor(place));
+        let before = from.checked_sub(1).map(|place| self.cursor(&places[place]));
+        Ok(Page {
+            rows: page.iter().map(|place| rows[place.row].json.clone()).collect(),
+            next: Next::Cursor(next),
+            envelope: Envelope::Plain,
+            here: Some(
+                before.unwrap_or_else(|| self.cursor(&Place { value: Sort::Null, id: 0, row: 0 })),
+            ),
+        })
+    }
+
+    fn by_offset(&self, table: &mut Table, resource: &Resource) -> Page {
+        let start =
+            self.request.get("start").and_then(|start| start.parse().ok()).unwrap_or(0_usize);
+        let places = table.order(self.order);
+        let rows = table.rows();
+        // An offset list that says nothing of its next page ends, for its readers, with the
+        // first page that is not full.
+        let silent = resource.name == "mail_threads";
+        let size = if silent { self.limit() } else { self.size() };
+        let shown = places.iter().map(|place| &rows[place.row]);
+        let mut shown = shown.filter(|row| self.filter.takes(row)).skip(start);
+        let page: Vec<Bytes> = shown.by_ref().take(size).map(|row| row.json.clone()).collect();
+        let next = match silent {
+            true => Next::Unsaid,
+            false => Next::Offset { start, limit: self.limit(), more: shown.next().is_some() },
+        };
+        Page { rows: page, next, envelope: Envelope::Plain, here: None }
+    }
+
+    fn whole(&self, table: &mut Table) -> Page {
+        let places = table.order(self.order);
+        let rows = table.rows();
+        let shown = places.iter().map(|place| &rows[place.row]);
+        let shown = shown.filter(|row| self.filter.takes(row));
+        Page {
+            rows: shown.map(|row| row.json.clone()).collect(),
+            next: if self.request.v2() { Next::Null } else { Next::Unsaid },
+            envelope: Envelope::Plain,
+            here: None,
+        }
+    }
+
+    /// A keyset marker: the walk resumes strictly after this place, wherever it then is.
+    fn cursor(&self, place: &Place) -> String {
+        let value = match &place.value {
+            Sort::Null => Value::Null,
+            Sort::Number(number) if self.is_time() => {
+                Value::from(Time::from_millis(*number).to_string())
+            }
+            Sort::Number(number) => Value::from(*number),
+            Sort::Real(number) => Value::from(*number),
+            Sort::Text(text) => Value::from(&**text),
+        };
+        let marker = json!({
+            "field": self.order.field,
+            "fieldValue": value,
+            "sortDirection": if self.order.falling { "desc" } else { "asc" },
+            "id": place.id,
+        });
+        json::base64(marker.to_string().as_bytes())
+    }
+
+    fn place(&self, cursor: &str) -> Option<Place> {
+        let marker: Value = serde_json::from_slice(&json::from_base64(cursor)?).ok()?;
+        let falling = marker["sortDirection"].as_str()? == "desc";
+        if marker["field"].as_str()? != self.order.field || falling != self.order.falling {
+            return None;
+        }
+        let value = match &marker["fieldValue"] {
+            Value::Null => Sort::Null,
+            Value::String(text) if self.is_time() => Sort::time(Some(Time::parse(text)?)),
+            Value::String(text) => Sort::Text(text.as_str().into()),
+            Value::Number(number) if matches!(self.order.field.as_str(), "id" | "") => {
+                Sort::Number(number.as_i64()?)
+            }
+            Value::Number(number) => Sort::Real(number.as_f64()?),
+            _ => return None,
+        };
+        Some(Place { value, id: marker["id"].as_u64()?, row: 0 })
+    }
+
+    fn is_time(&self) -> bool {
+        matches!(self.order.field.as_str(), "update_time" | "add_time")
+    }
+}
+
+/// The row with only these custom fields.
+fn narrowed(row: &[u8], codes: &[&str]) -> Bytes {
+    let fields = json::find(row, "custom_fields").unwrap_or("{}");
+    let mut kept = vec![b'{'];
+    for (code, value) in json::pairs(fields.as_bytes()) {
+        if codes.contains(&&*code) {
+            json::pair(&mut kept, &code, value);
+        }
+    }
+    kept.push(b'}');
+    let kept = String::from_utf8_lossy(&kept).into_owned();
+    Bytes::from(json::replaced(row, &[("custom_fields".to_owned(), kept)]))
+}

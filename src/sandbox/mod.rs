@@ -1,0 +1,41 @@
+//! A small Pipedrive in a box: an invented account, strict answers, limits, and faults on demand.
+//!
+//! Everything about endpoints and columns is derived from the table in [`crate::model`], so the
+//! sandbox knows a resource as soon as the table has its row.
+
+mod account;
+mod answers;
+mod ask;
+mod checks;
+mod children;
+mod custom;
+mod definitions;
+mod desk;
+mod edit;
+mod faults;
+mod fill;
+mod filter;
+mod json;
+mod ledger;
+mod lists;
+mod oauth;
+mod options;
+mod rows;
+mod rules;
+mod server;
+mod spoil;
+mod table;
+mod values;
+mod words;
+mod world;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+pub use edit::Edit;
+pub use faults::{At, Fault, GRAMMAR, Trouble};
+pub use ledger::{Entry, Ledger};
+pub use options::{Clock, Options, Plan};
+pub use server::Sandbox;
+pub use world::{Truth, World};

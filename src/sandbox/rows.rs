@@ -1,0 +1,258 @@
+//! Rows as finished JSON, each made from the account's seed and its own number alone.
+
+use super::account::{Account, BULK, START};
+use super::fill::{self, Cell, Presence};
+use super::json::Spelling;
+use super::values;
+use crate::model::{Resource, Time, Type};
+use bytes::Bytes;
+use fastrand::Rng;
+
+/// A row, and the little that lists filter and sort by.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// Its number: the id where ids are numbers, else a number behind the scenes.
+    pub(super) id: u64,
+    /// Its id where that is text.
+    pub(super) name: Option<Box<str>>,
+    /// When it was created.
+    pub(super) add: Time,
+    /// When it was last written, unless it says null.
+    pub(super) update: Option<Time>,
+    /// Where it stands in its course.
+    pub(super) status: Status,
+    /// Whether it moved to the archive.
+    pub(super) archived: bool,
+    /// Whether it was deleted, and when.
+    pub(super) deleted: Option<Time>,
+    /// The object as lists deliver it.
+    pub(super) json: Bytes,
+}
+
+/// Where a deal or project stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    None,
+    Open,
+    Won,
+    Lost,
+    Completed,
+    Canceled,
+    Deleted,
+}
+
+impl Status {
+    /// Its name in rows and filters.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Completed => "completed",
+            Self::Canceled => "canceled",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The status of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Open, Self::Won, Self::Lost, Self::Completed, Self::Canceled, Self::Deleted]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
+}
+
+/// A resource, ready to make rows of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The resource.
+    pub(super) resource: &'static Resource,
+    cells: Vec<Cell>,
+    spelling: Spelling,
+    text_key: bool,
+}
+
+/// What is known of a row before it is written.
+pub(super) struct Seat<'a> {
+    pub(super) account: &'a Account,
+    pub(super) resource: &'static Resource,
+    pub(super) id: u64,
+    pub(super) parent: u64,
+    /// Its place among the rows of its parent.
+    pub(super) place: u64,
+    pub(super) add: Time,
+    pub(super) update: Option<Time>,
+    pub(super) touched: Time,
+    pub(super) status: Status,
+    pub(super) archived: bool,
+    pub(super) deleted: Option<Time>,
+    pub(super) stage: u64,
+}
+
+impl Plan {
+    /// The plan for rows of a resource.
+    pub(super) fn of(resource: &'static Resource) -> Self {
+        let text_key = resource
+            .key
+            .first()
+            .and_then(|key| resource.column(key))
+            .is_some_and(|column| matches!(column.ty, Type::Text));
+        Self {
+            resource,
+            cells: fill::cells(resource),
+            spelling: fill::spelling(resource),
+            text_key,
+        }
+    }
+
+    /// The row of this number, as the account was at its start.
+    pub(super) fn row(&self, account: &Account, id: u64) -> Row {
+        self.child(account, id, 0, 0)
+    }
+
+    /// A row that belongs to a parent, at this place among its siblings.
+    pub(super) fn child(&self, account: &Account, id: u64, parent: u64, place: u64) -> Row {
+        let mut rng = account.dice(self.resource.name, id);
+        let seat = self.seat(account, id, parent, place, &mut rng);
+        self.write(&seat, &mut rng)
+    }
+
+    /// A row that was created just now.
+    pub(super) fn fresh(&self, account: &Account, id: u64, now: Time) -> Row {
+        let mut rng = account.dice(self.resource.name, id);
+        let mut seat = self.seat(account, id, 0, 0, &mut rng);
+        seat.add = now;
+        seat.update = Some(now);
+        seat.touched = now;
+        seat.archived = false;
+        seat.deleted = None;
+        seat.status = if seat.status == Status::None { Status::None } else { Status::Open };
+        self.write(&seat, &mut rng)
+    }
+
+    fn seat<'a>(
+        &self,
+        account: &'a Account,
+        id: u64,
+        parent: u64,
+        place: u64,
+        rng: &mut Rng,
+    ) -> Seat<'a> {
+        let name = self.resource.name;
+        let mut add = START.plus_seconds(-rng.i64(2 * 86_400..729 * 86_400));
+        let span = START.seconds() - 3_600 - add.seconds();
+        let mut touched = add.plus_seconds(rng.i64(0..span));
+        if id % 20 == 11 && parent == 0 {
+            touched = BULK;
+            add = add.min(BULK.plus_seconds(-90_000 - rng.i64(0..90_000)));
+        }
+        let (mut archived, mut deleted, mut status) = (false, None, Status::None);
+        match name {
+            "deals" => {
+                archived = id % 11 == 6;
+                status = [Status::Open, Status::Won, Status::Lost, Status::Open]
+                    [rng.usize(..if id > 8 { 4 } else { 3 })];
+                if id % 37 == 20 {
+                    deleted = Some(START.plus_seconds(-rng.i64(3_600..25 * 86_400)));
+                } else if id % 97 == 60 {
+                    deleted = Some(START.plus_seconds(-rng.i64(31 * 86_400..300 * 86_400)));
+                }
+            }
+            "projects" => {
+                archived = id % 10 == 4;
+                status = [Status::Open, Status::Completed, Status::Canceled][rng.usize(..3)];
+                deleted = (id % 15 == 7).then(|| START.plus_seconds(-rng.i64(3_600..25 * 86_400)));
+            }
+            "leads" => archived = id % 11 == 6,
+            _ => {}
+        }
+        if let Some(gone) = deleted {
+            touched = gone;
+            add = add.min(gone.plus_seconds(-90_000));
+            status = Status::Deleted;
+        }
+        if self.spelling == Spelling::Millis {
+            let naked = matches!(
+                self.resource.column("update_time").map(|column| column.ty),
+                Some(Type::Naked)
+            );
+            if !naked {
+                add = Time::from_millis(add.millis() + rng.i64(0..1_000));
+                touched = Time::from_millis(touched.millis() + [0, 7, 250, 999][rng.usize(..4)]);
+                add = add.min(touched);
+            }
+        }
+        let update = (!untouched(name, id)).then_some(touched);
+        let stage = 1 + rng.u64(..18);
+        Seat {
+            account,
+            resource: self.resource,
+            id,
+            parent,
+            place,
+            add,
+            update,
+            touched,
+            status,
+            archived,
+            deleted,
+            stage,
+        }
+    }
+
+    fn write(&self, seat: &Seat<'_>, rng: &mut Rng) -> Row {
+        let mut json = Vec::with_capacity(if self.cells.len() > 20 { 2_048 } else { 512 });
+        json.push(b'{');
+        // One row in eight is full to the brim, one is as bare as the API lets it be.
+        let (full, bare) = (seat.id % 8 == 1, seat.id % 8 == 2);
+        for cell in &self.cells {
+            let without = match cell.presence {
+                Presence::Always => false,
+                Presence::Nullable | Presence::Optional => bare || (!full && rng.u8(..3) == 0),
+            };
+            if without && bare && cell.presence == Presence::Optional {
+                continue;
+            }
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&cell.prefix);
+            if without {
+                json.extend_from_slice(b"null");
+            } else {
+                values::write(&mut json, cell, seat, rng);
+            }
+        }
+        if self.resource.name == "leads" {
+            let (fields, targets) = (seat.account.fields("leads"), seat.account.targets());
+            super::custom::flat(&mut json, fields, seat.id, rng, &targets);
+        }
+        json.push(b'}');
+        json.shrink_to_fit();
+        Row {
+            id: seat.id,
+            name: self.text_key.then(|| self.name(&json)),
+            add: seat.add,
+            update: seat.update,
+            status: seat.status,
+            archived: seat.archived,
+            deleted: seat.deleted,
+            json: Bytes::from(json),
+        }
+    }
+
+    fn name(&self, json: &[u8]) -> Box<str> {
+        let raw = super::json::find(json, self.resource.key[0]).unwrap_or_default();
+        serde_json::from_str::<String>(raw).unwrap_or_default().into()
+    }
+}
+
+/// Old rows that nobody wrote since Pipedrive began to keep the time (API facts, gotcha 4).
+fn untouched(resource: &str, id: u64) -> bool {
+    match resource {
+        "persons" | "products" | "organizations" => id % 40 == 5,
+        "pipelines" | "stages" | "activity_types" | "filters" | "lead_labels" => id % 3 == 2,
+        _ => false,
+    }
+}

@@ -1,0 +1,274 @@
+//! A running sandbox: HTTP/1.1 on 127.0.0.1, on a thread of its own.
+
+use super::desk::{Desk, Incoming, Outgoing};
+use super::ledger::Ledger;
+use super::oauth::{CLIENT_ID, CLIENT_SECRET};
+use super::options::Options;
+use super::spoil::Manner;
+use super::world::World;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt as _, Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming as Body};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// A running sandbox. Dropping it stops the server and closes its connections.
+#[derive(Debug)]
+pub struct Sandbox {
+    origin: String,
+    token: String,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    desk: Mutex<Desk>,
+    latency: Duration,
+    traffic: Mutex<Traffic>,
+    hung: Mutex<bool>,
+    hang: Condvar,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Traffic {
+    in_flight: usize,
+    in_flight_most: usize,
+    connections: u64,
+}
+
+/// The lock of data that stays whole when a test panics while holding it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sandbox {
+    /// Starts a server on 127.0.0.1.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port))?;
+        listener.set_nonblocking(true)?;
+        let origin = format!("http://{}", listener.local_addr()?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let (latency, token) = (options.latency, options.token.clone());
+        let shared = Arc::new(Shared {
+            desk: Mutex::new(Desk::new(options, origin.clone(), Instant::now())),
+            latency,
+            traffic: Mutex::default(),
+            hung: Mutex::new(false),
+            hang: Condvar::new(),
+        });
+        let serving = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, &serving) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { origin, token, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn origin(&self) -> String {
+        self.origin.clone()
+    }
+
+    /// A configuration that reads this account with its API token.
+    pub fn config(&self) -> Value {
+        json!({
+            "base_url": self.origin,
+            "credentials": {"auth_type": "token", "api_token": self.token},
+            "backoff_millis": 1,
+        })
+    }
+
+    /// A configuration that reads this account over OAuth, with the refresh token that works now.
+    pub fn oauth_config(&self) -> Value {
+        let refresh = lock(&self.shared.desk).tokens.refresh_token().to_owned();
+        json!({
+            "base_url": self.origin,
+            "credentials": {
+                "auth_type": "oauth",
+                "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET,
+                "refresh_token": refresh,
+            },
+            "backoff_millis": 1,
+        })
+    }
+
+    /// What happened so far.
+    pub fn ledger(&self) -> Ledger {
+        let traffic = *lock(&self.shared.traffic);
+        let mut ledger = lock(&self.shared.desk).ledger.clone();
+        ledger.in_flight_most = traffic.in_flight_most;
+        ledger.connections = traffic.connections;
+        ledger
+    }
+
+    /// Looks at the account, or changes it. Requests wait meanwhile.
+    pub fn world<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
+        look(&mut lock(&self.shared.desk).world)
+    }
+
+    /// Waits until a request ran into [`super::Trouble::Hang`].
+    pub fn wait_for_hang(&self) {
+        let mut hung = lock(&self.shared.hung);
+        while !*hung {
+            hung = self.shared.hang.wait(hung).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Serves until the process ends.
+    pub fn serve_forever(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic of the server's thread was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The server may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors: others may be given back soon.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        lock(&shared.traffic).connections += 1;
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            let service = service_fn(|request| serve(Arc::clone(&shared), request));
+            let http = hyper::server::conn::http1::Builder::new();
+            // An error is a client that left, or a fault that was asked for.
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// What a body that was to fail fails with.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Counts a request as under way until it is dropped.
+struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        let mut traffic = lock(&shared.traffic);
+        traffic.in_flight += 1;
+        traffic.in_flight_most = traffic.in_flight_most.max(traffic.in_flight);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.0.traffic).in_flight -= 1;
+    }
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    request: Request<Body>,
+) -> io::Result<Response<impl hyper::body::Body<Data = Bytes, Error = Failure>>> {
+    let under_way = UnderWay::begin(&shared);
+    let (head, body) = request.into_parts();
+    let header = |name: &str| {
+        head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let incoming = Incoming {
+        method: head.method.as_str().to_owned(),
+        path_and_query: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        token: header("x-api-token"),
+        authorization: header("authorization"),
+        content_type: header("content-type"),
+        gzip: header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")),
+        body: body.collect().await.map_err(io::Error::other)?.to_bytes(),
+    };
+    let outgoing = lock(&shared.desk).respond(&incoming, Instant::now());
+    if !shared.latency.is_zero() {
+        tokio::time::sleep(shared.latency).await;
+    }
+    match outgoing.manner {
+        Manner::Reset => return Err(io::Error::other("reset, as asked for")),
+        Manner::Hang => {
+            *lock(&shared.hung) = true;
+            shared.hang.notify_all();
+            std::future::pending::<()>().await;
+        }
+        Manner::Whole | Manner::Cut | Manner::Slow(_) => {}
+    }
+    Ok(response(outgoing, under_way))
+}
+
+/// Puts an answer together; what is under way ends with its body.
+fn response(
+    outgoing: Outgoing,
+    under_way: UnderWay,
+) -> Response<impl hyper::body::Body<Data = Bytes, Error = Failure>> {
+    let length = outgoing.body.len();
+    let mut response = Response::builder().status(outgoing.status);
+    for (name, value) in outgoing.headers {
+        response = response.header(name, value);
+    }
+    let half = outgoing.body.slice(..length / 2);
+    let rest = outgoing.body.slice(length / 2..);
+    let body = match outgoing.manner {
+        Manner::Cut | Manner::Slow(_) => {
+            response = response.header("content-length", length);
+            let parts = stream::unfold((0, under_way), move |(step, under_way)| {
+                let (half, rest, manner) = (half.clone(), rest.clone(), outgoing.manner);
+                async move {
+                    let frame = match (step, manner) {
+                        (0, _) => Ok(Frame::data(half)),
+                        (1, Manner::Slow(pause)) => {
+                            tokio::time::sleep(pause).await;
+                            Ok(Frame::data(rest))
+                        }
+                        (1, _) => {
+                            // What was written reaches the client before the connection ends.
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                            Err(io::Error::other("cut, as asked for"))
+                        }
+                        _ => return None,
+                    };
+                    Some((frame, (step + 1, under_way)))
+                }
+            });
+            Either::Left(StreamBody::new(Box::pin(parts)))
+        }
+        Manner::Whole | Manner::Reset | Manner::Hang => {
+            drop(under_way);
+            Either::Right(Full::new(outgoing.body).map_err(|never| match never {}))
+        }
+    };
+    response.body(body).expect("our headers are well-formed")
+}

@@ -1,0 +1,153 @@
+//! The rows of one resource, and the orders in which lists walk them.
+
+use super::json;
+use super::rows::Row;
+use crate::model::Time;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Rows by number, with orders made when first asked for.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<Row>,
+    names: HashMap<Box<str>, usize>,
+    orders: HashMap<Order, Arc<Vec<Place>>>,
+}
+
+/// A way to walk a table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Order {
+    /// The column; its values may repeat, ids decide then.
+    pub(super) field: String,
+    /// Whether it falls.
+    pub(super) falling: bool,
+    /// Which rows: those of the archive, the others, or all.
+    pub(super) archived: Option<bool>,
+}
+
+/// Where a row stands in an order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    /// The value it is sorted by.
+    pub(super) value: Sort,
+    /// The row's number.
+    pub(super) id: u64,
+    /// Its index in the table.
+    pub(super) row: usize,
+}
+
+/// A value rows are sorted by. Nulls stand first in either direction.
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
+pub(super) enum Sort {
+    /// No value.
+    Null,
+    /// A number or an instant.
+    Number(i64),
+    /// A number with a fraction.
+    Real(f64),
+    /// Text or a date.
+    Text(Box<str>),
+}
+
+impl Sort {
+    /// What a time sorts as.
+    pub(super) fn time(time: Option<Time>) -> Self {
+        time.map_or(Self::Null, |time| Self::Number(time.millis()))
+    }
+}
+
+impl Place {
+    /// Whether this one comes first.
+    pub(super) fn compare(&self, other: &Self, falling: bool) -> Ordering {
+        let nulls = (self.value != Sort::Null).cmp(&(other.value != Sort::Null));
+        let values = self.value.partial_cmp(&other.value).unwrap_or(Ordering::Equal);
+        let within = values.then(self.id.cmp(&other.id));
+        nulls.then(if falling { within.reverse() } else { within })
+    }
+}
+
+impl Table {
+    /// A table of these rows.
+    pub(super) fn new(rows: Vec<Row>) -> Self {
+        let named = rows.iter().enumerate();
+        let names = named.filter_map(|(place, row)| Some((row.name.clone()?, place))).collect();
+        Self { rows, names, orders: HashMap::new() }
+    }
+
+    /// All rows, deleted ones too.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The number the next new row gets.
+    pub(super) fn next_id(&self) -> u64 {
+        self.rows.iter().map(|row| row.id).max().unwrap_or(0) + 1
+    }
+
+    /// The index of the row with this key.
+    pub(super) fn find(&self, key: &str) -> Option<usize> {
+        if let Some(place) = self.names.get(key) {
+            return Some(*place);
+        }
+        let id: u64 = key.parse().ok()?;
+        let at = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
+        self.rows[at].name.is_none().then_some(at)
+    }
+
+    /// The row with this key.
+    pub(super) fn get(&self, key: &str) -> Option<&Row> {
+        self.find(key).map(|place| &self.rows[place])
+    }
+
+    /// Puts a row in the place of the one with its number, or at the end.
+    pub(super) fn put(&mut self, row: Row) {
+        self.orders.clear();
+        match self.rows.binary_search_by_key(&row.id, |row| row.id) {
+            Ok(place) => self.rows[place] = row,
+            Err(place) => {
+                if let Some(name) = &row.name {
+                    self.names.insert(name.clone(), place);
+                }
+                self.rows.insert(place, row);
+            }
+        }
+    }
+
+    /// The rows in an order, sorted once.
+    pub(super) fn order(&mut self, order: &Order) -> Arc<Vec<Place>> {
+        if let Some(places) = self.orders.get(order) {
+            return Arc::clone(places);
+        }
+        let rows = self.rows.iter().enumerate();
+        let mut places: Vec<Place> = rows
+            .filter(|(_, row)| order.archived.is_none_or(|archived| archived == row.archived))
+            .map(|(place, row)| Place { value: sort(row, &order.field), id: row.id, row: place })
+            .collect();
+        places.sort_unstable_by(|a, b| a.compare(b, order.falling));
+        let places = Arc::new(places);
+        self.orders.insert(order.clone(), Arc::clone(&places));
+        places
+    }
+}
+
+/// The value of a row that a field sorts by.
+fn sort(row: &Row, field: &str) -> Sort {
+    match field {
+        "id" => match &row.name {
+            Some(name) => Sort::Text(name.clone()),
+            None => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
+        },
+        // The order rows were made in.
+        "" => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
+        "update_time" => Sort::time(row.update),
+        "add_time" => Sort::time(Some(row.add)),
+        field => match json::find(&row.json, field) {
+            None | Some("null") => Sort::Null,
+            Some(raw) if raw.starts_with('"') => {
+                Sort::Text(serde_json::from_str::<String>(raw).unwrap_or_default().into())
+            }
+            Some(raw) => raw.parse().map_or(Sort::Null, Sort::Real),
+        },
+    }
+}

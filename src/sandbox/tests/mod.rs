@@ -1,0 +1,29 @@
+//! The sandbox keeps the rules it is there to check others against.
+
+mod strict;
+mod walks;
+
+use super::answers::{self, Answer};
+use super::ask::{Method, Request};
+use super::options::Options;
+use super::world::World;
+use bytes::Bytes;
+use serde_json::Value;
+
+/// The answer to a GET.
+fn get(world: &mut World, options: &Options, path: &str) -> (u16, Value, Answer) {
+    send(world, options, Method::Get, path, "")
+}
+
+fn send(
+    world: &mut World,
+    options: &Options,
+    method: Method,
+    path: &str,
+    body: &str,
+) -> (u16, Value, Answer) {
+    let request = Request::new(method, path, Bytes::copy_from_slice(body.as_bytes()));
+    let answer = answers::answer(world, options, &request);
+    let value = serde_json::from_slice(&answer.body()).expect("an answer is JSON");
+    (answer.status, value, answer)
+}

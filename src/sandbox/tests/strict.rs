@@ -1,0 +1,132 @@
+//! What is refused, and how.
+
+use super::{get, send};
+use crate::sandbox::ask::Method;
+use crate::sandbox::options::Options;
+use crate::sandbox::world::World;
+
+/// Status, tokens, and the rows or the error.
+#[track_caller]
+fn check(path: &str, expected: &str) {
+    let mut world = World::new(1, 0.1);
+    let (status, body, answer) = get(&mut world, &Options::default(), path);
+    let outline = match (&body["data"], &body["error"]) {
+        (_, serde_json::Value::String(error)) => error.clone(),
+        (serde_json::Value::Array(rows), _) => format!("{} rows", rows.len()),
+        (serde_json::Value::Object(_), _) => "one".to_owned(),
+        _ => "nothing".to_owned(),
+    };
+    assert_eq!(format!("{status} {} {outline}", answer.cost), expected, "{path}");
+}
+
+#[test]
+fn unknown_parameters_are_refused_by_v2_and_ignored_by_v1() {
+    let no = |name: &str| {
+        format!("Validation failed: {name}: Parameter '{name}' is not allowed for this request")
+    };
+    check("/api/v2/persons?status=open", &format!("400 10 {}", no("status")));
+    check(
+        "/api/v2/pipelines?updated_since=2026-01-01T00:00:00Z",
+        &format!("400 5 {}", no("updated_since")),
+    );
+    check(
+        "/api/v2/products?updated_until=2026-01-01T00:00:00Z",
+        &format!("400 10 {}", no("updated_until")),
+    );
+    check("/v1/leads/archived?updated_since=2036-01-01T00:00:00Z&limit=2", "200 40 2 rows");
+}
+
+#[test]
+fn values_are_checked() {
+    check(
+        "/api/v2/deals?limit=501",
+        "400 10 Validation failed: limit: Expected integer between 1 and 500",
+    );
+    check(
+        "/api/v2/deals?limit=0",
+        "400 10 Validation failed: limit: Expected integer between 1 and 500",
+    );
+    check("/v1/files?limit=501", "200 20 30 rows");
+    check(
+        "/api/v2/deals?updated_since=2026-01-01T00:00:00.5Z",
+        "400 10 Validation failed: updated_since: '2026-01-01T00:00:00.5Z' is not a valid datetime",
+    );
+    check(
+        "/api/v2/deals?updated_since=2026-01-01+00:00:00",
+        "400 10 Validation failed: updated_since: '2026-01-01 00:00:00' is not a valid datetime",
+    );
+    check(
+        "/api/v2/deals?cursor=x",
+        "400 10 Validation failed: cursor: Provided cursor is not valid",
+    );
+    check(
+        "/api/v2/deals?sort_by=title",
+        "400 10 Validation failed: sort_by: Expected one of id, update_time, add_time",
+    );
+    check("/v1/files?sort=name%20ASC", "400 20 Bad request: sort is not valid");
+    check("/api/v2/phases", "400 10 Validation failed: board_id: Parameter 'board_id' is required");
+    check(
+        "/api/v2/deals/products",
+        "400 10 Validation failed: deal_ids: Parameter 'deal_ids' is required",
+    );
+}
+
+#[test]
+fn paths_lead_somewhere_or_to_404() {
+    check("/v1/users/me", "200 2 one");
+    check("/api/v2/deals/1", "200 1 one");
+    check("/api/v1/leads/none", "404 2 Entity was not found");
+    check("/api/v2/deals/99999", "404 1 Entity was not found");
+    check("/api/v2/unknown", "404 0 Unknown method .");
+    check("/api/v1/deals", "404 0 Unknown method .");
+    check("/api/v1/deals/20/changelog", "410 20 Deal has been deleted");
+    check("/api/v1/deals/99999/changelog", "404 20 Deal not found");
+    check("/api/v2/persons/99999/followers", "404 10 Entity was not found");
+    check("/api/v2/deals?status=deleted", "200 10 2 rows");
+    check("/api/v2/deals?ids=1,2,99999", "200 10 2 rows");
+    check("/api/v1/goals/find?type.name=deals_won", "200 20 one");
+}
+
+#[test]
+fn writes_are_strict_and_seen_at_once() {
+    let (mut world, options) = (World::new(1, 0.1), Options::default());
+    let mut write = |method, path: &str, body: &str| {
+        let (status, body, answer) = send(&mut world, &options, method, path, body);
+        (status, answer.cost, body)
+    };
+    let (status, cost, body) = write(Method::Post, "/api/v2/deals", r#"{"title":"New","value":5}"#);
+    assert_eq!((status, cost), (201, 5));
+    assert_eq!(body["data"]["title"], "New");
+    assert_eq!(body["data"]["update_time"], "2026-11-01T12:00:00Z");
+    let path = format!("/api/v2/deals/{}", body["data"]["id"]);
+    let (status, _, body) = write(Method::Patch, &path, r#"{"status":"won"}"#);
+    assert_eq!((status, body["data"]["won_time"].as_str()), (200, Some("2026-11-01T12:00:00Z")));
+    let (status, _, body) = write(Method::Patch, &path, r#"{"is_archived":true}"#);
+    assert_eq!((status, body["data"]["is_archived"].as_bool()), (200, Some(true)));
+    assert_eq!(write(Method::Patch, &path, r#"{"nonsense":1}"#).0, 400);
+    assert_eq!(write(Method::Patch, &path, r#"{"title":1}"#).0, 400);
+    assert_eq!(write(Method::Post, "/api/v2/persons", "{}").0, 400);
+    assert_eq!(write(Method::Delete, "/api/v2/persons/3", "").0, 200);
+    assert_eq!(write(Method::Get, "/api/v2/persons/3", "").0, 404);
+    assert_eq!(write(Method::Post, "/v1/notes", r#"{"content":"hi","deal_id":1}"#).0, 201);
+    let (status, _, body) = write(Method::Post, "/v1/leads", r#"{"title":"hi","person_id":1}"#);
+    assert_eq!((status, body["data"]["is_archived"].as_bool()), (201, Some(false)));
+}
+
+#[test]
+fn an_account_may_be_awkward() {
+    let refuse = |options: Options, path: &str| {
+        let mut world = World::new(1, 0.1);
+        get(&mut world, &options, path).0
+    };
+    let no_admin = || Options { admin: false, ..Options::default() };
+    assert_eq!(refuse(no_admin(), "/v1/roles"), 403);
+    assert_eq!(refuse(no_admin(), "/v1/deals/1/participants"), 200);
+    let alone = || Options { refuse_combined_status: true, ..Options::default() };
+    assert_eq!(refuse(alone(), "/api/v2/deals?status=open,deleted"), 400);
+    assert_eq!(refuse(alone(), "/api/v2/deals?status=deleted"), 200);
+    let strict = Options { refuse_products_since: true, ..Options::default() };
+    assert_eq!(refuse(strict, "/api/v2/products?updated_since=2026-01-01T00:00:00Z"), 400);
+    let poor = Options { installments: false, ..Options::default() };
+    assert_eq!(refuse(poor, "/api/v2/deals/installments?deal_ids=1"), 403);
+}

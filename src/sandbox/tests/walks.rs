@@ -1,0 +1,212 @@
+//! Reading every list to its end.
+
+use super::get;
+use crate::model::{ByParent, Listing, Paging, Resource};
+use crate::sandbox::Edit;
+use crate::sandbox::answers::Content;
+use crate::sandbox::options::Options;
+use crate::sandbox::world::World;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn small() -> Options {
+    Options { page_max: Some(7), ..Options::default() }
+}
+
+/// All rows of a listing, page by page.
+fn walk(world: &mut World, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
+    let mut query: Vec<String> =
+        listing.ask.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    query.extend(listing.by_id.iter().map(|(n, v)| format!("{n}={}", v.replace(' ', "%20"))));
+    let (mut rows, mut next) = (Vec::new(), Vec::new());
+    loop {
+        let all: Vec<String> = query.iter().chain(&next).cloned().collect();
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let place = format!("{path}{separator}{}", all.join("&"));
+        let (status, body, answer) = get(world, options, &place);
+        assert_eq!(status, 200, "{place}: {body}");
+        let Content::Page(page) = answer.content else { panic!("{place} is no list") };
+        rows.extend(page.rows);
+        let more = &body["additional_data"];
+        next = match (listing.paging, &more["next_cursor"], &more["pagination"]["next_start"]) {
+            (Paging::Cursor, serde_json::Value::String(cursor), _) => {
+                vec![format!("cursor={cursor}")]
+            }
+            (Paging::Offset, _, serde_json::Value::Number(start)) => {
+                vec![format!("start={start}")]
+            }
+            _ => return rows,
+        };
+        assert!(rows.len() < 100_000, "{place} never ends");
+    }
+}
+
+/// Everything a complete read finds, as pairs of parent and bytes.
+fn read(world: &mut World, options: &Options, resource: &'static Resource) -> Vec<(String, Bytes)> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    let parents: Vec<String> = match resource.parent_resource() {
+        None => vec![String::new()],
+        Some(parent) => {
+            let gone = |json: &[u8]| {
+                serde_json::from_slice::<serde_json::Value>(json).expect("rows are JSON")["is_deleted"]
+                    == true
+            };
+            let truth = world.truth(parent.name).into_iter();
+            truth.filter(|row| !gone(&row.json)).map(|row| row.key).collect()
+        }
+    };
+    for parent in parents {
+        for listing in resource.listings {
+            let path = match resource.parent.as_ref().map(|parent| parent.ask) {
+                None => listing.path.to_owned(),
+                Some(ByParent::Path) => listing.path.replace("{id}", &parent),
+                Some(ByParent::Query(name) | ByParent::Batch(name)) => {
+                    format!("{}?{name}={parent}", listing.path)
+                }
+            };
+            for row in walk(world, options, listing, &path) {
+                if !resource.overlapping() || seen.insert(row.clone()) {
+                    found.push((parent.clone(), row));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_full_walk_of_every_listing_is_the_truth() {
+    for scale in [0.1, 0.02] {
+        let mut world = World::new(7, scale);
+        for resource in Resource::all() {
+            let mut read = read(&mut world, &small(), resource);
+            let truth = world.truth(resource.name);
+            let mut truth: Vec<_> =
+                truth.into_iter().map(|row| (row.parent.unwrap_or_default(), row.json)).collect();
+            read.sort();
+            truth.sort();
+            assert_eq!(read.len(), truth.len(), "{}", resource.name);
+            assert_eq!(read, truth, "{}", resource.name);
+            assert!(scale < 0.1 || !truth.is_empty(), "{} is empty", resource.name);
+        }
+    }
+}
+
+#[test]
+fn every_column_is_filled_and_nothing_else() {
+    let mut world = World::new(1, 0.1);
+    for resource in Resource::all() {
+        let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
+        let mut empty: BTreeMap<&str, ()> = resource
+            .columns
+            .iter()
+            .filter(|column| !added.contains(&Some(column.name)))
+            .map(|column| (column.name, ()))
+            .collect();
+        for row in world.truth(resource.name) {
+            let row: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&row.json).expect("rows are JSON objects");
+            for (name, value) in &row {
+                let Some(column) = resource.column(name) else {
+                    let custom = resource.name == "leads" && name.len() >= 40;
+                    assert!(custom, "{}.{name} is not in the table", resource.name);
+                    continue;
+                };
+                if !value.is_null() {
+                    let first = value.to_string().as_bytes()[0];
+                    assert!(column.ty.takes(first), "{}.{name} = {value}", resource.name);
+                    empty.remove(name.as_str());
+                }
+            }
+            for column in resource.columns.iter().filter(|column| !column.optional) {
+                let there = row.contains_key(column.name) || added.contains(&Some(column.name));
+                assert!(there, "{}.{} is missing", resource.name, column.name);
+            }
+        }
+        assert!(empty.is_empty(), "{}: never filled: {empty:?}", resource.name);
+    }
+}
+
+#[test]
+fn keys_are_unique_where_a_resource_stands_alone() {
+    let mut world = World::new(1, 0.2);
+    for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
+        let truth = world.truth(resource.name);
+        let keys: BTreeSet<_> = truth.iter().map(|row| row.key.clone()).collect();
+        assert_eq!(keys.len(), truth.len(), "{}", resource.name);
+        assert!(keys.iter().all(|key| !key.is_empty()), "{}", resource.name);
+    }
+}
+
+#[test]
+fn the_seed_decides_every_byte() {
+    let (mut one, mut same, mut other) =
+        (World::new(3, 0.05), World::new(3, 0.05), World::new(4, 0.05));
+    for resource in Resource::all() {
+        assert_eq!(one.truth(resource.name), same.truth(resource.name), "{}", resource.name);
+    }
+    assert_ne!(one.truth("deals"), other.truth("deals"));
+    assert_ne!(one.truth("deal_fields"), other.truth("deal_fields"));
+}
+
+#[test]
+fn a_cursor_holds_its_place_while_rows_move() {
+    let mut world = World::new(1, 0.1);
+    let options = small();
+    let deals = &Resource::named("deals").expect("the table has deals").listings[0];
+    let whole = walk(&mut world, &options, deals, deals.path).len();
+    let mut seen = BTreeSet::new();
+    let mut cursor = String::new();
+    let mut edited = 0;
+    loop {
+        let path = format!(
+            "/api/v2/deals?sort_by=id&sort_direction=asc&status=open,won,lost,deleted{cursor}"
+        );
+        let (_, body, _) = get(&mut world, &options, &path);
+        for row in body["data"].as_array().expect("a page is a list") {
+            assert!(seen.insert(row["id"].as_u64()), "a row came twice");
+        }
+        edited += 1;
+        let key = (edited * 3).to_string();
+        world.edit(Edit::Change { resource: "deals", key, set: vec![] });
+        match body["additional_data"]["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), whole);
+}
+
+#[test]
+fn edits_show_up_in_a_read_from_the_last_time() {
+    let mut world = World::new(1, 0.1);
+    let options = Options::default();
+    world.advance(60);
+    let since = world.now();
+    let changed = |world: &mut World, path: &str| {
+        let path = format!("{path}?updated_since={since}");
+        let (_, body, _) = get(world, &options, &path);
+        body["data"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(changed(&mut world, "/api/v2/deals"), 0);
+    world.edit(Edit::Bulk { resource: "deals", rows: 5 });
+    world.edit(Edit::Create { resource: "deals", parent: None });
+    world.edit(Edit::Change { resource: "deal_products", key: "41".to_owned(), set: vec![] });
+    let now = changed(&mut world, "/api/v2/deals") + changed(&mut world, "/api/v2/deals/archived");
+    assert!((6..=7).contains(&now), "{now}");
+    let lead = world.truth("leads").remove(0).key;
+    world.edit(Edit::Change { resource: "leads", key: lead.clone(), set: vec![] });
+    world.edit(Edit::Create { resource: "leads", parent: None });
+    assert_eq!(changed(&mut world, "/v1/leads"), 2);
+    world.edit(Edit::Archive { resource: "leads", key: lead });
+    assert_eq!(changed(&mut world, "/v1/leads"), 1);
+    let before = world.truth("persons").len();
+    world.edit(Edit::Delete { resource: "persons", key: "2".to_owned() });
+    assert_eq!(world.truth("persons").len(), before - 1);
+    let before = world.truth("deals").len();
+    world.edit(Edit::Delete { resource: "deals", key: "2".to_owned() });
+    assert_eq!(world.truth("deals").len(), before);
+    world.advance(31 * 86_400);
+    assert!(world.truth("deals").len() < before);
+}

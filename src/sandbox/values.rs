@@ -1,0 +1,320 @@
+//! One value of one row.
+
+use super::account::Account;
+use super::custom;
+use super::fill::{Cell, Contact, Ending, Fill, Mark, Presence, Shape, Special};
+use super::json;
+use super::rows::{Seat, Status};
+use super::words;
+use crate::model::Time;
+use fastrand::Rng;
+
+/// Appends the value of a cell.
+pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
+    value(out, &cell.fill, cell, seat, rng);
+}
+
+/// Appends what the rule says, in the way of the cell.
+#[expect(clippy::too_many_lines, reason = "one arm per rule")]
+fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
+    let account = seat.account;
+    match fill {
+        Fill::Id => json::number(out, seat.id),
+        Fill::Uuid => json::text(out, &account.uuid(seat.resource.name, seat.id)),
+        Fill::Hex(digits) => json::text(out, &account.hex(seat.resource.name, seat.id, *digits)),
+        Fill::Title => json::text(out, &account.title(seat.resource.name, seat.id)),
+        Fill::FirstName => json::text(out, account.names(seat.id).0),
+        Fill::LastName => json::text(out, account.names(seat.id).1),
+        Fill::Sentence => json::text(out, words::sentence(rng)),
+        Fill::Html => json::text(out, &words::html(rng, seat.id % 50 == 3)),
+        Fill::Ref(target) => match pointer(seat, target, cell.presence) {
+            Some(id) => json::number(out, id),
+            None => out.extend_from_slice(b"null"),
+        },
+        Fill::Lead => match pointer(seat, "leads", cell.presence) {
+            Some(id) => json::text(out, &account.uuid("leads", id)),
+            None => out.extend_from_slice(b"null"),
+        },
+        Fill::Refs(target) => refs(out, account.count(target), rng),
+        Fill::Parent => json::number(out, seat.parent),
+        Fill::Pick(of) => out.extend_from_slice(words::one(rng, of).as_bytes()),
+        Fill::Nth(of) => out.extend_from_slice(nth(of, seat.id).as_bytes()),
+        Fill::Group(size) => json::number(out, (seat.id - 1) / size % 3 + 1),
+        Fill::Order(size) => json::number(out, (seat.id - 1) % size + 1),
+        Fill::Money => money(out, rng),
+        Fill::Whole(from, to) => json::number(out, rng.u64(*from..=*to)),
+        Fill::Add => json::time(out, seat.add, cell.spelling),
+        Fill::Update => maybe_time(out, seat.update, cell),
+        Fill::Between => json::time(out, between(seat, rng), cell.spelling),
+        Fill::Ended(ending, shape) => {
+            let applies = match ending {
+                Ending::Won => seat.status == Status::Won,
+                Ending::Lost => seat.status == Status::Lost,
+                Ending::Either => matches!(seat.status, Status::Won | Status::Lost),
+            };
+            match shape {
+                _ if !applies => out.extend_from_slice(b"null"),
+                Shape::Time => json::time(out, ended(seat), cell.spelling),
+                Shape::Date => json::text(out, &ended(seat).date()),
+            }
+        }
+        Fill::Archived(Mark::Flag) => json::flag(out, seat.archived),
+        Fill::Archived(Mark::Time) => {
+            maybe_time(out, seat.archived.then(|| seat.touched.whole_second()), cell);
+        }
+        Fill::Deleted => json::flag(out, seat.deleted.is_some()),
+        Fill::Active => json::flag(out, seat.id % 10 != 9),
+        Fill::Status => json::text(out, seat.status.name()),
+        Fill::Probability => match seat.id % 4 {
+            1 => json::number(out, seat.id % 101),
+            3 => out.extend_from_slice(b"12.5"),
+            _ => out.extend_from_slice(b"null"),
+        },
+        Fill::LostReason => match (seat.status, seat.id % 5) {
+            (Status::Lost, 0) => {
+                out.extend_from_slice(b"{\"id\":4,\"label\":\"Zu teuer \\\"wirklich\\\"\"}");
+            }
+            (Status::Lost, _) => json::text(out, words::sentence(rng)),
+            _ => out.extend_from_slice(b"null"),
+        },
+        Fill::Date => json::text(out, &between(seat, rng).date()),
+        Fill::Address => object(out, &custom::address(rng)),
+        Fill::Contacts(contact) => contacts(out, *contact, seat, rng),
+        Fill::Email => {
+            let email = format!("{}{}@example.test", seat.resource.name, seat.id);
+            json::text(out, &email);
+        }
+        Fill::Named(target, wrap) => named(out, target, *wrap, seat, cell.presence),
+        Fill::Custom => {
+            let (fields, targets) = (account.fields(seat.resource.name), account.targets());
+            custom::nested(out, fields, seat.id, rng, &targets);
+        }
+        Fill::Special(special) => self::special(out, *special, seat, rng),
+        Fill::List(item) => {
+            out.push(b'[');
+            value(out, item, cell, seat, rng);
+            out.push(b']');
+        }
+        Fill::Object(cells) => {
+            out.push(b'{');
+            for (place, inner) in cells.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(&inner.prefix);
+                write(out, inner, seat, rng);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// The row that a column points at: decided by row and target alone, so that two columns of a
+/// row that speak of one target agree.
+fn pointer(seat: &Seat<'_>, target: &str, presence: Presence) -> Option<u64> {
+    match (seat.resource.name, target) {
+        ("deals", "pipelines") => return Some((seat.stage - 1) / 6 + 1),
+        ("deals", "stages") => return Some(seat.stage),
+        _ => {}
+    }
+    let count = seat.account.count(target);
+    let mut rng = seat.account.dice(target, seat.id ^ 0x7265_6600 ^ seat.place);
+    let missing = rng.u8(..5) < 2 && seat.id % 8 != 1 && presence != Presence::Always;
+    (count > 0 && !missing).then(|| 1 + rng.u64(..count))
+}
+
+fn refs(out: &mut Vec<u8>, count: u64, rng: &mut Rng) {
+    out.push(b'[');
+    let many = if count == 0 { 0 } else { rng.u64(..4) };
+    for place in 0..many {
+        if place > 0 {
+            out.push(b',');
+        }
+        json::number(out, 1 + rng.u64(..count));
+    }
+    out.push(b']');
+}
+
+fn nth(of: &'static [&'static str], id: u64) -> &'static str {
+    let place = (id - 1) % of.len() as u64;
+    of[usize::try_from(place).expect("a place in a short list fits")]
+}
+
+fn money(out: &mut Vec<u8>, rng: &mut Rng) {
+    json::number(out, rng.u64(1..50_000));
+    match rng.u8(..4) {
+        0 => out.extend_from_slice(b".5"),
+        1 => out.extend_from_slice(b".50"),
+        2 => out.extend_from_slice(b".99"),
+        _ => {}
+    }
+}
+
+fn maybe_time(out: &mut Vec<u8>, time: Option<Time>, cell: &Cell) {
+    match time {
+        Some(time) => json::time(out, time, cell.spelling),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// An instant between the row's creation and its last write.
+fn between(seat: &Seat<'_>, rng: &mut Rng) -> Time {
+    let span = seat.touched.seconds() - seat.add.seconds();
+    seat.add.plus_seconds(if span > 0 { rng.i64(0..span) } else { 0 })
+}
+
+/// When the deal ended: half way through its life.
+fn ended(seat: &Seat<'_>) -> Time {
+    seat.add.plus_seconds((seat.touched.seconds() - seat.add.seconds()) / 2).whole_second()
+}
+
+fn object(out: &mut Vec<u8>, parts: &[(&str, String)]) {
+    out.push(b'{');
+    for (name, value) in parts {
+        json::pair(out, name, value);
+    }
+    out.push(b'}');
+}
+
+fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &Seat<'_>, rng: &mut Rng) {
+    out.push(b'[');
+    for place in 0..rng.u32(u32::from(seat.id % 8 == 1)..3) {
+        if place > 0 {
+            out.push(b',');
+        }
+        let value = match contact {
+            Contact::Email => format!("p{}.{place}@example.test", seat.id),
+            Contact::Phone => format!("+371 2{:07}", rng.u32(..10_000_000)),
+            Contact::Messenger => format!("user_{}", seat.id),
+        };
+        let label = match (contact, place) {
+            (Contact::Messenger, _) => "skype",
+            (_, 0) => "work",
+            _ => "home",
+        };
+        out.extend_from_slice(b"{\"value\":");
+        json::text(out, &value);
+        out.extend_from_slice(b",\"primary\":");
+        json::flag(out, place == 0);
+        out.extend_from_slice(format!(",\"label\":\"{label}\"}}").as_bytes());
+    }
+    out.push(b']');
+}
+
+fn named(out: &mut Vec<u8>, target: &str, wrap: Option<&str>, seat: &Seat<'_>, presence: Presence) {
+    let Some(id) = pointer(seat, target, presence) else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    let title = seat.account.title(target, id);
+    match wrap {
+        None => json::text(out, &title),
+        Some(key) => object(out, &[(key, json::quoted(&title))]),
+    }
+}
+
+/// How many messages a mail thread has.
+pub(super) fn messages(account: &Account, thread: u64) -> u64 {
+    account.dice("mail_messages", thread ^ 0x6d61_696c).u64(2..=5)
+}
+
+/// The folders a mail thread lies in.
+pub(super) fn folders(thread: u64) -> &'static [&'static str] {
+    match thread % 8 {
+        0 | 1 => &["inbox", "sent"],
+        2..=4 => &["inbox"],
+        5 => &["sent"],
+        6 => &["drafts"],
+        _ => &["archive"],
+    }
+}
+
+/// The types of goals, each with active and past ones.
+pub(super) const GOAL_TYPES: [&str; 6] = [
+    "deals_won",
+    "deals_progressed",
+    "deals_started",
+    "activities_completed",
+    "activities_added",
+    "revenue_forecast",
+];
+
+fn special(out: &mut Vec<u8>, special: Special, seat: &Seat<'_>, rng: &mut Rng) {
+    let account = seat.account;
+    let name = |id: u64| json::quoted(&account.title("persons", id));
+    let id = seat.id;
+    let text = match special {
+        Special::Prices(key) => format!(
+            "[{{\"{key}\":{id},\"price\":{}.90,\"currency\":\"EUR\",\"cost\":0,\"direct_cost\":null,\"notes\":\"\"}}]",
+            rng.u32(1..5_000)
+        ),
+        Special::Participants => match pointer(seat, "persons", Presence::Nullable) {
+            Some(person) => format!("[{{\"person_id\":{person},\"primary\":true}}]"),
+            None => "[]".to_owned(),
+        },
+        Special::Attendees => format!(
+            "[{{\"email\":\"guest{id}@example.test\",\"name\":{},\"status\":\"accepted\",\"is_organizer\":false,\"person_id\":null,\"user_id\":null}}]",
+            name(id)
+        ),
+        Special::GoalType => format!(
+            "{{\"name\":\"{}\",\"params\":{{\"pipeline_id\":[1],\"activity_type_id\":null}}}}",
+            nth(&GOAL_TYPES, id)
+        ),
+        Special::GoalActive => ((id - 1) / 6 % 2 == 0).to_string(),
+        Special::Folders => format!("[\"{}\"]", folders(id).join("\",\"")),
+        Special::MailParties => format!(
+            "{{\"to\":[{}],\"from\":[{}]}}",
+            party(id, &name(id)),
+            party(id + 1, &name(id + 1))
+        ),
+        Special::Party => format!("[{}]", party(id, &name(id))),
+        Special::MessageCount => messages(account, id).to_string(),
+        Special::LabelUuids => match id % 3 {
+            0 => "[]".to_owned(),
+            _ => format!("[\"{}\"]", account.uuid("lead_labels", 1 + id % 6)),
+        },
+        Special::UserAccess => format!(
+            "[{{\"app\":\"global\",\"admin\":{},\"permission_set_id\":\"{}\"}}]",
+            id == 1,
+            account.uuid("permission_sets", 1)
+        ),
+        Special::IsYou => (id == 1).to_string(),
+        Special::IsAdmin => u8::from(id == 1).to_string(),
+        Special::NoteUser => {
+            let user = pointer(seat, "users", Presence::Always).unwrap_or(1);
+            format!(
+                "{{\"email\":\"users{user}@example.test\",\"icon_url\":null,\"is_you\":{},\"name\":{}}}",
+                user == 1,
+                json::quoted(&account.title("users", user))
+            )
+        }
+        Special::ParticipantPerson => {
+            let person = 1 + (seat.parent + seat.place) % account.count("persons").max(1);
+            format!(
+                "{{\"active_flag\":true,\"name\":{},\"email\":[{{\"value\":\"p{person}.0@example.test\",\"primary\":true,\"label\":\"work\"}}],\"phone\":[],\"owner_id\":1,\"value\":{person}}}",
+                name(person)
+            )
+        }
+        Special::ParticipantWrap => {
+            format!("{{\"title\":{}}}", json::quoted(&account.title("deals", seat.parent)))
+        }
+        Special::Follower => (1 + (seat.parent + seat.place) % account.count("users")).to_string(),
+        Special::PhaseOfBoard => {
+            let board = (id - 1) / 20 % 3 + 1;
+            ((board - 1) * 4 + 1 + id % 4).to_string()
+        }
+        Special::Duration => "{\"start\":\"2026-01-01\",\"end\":\"2026-12-31\"}".to_owned(),
+        Special::SmallText => format!("\"{}\"", seat.parent),
+        Special::Url => {
+            format!("\"https://www.example.test/{}/{id}?a=1&b=\u{fc}\"", seat.resource.name)
+        }
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn party(id: u64, name: &str) -> String {
+    format!(
+        "{{\"id\":{id},\"email_address\":\"p{id}.0@example.test\",\"name\":{name},\"linked_person_id\":{id},\"linked_person_name\":{name},\"mail_message_party_id\":{}}}",
+        id * 10
+    )
+}

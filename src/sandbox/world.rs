@@ -1,0 +1,192 @@
+//! The account as it is now: rows made from the seed when first looked at, and what was edited since.
+
+use super::account::{Account, START};
+use super::children;
+use super::definitions;
+use super::edit::{self, Edit};
+use super::filter::Filter;
+use super::rows::{Plan, Row};
+use super::table::Table;
+use crate::model::{Resource, Time};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Seconds a deleted deal or project stays listable: 30 days.
+pub(super) const PURGE_SECONDS: i64 = 30 * 86_400;
+
+/// An invented Pipedrive account.
+#[derive(Debug)]
+pub struct World {
+    account: Account,
+    now: Time,
+    tables: BTreeMap<&'static str, Table>,
+    plans: HashMap<&'static str, Arc<Plan>>,
+    /// Rows of children whose parent had one edited.
+    edited: BTreeMap<(&'static str, u64), Vec<Row>>,
+    version: u64,
+}
+
+/// A row as a complete read must deliver it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truth {
+    /// Values of the key columns that the API's row carries, joined by `/`.
+    pub key: String,
+    /// The row's bytes.
+    pub json: Bytes,
+    /// Key of the parent row, for lists that exist per parent.
+    pub parent: Option<String>,
+}
+
+impl World {
+    /// The account of this seed and size, at 2026-11-01T12:00:00Z.
+    pub fn new(seed: u64, scale: f64) -> Self {
+        Self {
+            account: Account::new(seed, scale),
+            now: START,
+            tables: BTreeMap::new(),
+            plans: HashMap::new(),
+            edited: BTreeMap::new(),
+            version: 0,
+        }
+    }
+
+    /// The account's clock.
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Moves the account's clock.
+    pub fn advance(&mut self, seconds: i64) {
+        self.now = self.now.plus_seconds(seconds);
+        self.version += 1;
+    }
+
+    /// Moves the clock without a change that anybody would notice in a list.
+    pub(super) fn tick(&mut self, seconds: i64) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
+    /// Does what somebody in the company did, and says which keys it concerned.
+    pub fn edit(&mut self, edit: Edit) -> Vec<String> {
+        self.version += 1;
+        edit::carry_out(self, edit)
+    }
+
+    /// Notes that rows were written.
+    pub(super) const fn changed(&mut self) {
+        self.version += 1;
+    }
+
+    /// How often the account changed.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every row that a complete read of a stream delivers, once for each of its parents.
+    ///
+    /// Rows of deleted deals have no children here: their lists answer 410.
+    pub fn truth(&mut self, resource: &str) -> Vec<Truth> {
+        let Some(resource) = Resource::named(resource) else {
+            return Vec::new();
+        };
+        let mut truth = Vec::new();
+        if resource.parent.is_some() {
+            for parent in self.parents(resource) {
+                let Ok(number) = parent.parse() else { continue };
+                for row in self.children(resource, number) {
+                    truth.push(Truth {
+                        key: key(resource, &row),
+                        json: row.json,
+                        parent: Some(parent.clone()),
+                    });
+                }
+            }
+            return truth;
+        }
+        let now = self.now;
+        let mut seen = BTreeSet::new();
+        for listing in resource.listings {
+            let filter = Filter::of(resource, listing, listing.ask, now);
+            for row in self.table(resource).rows() {
+                if filter.takes(row) && seen.insert(row.id) {
+                    let key = key(resource, row);
+                    truth.push(Truth { key, json: row.json.clone(), parent: None });
+                }
+            }
+        }
+        truth
+    }
+
+    /// Keys of the rows by which a child resource is asked for.
+    fn parents(&mut self, resource: &Resource) -> Vec<String> {
+        let parent = resource.parent_resource().expect("a child resource has a parent");
+        let gone: BTreeSet<String> = self
+            .table(parent)
+            .rows()
+            .iter()
+            .filter(|row| row.deleted.is_some())
+            .map(|row| row.id.to_string())
+            .collect();
+        let rows = self.truth(parent.name).into_iter();
+        rows.map(|row| row.key).filter(|key| !gone.contains(key)).collect()
+    }
+
+    pub(super) const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    pub(super) fn plan(&mut self, resource: &'static Resource) -> Arc<Plan> {
+        let plan = self.plans.entry(resource.name);
+        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::of(resource))))
+    }
+
+    /// The rows of a resource that has no parent.
+    pub(super) fn table(&mut self, resource: &'static Resource) -> &mut Table {
+        if !self.tables.contains_key(resource.name) {
+            let table = Table::new(self.first_rows(resource));
+            self.tables.insert(resource.name, table);
+        }
+        self.tables.get_mut(resource.name).expect("the table was just put there")
+    }
+
+    fn first_rows(&mut self, resource: &'static Resource) -> Vec<Row> {
+        if let Some(rows) = definitions::rows(&self.account, resource) {
+            return rows;
+        }
+        let plan = self.plan(resource);
+        let count = self.account.count(resource.name);
+        (1..=count).map(|id| plan.row(&self.account, id)).collect()
+    }
+
+    /// The rows of a child resource that belong to one parent.
+    pub(super) fn children(&mut self, resource: &'static Resource, parent: u64) -> Vec<Row> {
+        if let Some(rows) = self.edited.get(&(resource.name, parent)) {
+            return rows.clone();
+        }
+        let existed = resource
+            .parent_resource()
+            .is_some_and(|of| parent >= 1 && parent <= self.account.count(of.name));
+        if !existed {
+            return Vec::new();
+        }
+        let plan = self.plan(resource);
+        children::rows(&self.account, &plan, parent)
+    }
+
+    /// Replaces the rows of a child resource that belong to one parent.
+    pub(super) fn put_children(&mut self, resource: &'static str, parent: u64, rows: Vec<Row>) {
+        self.edited.insert((resource, parent), rows);
+    }
+}
+
+/// Values of the key columns that the row carries, joined by `/`.
+fn key(resource: &Resource, row: &Row) -> String {
+    if let Some(name) = &row.name {
+        return name.to_string();
+    }
+    let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
+    let sent = resource.key.iter().filter(|key| !added.contains(&Some(**key)));
+    let values = sent.map(|key| super::json::find(&row.json, key).unwrap_or_default());
+    values.map(|value| value.trim_matches('"')).collect::<Vec<_>>().join("/")
+}
