@@ -34,7 +34,7 @@ impl Setup {
         if let Some(path) = &source.config {
             return Ok((files::json("config", path)?, None));
         }
-        let sandbox = Sandbox::start(Options::default())
+        let sandbox = Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
             .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
         Ok((sandbox.config(), Some(sandbox)))
     }

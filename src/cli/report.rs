@@ -59,7 +59,7 @@ impl Report {
     /// Prints a table on stderr.
     pub(super) fn print(&self, account: &Account, spending: Spending) {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         table.set_header(["stream", "records", "outcome"]);
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
