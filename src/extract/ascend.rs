@@ -3,8 +3,7 @@
 use super::fetch::limited;
 use super::task::{Ask, Task, refused};
 use super::walk::{Guard, after, tail};
-use crate::api::Request;
-use crate::model::{Changes, Delivery, Error, Kind, Next, Record, Result, Time, Walk};
+use crate::model::{Changes, Error, Kind, Next, Record, Result, Time, Walk};
 use std::collections::HashSet;
 
 /// How often a second that fills a page is started anew because rows moved in it.
@@ -108,9 +107,7 @@ impl Task {
             .await;
         let since = self.coming(ask).await?;
         self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
-        self.walk(ask).await?;
-        self.progress(ask).finish_walk();
-        self.deliver(ask, Delivery::default()).await
+        self.walk(ask).await
     }
 
     async fn climb(&mut self, ask: &Ask, records: Vec<Record>, last: &mut Option<Time>) -> Result<()> {
@@ -134,12 +131,5 @@ impl Task {
     /// Whether a sorted page reaches the run's bound: nothing after it is ours.
     fn beyond(&self, records: &[Record]) -> bool {
         records.iter().any(|record| record.time.is_some_and(|time| time >= self.run.bound))
-    }
-
-    /// A request of a listing that is sorted newest first.
-    pub(super) fn newest_request(ask: &Ask, start: u64) -> Request {
-        limited(Self::request(ask), ask.listing)
-            .with("sort", "update_time DESC")
-            .with("start", start.to_string())
     }
 }

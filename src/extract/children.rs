@@ -2,7 +2,7 @@
 
 use super::fetch::{Fetch, limited};
 use super::task::Task;
-use super::walk::{Guard, after, tail};
+use super::walk::{Guard, after, remember};
 use crate::api::Request;
 use crate::model::{
     BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent, Record,
@@ -101,8 +101,8 @@ async fn list(
         };
         let fresh = &page.records[at..];
         let stuck = fresh.is_empty();
-        if listing.paging == Paging::Offset && !stuck {
-            last = tail(fresh);
+        if listing.paging == Paging::Offset {
+            remember(&mut last, fresh);
         }
         rows.extend(fresh.iter().map(|row| Record { key: keyed(row, parent, keys), ..row.clone() }));
         match page.next {

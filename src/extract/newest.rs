@@ -1,52 +1,48 @@
 //! Lists without a filter by time, read newest first down to the watermark.
 
+use super::fetch::limited;
 use super::task::{Ask, Task};
-use super::walk::{after, tail};
-use crate::model::{Delivery, Digest, Error, Kind, Next, Result, Walk};
-use std::collections::HashSet;
+use super::walk::{after, remember};
+use crate::model::{Delivery, Error, Kind, Next, Result, Time};
 
 /// How often a walk starts anew because its overlap row had moved.
 const RESTARTS_MAX: usize = 10;
 
 impl Task {
-    /// Walks down to the watermark. The watermark moves only when the walk has reached it: what is
-    /// below the place reached is not read yet.
+    /// Walks down to the watermark, which moves only when the walk has reached it: what is below
+    /// the place reached is not read yet.
     pub(super) async fn newest_first(&mut self, ask: &Ask) -> Result<()> {
-        let mut pending = self.progress(ask).clone();
-        let floor = pending.since;
-        let mut seen: HashSet<Digest> = HashSet::new();
+        let floor = self.progress(ask).since;
+        let mut coming: Option<Time> = None;
         let (mut start, mut last): (u64, Vec<String>) = (0, Vec::new());
         let mut restarts = 0;
         loop {
-            let page = self.page(ask, Self::newest_request(ask, start)).await?;
+            let request = limited(Self::request(ask), ask.listing)
+                .with("sort", "update_time DESC")
+                .with("start", start.to_string());
+            let page = self.page(ask, request).await?;
             let size = page.records.len() as u64;
             let times = || page.records.iter().filter_map(|record| record.time);
             if !times().is_sorted_by(|a, b| a >= b) {
                 return Err(Error::new(Kind::Shape, "list claims to be sorted by time and is not"));
             }
-            if pending.walk.is_none() {
-                let newest = times().find(|time| *time < self.run.bound);
-                let coming = newest.map(|t| t.plus_seconds(-self.run.overlap).whole_second());
-                pending.walk = Some(Walk { since: coming.max(floor), ..Walk::default() });
-            }
+            let newest = times().find(|time| *time < self.run.bound);
+            coming = coming.or(newest.map(|t| t.plus_seconds(-self.run.overlap).whole_second()));
             let reached = times().any(|time| floor.is_some_and(|floor| time < floor));
             let Some(at) = after(&page.records, &last) else {
                 restarts += 1;
                 if restarts > RESTARTS_MAX {
                     return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
                 }
+                // Rows delivered before come again, and are known by their digests.
                 (start, last) = (0, Vec::new());
                 continue;
             };
             let fresh: Vec<_> = page.records.into_iter().skip(at).collect();
-            if !fresh.is_empty() {
-                last = tail(&fresh);
-            }
+            remember(&mut last, &fresh);
             let stuck = fresh.is_empty();
-            // After a restart the rows delivered before come again.
-            let fresh = fresh.into_iter().filter(|record| !seen.contains(&record.digest())).collect();
-            let delivery = pending.walk(fresh, self.run.bound);
-            seen.extend(delivery.records.iter().map(crate::model::Record::digest));
+            let bound = self.run.bound;
+            let delivery = self.progress(ask).descend(fresh, bound, coming);
             self.deliver(ask, delivery).await?;
             let more = match page.next {
                 Next::Start(_) | Next::Unsaid => !stuck,
@@ -57,8 +53,7 @@ impl Task {
             }
             start += size.saturating_sub(1).max(1);
         }
-        pending.finish_walk();
-        *self.progress(ask) = pending;
+        self.progress(ask).promote(coming);
         self.deliver(ask, Delivery::default()).await
     }
 }

@@ -19,11 +19,7 @@ impl Task {
     /// Reads a listing that is read in full, from where an interrupted walk stopped.
     pub(super) async fn full(&mut self, ask: &Ask) -> Result<()> {
         self.progress(ask).walk.get_or_insert_default();
-        self.walk(ask).await?;
-        let progress = self.progress(ask);
-        progress.walk = None;
-        progress.done = true;
-        Ok(())
+        self.walk(ask).await
     }
 
     /// The first read of a listing that is incremental from then on: nothing is filtered, for a
@@ -33,9 +29,7 @@ impl Task {
             let since = self.coming(ask).await?;
             self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         }
-        self.walk(ask).await?;
-        self.progress(ask).finish_walk();
-        self.deliver(ask, Delivery::default()).await
+        self.walk(ask).await
     }
 
     /// The low watermark after a full walk that starts now: the newest time there is, less the
@@ -79,7 +73,7 @@ impl Task {
             Paging::Offset => self.walk_by_offset(ask).await,
             Paging::Plain | Paging::Goals => {
                 let page = self.page(ask, Self::request(ask)).await?;
-                self.take(ask, page.records, &None, Some(Walk::default())).await
+                self.take(ask, page.records, Walk::default(), None).await
             }
         }
     }
@@ -122,7 +116,7 @@ impl Task {
             last.clear();
             let onward = next.clone().map(|next| Walk { cursor: Some(next), ..Walk::default() });
             let here = Walk { cursor: cursor.clone(), ..Walk::default() };
-            self.take(ask, records, &Some(here), onward.or(Some(Walk::default()))).await?;
+            self.take(ask, records, here, onward).await?;
             match next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(()),
@@ -172,16 +166,14 @@ impl Task {
             if idle >= IDLE_PAGES_MAX {
                 return Err(Error::new(Kind::Shape, "list repeats the same page"));
             }
-            if !fresh.is_empty() {
-                last = tail(&fresh);
-            }
+            remember(&mut last, &fresh);
             let beyond = match page.next {
-                Next::Start(next) => next.max(start + 1),
+                Next::Start(next) => next.max(start),
                 _ => start + size.max(1),
             };
-            start = if last.is_empty() { beyond } else { beyond - 1 };
+            start = if last.is_empty() { beyond } else { beyond.saturating_sub(1) };
             let onward = Walk { start: Some(start), last: last.clone(), ..Walk::default() };
-            self.take(ask, fresh, &Some(here), Some(onward)).await?;
+            self.take(ask, fresh, here, (!end).then_some(onward)).await?;
             if end {
                 return Ok(());
             }
@@ -193,26 +185,30 @@ impl Task {
     }
 
     /// Hands on the rows of a page. Between portions the place is `here` plus the last keys; after
-    /// the page it is `onward`.
+    /// the page it is `onward`, or the end of the walk.
     async fn take(
         &mut self,
         ask: &Ask,
         records: Vec<Record>,
-        here: &Option<Walk>,
+        here: Walk,
         onward: Option<Walk>,
     ) -> Result<()> {
         let portion = self.portion();
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));
-            let place = match here {
-                Some(here) if !later.is_empty() => Walk { last: tail(&rest), ..here.clone() },
-                _ => onward.clone().unwrap_or_default(),
-            };
+            let last = tail(&rest);
             let delivery = self.sieve(ask, rest);
+            let full = self.state.full;
             let progress = self.progress(ask);
             let since = progress.walk.as_ref().and_then(|walk| walk.since);
-            progress.walk = Some(Walk { since, ..place });
+            match &onward {
+                _ if !later.is_empty() => progress.walk = Some(Walk { since, last, ..here.clone() }),
+                Some(onward) => progress.walk = Some(Walk { since, ..onward.clone() }),
+                // Said together with the last rows: after a kill nothing of it is read again.
+                None if full => (progress.walk, progress.done) = (None, true),
+                None => progress.finish_walk(),
+            }
             self.deliver(ask, delivery).await?;
             if later.is_empty() {
                 return Ok(());
@@ -252,12 +248,15 @@ impl Guard {
             return Ok(());
         };
         let fail = |message: &str| Err(Error::new(Kind::Shape, message));
-        if !self.cursors.insert(Digest::of(cursor.as_bytes()).to_string()) {
-            return fail("list comes back to a cursor it gave before");
-        }
         self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
         if self.empty >= IDLE_PAGES_MAX {
             return fail("list claims more rows and sends empty pages");
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        if !self.cursors.insert(Digest::of(cursor.as_bytes()).to_string()) {
+            return fail("list comes back to a cursor it gave before");
         }
         if let (Some(first), Some(last)) = (records.first(), records.last()) {
             let page = Digest::of_parts(&[&first.json, &last.json]);
@@ -276,6 +275,12 @@ pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
     }
     let known = |record: &Record| record.key.as_ref().is_some_and(|key| last.contains(key));
     records.iter().rposition(known).map(|at| at + 1)
+}
+
+/// Adds the keys of rows that came after the last ones known, and keeps the newest.
+pub(super) fn remember(last: &mut Vec<String>, fresh: &[Record]) {
+    last.extend(tail(fresh));
+    last.drain(..last.len().saturating_sub(LAST_KEYS));
 }
 
 /// The last keys of some rows.

@@ -113,6 +113,27 @@ impl Progress {
         delivery
     }
 
+    /// Takes a page of a walk from the newest row down. Nothing below the place reached is read
+    /// yet, so the watermark stays; what went out is remembered, so a run that is broken off
+    /// repeats none of it. `coming` is what [`Self::promote`] will be told at the end.
+    pub fn descend(&mut self, records: Vec<Record>, bound: Time, coming: Option<Time>) -> Delivery {
+        let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
+        let mut delivery = self.decide(records, bound, Some(self.since.unwrap_or(Time::EPOCH)));
+        self.update_time = self.update_time.max(newest);
+        if self.remembered() > DELIVERED_MAX
+            && let Some(coming) = coming
+        {
+            self.delivered.retain(|_, mark| mark.time >= coming);
+            delivery.overflow = self.shrink(None);
+        }
+        delivery
+    }
+
+    /// Ends a walk from the newest row down: every row below `coming` has been delivered.
+    pub fn promote(&mut self, coming: Option<Time>) {
+        self.reach(self.since.max(coming), None);
+    }
+
     /// Remembers rows that are told apart by key alone, and drops those known already: for
     /// listings in which one row can stand several times.
     pub fn once(&mut self, records: Vec<Record>) -> Delivery {

@@ -1,5 +1,8 @@
 //! Everything that is tested from outside the crate, in one binary.
 
 mod house;
+mod kill;
 mod laws;
+mod read;
+mod support;
 mod table;

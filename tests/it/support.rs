@@ -1,0 +1,296 @@
+//! The real binary against a sandbox, and what it said.
+
+use serde_json::{Value, json};
+use source_pipedrive::model::{Resource, Time, Type};
+use source_pipedrive::sandbox::{Options, Sandbox};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The connector's binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_source-pipedrive");
+
+/// A folder of its own for a test, removed at its end.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("run-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).expect("the target folder can be written");
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("the test's folder can be written");
+        path
+    }
+
+    pub fn json(&self, name: &str, content: &Value) -> PathBuf {
+        self.file(name, &content.to_string())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A leftover folder in the target directory does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An account with these options on top of small pages, so that every walk has several.
+pub fn sandbox(options: Options) -> Sandbox {
+    Sandbox::start(options).expect("a loopback port is free")
+}
+
+/// Small, in pages of 20 rows, without limits.
+pub fn small() -> Options {
+    Options { scale: 0.05, page_max: Some(20), limits: false, ..Options::default() }
+}
+
+/// A configured catalog of these streams, all in one mode.
+pub fn catalog(streams: &[&str], mode: &str) -> Value {
+    let streams: Vec<_> = streams
+        .iter()
+        .map(|name| {
+            let resource = Resource::named(name);
+            let schema = resource.map(|r| source_pipedrive::model::json_schema(r, &[], None));
+            json!({
+                "stream": {"name": name, "json_schema": schema, "supported_sync_modes": [mode]},
+                "sync_mode": mode,
+                "destination_sync_mode": "append",
+            })
+        })
+        .collect();
+    json!({ "streams": streams })
+}
+
+/// All stream names.
+pub fn all() -> Vec<&'static str> {
+    Resource::all().map(|resource| resource.name).collect()
+}
+
+/// A run of `read`, prepared.
+#[derive(Debug)]
+pub struct Read {
+    folder: Folder,
+    pub config: Value,
+    pub catalog: Value,
+    pub state: Option<Value>,
+}
+
+impl Read {
+    pub fn of(sandbox: &Sandbox, streams: &[&str]) -> Self {
+        Self {
+            folder: Folder::new(),
+            config: sandbox.config(),
+            catalog: catalog(streams, "incremental"),
+            state: None,
+        }
+    }
+
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.config[key] = value.into();
+        self
+    }
+
+    pub fn mode(mut self, mode: &str) -> Self {
+        for stream in self.catalog["streams"].as_array_mut().into_iter().flatten() {
+            stream["sync_mode"] = mode.into();
+        }
+        self
+    }
+
+    pub fn from(mut self, session: &Session) -> Self {
+        self.state = Some(session.state());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        command.arg("read");
+        command.arg("--config").arg(self.folder.json("config.json", &self.config));
+        command.arg("--catalog").arg(self.folder.json("catalog.json", &self.catalog));
+        if let Some(state) = &self.state {
+            command.arg("--state").arg(self.folder.json("state.json", state));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self) -> Session {
+        Session::of(&self.command().output().expect("the binary starts"))
+    }
+
+    /// Runs until the sandbox has hung a request, then kills the process.
+    pub fn killed_at_hang(&self, sandbox: &Sandbox) -> Session {
+        let mut child: Child = self.command().spawn().expect("the binary starts");
+        // Its output is read meanwhile, or a full pipe would keep it from the request that hangs.
+        let mut stdout = child.stdout.take().expect("stdout is a pipe");
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut stdout, &mut bytes).map(|_| bytes)
+        });
+        sandbox.wait_for_hang();
+        child.kill().expect("the process can be killed");
+        let status = child.wait().expect("it ends");
+        let stdout = reader.join().expect("the reader ends").expect("the pipe can be read");
+        // What is cut off by the kill is no line.
+        let whole = stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        Session::of(&Output { status, stdout: stdout[..whole].to_vec(), stderr: Vec::new() })
+    }
+}
+
+/// What a run said.
+#[derive(Debug)]
+pub struct Session {
+    pub code: Option<i32>,
+    pub lines: Vec<Value>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Session {
+    pub fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8");
+        let lines = stdout.lines().map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in line {line:.200}"))
+        });
+        Self {
+            code: output.status.code(),
+            lines: lines.collect(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stdout,
+        }
+    }
+
+    pub fn of_type<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Value> {
+        self.lines.iter().filter(move |line| line["type"] == name)
+    }
+
+    /// Records of a stream, in order.
+    pub fn records(&self, stream: &str) -> Vec<&Value> {
+        let records = self.of_type("RECORD").map(|line| &line["record"]);
+        records.filter(|record| record["stream"] == stream).map(|record| &record["data"]).collect()
+    }
+
+    /// The last state of every stream, as the platform hands it back.
+    pub fn state(&self) -> Value {
+        let mut last: BTreeMap<String, Value> = BTreeMap::new();
+        for line in self.of_type("STATE") {
+            let name = line["state"]["stream"]["stream_descriptor"]["name"].to_string();
+            last.insert(name, line["state"].clone());
+        }
+        last.into_values().collect()
+    }
+
+    /// The last state of one stream.
+    pub fn state_of(&self, stream: &str) -> Value {
+        let states = self.state();
+        let found = states.as_array().into_iter().flatten().find(|state| {
+            state["stream"]["stream_descriptor"]["name"] == stream
+        });
+        found.map(|state| state["stream"]["stream_state"].clone()).unwrap_or_default()
+    }
+
+    /// Statuses of a stream, in order.
+    pub fn statuses(&self, stream: &str) -> Vec<String> {
+        let statuses = self.of_type("TRACE").map(|line| &line["trace"]["stream_status"]);
+        statuses
+            .filter(|status| status["stream_descriptor"]["name"] == stream)
+            .map(|status| status["status"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Messages of TRACE errors, with their stream.
+    pub fn errors(&self) -> Vec<String> {
+        let errors = self.of_type("TRACE").map(|line| &line["trace"]["error"]);
+        errors
+            .filter(|error| !error.is_null())
+            .map(|error| {
+                let stream = error["stream_descriptor"]["name"].as_str().unwrap_or("run");
+                format!(
+                    "{stream}: {}: {}",
+                    error["failure_type"].as_str().unwrap_or_default(),
+                    error["message"].as_str().unwrap_or_default()
+                )
+            })
+            .collect()
+    }
+
+    /// Log messages.
+    pub fn logs(&self) -> Vec<&str> {
+        self.of_type("LOG").filter_map(|line| line["log"]["message"].as_str()).collect()
+    }
+
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "errors {:#?}, stderr {}", self.errors(), self.stderr);
+        self
+    }
+}
+
+/// Identity of a record: the values of its key columns.
+pub fn key(resource: &Resource, record: &Value) -> String {
+    let values = resource.key.iter().map(|column| match &record[*column] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    values.collect::<Vec<_>>().join("/")
+}
+
+/// Every row a complete read must deliver, by key: the sandbox's own rows, with the columns that
+/// lists per parent lack, and zoneless times as RFC 3339.
+pub fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let rows = sandbox.world(|world| world.truth(stream));
+    let mut truth = BTreeMap::new();
+    for row in rows {
+        let mut json: Value = serde_json::from_slice(&row.json).expect("the sandbox writes JSON");
+        if let (Some(parent), Some(owner)) = (&resource.parent, &row.parent) {
+            if let Some(column) = parent.column {
+                json[column] = owner.parse::<i64>().map_or(json!(owner), Value::from);
+            }
+            if let Some(column) = parent.digest {
+                let digest = source_pipedrive::model::Digest::of_parts(&[
+                    owner.as_bytes(),
+                    b"/",
+                    &row.json,
+                ]);
+                json[column] = digest.to_string().into();
+            }
+        }
+        for column in resource.columns {
+            if let (Type::Naked, Some(text)) = (column.ty, json[column.name].as_str()) {
+                json[column.name] = match Time::parse(text) {
+                    Some(_) => format!("{}Z", text.replace(' ', "T")).into(),
+                    None => Value::Null,
+                };
+            }
+        }
+        // A row that several parents list looks a little different in each: the first is read.
+        truth.entry(key(resource, &json)).or_insert(json);
+    }
+    truth
+}
+
+/// Requires that these records are the truth: every row once, with its content.
+#[track_caller]
+pub fn assert_equals_truth(stream: &str, records: &[&Value], truth: &BTreeMap<String, Value>) {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let mut seen: BTreeMap<String, &Value> = BTreeMap::new();
+    for record in records {
+        let key = key(resource, record);
+        assert!(seen.insert(key.clone(), record).is_none(), "{stream}: row {key} came twice");
+    }
+    let lost: BTreeSet<_> = truth.keys().filter(|key| !seen.contains_key(*key)).collect();
+    let invented: BTreeSet<_> = seen.keys().filter(|key| !truth.contains_key(*key)).collect();
+    assert!(lost.is_empty() && invented.is_empty(), "{stream}: lost {lost:?}, invented {invented:?}");
+    for (key, record) in seen {
+        assert_eq!(record, &truth[&key], "{stream}: row {key} differs");
+    }
+}
