@@ -67,7 +67,6 @@ fn answered(
 ) -> Result<(u16, Content), Refusal> {
     let nowhere = || Refusal::general(404, "Unknown method .", "");
     match (request.method, route) {
-        (_, Route::Nowhere) => Err(nowhere()),
         (Method::Get, Route::Me) => Ok((200, Content::Json(me(world, options)))),
         (Method::Get, Route::List(resource, listing, parent)) => {
             permitted(options, resource)?;
@@ -78,7 +77,7 @@ fn answered(
             permitted(options, resource)?;
             one(world, resource, key)
         }
-        (_, Route::Me) => Err(nowhere()),
+        (_, Route::Me | Route::Nowhere) => Err(nowhere()),
         (_, Route::List(resource, ..)) => writes::create(world, resource, request),
         (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
     }

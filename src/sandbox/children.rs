@@ -35,7 +35,6 @@ fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
         "mail_messages" => (5, values::messages(account, parent)),
         "deal_products" => (4, rng.u64(..4)),
         "deal_changelog" | "person_changelog" | "organization_changelog" => (8, rng.u64(..7)),
-        "note_comments" | "product_variations" | "deal_participants" => (4, rng.u64(..3)),
         _ => (4, rng.u64(..3)),
     }
 }
@@ -59,7 +58,7 @@ fn relationship(account: &Account, owner: u64, seen_by: u64) -> Row {
     let linked = owner + 1;
     let other = if seen_by == owner { linked } else { owner };
     let side = |org: u64| {
-        let address = if org % 3 == 0 { "null" } else { "\"1 High St, Leeds\"" };
+        let address = if org.is_multiple_of(3) { "null" } else { "\"1 High St, Leeds\"" };
         format!(
             "{{\"name\":{},\"people_count\":{},\"owner_id\":1,\"address\":{address},\"cc_email\":\"org{org}@example.test\",\"value\":{org}}}",
             quoted(&account.title("organizations", org)),
@@ -79,7 +78,7 @@ fn relationship(account: &Account, owner: u64, seen_by: u64) -> Row {
     pair(&mut out, "rel_owner_org_id", &side(owner));
     pair(&mut out, "rel_linked_org_id", &side(linked));
     pair(&mut out, "add_time", &format!("\"{}\"", add.naked()));
-    let update = (owner % 5 != 0).then_some(add.plus_seconds(9_000));
+    let update = (!owner.is_multiple_of(5)).then_some(add.plus_seconds(9_000));
     let shown = update.map_or("null".to_owned(), |time| format!("\"{}\"", time.naked()));
     pair(&mut out, "update_time", &shown);
     pair(&mut out, "active_flag", "true");

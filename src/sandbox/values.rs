@@ -15,7 +15,6 @@ pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>, rng: &mut R
 }
 
 /// Appends what the rule says, in the way of the cell.
-#[expect(clippy::too_many_lines, reason = "one arm per rule")]
 fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
     let account = seat.account;
     match fill {
@@ -260,7 +259,7 @@ fn special(out: &mut Vec<u8>, special: Special, seat: &Seat<'_>, rng: &mut Rng) 
             "{{\"name\":\"{}\",\"params\":{{\"pipeline_id\":[1],\"activity_type_id\":null}}}}",
             nth(&GOAL_TYPES, id)
         ),
-        Special::GoalActive => ((id - 1) / 6 % 2 == 0).to_string(),
+        Special::GoalActive => ((id - 1) / 6).is_multiple_of(2).to_string(),
         Special::Folders => format!("[\"{}\"]", folders(id).join("\",\"")),
         Special::MailParties => format!(
             "{{\"to\":[{}],\"from\":[{}]}}",

@@ -173,9 +173,10 @@ fn shown(world: &mut World, resource: &'static Resource, key: &str) -> Content {
 }
 
 fn invalid(request: &Request, fault: &str) -> Refusal {
-    match request.v2() {
-        true => Refusal::invalid(&[fault.to_owned()]),
-        false => Refusal::general(400, fault, ""),
+    if request.v2() {
+        Refusal::invalid(&[fault.to_owned()])
+    } else {
+        Refusal::general(400, fault, "")
     }
 }
 
