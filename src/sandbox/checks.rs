@@ -171,7 +171,8 @@ pub(super) fn v1(
     }
     let natural = if resource.name == "leads" { "add_time" } else { "" };
     let Some(sort) = request.get("sort").filter(|_| listing.query.contains(&"sort")) else {
-        return Ok(Sorting { field: natural.to_owned(), falling: false });
+        let falling = resource.name.ends_with("_changelog");
+        return Ok(Sorting { field: natural.to_owned(), falling });
     };
     let (field, direction) = sort.split_once(' ').unwrap_or((sort, "ASC"));
     let allowed: &[&str] = match resource.name {

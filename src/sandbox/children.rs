@@ -4,6 +4,7 @@ use super::account::{Account, START};
 use super::json::{pair, quoted};
 use super::rows::{Plan, Row, Status};
 use super::values;
+use crate::model::Time;
 use bytes::Bytes;
 
 /// The rows of a child resource that belong to one parent.
@@ -17,14 +18,38 @@ pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
         .map(|place| plan.child(account, (parent - 1) * slots + place + 1, parent, place))
         .collect();
     if name.ends_with("_changelog") {
-        // Newest first, as the API sends them.
-        rows.sort_by_key(|row| std::cmp::Reverse((row.update, row.id)));
+        // Numbered in the order of their times; lists show the newest first.
+        rows.sort_by_key(|row| (row.update, row.id));
         let ids: Vec<u64> = (1..).take(rows.len()).map(|id| (parent - 1) * slots + id).collect();
         for (row, id) in rows.iter_mut().zip(ids) {
             row.id = id;
         }
     }
     rows
+}
+
+/// The entry a change leaves in the changelog of its row, where there is one.
+pub(super) fn log(id: u64, set: &(String, String), old: &str, now: Time) -> Row {
+    let mut out = vec![b'{'];
+    pair(&mut out, "field_key", &quoted(&set.0));
+    pair(&mut out, "old_value", old);
+    pair(&mut out, "new_value", &set.1);
+    pair(&mut out, "actor_user_id", "1");
+    pair(&mut out, "time", &quoted(&now.naked()));
+    pair(&mut out, "change_source", "\"app\"");
+    pair(&mut out, "change_source_user_agent", "null");
+    pair(&mut out, "is_bulk_update_flag", "false");
+    out.push(b'}');
+    Row {
+        id,
+        name: None,
+        add: now,
+        update: Some(now),
+        status: Status::None,
+        archived: false,
+        deleted: None,
+        json: Bytes::from(out),
+    }
 }
 
 /// Ids set aside for one parent, and how many of them it uses.

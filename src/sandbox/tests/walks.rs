@@ -1,7 +1,7 @@
 //! Reading every list to its end.
 
 use super::get;
-use crate::model::{ByParent, Listing, Paging, Resource};
+use crate::model::{ByParent, Layout, Listing, Page, Paging, Resource};
 use crate::sandbox::Edit;
 use crate::sandbox::answers::Content;
 use crate::sandbox::options::Options;
@@ -125,6 +125,28 @@ fn every_column_is_filled_and_nothing_else() {
             }
         }
         assert!(empty.is_empty(), "{}: never filled: {empty:?}", resource.name);
+    }
+}
+
+#[test]
+fn pages_split_without_a_surprise() {
+    let mut world = World::new(1, 0.1);
+    for resource in Resource::all() {
+        let layout = Layout::of(resource, &resource.listings[0]);
+        for truth in world.truth(resource.name) {
+            let row = std::str::from_utf8(&truth.json).expect("rows are text");
+            let listed = match resource.listings[0].paging {
+                Paging::Goals => format!("{{\"success\":true,\"data\":{{\"goals\":[{row}]}}}}"),
+                _ => format!("{{\"success\":true,\"data\":[{row}]}}"),
+            };
+            let page = Page::split(&Bytes::from(listed), &layout).expect("a page of one row");
+            assert!(page.surprises.is_empty(), "{}: {:?}", resource.name, page.surprises);
+            let record = &page.records[0];
+            assert_eq!(record.json, truth.json);
+            assert_eq!(record.key.clone().unwrap_or_default(), truth.key, "{}", resource.name);
+            let now = world.now();
+            assert!(record.time.is_none_or(|time| time < now), "{}: too late", resource.name);
+        }
     }
 }
 
