@@ -202,7 +202,7 @@ pub(super) fn parents(
         return Ok(Vec::new());
     };
     let missing =
-        |name: &str| Refusal::invalid(&[format!("{name}: Parameter '{name}' is required")]);
+        |name: &str| writes::invalid(request, &format!("{name}: Parameter '{name}' is required"));
     let text = match parent.ask {
         ByParent::Path => in_path.unwrap_or_default(),
         ByParent::Query(name) | ByParent::Batch(name) => {
@@ -213,7 +213,7 @@ pub(super) fn parents(
     match (keys, parent.ask) {
         (None, ByParent::Path) => Err(Refusal::not_found()),
         (None, ByParent::Query(name) | ByParent::Batch(name)) => {
-            Err(Refusal::invalid(&[format!("{name}: Expected integers")]))
+            Err(writes::invalid(request, &format!("{name}: Expected integers")))
         }
         (Some(keys), ByParent::Batch(name)) if keys.len() > crate::model::BATCH_PARENTS_MAX => {
             Err(Refusal::invalid(&[format!("{name}: at most 100 allowed")]))

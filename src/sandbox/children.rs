@@ -52,6 +52,14 @@ pub(super) fn log(id: u64, set: &(String, String), old: &str, now: Time) -> Row 
     }
 }
 
+/// The parent that a child row of this id had at the start.
+pub(super) fn home(account: &Account, name: &str, id: u64) -> u64 {
+    match name {
+        "organization_relationships" => id,
+        _ => id.saturating_sub(1) / many(account, name, 1).0 + 1,
+    }
+}
+
 /// Ids set aside for one parent, and how many of them it uses.
 fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
     let mut rng = account.dice(name, parent ^ 0x006d_616e_7900);

@@ -196,8 +196,8 @@ fn touch_parent(world: &mut World, resource: &'static Resource, parent: u64) {
 /// The parent of a child row, and its place there.
 fn find_child(world: &mut World, resource: &'static Resource, key: &str) -> Option<(u64, usize)> {
     let id: u64 = key.parse().ok()?;
-    let of = resource.parent_resource()?;
-    let parents: Vec<u64> = world.table(of).rows().iter().map(|row| row.id).collect();
+    let mut parents = vec![children::home(world.account(), resource.name, id)];
+    parents.extend(world.edited_parents(resource.name));
     parents.into_iter().find_map(|parent| {
         let rows = world.children(resource, parent);
         Some((parent, rows.iter().position(|row| row.id == id)?))

@@ -172,7 +172,8 @@ fn shown(world: &mut World, resource: &'static Resource, key: &str) -> Content {
     Content::Json(single(&row.json))
 }
 
-fn invalid(request: &Request, fault: &str) -> Refusal {
+/// A parameter or key is not as it must be, in the words of the version that was asked.
+pub(super) fn invalid(request: &Request, fault: &str) -> Refusal {
     if request.v2() {
         Refusal::invalid(&[fault.to_owned()])
     } else {
