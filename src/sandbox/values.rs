@@ -127,7 +127,8 @@ fn pointer(seat: &Seat<'_>, target: &str, presence: Presence) -> Option<u64> {
         _ => {}
     }
     let count = seat.account.count(target);
-    let mut rng = seat.account.dice(target, seat.id ^ 0x7265_6600 ^ seat.place);
+    let own = seat.account.dice(seat.resource.name, seat.id ^ 0x7265_6600).u64(..);
+    let mut rng = seat.account.dice(target, own);
     let missing = rng.u8(..5) < 2 && seat.id % 8 != 1 && presence != Presence::Always;
     (count > 0 && !missing).then(|| 1 + rng.u64(..count))
 }
