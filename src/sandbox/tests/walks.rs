@@ -128,6 +128,50 @@ fn every_column_is_filled_and_nothing_else() {
     }
 }
 
+/// Times of all rows in the order a sorted walk meets them.
+fn times(path: &str, order: &str) -> Vec<Option<String>> {
+    let (mut world, options) = (World::new(1, 0.1), small());
+    let (mut times, mut next) = (Vec::new(), String::new());
+    loop {
+        let (_, body, _) = get(&mut world, &options, &format!("{path}?{order}{next}"));
+        let rows = body["data"].as_array().expect("a page is a list");
+        times.extend(rows.iter().map(|row| row["update_time"].as_str().map(str::to_owned)));
+        let more = &body["additional_data"];
+        next = match (&more["next_cursor"], &more["pagination"]["next_start"]) {
+            (serde_json::Value::String(cursor), _) => format!("&cursor={cursor}"),
+            (_, serde_json::Value::Number(start)) => format!("&start={start}"),
+            _ => return times,
+        };
+    }
+}
+
+#[test]
+fn sorted_walks_are_sorted_and_whole_with_nulls_first() {
+    for name in ["deals", "persons", "organizations", "activities", "products", "pipelines"] {
+        let path = format!("/api/v2/{name}");
+        let mut rising = times(&path, "sort_by=update_time&sort_direction=asc");
+        let falling = times(&path, "sort_by=update_time&sort_direction=desc");
+        assert!(rising.is_sorted(), "{name}");
+        let nulls = rising.iter().take_while(|time| time.is_none()).count();
+        assert!(falling[..nulls].iter().all(Option::is_none), "{name}");
+        assert!(falling[nulls..].is_sorted_by(|a, b| a >= b), "{name}");
+        rising[nulls..].reverse();
+        assert_eq!(rising, falling, "{name}");
+        assert_eq!(times(&path, "sort_by=id").len(), falling.len(), "{name}");
+        if name == "pipelines" {
+            continue;
+        }
+        let since = times(&path, "updated_since=1970-01-01T00:00:00Z&sort_by=update_time");
+        assert_eq!(since.len(), falling.len() - nulls, "{name}");
+    }
+    for path in ["/v1/leads", "/v1/leads/archived", "/v1/notes", "/v1/files"] {
+        let rising = times(path, "sort=update_time%20ASC");
+        let mut falling = times(path, "sort=update_time%20DESC");
+        falling.reverse();
+        assert!(rising.is_sorted() && rising == falling, "{path}");
+    }
+}
+
 #[test]
 fn pages_split_without_a_surprise() {
     let mut world = World::new(1, 0.1);
