@@ -49,9 +49,8 @@ impl Account {
             "notes" => 800.0,
             "files" => 300.0,
             "call_logs" => 120.0,
-            "mail_threads" => 150.0,
+            "mail_threads" | "tasks" => 150.0,
             "projects" => 60.0,
-            "tasks" => 150.0,
             other => return fixed(other),
         };
         if self.scale <= 0.0 {
@@ -102,11 +101,10 @@ impl Account {
                 format!("{first} {last} ({row})")
             }
             "organizations" => words::company(&mut rng),
-            "products" => words::product(&mut rng),
             "deals" | "leads" | "projects" => {
                 format!("{} {}", words::company(&mut rng), words::matter(&mut rng))
             }
-            "deal_products" | "product_variations" => words::product(&mut rng),
+            "products" | "deal_products" | "product_variations" => words::product(&mut rng),
             _ => words::matter(&mut rng),
         }
     }

@@ -67,7 +67,6 @@ fn answered(
 ) -> Result<(u16, Content), Refusal> {
     let nowhere = || Refusal::general(404, "Unknown method .", "");
     match (request.method, route) {
-        (_, Route::Nowhere) => Err(nowhere()),
         (Method::Get, Route::Me) => Ok((200, Content::Json(me(world, options)))),
         (Method::Get, Route::List(resource, listing, parent)) => {
             permitted(options, resource)?;
@@ -78,7 +77,7 @@ fn answered(
             permitted(options, resource)?;
             one(world, resource, key)
         }
-        (_, Route::Me) => Err(nowhere()),
+        (_, Route::Me | Route::Nowhere) => Err(nowhere()),
         (_, Route::List(resource, ..)) => writes::create(world, resource, request),
         (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
     }
@@ -203,7 +202,7 @@ pub(super) fn parents(
         return Ok(Vec::new());
     };
     let missing =
-        |name: &str| Refusal::invalid(&[format!("{name}: Parameter '{name}' is required")]);
+        |name: &str| writes::invalid(request, &format!("{name}: Parameter '{name}' is required"));
     let text = match parent.ask {
         ByParent::Path => in_path.unwrap_or_default(),
         ByParent::Query(name) | ByParent::Batch(name) => {
@@ -214,7 +213,7 @@ pub(super) fn parents(
     match (keys, parent.ask) {
         (None, ByParent::Path) => Err(Refusal::not_found()),
         (None, ByParent::Query(name) | ByParent::Batch(name)) => {
-            Err(Refusal::invalid(&[format!("{name}: Expected integers")]))
+            Err(writes::invalid(request, &format!("{name}: Expected integers")))
         }
         (Some(keys), ByParent::Batch(name)) if keys.len() > crate::model::BATCH_PARENTS_MAX => {
             Err(Refusal::invalid(&[format!("{name}: at most 100 allowed")]))

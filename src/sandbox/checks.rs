@@ -52,9 +52,10 @@ fn fault(resource: &Resource, listing: &Listing, name: &str, value: &str) -> Opt
     };
     let csv_of_numbers = |most: usize| {
         let items = value.split(',');
-        match items.clone().all(|item| item.parse::<u64>().is_ok()) {
-            false => Some("Expected integers".to_owned()),
-            true => (items.count() > most).then(|| format!("at most {most} allowed")),
+        if items.clone().all(|item| item.parse::<u64>().is_ok()) {
+            (items.count() > most).then(|| format!("at most {most} allowed"))
+        } else {
+            Some("Expected integers".to_owned())
         }
     };
     match name {
@@ -83,8 +84,6 @@ fn fault(resource: &Resource, listing: &Listing, name: &str, value: &str) -> Opt
         "custom_fields" => (value.split(',').count() > 15).then(|| "at most 15 allowed".to_owned()),
         "include_fields" => one_of(&included(resource)),
         "parent_task_id" if value == "null" => None,
-        // A UUID.
-        "lead_id" => None,
         "filter_id" | "owner_id" | "person_id" | "org_id" | "deal_id" | "pipeline_id"
         | "stage_id" | "phase_id" | "project_id" | "assignee_id" | "parent_task_id"
         | "board_id" => value.parse::<u64>().is_err().then(|| "Expected integer".to_owned()),
@@ -172,7 +171,8 @@ pub(super) fn v1(
     }
     let natural = if resource.name == "leads" { "add_time" } else { "" };
     let Some(sort) = request.get("sort").filter(|_| listing.query.contains(&"sort")) else {
-        return Ok(Sorting { field: natural.to_owned(), falling: false });
+        let falling = resource.name.ends_with("_changelog");
+        return Ok(Sorting { field: natural.to_owned(), falling });
     };
     let (field, direction) = sort.split_once(' ').unwrap_or((sort, "ASC"));
     let allowed: &[&str] = match resource.name {

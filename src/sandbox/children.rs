@@ -4,6 +4,7 @@ use super::account::{Account, START};
 use super::json::{pair, quoted};
 use super::rows::{Plan, Row, Status};
 use super::values;
+use crate::model::Time;
 use bytes::Bytes;
 
 /// The rows of a child resource that belong to one parent.
@@ -17,14 +18,46 @@ pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
         .map(|place| plan.child(account, (parent - 1) * slots + place + 1, parent, place))
         .collect();
     if name.ends_with("_changelog") {
-        // Newest first, as the API sends them.
-        rows.sort_by_key(|row| std::cmp::Reverse((row.update, row.id)));
+        // Numbered in the order of their times; lists show the newest first.
+        rows.sort_by_key(|row| (row.update, row.id));
         let ids: Vec<u64> = (1..).take(rows.len()).map(|id| (parent - 1) * slots + id).collect();
         for (row, id) in rows.iter_mut().zip(ids) {
             row.id = id;
         }
     }
     rows
+}
+
+/// The entry a change leaves in the changelog of its row, where there is one.
+pub(super) fn log(id: u64, set: &(String, String), old: &str, now: Time) -> Row {
+    let mut out = vec![b'{'];
+    pair(&mut out, "field_key", &quoted(&set.0));
+    pair(&mut out, "old_value", old);
+    pair(&mut out, "new_value", &set.1);
+    pair(&mut out, "actor_user_id", "1");
+    pair(&mut out, "time", &quoted(&now.naked()));
+    pair(&mut out, "change_source", "\"app\"");
+    pair(&mut out, "change_source_user_agent", "null");
+    pair(&mut out, "is_bulk_update_flag", "false");
+    out.push(b'}');
+    Row {
+        id,
+        name: None,
+        add: now,
+        update: Some(now),
+        status: Status::None,
+        archived: false,
+        deleted: None,
+        json: Bytes::from(out),
+    }
+}
+
+/// The parent that a child row of this id had at the start.
+pub(super) fn home(account: &Account, name: &str, id: u64) -> u64 {
+    match name {
+        "organization_relationships" => id,
+        _ => id.saturating_sub(1) / many(account, name, 1).0 + 1,
+    }
 }
 
 /// Ids set aside for one parent, and how many of them it uses.
@@ -35,7 +68,6 @@ fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
         "mail_messages" => (5, values::messages(account, parent)),
         "deal_products" => (4, rng.u64(..4)),
         "deal_changelog" | "person_changelog" | "organization_changelog" => (8, rng.u64(..7)),
-        "note_comments" | "product_variations" | "deal_participants" => (4, rng.u64(..3)),
         _ => (4, rng.u64(..3)),
     }
 }
@@ -59,7 +91,7 @@ fn relationship(account: &Account, owner: u64, seen_by: u64) -> Row {
     let linked = owner + 1;
     let other = if seen_by == owner { linked } else { owner };
     let side = |org: u64| {
-        let address = if org % 3 == 0 { "null" } else { "\"1 High St, Leeds\"" };
+        let address = if org.is_multiple_of(3) { "null" } else { "\"1 High St, Leeds\"" };
         format!(
             "{{\"name\":{},\"people_count\":{},\"owner_id\":1,\"address\":{address},\"cc_email\":\"org{org}@example.test\",\"value\":{org}}}",
             quoted(&account.title("organizations", org)),
@@ -79,7 +111,7 @@ fn relationship(account: &Account, owner: u64, seen_by: u64) -> Row {
     pair(&mut out, "rel_owner_org_id", &side(owner));
     pair(&mut out, "rel_linked_org_id", &side(linked));
     pair(&mut out, "add_time", &format!("\"{}\"", add.naked()));
-    let update = (owner % 5 != 0).then_some(add.plus_seconds(9_000));
+    let update = (!owner.is_multiple_of(5)).then_some(add.plus_seconds(9_000));
     let shown = update.map_or("null".to_owned(), |time| format!("\"{}\"", time.naked()));
     pair(&mut out, "update_time", &shown);
     pair(&mut out, "active_flag", "true");

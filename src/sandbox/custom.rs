@@ -123,7 +123,11 @@ pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
     fields
         .map(|(place, (name, kind))| {
             let digest = Sha256::digest(format!("{seed}/{entity}/{place}"));
-            let code = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+            let mut code = String::with_capacity(40);
+            for byte in digest.iter().take(20) {
+                code.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+                code.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+            }
             let labels: &[&str] = if matches!(kind, Kind::Enum | Kind::Set) { LABELS } else { &[] };
             let options = labels.iter().map(|label| {
                 option += 1;

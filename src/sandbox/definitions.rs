@@ -1,7 +1,7 @@
 //! Field dictionaries: built-in columns of the table first, then the account's custom fields.
 
 use super::account::{Account, START};
-use super::custom::Field;
+use super::custom::{Field, Kind};
 use super::json::{pair, quoted};
 use super::rows::{Row, Status};
 use crate::model::{Resource, Type};
@@ -63,6 +63,9 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
         "label_ids" if of != "leads" => {
             r#"[{"id":5,"label":"Hot","color":"red"},{"id":6,"label":"Kühl","color":null},{"id":7,"label":"温かい","color":"blue"},{"id":8,"label":"Customer","color":"green"}]"#
         }
+        "type" if of == "activities" => {
+            r#"[{"id":"call","label":"Call"},{"id":"visit_jp","label":"訪問"}]"#
+        }
         "channel" => r#"[{"id":1,"label":"Prospector"},{"id":2,"label":"Web forms"}]"#,
         "category" => r#"[{"id":31,"label":"Hardware"},{"id":32,"label":"Dienste"}]"#,
         _ => "null",
@@ -70,6 +73,7 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
     let kind = match (name, ty) {
         _ if options != "null" => "enum",
         ("value", _) => "monetary",
+        ("address" | "postal_address" | "location", _) => "address",
         ("person_id", _) => "people",
         ("org_id" | "organization_id", _) => "org",
         ("stage_id", _) => "stage",
@@ -91,7 +95,7 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
         name: code.replace('_', " "),
         kind,
         options: options.to_owned(),
-        parts: "null".to_owned(),
+        parts: if kind == "address" { parts(name, Kind::Address) } else { "null".to_owned() },
         custom: false,
         optional,
     }
@@ -105,16 +109,12 @@ impl Definition {
                 quoted(label)
             )
         });
-        let parts = field.kind.parts().iter().map(|(code, kind)| {
-            let name = quoted(&format!("{code} of {}", field.name));
-            format!("{{\"field_code\":\"{code}\",\"field_name\":{name},\"field_type\":\"{kind}\"}}")
-        });
         Self {
             code: field.code.clone(),
             name: field.name.to_owned(),
             kind: field.kind.name(),
             options: list(options),
-            parts: list(parts),
+            parts: parts(field.name, field.kind),
             custom: true,
             optional: false,
         }
@@ -150,7 +150,11 @@ impl Definition {
         pair(&mut out, "order_nr", &id.to_string());
         pair(&mut out, "field_type", &quoted(self.kind));
         pair(&mut out, "add_time", "\"2025-02-01 08:00:00\"");
-        pair(&mut out, "update_time", if id % 3 == 0 { "null" } else { "\"2025-03-01 09:30:00\"" });
+        pair(
+            &mut out,
+            "update_time",
+            if id.is_multiple_of(3) { "null" } else { "\"2025-03-01 09:30:00\"" },
+        );
         pair(&mut out, "created_by_user_id", if self.custom || id == 1 { "1" } else { "null" });
         pair(&mut out, "last_updated_by_user_id", if id % 4 == 1 { "2" } else { "null" });
         for flag in FLAGS {
@@ -170,6 +174,14 @@ impl Definition {
         out.push(b'}');
         out
     }
+}
+
+/// The keys inside a value object, as definitions list them.
+fn parts(of: &str, kind: Kind) -> String {
+    list(kind.parts().iter().map(|(code, kind)| {
+        let name = quoted(&format!("{code} of {of}"));
+        format!("{{\"field_code\":\"{code}\",\"field_name\":{name},\"field_type\":\"{kind}\"}}")
+    }))
 }
 
 const UI: &str = r#"{"add_visible_flag":true,"details_visible_flag":true,"show_in_pipelines":{"show_in_all":true,"pipeline_ids":[]}}"#;

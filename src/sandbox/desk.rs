@@ -216,7 +216,7 @@ impl Desk {
         if self.options.faults.iter().any(repeats)
             && let Content::Page(page) = &answer.content
         {
-            self.pages.entry(request.path).or_insert_with(|| page.clone());
+            self.pages.insert(request.path, page.clone());
         }
         answer
     }

@@ -1,5 +1,6 @@
 //! What people do to the account between two reads, or during one.
 
+use super::children;
 use super::json;
 use super::rows::{Row, Status};
 use super::world::World;
@@ -136,10 +137,34 @@ pub(super) fn change(
     if set.is_empty() {
         set.push(new_words(row, version));
     }
+    let entry = set[0].clone();
+    let old = json::find(&row.json, &entry.0).unwrap_or("null").to_owned();
     let row = rewritten(resource, row, set, at);
+    let id = row.id;
     table.put(row);
+    if let Some(now) = at {
+        log(world, resource.name, id, &entry, &old, now);
+    }
     vec![key.to_owned()]
 }
+
+/// Writes the changelog of a row.
+fn log(world: &mut World, of: &str, parent: u64, entry: &(String, String), old: &str, now: Time) {
+    let changelog = match of {
+        "deals" => "deal_changelog",
+        "persons" => "person_changelog",
+        "organizations" => "organization_changelog",
+        _ => return,
+    };
+    let changelog = Resource::named(changelog).expect("the table has the three changelogs");
+    let mut rows = world.children(changelog, parent);
+    let id = rows.last().map_or(0, |row| row.id).max(LATER) + 1;
+    rows.push(children::log(id, entry, old, now));
+    world.put_children(changelog.name, parent, rows);
+}
+
+/// Far above the ids that parents have set aside for the children they start with.
+const LATER: u64 = 1 << 40;
 
 fn change_child(
     world: &mut World,
@@ -171,8 +196,8 @@ fn touch_parent(world: &mut World, resource: &'static Resource, parent: u64) {
 /// The parent of a child row, and its place there.
 fn find_child(world: &mut World, resource: &'static Resource, key: &str) -> Option<(u64, usize)> {
     let id: u64 = key.parse().ok()?;
-    let of = resource.parent_resource()?;
-    let parents: Vec<u64> = world.table(of).rows().iter().map(|row| row.id).collect();
+    let mut parents = vec![children::home(world.account(), resource.name, id)];
+    parents.extend(world.edited_parents(resource.name));
     parents.into_iter().find_map(|parent| {
         let rows = world.children(resource, parent);
         Some((parent, rows.iter().position(|row| row.id == id)?))
@@ -231,8 +256,7 @@ fn create(world: &mut World, resource: &str, parent: Option<u64>) -> Vec<String>
     let (plan, now) = (world.plan(resource), world.now());
     if let Some(parent) = parent {
         let mut rows = world.children(resource, parent);
-        // Far above the ids that parents have set aside for their first children.
-        let id = (1 << 40) + world.version();
+        let id = LATER + world.version();
         let mut row = plan.child(world.account(), id, parent, rows.len() as u64);
         let set = vec![("add_time".to_owned(), json::quoted(&now.to_string()))];
         let set = if resource.column("add_time").is_some() { set } else { Vec::new() };

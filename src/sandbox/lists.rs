@@ -243,9 +243,10 @@ impl Asked<'_> {
         let shown = places.iter().map(|place| &rows[place.row]);
         let mut shown = shown.filter(|row| self.filter.takes(row)).skip(start);
         let page: Vec<Bytes> = shown.by_ref().take(size).map(|row| row.json.clone()).collect();
-        let next = match silent {
-            true => Next::Unsaid,
-            false => Next::Offset { start, limit: self.limit(), more: shown.next().is_some() },
+        let next = if silent {
+            Next::Unsaid
+        } else {
+            Next::Offset { start, limit: self.limit(), more: shown.next().is_some() }
         };
         Page { rows: page, next, envelope: Envelope::Plain, here: None }
     }

@@ -7,7 +7,11 @@ pub(super) fn rule(resource: &str, column: &str) -> Option<Fill> {
     of_resource(resource, column).or_else(|| of_column(column))
 }
 
-#[expect(clippy::too_many_lines, reason = "one line per column that is special")]
+#[expect(
+    clippy::too_many_lines,
+    clippy::match_same_arms,
+    reason = "one line per column that is special, in the order of the table"
+)]
 fn of_resource(resource: &str, column: &str) -> Option<Fill> {
     use Special as S;
     Some(match (resource, column) {
@@ -234,6 +238,7 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
             "{\"target\":12.5,\"tracking_metric\":\"quantity\"}",
         ]),
         ("goals", "report_ids") => Fill::Pick(&["[]", "[\"a1b2\"]"]),
+        ("legacy_teams", "active_flag") => Fill::Nth(&["1", "1", "0"]),
         ("roles", "parent_role_id") => Fill::Ref("roles"),
         ("roles", "assignment_count" | "sub_role_count") => Fill::Pick(&["\"0\"", "\"3\""]),
         ("permission_sets", "app") => {

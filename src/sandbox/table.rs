@@ -70,8 +70,8 @@ impl Place {
 impl Table {
     /// A table of these rows.
     pub(super) fn new(rows: Vec<Row>) -> Self {
-        let named = rows.iter().enumerate();
-        let names = named.filter_map(|(place, row)| Some((row.name.clone()?, place))).collect();
+        let numbered = rows.iter().enumerate();
+        let names = numbered.filter_map(|(place, row)| Some((row.name.clone()?, place))).collect();
         Self { rows, names, orders: HashMap::new() }
     }
 

@@ -174,6 +174,12 @@ impl World {
         children::rows(&self.account, &plan, parent)
     }
 
+    /// Parents of which a row of this child resource was edited.
+    pub(super) fn edited_parents(&self, resource: &str) -> Vec<u64> {
+        let edited = self.edited.keys().filter(|(name, _)| *name == resource);
+        edited.map(|(_, parent)| *parent).collect()
+    }
+
     /// Replaces the rows of a child resource that belong to one parent.
     pub(super) fn put_children(&mut self, resource: &'static str, parent: u64, rows: Vec<Row>) {
         self.edited.insert((resource, parent), rows);

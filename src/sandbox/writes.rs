@@ -172,10 +172,12 @@ fn shown(world: &mut World, resource: &'static Resource, key: &str) -> Content {
     Content::Json(single(&row.json))
 }
 
-fn invalid(request: &Request, fault: &str) -> Refusal {
-    match request.v2() {
-        true => Refusal::invalid(&[fault.to_owned()]),
-        false => Refusal::general(400, fault, ""),
+/// A parameter or key is not as it must be, in the words of the version that was asked.
+pub(super) fn invalid(request: &Request, fault: &str) -> Refusal {
+    if request.v2() {
+        Refusal::invalid(&[fault.to_owned()])
+    } else {
+        Refusal::general(400, fault, "")
     }
 }
 

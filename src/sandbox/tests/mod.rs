@@ -2,6 +2,7 @@
 
 mod strict;
 mod walks;
+mod wire;
 
 use super::answers::{self, Answer};
 use super::ask::{Method, Request};

@@ -1,13 +1,13 @@
 //! Reading every list to its end.
 
 use super::get;
-use crate::model::{ByParent, Listing, Paging, Resource};
+use crate::model::{ByParent, Layout, Listing, Page, Paging, Resource};
 use crate::sandbox::Edit;
 use crate::sandbox::answers::Content;
 use crate::sandbox::options::Options;
 use crate::sandbox::world::World;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 fn small() -> Options {
     Options { page_max: Some(7), ..Options::default() }
@@ -98,11 +98,11 @@ fn every_column_is_filled_and_nothing_else() {
     let mut world = World::new(1, 0.1);
     for resource in Resource::all() {
         let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
-        let mut empty: BTreeMap<&str, ()> = resource
+        let mut empty: BTreeSet<&str> = resource
             .columns
             .iter()
             .filter(|column| !added.contains(&Some(column.name)))
-            .map(|column| (column.name, ()))
+            .map(|column| column.name)
             .collect();
         for row in world.truth(resource.name) {
             let row: serde_json::Map<String, serde_json::Value> =
@@ -125,6 +125,72 @@ fn every_column_is_filled_and_nothing_else() {
             }
         }
         assert!(empty.is_empty(), "{}: never filled: {empty:?}", resource.name);
+    }
+}
+
+/// Times of all rows in the order a sorted walk meets them.
+fn times(path: &str, order: &str) -> Vec<Option<String>> {
+    let (mut world, options) = (World::new(1, 0.1), small());
+    let (mut times, mut next) = (Vec::new(), String::new());
+    loop {
+        let (_, body, _) = get(&mut world, &options, &format!("{path}?{order}{next}"));
+        let rows = body["data"].as_array().expect("a page is a list");
+        times.extend(rows.iter().map(|row| row["update_time"].as_str().map(str::to_owned)));
+        let more = &body["additional_data"];
+        next = match (&more["next_cursor"], &more["pagination"]["next_start"]) {
+            (serde_json::Value::String(cursor), _) => format!("&cursor={cursor}"),
+            (_, serde_json::Value::Number(start)) => format!("&start={start}"),
+            _ => return times,
+        };
+    }
+}
+
+#[test]
+fn sorted_walks_are_sorted_and_whole_with_nulls_first() {
+    for name in ["deals", "persons", "organizations", "activities", "products", "pipelines"] {
+        let path = format!("/api/v2/{name}");
+        let mut rising = times(&path, "sort_by=update_time&sort_direction=asc");
+        let falling = times(&path, "sort_by=update_time&sort_direction=desc");
+        assert!(rising.is_sorted(), "{name}");
+        let nulls = rising.iter().take_while(|time| time.is_none()).count();
+        assert!(falling[..nulls].iter().all(Option::is_none), "{name}");
+        assert!(falling[nulls..].is_sorted_by(|a, b| a >= b), "{name}");
+        rising[nulls..].reverse();
+        assert_eq!(rising, falling, "{name}");
+        assert_eq!(times(&path, "sort_by=id").len(), falling.len(), "{name}");
+        if name == "pipelines" {
+            continue;
+        }
+        let since = times(&path, "updated_since=1970-01-01T00:00:00Z&sort_by=update_time");
+        assert_eq!(since.len(), falling.len() - nulls, "{name}");
+    }
+    for path in ["/v1/leads", "/v1/leads/archived", "/v1/notes", "/v1/files"] {
+        let rising = times(path, "sort=update_time%20ASC");
+        let mut falling = times(path, "sort=update_time%20DESC");
+        falling.reverse();
+        assert!(rising.is_sorted() && rising == falling, "{path}");
+    }
+}
+
+#[test]
+fn pages_split_without_a_surprise() {
+    let mut world = World::new(1, 0.1);
+    for resource in Resource::all() {
+        let layout = Layout::of(resource, &resource.listings[0]);
+        for truth in world.truth(resource.name) {
+            let row = std::str::from_utf8(&truth.json).expect("rows are text");
+            let listed = match resource.listings[0].paging {
+                Paging::Goals => format!("{{\"success\":true,\"data\":{{\"goals\":[{row}]}}}}"),
+                _ => format!("{{\"success\":true,\"data\":[{row}]}}"),
+            };
+            let page = Page::split(&Bytes::from(listed), &layout).expect("a page of one row");
+            assert!(page.surprises.is_empty(), "{}: {:?}", resource.name, page.surprises);
+            let record = &page.records[0];
+            assert_eq!(record.json, truth.json);
+            assert_eq!(record.key.clone().unwrap_or_default(), truth.key, "{}", resource.name);
+            let now = world.now();
+            assert!(record.time.is_none_or(|time| time < now), "{}: too late", resource.name);
+        }
     }
 }
 
