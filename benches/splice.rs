@@ -34,7 +34,11 @@ fn main() {
         ("RawValue rows, keys read until found", early),
         ("Value tree, written again", tree),
     ] {
-        println!("{name:<42} {:>9.0} records/s per core, {:.2} x ours", records / seconds, seconds / ours);
+        println!(
+            "{name:<42} {:>9.0} records/s per core, {:.2} x ours",
+            records / seconds,
+            seconds / ours
+        );
     }
 }
 

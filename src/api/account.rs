@@ -65,9 +65,9 @@ impl Account {
         let Some(user) = me.data else {
             return Err(Error::new(Kind::Shape, "answer holds no user").at(PATH));
         };
-        let date = answer
-            .date
-            .ok_or_else(|| Error::new(Kind::Shape, "answer tells no time in its Date header").at(PATH))?;
+        let date = answer.date.ok_or_else(|| {
+            Error::new(Kind::Shape, "answer tells no time in its Date header").at(PATH)
+        })?;
         let access = user.access.unwrap_or_default();
         let flagged = user.is_admin.is_some_and(|flag| flag == 1 || flag == true);
         let account = Self {
@@ -76,7 +76,10 @@ impl Account {
             company_domain: user.company_domain.unwrap_or_default(),
             user_id: user.id,
             user_name: user.name,
-            admin: flagged || access.iter().any(|a| a.admin && matches!(&*a.app, "global" | "account_settings")),
+            admin: flagged
+                || access
+                    .iter()
+                    .any(|a| a.admin && matches!(&*a.app, "global" | "account_settings")),
             scopes: client.auth.scopes().await,
             date,
         };

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::retry::{ATTEMPTS_MAX, Seen, Verdict, verdict};
-use crate::model::{Credentials, Error, Kind, Result, Settings};
+use crate::model::{Credentials, Error, Kind, Result, Settings, percent_encoded};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -80,7 +80,11 @@ impl Auth {
                 Self::OAuth(Box::new(OAuth {
                     client_id: client_id.clone(),
                     client_secret: client_secret.clone(),
-                    token_url: if own { format!("{origin}/oauth/token") } else { TOKEN_URL.to_owned() },
+                    token_url: if own {
+                        format!("{origin}/oauth/token")
+                    } else {
+                        TOKEN_URL.to_owned()
+                    },
                     base: own.then(|| origin.clone()),
                     origin: (!settings.shared_host).then_some(origin),
                     grant: Mutex::new(Grant {
@@ -167,7 +171,10 @@ impl OAuth {
             (Some(origin), _) => origin.clone(),
             (None, Some(domain)) if pipedrives(&domain) => domain.trim_end_matches('/').to_owned(),
             (None, Some(_)) => {
-                return Err(Error::new(Kind::Auth, "the OAuth answer names a host that is not Pipedrive's"));
+                return Err(Error::new(
+                    Kind::Auth,
+                    "the OAuth answer names a host that is not Pipedrive's",
+                ));
             }
             (None, None) => {
                 return Err(Error::new(
@@ -179,8 +186,11 @@ impl OAuth {
         };
         let life = granted.expires_in.unwrap_or(LIFE_SECONDS);
         let renew_in = Duration::from_secs(life).mul_f64(RENEW_AFTER);
-        grant.access =
-            Some(Access { token: granted.access_token, origin, renew_at: Instant::now() + renew_in });
+        grant.access = Some(Access {
+            token: granted.access_token,
+            origin,
+            renew_at: Instant::now() + renew_in,
+        });
         grant.serial += 1;
         grant.scopes = granted
             .scope
@@ -189,7 +199,7 @@ impl OAuth {
     }
 
     async fn granted(&self, client: &Client, refresh_token: &SecretString) -> Result<Granted> {
-        let form = format!("grant_type=refresh_token&refresh_token={}", escaped(refresh_token));
+        let form = format!("grant_type=refresh_token&refresh_token={}", percent_encoded(refresh_token.expose_secret()));
         let mut attempt = 0;
         loop {
             let call = client
@@ -202,7 +212,8 @@ impl OAuth {
                 Ok(response) => {
                     let status = response.status().as_u16();
                     let body = response.bytes().await.unwrap_or_default();
-                    let seen = Seen { status, body: &body, attempt, limited: attempt, ..Seen::default() };
+                    let seen =
+                        Seen { status, body: &body, attempt, limited: attempt, ..Seen::default() };
                     match verdict(&seen, client.pace()) {
                         Verdict::Accept => return granted(&body),
                         Verdict::Retry { pause, .. } => pause,
@@ -215,12 +226,17 @@ impl OAuth {
                             .because(error));
                         }
                         Verdict::Fail(error) => return Err(error.at("/oauth/token")),
-                        Verdict::Refresh => return Err(Error::new(Kind::Bug, "refresh of a refresh")),
+                        Verdict::Refresh => {
+                            return Err(Error::new(Kind::Bug, "refresh of a refresh"));
+                        }
                     }
                 }
                 Err(error) if attempt >= ATTEMPTS_MAX => {
-                    return Err(Error::new(Kind::Network, "Pipedrive's OAuth server cannot be reached")
-                        .because(error.without_url()));
+                    return Err(Error::new(
+                        Kind::Network,
+                        "Pipedrive's OAuth server cannot be reached",
+                    )
+                    .because(error.without_url()));
                 }
                 Err(_) => client.pace().pause(attempt),
             };
@@ -247,16 +263,4 @@ fn pipedrives(url: &str) -> bool {
 
 fn same_host(a: &str, b: &str) -> bool {
     a.trim_end_matches('/').eq_ignore_ascii_case(b.trim_end_matches('/'))
-}
-
-/// A form value with everything but letters, digits and `-._~` percent-encoded.
-fn escaped(secret: &SecretString) -> String {
-    let mut out = String::new();
-    for byte in secret.expose_secret().bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

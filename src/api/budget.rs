@@ -21,6 +21,8 @@ pub struct Budget {
     daily_limit: Option<u64>,
     daily_remaining: Option<u64>,
     spent: u64,
+    /// Tokens of requests that were sent and not answered yet.
+    under_way: u64,
     max_tokens: Option<u64>,
     reserve_percent: u32,
 }
@@ -72,6 +74,7 @@ impl Budget {
             daily_limit: None,
             daily_remaining: None,
             spent: 0,
+            under_way: 0,
             max_tokens,
             reserve_percent,
         }
@@ -98,7 +101,7 @@ impl Budget {
         }
         if let (Some(remaining), Some(limit)) = (self.daily_remaining, self.daily_limit) {
             let reserve = limit * u64::from(self.reserve_percent) / 100;
-            if self.reserve_percent > 0 && remaining < reserve + cost {
+            if self.reserve_percent > 0 && remaining < reserve + self.under_way + cost {
                 return Admit::Spent(format!(
                     "{remaining} of the company's {limit} tokens are left today, and reserve_percent \
                      {} keeps {reserve} for others; run again tomorrow",
@@ -119,8 +122,13 @@ impl Budget {
         }
         self.sent.push_back(now);
         self.spent += cost;
-        self.daily_remaining = self.daily_remaining.map(|left| left.saturating_sub(cost));
+        self.under_way += cost;
         Admit::Go
+    }
+
+    /// Notes that a request of this cost came to its end, answered or not.
+    pub(super) fn settle(&mut self, cost: u32) {
+        self.under_way = self.under_way.saturating_sub(cost.into());
     }
 
     pub(super) fn observe(&mut self, now: Instant, limits: &Limits) {
@@ -132,7 +140,14 @@ impl Budget {
             self.block(now + Duration::from_secs(limits.reset.unwrap_or(1).clamp(1, 10)));
         }
         self.daily_limit = limits.daily_limit.or(self.daily_limit);
-        self.daily_remaining = limits.daily_remaining.or(self.daily_remaining);
+        // Answers overtake each other, so the lowest figure is the newest, until the day ends and
+        // the budget is full again.
+        self.daily_remaining = match (self.daily_remaining, limits.daily_remaining) {
+            (Some(known), Some(said)) if said <= known + self.daily_limit.unwrap_or(0) / 4 => {
+                Some(known.min(said))
+            }
+            (known, said) => said.or(known),
+        };
     }
 
     /// Holds every request back until then.
@@ -187,6 +202,10 @@ mod tests {
             Limits { daily_limit: Some(1_000), daily_remaining: Some(215), ..Limits::default() };
         shared.observe(now, &limits);
         assert_eq!(shared.admit(now, 10), Admit::Go);
+        // Its answer will say 205 at most, so another one would reach into the reserve.
         assert!(matches!(shared.admit(now, 10), Admit::Spent(_)));
+        shared.settle(10);
+        shared.observe(now, &Limits { daily_remaining: Some(1_000), ..limits });
+        assert_eq!(shared.admit(now, 10), Admit::Go);
     }
 }

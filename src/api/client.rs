@@ -5,10 +5,12 @@ use super::budget::{Admit, Budget, Limits, Spending};
 use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
 use crate::model::{Error, Kind, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER,
+};
 use secrecy::SecretString;
 use std::io::Read as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -18,7 +20,7 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 const DOUBTS_MAX: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time one answer may take as a whole.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A connection to one account. All streams share it, and with it the budget.
 #[derive(Debug)]
@@ -131,7 +133,12 @@ impl Client {
 
     /// What the run has cost so far.
     pub fn spending(&self) -> Spending {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spending()
+        self.budget().spending()
+    }
+
+    /// The shared budget; held for arithmetic only, never while waiting.
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks until there is an answer, a failure, or no attempt left.
@@ -151,17 +158,24 @@ impl Client {
         let place = |error: Error| error.at(path.clone());
         let response = match self.send(request).await {
             Ok(response) => response,
-            Err(Sent::Failed(error)) => return Err(place(error)),
-            Err(Sent::Lost(error)) => return self.lost(request, error),
+            Err(sent) => {
+                self.budget().settle(request.cost);
+                return match sent {
+                    Sent::Failed(error) => Err(place(error)),
+                    Sent::Lost(error) => self.lost(request, error),
+                };
+            }
         };
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let limits = limits(&headers);
         {
-            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut budget = self.budget();
+            budget.settle(request.cost);
             budget.observe(Instant::now(), &limits);
         }
-        let html = header(&headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"));
+        let html =
+            header(&headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"));
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(error) if error.kind() == Kind::Network => return self.lost(request, error),
@@ -193,8 +207,7 @@ impl Client {
                 request.attempt += 1;
                 request.limited += u32::from(status == 429);
                 if limited {
-                    let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-                    budget.block(Instant::now() + pause);
+                    self.budget().block(Instant::now() + pause);
                 }
                 Ok(Step::Wait { pause, limited })
             }
@@ -205,7 +218,7 @@ impl Client {
     /// An attempt that brought nothing usable: again after a pause, or the error at last.
     pub(super) fn lost<T>(&self, request: &mut Request, error: Error) -> Result<Step<T>> {
         if request.attempt >= ATTEMPTS_MAX {
-            return Err(error.at(request.path.clone()));
+            return Err(if error.place().is_some() { error } else { error.at(&request.path) });
         }
         let pause = self.pace().pause(request.attempt);
         request.attempt += 1;
@@ -218,10 +231,7 @@ impl Client {
 
     async fn admitted(&self, request: &Request) -> Result<()> {
         loop {
-            let admit = {
-                let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-                budget.admit(Instant::now(), request.cost)
-            };
+            let admit = self.budget().admit(Instant::now(), request.cost);
             match admit {
                 Admit::Go => return Ok(()),
                 Admit::Wait(pause) => tokio::time::sleep(pause).await,
@@ -245,11 +255,13 @@ impl Client {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        let mut call = self.http.get(url).header(pass.name, pass.value).header(ACCEPT, "application/json");
+        let mut call =
+            self.http.get(url).header(pass.name, pass.value).header(ACCEPT, "application/json");
         if self.gzip {
             call = call.header(ACCEPT_ENCODING, "gzip");
         }
-        call.send().await.map_err(|error| Sent::Lost(unreachable(error)))
+        let place = format!("{origin}{path}");
+        call.send().await.map_err(|error| Sent::Lost(unreachable(error).at(place)))
     }
 
     async fn body(&self, mut response: reqwest::Response) -> Result<Bytes> {

@@ -26,7 +26,10 @@ pub async fn page(client: &Client, request: &mut Request, layout: &Layout) -> Re
 const DICTIONARY_PAGES_MAX: usize = 100;
 
 /// Reads a v2 field dictionary to its end.
-pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Result<Vec<Definition>> {
+pub async fn definitions(
+    client: &Client,
+    dictionary: &'static Resource,
+) -> Result<Vec<Definition>> {
     let mut definitions = Vec::new();
     for listing in dictionary.listings {
         let layout = Layout::of(dictionary, listing);

@@ -12,9 +12,9 @@ const LIMITED_MAX: u32 = 5;
 /// Attempts while Pipedrive's firewall answers in its place.
 const BLOCKED_MAX: u32 = 4;
 /// Longest pause of the exponential backoff.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// Longest `Retry-After` that is worth waiting for inside a run.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 /// Most of the API's own words that a message quotes.
 const QUOTE_MAX: usize = 200;
 
@@ -51,7 +51,10 @@ pub(super) enum Verdict {
     /// Fetch a new access token and ask again.
     Refresh,
     /// Ask again after a pause.
-    Retry { pause: Duration, limited: bool },
+    Retry {
+        pause: Duration,
+        limited: bool,
+    },
     Fail(Error),
 }
 
@@ -73,25 +76,30 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
         Verdict::Fail(Error::new(kind, message).status(seen.status))
     };
     let retry_after = seen.retry_after.unwrap_or_default();
-    let again = |pause: Duration, limited| Verdict::Retry { pause: pause.max(retry_after), limited };
+    let again =
+        |pause: Duration, limited| Verdict::Retry { pause: pause.max(retry_after), limited };
     if retry_after > RETRY_AFTER_MAX {
         let message = format!("Pipedrive asks to come back in {} s", retry_after.as_secs());
         return fail(Kind::Quota, &message);
     }
     match seen.status {
-        200..=299 if seen.html && seen.attempt < ATTEMPTS_MAX => again(pace.pause(seen.attempt), false),
+        200..=299 if seen.html && seen.attempt < ATTEMPTS_MAX => {
+            again(pace.pause(seen.attempt), false)
+        }
         200..=299 if seen.html => fail(Kind::Upstream, "Pipedrive answers with a web page"),
         200..=299 => Verdict::Accept,
-        300..=399 => fail(Kind::Refused, "Pipedrive redirects, which could leak the token: refused"),
+        300..=399 => {
+            fail(Kind::Refused, "Pipedrive redirects, which could leak the token: refused")
+        }
         401 if seen.refreshable => Verdict::Refresh,
-        401 => fail(Kind::Auth, "Pipedrive does not accept the token"),
+        401 => fail(Kind::Auth, "Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API"),
         402 => fail(Kind::Config, "the company's account is not open, see its billing settings"),
         // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
         403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
         }
-        403 => fail(Kind::Permission, "the token has no permission for this"),
+        403 => fail(Kind::Permission, "the token's user may not read this; deselect it or use an admin's token"),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
         429 => again(window(seen).max(pace.pause(seen.limited)), true),
@@ -161,7 +169,7 @@ mod tests {
         check(&Seen { html: true, ..seen(200) }, "retry in 1 s");
         check(&Seen { retry_after: Some(Duration::from_secs(15)), ..seen(503) }, "retry in 15 s");
         check(
-            &Seen { retry_after: Some(Duration::from_secs(9_000)), ..seen(429) },
+            &Seen { retry_after: Some(Duration::from_mins(150)), ..seen(429) },
             "Quota: Pipedrive asks to come back in 9000 s (HTTP 429)",
         );
     }
@@ -185,13 +193,13 @@ mod tests {
         let body = br#"{"success":false,"error":"Scope and URL mismatch","errorCode":403}"#;
         check(
             &Seen { body, ..seen(403) },
-            "Permission: the token has no permission for this (HTTP 403: Scope and URL mismatch)",
+            "Permission: the token's user may not read this; deselect it or use an admin's token (HTTP 403: Scope and URL mismatch)",
         );
     }
 
     #[test]
     fn what_stays_wrong_is_not_tried_again() {
-        check(&seen(401), "Auth: Pipedrive does not accept the token (HTTP 401)");
+        check(&seen(401), "Auth: Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API (HTTP 401)");
         check(&Seen { refreshable: true, ..seen(401) }, "refresh");
         check(&seen(404), "Refused: Pipedrive refused the request (HTTP 404)");
         check(

@@ -34,8 +34,9 @@ impl Setup {
         if let Some(path) = &source.config {
             return Ok((files::json("config", path)?, None));
         }
-        let sandbox = Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
-            .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
+        let sandbox =
+            Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
+                .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
         Ok((sandbox.config(), Some(sandbox)))
     }
 
@@ -51,7 +52,8 @@ impl Setup {
 
     /// The configuration with a new refresh token, for CONTROL.
     pub(super) fn rotated(&mut self, token: &SecretString) -> &Value {
-        let nested = ["credentials", "authorization"].into_iter().find(|key| self.config[key].is_object());
+        let nested =
+            ["credentials", "authorization"].into_iter().find(|key| self.config[key].is_object());
         if let Some(nested) = nested {
             self.config[nested]["refresh_token"] = token.expose_secret().into();
         }

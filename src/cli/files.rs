@@ -10,8 +10,9 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Reads a JSON file. `what` names it in errors: "config", "catalog", "state".
 pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
     let place = || format!("--{what} {}", path.display());
-    let unreadable =
-        |error| Error::new(Kind::Config, "file cannot be read").at(place()).because(error);
+    let unreadable = |error: std::io::Error| {
+        Error::new(Kind::Config, format!("file cannot be read ({error})")).at(place())
+    };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > FILE_BYTES_MAX {
         let message = format!("file is larger than {} MiB", FILE_BYTES_MAX >> 20);
@@ -23,6 +24,6 @@ pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
     }
     serde_json::from_slice(&bytes).map_err(|error| {
         // The parser's message names a position and never quotes the file.
-        Error::new(Kind::Config, "file is not JSON").at(place()).because(error)
+        Error::new(Kind::Config, format!("file is not JSON ({error})")).at(place())
     })
 }

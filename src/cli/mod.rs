@@ -30,8 +30,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => {
             let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            Err(Error::new(Kind::Usage, first))
+            let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+            let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+            Err(Error::new(Kind::Usage, words.join(" ").trim_start_matches("error: ")))
         }
     };
     match outcome {

@@ -98,7 +98,11 @@ impl Run {
         Ok(wires.collect())
     }
 
-    async fn follow(&mut self, mut reader: Reader, wires: &BTreeMap<&'static str, Wire>) -> Result<()> {
+    async fn follow(
+        &mut self,
+        mut reader: Reader,
+        wires: &BTreeMap<&'static str, Wire>,
+    ) -> Result<()> {
         loop {
             let event = tokio::select! {
                 biased;
@@ -152,7 +156,10 @@ impl Run {
         let unfinished: Vec<_> = self.report.rows().filter(|row| row.outcome.is_none()).collect();
         let unfinished: Vec<_> = unfinished.into_iter().map(|row| row.resource).collect();
         for resource in unfinished {
-            let error = Error::new(Kind::Incomplete, "not read: the run was stopped by another stream's failure");
+            let error = Error::new(
+                Kind::Incomplete,
+                "not read: the run was stopped by another stream's failure",
+            );
             self.writer.failed(resource, &error, now())?;
             self.report.row(resource).outcome = Some(Err(error));
         }

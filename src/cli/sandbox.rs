@@ -9,7 +9,8 @@ use std::time::Duration;
 
 pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     let faults = flags.fault.iter().map(|spec| {
-        spec.parse().map_err(|why: String| Error::new(Kind::Usage, why).at(format!("--fault {spec}")))
+        spec.parse()
+            .map_err(|why: String| Error::new(Kind::Usage, why).at(format!("--fault {spec}")))
     });
     let options = Options {
         seed: flags.seed,

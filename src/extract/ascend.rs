@@ -103,14 +103,22 @@ impl Task {
 
     /// A list that refuses the filter: every row is read, and those below the watermark dropped.
     async fn unfiltered(&mut self, ask: &Ask) -> Result<()> {
-        self.warn(format!("Pipedrive refuses updated_since on {}: reading it in full", ask.listing.path))
-            .await;
+        self.warn(format!(
+            "Pipedrive refuses updated_since on {}: reading it in full",
+            ask.listing.path
+        ))
+        .await;
         let since = self.coming(ask).await?;
         self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         self.walk(ask).await
     }
 
-    async fn climb(&mut self, ask: &Ask, records: Vec<Record>, last: &mut Option<Time>) -> Result<()> {
+    async fn climb(
+        &mut self,
+        ask: &Ask,
+        records: Vec<Record>,
+        last: &mut Option<Time>,
+    ) -> Result<()> {
         let (bound, overlap, portion) = (self.run.bound, self.run.overlap, self.portion());
         let mut rest = records;
         loop {

@@ -5,8 +5,8 @@ use super::task::Task;
 use super::walk::{Guard, after, remember};
 use crate::api::Request;
 use crate::model::{
-    BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent, Record,
-    Result, Surprise, Type,
+    BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
+    Record, Result, Surprise, Type,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -104,7 +104,9 @@ async fn list(
         if listing.paging == Paging::Offset {
             remember(&mut last, fresh);
         }
-        rows.extend(fresh.iter().map(|row| Record { key: keyed(row, parent, keys), ..row.clone() }));
+        rows.extend(
+            fresh.iter().map(|row| Record { key: keyed(row, parent, keys), ..row.clone() }),
+        );
         match page.next {
             Next::Cursor(next) => cursor = Some(next),
             Next::Start(_) | Next::Unsaid if !stuck => start += size.saturating_sub(1).max(1),

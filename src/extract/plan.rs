@@ -68,7 +68,9 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         }
         // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
         // for an incremental read that can only be a full one: it is done again (protocol facts 3).
-        (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => state,
+        (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
+            state
+        }
         (Mode::Full, _) => StreamState { full: true, ..StreamState::default() },
     };
     Job { resource, mode, state, listings }

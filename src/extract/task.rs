@@ -3,8 +3,8 @@
 use super::plan::{Job, Mode};
 use crate::api::Client;
 use crate::model::{
-    Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record, Resource, Result,
-    StreamState, Surprise, Time,
+    Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record,
+    Resource, Result, StreamState, Surprise, Time,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -120,7 +120,8 @@ impl Task {
 
     async fn ask(&mut self, ask: &Ask) -> Result<()> {
         let progress = self.progress(ask);
-        let (known, walking, done) = (progress.since.is_some(), progress.walk.is_some(), progress.done);
+        let (known, walking, done) =
+            (progress.since.is_some(), progress.walk.is_some(), progress.done);
         if self.mode == Mode::Full {
             return if done { Ok(()) } else { self.full(ask).await };
         }

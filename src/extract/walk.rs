@@ -132,7 +132,8 @@ impl Task {
         let (mut start, mut last) = (resumed.start.unwrap_or(0), resumed.last);
         let (mut idle, mut back, mut step) = (0, 0, u64::from(ask.listing.limit).max(1));
         loop {
-            let mut request = limited(Self::request(ask), ask.listing).with("start", start.to_string());
+            let mut request =
+                limited(Self::request(ask), ask.listing).with("start", start.to_string());
             for (name, value) in ask.listing.by_id {
                 request = request.with(name, *value);
             }
@@ -141,10 +142,16 @@ impl Task {
             let Some(at) = after(&page.records, &last) else {
                 back += 1;
                 if start == 0 || back > STEPS_BACK_MAX {
-                    self.warn(format!("{} changed under the walk: reading it again from the start", ask.name))
-                        .await;
+                    self.warn(format!(
+                        "{} changed under the walk: reading it again from the start",
+                        ask.name
+                    ))
+                    .await;
                     if back > 2 * STEPS_BACK_MAX {
-                        return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
+                        return Err(Error::new(
+                            Kind::Shape,
+                            "list changes faster than it can be read",
+                        ));
                     }
                     (start, last) = (0, Vec::new());
                 } else {
@@ -203,7 +210,9 @@ impl Task {
             let progress = self.progress(ask);
             let since = progress.walk.as_ref().and_then(|walk| walk.since);
             match &onward {
-                _ if !later.is_empty() => progress.walk = Some(Walk { since, last, ..here.clone() }),
+                _ if !later.is_empty() => {
+                    progress.walk = Some(Walk { since, last, ..here.clone() });
+                }
                 Some(onward) => progress.walk = Some(Walk { since, ..onward.clone() }),
                 // Said together with the last rows: after a kill nothing of it is read again.
                 None if full => (progress.walk, progress.done) = (None, true),

@@ -5,6 +5,7 @@ mod event;
 mod names;
 mod object;
 mod page;
+mod percent;
 mod progress;
 mod record;
 mod resource;
@@ -20,6 +21,7 @@ pub use error::{Error, Kind, Result};
 pub use event::{Batch, Event};
 pub use names::Names;
 pub use page::{Layout, Next, Page, Surprise};
+pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub use record::{Digest, Record};
 pub use resource::{

@@ -97,7 +97,13 @@ impl Layout {
             custom: resource.custom,
             paging: listing.paging,
             limit: listing.limit as usize,
-            key: resource.key.iter().filter(|k| sent(k)).filter_map(|k| position(k)).take(KEYS_MAX).collect(),
+            key: resource
+                .key
+                .iter()
+                .filter(|k| sent(k))
+                .filter_map(|k| position(k))
+                .take(KEYS_MAX)
+                .collect(),
             cursor: resource.cursor.and_then(position),
             deleted: position("is_deleted"),
             required: bits(&|column| !column.optional && sent(column.name)),
@@ -198,4 +204,3 @@ pub(super) fn is_custom(name: &str) -> bool {
 pub(super) fn shape(error: serde_json::Error) -> Error {
     Error::new(Kind::Shape, "answer is not a page of JSON records").because(error)
 }
-

@@ -8,7 +8,7 @@ use super::resources;
 /// in the docs are all derived from this row, so adding a resource means adding a row.
 #[derive(Debug)]
 pub struct Resource {
-    /// Stream name, snake_case, as users of the Airbyte connector know it: `deal_fields`.
+    /// Stream name in snake case, as users of the Airbyte connector know it: `deal_fields`.
     pub name: &'static str,
     /// File stem in a backup: `dealFields`.
     pub file: &'static str,

@@ -10,7 +10,9 @@ use super::resource::{Custom, Paging, Type};
 use super::time::Time;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -39,7 +41,7 @@ pub(super) struct Rows<'l> {
     layout: &'l Layout,
     /// Address of the body, which turns addresses of slices into offsets.
     base: usize,
-    rows: Vec<Row>,
+    read: Vec<Row>,
     surprises: Vec<Surprise>,
     /// The column of the i-th key of the previous row: rows of a page look alike.
     order: Vec<Option<u8>>,
@@ -64,7 +66,7 @@ impl<'l> Rows<'l> {
         Self {
             layout,
             base,
-            rows: Vec::new(),
+            read: Vec::new(),
             surprises: Vec::new(),
             order: Vec::new(),
             streaming: true,
@@ -90,8 +92,8 @@ impl<'l> Rows<'l> {
             return Err(Error::new(Kind::Shape, "answer has no data"));
         }
         let next = next(self.layout.paging, envelope.additional)?;
-        let slices = slices(body, &self.rows, envelope.end);
-        let records = self.rows.into_iter().zip(slices).map(|(row, json)| Record {
+        let slices = slices(body, &self.read, envelope.end);
+        let records = self.read.into_iter().zip(slices).map(|(row, json)| Record {
             json,
             key: row.key,
             time: row.time,
@@ -115,7 +117,7 @@ impl<'l> Rows<'l> {
             #[serde(borrow)]
             goals: Vec<&'a RawValue>,
         }
-        self.rows.clear();
+        self.read.clear();
         self.streaming = false;
         let whole: Whole<'_> = serde_json::from_str(text).map_err(shape)?;
         let data = whole.data.map_or("[]", RawValue::get);
@@ -127,7 +129,7 @@ impl<'l> Rows<'l> {
             let mut json = serde_json::Deserializer::from_str(slice.get());
             let row = RowSeed(&mut self).deserialize(&mut json).map_err(shape)?;
             let start = slice.get().as_ptr() as usize - self.base;
-            self.rows.push(Row { start, ..row });
+            self.read.push(Row { start, ..row });
         }
         let data = data.as_ptr() as usize - self.base + data.len();
         let envelope = Envelope {
@@ -241,12 +243,11 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'_, '_> {
         let mut envelope = Envelope::default();
         while let Some(key) = map.next_key::<Name<'de>>()? {
             if envelope.data && envelope.end == 0 {
-                envelope.end = match key.0 {
-                    Cow::Borrowed(key) => (key.as_ptr() as usize).wrapping_sub(self.0.base),
-                    Cow::Owned(_) => {
-                        self.0.lost = true;
-                        return Err(A::Error::custom("a key of the envelope holds an escape"));
-                    }
+                envelope.end = if let Cow::Borrowed(key) = key.0 {
+                    (key.as_ptr() as usize).wrapping_sub(self.0.base)
+                } else {
+                    self.0.lost = true;
+                    return Err(A::Error::custom("a key of the envelope holds an escape"));
                 };
             }
             match &*key.0 {
@@ -285,7 +286,7 @@ impl<'de> Visitor<'de> for DataSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
         while let Some(row) = rows.next_element_seed(RowSeed(self.0))? {
-            self.0.rows.push(row);
+            self.0.read.push(row);
         }
         Ok(())
     }

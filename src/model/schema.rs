@@ -154,8 +154,10 @@ fn custom_field(into: &mut Map<String, Value>, key: &str, definition: &Definitio
     let (schema, companions): (Value, &[&str]) = match (definition.ty.as_str(), flat) {
         ("double", _) | ("monetary", true) => (number(), &["currency"]),
         ("monetary", false) => (object(&[("value", number()), ("currency", text())]), &[]),
-        ("int" | "user" | "org" | "people" | "deal" | "lead" | "project" | "stage", false)
-        | ("enum", false) => (integer(), &[]),
+        (
+            "int" | "user" | "org" | "people" | "deal" | "lead" | "project" | "stage" | "enum",
+            false,
+        ) => (integer(), &[]),
         ("set", false) => {
             (json!({"type": ["null", "array"], "items": {"type": ["null", "integer"]}}), &[])
         }
@@ -233,7 +235,8 @@ fn describe(mut schema: Value, title: &str, definition: &Definition) -> Value {
         description.push_str("; options: ");
         description.push_str(&shown.join(", "));
         if options.len() > OPTIONS_SHOWN {
-            description.push_str(&format!(", and {} more", options.len() - OPTIONS_SHOWN));
+            let more = options.len() - OPTIONS_SHOWN;
+            description = format!("{description}, and {more} more");
         }
     }
     if let Value::Object(object) = &mut schema {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// What a user configured, checked.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Scheme and host requests go to, without a trailing slash.
     pub origin: String,

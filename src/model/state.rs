@@ -111,13 +111,12 @@ impl StreamState {
                 return Ok(Some(Self { listings: listings.collect(), ..Self::default() }));
             }
         }
-        let listings = match stored.listings {
-            Some(listings) => listings,
-            None => {
-                let progress = serde_json::from_value(json.clone())
-                    .map_err(|error| fail("state is corrupt").because(error))?;
-                BTreeMap::from([(ALL.to_owned(), progress)])
-            }
+        let listings = if let Some(listings) = stored.listings {
+            listings
+        } else {
+            let progress = serde_json::from_value(json.clone())
+                .map_err(|error| fail("state is corrupt").because(error))?;
+            BTreeMap::from([(ALL.to_owned(), progress)])
         };
         Ok(Some(Self {
             listings,

@@ -14,8 +14,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// What the vocabulary must not know: clocks, waiting, the network, files.
-const NOT_IN_MODEL: &[&str] =
-    &["Instant", "SystemTime", "async ", ".await", "reqwest", "tokio", "arrow", "std::fs", "std::net"];
+const NOT_IN_MODEL: &[&str] = &[
+    "Instant",
+    "SystemTime",
+    "async ",
+    ".await",
+    "reqwest",
+    "tokio",
+    "arrow",
+    "std::fs",
+    "std::net",
+];
 
 /// Longest source file, in lines; a file that outgrows it has two subjects.
 const LINES_MAX: usize = 470;
@@ -45,7 +54,9 @@ fn rooms_used(text: &str) -> Vec<String> {
         let rest = &text[place + "crate::".len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => list.split('}').next().unwrap_or_default(),
-            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default(),
+            None => {
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+            }
         };
         for name in names.split(',') {
             rooms.push(name.trim().split("::").next().unwrap_or_default().to_owned());

@@ -8,8 +8,20 @@ use std::collections::BTreeMap;
 
 /// Every way of walking, and a list per parent of each kind.
 const STREAMS: &[&str] = &[
-    "deals", "persons", "products", "leads", "notes", "files", "projects", "mail_threads", "users",
-    "lead_fields", "deal_products", "phases", "product_followers", "note_comments",
+    "deals",
+    "persons",
+    "products",
+    "leads",
+    "notes",
+    "files",
+    "projects",
+    "mail_threads",
+    "users",
+    "lead_fields",
+    "deal_products",
+    "phases",
+    "product_followers",
+    "note_comments",
 ];
 
 fn tiny() -> Options {

@@ -42,7 +42,8 @@ fn any_row() -> impl Strategy<Value = Value> {
 }
 
 fn written(value: &Value, pretty: bool) -> String {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text =
+        if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     text.expect("a value is JSON")
 }
 

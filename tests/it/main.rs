@@ -6,3 +6,4 @@ mod laws;
 mod read;
 mod support;
 mod table;
+mod trouble;

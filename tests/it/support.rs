@@ -9,14 +9,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The connector's binary.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_source-pipedrive");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_source-pipedrive");
 
 /// A folder of its own for a test, removed at its end.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("run-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -24,13 +24,13 @@ impl Folder {
         Self(path)
     }
 
-    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content).expect("the test's folder can be written");
         path
     }
 
-    pub fn json(&self, name: &str, content: &Value) -> PathBuf {
+    pub(crate) fn json(&self, name: &str, content: &Value) -> PathBuf {
         self.file(name, &content.to_string())
     }
 }
@@ -43,17 +43,17 @@ impl Drop for Folder {
 }
 
 /// An account with these options on top of small pages, so that every walk has several.
-pub fn sandbox(options: Options) -> Sandbox {
+pub(crate) fn sandbox(options: Options) -> Sandbox {
     Sandbox::start(options).expect("a loopback port is free")
 }
 
 /// Small, in pages of 20 rows, without limits.
-pub fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options { scale: 0.05, page_max: Some(20), limits: false, ..Options::default() }
 }
 
 /// A configured catalog of these streams, all in one mode.
-pub fn catalog(streams: &[&str], mode: &str) -> Value {
+pub(crate) fn catalog(streams: &[&str], mode: &str) -> Value {
     let streams: Vec<_> = streams
         .iter()
         .map(|name| {
@@ -70,21 +70,21 @@ pub fn catalog(streams: &[&str], mode: &str) -> Value {
 }
 
 /// All stream names.
-pub fn all() -> Vec<&'static str> {
+pub(crate) fn all() -> Vec<&'static str> {
     Resource::all().map(|resource| resource.name).collect()
 }
 
 /// A run of `read`, prepared.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     folder: Folder,
-    pub config: Value,
-    pub catalog: Value,
-    pub state: Option<Value>,
+    pub(crate) config: Value,
+    pub(crate) catalog: Value,
+    pub(crate) state: Option<Value>,
 }
 
 impl Read {
-    pub fn of(sandbox: &Sandbox, streams: &[&str]) -> Self {
+    pub(crate) fn of(sandbox: &Sandbox, streams: &[&str]) -> Self {
         Self {
             folder: Folder::new(),
             config: sandbox.config(),
@@ -93,19 +93,19 @@ impl Read {
         }
     }
 
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.config[key] = value.into();
         self
     }
 
-    pub fn mode(mut self, mode: &str) -> Self {
+    pub(crate) fn mode(mut self, mode: &str) -> Self {
         for stream in self.catalog["streams"].as_array_mut().into_iter().flatten() {
             stream["sync_mode"] = mode.into();
         }
         self
     }
 
-    pub fn from(mut self, session: &Session) -> Self {
+    pub(crate) fn from(mut self, session: &Session) -> Self {
         self.state = Some(session.state());
         self
     }
@@ -122,12 +122,12 @@ impl Read {
         command
     }
 
-    pub fn run(&self) -> Session {
+    pub(crate) fn run(&self) -> Session {
         Session::of(&self.command().output().expect("the binary starts"))
     }
 
     /// Runs until the sandbox has hung a request, then kills the process.
-    pub fn killed_at_hang(&self, sandbox: &Sandbox) -> Session {
+    pub(crate) fn killed_at_hang(&self, sandbox: &Sandbox) -> Session {
         let mut child: Child = self.command().spawn().expect("the binary starts");
         // Its output is read meanwhile, or a full pipe would keep it from the request that hangs.
         let mut stdout = child.stdout.take().expect("stdout is a pipe");
@@ -147,15 +147,14 @@ impl Read {
 
 /// What a run said.
 #[derive(Debug)]
-pub struct Session {
-    pub code: Option<i32>,
-    pub lines: Vec<Value>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Session {
+    pub(crate) code: Option<i32>,
+    pub(crate) lines: Vec<Value>,
+    pub(crate) stderr: String,
 }
 
 impl Session {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let stdout = String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8");
         let lines = stdout.lines().map(|line| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in line {line:.200}"))
@@ -164,22 +163,21 @@ impl Session {
             code: output.status.code(),
             lines: lines.collect(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            stdout,
         }
     }
 
-    pub fn of_type<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Value> {
+    pub(crate) fn of_type<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Value> {
         self.lines.iter().filter(move |line| line["type"] == name)
     }
 
     /// Records of a stream, in order.
-    pub fn records(&self, stream: &str) -> Vec<&Value> {
+    pub(crate) fn records(&self, stream: &str) -> Vec<&Value> {
         let records = self.of_type("RECORD").map(|line| &line["record"]);
         records.filter(|record| record["stream"] == stream).map(|record| &record["data"]).collect()
     }
 
     /// The last state of every stream, as the platform hands it back.
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         let mut last: BTreeMap<String, Value> = BTreeMap::new();
         for line in self.of_type("STATE") {
             let name = line["state"]["stream"]["stream_descriptor"]["name"].to_string();
@@ -189,16 +187,18 @@ impl Session {
     }
 
     /// The last state of one stream.
-    pub fn state_of(&self, stream: &str) -> Value {
+    pub(crate) fn state_of(&self, stream: &str) -> Value {
         let states = self.state();
-        let found = states.as_array().into_iter().flatten().find(|state| {
-            state["stream"]["stream_descriptor"]["name"] == stream
-        });
+        let found = states
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|state| state["stream"]["stream_descriptor"]["name"] == stream);
         found.map(|state| state["stream"]["stream_state"].clone()).unwrap_or_default()
     }
 
     /// Statuses of a stream, in order.
-    pub fn statuses(&self, stream: &str) -> Vec<String> {
+    pub(crate) fn statuses(&self, stream: &str) -> Vec<String> {
         let statuses = self.of_type("TRACE").map(|line| &line["trace"]["stream_status"]);
         statuses
             .filter(|status| status["stream_descriptor"]["name"] == stream)
@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Messages of TRACE errors, with their stream.
-    pub fn errors(&self) -> Vec<String> {
+    pub(crate) fn errors(&self) -> Vec<String> {
         let errors = self.of_type("TRACE").map(|line| &line["trace"]["error"]);
         errors
             .filter(|error| !error.is_null())
@@ -223,19 +223,19 @@ impl Session {
     }
 
     /// Log messages.
-    pub fn logs(&self) -> Vec<&str> {
+    pub(crate) fn logs(&self) -> Vec<&str> {
         self.of_type("LOG").filter_map(|line| line["log"]["message"].as_str()).collect()
     }
 
     #[track_caller]
-    pub fn succeeded(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "errors {:#?}, stderr {}", self.errors(), self.stderr);
         self
     }
 }
 
 /// Identity of a record: the values of its key columns.
-pub fn key(resource: &Resource, record: &Value) -> String {
+pub(crate) fn key(resource: &Resource, record: &Value) -> String {
     let values = resource.key.iter().map(|column| match &record[*column] {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -245,7 +245,7 @@ pub fn key(resource: &Resource, record: &Value) -> String {
 
 /// Every row a complete read must deliver, by key: the sandbox's own rows, with the columns that
 /// lists per parent lack, and zoneless times as RFC 3339.
-pub fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
+pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
     let resource = Resource::named(stream).expect("the stream exists");
     let rows = sandbox.world(|world| world.truth(stream));
     let mut truth = BTreeMap::new();
@@ -256,11 +256,8 @@ pub fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
                 json[column] = owner.parse::<i64>().map_or(json!(owner), Value::from);
             }
             if let Some(column) = parent.digest {
-                let digest = source_pipedrive::model::Digest::of_parts(&[
-                    owner.as_bytes(),
-                    b"/",
-                    &row.json,
-                ]);
+                let digest =
+                    source_pipedrive::model::Digest::of_parts(&[owner.as_bytes(), b"/", &row.json]);
                 json[column] = digest.to_string().into();
             }
         }
@@ -280,7 +277,11 @@ pub fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
 
 /// Requires that these records are the truth: every row once, with its content.
 #[track_caller]
-pub fn assert_equals_truth(stream: &str, records: &[&Value], truth: &BTreeMap<String, Value>) {
+pub(crate) fn assert_equals_truth(
+    stream: &str,
+    records: &[&Value],
+    truth: &BTreeMap<String, Value>,
+) {
     let resource = Resource::named(stream).expect("the stream exists");
     let mut seen: BTreeMap<String, &Value> = BTreeMap::new();
     for record in records {
@@ -289,7 +290,10 @@ pub fn assert_equals_truth(stream: &str, records: &[&Value], truth: &BTreeMap<St
     }
     let lost: BTreeSet<_> = truth.keys().filter(|key| !seen.contains_key(*key)).collect();
     let invented: BTreeSet<_> = seen.keys().filter(|key| !truth.contains_key(*key)).collect();
-    assert!(lost.is_empty() && invented.is_empty(), "{stream}: lost {lost:?}, invented {invented:?}");
+    assert!(
+        lost.is_empty() && invented.is_empty(),
+        "{stream}: lost {lost:?}, invented {invented:?}"
+    );
     for (key, record) in seen {
         assert_eq!(record, &truth[&key], "{stream}: row {key} differs");
     }

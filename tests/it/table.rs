@@ -45,12 +45,17 @@ fn rows_are_consistent() {
         let columns: BTreeSet<_> = resource.columns.iter().map(|column| column.name).collect();
         assert_eq!(columns.len(), resource.columns.len(), "{name} has a column twice");
         if let Some(fields) = resource.fields {
-            let dictionary = Resource::named(fields).unwrap_or_else(|| panic!("{name}: no {fields}"));
+            let dictionary =
+                Resource::named(fields).unwrap_or_else(|| panic!("{name}: no {fields}"));
             assert!(dictionary.column("field_code").is_some(), "{fields} is no v2 dictionary");
             assert_ne!(resource.custom, Custom::None, "{name} has fields and no custom fields");
         }
         if let Some(parent) = &resource.parent {
-            assert!(Resource::named(parent.resource).is_some(), "{name}: no parent {}", parent.resource);
+            assert!(
+                Resource::named(parent.resource).is_some(),
+                "{name}: no parent {}",
+                parent.resource
+            );
         }
         let listings: BTreeSet<_> = resource.listings.iter().map(|listing| listing.name).collect();
         assert_eq!(listings.len(), resource.listings.len(), "{name} has a listing name twice");
@@ -62,7 +67,9 @@ fn what_is_asked_is_allowed() {
     for resource in Resource::all() {
         for listing in resource.listings {
             let sorts = match listing.changes {
-                Changes::Window => &["updated_since", "updated_until", "sort_by", "sort_direction"][..],
+                Changes::Window => {
+                    &["updated_since", "updated_until", "sort_by", "sort_direction"][..]
+                }
                 Changes::Since => &["updated_since", "sort_by", "sort_direction"],
                 Changes::SinceByKey => &["updated_since", "sort"],
                 Changes::NewestFirst => &["sort"],
@@ -146,7 +153,8 @@ fn schemas_hold_nothing_forbidden() {
 /// Out of support since August 2026 (API facts 2.0).
 #[test]
 fn retired_endpoints_are_not_used() {
-    let retired = ["deals", "persons", "organizations", "activities", "products", "pipelines", "stages"];
+    let retired =
+        ["deals", "persons", "organizations", "activities", "products", "pipelines", "stages"];
     for resource in Resource::all() {
         for listing in resource.listings {
             for name in retired {

@@ -88,7 +88,10 @@ pub fn configured(json: &Value) -> Result<Vec<Configured>> {
 
 /// Reads a state file: a list of STATE messages. Streams that are not configured are ignored, and
 /// so is a legacy object, which no version of this connector wrote.
-pub fn states(json: &Value, configured: &[Configured]) -> Result<BTreeMap<&'static str, StreamState>> {
+pub fn states(
+    json: &Value,
+    configured: &[Configured],
+) -> Result<BTreeMap<&'static str, StreamState>> {
     let corrupt = |message: &str| {
         Error::new(Kind::State, format!("{message}; clear the connection's state to start over"))
             .at("state")

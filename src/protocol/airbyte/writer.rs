@@ -1,7 +1,7 @@
 //! Protocol lines on an output: records, checkpoints, statuses, logs.
 
 use super::wire::Wire;
-use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time};
+use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, percent_encoded};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -16,6 +16,8 @@ const CHECKPOINT_SHARE: usize = 8;
 /// About how many bytes one remembered row takes in a checkpoint, and how many the rest.
 const REMEMBERED_BYTES: usize = 32;
 const CHECKPOINT_BYTES: usize = 400;
+/// Shortest secret that is masked: a shorter one is no secret, and would garble every message.
+const SECRET_BYTES_MIN: usize = 4;
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -57,10 +59,10 @@ impl<W: Write> Writer<W> {
         let mut masked = Vec::new();
         for secret in secrets {
             // As it is, as it stands in a URL, and as it stands inside JSON.
-            let url: String = secret.bytes().map(url_escaped).collect();
+            let url = percent_encoded(secret);
             let json = Value::from(*secret).to_string();
             for form in [(*secret).to_owned(), url, json.trim_matches('"').to_owned()] {
-                if !form.is_empty() && !masked.contains(&form) {
+                if form.len() >= SECRET_BYTES_MIN && !masked.contains(&form) {
                     masked.push(form);
                 }
             }
@@ -74,12 +76,12 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// CONNECTION_STATUS, succeeded.
+    /// `CONNECTION_STATUS`, succeeded.
     pub fn succeeded(&mut self, message: &str) -> Result<()> {
         self.status_of_connection("SUCCEEDED", message)
     }
 
-    /// CONNECTION_STATUS, failed.
+    /// `CONNECTION_STATUS`, failed.
     pub fn refused(&mut self, error: &Error) -> Result<()> {
         self.status_of_connection("FAILED", &sentence(error))
     }
@@ -178,13 +180,13 @@ impl<W: Write> Writer<W> {
             if changes.is_empty() {
                 self.buffer.extend_from_slice(suffix.as_bytes());
             } else {
-                let changed: Vec<_> = changes
+                let nulled: Vec<_> = changes
                     .drain(..)
                     .map(|change| {
                         json!({"field": change.field, "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"})
                     })
                     .collect();
-                let meta = json!({ "changes": changed });
+                let meta = json!({ "changes": nulled });
                 let tail = format!(",\"emitted_at\":{},\"meta\":{meta}}}}}\n", now.millis());
                 self.buffer.extend_from_slice(tail.as_bytes());
             }
@@ -205,8 +207,14 @@ impl<W: Write> Writer<W> {
     }
 
     /// The stream waits because Pipedrive limits the rate.
-    pub fn waiting(&mut self, resource: &'static Resource, pause: Duration, now: Time) -> Result<()> {
-        let until = now.millis().saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+    pub fn waiting(
+        &mut self,
+        resource: &'static Resource,
+        pause: Duration,
+        now: Time,
+    ) -> Result<()> {
+        let until =
+            now.millis().saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
         let reasons = json!([{"type": "RATE_LIMITED", "rate_limited": {"quota_reset": until}}]);
         self.begin(resource);
         self.status(resource, "RUNNING", Some(&reasons), now)?;
@@ -220,7 +228,12 @@ impl<W: Write> Writer<W> {
     }
 
     /// The stream was read to its end: its last STATE, then COMPLETE.
-    pub fn finished(&mut self, resource: &'static Resource, reached: StreamState, now: Time) -> Result<()> {
+    pub fn finished(
+        &mut self,
+        resource: &'static Resource,
+        reached: StreamState,
+        now: Time,
+    ) -> Result<()> {
         self.run(resource, now)?;
         if let Some(stream) = self.streams.get_mut(resource.name) {
             stream.pending = Some(reached);
@@ -248,7 +261,9 @@ impl<W: Write> Writer<W> {
     }
 
     fn begin(&mut self, resource: &'static Resource) -> bool {
-        self.streams.get_mut(resource.name).is_some_and(|s| !std::mem::replace(&mut s.running, true))
+        self.streams
+            .get_mut(resource.name)
+            .is_some_and(|s| !std::mem::replace(&mut s.running, true))
     }
 
     /// STATE, if there is one to write.
@@ -321,10 +336,15 @@ impl<W: Write> Writer<W> {
 /// Who must act, in Airbyte's words: the user, nobody (try again), or us.
 fn failure_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Usage | Kind::Config | Kind::Auth | Kind::Permission | Kind::State | Kind::Storage => {
-            "config_error"
+        Kind::Usage
+        | Kind::Config
+        | Kind::Auth
+        | Kind::Permission
+        | Kind::State
+        | Kind::Storage => "config_error",
+        Kind::Quota | Kind::Upstream | Kind::Network | Kind::Shape | Kind::Pipe => {
+            "transient_error"
         }
-        Kind::Quota | Kind::Upstream | Kind::Network | Kind::Shape | Kind::Pipe => "transient_error",
         Kind::Incomplete | Kind::Refused | Kind::Bug => "system_error",
     }
 }
@@ -339,11 +359,4 @@ fn sentence(error: &Error) -> String {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
 fn millis(now: Time) -> f64 {
     now.millis() as f64
-}
-
-fn url_escaped(byte: u8) -> String {
-    match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    }
 }
