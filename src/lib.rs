@@ -1,4 +1,65 @@
 //! Reads a whole Pipedrive account, completely and repeatedly.
+//!
+//! This page is the architecture document; the README tells how to use the program.
+//!
+//! # Rooms
+//!
+//! | room | holds | uses |
+//! | --- | --- | --- |
+//! | [`model`] | the vocabulary, pure: resources, records, pages, progress, state, schema, settings, errors | nothing |
+//! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client | `model` |
+//! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
+//! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
+//! | [`protocol`] | speaking JSON lines, over any `io::Write`; no clock, no network | `model` |
+//! | [`cli`] | commands, files, exit codes | all |
+//!
+//! `extract` and `protocol` never see each other: they exchange [`model::Event`], and only `cli`
+//! joins them. A test reads the sources and compares them with this table.
+//!
+//! # One row adds a resource
+//!
+//! [`model::Resource`] is a row of facts. The request, the catalog entry, the JSON Schema, the
+//! sandbox's endpoint and its data, and the table in the README are derived from it. How a list
+//! changes ([`model::Changes`]) belongs to each of its listings and not to the resource, because
+//! live and archived leads are one stream over two lists of different kinds.
+//!
+//! # One page of deals
+//!
+//! ```text
+//! HTTP body: Bytes               api::Client       budget, retry; one allocation
+//!   -> Page { records, next }    model::Page       one scan; records are slices of the body
+//!   -> Event::Batch              extract::Reader   rows to deliver, and the state they prove
+//!   -> RECORD lines, STATE       protocol::airbyte prefix + the record's own bytes + suffix
+//! ```
+//!
+//! Four hops, no cycle. Backward there are two signals only: the saved state at the start, and
+//! dropping the [`extract::Reader`] to stop.
+//!
+//! # What always holds
+//!
+//! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
+//!   included. Exceptions are two: dates and times that no loader takes (`0000-00-00`, empty text,
+//!   zoneless) are mended and reported, and `custom_fields: name` renames keys on request.
+//! - **Progress travels with the records that prove it.** A state is written after the rows it
+//!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
+//! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
+//!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
+//! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy
+//!   account and delivers no row twice.
+//! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
+//!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
+//! - **Nothing is silently empty.** What could not be read is named, and the run fails.
+//! - **Memory is bounded by pages**: one in the hands of each stream that is read, a few in the
+//!   channel, and at most 10,000 remembered keys a listing.
+//! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
+//!   `failure_type` are three exhaustive matches over it.
+//!
+//! # What is deliberately absent
+//!
+//! No trait for sources or sinks, since there is one of each and `cli` joins them; no Cargo
+//! features; no counters from `include_fields`, which move without `update_time` and would be stale
+//! after the next incremental read; no v1 endpoints of the core entities, which went out of support.
+
 pub mod api;
 pub mod cli;
 pub mod extract;
