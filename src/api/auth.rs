@@ -199,7 +199,10 @@ impl OAuth {
     }
 
     async fn granted(&self, client: &Client, refresh_token: &SecretString) -> Result<Granted> {
-        let form = format!("grant_type=refresh_token&refresh_token={}", percent_encoded(refresh_token.expose_secret()));
+        let form = format!(
+            "grant_type=refresh_token&refresh_token={}",
+            percent_encoded(refresh_token.expose_secret())
+        );
         let mut attempt = 0;
         loop {
             let call = client

@@ -92,14 +92,20 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
             fail(Kind::Refused, "Pipedrive redirects, which could leak the token: refused")
         }
         401 if seen.refreshable => Verdict::Refresh,
-        401 => fail(Kind::Auth, "Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API"),
+        401 => fail(
+            Kind::Auth,
+            "Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API",
+        ),
         402 => fail(Kind::Config, "the company's account is not open, see its billing settings"),
         // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
         403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
         }
-        403 => fail(Kind::Permission, "the token's user may not read this; deselect it or use an admin's token"),
+        403 => fail(
+            Kind::Permission,
+            "the token's user may not read this; deselect it or use an admin's token",
+        ),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
         429 => again(window(seen).max(pace.pause(seen.limited)), true),
@@ -199,7 +205,10 @@ mod tests {
 
     #[test]
     fn what_stays_wrong_is_not_tried_again() {
-        check(&seen(401), "Auth: Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API (HTTP 401)");
+        check(
+            &seen(401),
+            "Auth: Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API (HTTP 401)",
+        );
         check(&Seen { refreshable: true, ..seen(401) }, "refresh");
         check(&seen(404), "Refused: Pipedrive refused the request (HTTP 404)");
         check(

@@ -33,9 +33,13 @@ impl Reader {
             let task = Task::new(Arc::clone(client), run, job, out.clone());
             let turns = Arc::clone(&turns);
             tasks.spawn(async move {
-                // The semaphore is fair and never closed, so jobs start in the plan's order.
-                let _turn = turns.acquire().await;
-                task.run().await;
+                // The semaphore is fair, so jobs start in the plan's order. It is closed when the
+                // run is over for all.
+                if let Ok(_turn) = turns.acquire().await
+                    && task.run().await
+                {
+                    turns.close();
+                }
             });
         }
         Self { events, tasks }

@@ -66,15 +66,21 @@ impl Task {
         }
     }
 
-    /// Reads to the end, and says how it ended.
-    pub(super) async fn run(mut self) {
+    /// Reads to the end, and says how it ended. `true` when that ends the run for all.
+    pub(super) async fn run(mut self) -> bool {
         let resource = self.resource;
         self.tell(Event::Started { resource }).await;
-        let event = match self.read().await {
-            Ok(()) => Event::Finished { resource, reached: self.state.clone() },
-            Err(error) => Event::Failed { resource, error },
-        };
-        self.tell(event).await;
+        match self.read().await {
+            Ok(()) => {
+                self.tell(Event::Finished { resource, reached: self.state.clone() }).await;
+                false
+            }
+            Err(error) => {
+                let stops = error.kind().stops_the_run();
+                self.tell(Event::Failed { resource, error }).await;
+                stops
+            }
+        }
     }
 
     async fn read(&mut self) -> Result<()> {

@@ -133,3 +133,70 @@ fn plain(value: &str) -> String {
     };
     text.into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn definitions() -> Vec<Definition> {
+        let field = |name: &str, code: char, ty: &str, options: serde_json::Value| {
+            let code: String = std::iter::repeat_n(code, 40).collect();
+            let definition = json!({"field_name": name, "field_code": code, "field_type": ty,
+                "options": options, "is_custom_field": true});
+            serde_json::from_value(definition).expect("it is a definition")
+        };
+        let options = json!([{"id": 1, "label": "gold"}, {"id": 2, "label": "say \"hi\""}]);
+        vec![
+            field("Deal Tier", 'b', "enum", options.clone()),
+            field("deal   tier!", 'a', "varchar", json!(null)),
+            field("Tags", 'c', "set", options),
+            field("Wert", 'd', "monetary", json!(null)),
+            field("★", 'e', "text", json!(null)),
+            field("Title", 'f', "text", json!(null)),
+        ]
+    }
+
+    #[track_caller]
+    fn check(resource: &str, json: &str, expected: &str) {
+        let resource = Resource::named(resource).expect("it exists");
+        let fill = |text: &str| {
+            ['a', 'b', 'c', 'd', 'e', 'f'].iter().fold(text.to_owned(), |text, code| {
+                text.replace(&format!("#{code}"), &code.to_string().repeat(40))
+            })
+        };
+        let names = Names::of(resource, &definitions());
+        let mut reversed = definitions();
+        reversed.reverse();
+        assert_eq!(Names::of(resource, &reversed).fields.len(), names.fields.len());
+        let named = names.apply(&fill(json)).expect("it is an object");
+        assert_eq!(String::from_utf8_lossy(&named), fill(expected));
+        let again = Names::of(resource, &reversed).apply(&fill(json)).expect("it is an object");
+        assert_eq!(again, named, "the order of definitions does not matter");
+    }
+
+    #[test]
+    fn keys_are_readable_and_unique() {
+        check(
+            "deals",
+            r##"{"id":1,"custom_fields":{"#b":1,"#a":"x","#c":[1,2,9],"#e":1.50,"#f":null}}"##,
+            r##"{"id":1,"custom_fields":{"deal_tier_bbbbbbbb":1,"deal_tier_bbbbbbbb_label":"gold","deal_tier":"x","tags":[1,2,9],"tags_labels":["gold","say \"hi\"",null],"#e":1.50,"title":null}}"##,
+        );
+    }
+
+    #[test]
+    fn flat_fields_keep_their_companions_and_spare_the_columns() {
+        check(
+            "leads",
+            r##"{"title":"t","#b":"2","#c":"1,2","#d":5,"#d_currency":"EUR","#f":"x"}"##,
+            r##"{"title":"t","deal_tier_bbbbbbbb":"2","deal_tier_bbbbbbbb_label":"say \"hi\"","tags":"1,2","tags_labels":["gold","say \"hi\""],"wert":5,"wert_currency":"EUR","title_ffffffff":"x"}"##,
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_keeps_its_hash() {
+        let unknown = "9".repeat(40);
+        let json = format!(r#"{{"custom_fields":{{"{unknown}":1}}}}"#);
+        check("deals", &json, &json);
+    }
+}

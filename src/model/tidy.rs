@@ -120,3 +120,55 @@ impl Form {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str, nulled: &[&str]) {
+        let notes = Resource::named("notes").expect("there are notes");
+        let schema = json!({"properties": {"custom_fields": {"type": "object", "properties": {
+            "due": {"type": ["null", "string"], "format": "date"},
+            "range": {"properties": {"value": {"format": "date"}, "note": {"type": "string"}}},
+        }}}});
+        let mut changes = Vec::new();
+        let mended = Tidy::of(notes, &schema).mend(json, &mut changes).expect("it is an object");
+        assert_eq!(String::from_utf8_lossy(&mended), expected);
+        let fields: Vec<_> = changes.iter().map(|change| change.field.as_str()).collect();
+        assert_eq!(fields, nulled);
+    }
+
+    #[test]
+    fn times_become_what_loaders_take() {
+        check(
+            r#"{"id":1,"add_time":"2026-02-01 08:00:00","update_time":"2026-02-01T10:00:00+02:00"}"#,
+            r#"{"id":1,"add_time":"2026-02-01T08:00:00Z","update_time":"2026-02-01T08:00:00Z"}"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_becomes_null_and_is_named() {
+        check(
+            r#"{"add_time":"","update_time":"0000-00-00 00:00:00","content":"","user_id":1.50}"#,
+            r#"{"add_time":null,"update_time":null,"content":"","user_id":1.50}"#,
+            &["add_time", "update_time"],
+        );
+        check(
+            r#"{"custom_fields":{"due":"","range":{"value":"0000-00-00","note":""},"text":""}}"#,
+            r#"{"custom_fields":{"due":null,"range":{"value":null,"note":""},"text":""}}"#,
+            &["custom_fields.due", "custom_fields.range.value"],
+        );
+    }
+
+    #[test]
+    fn words_pass_as_they_came() {
+        check(
+            r#"{"add_time":"soon","k\"ey":"\u00e9"}"#,
+            r#"{"add_time":"soon","k\"ey":"\u00e9"}"#,
+            &[],
+        );
+    }
+}

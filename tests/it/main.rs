@@ -5,6 +5,7 @@ mod house;
 mod kill;
 mod laws;
 mod read;
+mod session;
 mod support;
 mod table;
 mod trouble;

@@ -48,6 +48,31 @@ fn every_stream_equals_the_account() {
     assert_whole(&sandbox, &session, &all());
 }
 
+/// With the faults that pass, each once, and every list per parent.
+#[test]
+fn an_account_of_scale_1_is_read_through_every_fault() {
+    let faults = PASSING.iter().enumerate();
+    let faults = faults.map(|(place, trouble)| Fault::at(*trouble, 5 + 7 * place as u64));
+    let sandbox = sandbox(Options { scale: 1.0, faults: faults.collect(), ..small_pages(500) });
+    let session = Read::of(&sandbox, &all()).with("concurrency", 8).run().succeeded();
+    assert_whole(&sandbox, &session, &all());
+}
+
+#[test]
+fn an_account_of_scale_10_is_read_through_every_fault() {
+    let faults = PASSING.iter().enumerate();
+    let faults = faults.map(|(place, trouble)| Fault::at(*trouble, 5 + 11 * place as u64));
+    let sandbox = sandbox(Options { scale: 10.0, faults: faults.collect(), ..small_pages(500) });
+    let streams = Resource::all().filter(|resource| !resource.on_request);
+    let streams: Vec<_> = streams.map(|resource| resource.name).collect();
+    let session = Read::of(&sandbox, &streams).run().succeeded();
+    assert_whole(&sandbox, &session, &streams);
+}
+
+fn small_pages(rows: usize) -> Options {
+    Options { page_max: Some(rows), ..small() }
+}
+
 #[test]
 fn a_full_refresh_equals_the_account() {
     let sandbox = sandbox(small());

@@ -26,50 +26,90 @@ fn unusable_files_are_named() {
     let cut = file("cut.json", r#"{"api_token":"#);
     let list = file("list.json", "[]");
     let empty = file("empty.json", r#"{"streams":[]}"#);
-    let odd = file("odd.json", r#"{"streams":[{"stream":{"name":"deals"},"sync_mode":"INVALID"}]}"#);
+    let odd =
+        file("odd.json", r#"{"streams":[{"stream":{"name":"deals"},"sync_mode":"INVALID"}]}"#);
     let ghost = file(
         "ghost.json",
         r#"{"streams":[{"stream":{"name":"__AIRBYTE__stream_that_does_not_exist"},"sync_mode":"full_refresh"}]}"#,
     );
-    let deals = file("deals.json", r#"{"streams":[{"stream":{"name":"deals"},"sync_mode":"incremental"}]}"#);
+    let deals = file(
+        "deals.json",
+        r#"{"streams":[{"stream":{"name":"deals"},"sync_mode":"incremental"}]}"#,
+    );
     let twice = file(
         "twice.json",
         r#"{"streams":[{"stream":{"name":"deals"},"sync_mode":"incremental"},{"stream":{"name":"deals"},"sync_mode":"incremental"}]}"#,
     );
-    let torn = file("torn.json", r#"[{"type":"STREAM","stream":{"stream_descriptor":{"name":"deals"},"stream_state":{"version":1,"listings":{"live":{"since":"soon"}}}}}]"#);
-    let newer = file("newer.json", r#"[{"type":"STREAM","stream":{"stream_descriptor":{"name":"deals"},"stream_state":{"version":2}}}]"#);
+    let torn = file(
+        "torn.json",
+        r#"[{"type":"STREAM","stream":{"stream_descriptor":{"name":"deals"},"stream_state":{"version":1,"listings":{"live":{"since":"soon"}}}}}]"#,
+    );
+    let newer = file(
+        "newer.json",
+        r#"[{"type":"STREAM","stream":{"stream_descriptor":{"name":"deals"},"stream_state":{"version":2}}}]"#,
+    );
     let words = file("words.json", r#"{"deals":1}"#);
-    check(&["check", "--config", "/no/such/file"],
-        "run: config_error: file cannot be read (No such file or directory (os error 2)): --config /no/such/file");
-    check(&["discover", "--config", &cut],
-        &format!("run: config_error: file is not JSON (EOF while parsing a value at line 1 column 13): --config {cut}"));
-    check(&["discover", "--config", &list],
-        "run: config_error: configuration is not a JSON object: configuration");
-    check(&["read", "--config", &good, "--catalog", "/no/such/file"],
-        "run: config_error: file cannot be read (No such file or directory (os error 2)): --catalog /no/such/file");
-    check(&["read", "--config", &good, "--catalog", &list],
-        "run: config_error: is not a configured catalog: catalog");
-    check(&["read", "--config", &good, "--catalog", &empty],
-        "run: config_error: selects no stream: catalog");
-    check(&["read", "--config", &good, "--catalog", &odd],
-        "run: config_error: sync_mode must be \"full_refresh\" or \"incremental\": catalog, stream \"deals\"");
-    check(&["read", "--config", &good, "--catalog", &ghost],
-        "run: config_error: there is no such stream; run discover and refresh the catalog: catalog, stream \"__AIRBYTE__stream_that_does_not_exist\"");
-    check(&["read", "--config", &good, "--catalog", &twice],
-        "run: config_error: is selected twice: catalog, stream \"deals\"");
-    check(&["read", "--config", &good, "--catalog", &deals, "--state", &torn],
-        "run: config_error: state is corrupt; clear the state of this stream to read it from the beginning: stream deals");
-    check(&["read", "--config", &good, "--catalog", &deals, "--state", &newer],
-        "run: config_error: state is of version 2, this program reads up to 1: upgrade it; clear the state of this stream to read it from the beginning: stream deals");
-    check(&["read", "--config", &good, "--catalog", &deals, "--state", &words],
-        "run: config_error: is not a list of state messages; clear the connection's state to start over: state");
-    check(&["read"],
-        "run: config_error: the following required arguments were not provided: --config <FILE> --catalog <FILE>");
+    check(
+        &["check", "--config", "/no/such/file"],
+        "run: config_error: file cannot be read (No such file or directory (os error 2)): --config /no/such/file",
+    );
+    check(
+        &["discover", "--config", &cut],
+        &format!(
+            "run: config_error: file is not JSON (EOF while parsing a value at line 1 column 13): --config {cut}"
+        ),
+    );
+    check(
+        &["discover", "--config", &list],
+        "run: config_error: configuration is not a JSON object: configuration",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", "/no/such/file"],
+        "run: config_error: file cannot be read (No such file or directory (os error 2)): --catalog /no/such/file",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &list],
+        "run: config_error: is not a configured catalog: catalog",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &empty],
+        "run: config_error: selects no stream: catalog",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &odd],
+        "run: config_error: sync_mode must be \"full_refresh\" or \"incremental\": catalog, stream \"deals\"",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &ghost],
+        "run: config_error: there is no such stream; run discover and refresh the catalog: catalog, stream \"__AIRBYTE__stream_that_does_not_exist\"",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &twice],
+        "run: config_error: is selected twice: catalog, stream \"deals\"",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &deals, "--state", &torn],
+        "run: config_error: state is corrupt; clear the state of this stream to read it from the beginning: stream deals",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &deals, "--state", &newer],
+        "run: config_error: state is of version 2, this program reads up to 1: upgrade it; clear the state of this stream to read it from the beginning: stream deals",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &deals, "--state", &words],
+        "run: config_error: is not a list of state messages; clear the connection's state to start over: state",
+    );
+    check(
+        &["read"],
+        "run: config_error: the following required arguments were not provided: --config <FILE> --catalog <FILE>",
+    );
 }
 
 #[test]
 fn standalone_commands_use_the_documented_codes() {
-    for arguments in [&["sandbox", "--fault", "nonsense"][..], &["sandbox", "--scale", "0"], &["dance"], &[]] {
+    for arguments in
+        [&["sandbox", "--fault", "nonsense"][..], &["sandbox", "--scale", "0"], &["dance"], &[]]
+    {
         let output = Command::new(BINARY).args(arguments).output().expect("the binary starts");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(!output.stderr.is_empty());
@@ -96,7 +136,10 @@ fn connection(config: &Value) -> String {
 fn check_tells_whose_account_it_is() {
     let admin = sandbox(small());
     let said = connection(&admin.config());
-    assert!(said.starts_with("SUCCEEDED: company \"Sandbox Ltd\" (sandbox, id 900), user "), "{said}");
+    assert!(
+        said.starts_with("SUCCEEDED: company \"Sandbox Ltd\" (sandbox, id 900), user "),
+        "{said}"
+    );
     assert!(said.ends_with("(id 1, admin)"), "{said}");
 
     let other = sandbox(Options { admin: false, ..small() });
@@ -114,10 +157,7 @@ fn check_tells_whose_account_it_is() {
     revoked["credentials"]["api_token"] = "5ecre7".repeat(6).into();
     let said = connection(&revoked);
     assert!(said.starts_with("FAILED: Pipedrive does not accept the token"), "{said}");
-    assert_eq!(
-        connection(&json!({"api_token": 5})),
-        "FAILED: must be text: api_token"
-    );
+    assert_eq!(connection(&json!({"api_token": 5})), "FAILED: must be text: api_token");
     let mut stale = admin.oauth_config();
     stale["credentials"]["refresh_token"] = "stale-refresh-token".into();
     let said = connection(&stale);
@@ -159,7 +199,8 @@ fn what_may_not_be_read_is_reported_and_stops_nothing() {
     for stream in ["roles", "webhooks", "deal_installments"] {
         assert_eq!(session.statuses(stream).last().map(String::as_str), Some("INCOMPLETE"));
         let errors = session.errors();
-        let said = errors.iter().any(|error| error.starts_with(&format!("{stream}: config_error: ")));
+        let said =
+            errors.iter().any(|error| error.starts_with(&format!("{stream}: config_error: ")));
         assert!(said, "{errors:?}");
     }
     let last = session.errors().pop().expect("there were errors");
@@ -199,7 +240,10 @@ fn an_empty_budget_loses_nothing() {
     ] {
         assert_eq!(session.code, Some(1));
         let errors = session.errors();
-        assert!(errors.iter().any(|e| e.contains(said) && e.contains("transient_error")), "{errors:?}");
+        assert!(
+            errors.iter().any(|e| e.contains(said) && e.contains("transient_error")),
+            "{errors:?}"
+        );
         let healthy = sandbox(small());
         let rest = Read::of(&healthy, streams).from(session).run().succeeded();
         for stream in streams {
@@ -221,7 +265,10 @@ fn a_reader_that_goes_away_is_no_error() {
     let config = folder.json("config.json", &sandbox.config());
     let catalog = folder.json("catalog.json", &crate::support::catalog(&["deals"], "incremental"));
     let mut child = Command::new(BINARY)
-        .args(["read", "--config"]).arg(config).arg("--catalog").arg(catalog)
+        .args(["read", "--config"])
+        .arg(config)
+        .arg("--catalog")
+        .arg(catalog)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -255,7 +302,8 @@ fn a_state_of_another_connector_is_taken_over() {
 fn a_start_date_leaves_older_rows_out() {
     let sandbox = sandbox(small());
     let streams = &["deals", "persons", "products", "leads", "notes", "files"];
-    let session = Read::of(&sandbox, streams).with("start_date", "2026-06-01T00:00:00Z").run().succeeded();
+    let session =
+        Read::of(&sandbox, streams).with("start_date", "2026-06-01T00:00:00Z").run().succeeded();
     for stream in streams {
         let mut expected = truth(&sandbox, stream);
         expected.retain(|_, row| row["update_time"].as_str().is_some_and(|t| t >= "2026-06-01"));

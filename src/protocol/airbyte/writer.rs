@@ -51,6 +51,8 @@ struct Stream {
     bytes: usize,
     checked: Option<Time>,
     pending: Option<StreamState>,
+    /// The last state written.
+    last: Option<StreamState>,
 }
 
 impl<W: Write> Writer<W> {
@@ -157,6 +159,7 @@ impl<W: Write> Writer<W> {
             bytes: 0,
             checked: Some(now),
             pending: None,
+            last: None,
         };
         self.streams.insert(resource.name, stream);
         self.status(resource, "STARTED", None, now)?;
@@ -274,16 +277,21 @@ impl<W: Write> Writer<W> {
         let Some(state) = stream.pending.take() else {
             return Ok(());
         };
+        if stream.records == 0 && stream.last.as_ref() == Some(&state) {
+            return Ok(());
+        }
         #[expect(clippy::cast_precision_loss, reason = "a count below 2^53, written as 5.0")]
         let records = stream.records as f64;
         (stream.records, stream.bytes, stream.checked) = (0, 0, Some(now));
+        let json = state.to_json();
+        stream.last = Some(state);
         self.message(&json!({
             "type": "STATE",
             "state": {
                 "type": "STREAM",
                 "stream": {
                     "stream_descriptor": {"name": resource.name},
-                    "stream_state": state.to_json(),
+                    "stream_state": json,
                 },
                 "sourceStats": {"recordCount": records},
             },
