@@ -6,6 +6,8 @@ use super::walk::{Guard, after, tail};
 use crate::model::{Changes, Error, Kind, Next, Record, Result, Time, Walk};
 use std::collections::HashSet;
 
+/// How long Pipedrive lists a deleted deal (API facts 2.5).
+const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 /// How often a second that fills a page is started anew because rows moved in it.
 const RESTARTS_MAX: usize = 10;
 
@@ -13,6 +15,14 @@ impl Task {
     /// Walks by cursor from the watermark to the run's bound.
     pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
         let since = self.since(ask);
+        let resumed = self.progress(ask).update_time.is_some();
+        let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
+        if ask.listing.split.is_some() && resumed && since < purged {
+            self.warn(format!(
+                "the last run was more than 30 days ago: rows deleted before {purged} are purged and not reported"
+            ))
+            .await;
+        }
         let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
         let mut guard = Guard::default();
         loop {

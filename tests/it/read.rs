@@ -473,3 +473,41 @@ fn surprises_are_passed_on() {
         assert_eq!(session.records("deals").len(), truth(&sandbox, "deals").len());
     }
 }
+
+/// A full page that does not say what is next might be the last one, or the API might have slipped.
+#[test]
+fn a_full_page_without_paging_is_asked_for_again() {
+    let faults = vec![Fault::on(Trouble::NoPaging, "/api/v2/persons", 2, 1)];
+    let sandbox = sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
+    let session = Read::of(&sandbox, &["persons"]).run().succeeded();
+    assert_whole(&sandbox, &session, &["persons"]);
+    // Where it stays so, it is the end.
+    let faults = vec![Fault::on(Trouble::NoPaging, "/api/v2/persons", 2, u32::MAX)];
+    let odd = self::sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
+    let session = Read::of(&odd, &["persons"]).run().succeeded();
+    assert_eq!(session.records("persons").len(), 500);
+}
+
+/// A cursor that is not accepted any more: the list is read again from the start.
+#[test]
+fn a_stale_cursor_restarts_its_list() {
+    let capped = sandbox(small());
+    let first = Read::of(&capped, &["persons"]).with("max_tokens", 35).run();
+    assert_eq!(first.code, Some(1));
+    assert!(first.state_of("persons")["walk"]["cursor"].is_string());
+    let faults = vec![Fault::on(Trouble::BadCursor, "cursor", 1, 1)];
+    let healthy = sandbox(Options { faults, ..small() });
+    let second = Read::of(&healthy, &["persons"]).from(&first).run().succeeded();
+    let rows = latest("persons", &[&first, &second]);
+    assert_equals_truth("persons", &rows, &truth(&healthy, "persons"));
+    assert!(second.logs().iter().any(|log| log.contains("no longer accepts the cursor")));
+}
+
+#[test]
+fn a_long_pause_is_told() {
+    let sandbox = sandbox(small());
+    let first = Read::of(&sandbox, &["deals"]).run().succeeded();
+    sandbox.world(|world| world.advance(40 * 86_400));
+    let second = Read::of(&sandbox, &["deals"]).from(&first).run().succeeded();
+    assert!(second.logs().iter().any(|log| log.contains("more than 30 days ago")));
+}
