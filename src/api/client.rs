@@ -343,3 +343,44 @@ fn http_date(text: &str) -> Option<Time> {
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(Time::from_seconds(i64::try_from(since.as_secs()).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn packed(body: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(body).expect("a vector takes everything");
+        encoder.finish().expect("a vector takes everything")
+    }
+
+    #[track_caller]
+    fn check(packed: &[u8], expected: &str) {
+        let shown = match unpack(packed) {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            Err(error) => format!("{:?}: {error}", error.kind()),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn packed_bodies_come_whole_or_not_at_all() {
+        let whole = packed(br#"{"success":true}"#);
+        check(&whole, r#"{"success":true}"#);
+        check(&whole[..whole.len() - 3], "Network: answer is damaged");
+        check(b"<html>", "Network: answer is damaged");
+        // A size in the trailer that lies changes nothing but the first allocation.
+        let mut liar = whole;
+        let end = liar.len();
+        liar[end - 4..].copy_from_slice(&u32::MAX.to_le_bytes());
+        check(&liar, "Network: answer is damaged");
+    }
+
+    #[test]
+    fn a_small_body_that_unpacks_to_a_flood_is_refused() {
+        let flood = packed(&vec![b' '; BODY_BYTES_MAX + 1]);
+        assert!(flood.len() < BODY_BYTES_MAX / 100);
+        check(&flood, "Shape: answer is larger than 64 MiB");
+    }
+}
