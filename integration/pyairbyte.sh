@@ -31,7 +31,12 @@ export AIRBYTE_OFFLINE_MODE=1 DO_NOT_TRACK=1 NO_LIVE_PROGRESS=1 TMPDIR=$work
 echo; echo "== lines"
 mkdir "$work/lines"
 sandbox "$work/lines.json" --seed 11 --scale "$scale"
-"$python" "$here/pyairbyte/lines.py" "$source_pipedrive" "$work/lines.json" "$work/lines"
+# The same seed has the same custom fields, so one catalog serves all three.
+sandbox "$work/rough.json" --seed 11 --scale 0.1 --fault 429@20x2 --fault 500@60x2 \
+    --fault truncate@90 --fault reset@110 --fault 503@130
+sandbox "$work/broken.json" --seed 11 --scale 0.1 --fault '500@v1/filesx*'
+"$python" "$here/pyairbyte/lines.py" "$source_pipedrive" "$work/lines.json" "$work/rough.json" \
+    "$work/broken.json" "$work/lines"
 
 echo; echo "== PyAirbyte"
 sandbox "$work/sync.json" --seed 7 --scale "$scale"
