@@ -107,6 +107,7 @@ class Suite:
         for name, stream in idle.streams.items():
             if name in own:
                 expect(not stream.keys, "read again, idle: repeats nothing", (name, stream.keys))
+        self.parted(mixed, first)
 
         account = Account(self.config)
         keys = {name: stream.key for name, stream in first.streams.items()}
@@ -158,14 +159,27 @@ class Suite:
             self.faults.expect(later, "full refresh: emitted_at rises", name)
         return two
 
+    def parted(self, catalog, first):
+        """Killed while nobody edits, a read goes on with exactly the rows no state covers."""
+        for percent in (20, 50, 80):
+            cut = beginning(first, catalog, percent)
+            rest = self.read(f"the rest after {percent} %", catalog, cut.states()).complete()
+            for name, stream in first.streams.items():
+                wanted = stream.keys - cut.streams[name].covered
+                held = rest.streams[name].keys
+                self.faults.expect(
+                    held == wanted,
+                    "the rest: is what no state covers",
+                    (percent, name, f"{len(wanted - held)} missing, {len(held - wanted)} repeated"),
+                )
+
     def resumed(self, catalog, first, now):
         """Killed at any line, a read goes on from the last states it wrote and loses nothing.
 
         The first read was before the edits, so going on must also bring what changed since.
         """
-        lines = first.command.lines
         for percent in (10, 35, 60, 85):
-            cut = lints.Read(Part(first.command, lines[: len(lines) * percent // 100]), catalog)
+            cut = beginning(first, catalog, percent)
             rest = self.read(f"read on from {percent} %", catalog, cut.states()).complete()
             # A row that changed its list behind a walk is the next run's to find.
             more = self.read(f"read on from {percent} %, and again", catalog, rest.states()).complete()
@@ -282,6 +296,12 @@ class Part:
 
     def __init__(self, command, lines):
         self.lines, self.expect = lines, command.expect
+
+
+def beginning(read, catalog, percent):
+    """The read as it would have been, had it been killed there."""
+    lines = read.command.lines
+    return lints.Read(Part(read.command, lines[: len(lines) * percent // 100]), catalog)
 
 
 def configured(streams, mode):

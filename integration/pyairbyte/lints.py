@@ -156,7 +156,10 @@ def catalog(command):
 
 
 class Read:
-    """A read, stream by stream: the order of its messages, its records, its last states."""
+    """A read, stream by stream: the order of its messages, its records, its last states.
+
+    Of a stream, `keys` are all that came and `covered` those that came before its last state.
+    """
 
     def __init__(self, command, configured):
         self.command, self.expect = command, command.expect
@@ -198,8 +201,8 @@ class Stream:
         self.validator = validator(description["json_schema"])
         self.expect = lambda holds, rule, detail="": expect(holds, rule, (self.name, detail))
         self.kinds, self.keys, self.cursors, self.emitted = [], set(), [], []
-        self.reasons = []
-        self.state, self.uncovered = None, 0
+        self.covered, self.reasons = set(), []
+        self.state, self.uncovered, self.loose = None, 0, []
 
     def take(self, kind, payload):
         self.expect("COMPLETE" not in self.kinds, "nothing comes after COMPLETE", kind)
@@ -217,6 +220,8 @@ class Stream:
             if self.state and self.uncovered:
                 self.expect(held != self.state["stream"]["stream_state"], "states differ after records")
             self.state, self.uncovered = payload, 0
+            self.covered.update(self.loose)
+            self.loose.clear()
 
     def record(self, record):
         data = record["data"]
@@ -231,6 +236,7 @@ class Stream:
         self.expect(scalar, "primary keys are there and scalar", key)
         self.expect(str(key) not in self.keys, "primary keys are unique in a run", key)
         self.keys.add(str(key))
+        self.loose.append(str(key))
         if self.cursor and data.get(self.cursor):
             self.cursors.append(instant(data[self.cursor]))
 
