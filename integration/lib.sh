@@ -43,6 +43,7 @@ build() {
 sandbox() {
     local config=$1 log=$1.log tries
     shift
+    : >"$config"
     "$source_pipedrive" sandbox "$@" >"$config" 2>"$log" &
     children+=("$!")
     # The configuration is one line, printed once the port is open.

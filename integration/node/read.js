@@ -88,7 +88,8 @@ function plainCursor(path) {
   return async () => {
     const rows = [];
     for (let cursor = ""; cursor !== null; ) {
-      const page = await plain(`${path}${path.includes("?") ? "&" : "?"}limit=500${cursor && `&cursor=${cursor}`}`);
+      const glue = path.includes("?") ? "&" : "?";
+      const page = await plain(`${path}${glue}limit=500${cursor && `&cursor=${cursor}`}`);
       rows.push(...page.data);
       cursor = page.additional_data?.next_cursor ?? null;
     }
@@ -119,7 +120,8 @@ for (const [name, read, readPlain] of checks) {
   const same =
     theirs.length > 0 && JSON.stringify(canonical(theirs)) === JSON.stringify(canonical(ours));
   differences += same ? 0 : 1;
-  const counts = `${String(theirs.length).padStart(8)}${String(at.pages).padStart(7)}${String(ours.length).padStart(8)}`;
+  const [client, pages, direct] = [theirs.length, at.pages, ours.length].map(String);
+  const counts = client.padStart(8) + pages.padStart(7) + direct.padStart(8);
   console.log(`${name.padEnd(18)}${counts}  ${same ? "yes" : "NO"}`);
 }
 if (differences > 0) {

@@ -201,7 +201,9 @@ class Account:
             goal
             for kind in GOALS
             for active in ("true", "false")
-            for goal in self.whole(f"/api/v1/goals/find?type.name={kind}&is_active={active}")["goals"]
+            for goal in self.whole(f"/api/v1/goals/find?type.name={kind}&is_active={active}")[
+                "goals"
+            ]
         ]
         for stream, parent, path, paging, column in CHILDREN:
             rows[stream] = [
@@ -266,7 +268,10 @@ def edit(account, truth):
     change("deals", "/api/v2/deals", next(deals), is_archived=True)
     gone = next(deals)
     delete("/api/v2/deals", gone)
-    expected += [("deals", str(gone), "is_deleted", True), ("deals", str(gone), "status", "deleted")]
+    expected += [
+        ("deals", str(gone), "is_deleted", True),
+        ("deals", str(gone), "status", "deleted"),
+    ]
     archived = ids("deals", lambda deal: deal.get("is_archived") and deal["status"] == "open")
     change("deals", "/api/v2/deals", next(archived), is_archived=False)
 

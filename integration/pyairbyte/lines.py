@@ -10,6 +10,7 @@ message models and the rules of Airbyte's standard tests.
 import copy
 import datetime
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -81,12 +82,19 @@ class Suite:
         self.settings(streams)
         self.faulty(streams)
         self.trouble(streams)
-        self.closed_pipe(streams)
+        self.odd_states(streams)
+        self.abrupt_ends(streams)
 
     def check(self):
-        status = self.run("check", "check", "--config", self.config_file).succeeded().of("CONNECTION_STATUS")
+        status = (
+            self.run("check", "check", "--config", self.config_file)
+            .succeeded()
+            .of("CONNECTION_STATUS")
+        )
         self.faults.expect(
-            [answer["status"] for answer in status] == ["SUCCEEDED"], "check: SUCCEEDED once", status
+            [answer["status"] for answer in status] == ["SUCCEEDED"],
+            "check: SUCCEEDED once",
+            status,
         )
 
     def reads(self, streams):
@@ -114,12 +122,26 @@ class Suite:
         edit(account, account.truth(keys))
         time.sleep(SECONDS_BEFORE_A_RUN)
         # The platform drops the state of a finished full refresh before the next sync.
-        states = [state for state in first.states() if state["stream"]["stream_descriptor"]["name"] in own]
+        states = [
+            state for state in first.states() if state["stream"]["stream_descriptor"]["name"] in own
+        ]
         second = self.read("read again, edited", mixed, states).complete()
         for name in own:
-            early = [c for c in second.streams[name].cursors if c < max(first.streams[name].cursors) - OVERLAP]
+            early = [
+                c
+                for c in second.streams[name].cursors
+                if c < max(first.streams[name].cursors) - OVERLAP
+            ]
             expect(not early, "read again, edited: cursors go on", (name, early[:3]))
-        for name in ("deals", "persons", "notes", "leads", "organizations", "products", "activities"):
+        for name in (
+            "deals",
+            "persons",
+            "notes",
+            "leads",
+            "organizations",
+            "products",
+            "activities",
+        ):
             expect(second.streams[name].keys, "read again, edited: edits arrive", name)
 
         self.future(streams, first)
@@ -131,20 +153,29 @@ class Suite:
         named = [s for s in streams if "incremental" in s["supported_sync_modes"]]
         catalog = configured(named, lambda s: "incremental")
         wanted = {stream["name"] for stream in named}
-        built = [s for s in copy.deepcopy(first.states()) if s["stream"]["stream_descriptor"]["name"] in wanted]
+        built = [
+            s
+            for s in copy.deepcopy(first.states())
+            if s["stream"]["stream_descriptor"]["name"] in wanted
+        ]
         for state in built:
             postpone(state["stream"]["stream_state"])
         bare = [
             {
                 "type": "STREAM",
-                "stream": {"stream_descriptor": {"name": name}, "stream_state": {"update_time": FUTURE}},
+                "stream": {
+                    "stream_descriptor": {"name": name},
+                    "stream_state": {"update_time": FUTURE},
+                },
             }
             for name in sorted(wanted)
         ]
         for name, state in (("future state", built), ("future state, bare", bare)):
             read = self.read(name, catalog, state).complete()
             for stream in read.streams.values():
-                self.faults.expect(not stream.keys, f"{name}: yields nothing", (stream.name, len(stream.keys)))
+                self.faults.expect(
+                    not stream.keys, f"{name}: yields nothing", (stream.name, len(stream.keys))
+                )
 
     def full(self, streams):
         """Twice in full: the second holds the first, later, and no state stops it."""
@@ -154,7 +185,9 @@ class Suite:
         for name, stream in one.streams.items():
             again = two.streams[name]
             missing = stream.keys - again.keys
-            self.faults.expect(not missing, "full refresh: the second holds the first", (name, list(missing)[:3]))
+            self.faults.expect(
+                not missing, "full refresh: the second holds the first", (name, list(missing)[:3])
+            )
             later = not stream.emitted or min(again.emitted) >= max(stream.emitted)
             self.faults.expect(later, "full refresh: emitted_at rises", name)
         return two
@@ -182,39 +215,61 @@ class Suite:
             cut = beginning(first, catalog, percent)
             rest = self.read(f"read on from {percent} %", catalog, cut.states()).complete()
             # A row that changed its list behind a walk is the next run's to find.
-            more = self.read(f"read on from {percent} %, and again", catalog, rest.states()).complete()
+            more = self.read(
+                f"read on from {percent} %, and again", catalog, rest.states()
+            ).complete()
             for name, stream in now.streams.items():
                 held = [read.streams[name].keys for read in (cut, rest, more)]
                 missing = stream.keys.difference(*held)
-                self.faults.expect(not missing, "read on: nothing is lost", (percent, name, list(missing)[:3]))
+                self.faults.expect(
+                    not missing, "read on: nothing is lost", (percent, name, list(missing)[:3])
+                )
 
     def settings(self, streams):
         """Other configurations, with the catalogs they discover."""
         named = self.file("names.json", self.config | {"custom_fields": "name"})
-        theirs = lints.catalog(self.run("discover, field names", "discover", "--config", named).succeeded())
+        theirs = lints.catalog(
+            self.run("discover, field names", "discover", "--config", named).succeeded()
+        )
         catalog = configured(theirs, lambda s: "full_refresh")
         self.read("read, field names", catalog, config=named).complete()
 
         oauth = self.file("oauth.json", self.config | {"credentials": OAUTH})
-        status = self.run("check, oauth", "check", "--config", oauth).succeeded().of("CONNECTION_STATUS")
-        self.faults.expect(status and status[0]["status"] == "SUCCEEDED", "check, oauth: succeeds", status)
+        status = (
+            self.run("check, oauth", "check", "--config", oauth).succeeded().of("CONNECTION_STATUS")
+        )
+        self.faults.expect(
+            status and status[0]["status"] == "SUCCEEDED", "check, oauth: succeeds", status
+        )
         some = [stream for stream in streams if stream["name"] in ("deals", "users")]
-        self.read("read, oauth", configured(some, lambda s: "full_refresh"), config=oauth).complete()
+        self.read(
+            "read, oauth", configured(some, lambda s: "full_refresh"), config=oauth
+        ).complete()
 
         start = "2026-06-01T00:00:00Z"
         late = self.file("start.json", self.config | {"start_date": start})
         own = [s for s in streams if s["name"] in ("deals", "persons", "notes", "leads", "files")]
-        read = self.read("read, start date", configured(own, lambda s: "incremental"), config=late).complete()
+        read = self.read(
+            "read, start date", configured(own, lambda s: "incremental"), config=late
+        ).complete()
         for stream in read.streams.values():
             early = [cursor for cursor in stream.cursors if cursor < lints.instant(start)]
-            self.faults.expect(stream.cursors and not early, "start date: nothing is older", (stream.name, early[:3]))
+            self.faults.expect(
+                stream.cursors and not early,
+                "start date: nothing is older",
+                (stream.name, early[:3]),
+            )
 
     def faulty(self, streams):
         catalog = configured(streams, lambda s: "full_refresh")
         rough = json.loads(self.rough.read_text()) | {"backoff_millis": 1}
-        read = self.read("read, passing faults", catalog, config=self.file("rough.json", rough)).complete()
+        read = self.read(
+            "read, passing faults", catalog, config=self.file("rough.json", rough)
+        ).complete()
         waits = [status for stream in read.streams.values() for status in stream.reasons]
-        self.faults.expect("RATE_LIMITED" in waits, "passing faults: RUNNING says RATE_LIMITED", waits)
+        self.faults.expect(
+            "RATE_LIMITED" in waits, "passing faults: RUNNING says RATE_LIMITED", waits
+        )
 
         # The others go on; the one that fails says so, and so does the whole.
         broken = json.loads(self.broken.read_text()) | {"backoff_millis": 1}
@@ -247,15 +302,25 @@ class Suite:
             command = self.run(f"check, {name}", "check", "--config", config)
             status = command.of("CONNECTION_STATUS")
             failed = [answer["status"] for answer in status] == ["FAILED"]
-            expect(failed and status[0].get("message"), f"check, {name}: FAILED with a reason", status)
+            expect(
+                failed and status[0].get("message"), f"check, {name}: FAILED with a reason", status
+            )
             expect(command.exit == 0, f"check, {name}: exits with 0", command.exit)
         self.run("discover, bad token", "discover", "--config", bad).failed("config_error")
-        self.run("read, bad token", "read", "--config", bad, "--catalog", catalog).failed("config_error")
-        self.run("read, nobody there", "read", "--config", away, "--catalog", catalog).failed("transient_error")
+        self.run("read, bad token", "read", "--config", bad, "--catalog", catalog).failed(
+            "config_error"
+        )
+        self.run("read, nobody there", "read", "--config", away, "--catalog", catalog).failed(
+            "transient_error"
+        )
 
         stranger = "__AIRBYTE__stream_that_does_not_exist"
         unknown = {
-            "stream": {"name": stranger, "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh"]},
+            "stream": {
+                "name": stranger,
+                "json_schema": {"type": "object"},
+                "supported_sync_modes": ["full_refresh"],
+            },
             "sync_mode": "INVALID",
             "destination_sync_mode": "INVALID",
         }
@@ -263,9 +328,39 @@ class Suite:
         broken = self.file("broken.json", '{"credentials": ')
         own = ("--config", self.config_file)
         for name, arguments in (
-            ("unknown stream", ["read", *own, "--catalog", self.file("x1", {"streams": [unknown]})]),
-            ("unknown stream, valid mode", ["read", *own, "--catalog", self.file("x2", {"streams": [unknown | {"sync_mode": "full_refresh"}]})]),
-            ("invalid mode", ["read", *own, "--catalog", self.file("x3", {"streams": [{"stream": streams[0], "sync_mode": "INVALID", "destination_sync_mode": "append"}]})]),
+            (
+                "unknown stream",
+                ["read", *own, "--catalog", self.file("x1", {"streams": [unknown]})],
+            ),
+            (
+                "unknown stream, valid mode",
+                [
+                    "read",
+                    *own,
+                    "--catalog",
+                    self.file("x2", {"streams": [unknown | {"sync_mode": "full_refresh"}]}),
+                ],
+            ),
+            (
+                "invalid mode",
+                [
+                    "read",
+                    *own,
+                    "--catalog",
+                    self.file(
+                        "x3",
+                        {
+                            "streams": [
+                                {
+                                    "stream": streams[0],
+                                    "sync_mode": "INVALID",
+                                    "destination_sync_mode": "append",
+                                }
+                            ]
+                        },
+                    ),
+                ],
+            ),
             ("missing config", ["read", "--config", missing, "--catalog", catalog]),
             ("missing config, check", ["check", "--config", missing]),
             ("missing catalog", ["read", *own, "--catalog", missing]),
@@ -278,17 +373,64 @@ class Suite:
         ):
             self.run(name, *arguments).failed("config_error")
 
-    def closed_pipe(self, streams):
-        """A reader that leaves is a quiet end."""
-        catalog = self.file("pipe.catalog", configured(streams, lambda s: "full_refresh"))
-        arguments = [self.binary, "read", "--config", self.config_file, "--catalog", catalog]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        process.stdout.readline()
-        process.stdout.close()
-        trouble = process.stderr.read()
-        code = process.wait(60)
-        self.faults.expect(code == 0 and not trouble, "closed pipe: ends quietly", (code, trouble[-500:]))
-        print(f"{'closed pipe':<34}{code:>5}")
+    def odd_states(self, streams):
+        """What platforms hand in when there is no state to speak of."""
+        some = [stream for stream in streams if stream["name"] in ("users", "notes")]
+        catalog = configured(some, lambda s: "incremental")
+        descriptor = {"name": "notes", "namespace": None}
+        gone = {"stream_descriptor": {"name": "no_longer_selected"}, "stream_state": {"since": 1}}
+        for name, state in (
+            ("empty file", ""),
+            ("null", "null"),
+            ("legacy nothing", "{}"),
+            ("no states", "[]"),
+            (
+                "reset stream",
+                [
+                    {
+                        "type": "STREAM",
+                        "stream": {"stream_descriptor": descriptor, "stream_state": None},
+                    }
+                ],
+            ),
+            (
+                "stream of old",
+                [{"type": "STREAM", "stream": gone, "data": None, "destinationStats": None}],
+            ),
+            # A key twice, as PyAirbyte writes it.
+            ("key twice", '[{"type": "STREAM", "global_": null, "stream": null, "global_": null}]'),
+        ):
+            read = self.read(f"state, {name}", catalog, state).complete()
+            for stream in read.streams.values():
+                self.faults.expect(stream.keys, f"state, {name}: reads from the start", stream.name)
+
+    def abrupt_ends(self, streams):
+        """A reader that leaves is a quiet end, and so is SIGTERM in the middle of a line."""
+        catalog = self.file("abrupt.catalog", configured(streams, lambda s: "full_refresh"))
+        arguments = [
+            self.binary,
+            "read",
+            "--debug",
+            "--config",
+            self.config_file,
+            "--catalog",
+            catalog,
+        ]
+        for name, end, wanted in (
+            ("closed pipe", lambda process: process.stdout.close(), 0),
+            # What the system reports of a process that does not catch it.
+            ("SIGTERM", subprocess.Popen.terminate, -signal.SIGTERM),
+        ):
+            # Nobody reads past the first line, so it is still at work when its end comes.
+            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdout.readline()
+            end(process)
+            trouble = process.stderr.read()
+            code = process.wait(60)
+            process.stdout.close()
+            quiet = code == wanted and not trouble
+            self.faults.expect(quiet, f"{name}: ends quietly", (code, trouble[-500:]))
+            print(f"{name:<34}{code:>5}")
 
 
 class Part:

@@ -83,12 +83,18 @@ def spec(command):
     expect(root.get("type") == "object", "the root is an object")
     expect(root.get("title"), "the root has a title")
     for place, schema in schemas(root):
-        expect(not FORBIDDEN & set(schema), "no forbidden keyword", (place, FORBIDDEN & set(schema)))
+        expect(
+            not FORBIDDEN & set(schema), "no forbidden keyword", (place, FORBIDDEN & set(schema))
+        )
         expect(schema.get("additionalProperties", True) is True, "takes more properties", place)
         expect("type" in schema, "every property has a type", place)
         if schema.get("type") == "object":
             expect(schema.get("properties") or schema.get("oneOf"), "no empty objects", place)
-        orders = [inner["order"] for inner in (schema.get("properties") or {}).values() if "order" in inner]
+        orders = [
+            inner["order"]
+            for inner in (schema.get("properties") or {}).values()
+            if "order" in inner
+        ]
         expect(len(orders) == len(set(orders)), "orders are unique", (place, orders))
         values = schema.get("enum", [])
         expect(len(values) == len(set(map(str, values))), "enum values are distinct", place)
@@ -115,7 +121,11 @@ def one_of(expect, place, schema):
         constants.append((name, tag["const"]))
         expect(not {"default", "enum"} & set(tag), "a const stands alone", place)
         expect(name in option.get("required", []), "the const is required", place)
-    expect(len({name for name, _ in constants}) == 1, "options share the const's name", (place, constants))
+    expect(
+        len({name for name, _ in constants}) == 1,
+        "options share the const's name",
+        (place, constants),
+    )
     expect(len(set(constants)) == len(options), "consts are unique", (place, constants))
 
 
@@ -142,13 +152,19 @@ def catalog(command):
         for path in stream["source_defined_primary_key"]:
             key = properties.get(path[0], {})
             expect(len(path) == 1 and key, "primary keys are columns", (name, path))
-            expect(not {"object", "array"} & set(key.get("type", [])), "primary keys are scalar", (name, path))
+            expect(
+                not {"object", "array"} & set(key.get("type", [])),
+                "primary keys are scalar",
+                (name, path),
+            )
         expect(stream["source_defined_primary_key"], "every stream has a primary key", name)
         for path in [stream["default_cursor_field"]] if stream.get("default_cursor_field") else []:
             expect(path[0] in properties, "the cursor is a column", (name, path))
         for place, inner in schemas(schema, name):
             expect(not {"$ref", "allOf", "not"} & set(inner), "no forbidden keyword", place)
-            expect(inner.get("additionalProperties", True) is not False, "takes more properties", place)
+            expect(
+                inner.get("additionalProperties", True) is not False, "takes more properties", place
+            )
             types = inner.get("type", [])
             types = {types} if isinstance(types, str) else set(types)
             expect(types and types <= TYPES, "types are known", (place, types))
@@ -218,7 +234,9 @@ class Stream:
             counted = payload["sourceStats"]["recordCount"]
             self.expect(counted == self.uncovered, "recordCount counts", (counted, self.uncovered))
             if self.state and self.uncovered:
-                self.expect(held != self.state["stream"]["stream_state"], "states differ after records")
+                self.expect(
+                    held != self.state["stream"]["stream_state"], "states differ after records"
+                )
             self.state, self.uncovered = payload, 0
             self.covered.update(self.loose)
             self.loose.clear()
@@ -227,10 +245,16 @@ class Stream:
         data = record["data"]
         self.uncovered += 1
         self.emitted.append(record["emitted_at"])
-        self.expect(type(record["emitted_at"]) is int, "emitted_at is an integer", record["emitted_at"])
+        self.expect(
+            type(record["emitted_at"]) is int, "emitted_at is an integer", record["emitted_at"]
+        )
         for error in self.validator.iter_errors(data):
             self.expect(False, "records are of their schema", (error.json_path, error.message))
-        self.expect(set(data) <= self.properties, "records hold no undeclared key", set(data) - self.properties)
+        self.expect(
+            set(data) <= self.properties,
+            "records hold no undeclared key",
+            set(data) - self.properties,
+        )
         key = tuple(data.get(column) for column in self.key)
         scalar = all(type(part) in (int, str) for part in key)
         self.expect(scalar, "primary keys are there and scalar", key)
@@ -249,7 +273,9 @@ class Stream:
         )
         self.expect(self.kinds[:1] == ["STARTED"], "STARTED comes first", self.kinds[:3])
         self.expect("STATE" in self.kinds, "has a STATE")
-        self.expect(self.kinds[-2:] == ["STATE", "COMPLETE"], "ends in STATE, COMPLETE", self.kinds[-3:])
+        self.expect(
+            self.kinds[-2:] == ["STATE", "COMPLETE"], "ends in STATE, COMPLETE", self.kinds[-3:]
+        )
         self.expect(self.uncovered == 0, "states cover all records", self.uncovered)
         self.expect(self.emitted == sorted(self.emitted), "emitted_at never falls")
 

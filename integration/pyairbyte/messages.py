@@ -91,7 +91,9 @@ class Command:
             payload = PAYLOADS.get(line["type"])
             self.expect(set(line) == {"type", payload}, "exactly the payload of its type", place)
             self.expect(line["type"] in legal, "message types legal here", place)
-            self.expect(not unknown(message), "no key the models do not know", (unknown(message), place))
+            self.expect(
+                not unknown(message), "no key the models do not know", (unknown(message), place)
+            )
             if line["type"] == "STATE":
                 counted = re.search(rb'"recordCount":\d+\.0[,}]', raw)
                 self.expect(counted, "recordCount has a decimal point", place)
@@ -133,7 +135,9 @@ def not_json(constant):
 def unrepeated(pairs):
     keys = [key for key, _ in pairs]
     if len(keys) != len(set(keys)):
-        raise ValueError(f"a key stands twice: {sorted(key for key in keys if keys.count(key) > 1)}")
+        raise ValueError(
+            f"a key stands twice: {sorted(key for key in keys if keys.count(key) > 1)}"
+        )
     return dict(pairs)
 
 

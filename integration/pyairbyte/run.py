@@ -80,7 +80,9 @@ def read(source, cache_file, keys, since=None):
     with duckdb.connect(str(cache_file), read_only=True) as database:
         for stream, columns in keys.items():
             names = ", ".join(f'"{column.lower()}"' for column in columns)
-            rows = database.sql(f'select _airbyte_extracted_at, {names} from main."{stream}"').fetchall()
+            rows = database.sql(
+                f'select _airbyte_extracted_at, {names} from main."{stream}"'
+            ).fetchall()
             run.keys[stream] = ["|".join(map(str, key)) for _, *key in rows]
             run.sent[stream] = {
                 "|".join(map(str, key)) for when, *key in rows if since is None or when > since
@@ -140,7 +142,9 @@ def differing(where, truth, found):
             faults.append(f"{where}: {len(set(found))} rows instead of {len(truth)}")
     elif truth != set(found):
         missing, extra = sorted(truth - set(found)), sorted(set(found) - truth)
-        faults.append(f"{where}: {len(missing)} missing {missing[:5]}, {len(extra)} extra {extra[:5]}")
+        faults.append(
+            f"{where}: {len(missing)} missing {missing[:5]}, {len(extra)} extra {extra[:5]}"
+        )
     return faults
 
 
