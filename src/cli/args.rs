@@ -16,7 +16,11 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Airbyte: print what can be configured.
-    Spec,
+    Spec {
+        /// Accepted for compatibility with other connectors.
+        #[arg(long, hide = true)]
+        debug: bool,
+    },
     /// Airbyte: check the configuration against the account.
     Check(Source),
     /// Airbyte: print the catalog of streams, with this account's custom fields.

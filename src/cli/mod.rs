@@ -52,7 +52,7 @@ fn code(failed: bool, code: u8) -> ExitCode {
 
 fn run(args: Args) -> Result<ExitCode> {
     match args.command {
-        Command::Spec => airbyte::spec(),
+        Command::Spec { debug: _ } => airbyte::spec(),
         Command::Check(source) => airbyte::check(&source),
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),

@@ -86,8 +86,9 @@ pub fn configured(json: &Value) -> Result<Vec<Configured>> {
     Ok(streams)
 }
 
-/// Reads a state file: a list of STATE messages. Streams that are not configured are ignored, and
-/// so is a legacy object, which no version of this connector wrote.
+/// Reads a state file: a list of STATE messages. Streams that are not configured are ignored. An
+/// empty object, which old platforms pass, is no state; any other object is refused, for no version
+/// of this connector wrote one.
 pub fn states(
     json: &Value,
     configured: &[Configured],
