@@ -169,11 +169,11 @@ pub(super) async fn dictionaries(
     Ok(found)
 }
 
-/// A runtime for a command. Two threads: the machine's work is parsing, and the main thread
-/// writes.
+/// A runtime for a command. One worker reads and parses while the main thread writes: a second
+/// one would cost switches and memory, and the network is slower than either.
 pub(super) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Error::new(Kind::Bug, "cannot start the runtime").because(error))

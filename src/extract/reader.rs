@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 /// Events that wait for the consumer: with one page each in the hands of the streams that are
 /// read side by side, this bounds memory.
-const EVENTS_IN_FLIGHT_MAX: usize = 4;
+const EVENTS_IN_FLIGHT_MAX: usize = 2;
 
 /// A run in progress. Dropping it ends the run.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use super::record::Record;
 use super::resource::{Custom, Paging, Type};
 use super::time::Time;
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -43,8 +44,12 @@ pub(super) struct Rows<'l> {
     base: usize,
     read: Vec<Row>,
     surprises: Vec<Surprise>,
-    /// The column of the i-th key of the previous row: rows of a page look alike.
-    order: Vec<Option<u8>>,
+    /// Name and place of the column that the i-th key of the previous row was: rows of a page
+    /// look alike.
+    order: Vec<(&'static str, Option<u8>)>,
+    /// Finds an empty text, and a zero date, inside custom fields.
+    empty: Finder<'static>,
+    zero: Finder<'static>,
     /// Whether the bounds of rows are told from their keys.
     streaming: bool,
     /// Set when they cannot be.
@@ -69,6 +74,8 @@ impl<'l> Rows<'l> {
             read: Vec::new(),
             surprises: Vec::new(),
             order: Vec::new(),
+            empty: Finder::new(b":\"\""),
+            zero: Finder::new(b"0000-00-00"),
             streaming: true,
             lost: false,
         }
@@ -143,19 +150,19 @@ impl<'l> Rows<'l> {
 
     /// The column of the `nth` key of a row, guessed from the row before.
     fn column(&mut self, nth: usize, name: &str) -> Option<u8> {
-        if let Some(&Some(guess)) = self.order.get(nth)
-            && self.layout.columns[usize::from(guess)].name == name
+        if let Some((guess, place)) = self.order.get(nth)
+            && *guess == name
         {
-            return Some(guess);
+            return *place;
         }
-        let columns = self.layout.columns.iter().take(COLUMNS_MAX);
-        let found = columns.into_iter().position(|column| column.name == name);
-        let found = found.and_then(|place| u8::try_from(place).ok());
+        let mut columns = self.layout.columns.iter().take(COLUMNS_MAX);
+        let found = columns.position(|column| column.name == name);
+        let place = found.and_then(|place| u8::try_from(place).ok());
         if self.order.len() <= nth {
-            self.order.resize(nth + 1, None);
+            self.order.resize(nth + 1, ("", None));
         }
-        self.order[nth] = found;
-        found
+        self.order[nth] = (found.map_or("", |place| self.layout.columns[place].name), place);
+        place
     }
 
     fn unknown(&mut self, name: &str, value: &str, row: &mut Row) {
@@ -175,8 +182,8 @@ impl<'l> Rows<'l> {
         }
         // Custom fields may hold dates; whether they do is decided where the schema is known.
         row.odd |= matches!(column.ty, Type::Object([]))
-            && (memchr::memmem::find(value.as_bytes(), b":\"\"").is_some()
-                || memchr::memmem::find(value.as_bytes(), b"0000-00-00").is_some());
+            && (self.empty.find(value.as_bytes()).is_some()
+                || self.zero.find(value.as_bytes()).is_some());
     }
 
     fn scalar(&mut self, place: u8, value: &Scalar<'_>, row: &mut Row) {
