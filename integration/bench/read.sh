@@ -12,7 +12,7 @@ bare="${CARGO_TARGET_DIR:-target}/bare"
 for features in '' tuned; do
     cargo build --release --manifest-path integration/bench/bare/Cargo.toml \
         --features "$features" --target-dir "$bare"
-    cp "$bare/bare" "$bare/bare${features:+-$features}"
+    cp "$bare/release/bare" "$bare/bare${features:+-$features}"
 done
 cargo bench --bench splice --no-run
 python3 integration/bench/read.py "$release/source-pipedrive" "$bare/bare" "$@"
