@@ -9,10 +9,6 @@ cd "$(dirname "$0")/../.."
 cargo build --release --bin source-pipedrive
 release="${CARGO_TARGET_DIR:-target}/release"
 bare="${CARGO_TARGET_DIR:-target}/bare"
-for features in '' tuned; do
-    cargo build --release --manifest-path integration/bench/bare/Cargo.toml \
-        --features "$features" --target-dir "$bare"
-    cp "$bare/release/bare" "$bare/bare${features:+-$features}"
-done
+cargo build --release --manifest-path integration/bench/bare/Cargo.toml --target-dir "$bare"
 cargo bench --bench splice --no-run
-python3 integration/bench/read.py "$release/source-pipedrive" "$bare/bare" "$@"
+python3 integration/bench/read.py "$release/source-pipedrive" "$bare/release/bare" "$@"

@@ -5,17 +5,19 @@ use super::budget::{Admit, Budget, Limits, Spending};
 use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
 use crate::model::{Error, Kind, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
+use flate2::{Decompress, FlushDecompress, Status};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER,
 };
 use secrecy::SecretString;
-use std::io::Read as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Largest answer that is taken, unpacked: 500 rows of 128 KiB.
 const BODY_BYTES_MAX: usize = 64 << 20;
+/// Largest window of a gzip stream (RFC 1952).
+const GZIP_WINDOW_BITS: u8 = 15;
 /// How often an answer that is odd but possible is asked for again.
 const DOUBTS_MAX: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -289,21 +291,32 @@ enum Sent {
     Lost(Error),
 }
 
-/// Unpacks a gzip body in one piece. A damaged one is a [`Kind::Network`] error: it is asked for
-/// again.
+/// Unpacks a gzip body in one piece: straight into place, without a window in between. A damaged
+/// one is a [`Kind::Network`] error: it is asked for again.
 fn unpack(packed: &[u8]) -> Result<Bytes> {
+    let damaged = || Error::new(Kind::Network, "answer is damaged");
     // The last four bytes of a gzip member tell its size, modulo 4 GiB: a hint, never trusted.
     let hint = packed.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
     let mut body = Vec::with_capacity(hint.min(BODY_BYTES_MAX) + 1);
-    let most = BODY_BYTES_MAX as u64 + 1;
-    flate2::read::MultiGzDecoder::new(packed)
-        .take(most)
-        .read_to_end(&mut body)
-        .map_err(|error| Error::new(Kind::Network, "answer is damaged").because(error))?;
-    if body.len() > BODY_BYTES_MAX {
-        return Err(too_large());
+    let mut rest = packed;
+    let mut gzip = Decompress::new_gzip(GZIP_WINDOW_BITS);
+    loop {
+        let (read, held) = (gzip.total_in(), body.len());
+        let status = gzip
+            .decompress_vec(rest, &mut body, FlushDecompress::Finish)
+            .map_err(|error| damaged().because(error))?;
+        let read = usize::try_from(gzip.total_in() - read).unwrap_or(0);
+        rest = rest.get(read..).unwrap_or_default();
+        match status {
+            _ if body.len() > BODY_BYTES_MAX => return Err(too_large()),
+            Status::StreamEnd if rest.is_empty() => return Ok(body.into()),
+            // A body may be several gzip members, one after the other.
+            Status::StreamEnd => gzip = Decompress::new_gzip(GZIP_WINDOW_BITS),
+            _ if body.len() == body.capacity() => body.reserve(body.len()),
+            _ if read == 0 && body.len() == held => return Err(damaged()),
+            _ => {}
+        }
     }
-    Ok(body.into())
 }
 
 fn too_large() -> Error {
