@@ -1,6 +1,6 @@
 //! Who we are to Pipedrive: a personal token, or OAuth with access tokens that run out.
 
-use super::client::Client;
+use super::client::{Client, is_html};
 use super::retry::{ATTEMPTS_MAX, Seen, Verdict, verdict};
 use crate::model::{Credentials, Error, Kind, Result, Settings, percent_encoded};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -15,6 +15,9 @@ const TOKEN_URL: &str = "https://oauth.pipedrive.com/oauth/token";
 const RENEW_AFTER: f64 = 0.9;
 /// Life of an access token whose answer does not tell (API facts 1.3).
 const LIFE_SECONDS: u64 = 3_600;
+/// Bounds of what an answer may claim: neither a refresh for every request nor one never.
+const LIFE_SECONDS_MIN: u64 = 60;
+const LIFE_SECONDS_MAX: u64 = 86_400;
 
 #[derive(Debug)]
 pub(super) enum Auth {
@@ -184,7 +187,8 @@ impl OAuth {
                 .at("company_domain"));
             }
         };
-        let life = granted.expires_in.unwrap_or(LIFE_SECONDS);
+        let life =
+            granted.expires_in.unwrap_or(LIFE_SECONDS).clamp(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX);
         let renew_in = Duration::from_secs(life).mul_f64(RENEW_AFTER);
         grant.access = Some(Access {
             token: granted.access_token,
@@ -214,11 +218,21 @@ impl OAuth {
             let pause = match call.send().await {
                 Ok(response) => {
                     let status = response.status().as_u16();
-                    let body = response.bytes().await.unwrap_or_default();
-                    let seen =
-                        Seen { status, body: &body, attempt, limited: attempt, ..Seen::default() };
+                    let html = is_html(response.headers());
+                    let body = client.body(response).await.unwrap_or_default();
+                    let seen = Seen {
+                        status,
+                        html,
+                        body: &body,
+                        attempt,
+                        limited: attempt,
+                        ..Seen::default()
+                    };
                     match verdict(&seen, client.pace()) {
-                        Verdict::Accept => return granted(&body),
+                        Verdict::Accept => match granted(&body) {
+                            Err(_) if attempt < ATTEMPTS_MAX => client.pace().pause(attempt),
+                            outcome => return outcome,
+                        },
                         Verdict::Retry { pause, .. } => pause,
                         Verdict::Fail(error) if matches!(status, 400 | 401) => {
                             return Err(Error::new(

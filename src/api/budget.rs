@@ -100,8 +100,9 @@ impl Budget {
             ));
         }
         if let (Some(remaining), Some(limit)) = (self.daily_remaining, self.daily_limit) {
-            let reserve = limit * u64::from(self.reserve_percent) / 100;
-            if self.reserve_percent > 0 && remaining < reserve + self.under_way + cost {
+            let reserve = limit.saturating_mul(u64::from(self.reserve_percent)) / 100;
+            if self.reserve_percent > 0 && remaining < reserve.saturating_add(self.under_way + cost)
+            {
                 return Admit::Spent(format!(
                     "{remaining} of the company's {limit} tokens are left today, and reserve_percent \
                      {} keeps {reserve} for others; run again tomorrow",
@@ -143,7 +144,9 @@ impl Budget {
         // Answers overtake each other, so the lowest figure is the newest, until the day ends and
         // the budget is full again.
         self.daily_remaining = match (self.daily_remaining, limits.daily_remaining) {
-            (Some(known), Some(said)) if said <= known + self.daily_limit.unwrap_or(0) / 4 => {
+            (Some(known), Some(said))
+                if said <= known.saturating_add(self.daily_limit.unwrap_or(0) / 4) =>
+            {
                 Some(known.min(said))
             }
             (known, said) => said.or(known),

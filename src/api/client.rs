@@ -1,4 +1,4 @@
-//! The only user of the HTTP library: admit, send, verdict.
+//! Requests to the API: admit, send, verdict.
 
 use super::auth::Auth;
 use super::budget::{Admit, Budget, Limits, Spending};
@@ -10,6 +10,7 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER,
 };
 use secrecy::SecretString;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,6 +21,10 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 const GZIP_WINDOW_BITS: u8 = 15;
 /// How often an answer that is odd but possible is asked for again.
 const DOUBTS_MAX: u32 = 2;
+/// Longest wait that is just the rhythm of the burst window.
+const BURST_WAIT_MAX: Duration = Duration::from_millis(2_100);
+/// Attempts to reach a host that has never answered: it is rather misspelt than in trouble.
+const FIRST_ATTEMPTS_MAX: u32 = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time one answer may take as a whole.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
@@ -33,6 +38,8 @@ pub struct Client {
     shared_host: bool,
     base: Duration,
     gzip: bool,
+    /// Whether the host ever answered.
+    answered: AtomicBool,
 }
 
 /// A GET that may take several attempts.
@@ -129,6 +136,7 @@ impl Client {
             shared_host: settings.shared_host,
             base: Duration::from_millis(settings.backoff_millis),
             gzip: settings.gzip,
+            answered: AtomicBool::new(false),
         };
         Ok((client, rotations))
     }
@@ -155,7 +163,9 @@ impl Client {
 
     /// Makes one attempt. The caller sleeps, so it can tell others that it does.
     pub async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
-        self.admitted(request).await?;
+        if let Some(pause) = self.admitted(request).await? {
+            return Ok(Step::Wait { pause, limited: true });
+        }
         let path = request.path.clone();
         let place = |error: Error| error.at(path.clone());
         let response = match self.send(request).await {
@@ -168,6 +178,7 @@ impl Client {
                 };
             }
         };
+        self.answered.store(true, Ordering::Relaxed);
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let limits = limits(&headers);
@@ -176,8 +187,7 @@ impl Client {
             budget.settle(request.cost);
             budget.observe(Instant::now(), &limits);
         }
-        let html =
-            header(&headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"));
+        let html = is_html(&headers);
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(error) if error.kind() == Kind::Network => return self.lost(request, error),
@@ -219,7 +229,9 @@ impl Client {
 
     /// An attempt that brought nothing usable: again after a pause, or the error at last.
     pub(super) fn lost<T>(&self, request: &mut Request, error: Error) -> Result<Step<T>> {
-        if request.attempt >= ATTEMPTS_MAX {
+        let most =
+            if self.answered.load(Ordering::Relaxed) { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
+        if request.attempt >= most {
             return Err(if error.place().is_some() { error } else { error.at(&request.path) });
         }
         let pause = self.pace().pause(request.attempt);
@@ -231,11 +243,14 @@ impl Client {
         Pace { base: self.base, dice: fastrand::f64() }
     }
 
-    async fn admitted(&self, request: &Request) -> Result<()> {
+    /// Waits until the budget lets a request go. A longer wait is the caller's, who can tell others
+    /// about it.
+    async fn admitted(&self, request: &Request) -> Result<Option<Duration>> {
         loop {
             let admit = self.budget().admit(Instant::now(), request.cost);
             match admit {
-                Admit::Go => return Ok(()),
+                Admit::Go => return Ok(None),
+                Admit::Wait(pause) if pause > BURST_WAIT_MAX => return Ok(Some(pause)),
                 Admit::Wait(pause) => tokio::time::sleep(pause).await,
                 Admit::Spent(why) => return Err(Error::new(Kind::Quota, why)),
             }
@@ -266,7 +281,7 @@ impl Client {
         call.send().await.map_err(|error| Sent::Lost(unreachable(error).at(place)))
     }
 
-    async fn body(&self, mut response: reqwest::Response) -> Result<Bytes> {
+    pub(super) async fn body(&self, mut response: reqwest::Response) -> Result<Bytes> {
         let packed = header(response.headers(), CONTENT_ENCODING.as_str()).map(str::to_owned);
         let expected = response.content_length().and_then(|n| usize::try_from(n).ok());
         let mut body = BytesMut::with_capacity(expected.unwrap_or(0).min(BODY_BYTES_MAX));
@@ -324,18 +339,27 @@ fn too_large() -> Error {
 }
 
 fn unreachable(error: reqwest::Error) -> Error {
+    let mut root: &dyn std::error::Error = &error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
     let message = if error.is_timeout() {
-        "Pipedrive does not answer in time"
+        "Pipedrive does not answer in time".to_owned()
     } else if error.is_connect() {
-        "Pipedrive cannot be reached"
+        format!("Pipedrive cannot be reached ({root})")
     } else {
-        "connection to Pipedrive broke off"
+        format!("connection to Pipedrive broke off ({root})")
     };
     Error::new(Kind::Network, message).because(error.without_url())
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a body is a web page: a proxy's or the firewall's, not the API's.
+pub(super) fn is_html(headers: &HeaderMap) -> bool {
+    header(headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"))
 }
 
 fn limits(headers: &HeaderMap) -> Limits {

@@ -34,7 +34,7 @@ pub async fn definitions(
     for listing in dictionary.listings {
         let layout = Layout::of(dictionary, listing);
         let mut cursor: Option<String> = None;
-        for _ in 0..DICTIONARY_PAGES_MAX {
+        for nth in 0.. {
             let mut request = Request::new(listing.path, listing.cost);
             for (name, value) in listing.ask {
                 request = request.with(name, *value);
@@ -55,7 +55,11 @@ pub async fn definitions(
                 definitions.push(Definition::from_json(&record.json)?);
             }
             match page.next {
-                Next::Cursor(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
+                Next::Cursor(next) if nth < DICTIONARY_PAGES_MAX => cursor = Some(next),
+                Next::Cursor(_) => {
+                    let message = "list of field definitions does not come to an end";
+                    return Err(Error::new(Kind::Shape, message).at(listing.path));
+                }
                 _ => break,
             }
         }

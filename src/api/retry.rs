@@ -17,6 +17,8 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 /// Most of the API's own words that a message quotes.
 const QUOTE_MAX: usize = 200;
+/// Longest word of them.
+const WORD_MAX: usize = 32;
 
 /// What came back.
 #[derive(Debug, Default)]
@@ -78,11 +80,12 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
     let retry_after = seen.retry_after.unwrap_or_default();
     let again =
         |pause: Duration, limited| Verdict::Retry { pause: pause.max(retry_after), limited };
-    if retry_after > RETRY_AFTER_MAX {
-        let message = format!("Pipedrive asks to come back in {} s", retry_after.as_secs());
-        return fail(Kind::Quota, &message);
-    }
+    let later = retry_after > RETRY_AFTER_MAX;
     match seen.status {
+        429 | 500..=599 if later => {
+            let kind = if seen.status == 429 { Kind::Quota } else { Kind::Upstream };
+            fail(kind, &format!("Pipedrive asks to come back in {} s", retry_after.as_secs()))
+        }
         200..=299 if seen.html && seen.attempt < ATTEMPTS_MAX => {
             again(pace.pause(seen.attempt), false)
         }
@@ -94,7 +97,7 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
         401 if seen.refreshable => Verdict::Refresh,
         401 => fail(
             Kind::Auth,
-            "Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API",
+            "Pipedrive does not accept the token; create a new one (Personal preferences, API) or authorize the app again",
         ),
         402 => fail(Kind::Config, "the company's account is not open, see its billing settings"),
         // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
@@ -108,6 +111,9 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
         ),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
+        429 if seen.limited >= LIMITED_MAX => {
+            fail(Kind::Quota, "Pipedrive keeps limiting the rate; run again later")
+        }
         429 => again(window(seen).max(pace.pause(seen.limited)), true),
         500 | 502..=504 | 520..=530 if seen.attempt < ATTEMPTS_MAX => {
             again(pace.pause(seen.attempt), false)
@@ -119,9 +125,7 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
 
 /// Whether a 429 means the day's budget and not the burst window (API facts 4.5).
 fn daily(seen: &Seen<'_>) -> bool {
-    seen.limits.daily_remaining == Some(0)
-        || seen.limits.remaining.is_some_and(|left| left > 0)
-        || seen.limited >= LIMITED_MAX
+    seen.limits.daily_remaining == Some(0) || seen.limits.remaining.is_some_and(|left| left > 0)
 }
 
 fn window(seen: &Seen<'_>) -> Duration {
@@ -136,7 +140,10 @@ fn said(body: &[u8]) -> Option<String> {
         error: String,
     }
     let said: Said = serde_json::from_slice(body).ok()?;
-    Some(said.error.chars().filter(|letter| !letter.is_control()).take(QUOTE_MAX).collect())
+    // A word this long is no word: it may be a token that is echoed.
+    let words = said.error.split_whitespace();
+    let words: Vec<_> = words.map(|word| if word.len() > WORD_MAX { "…" } else { word }).collect();
+    Some(words.join(" ").chars().filter(|letter| !letter.is_control()).take(QUOTE_MAX).collect())
 }
 
 #[cfg(test)]
@@ -174,6 +181,12 @@ mod tests {
         check(&seen(501), "Upstream: Pipedrive is in trouble (HTTP 501)");
         check(&Seen { html: true, ..seen(200) }, "retry in 1 s");
         check(&Seen { retry_after: Some(Duration::from_secs(15)), ..seen(503) }, "retry in 15 s");
+        let much_later = Some(Duration::from_hours(1));
+        check(&Seen { retry_after: much_later, ..seen(200) }, "accept");
+        check(
+            &Seen { retry_after: much_later, ..seen(503) },
+            "Upstream: Pipedrive asks to come back in 3600 s (HTTP 503)",
+        );
         check(
             &Seen { retry_after: Some(Duration::from_mins(150)), ..seen(429) },
             "Quota: Pipedrive asks to come back in 9000 s (HTTP 429)",
@@ -190,7 +203,10 @@ mod tests {
         check(&Seen { limits: daily, ..seen(429) }, spent);
         let window_open = Limits { remaining: Some(7), ..Limits::default() };
         check(&Seen { limits: window_open, ..seen(429) }, spent);
-        check(&Seen { limits, limited: 5, ..seen(429) }, spent);
+        check(
+            &Seen { limits, limited: 5, ..seen(429) },
+            "Quota: Pipedrive keeps limiting the rate; run again later (HTTP 429)",
+        );
     }
 
     #[test]
@@ -207,7 +223,7 @@ mod tests {
     fn what_stays_wrong_is_not_tried_again() {
         check(
             &seen(401),
-            "Auth: Pipedrive does not accept the token; create a new one in Pipedrive under Personal preferences, API (HTTP 401)",
+            "Auth: Pipedrive does not accept the token; create a new one (Personal preferences, API) or authorize the app again (HTTP 401)",
         );
         check(&Seen { refreshable: true, ..seen(401) }, "refresh");
         check(&seen(404), "Refused: Pipedrive refused the request (HTTP 404)");

@@ -9,7 +9,7 @@ use crate::sandbox::{Options, Sandbox};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Stdout;
+use std::io::{IsTerminal as _, Stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -50,8 +50,8 @@ impl Setup {
         Ok((Arc::new(client), rotations))
     }
 
-    /// The configuration with a new refresh token, for CONTROL.
-    pub(super) fn rotated(&mut self, token: &SecretString) -> &Value {
+    /// The configuration with a new refresh token.
+    fn rotated(&mut self, token: &SecretString) -> &Value {
         let nested =
             ["credentials", "authorization"].into_iter().find(|key| self.config[key].is_object());
         if let Some(nested) = nested {
@@ -67,9 +67,19 @@ impl Setup {
         writer: &mut Writer<Stdout>,
     ) -> Result<()> {
         while let Ok(token) = rotations.try_recv() {
-            writer.config(self.rotated(&token), now())?;
+            self.hand_on(&token, writer)?;
         }
         Ok(())
+    }
+
+    /// Hands on a refresh token that Pipedrive replaced, and keeps it out of all other messages.
+    pub(super) fn hand_on(
+        &mut self,
+        token: &SecretString,
+        writer: &mut Writer<Stdout>,
+    ) -> Result<()> {
+        writer.mask(token.expose_secret());
+        writer.config(self.rotated(token), now())
     }
 }
 
@@ -138,8 +148,9 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
         dictionaries(&client, Resource::all(), &mut writer).await
     });
     setup.keep(&mut rotations, &mut writer)?;
-    writer.catalog(&airbyte::catalog(&outcome?, setup.settings.custom_fields.readable()))?;
-    Ok(ExitCode::SUCCESS)
+    let readable = setup.settings.custom_fields.readable();
+    let outcome = outcome.and_then(|fields| writer.catalog(&airbyte::catalog(&fields, readable)));
+    writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
 }
 
 /// The field dictionaries of these resources, by the dictionary's name, read side by side. One
@@ -179,12 +190,15 @@ pub(super) fn runtime() -> Result<Runtime> {
         .map_err(|error| Error::new(Kind::Bug, "cannot start the runtime").because(error))
 }
 
-/// An Airbyte command failed: TRACE ERROR on stdout, and exit code 1.
+/// An Airbyte command failed before it had a configuration: TRACE ERROR, and exit code 1.
 pub(super) fn fail(error: &Error) -> ExitCode {
     // Settings that failed to load leave no secret to mask, and no message quotes a value.
     let mut writer = Writer::new(std::io::stdout(), &[]);
     // A reader that is gone will not miss the message.
     let _ = writer.error(error, None, now());
+    if std::io::stderr().is_terminal() {
+        super::complain(error);
+    }
     ExitCode::from(1)
 }
 

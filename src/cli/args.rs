@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::sandbox::GRAMMAR;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -48,9 +49,9 @@ pub(super) struct Source {
 pub(super) struct Read {
     #[command(flatten)]
     pub(super) source: Source,
-    /// The configured catalog, a JSON file. With --sandbox the default is every stream that does
-    /// not cost a request per row.
-    #[arg(long, value_name = "FILE", required_unless_present = "sandbox")]
+    /// The configured catalog, a JSON file. Without it every stream is read incrementally, but for
+    /// the histories that cost a request per row.
+    #[arg(long, value_name = "FILE")]
     pub(super) catalog: Option<PathBuf>,
     /// The state of the last run, a JSON file.
     #[arg(long, value_name = "FILE")]
@@ -74,8 +75,9 @@ pub(super) struct Sandbox {
     /// Whose burst and daily limits apply; without it there are none.
     #[arg(long, value_name = "PLAN")]
     pub(super) plan: Option<Plan>,
-    /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable.
-    #[arg(long, value_name = "SPEC")]
+    /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help
+    /// lists them all.
+    #[arg(long, value_name = "SPEC", long_help = format!("A fault to inject. Repeatable.\n\n{GRAMMAR}"))]
     pub(super) fault: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
     let place = || format!("--{what} {}", path.display());
     let unreadable = |error: std::io::Error| {
-        Error::new(Kind::Config, format!("file cannot be read ({error})")).at(place())
+        Error::new(Kind::Storage, format!("file cannot be read ({error})")).at(place())
     };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > FILE_BYTES_MAX {

@@ -11,7 +11,7 @@ use crate::protocol::airbyte::{Configured, Level, Wire, Writer, configured, stat
 use secrecy::SecretString;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Stdout};
+use std::io::{IsTerminal as _, Stdout, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -29,12 +29,14 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     let states = states(&state, &streams)?;
     let (client, rotations) = setup.client()?;
     let writer = setup.writer();
-    let run = Run { setup, writer, rotations, client, report: Report::default() };
+    let mut run = Run { setup, writer, rotations, client, report: Report::default() };
     let people = args.source.sandbox || std::io::stderr().is_terminal();
-    runtime()?.block_on(run.read(streams, states, people))
+    let outcome = runtime()?.block_on(run.read(streams, states, people));
+    run.setup.keep(&mut run.rotations, &mut run.writer)?;
+    run.writer.conclude(outcome, now())
 }
 
-/// Every stream that does not cost a request per row, incrementally.
+/// Every stream that is not read on request only, incrementally.
 fn everything() -> Vec<Configured> {
     Resource::all()
         .filter(|resource| !resource.on_request)
@@ -55,7 +57,7 @@ struct Run {
 
 impl Run {
     async fn read(
-        mut self,
+        &mut self,
         streams: Vec<Configured>,
         mut states: BTreeMap<&'static str, StreamState>,
         people: bool,
@@ -66,6 +68,10 @@ impl Run {
         self.writer.log(Level::Info, &greeting(&account))?;
         for sentence in account.hidden() {
             self.writer.log(Level::Warn, &sentence)?;
+        }
+        if self.setup.settings.reserve_percent > 0 && self.client.spending().daily_limit.is_none() {
+            let text = "Pipedrive does not tell its daily budget: reserve_percent has no effect until it does";
+            self.writer.log(Level::Warn, text)?;
         }
         let wires = self.wires(&streams).await?;
         let selected = streams.iter().map(|stream| Selected {
@@ -79,7 +85,9 @@ impl Run {
         self.follow(reader, &wires).await?;
         let outcome = self.conclude();
         if people {
-            self.report.print(&account, self.client.spending());
+            let table = self.report.table(&account, self.client.spending());
+            // Nobody is left to tell if stderr is gone.
+            let _ = std::io::stderr().write_all(self.writer.masked(&table).as_bytes());
         }
         outcome
     }
@@ -107,7 +115,7 @@ impl Run {
             let event = tokio::select! {
                 biased;
                 Some(token) = self.rotations.recv() => {
-                    self.writer.config(self.setup.rotated(&token), now())?;
+                    self.setup.hand_on(&token, &mut self.writer)?;
                     continue;
                 }
                 event = reader.next() => event,
@@ -155,18 +163,21 @@ impl Run {
     fn conclude(&mut self) -> Result<ExitCode> {
         let unfinished: Vec<_> = self.report.rows().filter(|row| row.outcome.is_none()).collect();
         let unfinished: Vec<_> = unfinished.into_iter().map(|row| row.resource).collect();
+        let stop = self.report.rows().find_map(|row| match &row.outcome {
+            Some(Err(error)) if error.kind().stops_the_run() => Some(error.to_string()),
+            _ => None,
+        });
+        let stop = stop.unwrap_or_else(|| "another stream broke down".to_owned());
         for resource in unfinished {
-            let error = Error::new(
-                Kind::Incomplete,
-                "not read: the run was stopped by another stream's failure",
-            );
+            let error =
+                Error::new(Kind::Incomplete, format!("not read, the run was stopped: {stop}"));
             self.writer.failed(resource, &error, now())?;
             self.report.row(resource).outcome = Some(Err(error));
         }
         let spending = self.client.spending();
         let failed: Vec<&Row> =
             self.report.rows().filter(|row| matches!(row.outcome, Some(Err(_)))).collect();
-        let Some(kind) = failed.iter().find_map(|row| row.kind()) else {
+        if failed.is_empty() {
             let text = format!(
                 "complete: {} records of {} streams, {} tokens spent",
                 self.report.records(),
@@ -175,13 +186,19 @@ impl Run {
             );
             self.writer.log(Level::Info, &text)?;
             return Ok(ExitCode::SUCCESS);
-        };
+        }
+        let kind = failed.iter().find_map(|row| row.kind()).unwrap_or(Kind::Bug);
         let names: Vec<_> = failed.iter().map(|row| row.resource.name).collect();
+        let why = failed.iter().find_map(|row| match (&row.outcome, row.kind()) {
+            (Some(Err(error)), Some(_)) => Some(error.to_string()),
+            _ => None,
+        });
         let text = format!(
-            "incomplete: {} of {} streams were not read to their end ({}); {} tokens spent",
+            "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
             names.len(),
             self.report.rows().count(),
             names.join(", "),
+            why.unwrap_or_default(),
             spending.tokens
         );
         self.writer.error(&Error::new(kind, text), None, now())?;

@@ -3,7 +3,6 @@
 use crate::api::{Account, Spending};
 use crate::model::{Error, Kind, Resource};
 use comfy_table::{CellAlignment, Table, presets};
-use std::io::Write as _;
 
 /// What happened to every resource of a run.
 #[derive(Debug, Default)]
@@ -56,8 +55,8 @@ impl Report {
         self.rows.iter().map(|row| row.records).sum()
     }
 
-    /// Prints a table on stderr.
-    pub(super) fn print(&self, account: &Account, spending: Spending) {
+    /// A table and a last line that says whether the run is complete.
+    pub(super) fn table(&self, account: &Account, spending: Spending) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["stream", "records", "outcome"]);
@@ -69,6 +68,7 @@ impl Report {
         for row in rows {
             let outcome = match &row.outcome {
                 Some(Ok(())) if row.warnings == 0 => "complete".to_owned(),
+                Some(Ok(())) if row.warnings == 1 => "complete, 1 warning".to_owned(),
                 Some(Ok(())) => format!("complete, {} warnings", row.warnings),
                 Some(Err(error)) => format!("INCOMPLETE: {error}"),
                 None => "INCOMPLETE: not read".to_owned(),
@@ -77,20 +77,18 @@ impl Report {
         }
         let complete = self.rows.iter().all(|row| matches!(row.outcome, Some(Ok(()))));
         let left = match (spending.daily_remaining, spending.daily_limit) {
-            (Some(left), Some(limit)) => {
+            (Some(left), Some(limit)) if left < limit => {
                 format!(", {} of {} left today", grouped(left), grouped(limit))
             }
             _ => String::new(),
         };
-        let text = format!(
+        format!(
             "{}\n{table}\n{} records, {} tokens spent{left}: {}\n",
             account.company_name,
             grouped(self.records()),
             grouped(spending.tokens),
             if complete { "complete" } else { "INCOMPLETE" },
-        );
-        // Nobody is left to tell if stderr is gone.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        )
     }
 }
 

@@ -1,20 +1,19 @@
 //! Ascending walks: what changed since the watermark, oldest change first.
 
 use super::fetch::limited;
+use super::offset::{Offset, Place};
 use super::task::{Ask, Task, refused};
-use super::walk::{Guard, after, tail};
-use crate::model::{Changes, Error, Kind, Next, Record, Result, Time, Walk};
+use super::walk::Guard;
+use crate::model::{Changes, Next, Record, Result, Time, Walk};
 use std::collections::HashSet;
 
 /// How long Pipedrive lists a deleted deal (API facts 2.5).
 const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
-/// How often a second that fills a page is started anew because rows moved in it.
-const RESTARTS_MAX: usize = 10;
 
 impl Task {
     /// Walks by cursor from the watermark to the run's bound.
     pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
-        let since = self.since(ask);
+        let mut since = self.since(ask);
         let resumed = self.progress(ask).update_time.is_some();
         let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
         if ask.listing.split.is_some() && resumed && since < purged {
@@ -25,6 +24,7 @@ impl Task {
         }
         let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
         let mut guard = Guard::default();
+        let mut restarted = false;
         loop {
             let mut request = limited(Self::request(ask), ask.listing)
                 .with("updated_since", since.to_string())
@@ -44,6 +44,12 @@ impl Task {
                 {
                     return self.unfiltered(ask).await;
                 }
+                Err(error) if cursor.is_some() && !restarted && refused(&error) => {
+                    // What was delivered is known: the walk goes on from its watermark.
+                    (since, cursor, last, restarted) = (self.since(ask), None, None, true);
+                    guard = Guard::default();
+                    continue;
+                }
                 outcome => outcome?,
             };
             guard.check(&page.records, &page.next)?;
@@ -61,51 +67,33 @@ impl Task {
     /// The offset grows only inside one second that fills a page.
     pub(super) async fn ascend_by_key(&mut self, ask: &Ask) -> Result<()> {
         let mut from = self.since(ask);
-        let (mut start, mut tip): (u64, Vec<String>) = (0, Vec::new());
+        let mut offset = Offset::new(0, Vec::new(), ask.listing.limit);
         let mut seen: HashSet<String> = HashSet::new();
-        let mut restarts = 0;
         loop {
             let request = limited(Self::request(ask), ask.listing)
                 .with("updated_since", from.to_string())
                 .with("sort", "update_time ASC")
-                .with("start", start.to_string());
+                .with("start", offset.start.to_string());
             let page = self.page(ask, request).await?;
-            let size = page.records.len() as u64;
-            if after(&page.records, &tip).is_none() {
-                restarts += 1;
-                if restarts > RESTARTS_MAX {
-                    return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
-                }
-                (start, tip) = (0, Vec::new());
+            let Place::From(at) = offset.place(&page.records)? else {
                 continue;
-            }
+            };
+            let more = offset.advance(page.records.len(), &page.records[at..], &page.next)?;
             let newest = page.records.iter().filter_map(|record| record.time).max();
             let beyond = self.beyond(&page.records);
-            let next_tip = tail(&page.records);
             let second = newest.map_or(from, Time::whole_second).max(from);
             let keys = page.records.iter().filter(|r| r.time.is_some_and(|t| t >= second));
             let keys: Vec<String> = keys.filter_map(|record| record.key.clone()).collect();
-            let fresh: Vec<_> = page
-                .records
-                .into_iter()
-                .filter(|record| !record.key.as_ref().is_some_and(|key| seen.contains(key)))
-                .collect();
-            let stuck = fresh.is_empty();
+            let known = |record: &Record| record.key.as_ref().is_some_and(|key| seen.contains(key));
+            let fresh: Vec<_> = page.records.into_iter().filter(|row| !known(row)).collect();
             self.climb(ask, fresh, &mut Some(from)).await?;
-            let more = match page.next {
-                Next::Start(_) => true,
-                Next::Unsaid => !stuck,
-                Next::End | Next::Cursor(_) => false,
-            };
-            if !more || beyond || size == 0 {
+            if !more || beyond {
                 return Ok(());
             }
             if second > from {
-                (from, start, tip, restarts) = (second, 0, Vec::new(), 0);
+                from = second;
+                offset = Offset::new(0, Vec::new(), ask.listing.limit);
                 seen.clear();
-            } else {
-                start += size.saturating_sub(1).max(1);
-                tip = next_tip;
             }
             seen.extend(keys);
         }

@@ -1,8 +1,9 @@
 //! Lists per parent row: asked for the parents that changed.
 
 use super::fetch::{Fetch, limited};
+use super::offset::{Offset, Place};
 use super::task::Task;
-use super::walk::{Guard, after, remember};
+use super::walk::Guard;
 use crate::api::Request;
 use crate::model::{
     BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
@@ -10,6 +11,7 @@ use crate::model::{
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::HashMap;
 
 /// Parents between two checkpoints, for lists of one parent a request.
 pub(super) const PARENTS_PER_CHECKPOINT: usize = 20;
@@ -53,7 +55,11 @@ impl Task {
         let quoted = self.watched.key.first().and_then(|key| self.watched.column(key));
         let quoted = quoted.is_some_and(|column| matches!(column.ty, Type::Text));
         if parent.column.is_some() || parent.digest.is_some() {
-            rows = rows.iter().map(|row| completed(row, parent, quoted)).collect();
+            let columns = self.resource.columns.iter().filter(|column| !column.optional);
+            let columns: Vec<_> = columns.map(|column| column.name).collect();
+            let mut equals: HashMap<Digest, u32> = HashMap::new();
+            let complete = |row: &Record| completed(row, parent, quoted, &columns, &mut equals);
+            rows = rows.iter().map(complete).collect();
         }
         Ok(rows)
     }
@@ -74,8 +80,8 @@ async fn list(
     keys: &[&str],
 ) -> Result<(Vec<Record>, Vec<Surprise>)> {
     let (mut rows, mut surprises): (Vec<Record>, Vec<Surprise>) = (Vec::new(), Vec::new());
-    let (mut cursor, mut start): (Option<String>, u64) = (None, 0);
-    let mut last: Vec<String> = Vec::new();
+    let mut cursor: Option<String> = None;
+    let mut offset = Offset::new(0, Vec::new(), listing.limit);
     let mut guard = Guard::default();
     loop {
         let mut request = limited(request(listing, parent, keys), listing);
@@ -86,7 +92,7 @@ async fn list(
             request = request.with("cursor", cursor.clone());
         }
         if listing.paging == Paging::Offset {
-            request = request.with("start", start.to_string());
+            request = request.with("start", offset.start.to_string());
         }
         let page = match fetch.page(request).await {
             Ok(page) => page,
@@ -95,21 +101,28 @@ async fn list(
         };
         guard.check(&page.records, &page.next)?;
         surprises.extend(page.surprises);
-        let size = page.records.len() as u64;
-        let Some(at) = after(&page.records, &last) else {
-            return Err(Error::new(Kind::Shape, "list changed while it was read").at(listing.path));
+        let at = match listing.paging {
+            Paging::Offset => match offset.place(&page.records)? {
+                Place::From(at) => at,
+                Place::Back => continue,
+                Place::Restart => {
+                    rows.clear();
+                    continue;
+                }
+            },
+            Paging::Cursor | Paging::Plain | Paging::Goals => 0,
         };
         let fresh = &page.records[at..];
-        let stuck = fresh.is_empty();
-        if listing.paging == Paging::Offset {
-            remember(&mut last, fresh);
-        }
         rows.extend(
             fresh.iter().map(|row| Record { key: keyed(row, parent, keys), ..row.clone() }),
         );
         match page.next {
             Next::Cursor(next) => cursor = Some(next),
-            Next::Start(_) | Next::Unsaid if !stuck => start += size.saturating_sub(1).max(1),
+            next if listing.paging == Paging::Offset => {
+                if !offset.advance(page.records.len(), fresh, &next)? {
+                    break;
+                }
+            }
             Next::Start(_) | Next::Unsaid | Next::End => break,
         }
     }
@@ -142,14 +155,25 @@ fn keyed(row: &Record, parent: &Parent, keys: &[&str]) -> Option<String> {
 }
 
 /// The row with the columns its API row lacks, put in front; everything else byte for byte.
-fn completed(row: &Record, parent: &Parent, quoted: bool) -> Record {
+///
+/// A row without a key is identified by its parent and the columns the API always sends, so that a
+/// column added later changes nothing; equal rows are counted.
+fn completed(
+    row: &Record,
+    parent: &Parent,
+    quoted: bool,
+    columns: &[&str],
+    equals: &mut HashMap<Digest, u32>,
+) -> Record {
     let key = row.key.as_deref().unwrap_or_default();
     let owner = key.split('/').next().unwrap_or_default();
     let mut json = Vec::with_capacity(row.json.len() + 80);
     json.push(b'{');
     let mut key = row.key.clone();
     if let Some(column) = parent.digest {
-        let digest = Digest::of_parts(&[owner.as_bytes(), b"/", &row.json]).to_string();
+        let nth = equals.entry(row.identity(owner, columns, 0)).or_insert(0);
+        let digest = row.identity(owner, columns, *nth).to_string();
+        *nth += 1;
         json.extend_from_slice(format!("\"{column}\":\"{digest}\",").as_bytes());
         key = Some(digest);
     }

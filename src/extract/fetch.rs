@@ -21,6 +21,7 @@ impl Task {
     pub(super) async fn page(&mut self, ask: &Ask, request: Request) -> Result<Page> {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
         let page = fetch.page(request).await?;
+        self.answered = true;
         self.surprised_by(page).await
     }
 

@@ -4,6 +4,7 @@ mod ascend;
 mod children;
 mod fetch;
 mod newest;
+mod offset;
 mod plan;
 mod reader;
 mod task;

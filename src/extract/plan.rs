@@ -38,13 +38,17 @@ impl Job {
     }
 }
 
-/// The jobs of a run, those that take longest first.
+/// The jobs of a run: those that take longest first, or last where tokens are limited.
 ///
 /// A resource that cannot be read incrementally is read in full, whatever was asked for. A full
 /// read goes on from the state of one that was interrupted, and from no other.
 pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
     let mut jobs: Vec<_> = selected.into_iter().map(|selected| job(settings, selected)).collect();
     jobs.sort_by_key(|job| std::cmp::Reverse(weight(job.resource)));
+    if settings.max_tokens.is_some() || settings.reserve_percent > 0 {
+        // Where the tokens may not last for all, they go to the lists that cost least.
+        jobs.reverse();
+    }
     jobs
 }
 
@@ -58,14 +62,8 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         .filter(|l| settings.archived || l.name != "archived" || !watched.incremental())
         .collect();
     let state = match (mode, state) {
-        (Mode::Incremental, Some(state)) if !state.full => state,
-        (Mode::Incremental, _) => {
-            let start = settings.start.into_iter();
-            let begun = start.flat_map(|start| {
-                listings.iter().map(move |l| (l.name.to_owned(), Progress::starting_at(start)))
-            });
-            StreamState { listings: begun.collect(), ..StreamState::default() }
-        }
+        (Mode::Incremental, Some(state)) if !state.full => begun(settings, &listings, state),
+        (Mode::Incremental, _) => begun(settings, &listings, StreamState::default()),
         // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
         // for an incremental read that can only be a full one: it is done again (protocol facts 3).
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
@@ -74,6 +72,24 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         (Mode::Full, _) => StreamState { full: true, ..StreamState::default() },
     };
     Job { resource, mode, state, listings }
+}
+
+/// The state with every listing it does not know yet at the start date, if there is one.
+fn begun(settings: &Settings, listings: &[&Listing], mut state: StreamState) -> StreamState {
+    let part =
+        |name: &str, known: &str| known.strip_prefix(name).is_some_and(|p| p.starts_with(':'));
+    for listing in listings {
+        let split = state.listings.keys().any(|known| part(listing.name, known));
+        if let Some(start) = settings.start
+            && !split
+        {
+            state
+                .listings
+                .entry(listing.name.to_owned())
+                .or_insert_with(|| Progress::starting_at(start));
+        }
+    }
+    state
 }
 
 /// How long a resource takes, roughly: lists per parent are a request per row.

@@ -3,10 +3,11 @@
 use super::plan::Job;
 use super::task::{Run, Task};
 use crate::api::Client;
-use crate::model::{Event, Settings, Time};
+use crate::model::{Error, Event, Kind, Resource, Settings, Time};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 /// Events that wait for the consumer: with one page each in the hands of the streams that are
 /// read side by side, this bounds memory.
@@ -17,6 +18,7 @@ const EVENTS_IN_FLIGHT_MAX: usize = 2;
 pub struct Reader {
     events: mpsc::Receiver<Event>,
     tasks: JoinSet<()>,
+    reads: HashMap<Id, &'static Resource>,
 }
 
 impl Reader {
@@ -28,11 +30,13 @@ impl Reader {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
         let turns = Arc::new(Semaphore::new(settings.concurrency));
         let mut tasks = JoinSet::new();
+        let mut reads = HashMap::new();
         let run = Run { bound, overlap: settings.overlap };
         for job in jobs {
+            let resource = job.resource;
             let task = Task::new(Arc::clone(client), run, job, out.clone());
             let turns = Arc::clone(&turns);
-            tasks.spawn(async move {
+            let task = tasks.spawn(async move {
                 // The semaphore is fair, so jobs start in the plan's order. It is closed when the
                 // run is over for all.
                 if let Ok(_turn) = turns.acquire().await
@@ -41,8 +45,9 @@ impl Reader {
                     turns.close();
                 }
             });
+            reads.insert(task.id(), resource);
         }
-        Self { events, tasks }
+        Self { events, tasks, reads }
     }
 
     /// The next event; `None` when all is read, or after a failure that stops the run.
@@ -54,6 +59,19 @@ impl Reader {
             // What is in the channel already still comes: its rows were read.
             self.tasks.abort_all();
         }
-        event
+        if event.is_some() {
+            return event;
+        }
+        // All tasks have ended; one that broke down did not say so itself.
+        while let Some(end) = self.tasks.join_next().await {
+            if let Err(end) = end
+                && end.is_panic()
+                && let Some(resource) = self.reads.get(&end.id())
+            {
+                let error = Error::new(Kind::Bug, "reading broke down, please report it");
+                return Some(Event::Failed { resource, error });
+            }
+        }
+        None
     }
 }

@@ -31,6 +31,11 @@ pub(super) struct Task {
     pub(super) state: StreamState,
     out: Sender<Event>,
     surprises: HashSet<Surprise>,
+    /// Whether the listing being read has answered in this run: a later refusal is not about the
+    /// parameters that are always sent.
+    pub(super) answered: bool,
+    /// Listings whose memory ran over, to say so once.
+    overflowed: HashSet<String>,
     /// Keys of rows that several parents list, as digests.
     pub(super) shared: HashSet<Digest>,
 }
@@ -62,6 +67,8 @@ impl Task {
             state: job.state,
             out,
             surprises: HashSet::new(),
+            answered: false,
+            overflowed: HashSet::new(),
             shared: HashSet::new(),
         }
     }
@@ -90,7 +97,9 @@ impl Task {
         for listing in self.listings.clone() {
             self.listing(listing).await?;
         }
-        self.state.complete = self.mode == Mode::Full;
+        if self.mode == Mode::Full {
+            self.state.finish_full();
+        }
         Ok(())
     }
 
@@ -104,7 +113,7 @@ impl Task {
         let name = |value: &str| format!("{}:{value}", listing.name);
         if !split.values.iter().any(|value| self.state.listings.contains_key(&name(value))) {
             match self.ask(&whole).await {
-                Err(error) if refused(&error) => {
+                Err(error) if !self.answered && refused(&error) => {
                     self.warn(format!(
                         "Pipedrive refuses {} with all values at once: reading them one by one",
                         split.param
@@ -125,6 +134,7 @@ impl Task {
     }
 
     async fn ask(&mut self, ask: &Ask) -> Result<()> {
+        self.answered = false;
         let progress = self.progress(ask);
         let (known, walking, done) =
             (progress.since.is_some(), progress.walk.is_some(), progress.done);
@@ -155,11 +165,11 @@ impl Task {
     ///
     /// For a list per parent the rows are parents: their lists are read, and those rows go out.
     pub(super) async fn deliver(&mut self, ask: &Ask, delivery: Delivery) -> Result<()> {
-        if delivery.overflow {
+        if delivery.overflow && self.overflowed.insert(ask.name.clone()) {
             self.warn(format!(
-                "more than {} rows of {} share one second: some may come again with the next run",
-                crate::model::DELIVERED_MAX,
-                ask.name
+                "more rows of list {:?} have to be remembered than {}: some may come again",
+                ask.name,
+                crate::model::DELIVERED_MAX
             ))
             .await;
         }

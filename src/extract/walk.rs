@@ -1,19 +1,13 @@
 //! Full walks: the first read of a resource, and resources that are read in full every time.
 
 use super::fetch::limited;
+use super::offset::{IDLE_PAGES_MAX, Offset, Place, after, tail};
 use super::task::{Ask, Task, refused};
 use crate::api::Request;
 use crate::model::{
     Changes, Delivery, Digest, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
 };
 use std::collections::HashSet;
-
-/// Empty pages, or pages without a new row, in a row before a walk is given up.
-const IDLE_PAGES_MAX: usize = 3;
-/// Pages an offset walk goes back to find its place after rows vanished.
-const STEPS_BACK_MAX: usize = 20;
-/// Keys kept to find the place again.
-const LAST_KEYS: usize = 20;
 
 impl Task {
     /// Reads a listing that is read in full, from where an interrupted walk stopped.
@@ -82,7 +76,7 @@ impl Task {
         let resumed = self.place(ask);
         let (mut cursor, mut last) = (resumed.cursor, resumed.last);
         let mut guard = Guard::default();
-        let mut first = true;
+        let mut restarted = false;
         loop {
             let mut request = limited(Self::request(ask), ask.listing);
             for (name, value) in ask.listing.by_id {
@@ -92,18 +86,18 @@ impl Task {
                 request = request.with("cursor", cursor.clone());
             }
             let page = match self.page(ask, request).await {
-                Err(error) if first && cursor.is_some() && refused(&error) => {
+                Err(error) if cursor.is_some() && !restarted && refused(&error) => {
                     self.warn(format!(
-                        "Pipedrive no longer accepts the cursor of the interrupted run: reading {} again from the start",
+                        "Pipedrive no longer accepts its cursor: reading {} again from the start",
                         ask.name
                     ))
                     .await;
-                    (cursor, last) = (None, Vec::new());
+                    (cursor, last, restarted) = (None, Vec::new(), true);
+                    guard = Guard::default();
                     continue;
                 }
                 outcome => outcome?,
             };
-            first = false;
             guard.check(&page.records, &page.next)?;
             let next = match page.next {
                 Next::Cursor(next) => Some(next),
@@ -124,64 +118,39 @@ impl Task {
         }
     }
 
-    /// Walks by offset with one row of overlap. Rows that vanish before our place shift the rest
-    /// to the left, past us; then the overlap row is missing, and the walk steps back until it
-    /// finds a row it knows.
     async fn walk_by_offset(&mut self, ask: &Ask) -> Result<()> {
         let resumed = self.place(ask);
-        let (mut start, mut last) = (resumed.start.unwrap_or(0), resumed.last);
-        let (mut idle, mut back, mut step) = (0, 0, u64::from(ask.listing.limit).max(1));
+        let mut offset = Offset::new(resumed.start.unwrap_or(0), resumed.last, ask.listing.limit);
         loop {
+            let here = Walk { start: Some(offset.start), ..Walk::default() };
             let mut request =
-                limited(Self::request(ask), ask.listing).with("start", start.to_string());
+                limited(Self::request(ask), ask.listing).with("start", offset.start.to_string());
             for (name, value) in ask.listing.by_id {
                 request = request.with(name, *value);
             }
             let page = self.page(ask, request).await?;
-            let size = page.records.len() as u64;
-            let Some(at) = after(&page.records, &last) else {
-                back += 1;
-                if start == 0 || back > STEPS_BACK_MAX {
+            let at = match offset.place(&page.records)? {
+                Place::From(at) => at,
+                Place::Back => continue,
+                Place::Restart => {
                     self.warn(format!(
-                        "{} changed under the walk: reading it again from the start",
+                        "{} changed under the walk: reading it again from the start, some rows come again",
                         ask.name
                     ))
                     .await;
-                    if back > 2 * STEPS_BACK_MAX {
-                        return Err(Error::new(
-                            Kind::Shape,
-                            "list changes faster than it can be read",
-                        ));
-                    }
-                    (start, last) = (0, Vec::new());
-                } else {
-                    start = start.saturating_sub(step);
+                    continue;
                 }
-                continue;
             };
-            let here = Walk { start: Some(start), ..Walk::default() };
-            (back, step) = (0, size.max(1));
-            let mut records = page.records;
-            let fresh = records.split_off(at);
-            idle = if fresh.is_empty() { idle + 1 } else { 0 };
-            let end = match page.next {
-                Next::End | Next::Cursor(_) => true,
-                // Such a list ends where nothing new comes; a short page may just be a small one.
-                Next::Unsaid => fresh.is_empty(),
-                Next::Start(_) => false,
-            };
-            if idle >= IDLE_PAGES_MAX {
-                return Err(Error::new(Kind::Shape, "list repeats the same page"));
-            }
-            remember(&mut last, &fresh);
-            let beyond = match page.next {
-                Next::Start(next) => next.max(start),
-                _ => start + size.max(1),
-            };
-            start = if last.is_empty() { beyond } else { beyond.saturating_sub(1) };
-            let onward = Walk { start: Some(start), last: last.clone(), ..Walk::default() };
-            self.take(ask, fresh, here, (!end).then_some(onward)).await?;
-            if end {
+            let size = page.records.len();
+            let fresh: Vec<_> = page.records.into_iter().skip(at).collect();
+            let more = offset.advance(size, &fresh, &page.next)?;
+            let onward = more.then(|| Walk {
+                start: Some(offset.start),
+                last: offset.last.clone(),
+                ..Walk::default()
+            });
+            self.take(ask, fresh, here, onward).await?;
+            if !more {
                 return Ok(());
             }
         }
@@ -275,25 +244,4 @@ impl Guard {
         }
         Ok(())
     }
-}
-
-/// Where the rows after the last known key begin; `None` when no known key is in the page.
-pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
-    if last.is_empty() {
-        return Some(0);
-    }
-    let known = |record: &Record| record.key.as_ref().is_some_and(|key| last.contains(key));
-    records.iter().rposition(known).map(|at| at + 1)
-}
-
-/// Adds the keys of rows that came after the last ones known, and keeps the newest.
-pub(super) fn remember(last: &mut Vec<String>, fresh: &[Record]) {
-    last.extend(tail(fresh));
-    last.drain(..last.len().saturating_sub(LAST_KEYS));
-}
-
-/// The last keys of some rows.
-pub(super) fn tail(records: &[Record]) -> Vec<String> {
-    let from = records.len().saturating_sub(LAST_KEYS);
-    records[from..].iter().filter_map(|record| record.key.clone()).collect()
 }

@@ -162,10 +162,10 @@ impl Error {
         self.inner.at.as_deref()
     }
 
-    /// The sentence and the place, without causes.
+    /// The place and the sentence, without causes.
     pub fn summary(&self) -> String {
         match &self.inner.at {
-            Some(at) => format!("{}: {at}", self.inner.message),
+            Some(at) => format!("{at}: {}", self.inner.message),
             None => self.inner.message.clone(),
         }
     }

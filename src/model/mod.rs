@@ -16,6 +16,7 @@ mod settings;
 mod state;
 mod tidy;
 mod time;
+mod token;
 
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Event};

@@ -38,18 +38,23 @@ impl Names {
         };
         let mut fields = BTreeMap::new();
         for field in custom {
-            let mut key = field.readable();
-            if taken.contains(&key) || taken.contains(&label_of(&key, false)) {
-                key = format!("{key}_{}", field.code.get(..8).unwrap_or(&field.code));
-            }
-            let set = field.ty == "set";
             let options = field.options.as_deref().unwrap_or_default();
             let labels: BTreeMap<_, _> =
                 options.iter().map(|o| (plain(&o.id.to_string()), o.label.clone())).collect();
-            if !labels.is_empty() {
-                taken.insert(label_of(&key, set));
-            }
-            taken.insert(key.clone());
+            let set = field.ty == "set";
+            let occupied = |key: &str| {
+                let label = (!labels.is_empty()).then(|| label_of(key, set));
+                let companions = field.companions(resource.custom == Custom::Flat);
+                let companions = companions.iter().map(|part| format!("{key}_{part}"));
+                companions.chain(label).chain([key.to_owned()]).collect::<Vec<_>>()
+            };
+            let readable = field.readable();
+            let short = format!("{readable}_{}", field.code.get(..8).unwrap_or(&field.code));
+            // The hash itself is free: nothing else is called like it.
+            let candidates = [readable, short, field.code.clone()];
+            let free = |key: &&String| occupied(key).iter().all(|name| !taken.contains(name));
+            let key = candidates.iter().find(free).unwrap_or(&field.code).clone();
+            taken.extend(occupied(&key));
             fields.insert(field.code.clone(), Field { key, set, labels });
         }
         Self { custom: resource.custom, fields }
@@ -169,10 +174,10 @@ mod tests {
         let mut reversed = definitions();
         reversed.reverse();
         assert_eq!(Names::of(resource, &reversed).fields.len(), names.fields.len());
-        let named = names.apply(&fill(json)).expect("it is an object");
-        assert_eq!(String::from_utf8_lossy(&named), fill(expected));
+        let written = names.apply(&fill(json)).expect("it is an object");
+        assert_eq!(String::from_utf8_lossy(&written), fill(expected));
         let again = Names::of(resource, &reversed).apply(&fill(json)).expect("it is an object");
-        assert_eq!(again, named, "the order of definitions does not matter");
+        assert_eq!(again, written, "the order of definitions does not matter");
     }
 
     #[test]
@@ -189,8 +194,33 @@ mod tests {
         check(
             "leads",
             r##"{"title":"t","#b":"2","#c":"1,2","#d":5,"#d_currency":"EUR","#f":"x"}"##,
-            r##"{"title":"t","deal_tier_bbbbbbbb":"2","deal_tier_bbbbbbbb_label":"say \"hi\"","tags":"1,2","tags_labels":["gold","say \"hi\""],"wert":5,"wert_currency":"EUR","title_ffffffff":"x"}"##,
+            r#"{"title":"t","deal_tier_bbbbbbbb":"2","deal_tier_bbbbbbbb_label":"say \"hi\"","tags":"1,2","tags_labels":["gold","say \"hi\""],"wert":5,"wert_currency":"EUR","title_ffffffff":"x"}"#,
         );
+    }
+
+    #[test]
+    fn labels_and_companions_are_names_too() {
+        let field = |name: &str, code: char, ty: &str, options: serde_json::Value| {
+            let code: String = std::iter::repeat_n(code, 40).collect();
+            let definition = json!({"field_name": name, "field_code": code, "field_type": ty,
+                "options": options, "is_custom_field": true});
+            serde_json::from_value::<Definition>(definition).expect("it is a definition")
+        };
+        let leads = Resource::named("leads").expect("there are leads");
+        let names = Names::of(
+            leads,
+            &[
+                field("tags labels", 'a', "varchar", json!(null)),
+                field("tags", 'b', "set", json!([{"id": 1, "label": "x"}])),
+                field("cost currency", 'c', "varchar", json!(null)),
+                field("cost", 'd', "monetary", json!(null)),
+            ],
+        );
+        let keys: Vec<_> = ['a', 'b', 'c', 'd']
+            .iter()
+            .map(|c| names.key(&c.to_string().repeat(40)).to_owned())
+            .collect();
+        assert_eq!(keys, ["tags_labels", "tags_bbbbbbbb", "cost_currency", "cost_dddddddd"]);
     }
 
     #[test]

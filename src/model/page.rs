@@ -46,6 +46,8 @@ pub enum Surprise {
     OtherType(&'static str),
     /// A key the API always sends was not there.
     Missing(&'static str),
+    /// A text ended inside a character; the half became U+FFFD.
+    HalfCharacter,
 }
 
 impl fmt::Display for Surprise {
@@ -54,6 +56,7 @@ impl fmt::Display for Surprise {
             Self::Unknown(name) => write!(f, "unknown field {name:?}"),
             Self::OtherType(name) => write!(f, "field {name:?} has another type than documented"),
             Self::Missing(name) => write!(f, "field {name:?} is missing"),
+            Self::HalfCharacter => f.write_str("a text ends inside a character"),
         }
     }
 }
@@ -71,6 +74,20 @@ pub struct Layout {
     pub(super) required: u64,
     /// Columns whose value is read as a slice: keys, and what may be nested.
     pub(super) whole: u64,
+    /// Nested columns that may hold dates or times.
+    pub(super) dated: u64,
+}
+
+/// Whether something nested may hold a date or a time; custom fields may.
+fn dated(ty: Type) -> bool {
+    match ty {
+        Type::Object([]) => true,
+        Type::Object(columns) => columns.iter().any(|column| {
+            matches!(column.ty, Type::Date | Type::Time | Type::Naked) || dated(column.ty)
+        }),
+        Type::List(item) => dated(*item),
+        _ => false,
+    }
 }
 
 /// Most columns a key may have.
@@ -107,6 +124,7 @@ impl Layout {
             cursor: resource.cursor.and_then(position),
             deleted: position("is_deleted"),
             required: bits(&|column| !column.optional && sent(column.name)),
+            dated: bits(&|column| dated(column.ty)),
             whole: bits(&|column| {
                 let nested = matches!(
                     column.ty,
@@ -134,12 +152,36 @@ impl Page {
         let text = std::str::from_utf8(body)
             .map_err(|e| Error::new(Kind::Shape, "answer is not UTF-8").because(e))?;
         let mut rows = Rows::new(layout, text.as_ptr() as usize);
+        if layout.paging == Paging::Goals {
+            return rows.one_by_one(body, text);
+        }
         match rows.envelope(text) {
+            Ok(_) if rows.halves => Self::mended(text, layout),
             Ok(envelope) => rows.page(body, &envelope),
             // A first key with an escape hides where its row starts: read rows one by one.
             Err(_) if rows.lost => rows.one_by_one(body, text),
+            Err(_) if text.contains("\\u") => Self::mended(text, layout),
             Err(error) => Err(shape(error)),
         }
+    }
+
+    /// Splits a body whose texts were cut inside a character (an emoji at a length limit): half of
+    /// a surrogate pair is no text, so it becomes U+FFFD.
+    fn mended(text: &str, layout: &Layout) -> Result<Self> {
+        let mended = whole_characters(text);
+        let body = Bytes::from(mended.clone().unwrap_or_else(|| text.to_owned()));
+        let text = std::str::from_utf8(&body)
+            .map_err(|e| Error::new(Kind::Bug, "mended text is not UTF-8").because(e))?;
+        let mut rows = Rows::new(layout, text.as_ptr() as usize);
+        let mut page = match rows.envelope(text) {
+            Ok(envelope) => rows.page(&body, &envelope)?,
+            Err(_) if rows.lost => rows.one_by_one(&body, text)?,
+            Err(error) => return Err(shape(error)),
+        };
+        if mended.is_some() {
+            page.surprises.push(Surprise::HalfCharacter);
+        }
+        Ok(page)
     }
 }
 
@@ -151,7 +193,19 @@ pub(super) fn next(paging: Paging, additional: Option<&RawValue>) -> Result<Next
     }
     .unwrap_or_default();
     Ok(match paging {
-        Paging::Plain | Paging::Goals => Next::End,
+        Paging::Plain | Paging::Goals => {
+            let more = match &additional.pagination {
+                Some(page) => page.more_items_in_collection,
+                None => additional.more_items_in_collection,
+            };
+            if more == Some(true) || additional.next_cursor.is_some() {
+                return Err(Error::new(
+                    Kind::Shape,
+                    "list should come whole and says there is more",
+                ));
+            }
+            Next::End
+        }
         Paging::Cursor => match additional.next_cursor {
             Some(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),
             _ if absent => Next::Unsaid,
@@ -203,4 +257,86 @@ pub(super) fn is_custom(name: &str) -> bool {
 
 pub(super) fn shape(error: serde_json::Error) -> Error {
     Error::new(Kind::Shape, "answer is not a page of JSON records").because(error)
+}
+
+/// The text with every lone half of a surrogate pair (`\ud83d` without its `\ude00`) replaced by
+/// U+FFFD; `None` when there is none.
+fn whole_characters(text: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::new();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        at += found;
+        match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at += 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str(&text[kept..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                kept = at;
+            }
+            // An escape of another kind; its second byte may be a backslash.
+            _ => at += 2,
+        }
+    }
+    (kept > 0).then(|| out + &text[kept..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expected: &str) {
+        let deals = Resource::named("deals").expect("there are deals");
+        let layout = Layout::of(deals, &deals.listings[0]);
+        let shown = match Page::split(&Bytes::from(body.to_owned()), &layout) {
+            Ok(page) => {
+                let rows =
+                    page.records.iter().map(|r| String::from_utf8_lossy(&r.json).into_owned());
+                format!("{} | {:?}", rows.collect::<Vec<_>>().join(" "), page.next)
+            }
+            Err(error) => format!("{:?}: {error}", error.kind()),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_is_no_page_is_an_error() {
+        check("null", "Shape: answer is not a page of JSON records");
+        check("<html>", "Shape: answer is not a page of JSON records");
+        check(
+            r#"{"success":false,"data":null}"#,
+            "Shape: answer says success: false with status 200",
+        );
+        check(r#"{"success":true}"#, "Shape: answer has no data");
+        check(r#"{"success":true,"data":{"id":1}}"#, "Shape: answer is not a page of JSON records");
+        check(r#"{"success":true,"data":null}"#, " | Unsaid");
+        check(r#"{"success":true,"data":[],"additional_data":{"next_cursor":null}}"#, " | End");
+    }
+
+    #[test]
+    fn half_characters_are_replaced_and_whole_ones_kept() {
+        let half = r#"{"success":true,"data":[{"id":1,"title":"x \ud83d"},{"id":2,"custom_fields":{"a":"\uDE00 \\ud83d"}}],"additional_data":null}"#;
+        check(
+            half,
+            r#"{"id":1,"title":"x \ufffd"} {"id":2,"custom_fields":{"a":"\ufffd \\ud83d"}} | Unsaid"#,
+        );
+        let whole = r#"{"success":true,"data":[{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}}],"additional_data":{}}"#;
+        check(
+            whole,
+            r#"{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}} | End"#,
+        );
+    }
+
+    #[test]
+    fn escaped_first_keys_and_empty_rows_are_found_too() {
+        check(
+            r#"{"success":true,"data":[{"\u0069d":1,"x":"}"},{},{"id":2}]}"#,
+            r#"{"\u0069d":1,"x":"}"} {} {"id":2} | Unsaid"#,
+        );
+    }
 }

@@ -94,7 +94,8 @@ impl Progress {
         let since = self.since.max(reached);
         let mut delivery = self.decide(records, bound, since);
         self.reach(since, newest);
-        delivery.overflow |= self.shrink(self.update_time);
+        // Of this page: what was ever delivered may lie far ahead of an ascending walk.
+        delivery.overflow |= self.shrink(newest);
         Ok(delivery)
     }
 
@@ -161,6 +162,12 @@ impl Progress {
         if let Some(walk) = self.walk.take() {
             self.reach(self.since.max(walk.since), None);
         }
+    }
+
+    /// Forgets which rows went out: nothing is told apart by them any more.
+    pub(super) fn forget(&mut self) {
+        self.delivered.clear();
+        self.untimed.clear();
     }
 
     /// How many rows are remembered.

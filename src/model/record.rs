@@ -1,5 +1,6 @@
 //! One record: the bytes Pipedrive sent, and the little we need to know about them.
 
+use super::object::pairs;
 use super::time::Time;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -58,5 +59,25 @@ impl Record {
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.json)
+    }
+
+    /// The digest of its owner's key, of these columns, and of which one it is among equals: the
+    /// identity of a row that has no key.
+    pub fn identity(&self, owner: &str, columns: &[&str], nth: u32) -> Digest {
+        let mut values = vec![String::new(); columns.len()];
+        let text = String::from_utf8_lossy(&self.json);
+        // A row that is no object has no columns; its owner is all there is.
+        let _ = pairs(&text, |key, value| {
+            if let Some(place) = columns.iter().position(|column| *column == key) {
+                value.clone_into(&mut values[place]);
+            }
+        });
+        let nth = nth.to_string();
+        let mut parts: Vec<&[u8]> = vec![owner.as_bytes(), b"\0", nth.as_bytes()];
+        for value in &values {
+            parts.push(b"\0");
+            parts.push(value.as_bytes());
+        }
+        Digest::of_parts(&parts)
     }
 }

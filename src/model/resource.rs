@@ -218,13 +218,6 @@ impl Resource {
     }
 }
 
-impl Listing {
-    /// Whether rows can be asked for in the order of their keys.
-    pub fn walks_by_id(&self) -> bool {
-        !self.by_id.is_empty()
-    }
-}
-
 impl Type {
     /// Whether a JSON value that starts with this byte is of the type.
     pub fn takes(self, first: u8) -> bool {

@@ -8,6 +8,7 @@ use super::page::{COLUMNS_MAX, KEYS_MAX, Layout, Page, Surprise, is_custom, next
 use super::record::Record;
 use super::resource::{Custom, Paging, Type};
 use super::time::Time;
+use super::token::{Name, Scalar};
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -50,8 +51,12 @@ pub(super) struct Rows<'l> {
     /// Finds an empty text, and a zero date, inside custom fields.
     empty: Finder<'static>,
     zero: Finder<'static>,
+    /// Finds what may be half of a character.
+    half: Finder<'static>,
     /// Whether the bounds of rows are told from their keys.
     streaming: bool,
+    /// Set when a value that is not parsed may hold half of a character.
+    pub(super) halves: bool,
     /// Set when they cannot be.
     pub(super) lost: bool,
 }
@@ -74,8 +79,10 @@ impl<'l> Rows<'l> {
             read: Vec::new(),
             surprises: Vec::new(),
             order: Vec::new(),
-            empty: Finder::new(b":\"\""),
+            empty: Finder::new(b"\"\""),
             zero: Finder::new(b"0000-00-00"),
+            half: Finder::new(b"\\ud"),
+            halves: false,
             streaming: true,
             lost: false,
         }
@@ -180,10 +187,11 @@ impl<'l> Rows<'l> {
         if first != b'n' && !column.ty.takes(first) {
             self.surprised(Surprise::OtherType(column.name));
         }
-        // Custom fields may hold dates; whether they do is decided where the schema is known.
-        row.odd |= matches!(column.ty, Type::Object([]))
-            && (self.empty.find(value.as_bytes()).is_some()
-                || self.zero.find(value.as_bytes()).is_some());
+        let bytes = value.as_bytes();
+        self.halves |= first != b'n' && self.half.find(bytes).is_some();
+        // What exactly is mended is decided where the schema is known.
+        row.odd |= self.layout.dated >> place & 1 == 1
+            && (self.empty.find(bytes).is_some() || self.zero.find(bytes).is_some());
     }
 
     fn scalar(&mut self, place: u8, value: &Scalar<'_>, row: &mut Row) {
@@ -376,79 +384,6 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
             }
         }
         Ok(row)
-    }
-}
-
-/// A key, borrowed unless it holds an escape.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
-            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
-            }
-        }
-        json.deserialize_str(NameVisitor)
-    }
-}
-
-/// A value as far as it is looked at. Something nested where none belongs is read past.
-enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    Number,
-    Text(Cow<'a, str>),
-    Nested,
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct ScalarVisitor;
-        impl<'de> Visitor<'de> for ScalarVisitor {
-            type Value = Scalar<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Null)
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Bool(value))
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Number)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Number)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Number)
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
-                Ok(Scalar::Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar<'de>, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Nested)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Nested)
-            }
-        }
-        json.deserialize_any(ScalarVisitor)
     }
 }
 

@@ -43,6 +43,20 @@ impl Definition {
             .map_err(|e| Error::new(Kind::Shape, "field definition is not readable").because(e))
     }
 
+    /// The parts that stand beside the key where custom fields are flat: `_currency` and the like
+    /// (API facts 5.4).
+    pub(super) fn companions(&self, flat: bool) -> &'static [&'static str] {
+        match self.ty.as_str() {
+            _ if !flat => &[],
+            "monetary" => &["currency"],
+            "daterange" => &["until"],
+            "time" => &["timezone_id"],
+            "timerange" => &["until", "timezone_id"],
+            "address" => ADDRESS_PARTS,
+            _ => &[],
+        }
+    }
+
     /// A key made of the name: lower-case words joined by `_`, or the code where the name has
     /// no letter or digit.
     pub fn readable(&self) -> String {
@@ -147,56 +161,36 @@ fn object(parts: &[(&str, Value)]) -> Value {
 fn custom_field(into: &mut Map<String, Value>, key: &str, definition: &Definition, flat: bool) {
     let number = || json!({"type": ["null", "number"]});
     let integer = || json!({"type": ["null", "integer"]});
-    let zone = |name: &str| match name {
-        "timezone_id" => integer(),
-        _ => text(),
-    };
-    let (schema, companions): (Value, &[&str]) = match (definition.ty.as_str(), flat) {
-        ("double", _) | ("monetary", true) => (number(), &["currency"]),
-        ("monetary", false) => (object(&[("value", number()), ("currency", text())]), &[]),
+    let zone = || [("timezone_id", integer()), ("timezone_name", text())];
+    let schema = match (definition.ty.as_str(), flat) {
+        ("double", _) | ("monetary", true) => number(),
+        ("monetary", false) => object(&[("value", number()), ("currency", text())]),
         (
             "int" | "user" | "org" | "people" | "deal" | "lead" | "project" | "stage" | "enum",
             false,
-        ) => (integer(), &[]),
-        ("set", false) => {
-            (json!({"type": ["null", "array"], "items": {"type": ["null", "integer"]}}), &[])
+        ) => integer(),
+        ("set", false) => json!({"type": ["null", "array"], "items": integer()}),
+        ("date", _) | ("daterange", true) => date(),
+        ("daterange", false) => object(&[("value", date()), ("until", date())]),
+        ("time", false) => object(&[&[("value", text())], &zone()[..]].concat()),
+        ("timerange", false) => {
+            object(&[&[("value", text()), ("until", text())], &zone()[..]].concat())
         }
-        ("date", _) => (date(), &[]),
-        ("daterange", true) => (date(), &["until"]),
-        ("daterange", false) => (object(&[("value", date()), ("until", date())]), &[]),
-        ("time", false) => (
-            object(&[("value", text()), ("timezone_id", integer()), ("timezone_name", text())]),
-            &[],
-        ),
-        ("timerange", false) => (
-            object(&[
-                ("value", text()),
-                ("until", text()),
-                ("timezone_id", integer()),
-                ("timezone_name", text()),
-            ]),
-            &[],
-        ),
-        ("time", true) => (text(), &["timezone_id"]),
-        ("timerange", true) => (text(), &["until", "timezone_id"]),
-        ("address", true) => (text(), ADDRESS_PARTS),
         ("address", false) => {
-            let mut parts = vec![("value", text())];
-            parts.extend(ADDRESS_PARTS.iter().map(|part| (*part, text())));
-            (object(&parts), &[])
+            let parts = ADDRESS_PARTS.iter().map(|part| (*part, text()));
+            object(&[("value", text())].into_iter().chain(parts).collect::<Vec<_>>())
         }
-        ("varchar" | "varchar_auto" | "text" | "phone", _) | ("enum" | "set", true) => {
-            (text(), &[])
-        }
+        ("varchar" | "varchar_auto" | "text" | "phone", _)
+        | ("enum" | "set" | "time" | "timerange" | "address", true) => text(),
         // Users, people and organizations come as an id or an object here, and types unknown to
         // us may come as anything.
-        _ => (of_type(Type::Json), &[]),
+        _ => of_type(Type::Json),
     };
-    let companions = if flat { companions } else { &[] };
-    for part in companions {
+    for part in definition.companions(flat) {
         let schema = match (*part, definition.ty.as_str()) {
             ("until", "daterange") => date(),
-            (other, _) => zone(other),
+            ("timezone_id", _) => integer(),
+            _ => text(),
         };
         let described = describe(schema, &format!("{} ({part})", definition.name), definition);
         into.insert(format!("{key}_{part}"), described);

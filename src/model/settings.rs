@@ -294,7 +294,7 @@ mod tests {
         }
         check(
             r#"{"api_token":"t","company_domain":"evil.test"}"#,
-            "must be a company domain like acme, acme.pipedrive.com or https://acme.pipedrive.com: company_domain",
+            "company_domain: must be a company domain like acme, acme.pipedrive.com or https://acme.pipedrive.com",
         );
         check(r#"{"api_token":"t","company_domain":null}"#, "https://api.pipedrive.com");
     }
@@ -311,34 +311,34 @@ mod tests {
         ] {
             check(
                 &format!(r#"{{"api_token":"t","base_url":"{url}"}}"#),
-                "must be an https:// origin, or http:// on loopback, without a path: base_url",
+                "base_url: must be an https:// origin, or http:// on loopback, without a path",
             );
         }
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        check("[]", "configuration is not a JSON object: configuration");
+        check("[]", "configuration: configuration is not a JSON object");
         check(
             "{}",
-            "an api_token, or credentials with client_id, client_secret and refresh_token, is needed: credentials",
+            "credentials: an api_token, or credentials with client_id, client_secret and refresh_token, is needed",
         );
         check(
             r#"{"credentials":{"auth_type":"oauth","client_id":"a"}}"#,
-            "is missing: credentials.client_secret",
+            "credentials.client_secret: is missing",
         );
         check(
             r#"{"credentials":{"auth_type":"magic"}}"#,
-            "must be \"token\" or \"oauth\": credentials.auth_type",
+            "credentials.auth_type: must be \"token\" or \"oauth\"",
         );
         check(
             r#"{"api_token":"t","start_date":"soon"}"#,
-            "must be a time like 2026-01-31T00:00:00Z: start_date",
+            "start_date: must be a time like 2026-01-31T00:00:00Z",
         );
         check(
             r#"{"api_token":"t","concurrency":0}"#,
-            "must be a whole number from 1 to 64: concurrency",
+            "concurrency: must be a whole number from 1 to 64",
         );
-        check(r#"{"api_token":"a b"}"#, "holds characters that no token has: api_token");
+        check(r#"{"api_token":"a b"}"#, "api_token: holds characters that no token has");
     }
 }

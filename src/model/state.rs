@@ -80,22 +80,22 @@ impl StreamState {
         let fail = |message: &str| {
             Error::new(
                 Kind::State,
-                format!("{message}; clear the state of this stream to read it from the beginning"),
+                format!("{message} clear the state of this stream to read it from the beginning"),
             )
             .at(format!("stream {}", resource.name))
         };
         let Value::Object(object) = json else {
-            return if json.is_null() { Ok(None) } else { Err(fail("state is not an object")) };
+            return if json.is_null() { Ok(None) } else { Err(fail("state is not an object;")) };
         };
         if object.is_empty() || object.contains_key("__ab_no_cursor_state_message") {
             return Ok(None);
         }
         let stored: Stored = serde_json::from_value(json.clone())
-            .map_err(|error| fail("state is corrupt").because(error))?;
+            .map_err(|error| fail("state is corrupt;").because(error))?;
         match stored.version {
             Some(version) if version > STATE_VERSION => {
                 return Err(fail(&format!(
-                    "state is of version {version}, this program reads up to {STATE_VERSION}: upgrade it"
+                    "state is of version {version}, this program reads up to {STATE_VERSION}: upgrade it, or"
                 )));
             }
             Some(_) => {}
@@ -104,7 +104,7 @@ impl StreamState {
             }
             None => {
                 let Some(time) = stored.update_time else {
-                    return Err(fail("state has no version"));
+                    return Err(fail("state has no version;"));
                 };
                 let names = watched(resource).listings.iter().map(|listing| listing.name);
                 let listings = names.map(|n| (n.to_owned(), Progress::starting_at(time)));
@@ -115,7 +115,7 @@ impl StreamState {
             listings
         } else {
             let progress = serde_json::from_value(json.clone())
-                .map_err(|error| fail("state is corrupt").because(error))?;
+                .map_err(|error| fail("state is corrupt;").because(error))?;
             BTreeMap::from([(ALL.to_owned(), progress)])
         };
         Ok(Some(Self {
@@ -124,6 +124,14 @@ impl StreamState {
             full: stored.full_refresh.unwrap_or(false),
             complete: stored.complete.unwrap_or(false),
         }))
+    }
+
+    /// Ends a full refresh: what was remembered to tell rows apart is of no use any more.
+    pub fn finish_full(&mut self) {
+        for progress in self.listings.values_mut() {
+            progress.forget();
+        }
+        self.complete = true;
     }
 
     /// How many rows all its listings remember: what a checkpoint costs in size.

@@ -4,11 +4,12 @@
 //! or null; one of them fails a whole load (protocol facts, rule 9). Only records that were found
 //! odd while their page was split come here.
 
-use super::error::Result;
+use super::error::{Error, Kind, Result};
 use super::object::{Object, pairs, quoted};
 use super::resource::{Resource, Type};
 use super::time::Time;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Which keys of a resource's records hold dates or times.
@@ -30,6 +31,8 @@ enum Form {
     Time,
     Clock,
     Inside(Tidy),
+    /// Each item of a list.
+    Each(Tidy),
 }
 
 impl Tidy {
@@ -54,9 +57,10 @@ impl Tidy {
             let form = match property["format"].as_str() {
                 Some("date") => Form::Date,
                 Some("date-time") => Form::Time,
-                _ => match Self::of_schema(property) {
-                    inside if inside.keys.is_empty() => continue,
-                    inside => Form::Inside(inside),
+                _ => match (Self::of_schema(property), Self::of_schema(&property["items"])) {
+                    (inside, _) if !inside.keys.is_empty() => Form::Inside(inside),
+                    (_, each) if !each.keys.is_empty() => Form::Each(each),
+                    _ => continue,
                 },
             };
             keys.insert(name.clone(), form);
@@ -81,6 +85,12 @@ impl Tidy {
                         Err(error) => inner = Err(error),
                     }
                 }
+                Some(Form::Each(tidy)) if value.starts_with('[') => {
+                    match tidy.each(value, &place(), changes) {
+                        Ok(mended) => out.pair(&key, mended),
+                        Err(error) => inner = Err(error),
+                    }
+                }
                 Some(form) if value.starts_with('"') => match form.mended(value) {
                     Mended::Same => out.pair(&key, value),
                     Mended::To(text) => out.pair(&key, quoted(&text)),
@@ -94,6 +104,27 @@ impl Tidy {
         })?;
         inner?;
         Ok(out.finish())
+    }
+}
+
+impl Tidy {
+    fn each(&self, json: &str, path: &str, changes: &mut Vec<Change>) -> Result<Vec<u8>> {
+        let items: Vec<&RawValue> = serde_json::from_str(json)
+            .map_err(|error| Error::new(Kind::Shape, "record holds no list").because(error))?;
+        let mut out = vec![b'['];
+        for (nth, item) in items.into_iter().enumerate() {
+            if nth > 0 {
+                out.push(b',');
+            }
+            match item.get() {
+                object if object.starts_with('{') => {
+                    out.extend(self.inside(object, &format!("{path}.{nth}"), changes)?);
+                }
+                other => out.extend_from_slice(other.as_bytes()),
+            }
+        }
+        out.push(b']');
+        Ok(out)
     }
 }
 
@@ -161,6 +192,20 @@ mod tests {
             r#"{"custom_fields":{"due":null,"range":{"value":null,"note":""},"text":""}}"#,
             &["custom_fields.due", "custom_fields.range.value"],
         );
+    }
+
+    #[test]
+    fn dates_inside_lists_are_mended() {
+        let fields = Resource::named("deal_fields").expect("there are fields");
+        let schema = crate::model::json_schema(fields, &[], None);
+        let mut changes = Vec::new();
+        let json = r#"{"options":[{"id":1,"label":"","add_time":""},{"id":"a","add_time":"2026-01-01 00:00:00"}]}"#;
+        let mended = Tidy::of(fields, &schema).mend(json, &mut changes).expect("it is an object");
+        assert_eq!(
+            String::from_utf8_lossy(&mended),
+            r#"{"options":[{"id":1,"label":"","add_time":null},{"id":"a","add_time":"2026-01-01T00:00:00Z"}]}"#
+        );
+        assert_eq!(changes.len(), 1);
     }
 
     #[test]

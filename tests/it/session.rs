@@ -119,10 +119,10 @@ STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records ver
 COMPLETE stages
 STARTED pipelines
 INCOMPLETE pipelines
-ERROR "the company's daily token budget is spent (HTTP 429: request over limit): /api/v2/pipelines"
+ERROR "/api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 INCOMPLETE users
-ERROR "not read: the run was stopped by another stream's failure"
-ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, users); 17 tokens spent"
+ERROR "not read, the run was stopped: /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
+ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, users): /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit); 17 tokens spent"
 "#,
     );
 }
@@ -241,7 +241,7 @@ fn a_stalled_answer_is_asked_for_again() {
     assert_eq!(asked.iter().filter(|r| r.path_and_query.contains("/stages")).count(), 2);
 }
 
-/// The platform's catalogs and PyAirbyte's state files are full of nulls and unknown keys.
+/// The platform's catalogs and `PyAirbyte`'s state files are full of nulls and unknown keys.
 #[test]
 fn nulls_and_unknown_keys_are_tolerated() {
     let sandbox = sandbox(small());

@@ -1,9 +1,9 @@
 //! The real binary against a sandbox, and what it said.
 
 use serde_json::{Value, json};
-use source_pipedrive::model::{Resource, Time, Type};
+use source_pipedrive::model::{Record, Resource, Time, Type};
 use source_pipedrive::sandbox::{Options, Sandbox};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -249,6 +249,7 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
     let resource = Resource::named(stream).expect("the stream exists");
     let rows = sandbox.world(|world| world.truth(stream));
     let mut truth = BTreeMap::new();
+    let mut identities = HashSet::new();
     for row in rows {
         let mut json: Value = serde_json::from_slice(&row.json).expect("the sandbox writes JSON");
         if let (Some(parent), Some(owner)) = (&resource.parent, &row.parent) {
@@ -256,9 +257,20 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
                 json[column] = owner.parse::<i64>().map_or(json!(owner), Value::from);
             }
             if let Some(column) = parent.digest {
-                let digest =
-                    source_pipedrive::model::Digest::of_parts(&[owner.as_bytes(), b"/", &row.json]);
-                json[column] = digest.to_string().into();
+                let columns = resource.columns.iter().filter(|column| !column.optional);
+                let columns: Vec<_> = columns.map(|column| column.name).collect();
+                let record = Record {
+                    json: row.json.clone(),
+                    key: None,
+                    time: None,
+                    odd: false,
+                    deleted: false,
+                };
+                let mut nth = 0;
+                while !identities.insert(record.identity(owner, &columns, nth)) {
+                    nth += 1;
+                }
+                json[column] = record.identity(owner, &columns, nth).to_string().into();
             }
         }
         for column in resource.columns {

@@ -49,59 +49,64 @@ fn unusable_files_are_named() {
         r#"[{"type":"STREAM","stream":{"stream_descriptor":{"name":"deals"},"stream_state":{"version":2}}}]"#,
     );
     let words = file("words.json", r#"{"deals":1}"#);
+    let global = file("global.json", r#"[{"type":"GLOBAL","global":{"shared_state":{}}}]"#);
     check(
         &["check", "--config", "/no/such/file"],
-        "run: config_error: file cannot be read (No such file or directory (os error 2)): --config /no/such/file",
+        "run: config_error: --config /no/such/file: file cannot be read (No such file or directory (os error 2))",
     );
     check(
         &["discover", "--config", &cut],
         &format!(
-            "run: config_error: file is not JSON (EOF while parsing a value at line 1 column 13): --config {cut}"
+            "run: config_error: --config {cut}: file is not JSON (EOF while parsing a value at line 1 column 13)"
         ),
     );
     check(
         &["discover", "--config", &list],
-        "run: config_error: configuration is not a JSON object: configuration",
+        "run: config_error: configuration: configuration is not a JSON object",
     );
     check(
         &["read", "--config", &good, "--catalog", "/no/such/file"],
-        "run: config_error: file cannot be read (No such file or directory (os error 2)): --catalog /no/such/file",
+        "run: config_error: --catalog /no/such/file: file cannot be read (No such file or directory (os error 2))",
     );
     check(
         &["read", "--config", &good, "--catalog", &list],
-        "run: config_error: is not a configured catalog: catalog",
+        "run: config_error: catalog: is not a configured catalog, as a platform makes it from what discover prints",
     );
     check(
         &["read", "--config", &good, "--catalog", &empty],
-        "run: config_error: selects no stream: catalog",
+        "run: config_error: catalog: selects no stream",
     );
     check(
         &["read", "--config", &good, "--catalog", &odd],
-        "run: config_error: sync_mode must be \"full_refresh\" or \"incremental\": catalog, stream \"deals\"",
+        "run: config_error: catalog, stream \"deals\": sync_mode must be \"full_refresh\" or \"incremental\"",
     );
     check(
         &["read", "--config", &good, "--catalog", &ghost],
-        "run: config_error: there is no such stream; run discover and refresh the catalog: catalog, stream \"__AIRBYTE__stream_that_does_not_exist\"",
+        "run: config_error: catalog, stream \"__AIRBYTE__stream_that_does_not_exist\": there is no such stream; run discover and refresh the catalog",
     );
     check(
         &["read", "--config", &good, "--catalog", &twice],
-        "run: config_error: is selected twice: catalog, stream \"deals\"",
+        "run: config_error: catalog, stream \"deals\": is selected twice",
     );
     check(
         &["read", "--config", &good, "--catalog", &deals, "--state", &torn],
-        "run: config_error: state is corrupt; clear the state of this stream to read it from the beginning: stream deals",
+        "run: config_error: stream deals: state is corrupt; clear the state of this stream to read it from the beginning",
     );
     check(
         &["read", "--config", &good, "--catalog", &deals, "--state", &newer],
-        "run: config_error: state is of version 2, this program reads up to 1: upgrade it; clear the state of this stream to read it from the beginning: stream deals",
+        "run: config_error: stream deals: state is of version 2, this program reads up to 1: upgrade it, or clear the state of this stream to read it from the beginning",
     );
     check(
         &["read", "--config", &good, "--catalog", &deals, "--state", &words],
-        "run: config_error: is not a list of state messages; clear the connection's state to start over: state",
+        "run: config_error: state: is not a list of state messages; clear the connection's state to start over",
+    );
+    check(
+        &["read", "--config", &good, "--catalog", &deals, "--state", &global],
+        "run: config_error: state: holds a state that is not a stream's; clear the connection's state to start over",
     );
     check(
         &["read"],
-        "run: config_error: the following required arguments were not provided: --config <FILE> --catalog <FILE>",
+        "run: config_error: the following required arguments were not provided: --config <FILE>",
     );
 }
 
@@ -151,17 +156,20 @@ fn check_tells_whose_account_it_is() {
     wrong["company_domain"] = "acme".into();
     assert_eq!(
         connection(&wrong),
-        "FAILED: the token belongs to company \"sandbox\", not to \"acme\": company_domain"
+        "FAILED: company_domain: the token belongs to company \"sandbox\", not to \"acme\""
     );
     let mut revoked = admin.config();
     revoked["credentials"]["api_token"] = "5ecre7".repeat(6).into();
     let said = connection(&revoked);
-    assert!(said.starts_with("FAILED: Pipedrive does not accept the token"), "{said}");
-    assert_eq!(connection(&json!({"api_token": 5})), "FAILED: must be text: api_token");
+    assert!(
+        said.starts_with("FAILED: /api/v1/users/me: Pipedrive does not accept the token"),
+        "{said}"
+    );
+    assert_eq!(connection(&json!({"api_token": 5})), "FAILED: api_token: must be text");
     let mut stale = admin.oauth_config();
     stale["credentials"]["refresh_token"] = "stale-refresh-token".into();
     let said = connection(&stale);
-    assert!(said.starts_with("FAILED: Pipedrive refused the refresh token"), "{said}");
+    assert!(said.starts_with("FAILED: /api/v1/users/me: Pipedrive refused the refresh token"), "{said}");
 }
 
 /// Whatever goes wrong, the token is never shown.
@@ -296,6 +304,16 @@ fn a_state_of_another_connector_is_taken_over() {
     let state = session.state_of("persons");
     assert_eq!(state["update_time"], "2026-11-01T13:00:00Z");
     assert_eq!(state["since"], "2026-11-01T12:59:00Z");
+}
+
+/// STATE lines as they were printed are a state too.
+#[test]
+fn whole_state_lines_are_taken_back() {
+    let sandbox = sandbox(small());
+    let first = Read::of(&sandbox, &["persons"]).run().succeeded();
+    let mut again = Read::of(&sandbox, &["persons"]);
+    again.state = Some(first.of_type("STATE").last().cloned().into_iter().collect());
+    assert_eq!(again.run().succeeded().records("persons").len(), 0);
 }
 
 #[test]

@@ -53,7 +53,9 @@ struct Descriptor {
 /// Reads a configured catalog. Keys that are a destination's business are ignored.
 pub fn configured(json: &Value) -> Result<Vec<Configured>> {
     let catalog = Catalog::deserialize(json).map_err(|error| {
-        Error::new(Kind::Config, "is not a configured catalog").at("catalog").because(error)
+        let message =
+            "is not a configured catalog, as a platform makes it from what discover prints";
+        Error::new(Kind::Config, message).at("catalog").because(error)
     })?;
     let mut seen = BTreeSet::new();
     let mut streams = Vec::new();
@@ -105,10 +107,12 @@ pub fn states(
     };
     let mut states = BTreeMap::new();
     for message in messages {
+        // Whole STATE lines are taken too, as `read` writes them.
+        let message = message.get("state").unwrap_or(message);
         let message = Message::deserialize(message)
             .map_err(|error| corrupt("is not a list of state messages").because(error))?;
         let Some(saved) = message.stream else {
-            continue;
+            return Err(corrupt("holds a state that is not a stream's"));
         };
         let wanted = configured.iter().find(|c| c.resource.name == saved.stream_descriptor.name);
         if let (Some(wanted), Some(state)) = (wanted, saved.stream_state)

@@ -5,6 +5,7 @@ use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, perc
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Records after which a checkpoint is due however large it is.
@@ -44,8 +45,6 @@ struct Stream {
     wire: Wire,
     prefix: Vec<u8>,
     running: bool,
-    /// Rows written, over the whole run.
-    written: u64,
     /// Rows and bytes since the last checkpoint, and when that was.
     records: u64,
     bytes: usize,
@@ -58,18 +57,40 @@ struct Stream {
 impl<W: Write> Writer<W> {
     /// A writer that masks these secrets in whatever is meant for people.
     pub fn new(out: W, secrets: &[&str]) -> Self {
-        let mut masked = Vec::new();
+        let mut writer =
+            Self { out, buffer: Vec::new(), streams: HashMap::new(), secrets: Vec::new() };
         for secret in secrets {
-            // As it is, as it stands in a URL, and as it stands inside JSON.
-            let url = percent_encoded(secret);
-            let json = Value::from(*secret).to_string();
-            for form in [(*secret).to_owned(), url, json.trim_matches('"').to_owned()] {
-                if form.len() >= SECRET_BYTES_MIN && !masked.contains(&form) {
-                    masked.push(form);
-                }
+            writer.mask(secret);
+        }
+        writer
+    }
+
+    /// Masks one more secret from here on: as it is, as it stands in a URL, and inside JSON.
+    pub fn mask(&mut self, secret: &str) {
+        let json = Value::from(secret).to_string();
+        for form in [secret.to_owned(), percent_encoded(secret), json.trim_matches('"').to_owned()]
+        {
+            if form.len() >= SECRET_BYTES_MIN && !self.secrets.contains(&form) {
+                self.secrets.push(form);
             }
         }
-        Self { out, buffer: Vec::new(), streams: HashMap::new(), secrets: masked }
+    }
+
+    /// Text for people, without secrets.
+    pub fn masked(&self, text: &str) -> String {
+        let secrets = self.secrets.iter();
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "****"))
+    }
+
+    /// Ends a command: an error becomes TRACE ERROR and exit code 1, but for a reader that went away.
+    pub fn conclude(&mut self, outcome: Result<ExitCode>, now: Time) -> Result<ExitCode> {
+        match outcome {
+            Err(error) if error.kind() != Kind::Pipe => {
+                self.error(&error, None, now)?;
+                Ok(ExitCode::from(1))
+            }
+            outcome => outcome,
+        }
     }
 
     /// SPEC.
@@ -85,7 +106,7 @@ impl<W: Write> Writer<W> {
 
     /// `CONNECTION_STATUS`, failed.
     pub fn refused(&mut self, error: &Error) -> Result<()> {
-        self.status_of_connection("FAILED", &sentence(error))
+        self.status_of_connection("FAILED", &error.to_string())
     }
 
     fn status_of_connection(&mut self, status: &str, message: &str) -> Result<()> {
@@ -129,7 +150,7 @@ impl<W: Write> Writer<W> {
 
     /// TRACE ERROR; about one stream, or the run.
     pub fn error(&mut self, error: &Error, stream: Option<&str>, now: Time) -> Result<()> {
-        let message = self.masked(&sentence(error));
+        let message = self.masked(&error.to_string());
         let causes = self.masked(&error.causes());
         let mut fault = json!({
             "message": message,
@@ -154,7 +175,6 @@ impl<W: Write> Writer<W> {
             wire,
             prefix: prefix.into_bytes(),
             running: false,
-            written: 0,
             records: 0,
             bytes: 0,
             checked: Some(now),
@@ -178,8 +198,14 @@ impl<W: Write> Writer<W> {
         let mut changes = Vec::new();
         for record in &batch.records {
             self.buffer.extend_from_slice(&stream.prefix);
-            let line = stream.wire.line(record, &mut changes)?;
-            self.buffer.extend_from_slice(&line);
+            match stream.wire.line(record, &mut changes) {
+                Ok(line) => self.buffer.extend_from_slice(&line),
+                Err(error) => {
+                    // Never half a line.
+                    self.buffer.truncate(before);
+                    return Err(error);
+                }
+            }
             if changes.is_empty() {
                 self.buffer.extend_from_slice(suffix.as_bytes());
             } else {
@@ -194,7 +220,6 @@ impl<W: Write> Writer<W> {
                 self.buffer.extend_from_slice(tail.as_bytes());
             }
         }
-        stream.written += batch.records.len() as u64;
         stream.records += batch.records.len() as u64;
         stream.bytes += self.buffer.len() - before;
         let size = CHECKPOINT_BYTES + REMEMBERED_BYTES * batch.reached.remembered();
@@ -251,11 +276,6 @@ impl<W: Write> Writer<W> {
         self.checkpoint(resource, now)?;
         self.status(resource, "INCOMPLETE", None, now)?;
         self.error(error, Some(resource.name), now)
-    }
-
-    /// Rows written for a stream in this run.
-    pub fn written(&self, resource: &Resource) -> u64 {
-        self.streams.get(resource.name).map_or(0, |stream| stream.written)
     }
 
     /// RUNNING, once.
@@ -334,11 +354,6 @@ impl<W: Write> Writer<W> {
             Error::new(kind, "cannot write to standard output").because(error)
         })
     }
-
-    fn masked(&self, text: &str) -> String {
-        let secrets = self.secrets.iter();
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "****"))
-    }
 }
 
 /// Who must act, in Airbyte's words: the user, nobody (try again), or us.
@@ -346,21 +361,19 @@ fn failure_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Usage
         | Kind::Config
+        | Kind::Refused
         | Kind::Auth
         | Kind::Permission
         | Kind::State
         | Kind::Storage => "config_error",
-        Kind::Quota | Kind::Upstream | Kind::Network | Kind::Shape | Kind::Pipe => {
-            "transient_error"
-        }
-        Kind::Incomplete | Kind::Refused | Kind::Bug => "system_error",
-    }
-}
-
-fn sentence(error: &Error) -> String {
-    match error.place() {
-        Some(_) => error.summary(),
-        None => error.to_string(),
+        // Of a stream that stopped with the run: the next run reads it.
+        Kind::Incomplete
+        | Kind::Quota
+        | Kind::Upstream
+        | Kind::Network
+        | Kind::Shape
+        | Kind::Pipe => "transient_error",
+        Kind::Bug => "system_error",
     }
 }
 

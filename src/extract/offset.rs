@@ -1,0 +1,199 @@
+//! Where a walk by offset is. Pure: pages come in as arguments.
+//!
+//! Every page overlaps the one before by a row. Rows that vanish before our place shift the rest to
+//! the left, past us; then no row of the page is known, and the walk steps back until it finds one.
+
+use crate::model::{Error, Kind, Next, Record, Result};
+
+/// Pages without a new row, in a row, before a walk is given up.
+pub(super) const IDLE_PAGES_MAX: usize = 3;
+/// Pages a walk goes back to find its place.
+const STEPS_BACK_MAX: usize = 20;
+/// How often a walk begins anew because it could not find its place.
+const RESTARTS_MAX: usize = 3;
+/// Keys kept to find the place again.
+const LAST_KEYS: usize = 20;
+
+/// A walk by offset.
+#[derive(Debug)]
+pub(super) struct Offset {
+    /// Where the next page is asked for.
+    pub(super) start: u64,
+    /// The newest keys before the next page.
+    pub(super) last: Vec<String>,
+    step: u64,
+    idle: usize,
+    back: usize,
+    restarts: usize,
+}
+
+/// Where a page stands in the walk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Rows from this one on are new.
+    From(usize),
+    /// The place was lost: ask again from the new start, which lies further back.
+    Back,
+    /// It cannot be found: ask again from the beginning.
+    Restart,
+}
+
+impl Offset {
+    /// A walk that goes on from here, with pages of at most `limit` rows.
+    pub(super) fn new(start: u64, last: Vec<String>, limit: u32) -> Self {
+        Self { start, last, step: u64::from(limit).max(1), idle: 0, back: 0, restarts: 0 }
+    }
+
+    /// Finds the place of a page that was asked for from `start`.
+    pub(super) fn place(&mut self, records: &[Record]) -> Result<Place> {
+        if let Some(at) = after(records, &self.last) {
+            return Ok(Place::From(at));
+        }
+        if self.start > 0 && self.back < STEPS_BACK_MAX {
+            self.back += 1;
+            self.start = self.start.saturating_sub(self.step);
+            return Ok(Place::Back);
+        }
+        self.restarts += 1;
+        if self.restarts > RESTARTS_MAX {
+            return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
+        }
+        (self.start, self.back) = (0, 0);
+        self.last.clear();
+        Ok(Place::Restart)
+    }
+
+    /// Moves past a page of `size` rows, of which these were new. `false` at the end of the list.
+    ///
+    /// An empty or repeated page that claims there is more is no end; a few in a row are an error.
+    pub(super) fn advance(&mut self, size: usize, fresh: &[Record], next: &Next) -> Result<bool> {
+        let size = size as u64;
+        let beyond = match next {
+            Next::End | Next::Cursor(_) => return Ok(false),
+            // Such a list ends where nothing new comes; a short page may just be a small one.
+            Next::Unsaid if fresh.is_empty() => return Ok(false),
+            Next::Unsaid => self.start + size,
+            Next::Start(next) => self.start.max(*next),
+        };
+        if fresh.is_empty() {
+            self.idle += 1;
+            if self.idle >= IDLE_PAGES_MAX {
+                return Err(Error::new(Kind::Shape, "list claims more rows and brings none"));
+            }
+        } else {
+            (self.idle, self.back) = (0, 0);
+            self.step = size.max(1);
+        }
+        remember(&mut self.last, fresh);
+        let overlap = u64::from(!self.last.is_empty());
+        self.start = beyond.saturating_sub(overlap).max(self.start);
+        Ok(true)
+    }
+}
+
+/// Where the rows after the last known key begin; `None` when no known key is in the page.
+pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
+    if last.is_empty() {
+        return Some(0);
+    }
+    let known = |record: &Record| record.key.as_ref().is_some_and(|key| last.contains(key));
+    records.iter().rposition(known).map(|at| at + 1)
+}
+
+/// The last keys of some rows.
+pub(super) fn tail(records: &[Record]) -> Vec<String> {
+    let from = records.len().saturating_sub(LAST_KEYS);
+    records[from..].iter().filter_map(|record| record.key.clone()).collect()
+}
+
+/// Adds the keys of rows that came after the last ones known, and keeps the newest.
+fn remember(last: &mut Vec<String>, fresh: &[Record]) {
+    last.extend(tail(fresh));
+    last.drain(..last.len().saturating_sub(LAST_KEYS));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn row(key: u64) -> Record {
+        Record {
+            json: Bytes::new(),
+            key: Some(key.to_string()),
+            time: None,
+            odd: false,
+            deleted: false,
+        }
+    }
+
+    /// Walks a list that `change` alters before each page, and tells the keys in order.
+    fn walk(mut list: Vec<u64>, page: usize, change: impl Fn(usize, &mut Vec<u64>)) -> String {
+        let mut offset = Offset::new(0, Vec::new(), 3);
+        let mut keys = Vec::new();
+        for nth in 0..200 {
+            change(nth, &mut list);
+            let start = usize::try_from(offset.start).expect("a small list");
+            let rows: Vec<_> = list.iter().skip(start).take(page).map(|key| row(*key)).collect();
+            let end = start + rows.len();
+            let next = if end < list.len() { Next::Start(end as u64) } else { Next::End };
+            let at = match offset.place(&rows) {
+                Ok(Place::From(at)) => at,
+                Ok(Place::Back) => continue,
+                Ok(Place::Restart) => {
+                    keys.push("restart".to_owned());
+                    continue;
+                }
+                Err(error) => return format!("{} {error}", keys.join(" ")),
+            };
+            keys.extend(rows[at..].iter().filter_map(|row| row.key.clone()));
+            match offset.advance(rows.len(), &rows[at..], &next) {
+                Ok(true) => {}
+                Ok(false) => return keys.join(" "),
+                Err(error) => return format!("{} {error}", keys.join(" ")),
+            }
+        }
+        "endless".to_owned()
+    }
+
+    #[test]
+    fn a_quiet_list_is_read_once() {
+        assert_eq!(walk((1..9).collect(), 3, |_, _| {}), "1 2 3 4 5 6 7 8");
+        assert_eq!(walk(Vec::new(), 3, |_, _| {}), "");
+    }
+
+    #[test]
+    fn rows_that_vanish_or_appear_before_our_place_lose_nothing() {
+        let vanish = |nth: usize, list: &mut Vec<u64>| {
+            if nth == 2 {
+                list.retain(|key| ![1, 2, 5].contains(key));
+            }
+        };
+        assert_eq!(walk((1..13).collect(), 3, vanish), "1 2 3 4 5 6 7 8 9 10 11 12");
+        let appear = |nth: usize, list: &mut Vec<u64>| {
+            if nth < 4 {
+                list.insert(0, 100 + nth as u64);
+            }
+        };
+        assert_eq!(walk((1..9).collect(), 3, appear), "100 1 2 3 4 5 6 7 8");
+    }
+
+    #[test]
+    fn a_list_that_becomes_another_is_given_up() {
+        let replace = |nth: usize, list: &mut Vec<u64>| {
+            let first = 1_000 * nth as u64;
+            *list = (first..first + 9).collect();
+        };
+        let said = walk((1..9).collect(), 3, replace);
+        assert!(said.ends_with("list changes faster than it can be read"), "{said}");
+    }
+
+    #[test]
+    fn pages_that_bring_nothing_are_not_the_end() {
+        let mut offset = Offset::new(0, Vec::new(), 3);
+        assert!(offset.advance(0, &[], &Next::Start(0)).expect("one may be empty"));
+        assert!(offset.advance(0, &[], &Next::Start(0)).expect("two may be empty"));
+        assert!(offset.advance(0, &[], &Next::Start(0)).is_err());
+        assert!(!Offset::new(0, Vec::new(), 3).advance(0, &[], &Next::Unsaid).expect("the end"));
+    }
+}
