@@ -1,6 +1,8 @@
 //! Everything that is tested from outside the crate, in one binary.
 
+mod changes;
 mod docs;
+mod faults;
 mod house;
 mod kill;
 mod laws;

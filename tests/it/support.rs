@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use source_pipedrive::model::{Record, Resource, Time, Type};
-use source_pipedrive::sandbox::{Options, Sandbox};
+use source_pipedrive::sandbox::{Edit, Options, Sandbox};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -309,4 +309,56 @@ pub(crate) fn assert_equals_truth(
     for (key, record) in seen {
         assert_eq!(record, &truth[&key], "{stream}: row {key} differs");
     }
+}
+
+#[track_caller]
+pub(crate) fn assert_whole(sandbox: &Sandbox, session: &Session, streams: &[&str]) {
+    for stream in streams {
+        assert_equals_truth(stream, &session.records(stream), &truth(sandbox, stream));
+        let statuses = session.statuses(stream);
+        assert_eq!(statuses.first().map(String::as_str), Some("STARTED"), "{stream}");
+        assert_eq!(statuses.get(1).map(String::as_str), Some("RUNNING"), "{stream}");
+        assert_eq!(statuses.last().map(String::as_str), Some("COMPLETE"), "{stream}");
+    }
+}
+
+/// Changes that many rows of each stream an hour later, and lets another minute pass.
+pub(crate) fn change(
+    sandbox: &Sandbox,
+    streams: &[(&'static str, usize)],
+) -> BTreeMap<&'static str, Vec<String>> {
+    sandbox.world(|world| {
+        world.advance(3600);
+        let changed = streams
+            .iter()
+            .map(|(resource, rows)| (*resource, world.edit(Edit::Bulk { resource, rows: *rows })));
+        let changed = changed.collect();
+        world.advance(90);
+        changed
+    })
+}
+
+/// Requires that a run delivered these rows, once each and as they are now, and nothing else.
+#[track_caller]
+pub(crate) fn assert_exactly(sandbox: &Sandbox, session: &Session, stream: &str, keys: &[String]) {
+    let mut expected = truth(sandbox, stream);
+    expected.retain(|key, _| keys.contains(key));
+    assert_eq!(expected.len(), keys.len(), "{stream}: the edited rows are listed");
+    assert_equals_truth(stream, &session.records(stream), &expected);
+}
+
+/// The last form of every row that some runs delivered, none of them twice in one run.
+#[track_caller]
+pub(crate) fn latest<'s>(stream: &str, sessions: &[&'s Session]) -> Vec<&'s Value> {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let mut rows: BTreeMap<String, &Value> = BTreeMap::new();
+    for session in sessions {
+        let mut once = std::collections::BTreeSet::new();
+        for record in session.records(stream) {
+            let key = key(resource, record);
+            assert!(once.insert(key.clone()), "{stream}: row {key} came twice in a run");
+            rows.insert(key, record);
+        }
+    }
+    rows.into_values().collect()
 }

@@ -169,7 +169,10 @@ fn check_tells_whose_account_it_is() {
     let mut stale = admin.oauth_config();
     stale["credentials"]["refresh_token"] = "stale-refresh-token".into();
     let said = connection(&stale);
-    assert!(said.starts_with("FAILED: /api/v1/users/me: Pipedrive refused the refresh token"), "{said}");
+    assert!(
+        said.starts_with("FAILED: /api/v1/users/me: Pipedrive refused the refresh token"),
+        "{said}"
+    );
 }
 
 /// Whatever goes wrong, the token is never shown.
