@@ -368,7 +368,6 @@ class Suite:
             ("broken config", ["discover", "--config", broken]),
             ("broken catalog", ["read", *own, "--catalog", broken]),
             ("broken state", ["read", *own, "--catalog", catalog, "--state", broken]),
-            ("no catalog given", ["read", *own]),
             ("no config given", ["check"]),
         ):
             self.run(name, *arguments).failed("config_error")

@@ -187,14 +187,8 @@ impl OAuth {
                 .at("company_domain"));
             }
         };
-        let life =
-            granted.expires_in.unwrap_or(LIFE_SECONDS).clamp(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX);
-        let renew_in = Duration::from_secs(life).mul_f64(RENEW_AFTER);
-        grant.access = Some(Access {
-            token: granted.access_token,
-            origin,
-            renew_at: Instant::now() + renew_in,
-        });
+        let renew_at = renewal(Instant::now(), granted.expires_in);
+        grant.access = Some(Access { token: granted.access_token, origin, renew_at });
         grant.serial += 1;
         grant.scopes = granted
             .scope
@@ -263,6 +257,12 @@ impl OAuth {
     }
 }
 
+/// When an access token fetched now is to be renewed: well before it runs out.
+fn renewal(now: Instant, expires_in: Option<u64>) -> Instant {
+    let life = expires_in.unwrap_or(LIFE_SECONDS).clamp(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX);
+    now + Duration::from_secs(life).mul_f64(RENEW_AFTER)
+}
+
 fn granted(body: &[u8]) -> Result<Granted> {
     // The cause would quote the body, which holds tokens.
     serde_json::from_slice(body)
@@ -280,4 +280,37 @@ fn pipedrives(url: &str) -> bool {
 
 fn same_host(a: &str, b: &str) -> bool {
     a.trim_end_matches('/').eq_ignore_ascii_case(b.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_tokens_are_renewed_before_they_run_out() {
+        let now = Instant::now();
+        let check = |expires_in, seconds| {
+            assert_eq!(renewal(now, expires_in), now + Duration::from_secs(seconds));
+        };
+        check(Some(3_600), 3_240);
+        check(None, 3_240);
+        check(Some(0), 54);
+        check(Some(u64::MAX), 77_760);
+    }
+
+    #[test]
+    fn only_pipedrives_hosts_are_followed() {
+        for good in ["https://acme.pipedrive.com", "https://acme.pipedrive.com/"] {
+            assert!(pipedrives(good), "{good}");
+        }
+        for bad in [
+            "http://acme.pipedrive.com",
+            "https://acme.pipedrive.com.evil.test",
+            "https://evil.test/.pipedrive.com",
+            "https://evil.test#.pipedrive.com",
+            "https://user@acme.pipedrive.com",
+        ] {
+            assert!(!pipedrives(bad), "{bad}");
+        }
+    }
 }

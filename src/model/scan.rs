@@ -61,8 +61,8 @@ pub(super) struct Rows<'l> {
     pub(super) lost: bool,
 }
 
-#[derive(Default)]
 /// What stands around the rows.
+#[derive(Default)]
 pub(super) struct Envelope<'a> {
     success: Option<bool>,
     data: bool,

@@ -36,6 +36,8 @@ struct Described {
 
 #[derive(Deserialize)]
 struct Message {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     stream: Option<Saved>,
 }
 
@@ -112,6 +114,9 @@ pub fn states(
         let message = Message::deserialize(message)
             .map_err(|error| corrupt("is not a list of state messages").because(error))?;
         let Some(saved) = message.stream else {
+            if message.kind.as_deref() == Some("STREAM") {
+                continue;
+            }
             return Err(corrupt("holds a state that is not a stream's"));
         };
         let wanted = configured.iter().find(|c| c.resource.name == saved.stream_descriptor.name);
