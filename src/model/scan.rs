@@ -49,7 +49,7 @@ pub(super) struct Rows<'l> {
     /// look alike.
     order: Vec<(&'static str, Option<u8>)>,
     /// Finds an empty text, and a zero date, inside custom fields.
-    empty: Finder<'static>,
+    empty: [Finder<'static>; 2],
     zero: Finder<'static>,
     /// Finds what may be half of a character.
     half: Finder<'static>,
@@ -79,7 +79,7 @@ impl<'l> Rows<'l> {
             read: Vec::new(),
             surprises: Vec::new(),
             order: Vec::new(),
-            empty: Finder::new(b"\"\""),
+            empty: [Finder::new(b":\"\""), Finder::new(b": \"\"")],
             zero: Finder::new(b"0000-00-00"),
             half: Finder::new(b"\\ud"),
             halves: false,
@@ -191,7 +191,8 @@ impl<'l> Rows<'l> {
         self.halves |= first != b'n' && self.half.find(bytes).is_some();
         // What exactly is mended is decided where the schema is known.
         row.odd |= self.layout.dated >> place & 1 == 1
-            && (self.empty.find(bytes).is_some() || self.zero.find(bytes).is_some());
+            && (self.empty.iter().any(|empty| empty.find(bytes).is_some())
+                || self.zero.find(bytes).is_some());
     }
 
     fn scalar(&mut self, place: u8, value: &Scalar<'_>, row: &mut Row) {
