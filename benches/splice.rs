@@ -19,7 +19,9 @@ use std::time::Instant;
 
 const PAGES: usize = 40;
 const ROWS: usize = 500;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
+/// Passes a round: some kernels count CPU in steps of milliseconds.
+const PASSES: usize = 10;
 
 fn main() {
     let pages: Vec<Bytes> = (0..PAGES).map(page).collect();
@@ -47,13 +49,15 @@ fn best(mut round: impl FnMut() -> usize) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
         let (before, clock) = (cpu_nanos(), Instant::now());
-        std::hint::black_box(round());
+        for _ in 0..PASSES {
+            std::hint::black_box(round());
+        }
         let wall = clock.elapsed().as_nanos() as f64;
         let nanos = match (before, cpu_nanos()) {
             (Some(before), Some(after)) => (after - before) as f64,
             _ => wall,
         };
-        best = best.min(nanos / 1e9);
+        best = best.min(nanos / 1e9 / PASSES as f64);
     }
     best
 }

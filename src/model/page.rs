@@ -320,10 +320,10 @@ mod tests {
 
     #[test]
     fn half_characters_are_replaced_and_whole_ones_kept() {
-        let half = r#"{"success":true,"data":[{"id":1,"title":"x \ud83d"},{"id":2,"custom_fields":{"a":"\uDE00 \\ud83d"}}],"additional_data":null}"#;
+        let half = r#"{"success":true,"data":[{"id":1,"title":"x \ud83d"},{"id":2,"custom_fields":{"a":"\"\uDE00 \\ud83d"}}],"additional_data":null}"#;
         check(
             half,
-            r#"{"id":1,"title":"x \ufffd"} {"id":2,"custom_fields":{"a":"\ufffd \\ud83d"}} | Unsaid"#,
+            r#"{"id":1,"title":"x \ufffd"} {"id":2,"custom_fields":{"a":"\"\ufffd \\ud83d"}} | Unsaid"#,
         );
         let whole = r#"{"success":true,"data":[{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}}],"additional_data":{}}"#;
         check(

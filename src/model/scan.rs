@@ -49,10 +49,8 @@ pub(super) struct Rows<'l> {
     /// look alike.
     order: Vec<(&'static str, Option<u8>)>,
     /// Finds an empty text, and a zero date, inside custom fields.
-    empty: [Finder<'static>; 2],
+    empty: Finder<'static>,
     zero: Finder<'static>,
-    /// Finds what may be half of a character.
-    half: Finder<'static>,
     /// Whether the bounds of rows are told from their keys.
     streaming: bool,
     /// Set when a value that is not parsed may hold half of a character.
@@ -79,9 +77,8 @@ impl<'l> Rows<'l> {
             read: Vec::new(),
             surprises: Vec::new(),
             order: Vec::new(),
-            empty: [Finder::new(b":\"\""), Finder::new(b": \"\"")],
+            empty: Finder::new(b":\"\""),
             zero: Finder::new(b"0000-00-00"),
-            half: Finder::new(b"\\ud"),
             halves: false,
             streaming: true,
             lost: false,
@@ -188,11 +185,10 @@ impl<'l> Rows<'l> {
             self.surprised(Surprise::OtherType(column.name));
         }
         let bytes = value.as_bytes();
-        self.halves |= first != b'n' && self.half.find(bytes).is_some();
+        self.halves |= half_character(bytes);
         // What exactly is mended is decided where the schema is known.
         row.odd |= self.layout.dated >> place & 1 == 1
-            && (self.empty.iter().any(|empty| empty.find(bytes).is_some())
-                || self.zero.find(bytes).is_some());
+            && (self.empty.find(bytes).is_some() || self.zero.find(bytes).is_some());
     }
 
     fn scalar(&mut self, place: u8, value: &Scalar<'_>, row: &mut Row) {
@@ -386,6 +382,19 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
         }
         Ok(row)
     }
+}
+
+/// Whether a value that is not parsed may hold half of a character.
+#[inline(never)]
+fn half_character(mut bytes: &[u8]) -> bool {
+    while let Some(at) = memchr::memchr(b'\\', bytes) {
+        if matches!(bytes.get(at + 1..at + 3), Some(b"ud" | b"uD")) {
+            return true;
+        }
+        // The escaped byte may be a backslash itself.
+        bytes = bytes.get(at + 2..).unwrap_or_default();
+    }
+    false
 }
 
 /// The key's values as text joined by `/`; `None` if one is missing or null.
