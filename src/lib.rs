@@ -38,19 +38,22 @@
 //! # What always holds
 //!
 //! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
-//!   included. Exceptions are two: dates and times that no loader takes (`0000-00-00`, empty text,
-//!   zoneless) are mended and reported, and `custom_fields: name` renames keys on request.
+//!   included. Exceptions are three: dates and times that no loader takes (`0000-00-00`, empty text,
+//!   zoneless) are mended, those that become null reported; a text cut inside a character gets
+//!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
 //! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy
-//!   account and delivers no row twice.
+//!   account and delivers no row twice (an unsorted list that loses its place begins anew and may
+//!   repeat rows, with a warning).
 //! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
 //!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
-//! - **Memory is bounded by pages**: one in the hands of each stream that is read, a few in the
-//!   channel, and at most 10,000 remembered keys a listing.
+//! - **Memory is bounded by pages**: one in the hands of each stream that is read (for a list per
+//!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
+//!   remembered keys a listing.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.
 //!
