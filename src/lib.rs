@@ -10,11 +10,12 @@
 //! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client | `model` |
 //! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
+//! | [`dataset`] | records at rest: typed Parquet and NDJSON, on disk or S3, committed by a manifest | `model` |
 //! | [`protocol`] | speaking JSON lines, over any `io::Write`; no clock, no network | `model` |
 //! | [`cli`] | commands, files, exit codes | all |
 //!
-//! `extract` and `protocol` never see each other: they exchange [`model::Event`], and only `cli`
-//! joins them. A test reads the sources and compares them with this table.
+//! `extract`, `dataset` and `protocol` never see each other: they exchange [`model::Event`], and only
+//! `cli` joins them. A test reads the sources and compares them with this table.
 //!
 //! # One row adds a resource
 //!
@@ -65,6 +66,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod dataset;
 pub mod extract;
 pub mod model;
 pub mod protocol;

@@ -26,12 +26,16 @@ pub enum Kind {
     Shape,
     /// A state cannot be read, or was written by a newer version.
     State,
-    /// A file cannot be read or written.
+    /// A file of ours is damaged, incomplete, of a newer version, or somebody else's.
+    Data,
+    /// A file, folder or object store cannot be read or written.
     Storage,
     /// The reader of our output went away.
     Pipe,
     /// Finished, with something missing that the report names.
     Incomplete,
+    /// Somebody ended the run; what was taken is committed.
+    Interrupted,
     /// Our own mistake.
     Bug,
 }
@@ -43,13 +47,14 @@ impl Kind {
             Self::Pipe => 0,
             Self::Incomplete => 3,
             Self::Usage => 64,
-            Self::State => 65,
+            Self::State | Self::Data => 65,
             Self::Upstream | Self::Network | Self::Refused | Self::Shape => 69,
             Self::Bug => 70,
             Self::Storage => 74,
             Self::Quota => 75,
             Self::Auth | Self::Permission => 77,
             Self::Config => 78,
+            Self::Interrupted => 130,
         }
     }
 
@@ -61,7 +66,9 @@ impl Kind {
             | Self::Auth
             | Self::Quota
             | Self::State
+            | Self::Data
             | Self::Storage
+            | Self::Interrupted
             | Self::Pipe
             | Self::Bug => true,
             Self::Permission
@@ -86,9 +93,11 @@ impl Kind {
             Self::Refused => "refused",
             Self::Shape => "shape",
             Self::State => "state",
+            Self::Data => "data",
             Self::Storage => "storage",
             Self::Pipe => "pipe",
             Self::Incomplete => "incomplete",
+            Self::Interrupted => "interrupted",
             Self::Bug => "bug",
         }
     }

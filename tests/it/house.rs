@@ -9,8 +9,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["model"]),
     ("sandbox", &["model"]),
     ("extract", &["model", "api"]),
+    ("dataset", &["model"]),
     ("protocol", &["model"]),
-    ("cli", &["model", "api", "sandbox", "extract", "protocol"]),
+    ("cli", &["model", "api", "sandbox", "extract", "dataset", "protocol"]),
 ];
 
 /// What the vocabulary must not know: clocks, waiting, the network, files.

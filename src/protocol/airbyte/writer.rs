@@ -365,6 +365,7 @@ fn failure_type(kind: Kind) -> &'static str {
         | Kind::Auth
         | Kind::Permission
         | Kind::State
+        | Kind::Data
         | Kind::Storage => "config_error",
         // Of a stream that stopped with the run: the next run reads it.
         Kind::Incomplete
@@ -372,6 +373,7 @@ fn failure_type(kind: Kind) -> &'static str {
         | Kind::Upstream
         | Kind::Network
         | Kind::Shape
+        | Kind::Interrupted
         | Kind::Pipe => "transient_error",
         Kind::Bug => "system_error",
     }
