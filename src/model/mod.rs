@@ -2,6 +2,7 @@
 
 mod error;
 mod event;
+mod gone;
 mod names;
 mod object;
 mod page;
@@ -20,7 +21,9 @@ mod token;
 
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Event};
+pub use gone::Reason;
 pub use names::Names;
+pub(crate) use object::pairs;
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};

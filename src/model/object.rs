@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Calls `each` with every key and raw value, in order.
-pub(super) fn pairs<'a>(json: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<()> {
+pub(crate) fn pairs<'a>(json: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<()> {
     struct Pairs<'f, F>(&'f mut F);
     impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Pairs<'_, F> {
         type Value = ();

@@ -49,6 +49,17 @@ impl Time {
         Self(self.0.saturating_add(seconds.saturating_mul(SECOND)))
     }
 
+    /// The next instant there is.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
     /// Reads `2026-03-04T09:10:11Z`, `…:11.123Z`, `…:11+02:00`, `2026-03-04 09:10:11` (UTC) or
     /// `2026-03-04` (midnight UTC). `None` for anything else, zero dates included.
     pub fn parse(text: &str) -> Option<Self> {
