@@ -2,6 +2,7 @@
 
 mod error;
 mod event;
+mod mask;
 mod names;
 mod object;
 mod page;
@@ -19,7 +20,8 @@ mod time;
 mod token;
 
 pub use error::{Error, Kind, Result};
-pub use event::{Batch, Event};
+pub use event::{Batch, Cost, Event};
+pub use mask::Mask;
 pub use names::Names;
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
