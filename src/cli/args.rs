@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::sandbox::GRAMMAR;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Reads a whole Pipedrive account, completely and repeatedly.
@@ -45,6 +45,36 @@ pub(super) struct Source {
     pub(super) debug: bool,
 }
 
+/// What every standalone command takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Standalone {
+    /// The configuration, a JSON file. `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
+    /// variables the README names go over it, and suffice without it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Use an embedded, simulated account: no token, no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
+    /// How results are printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Output>,
+    /// Nothing on stderr but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// More on stderr: what begins, and what waits.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// How results and errors are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Read {
     #[command(flatten)]
@@ -74,7 +104,7 @@ pub(super) struct Sandbox {
     pub(super) latency_ms: u64,
     /// Whose burst and daily limits apply; without it there are none.
     #[arg(long, value_name = "PLAN")]
-    pub(super) plan: Option<Plan>,
+    pub(super) plan: Option<Edition>,
     /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help
     /// lists them all.
     #[arg(long, value_name = "SPEC", long_help = format!("A fault to inject. Repeatable.\n\n{GRAMMAR}"))]
@@ -82,7 +112,7 @@ pub(super) struct Sandbox {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Plan {
+pub(super) enum Edition {
     Lite,
     Growth,
     Premium,

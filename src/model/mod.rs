@@ -3,6 +3,7 @@
 mod error;
 mod event;
 mod gone;
+mod mask;
 mod names;
 mod object;
 mod page;
@@ -20,8 +21,10 @@ mod time;
 mod token;
 
 pub use error::{Error, Kind, Result};
+pub use event::{Batch, Cost, Event};
 pub use event::{Batch, Event};
 pub use gone::Reason;
+pub use mask::Mask;
 pub use names::Names;
 pub(crate) use object::pairs;
 pub use page::{Layout, Next, Page, Surprise};
