@@ -1,12 +1,12 @@
 //! `spec`, `check`, `discover`, and what they share with `read`.
 
 use super::args::Source;
+use super::dictionaries::Dictionaries;
 use super::setup::{Given, Setup, now, runtime};
-use crate::api::{Account, Client, definitions};
-use crate::model::{Definition, Error, Kind, Resource, Result};
+use crate::api::Account;
+use crate::model::{Error, Kind, Resource, Result};
 use crate::protocol::airbyte::{self, Level, Writer};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Stdout};
 use std::process::ExitCode;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -99,39 +99,17 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     let outcome = runtime()?.block_on(async {
         // One request before the dictionaries: a wrong token is found once, not five times.
         Account::of(&client, &setup.settings).await?;
-        dictionaries(&client, Resource::all(), &mut writer).await
+        Dictionaries::read(&client, Resource::all()).await
     });
     keep(&mut setup, &mut rotations, &mut writer)?;
     let readable = setup.settings.custom_fields.readable();
-    let outcome = outcome.and_then(|fields| writer.catalog(&airbyte::catalog(&fields, readable)));
-    writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
-}
-
-/// The field dictionaries of these resources, by the dictionary's name, read side by side. One
-/// that this token may not see is left out with a warning.
-pub(super) async fn dictionaries(
-    client: &Client,
-    resources: impl Iterator<Item = &'static Resource>,
-    writer: &mut Writer<Stdout>,
-) -> Result<BTreeMap<&'static str, Vec<Definition>>> {
-    let names: BTreeSet<_> = resources.filter_map(|resource| resource.fields).collect();
-    let dictionaries: Vec<_> = names.into_iter().filter_map(Resource::named).collect();
-    let reads = dictionaries.iter().map(|dictionary| definitions(client, dictionary));
-    let outcomes = futures_util::future::join_all(reads).await;
-    let mut found = BTreeMap::new();
-    for (dictionary, outcome) in dictionaries.into_iter().zip(outcomes) {
-        match outcome {
-            Ok(definitions) => {
-                found.insert(dictionary.name, definitions);
-            }
-            Err(error) if matches!(error.kind(), Kind::Permission | Kind::Refused) => {
-                let text = format!("custom fields stay undescribed: {error}");
-                writer.log(Level::Warn, &text)?;
-            }
-            Err(error) => return Err(error),
+    let outcome = outcome.and_then(|found| {
+        for note in &found.notes {
+            writer.log(Level::Warn, note)?;
         }
-    }
-    Ok(found)
+        writer.catalog(&airbyte::catalog(&found.fields, readable))
+    });
+    writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
 }
 
 /// An Airbyte command failed before it had a configuration: TRACE ERROR, and exit code 1.

@@ -28,8 +28,84 @@ pub(super) enum Command {
     Discover(Source),
     /// Airbyte: read the selected streams.
     Read(Read),
+    /// Keep a copy of the account in step.
+    #[command(subcommand)]
+    Sync(Sync),
     /// Serve a simulated Pipedrive account on loopback.
     Sandbox(Sandbox),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Sync {
+    /// Write what changed since the last run as NDJSON or typed Parquet, to a folder or S3.
+    ///
+    /// The first run takes everything. Rows and how far they reach are committed together: a run
+    /// that is killed loses nothing and repeats nothing.
+    Warehouse(Warehouse),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Warehouse {
+    /// Where: a folder, or s3://bucket/prefix with the usual AWS_* variables or profile.
+    #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-warehouse")]
+    pub(super) dir: String,
+    /// How rows are written; fixed by the first run [default: ndjson].
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// How NDJSON is packed; fixed by the first run [default: none]. Parquet is packed with zstd.
+    #[arg(long, value_name = "PACKING")]
+    pub(super) compression: Option<Compression>,
+    /// What to read, comma-separated. Without it everything but the histories, which cost a
+    /// request per row.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// Begin here instead of where the last run ended, this once: a time like 2026-01-31T00:00:00Z,
+    /// 30d or 6m. Rows since then are written again.
+    #[arg(long, value_name = "X")]
+    pub(super) since: Option<String>,
+    /// Read everything anew. What is there stays until the new is complete.
+    #[arg(long, conflicts_with = "since")]
+    pub(super) full: bool,
+    /// How custom fields are keyed; fixed by the first run [default: name for parquet, hash for
+    /// ndjson].
+    #[arg(long, value_name = "KEYS")]
+    pub(super) custom_fields: Option<Keys>,
+    /// How deletions are found that Pipedrive does not list: sweep compares all keys.
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub(super) deletes: Deletes,
+    /// Write tombstones even when a large share of the rows would vanish.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Take over from a run that holds the lock and is gone for sure.
+    #[arg(long)]
+    pub(super) break_lock: bool,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Ndjson,
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    None,
+    Zstd,
+    Gzip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Keys {
+    Hash,
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deletes {
+    None,
+    Sweep,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 mod airbyte;
 mod args;
 mod complaint;
+mod dictionaries;
 mod environment;
 mod figures;
 mod files;
@@ -14,9 +15,12 @@ mod sandbox;
 mod selection;
 mod setup;
 mod stdout;
+mod summary;
+mod sweep;
+mod sync;
 
 use crate::model::{Kind, Result};
-use args::{Args, Command};
+use args::{Args, Command, Sync};
 use clap::Parser as _;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,5 +64,6 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
         Command::Sandbox(options) => sandbox::serve(&options),
+        Command::Sync(Sync::Warehouse(flags)) => sync::warehouse(&flags),
     }
 }

@@ -1,7 +1,8 @@
 //! `read`: the reader's events become protocol lines.
 
-use super::airbyte::{dictionaries, greeting, hand_on, keep, writer};
+use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
+use super::dictionaries::Dictionaries;
 use super::files;
 use super::report::Report;
 use super::setup::{Given, Setup, now, runtime};
@@ -97,10 +98,13 @@ impl Run {
     async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
-        let fields = dictionaries(&self.client, resources, &mut self.writer).await?;
+        let found = Dictionaries::read(&self.client, resources).await?;
+        for note in &found.notes {
+            self.writer.log(Level::Warn, note)?;
+        }
         let wires = streams.iter().map(|stream| {
             let resource = stream.resource;
-            let definitions = resource.fields.and_then(|name| fields.get(name));
+            let definitions = resource.fields.and_then(|name| found.fields.get(name));
             let names = definitions.map(|definitions| Names::of(resource, definitions));
             (resource.name, Wire::new(resource, &stream.schema, names))
         });

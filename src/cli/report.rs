@@ -52,7 +52,8 @@ impl Row {
         self.failure().filter(|failure| failure.kind != Kind::Incomplete)
     }
 
-    fn complete(&self) -> bool {
+    /// Whether it was read to its end.
+    pub(super) fn complete(&self) -> bool {
         matches!(self.outcome, Some(Ok(())))
     }
 }
@@ -94,6 +95,11 @@ impl Report {
             }
             Event::Started { .. } | Event::Waiting { .. } | Event::Resumed { .. } => {}
         }
+    }
+
+    /// A resource is incomplete after all.
+    pub(super) fn fail(&mut self, resource: &'static Resource, error: &Error) {
+        self.row(resource).outcome = Some(Err(Failure::of(error)));
     }
 
     /// Ends the run: what has not come to an end is incomplete. Names those, and why.

@@ -21,6 +21,16 @@ pub enum Format {
     Parquet,
 }
 
+impl Format {
+    /// Its name on the command line and in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
 /// How files are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

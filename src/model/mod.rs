@@ -22,7 +22,6 @@ mod token;
 
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Cost, Event};
-pub use event::{Batch, Event};
 pub use gone::Reason;
 pub use mask::Mask;
 pub use names::Names;
