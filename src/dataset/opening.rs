@@ -3,7 +3,7 @@
 use super::commits::{COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
 use super::manifest::{Account, Compression, File, Format, Keys, Layout, Manifest, Table};
 use super::store::Store;
-use super::stream::Namer;
+use super::stream::{INDEXES, Namer};
 use super::warehouse::{Options, Wanted};
 use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,8 @@ pub(super) async fn open(
     let mut manifest = Manifest::from_json(&bytes, &place)?;
     options.layout.must_be(manifest.layout, &store.place().to_string())?;
     let narrowed = owned(&mut manifest, account, options.force, &store.place().to_string())?;
-    let folders: Vec<&str> = Resource::all().map(|resource| resource.name).collect();
+    let mut folders: Vec<&str> = Resource::all().map(|resource| resource.name).collect();
+    folders.push(INDEXES);
     store.sweep_stubs(&folders)?;
     let mut listed = store.list(None).await?;
     finish_renames(store, &mut manifest, &mut listed)?;

@@ -213,6 +213,9 @@ impl Stream {
     }
 }
 
+/// The folder of the files that say which rows are known. Readers of data skip names like it.
+pub(super) const INDEXES: &str = "_keys";
+
 /// Names for the files of a run.
 #[derive(Debug)]
 pub(super) struct Namer {
@@ -232,7 +235,7 @@ impl Namer {
 
     pub(super) fn index(&mut self, resource: &Resource) -> String {
         let number = self.number();
-        format!("{}/keys-{}-{number:05}.json", resource.name, self.run)
+        format!("{INDEXES}/{}-{}-{number:05}.json", resource.name, self.run)
     }
 
     fn rebuild(&mut self, resource: &Resource, ending: &str) -> String {
@@ -249,9 +252,7 @@ impl Namer {
     pub(super) fn is_ours(path: &str) -> bool {
         let known = |name: &str| Resource::named(name).is_some();
         match path.split_once('/') {
-            Some((folder, file)) => {
-                known(folder) && (file.starts_with("part-") || file.starts_with("keys-"))
-            }
+            Some((folder, file)) => folder == INDEXES || known(folder) && file.starts_with("part-"),
             None => path.split_once('.').is_some_and(|(name, rest)| {
                 known(name) && (rest.starts_with("rebuild-") || rest.starts_with("ndjson"))
             }),

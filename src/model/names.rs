@@ -60,23 +60,6 @@ impl Names {
         Self { custom: resource.custom, fields }
     }
 
-    /// stub
-    pub fn pinned(
-        resource: &Resource,
-        definitions: &[Definition],
-        _: &BTreeMap<String, String>,
-    ) -> Self {
-        Self::of(resource, definitions)
-    }
-    /// stub
-    pub fn pins(&self) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-    /// stub
-    pub fn renamed(&self) -> Vec<String> {
-        vec![]
-    }
-
     /// The readable key of a hash; the hash itself when it is not known.
     pub fn key<'n>(&'n self, code: &'n str) -> &'n str {
         self.fields.get(code).map_or(code, |field| &field.key)
