@@ -37,6 +37,11 @@ impl Time {
         self.0.div_euclid(1_000)
     }
 
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
     /// The whole second it lies in: all the API takes as `updated_since` (API facts, gotcha 2).
     #[must_use]
     pub const fn whole_second(self) -> Self {
