@@ -1,14 +1,21 @@
 //! Records at rest: typed Parquet and NDJSON, on local disk or S3, made visible by a manifest.
 
-mod columns;
+mod cells;
+mod column;
+pub mod columns;
 mod commits;
+mod exact;
 mod held;
 mod index;
+mod keys;
 mod manifest;
+mod misfits;
 mod ndjson;
 mod opening;
-mod parquet;
+mod order;
+pub mod parquet;
 mod place;
+mod plan;
 mod s3;
 mod store;
 mod stream;

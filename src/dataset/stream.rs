@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::index::Index;
 use super::manifest::{Compression, File, Format, Keys, Layout, Table};
 use super::ndjson::Lines;
-use super::parquet::{Encoded, Parts};
+use super::parquet::{Encoded, Table as Parts};
 use super::store::Store;
 use crate::model::{Definition, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
@@ -61,7 +61,7 @@ impl Stream {
         let names = match layout.keys {
             Keys::Name if resource.fields.is_some() => {
                 let names = Names::pinned(resource, definitions, &table.columns);
-                notes.extend(names.renamed());
+                notes.extend(names.renamed().iter().cloned());
                 table.columns = names.pins();
                 Some(names)
             }
@@ -140,7 +140,7 @@ impl Stream {
     /// How the columns of custom fields are called, for people.
     pub(super) fn mapping(&self) -> Option<Value> {
         match &self.rows {
-            Rows::Columns(parts) => Some(parts.columns().mapping()),
+            Rows::Columns(parts) => Some(parts.columns().mapping().clone()),
             Rows::Lines { .. } => None,
         }
     }
