@@ -2,6 +2,8 @@
 
 mod changes;
 mod columns;
+mod crash;
+mod depot;
 mod docs;
 mod faults;
 mod house;
@@ -11,5 +13,8 @@ mod read;
 mod rebuild;
 mod session;
 mod support;
+mod sweep;
 mod table;
 mod trouble;
+mod warehouse;
+mod wreck;
