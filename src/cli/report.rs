@@ -128,7 +128,9 @@ impl Report {
         }
         let missing: Vec<_> =
             self.rows.iter().filter(|row| !row.complete()).map(|row| row.resource.name).collect();
+        // What only stopped along with the run explains nothing, unless there is nothing else.
         let reason = self.rows.iter().find_map(Row::reason);
+        let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
         let text = format!(
             "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
             missing.len(),

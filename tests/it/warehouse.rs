@@ -183,7 +183,7 @@ fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
     for format in FORMATS {
         let account = sandbox(Options { scale: 0.1, ..small() });
         let mut depot = Depot::of(&account, format, &["deals", "persons", "activities"]);
-        depot.config["max_tokens"] = 60.into();
+        depot.config["max_tokens"] = 150.into();
         let mut runs = 0;
         loop {
             runs += 1;

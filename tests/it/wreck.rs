@@ -57,7 +57,8 @@ fn another_layout_is_refused() {
     depot.sync(&["--custom-fields", "hash"]).failed(64, &["--custom-fields name"]);
     let (_account, depot) = synced("ndjson");
     depot.sync(&["--custom-fields", "name"]).failed(64, &["--custom-fields hash"]);
-    let fresh = Depot::of(&sandbox(small()), "parquet", &["stages"]);
+    let account = sandbox(small());
+    let fresh = Depot::of(&account, "parquet", &["stages"]);
     fresh.sync(&["--compression", "gzip"]).failed(64, &["zstd"]);
 }
 
