@@ -9,6 +9,7 @@ mod faults;
 mod house;
 mod kill;
 mod laws;
+mod lossless;
 mod read;
 mod rebuild;
 mod session;
