@@ -9,7 +9,11 @@ use std::io::{IsTerminal as _, Write as _};
 /// Whether a command line asks for JSON: with `-o json`, or with no `-o` when stdout is not a
 /// terminal. Errors go by the same rule as results, also before the command line is understood.
 pub(super) fn wants_json(arguments: &[OsString]) -> bool {
-    asked(arguments).map_or_else(|| !std::io::stdout().is_terminal(), |form| form == "json")
+    match asked(arguments).as_deref() {
+        Some("json") => true,
+        Some("table") => false,
+        _ => !std::io::stdout().is_terminal(),
+    }
 }
 
 /// The error of a command line that is not understood.

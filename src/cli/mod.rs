@@ -3,10 +3,12 @@
 mod airbyte;
 mod args;
 mod complaint;
+mod earlier;
 mod environment;
 mod figures;
 mod files;
 mod interrupt;
+mod plan;
 mod progress;
 mod read;
 mod report;
@@ -59,6 +61,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Check(source) => airbyte::check(&source),
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
+        Command::Plan(plan) => plan::show(&plan),
         Command::Sandbox(options) => sandbox::serve(&options),
     }
 }

@@ -77,6 +77,7 @@ impl<W: Write> Progress<W> {
     }
 
     /// Shows an event.
+    #[cfg_attr(not(test), expect(dead_code, reason = "sync warehouse is its first user"))]
     pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::Started { resource } => {
@@ -125,6 +126,17 @@ impl<W: Write> Progress<W> {
     /// Says something about the run as a whole.
     pub(super) fn note(&mut self, text: &str) {
         self.line(text);
+    }
+
+    /// Says what somebody must act upon: also when nothing else is to be shown.
+    pub(super) fn insist(&mut self, text: &str) {
+        if self.manner == Manner::Quiet {
+            let text = self.mask.apply(text);
+            // Nobody is left to tell if stderr is gone.
+            let _ = writeln!(self.out, "{text}");
+        } else {
+            self.line(text);
+        }
     }
 
     /// Keeps one more secret out of what is said from here on.

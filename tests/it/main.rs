@@ -8,6 +8,7 @@ mod kill;
 mod laws;
 mod read;
 mod session;
+mod shell;
 mod support;
 mod table;
 mod trouble;
