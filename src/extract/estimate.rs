@@ -6,16 +6,17 @@
 
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::plan::{Job, Mode};
+use super::sizes::{Exactness, Extent, Rows, Sizes};
 use crate::model::{
     BATCH_PARENTS_MAX, ByParent, Changes, Cost, Listing, Paging, Progress, Resource, Settings, Time,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Time a request takes from here to Pipedrive and back, as a rule.
 pub const ROUND_TRIP: Duration = Duration::from_millis(250);
 /// Rows a list is guessed to have that nobody counted: the set-up of an account fits in a page.
-const ROWS_GUESSED: u64 = 50;
+const ROWS_GUESSED: u64 = 40;
 /// The same for a list that has no pages.
 const UNPAGED_ROWS_GUESSED: u64 = 5;
 /// The window of the burst limit.
@@ -23,78 +24,11 @@ const BURST_WINDOW_MILLIS: u64 = 2_000;
 /// What `users/me` costs, which every run asks first.
 const ACCOUNT_TOKENS: u64 = 2;
 
-/// How far a figure can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exactness {
-    /// As it is now.
-    Exact,
-    /// Not more.
-    AtMost,
-    /// Not less.
-    AtLeast,
-    /// From experience.
-    Guess,
-}
-
-impl Exactness {
-    /// One word for programs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::AtMost => "at_most",
-            Self::AtLeast => "at_least",
-            Self::Guess => "guess",
-        }
-    }
-
-    /// That of a sum.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Exact, other) => other,
-            (one, Self::Exact) => one,
-            (one, other) if one == other => one,
-            _ => Self::Guess,
-        }
-    }
-}
-
-/// How many rows a list has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rows {
-    /// As many.
-    pub count: u64,
-    /// How sure that is.
-    pub exactness: Exactness,
-}
-
-/// A list whose size matters: all of it, or what changed since a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Extent {
-    /// The resource whose list it is.
-    pub resource: &'static str,
-    /// The list.
-    pub listing: &'static str,
-    /// Rows changed since then; all rows without.
-    pub since: Option<Time>,
-}
-
-/// What is known of sizes.
-#[derive(Debug, Default)]
-pub struct Sizes {
-    /// What the account was asked for.
-    pub asked: BTreeMap<Extent, Rows>,
-    /// Rows of whole resources, as an earlier run found them.
-    pub earlier: BTreeMap<&'static str, u64>,
-}
-
 /// What reading one resource would cost.
 #[derive(Debug, Clone)]
 pub struct Estimate {
     /// Which.
     pub resource: &'static Resource,
-    /// Its rows, or for lists per parent the parents'.
-    pub rows: u64,
     /// Requests and tokens.
     pub cost: Cost,
     /// How sure that is.
@@ -177,14 +111,14 @@ fn of(job: &Job, sizes: &Sizes) -> Estimate {
     let rows = shared_out(watched, &ways, sizes);
     let mut estimate = Estimate {
         resource,
-        rows: 0,
         cost: Cost::default(),
         exactness: Exactness::Exact,
         chain: 0,
         time: Duration::ZERO,
     };
+    let mut parents = Rows { count: 0, exactness: Exactness::Exact };
     for ((listing, way), rows) in ways.iter().zip(rows) {
-        let (mut requests, mut exactness) = (pages(listing, rows), rows.exactness);
+        let (mut requests, mut exactness) = pages(listing, rows);
         match way {
             Way::Done => continue,
             // Each page asks again for the last second of the one before.
@@ -197,32 +131,35 @@ fn of(job: &Job, sizes: &Sizes) -> Estimate {
             Way::Whole { first: true } => requests += 1,
             Way::Since(_, parts) => requests = requests.max(*parts),
         }
-        estimate.rows += rows.count;
+        parents.count += rows.count;
+        parents.exactness = parents.exactness.and(rows.exactness);
         estimate.chain += requests;
         estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
         estimate.exactness = estimate.exactness.and(exactness);
     }
-    let parents = estimate.rows;
-    for listing in resource.listings.iter().filter(|_| resource.parent.is_some()) {
-        let by_batch =
-            resource.parent.as_ref().is_some_and(|p| matches!(p.ask, ByParent::Batch(_)));
-        let (requests, chain) = if by_batch {
-            let requests = parents.div_ceil(BATCH_PARENTS_MAX as u64);
-            (requests, requests)
-        } else {
-            (parents, parents.div_ceil(REQUESTS_IN_FLIGHT_MAX as u64))
-        };
-        // Parents that were read before and come again are not asked for.
+    if let Some(parent) = &resource.parent {
+        per_parent(&mut estimate, parent.ask, parents);
+    }
+    estimate
+}
+
+/// Adds the requests for the rows of these parents.
+fn per_parent(estimate: &mut Estimate, ask: ByParent, parents: Rows) {
+    let (requests, side_by_side) = match ask {
+        ByParent::Batch(_) => (parents.count.div_ceil(BATCH_PARENTS_MAX as u64), 1),
+        ByParent::Path | ByParent::Query(_) => (parents.count, REQUESTS_IN_FLIGHT_MAX as u64),
+    };
+    for listing in estimate.resource.listings {
         let exactness = match listing.paging {
+            // Parents that come again and have not changed are not asked for.
             Paging::Plain | Paging::Goals => Exactness::AtMost,
             // Nobody knows how many rows a parent has.
             Paging::Cursor | Paging::Offset => Exactness::Guess,
         };
-        estimate.chain += chain;
+        estimate.chain += requests.div_ceil(side_by_side);
         estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
-        estimate.exactness = estimate.exactness.and(exactness);
+        estimate.exactness = estimate.exactness.and(exactness).and(parents.exactness);
     }
-    estimate
 }
 
 /// How a job reads a list, by what its state says.
@@ -293,18 +230,22 @@ fn shared_out(
 }
 
 /// Requests a walk over so many rows takes. What ends on a full page may need one more.
-fn pages(listing: &Listing, rows: Rows) -> u64 {
+fn pages(listing: &Listing, rows: Rows) -> (u64, Exactness) {
     let fresh = match listing.paging {
-        Paging::Plain | Paging::Goals => return 1,
+        Paging::Plain | Paging::Goals => return (1, Exactness::Exact),
         Paging::Cursor => u64::from(listing.limit),
         // Every page overlaps the one before by a row.
         Paging::Offset => u64::from(listing.limit).saturating_sub(1),
     };
-    match rows.exactness {
-        Exactness::Exact => rows.count.div_ceil(fresh.max(1)).max(1),
-        Exactness::AtLeast => rows.count.div_ceil(fresh.max(1)).max(2),
-        Exactness::AtMost | Exactness::Guess => rows.count / fresh.max(1) + 1,
-    }
+    let fresh = fresh.max(1);
+    let pages = match rows.exactness {
+        Exactness::Exact => rows.count.div_ceil(fresh).max(1),
+        Exactness::AtLeast => rows.count.div_ceil(fresh).max(2),
+        // Some such lists do not say which page is the last: the next one shows it.
+        Exactness::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
+        Exactness::AtMost | Exactness::Guess => rows.count / fresh + 1,
+    };
+    (pages, rows.exactness)
 }
 
 #[cfg(test)]
@@ -313,6 +254,7 @@ mod tests {
     use super::*;
     use crate::model::StreamState;
     use serde_json::{Value, json};
+    use std::collections::BTreeMap;
 
     fn jobs(settings: &Settings, resources: &[(&str, Value)]) -> Vec<Job> {
         let selected = resources.iter().map(|(name, state)| {
@@ -384,7 +326,7 @@ mod tests {
             "5 requests, 160 tokens, at_least, chain 5",
         );
         check(&none, first("stages"), &[], "1 requests, 5 tokens, guess, chain 1");
-        check(&none, first("goals"), &[], "12 requests, 240 tokens, guess, chain 12");
+        check(&none, first("goals"), &[], "12 requests, 240 tokens, exact, chain 12");
         check(&none, first("tasks"), &[], "4 requests, 40 tokens, guess, chain 4");
     }
 

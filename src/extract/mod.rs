@@ -9,10 +9,12 @@ mod offset;
 mod plan;
 mod probe;
 mod reader;
+mod sizes;
 mod task;
 mod walk;
 
-pub use estimate::{Estimate, Exactness, Extent, Forecast, ROUND_TRIP, Rows, Sizes, estimate};
+pub use estimate::{Estimate, Forecast, ROUND_TRIP, estimate};
 pub use plan::{Job, Mode, Selected, plan};
 pub use probe::probe;
 pub use reader::Reader;
+pub use sizes::{Exactness, Extent, Rows, Sizes};

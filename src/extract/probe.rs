@@ -3,9 +3,10 @@
 //! Pipedrive's lists tell no totals. The highest id bounds the rows of a list that can be sorted by
 //! it; of any other list, and of what changed since a time, one page is counted.
 
-use super::estimate::{Exactness, Extent, Rows, Sizes, Way, extent, way};
+use super::estimate::{Way, extent, way};
 use super::fetch::limited;
 use super::plan::Job;
+use super::sizes::{Exactness, Extent, Rows, Sizes};
 use super::task::{Ask, Task, refused};
 use crate::api::{Client, Request, page_in_the_end};
 use crate::model::{Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type};
@@ -147,6 +148,10 @@ impl Look {
         };
         if more && older == 0 {
             return Rows { count: count + 1, exactness: Exactness::AtLeast };
+        }
+        if page.next == Next::Unsaid && self.listing.paging == Paging::Offset {
+            // A walk will have to ask once more to see that this was all.
+            return Rows { count, exactness: Exactness::Guess };
         }
         Rows { count: count - older, exactness: Exactness::Exact }
     }
