@@ -173,7 +173,7 @@ impl Report {
     }
 
     /// The same for programs: a row per resource, totals, `complete`.
-    #[expect(dead_code, reason = "sync warehouse is its first user")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "sync warehouse is its first user"))]
     pub(super) fn json(&self, spending: Spending) -> Value {
         let rows = self.rows.iter().map(|row| {
             let mut json = json!({
@@ -198,5 +198,57 @@ impl Report {
             "daily_remaining": spending.daily_remaining,
             "complete": self.complete(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StreamState;
+
+    #[test]
+    fn a_run_that_was_stopped_says_what_is_missing_and_why() {
+        let named = |name| Resource::named(name).expect("it exists");
+        let (deals, notes, roles) = (named("deals"), named("notes"), named("roles"));
+        let mut report = Report::of([deals, notes, roles].into_iter());
+        let answered = |requests| {
+            let cost = Cost { requests, tokens: requests * 10 };
+            Event::Answered { resource: deals, cost }
+        };
+        for event in [
+            answered(1),
+            answered(3),
+            Event::Warning { resource: deals, text: "odd".to_owned() },
+            Event::Finished { resource: deals, reached: StreamState::default() },
+            Event::Failed { resource: roles, error: Error::new(Kind::Quota, "budget is spent") },
+        ] {
+            report.take(&event);
+        }
+        let closed = report.close();
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].0.name, "notes");
+        let spending = Spending { tokens: 45, ..Spending::default() };
+        let failure = report.failure(spending).expect("it is incomplete");
+        assert_eq!(failure.kind(), Kind::Quota);
+        assert_eq!(
+            failure.to_string(),
+            "incomplete: 2 of 3 streams were not read to their end (notes, roles): budget is spent; 45 tokens spent"
+        );
+        assert_eq!(
+            report.json(spending),
+            json!({
+                "resources": [
+                    {"resource": "deals", "records": 0, "requests": 4, "tokens": 40, "warnings": 1,
+                     "complete": true},
+                    {"resource": "notes", "records": 0, "requests": 0, "tokens": 0, "warnings": 0,
+                     "complete": false, "error": "incomplete",
+                     "message": "not read, the run was stopped: budget is spent"},
+                    {"resource": "roles", "records": 0, "requests": 0, "tokens": 0, "warnings": 0,
+                     "complete": false, "error": "quota", "message": "budget is spent"},
+                ],
+                "records": 0, "tokens": 45, "daily_limit": null, "daily_remaining": null,
+                "complete": false,
+            })
+        );
     }
 }

@@ -11,9 +11,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-/// What a standalone command said, with no environment but this.
-#[track_caller]
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+/// A standalone command with no environment but this.
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PIPEDRIVE_") {
@@ -23,7 +22,14 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     for (name, value) in environment {
         command.env(format!("PIPEDRIVE_{name}"), value);
     }
-    command.args(arguments).output().expect("the binary starts")
+    command.args(arguments);
+    command
+}
+
+/// What it said.
+#[track_caller]
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(arguments, environment).output().expect("the binary starts")
 }
 
 /// A plan as JSON.
@@ -66,7 +72,7 @@ fn cost(plan: &Value, resource: &str) -> (u64, String) {
 #[test]
 fn the_environment_alone_is_a_configuration() {
     let sandbox = sandbox(small());
-    let (token, origin) = (token(&sandbox), sandbox.origin().to_owned());
+    let (token, origin) = (token(&sandbox), sandbox.origin().clone());
     let base = ("BASE_URL", origin.as_str());
     let plan = planned(&["--resources", "stages"], &[base, ("API_TOKEN", &token)]);
     assert_eq!(cost(&plan, "stages"), (5, "guess".to_owned()));
@@ -95,7 +101,7 @@ fn the_environment_goes_before_the_file_and_the_sandbox_before_both() {
     let config = ["--resources", "stages", "--config", text(&path)];
     planned(&config, &[]);
     assert_eq!((one.ledger().requests.len(), other.ledger().requests.len()), (1, 0));
-    let origin = other.origin().to_owned();
+    let origin = other.origin().clone();
     planned(&config, &[("BASE_URL", &origin)]);
     assert_eq!((one.ledger().requests.len(), other.ledger().requests.len()), (1, 1));
 
@@ -143,7 +149,7 @@ fn a_replaced_refresh_token_is_kept_where_it_came_from() {
 
     // In the environment it cannot be replaced: somebody is told, and not told the token.
     let of = |key: &str| config["credentials"][key].as_str().expect("it is text").to_owned();
-    let (id, secret, origin) = (of("client_id"), of("client_secret"), sandbox.origin().to_owned());
+    let (id, secret, origin) = (of("client_id"), of("client_secret"), sandbox.origin().clone());
     let new = new.as_str().expect("it is text");
     let environment = [
         ("BASE_URL", &*origin),
@@ -360,8 +366,7 @@ fn an_interrupt_ends_a_plan() {
         let account = sandbox(Options { faults, ..small() });
         let folder = Folder::new();
         let path = folder.json("config.json", &account.config());
-        let child = Command::new(BINARY)
-            .args(["plan", "--resources", "persons", "--config", text(&path)])
+        let child = command(&["plan", "--resources", "persons", "--config", text(&path)], &[])
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
