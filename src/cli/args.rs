@@ -61,7 +61,7 @@ pub(super) struct Standalone {
     /// How results are printed: a table on a terminal, JSON otherwise.
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
-    /// Nothing on stderr but errors.
+    /// Nothing on stderr but errors and what must be acted upon.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// More on stderr: what begins, and what waits.
