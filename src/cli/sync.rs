@@ -1,5 +1,6 @@
 //! `sync warehouse`: the reader's events become files.
 
+use super::airbyte;
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
 use super::interrupt::interrupted;
@@ -9,7 +10,6 @@ use super::selection::resources;
 use super::setup::{Setup, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
-use super::{airbyte, complaint};
 use crate::api::{Account, Client};
 use crate::dataset::{self, Options, Owner, Place, Wanted, Warehouse};
 use crate::extract::{Mode, Reader, Selected, plan};
@@ -117,10 +117,10 @@ impl Run {
             .window(&start.states, self.since, start.bound)
             .complete(complete);
         warehouse.close(complete, now()).await?;
-        summary.print(flags.standalone.output, self.client.spending())?;
+        summary.print(flags.standalone.json(), self.client.spending())?;
         match stopped {
             Some(error) => Err(error),
-            None => Ok(ExitCode::from(self.conclude(flags))),
+            None => self.conclude(),
         }
     }
 
@@ -221,20 +221,17 @@ impl Run {
         }
     }
 
-    /// The exit code: 0 when all is complete, 3 when something is missing, or the code of what
-    /// stopped the run or kept everything from being read.
-    fn conclude(&self, flags: &Flags) -> u8 {
+    /// An error when something is missing: of the kind that stopped the run or kept everything
+    /// from being read, else one that says that the run is incomplete.
+    fn conclude(&self) -> Result<ExitCode> {
         let Some(error) = self.report.failure(self.client.spending()) else {
-            return 0;
+            return Ok(ExitCode::SUCCESS);
         };
         let nothing = self.report.rows().all(|row| !row.complete());
-        let kind = match error.kind() {
-            kind if kind.stops_the_run() || nothing => kind,
-            _ => Kind::Incomplete,
-        };
-        let as_json = complaint::as_json(flags.standalone.output);
-        complaint::complain(&error.of_kind(kind), as_json);
-        kind.exit_code()
+        match error.kind() {
+            kind if kind.stops_the_run() || nothing => Err(error),
+            _ => Err(error.of_kind(Kind::Incomplete)),
+        }
     }
 
     fn keep_tokens(&mut self) {
@@ -247,7 +244,7 @@ impl Run {
     fn keep_token(&mut self, token: &SecretString) {
         self.progress.mask(token.expose_secret());
         if let Some(sentence) = self.setup.keep(token) {
-            self.progress.note(&sentence);
+            self.progress.insist(&sentence);
         }
     }
 }

@@ -13,6 +13,7 @@ mod lossless;
 mod read;
 mod rebuild;
 mod session;
+mod shell;
 mod support;
 mod sweep;
 mod table;
