@@ -49,7 +49,7 @@ pub(super) enum Sync {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Warehouse {
-    /// Where: a folder, or s3://bucket/prefix with the usual AWS_* variables or profile.
+    /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-warehouse")]
     pub(super) dir: String,
     /// How rows are written; fixed by the first run [default: ndjson].
@@ -173,7 +173,7 @@ pub(super) struct Plan {
     /// --dir, the plan is that of a first run.
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) state: Option<PathBuf>,
-    /// The warehouse the run would go on with: a folder, or s3://bucket/prefix.
+    /// The warehouse the run would go on with: a folder, or `s3://bucket/prefix`.
     #[arg(long, value_name = "DIR|URL")]
     pub(super) dir: Option<String>,
     #[command(flatten)]

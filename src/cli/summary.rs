@@ -89,10 +89,11 @@ impl Summary {
 
     /// Prints it, for programs or for people.
     pub(super) fn print(&self, as_json: bool, spending: Spending) -> Result<()> {
-        match as_json {
-            true => stdout::print(&format!("{}\n", self.json(spending))),
-            false => stdout::print(&self.table(spending)),
-        }
+        stdout::print(&if as_json {
+            format!("{}\n", self.json(spending))
+        } else {
+            self.table(spending)
+        })
     }
 
     fn total(&self, of: impl Fn(&Written) -> u64) -> u64 {

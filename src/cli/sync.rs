@@ -13,7 +13,9 @@ use super::sweep::Sweeping;
 use crate::api::{Account, Client};
 use crate::dataset::{self, Options, Owner, Place, Wanted, Warehouse};
 use crate::extract::{Mode, Reader, Selected, plan};
-use crate::model::{Error, Event, Kind, Mask, Resource, Result, Settings, StreamState, Time};
+use crate::model::{
+    CustomFields, Error, Event, Kind, Mask, Resource, Result, Settings, StreamState, Time,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -96,11 +98,11 @@ impl Run {
         }
         let mut states = BTreeMap::new();
         for resource in self.resources.clone() {
-            let begun = warehouse.begin(resource, dictionaries.of(resource), self.since).await?;
-            for note in begun.notes {
+            let at = warehouse.begin(resource, dictionaries.of(resource), self.since).await?;
+            for note in at.notes {
                 self.progress.note(&format!("{}: {note}", resource.name));
             }
-            states.insert(resource.name, begun.state);
+            states.insert(resource.name, at.state);
         }
         let start = Start { states, bound: account.date };
         let mut stop = std::pin::pin!(interrupted());
@@ -127,15 +129,10 @@ impl Run {
     fn options(&self, flags: &Flags) -> Options {
         let configured = self.setup.config.get("custom_fields").is_some_and(|keys| !keys.is_null());
         let keys = flags.custom_fields.map(|keys| match keys {
-            Keys::Hash => dataset::Keys::Hash,
-            Keys::Name => dataset::Keys::Name,
+            Keys::Hash => CustomFields::Hash,
+            Keys::Name => CustomFields::Name,
         });
-        let keys = keys.or_else(|| {
-            configured.then(|| match self.setup.settings.custom_fields.readable() {
-                true => dataset::Keys::Name,
-                false => dataset::Keys::Hash,
-            })
-        });
+        let keys = keys.or(configured.then_some(self.setup.settings.custom_fields));
         Options {
             layout: Wanted {
                 format: flags.format.map(|format| match format {

@@ -25,7 +25,7 @@ mod warehouse;
 
 pub use commits::Owner;
 pub use inventory::Inventory;
-pub use manifest::{Account, Compression, Format, Keys, Layout, MANIFEST_VERSION};
+pub use manifest::{Account, Compression, Format, Layout, MANIFEST_VERSION};
 pub use place::Place;
 pub use stream::Written;
 pub use sweep::{Findings, Sweep};

@@ -178,10 +178,11 @@ impl Depot {
     ) -> BTreeMap<String, Json> {
         let mut current = BTreeMap::new();
         for row in self.rows(sandbox, resource) {
-            match row.gone {
-                true => current.remove(&row.key),
-                false => current.insert(row.key, row.json),
-            };
+            if row.gone {
+                current.remove(&row.key);
+            } else {
+                current.insert(row.key, row.json);
+            }
         }
         current
     }
