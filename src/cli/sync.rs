@@ -85,10 +85,6 @@ impl Run {
         for sentence in account.hidden() {
             self.progress.note(&format!("warning: {sentence}"));
         }
-        let dictionaries = Dictionaries::read(&self.client, self.resources.iter().copied()).await?;
-        for note in &dictionaries.notes {
-            self.progress.note(&format!("warning: {note}"));
-        }
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let options = self.options(flags);
@@ -96,6 +92,10 @@ impl Run {
             Warehouse::open(place, holder(&account), &options, owner).await?;
         for note in notes {
             self.progress.note(&note);
+        }
+        let dictionaries = Dictionaries::read(&self.client, self.resources.iter().copied()).await?;
+        for note in &dictionaries.notes {
+            self.progress.note(&format!("warning: {note}"));
         }
         let mut states = BTreeMap::new();
         for resource in self.resources.clone() {
