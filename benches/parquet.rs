@@ -3,7 +3,7 @@
 //!
 //! CPU time of this thread, best of several rounds. `--rows N` sets the number of deals. With
 //! `--out FOLDER` the records are left there as `deals.ndjson`, the parts as `deals-N.parquet`,
-//! and `deals.sql` is what DuckDB is asked to do with the same records.
+//! and `deals.sql` is what `DuckDB` is asked to do with the same records.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "counts and nanoseconds fit a double")]
@@ -177,7 +177,7 @@ fn leave(
     )
 }
 
-/// A type as DuckDB writes it.
+/// A type as `DuckDB` writes it.
 fn sql(ty: Type) -> String {
     match ty {
         Type::Bool => "BOOLEAN".to_owned(),

@@ -1,8 +1,8 @@
 //! One column while it is filled, value by value, from raw JSON.
 
 use super::exact;
-use super::keys::Keys;
-use crate::model::{Definition, Type, items, pairs};
+use super::keys::{Key, Keys};
+use crate::model::{Definition, Json, Result, Type, items};
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
     StructArray, TimestampMicrosecondArray,
@@ -320,23 +320,8 @@ fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
 
 /// Whether the object is one, and whether all it says fits.
 fn push_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
-    let mut whole = true;
-    keys.begin();
-    let read = raw.starts_with('{').then(|| {
-        pairs(raw, |key, value| match keys.next(&key) {
-            Some(place) => {
-                let part = &mut parts[place];
-                // Of a key that comes twice the last value counts, as JSON readers have it.
-                if part.len() > row {
-                    part.truncate(row);
-                    whole = false;
-                }
-                whole &= part.push(value);
-            }
-            None => whole &= value == "null",
-        })
-    });
-    let valid = matches!(read, Some(Ok(())));
+    let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
+    let valid = matches!(read, Some(Ok(_)));
     for part in parts {
         if !valid {
             part.truncate(row);
@@ -345,7 +330,32 @@ fn push_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (
             part.push_null();
         }
     }
-    (valid, whole && valid)
+    (valid, matches!(read, Some(Ok(true))))
+}
+
+fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<bool> {
+    let mut whole = true;
+    let mut json = Json::new(raw);
+    keys.begin();
+    let mut more = json.open(b'{')?;
+    while more {
+        let key = keys.next(&mut json)?;
+        let value = json.value()?;
+        match key {
+            Key::Known(place) => {
+                let part = &mut parts[place];
+                // Of a key that comes twice the last value counts, as JSON readers have it.
+                if part.len() > row {
+                    part.truncate(row);
+                    whole = false;
+                }
+                whole &= part.push(value);
+            }
+            Key::Unknown(_) => whole &= value == "null",
+        }
+        more = json.more(b'{')?;
+    }
+    Ok(whole)
 }
 
 /// Texts, one after the other.

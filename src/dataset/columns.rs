@@ -2,11 +2,11 @@
 
 use super::cells::{Cells, instant, instants_array};
 use super::column::Column;
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::misfits::{LeftOver, Misfits};
 use super::order::Order;
 use super::plan::Plan;
-use crate::model::{Custom, Definition, Error, Kind, Names, Resource, Result, Time, pairs};
+use crate::model::{Custom, Definition, Error, Json, Kind, Names, Resource, Result, Time, pairs};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -193,7 +193,13 @@ impl Columns {
         let rows = self.rows();
         self.keys.begin();
         self.row = Row::default();
-        pairs(text, |key, raw| self.take(&key, raw))?;
+        let mut json = Json::new(text);
+        let mut more = json.open(b'{')?;
+        while more {
+            self.take(&mut json)?;
+            more = json.more(b'{')?;
+        }
+        json.end()?;
         if self.row.filled < self.columns.len() {
             for column in self.columns.iter_mut().filter(|column| column.len() == rows) {
                 column.push("null");
@@ -202,44 +208,53 @@ impl Columns {
         if self.row.odd { self.left_over(text) } else { Ok(None) }
     }
 
-    fn take(&mut self, key: &str, raw: &str) {
-        match self.keys.next(key) {
-            Some(place) if self.nested == Some(place) => self.take_custom(raw),
-            Some(place) => {
+    /// Takes a pair of the record.
+    fn take(&mut self, json: &mut Json<'_>) -> Result<()> {
+        match self.keys.next(json)? {
+            Key::Known(place) if self.nested == Some(place) => self.take_custom(json, place),
+            Key::Known(place) => {
+                let raw = json.value()?;
                 self.put(place, raw);
                 if self.is_deleted == Some(place) {
                     self.row.deleted = raw == "true";
                 }
+                Ok(())
             }
-            None => {
+            Key::Unknown(key) => {
+                let raw = json.value()?;
                 self.row.odd |= raw != "null";
-                match key {
+                match &*key {
                     "is_deleted" => self.row.deleted = raw == "true",
                     DELETED => self.row.tombstone = raw == "true",
                     _ => {}
                 }
+                Ok(())
             }
         }
     }
 
-    fn take_custom(&mut self, raw: &str) {
-        let first = self.nested.unwrap_or_default();
+    fn take_custom(&mut self, json: &mut Json<'_>, first: usize) -> Result<()> {
         if mem::replace(&mut self.row.seen_custom, true) {
             self.forget_custom(first);
         }
-        if raw == "null" {
-            return;
+        if json.peek() != b'{' {
+            if json.value()? != "null" {
+                self.forget_custom(first);
+            }
+            return Ok(());
         }
         self.hashes.begin();
-        let read = raw.starts_with('{').then(|| {
-            pairs(raw, |hash, raw| match self.hashes.next(&hash) {
-                Some(place) => self.put(first + place, raw),
-                None => self.row.odd |= raw != "null",
-            })
-        });
-        if !matches!(read, Some(Ok(()))) {
-            self.forget_custom(first);
+        let mut more = json.open(b'{')?;
+        while more {
+            let key = self.hashes.next(json)?;
+            let raw = json.value()?;
+            match key {
+                Key::Known(place) => self.put(first + place, raw),
+                Key::Unknown(_) => self.row.odd |= raw != "null",
+            }
+            more = json.more(b'{')?;
         }
+        Ok(())
     }
 
     /// Takes back the row's custom fields: all of them go to `_extra`.

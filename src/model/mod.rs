@@ -3,6 +3,7 @@
 mod definition;
 mod error;
 mod event;
+mod json;
 mod names;
 mod object;
 mod page;
@@ -22,6 +23,7 @@ mod token;
 pub use definition::{Definition, FieldOption};
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Event};
+pub(crate) use json::Json;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub use page::{Layout, Next, Page, Surprise};
