@@ -23,6 +23,9 @@ use std::sync::Arc;
 pub(super) struct Cells {
     nulls: NullBufferBuilder,
     values: Values,
+    /// Nulls after the values. Most custom fields are null in most records, so a run of them is
+    /// only counted until a value follows.
+    absent: usize,
 }
 
 #[derive(Debug)]
@@ -113,7 +116,7 @@ impl Cells {
     }
 
     fn new(values: Values) -> Self {
-        Self { nulls: NullBufferBuilder::new(0), values }
+        Self { nulls: NullBufferBuilder::new(0), values, absent: 0 }
     }
 
     /// Adds a value of well-formed JSON. Whether the column now says all of it.
@@ -122,6 +125,7 @@ impl Cells {
             self.push_null();
             return true;
         }
+        self.catch_up();
         let (valid, whole) = match &mut self.values {
             Values::Bool(bools) => {
                 let value = matches!(raw, "true" | "false");
@@ -151,30 +155,44 @@ impl Cells {
     }
 
     /// Adds nothing.
+    #[inline]
     pub(super) fn push_null(&mut self) {
-        match &mut self.values {
-            Values::Bool(bools) => bools.append(false),
-            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.push(0),
-            Values::Num(nums) => nums.push(0.0),
-            Values::Date(days) => days.push(0),
-            Values::Text(texts, _) => texts.end(),
-            Values::List { ends, of, .. } => ends.push(offset(of.len())),
-            Values::Struct { parts, .. } => parts.iter_mut().for_each(Self::push_null),
+        self.absent += 1;
+    }
+
+    /// Writes the nulls that were only counted.
+    fn catch_up(&mut self) {
+        if self.absent == 0 {
+            return;
         }
-        self.nulls.append_null();
+        let len = self.len();
+        match &mut self.values {
+            Values::Bool(bools) => bools.append_n(self.absent, false),
+            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.resize(len, 0),
+            Values::Num(nums) => nums.resize(len, 0.0),
+            Values::Date(days) => days.resize(len, 0),
+            Values::Text(texts, _) => texts.ends.resize(len + 1, offset(texts.bytes.len())),
+            Values::List { ends, of, .. } => ends.resize(len + 1, offset(of.len())),
+            Values::Struct { parts, .. } => parts.iter_mut().for_each(|p| p.absent += self.absent),
+        }
+        self.nulls.append_n_nulls(self.absent);
+        self.absent = 0;
     }
 
     /// Adds a text to a column of texts.
     pub(super) fn push_text(&mut self, text: Option<&str>) {
+        let Some(text) = text else { return self.push_null() };
+        self.catch_up();
         if let Values::Text(texts, _) = &mut self.values {
-            texts.bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+            texts.bytes.extend_from_slice(text.as_bytes());
             texts.end();
-            self.nulls.append(text.is_some());
+            self.nulls.append_non_null();
         }
     }
 
     /// Adds a list to a column of lists of texts.
     pub(super) fn push_list<'t>(&mut self, list: impl Iterator<Item = Option<&'t str>>) {
+        self.catch_up();
         if let Values::List { ends, of, .. } = &mut self.values {
             list.for_each(|text| of.push_text(text));
             ends.push(offset(of.len()));
@@ -183,12 +201,17 @@ impl Cells {
     }
 
     /// Values so far.
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.nulls.len()
+        self.nulls.len() + self.absent
     }
 
     /// Takes back the values from this one on.
     pub(super) fn truncate(&mut self, len: usize) {
+        self.absent = len.saturating_sub(self.nulls.len()).min(self.absent);
+        if len >= self.nulls.len() {
+            return;
+        }
         self.nulls.truncate(len);
         match &mut self.values {
             Values::Bool(bools) => bools.truncate(len),
@@ -234,6 +257,8 @@ impl Cells {
 
     /// The column's values, leaving none.
     pub(super) fn finish(&mut self) -> ArrayRef {
+        self.catch_up();
+        let length = self.len();
         let nulls = self.nulls.finish();
         match &mut self.values {
             Values::Bool(bools) => Arc::new(BooleanArray::new(bools.finish(), nulls)),
@@ -248,7 +273,6 @@ impl Cells {
                 Arc::new(ListArray::new(element, ends, of.finish(), nulls))
             }
             Values::Struct { names, parts, .. } => {
-                let length = nulls.as_ref().map_or_else(|| parts[0].len(), NullBuffer::len);
                 let fields = fields(names, parts);
                 let arrays = parts.iter_mut().map(Self::finish).collect();
                 Arc::new(

@@ -65,10 +65,14 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Steps over exactly this, if it comes next.
+    /// Steps over exactly this, which is not empty, if it comes next.
     #[inline]
     pub(crate) fn take(&mut self, literal: &str) -> bool {
-        let found = self.text.as_bytes()[self.at..].starts_with(literal.as_bytes());
+        let (bytes, literal) = (&self.text.as_bytes()[self.at..], literal.as_bytes());
+        // A look at two places spares most comparisons that fail.
+        let like = |place: usize| bytes.get(place) == literal.get(place);
+        let found =
+            like(literal.len() - 1) && like(literal.len() / 2) && bytes.starts_with(literal);
         if found {
             self.at += literal.len();
         }

@@ -8,6 +8,7 @@ use source_pipedrive::dataset::columns::Columns;
 use source_pipedrive::dataset::parquet::Table;
 use source_pipedrive::model::{Custom, Definition, Names, Resource, Time, Type};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 const FIELD_TYPES: &[&str] = &[
     "int",
@@ -66,7 +67,7 @@ fn quoted(rng: &mut Rng, text: &str) -> String {
                 letter
                     .encode_utf16(&mut [0; 2])
                     .iter()
-                    .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+                    .for_each(|unit| write!(out, "\\u{unit:04x}").expect("text takes all"));
             }
             _ => out.push(letter),
         }
@@ -270,7 +271,7 @@ fn record(rng: &mut Rng, resource: &Resource, fields: &[Definition]) -> String {
     }
     let mut record = object(rng, keys);
     if resource.custom == Custom::Nested && rng.u8(..10) > 0 {
-        for _ in 0..1 + u8::from(rng.u8(..15) == 0) {
+        for _ in 0..=u8::from(rng.u8(..15) == 0) {
             let nested =
                 if rng.u8(..15) == 0 { garbage(rng, 2) } else { object(rng, custom.clone()) };
             let comma =
