@@ -17,15 +17,13 @@ use std::sync::Arc;
 
 /// The values of a column so far.
 ///
-/// A pushed value always makes the column one longer: what does not fit leaves null, or as much
-/// of a list or object as does fit.
+/// Values are put into rows that ascend. Rows that are left out are null, which costs nothing until
+/// a value follows: most custom fields are null in most records. What does not fit leaves null, or
+/// as much of a list or object as does fit.
 #[derive(Debug)]
 pub(super) struct Cells {
     nulls: NullBufferBuilder,
     values: Values,
-    /// Nulls after the values. Most custom fields are null in most records, so a run of them is
-    /// only counted until a value follows.
-    absent: usize,
 }
 
 #[derive(Debug)]
@@ -116,16 +114,16 @@ impl Cells {
     }
 
     fn new(values: Values) -> Self {
-        Self { nulls: NullBufferBuilder::new(0), values, absent: 0 }
+        Self { nulls: NullBufferBuilder::new(0), values }
     }
 
-    /// Adds a value of well-formed JSON. Whether the column now says all of it.
-    pub(super) fn push(&mut self, raw: &str) -> bool {
+    /// Puts a value of well-formed JSON into a row. Whether the column now says all of it.
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> bool {
         if raw == "null" {
-            self.push_null();
+            self.reach(row + 1);
             return true;
         }
-        self.catch_up();
+        self.reach(row);
         let (valid, whole) = match &mut self.values {
             Values::Bool(bools) => {
                 let value = matches!(raw, "true" | "false");
@@ -133,56 +131,30 @@ impl Cells {
                 (value, value)
             }
             Values::Int { ints, quoted } => {
-                let plain = if *quoted { exact::plain(raw).unwrap_or(raw) } else { raw };
-                put(ints, exact::int(plain))
+                let plain = if *quoted { exact::quoted(raw).unwrap_or(raw) } else { raw };
+                add(ints, exact::int(plain))
             }
-            Values::Num(nums) => put(nums, exact::num(raw)),
-            Values::Date(days) => put(days, exact::day(raw)),
-            Values::Time(instants) => put(instants, exact::micros(raw)),
+            Values::Num(nums) => add(nums, exact::num(raw)),
+            Values::Date(days) => add(days, exact::day(raw)),
+            Values::Time(instants) => add(instants, exact::micros(raw)),
             Values::Text(texts, form) => {
                 let fits = texts.push_json(raw, *form);
                 (fits, fits)
             }
             Values::List { ends, of, quoted } => {
-                let (valid, whole) = push_list(of, raw, *quoted);
+                let (valid, whole) = add_list(of, raw, *quoted);
                 ends.push(offset(of.len()));
                 (valid, whole)
             }
-            Values::Struct { keys, parts, .. } => push_struct(self.nulls.len(), keys, parts, raw),
+            Values::Struct { keys, parts, .. } => put_struct(row, keys, parts, raw),
         };
         self.nulls.append(valid);
         whole
     }
 
-    /// Adds nothing.
-    #[inline]
-    pub(super) fn push_null(&mut self) {
-        self.absent += 1;
-    }
-
-    /// Writes the nulls that were only counted.
-    fn catch_up(&mut self) {
-        if self.absent == 0 {
-            return;
-        }
-        let len = self.len();
-        match &mut self.values {
-            Values::Bool(bools) => bools.append_n(self.absent, false),
-            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.resize(len, 0),
-            Values::Num(nums) => nums.resize(len, 0.0),
-            Values::Date(days) => days.resize(len, 0),
-            Values::Text(texts, _) => texts.ends.resize(len + 1, offset(texts.bytes.len())),
-            Values::List { ends, of, .. } => ends.resize(len + 1, offset(of.len())),
-            Values::Struct { parts, .. } => parts.iter_mut().for_each(|p| p.absent += self.absent),
-        }
-        self.nulls.append_n_nulls(self.absent);
-        self.absent = 0;
-    }
-
-    /// Adds a text to a column of texts.
-    pub(super) fn push_text(&mut self, text: Option<&str>) {
-        let Some(text) = text else { return self.push_null() };
-        self.catch_up();
+    /// Puts a text into a row of a column of texts.
+    pub(super) fn put_text(&mut self, row: usize, text: &str) {
+        self.reach(row);
         if let Values::Text(texts, _) = &mut self.values {
             texts.bytes.extend_from_slice(text.as_bytes());
             texts.end();
@@ -190,26 +162,48 @@ impl Cells {
         }
     }
 
-    /// Adds a list to a column of lists of texts.
-    pub(super) fn push_list<'t>(&mut self, list: impl Iterator<Item = Option<&'t str>>) {
-        self.catch_up();
+    /// Puts a list into a row of a column of lists of texts.
+    pub(super) fn put_list<'t>(&mut self, row: usize, list: impl Iterator<Item = Option<&'t str>>) {
+        self.reach(row);
         if let Values::List { ends, of, .. } = &mut self.values {
-            list.for_each(|text| of.push_text(text));
+            for text in list {
+                match text {
+                    Some(text) => of.put_text(of.len(), text),
+                    None => of.reach(of.len() + 1),
+                }
+            }
             ends.push(offset(of.len()));
             self.nulls.append_non_null();
         }
     }
 
-    /// Values so far.
+    /// Rows up to the last one that was put.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.nulls.len() + self.absent
+        self.nulls.len()
+    }
+
+    /// Makes the rows before this one null that were left out.
+    fn reach(&mut self, row: usize) {
+        let missing = row.saturating_sub(self.len());
+        if missing == 0 {
+            return;
+        }
+        match &mut self.values {
+            Values::Bool(bools) => bools.append_n(missing, false),
+            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.resize(row, 0),
+            Values::Num(nums) => nums.resize(row, 0.0),
+            Values::Date(days) => days.resize(row, 0),
+            Values::Text(texts, _) => texts.ends.resize(row + 1, offset(texts.bytes.len())),
+            Values::List { ends, of, .. } => ends.resize(row + 1, offset(of.len())),
+            Values::Struct { .. } => {}
+        }
+        self.nulls.append_n_nulls(missing);
     }
 
     /// Takes back the values from this one on.
     pub(super) fn truncate(&mut self, len: usize) {
-        self.absent = len.saturating_sub(self.nulls.len()).min(self.absent);
-        if len >= self.nulls.len() {
+        if len >= self.len() {
             return;
         }
         self.nulls.truncate(len);
@@ -255,10 +249,9 @@ impl Cells {
         }
     }
 
-    /// The column's values, leaving none.
-    pub(super) fn finish(&mut self) -> ArrayRef {
-        self.catch_up();
-        let length = self.len();
+    /// The values of so many rows, leaving none.
+    pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
+        self.reach(rows);
         let nulls = self.nulls.finish();
         match &mut self.values {
             Values::Bool(bools) => Arc::new(BooleanArray::new(bools.finish(), nulls)),
@@ -270,13 +263,14 @@ impl Cells {
             Values::List { ends, of, .. } => {
                 let element = element(of);
                 let ends = OffsetBuffer::new(ScalarBuffer::from(mem::replace(ends, vec![0])));
-                Arc::new(ListArray::new(element, ends, of.finish(), nulls))
+                let items = of.finish(of.len());
+                Arc::new(ListArray::new(element, ends, items, nulls))
             }
             Values::Struct { names, parts, .. } => {
                 let fields = fields(names, parts);
-                let arrays = parts.iter_mut().map(Self::finish).collect();
+                let arrays = parts.iter_mut().map(|part| part.finish(rows)).collect();
                 Arc::new(
-                    StructArray::try_new_with_length(fields, arrays, nulls, length)
+                    StructArray::try_new_with_length(fields, arrays, nulls, rows)
                         .expect("all parts are as long as the object's column"),
                 )
             }
@@ -312,7 +306,7 @@ fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
     mem::replace(values, Vec::with_capacity(capacity))
 }
 
-fn put<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
+fn add<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
     let fits = value.is_some();
     values.push(value.unwrap_or_default());
     (fits, fits)
@@ -323,19 +317,19 @@ fn offset(length: usize) -> i32 {
 }
 
 /// Whether the list is one, and whether every item fits.
-fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
-    if quoted && let Some(text) = exact::plain(raw) {
+fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
+    if quoted && let Some(text) = exact::quoted(raw) {
         let fits = text.split(',').all(|item| exact::int(item).is_some());
         if fits {
             text.split(',').for_each(|item| {
-                of.push(item);
+                of.put(of.len(), item);
             });
         }
         return (fits, fits);
     }
     let before = of.len();
     let mut whole = raw.starts_with('[');
-    let valid = whole && items(raw, |item| whole &= of.push(item)).is_ok();
+    let valid = whole && items(raw, |item| whole &= of.put(of.len(), item)).is_ok();
     if !valid {
         of.truncate(before);
     }
@@ -343,15 +337,12 @@ fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
 }
 
 /// Whether the object is one, and whether all it says fits.
-fn push_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
+fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
     let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
     let valid = matches!(read, Some(Ok(_)));
-    for part in parts {
-        if !valid {
+    if !valid {
+        for part in parts {
             part.truncate(row);
-        }
-        if part.len() == row {
-            part.push_null();
         }
     }
     (valid, matches!(read, Some(Ok(true))))
@@ -373,7 +364,9 @@ fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> R
                     part.truncate(row);
                     whole = false;
                 }
-                whole &= part.push(value);
+                if value != "null" {
+                    whole &= part.put(row, value);
+                }
             }
             Key::Unknown(_) => whole &= value == "null",
         }

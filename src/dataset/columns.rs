@@ -63,7 +63,6 @@ pub struct Columns {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent findings about one row")]
 struct Row {
-    filled: usize,
     deleted: bool,
     tombstone: bool,
     /// Whether something has to go to `_extra`.
@@ -134,7 +133,9 @@ impl Columns {
                 return Err(error);
             }
         };
-        self.extra.push_text(extra.as_deref());
+        if let Some(extra) = extra {
+            self.extra.put_text(rows, &extra);
+        }
         self.synced.push(synced.micros());
         self.deleted.append(self.row.deleted || self.row.tombstone);
         self.json += json.len();
@@ -161,12 +162,13 @@ impl Columns {
     /// its bytes, a missing key first; rows of one key in the order they came.
     pub fn finish(&mut self) -> Result<RecordBatch> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        let rows = self.rows();
         for column in &mut self.columns {
-            column.finish(&mut arrays);
+            column.finish(rows, &mut arrays);
         }
         arrays.push(Arc::new(instants_array(mem::take(&mut self.synced), None)));
         arrays.push(Arc::new(BooleanArray::new(self.deleted.finish(), None)));
-        arrays.push(self.extra.finish());
+        arrays.push(self.extra.finish(rows));
         self.json = 0;
         let bug = |error| Error::new(Kind::Bug, "columns make no batch").because(error);
         let batch = RecordBatch::try_new(self.schema(), arrays).map_err(bug)?;
@@ -188,9 +190,8 @@ impl Columns {
         &self.mapping
     }
 
-    /// Makes every column one longer, and returns what goes to `_extra`.
+    /// Fills the next row, and returns what goes to `_extra`.
     fn fill(&mut self, text: &str) -> Result<Option<String>> {
-        let rows = self.rows();
         self.keys.begin();
         self.row = Row::default();
         let mut json = Json::new(text);
@@ -200,11 +201,6 @@ impl Columns {
             more = json.more(b'{')?;
         }
         json.end()?;
-        if self.row.filled < self.columns.len() {
-            for column in self.columns.iter_mut().filter(|column| column.len() == rows) {
-                column.push("null");
-            }
-        }
         if self.row.odd { self.left_over(text) } else { Ok(None) }
     }
 
@@ -261,7 +257,6 @@ impl Columns {
     fn forget_custom(&mut self, first: usize) {
         let rows = self.rows();
         for column in &mut self.columns[first..] {
-            self.row.filled -= usize::from(column.len() > rows);
             column.truncate(rows);
         }
         self.row.odd = true;
@@ -276,10 +271,11 @@ impl Columns {
         let again = column.len() > rows;
         if again {
             column.truncate(rows);
-        } else {
-            self.row.filled += 1;
+            column.fits = false;
         }
-        column.fits = column.push(raw) && !again && column.fits;
+        if raw != "null" {
+            column.fits &= column.put(rows, raw);
+        }
         self.row.odd |= !column.fits;
     }
 
