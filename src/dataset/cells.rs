@@ -1,8 +1,8 @@
 //! One column while it is filled, value by value, from raw JSON.
 
 use super::exact;
-use super::keys::Keys;
-use crate::model::{Definition, Type, items, pairs};
+use super::keys::{Key, Keys};
+use crate::model::{Definition, Json, Result, Type, items};
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
     StructArray, TimestampMicrosecondArray,
@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 /// The values of a column so far.
 ///
-/// A pushed value always makes the column one longer: what does not fit leaves null, or as much
-/// of a list or object as does fit.
+/// Values are put into rows that ascend. Rows that are left out are null, which costs nothing until
+/// a value follows: most custom fields are null in most records. What does not fit leaves null, or
+/// as much of a list or object as does fit.
 #[derive(Debug)]
 pub(super) struct Cells {
     nulls: NullBufferBuilder,
@@ -116,12 +117,13 @@ impl Cells {
         Self { nulls: NullBufferBuilder::new(0), values }
     }
 
-    /// Adds a value of well-formed JSON. Whether the column now says all of it.
-    pub(super) fn push(&mut self, raw: &str) -> bool {
+    /// Puts a value of well-formed JSON into a row. Whether the column now says all of it.
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> bool {
         if raw == "null" {
-            self.push_null();
+            self.reach(row + 1);
             return true;
         }
+        self.reach(row);
         let (valid, whole) = match &mut self.values {
             Values::Bool(bools) => {
                 let value = matches!(raw, "true" | "false");
@@ -129,66 +131,81 @@ impl Cells {
                 (value, value)
             }
             Values::Int { ints, quoted } => {
-                let plain = if *quoted { exact::plain(raw).unwrap_or(raw) } else { raw };
-                put(ints, exact::int(plain))
+                let plain = if *quoted { exact::quoted(raw).unwrap_or(raw) } else { raw };
+                add(ints, exact::int(plain))
             }
-            Values::Num(nums) => put(nums, exact::num(raw)),
-            Values::Date(days) => put(days, exact::day(raw)),
-            Values::Time(instants) => put(instants, exact::micros(raw)),
+            Values::Num(nums) => add(nums, exact::num(raw)),
+            Values::Date(days) => add(days, exact::day(raw)),
+            Values::Time(instants) => add(instants, exact::micros(raw)),
             Values::Text(texts, form) => {
                 let fits = texts.push_json(raw, *form);
                 (fits, fits)
             }
             Values::List { ends, of, quoted } => {
-                let (valid, whole) = push_list(of, raw, *quoted);
+                let (valid, whole) = add_list(of, raw, *quoted);
                 ends.push(offset(of.len()));
                 (valid, whole)
             }
-            Values::Struct { keys, parts, .. } => push_struct(self.nulls.len(), keys, parts, raw),
+            Values::Struct { keys, parts, .. } => put_struct(row, keys, parts, raw),
         };
         self.nulls.append(valid);
         whole
     }
 
-    /// Adds nothing.
-    pub(super) fn push_null(&mut self) {
-        match &mut self.values {
-            Values::Bool(bools) => bools.append(false),
-            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.push(0),
-            Values::Num(nums) => nums.push(0.0),
-            Values::Date(days) => days.push(0),
-            Values::Text(texts, _) => texts.end(),
-            Values::List { ends, of, .. } => ends.push(offset(of.len())),
-            Values::Struct { parts, .. } => parts.iter_mut().for_each(Self::push_null),
-        }
-        self.nulls.append_null();
-    }
-
-    /// Adds a text to a column of texts.
-    pub(super) fn push_text(&mut self, text: Option<&str>) {
+    /// Puts a text into a row of a column of texts.
+    pub(super) fn put_text(&mut self, row: usize, text: &str) {
+        self.reach(row);
         if let Values::Text(texts, _) = &mut self.values {
-            texts.bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+            texts.bytes.extend_from_slice(text.as_bytes());
             texts.end();
-            self.nulls.append(text.is_some());
+            self.nulls.append_non_null();
         }
     }
 
-    /// Adds a list to a column of lists of texts.
-    pub(super) fn push_list<'t>(&mut self, list: impl Iterator<Item = Option<&'t str>>) {
+    /// Puts a list into a row of a column of lists of texts.
+    pub(super) fn put_list<'t>(&mut self, row: usize, list: impl Iterator<Item = Option<&'t str>>) {
+        self.reach(row);
         if let Values::List { ends, of, .. } = &mut self.values {
-            list.for_each(|text| of.push_text(text));
+            for text in list {
+                match text {
+                    Some(text) => of.put_text(of.len(), text),
+                    None => of.reach(of.len() + 1),
+                }
+            }
             ends.push(offset(of.len()));
             self.nulls.append_non_null();
         }
     }
 
-    /// Values so far.
+    /// Rows up to the last one that was put.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.nulls.len()
     }
 
+    /// Makes the rows before this one null that were left out.
+    fn reach(&mut self, row: usize) {
+        let missing = row.saturating_sub(self.len());
+        if missing == 0 {
+            return;
+        }
+        match &mut self.values {
+            Values::Bool(bools) => bools.append_n(missing, false),
+            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.resize(row, 0),
+            Values::Num(nums) => nums.resize(row, 0.0),
+            Values::Date(days) => days.resize(row, 0),
+            Values::Text(texts, _) => texts.ends.resize(row + 1, offset(texts.bytes.len())),
+            Values::List { ends, of, .. } => ends.resize(row + 1, offset(of.len())),
+            Values::Struct { .. } => {}
+        }
+        self.nulls.append_n_nulls(missing);
+    }
+
     /// Takes back the values from this one on.
     pub(super) fn truncate(&mut self, len: usize) {
+        if len >= self.len() {
+            return;
+        }
         self.nulls.truncate(len);
         match &mut self.values {
             Values::Bool(bools) => bools.truncate(len),
@@ -232,8 +249,9 @@ impl Cells {
         }
     }
 
-    /// The column's values, leaving none.
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    /// The values of so many rows, leaving none.
+    pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
+        self.reach(rows);
         let nulls = self.nulls.finish();
         match &mut self.values {
             Values::Bool(bools) => Arc::new(BooleanArray::new(bools.finish(), nulls)),
@@ -245,14 +263,14 @@ impl Cells {
             Values::List { ends, of, .. } => {
                 let element = element(of);
                 let ends = OffsetBuffer::new(ScalarBuffer::from(mem::replace(ends, vec![0])));
-                Arc::new(ListArray::new(element, ends, of.finish(), nulls))
+                let items = of.finish(of.len());
+                Arc::new(ListArray::new(element, ends, items, nulls))
             }
             Values::Struct { names, parts, .. } => {
-                let length = nulls.as_ref().map_or_else(|| parts[0].len(), NullBuffer::len);
                 let fields = fields(names, parts);
-                let arrays = parts.iter_mut().map(Self::finish).collect();
+                let arrays = parts.iter_mut().map(|part| part.finish(rows)).collect();
                 Arc::new(
-                    StructArray::try_new_with_length(fields, arrays, nulls, length)
+                    StructArray::try_new_with_length(fields, arrays, nulls, rows)
                         .expect("all parts are as long as the object's column"),
                 )
             }
@@ -288,7 +306,7 @@ fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
     mem::replace(values, Vec::with_capacity(capacity))
 }
 
-fn put<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
+fn add<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
     let fits = value.is_some();
     values.push(value.unwrap_or_default());
     (fits, fits)
@@ -299,19 +317,19 @@ fn offset(length: usize) -> i32 {
 }
 
 /// Whether the list is one, and whether every item fits.
-fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
-    if quoted && let Some(text) = exact::plain(raw) {
+fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
+    if quoted && let Some(text) = exact::quoted(raw) {
         let fits = text.split(',').all(|item| exact::int(item).is_some());
         if fits {
             text.split(',').for_each(|item| {
-                of.push(item);
+                of.put(of.len(), item);
             });
         }
         return (fits, fits);
     }
     let before = of.len();
     let mut whole = raw.starts_with('[');
-    let valid = whole && items(raw, |item| whole &= of.push(item)).is_ok();
+    let valid = whole && items(raw, |item| whole &= of.put(of.len(), item)).is_ok();
     if !valid {
         of.truncate(before);
     }
@@ -319,33 +337,42 @@ fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
 }
 
 /// Whether the object is one, and whether all it says fits.
-fn push_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
+fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
+    let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
+    let valid = matches!(read, Some(Ok(_)));
+    if !valid {
+        for part in parts {
+            part.truncate(row);
+        }
+    }
+    (valid, matches!(read, Some(Ok(true))))
+}
+
+fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<bool> {
     let mut whole = true;
+    let mut json = Json::new(raw);
     keys.begin();
-    let read = raw.starts_with('{').then(|| {
-        pairs(raw, |key, value| match keys.next(&key) {
-            Some(place) => {
+    let mut more = json.open(b'{')?;
+    while more {
+        let key = keys.next(&mut json)?;
+        let value = json.value()?;
+        match key {
+            Key::Known(place) => {
                 let part = &mut parts[place];
                 // Of a key that comes twice the last value counts, as JSON readers have it.
                 if part.len() > row {
                     part.truncate(row);
                     whole = false;
                 }
-                whole &= part.push(value);
+                if value != "null" {
+                    whole &= part.put(row, value);
+                }
             }
-            None => whole &= value == "null",
-        })
-    });
-    let valid = matches!(read, Some(Ok(())));
-    for part in parts {
-        if !valid {
-            part.truncate(row);
+            Key::Unknown(_) => whole &= value == "null",
         }
-        if part.len() == row {
-            part.push_null();
-        }
+        more = json.more(b'{')?;
     }
-    (valid, whole && valid)
+    Ok(whole)
 }
 
 /// Texts, one after the other.

@@ -53,15 +53,16 @@ impl Column {
             .map(|(name, cells)| Field::new(name, cells.ty(), true))
     }
 
-    /// Adds a value of well-formed JSON. Whether the column now says all of it.
-    pub(super) fn push(&mut self, raw: &str) -> bool {
+    /// Puts a value of well-formed JSON, not null, into a row. Whether the column now says all of it.
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> bool {
         if let Some(labels) = &mut self.labels {
-            labels.push(raw);
+            labels.put(row, raw);
         }
-        self.cells.push(raw)
+        self.cells.put(row, raw)
     }
 
-    /// Values so far.
+    /// Rows up to the last one that was put.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
@@ -80,28 +81,30 @@ impl Column {
         self.cells.bytes() + self.labels.as_ref().map_or(0, |labels| labels.cells.bytes())
     }
 
-    /// Its one or two arrays, leaving no values.
-    pub(super) fn finish(&mut self, into: &mut Vec<ArrayRef>) {
-        into.push(self.cells.finish());
-        into.extend(self.labels.as_mut().map(|labels| labels.cells.finish()));
+    /// The one or two arrays of so many rows, leaving no values.
+    pub(super) fn finish(&mut self, rows: usize, into: &mut Vec<ArrayRef>) {
+        into.push(self.cells.finish(rows));
+        into.extend(self.labels.as_mut().map(|labels| labels.cells.finish(rows)));
     }
 }
 
 impl Labels {
-    /// Adds the label of an option id, or the labels of a list of them; null where one is unknown.
-    fn push(&mut self, raw: &str) {
+    /// Puts the label of an option id, or the labels of a list of them; null where one is unknown.
+    fn put(&mut self, row: usize, raw: &str) {
         let Self { cells, of_list, by_id, .. } = self;
-        let label = |raw: &str| by_id.get(exact::plain(raw).unwrap_or(raw)).map(String::as_str);
-        match (of_list, exact::plain(raw)) {
-            (_, None) if raw == "null" => cells.push_null(),
-            (false, _) => cells.push_text(label(raw)),
-            (true, Some("")) => cells.push_null(),
-            (true, Some(list)) => cells.push_list(list.split(',').map(label)),
-            (true, None) => {
+        let label = |raw: &str| by_id.get(exact::quoted(raw).unwrap_or(raw)).map(String::as_str);
+        match exact::quoted(raw) {
+            _ if !*of_list => {
+                if let Some(label) = label(raw) {
+                    cells.put_text(row, label);
+                }
+            }
+            Some("") => {}
+            Some(list) => cells.put_list(row, list.split(',').map(label)),
+            None => {
                 let mut labels = Vec::new();
-                match items(raw, |item| labels.push(label(item))) {
-                    Ok(()) => cells.push_list(labels.into_iter()),
-                    Err(_) => cells.push_null(),
+                if items(raw, |item| labels.push(label(item))).is_ok() {
+                    cells.put_list(row, labels.into_iter());
                 }
             }
         }

@@ -2,11 +2,11 @@
 
 use super::cells::{Cells, instant, instants_array};
 use super::column::Column;
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::misfits::{LeftOver, Misfits};
 use super::order::Order;
 use super::plan::Plan;
-use crate::model::{Custom, Definition, Error, Kind, Names, Resource, Result, Time, pairs};
+use crate::model::{Custom, Definition, Error, Json, Kind, Names, Resource, Result, Time, pairs};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -63,7 +63,6 @@ pub struct Columns {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent findings about one row")]
 struct Row {
-    filled: usize,
     deleted: bool,
     tombstone: bool,
     /// Whether something has to go to `_extra`.
@@ -134,7 +133,9 @@ impl Columns {
                 return Err(error);
             }
         };
-        self.extra.push_text(extra.as_deref());
+        if let Some(extra) = extra {
+            self.extra.put_text(rows, &extra);
+        }
         self.synced.push(synced.micros());
         self.deleted.append(self.row.deleted || self.row.tombstone);
         self.json += json.len();
@@ -161,12 +162,13 @@ impl Columns {
     /// its bytes, a missing key first; rows of one key in the order they came.
     pub fn finish(&mut self) -> Result<RecordBatch> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        let rows = self.rows();
         for column in &mut self.columns {
-            column.finish(&mut arrays);
+            column.finish(rows, &mut arrays);
         }
         arrays.push(Arc::new(instants_array(mem::take(&mut self.synced), None)));
         arrays.push(Arc::new(BooleanArray::new(self.deleted.finish(), None)));
-        arrays.push(self.extra.finish());
+        arrays.push(self.extra.finish(rows));
         self.json = 0;
         let bug = |error| Error::new(Kind::Bug, "columns make no batch").because(error);
         let batch = RecordBatch::try_new(self.schema(), arrays).map_err(bug)?;
@@ -188,65 +190,73 @@ impl Columns {
         &self.mapping
     }
 
-    /// Makes every column one longer, and returns what goes to `_extra`.
+    /// Fills the next row, and returns what goes to `_extra`.
     fn fill(&mut self, text: &str) -> Result<Option<String>> {
-        let rows = self.rows();
         self.keys.begin();
         self.row = Row::default();
-        pairs(text, |key, raw| self.take(&key, raw))?;
-        if self.row.filled < self.columns.len() {
-            for column in self.columns.iter_mut().filter(|column| column.len() == rows) {
-                column.push("null");
-            }
+        let mut json = Json::new(text);
+        let mut more = json.open(b'{')?;
+        while more {
+            self.take(&mut json)?;
+            more = json.more(b'{')?;
         }
+        json.end()?;
         if self.row.odd { self.left_over(text) } else { Ok(None) }
     }
 
-    fn take(&mut self, key: &str, raw: &str) {
-        match self.keys.next(key) {
-            Some(place) if self.nested == Some(place) => self.take_custom(raw),
-            Some(place) => {
+    /// Takes a pair of the record.
+    fn take(&mut self, json: &mut Json<'_>) -> Result<()> {
+        match self.keys.next(json)? {
+            Key::Known(place) if self.nested == Some(place) => self.take_custom(json, place),
+            Key::Known(place) => {
+                let raw = json.value()?;
                 self.put(place, raw);
                 if self.is_deleted == Some(place) {
                     self.row.deleted = raw == "true";
                 }
+                Ok(())
             }
-            None => {
+            Key::Unknown(key) => {
+                let raw = json.value()?;
                 self.row.odd |= raw != "null";
-                match key {
+                match &*key {
                     "is_deleted" => self.row.deleted = raw == "true",
                     DELETED => self.row.tombstone = raw == "true",
                     _ => {}
                 }
+                Ok(())
             }
         }
     }
 
-    fn take_custom(&mut self, raw: &str) {
-        let first = self.nested.unwrap_or_default();
+    fn take_custom(&mut self, json: &mut Json<'_>, first: usize) -> Result<()> {
         if mem::replace(&mut self.row.seen_custom, true) {
             self.forget_custom(first);
         }
-        if raw == "null" {
-            return;
+        if json.peek() != b'{' {
+            if json.value()? != "null" {
+                self.forget_custom(first);
+            }
+            return Ok(());
         }
         self.hashes.begin();
-        let read = raw.starts_with('{').then(|| {
-            pairs(raw, |hash, raw| match self.hashes.next(&hash) {
-                Some(place) => self.put(first + place, raw),
-                None => self.row.odd |= raw != "null",
-            })
-        });
-        if !matches!(read, Some(Ok(()))) {
-            self.forget_custom(first);
+        let mut more = json.open(b'{')?;
+        while more {
+            let key = self.hashes.next(json)?;
+            let raw = json.value()?;
+            match key {
+                Key::Known(place) => self.put(first + place, raw),
+                Key::Unknown(_) => self.row.odd |= raw != "null",
+            }
+            more = json.more(b'{')?;
         }
+        Ok(())
     }
 
     /// Takes back the row's custom fields: all of them go to `_extra`.
     fn forget_custom(&mut self, first: usize) {
         let rows = self.rows();
         for column in &mut self.columns[first..] {
-            self.row.filled -= usize::from(column.len() > rows);
             column.truncate(rows);
         }
         self.row.odd = true;
@@ -261,10 +271,11 @@ impl Columns {
         let again = column.len() > rows;
         if again {
             column.truncate(rows);
-        } else {
-            self.row.filled += 1;
+            column.fits = false;
         }
-        column.fits = column.push(raw) && !again && column.fits;
+        if raw != "null" {
+            column.fits &= column.put(rows, raw);
+        }
         self.row.odd |= !column.fits;
     }
 

@@ -97,14 +97,9 @@ pub(super) fn quoted(raw: &str) -> Option<&str> {
     raw.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// The text between quotes that needs no unescaping.
-pub(super) fn plain(raw: &str) -> Option<&str> {
-    quoted(raw).filter(|text| !text.contains('\\'))
-}
-
 /// Days since 1970 of a date `YYYY-MM-DD`.
 pub(super) fn day(raw: &str) -> Option<i32> {
-    let text = plain(raw).filter(|text| text.len() == 10)?;
+    let text = quoted(raw).filter(|text| text.len() == 10)?;
     i32::try_from(Time::parse(text)?.seconds().div_euclid(86_400)).ok()
 }
 
@@ -112,7 +107,7 @@ pub(super) fn day(raw: &str) -> Option<i32> {
 ///
 /// Nothing for fractions finer than that.
 pub(super) fn micros(raw: &str) -> Option<i64> {
-    let text = plain(raw)?;
+    let text = quoted(raw)?;
     let time = Time::parse(text)?;
     if let Some((_, fraction)) = text.split_once('.') {
         let digits = fraction.bytes().take_while(u8::is_ascii_digit);

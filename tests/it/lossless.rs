@@ -64,9 +64,10 @@ fn quoted(rng: &mut Rng, text: &str) -> String {
             '"' | '\\' => out.extend(['\\', letter]),
             '\n' => out.push_str("\\n"),
             _ if letter < ' ' || rng.u8(..20) == 0 => {
-                for unit in letter.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}").expect("text takes everything");
-                }
+                letter
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .for_each(|unit| write!(out, "\\u{unit:04x}").expect("text takes all"));
             }
             _ => out.push(letter),
         }

@@ -1,0 +1,297 @@
+//! JSON taken apart in one pass: keys and raw values, checked and never copied.
+//!
+//! A record is mostly keys that are known beforehand, so a key can be asked for by its spelling
+//! before it is read; that, and values as slices, make it several times as fast as serde here.
+
+use super::error::{Error, Kind, Result};
+use std::borrow::Cow;
+
+/// A place in a JSON text.
+#[derive(Debug)]
+pub(crate) struct Json<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// Deepest nesting that is followed.
+const DEPTH_MAX: u32 = 512;
+
+impl<'a> Json<'a> {
+    /// At the beginning of a text.
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The first byte of what comes next; 0 at the end.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> u8 {
+        loop {
+            match self.byte() {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// Steps into an object or a list, by its opening bracket. Whether it has a first member.
+    #[inline]
+    pub(crate) fn open(&mut self, open: u8) -> Result<bool> {
+        if self.peek() != open {
+            return Err(self.malformed());
+        }
+        self.at += 1;
+        // Closing brackets are two after opening ones.
+        if self.peek() == open + 2 {
+            self.at += 1;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Steps over what follows a member. Whether there is another one.
+    #[inline]
+    pub(crate) fn more(&mut self, open: u8) -> Result<bool> {
+        match self.peek() {
+            b',' => {
+                self.at += 1;
+                self.peek();
+                Ok(true)
+            }
+            close if close == open + 2 => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// Steps over exactly this, which is not empty, if it comes next.
+    #[inline]
+    pub(crate) fn take(&mut self, literal: &str) -> bool {
+        let (bytes, literal) = (&self.text.as_bytes()[self.at..], literal.as_bytes());
+        let (last, middle) = (literal.len() - 1, literal.len() / 2);
+        // A look at two places spares most comparisons that fail.
+        let found = bytes.len() > last
+            && bytes[last] == literal[last]
+            && bytes[middle] == literal[middle]
+            && bytes.starts_with(literal);
+        if found {
+            self.at += literal.len();
+        }
+        found
+    }
+
+    /// A key and its colon.
+    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>> {
+        if self.peek() != b'"' {
+            return Err(self.malformed());
+        }
+        let start = self.at;
+        let plain = self.string()?;
+        let raw = &self.text[start..self.at];
+        if self.peek() != b':' {
+            return Err(self.malformed());
+        }
+        self.at += 1;
+        if plain {
+            return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
+        }
+        let key = serde_json::from_str(raw).map_err(|e| self.malformed().because(e))?;
+        Ok(Cow::Owned(key))
+    }
+
+    /// A value, whatever it is.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<&'a str> {
+        self.peek();
+        let start = self.at;
+        // What most values are.
+        if self.text.as_bytes().get(start..start + 4) == Some(b"null") {
+            self.at += 4;
+        } else {
+            self.skip(DEPTH_MAX)?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        if self.peek() == 0 && self.at == self.text.len() { Ok(()) } else { Err(self.malformed()) }
+    }
+
+    #[inline]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    fn skip(&mut self, depth: u32) -> Result<()> {
+        match self.peek() {
+            b'"' => self.string().map(|_| ()),
+            b'n' => self.word("null"),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            open @ (b'{' | b'[') if depth > 0 => {
+                let mut more = self.open(open)?;
+                while more {
+                    if open == b'{' {
+                        if self.peek() != b'"' {
+                            return Err(self.malformed());
+                        }
+                        self.string()?;
+                        if self.peek() != b':' {
+                            return Err(self.malformed());
+                        }
+                        self.at += 1;
+                    }
+                    self.skip(depth - 1)?;
+                    more = self.more(open)?;
+                }
+                Ok(())
+            }
+            _ => self.number(),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<()> {
+        if self.take(word) { Ok(()) } else { Err(self.malformed()) }
+    }
+
+    fn number(&mut self) -> Result<()> {
+        self.at += usize::from(self.byte() == b'-');
+        match self.byte() {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), b'+' | b'-'));
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Result<()> {
+        let start = self.at;
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(self.malformed()) }
+    }
+
+    /// Steps over a text, from quote to quote. Whether it holds no escape.
+    #[inline]
+    fn string(&mut self) -> Result<bool> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.at + 1;
+        let mut plain = true;
+        loop {
+            at += ordinary(&bytes[at..]);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(plain);
+                }
+                Some(b'\\') => {
+                    plain = false;
+                    at += match bytes.get(at + 1) {
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                        Some(b'u')
+                            if bytes
+                                .get(at + 2..at + 6)
+                                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+                        {
+                            6
+                        }
+                        _ => return Err(self.malformed()),
+                    };
+                }
+                _ => return Err(self.malformed()),
+            }
+        }
+    }
+
+    #[cold]
+    fn malformed(&self) -> Error {
+        Error::new(Kind::Shape, format!("record is no JSON object: stray byte at {}", self.at))
+    }
+}
+
+/// Bytes before the next quote, backslash or control character, eight at a time.
+#[inline]
+fn ordinary(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let mut at = 0;
+    while let Some((word, _)) = bytes[at..].split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // A byte underflows into its high bit where it was zero, or below 0x20 for the third; the
+        // lowest such byte is always a true one.
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quote | backslash | control) & HIGHS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter();
+    at + rest.take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::RawValue;
+
+    /// Accepts what serde accepts, and nothing else.
+    #[track_caller]
+    fn check(text: &str) {
+        let mut json = Json::new(text);
+        let ours = json.value().and_then(|value| json.end().map(|()| value));
+        let theirs = serde_json::from_str::<&RawValue>(text);
+        assert_eq!(ours.ok(), theirs.ok().map(RawValue::get), "{text:?}");
+    }
+
+    #[test]
+    fn well_formed_is_what_serde_takes() {
+        let texts = [
+            r#"{"a":[1,-0.5e+7,true,false,null,"x\u00e9\n\"",{}],"b" : [ ] }"#,
+            " \t\n7 ",
+            r#""é 東京 😀 and a longer text, \\ with \/ escapes \ud83d""#,
+            r#"{"k":{"k":[[[[{"x":"}]"}]]]]}}"#,
+            "-0",
+            "1E400",
+            "[\n1 ,\r2]",
+        ];
+        for text in texts {
+            check(text);
+            // Every one of them with a byte less, another byte, or a byte more.
+            for place in (0..=text.len()).filter(|place| text.is_char_boundary(*place)) {
+                let (before, after) = text.split_at(place);
+                check(before);
+                let rest = after.chars().next().map_or(after, |first| &after[first.len_utf8()..]);
+                for other in [
+                    "", "\"", "\\", ",", ":", "{", "}", "[", "]", "0", "-", ".", "e", "u", "n",
+                    " ", "\u{1}", "\u{0}", "é",
+                ] {
+                    check(&format!("{before}{other}{rest}"));
+                    check(&format!("{before}{other}{after}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        check(&deep(DEPTH_MAX as usize));
+        assert!(Json::new(&deep(DEPTH_MAX as usize + 1)).value().is_err());
+    }
+}
