@@ -164,7 +164,7 @@ class Suite:
                 found = list(hands.map(one, steps))
                 kills += sum(step is not None for step in found)
                 if None in found:
-                    expect(kills > 5, "there are steps to be killed at", kills)
+                    expect(kills * stride > 10, "there are steps to be killed at", kills)
                     return f"{kills} kills" + (f", every {stride}rd step" if stride > 1 else "")
         raise Wrong(f"more than {STEPS_MAX} steps")
 
@@ -246,7 +246,7 @@ class Suite:
     def abandoned(self, weak):
         """A lock that was left behind stops the next run, until it is broken."""
         locked = 0
-        for step in range(5, STEPS_MAX, 9):
+        for step in range(5, STEPS_MAX, 6):
             place = Bucket(weak, f"abandoned-{step}")
             run = self.run(place, "--format", "parquet", crash_at_step=step)
             if run.status == 0:
@@ -256,7 +256,7 @@ class Suite:
                 self.run(place, "--format", "parquet").failed(74, "break-lock", "process|run")
             self.run(place, "--format", "parquet", "--break-lock").succeeded()
             check(place, versions(self.after), self.keys)
-        expect(locked > 2, "runs were killed while they held the lock", locked)
+        expect(locked > 0, "runs were killed while they held the lock", locked)
         return f"{locked} locks broken"
 
     def power_cut(self, server):

@@ -30,7 +30,7 @@ class Wrong(Exception):
 
 def expect(held, what, *shown):
     if not held:
-        raise Wrong(": ".join([what, *(repr(one)[:400] for one in shown)]))
+        raise Wrong(": ".join([what, *(repr(one)[:250] for one in shown)]))
 
 
 @dataclass
@@ -240,7 +240,7 @@ def check(place, wanted, keys):
             stamps = [row["_synced_at"] for row in found[key] if "_synced_at" in row]
             if stamps != sorted(set(stamps)):
                 faults.append(f"{resource} {key}: _synced_at does not tell the order: {stamps}")
-    expect(not faults, f"{len(faults)} faults", *faults[:5])
+    expect(not faults, f"{len(faults)} faults", *faults[:3])
     return sum(len(versions) for truth in wanted.values() for versions in truth.values())
 
 
