@@ -62,6 +62,8 @@ pub struct Spending {
     pub daily_remaining: Option<u64>,
     /// The company's tokens a day, when Pipedrive said so.
     pub daily_limit: Option<u64>,
+    /// Requests that may go within two seconds.
+    pub burst: u32,
 }
 
 impl Budget {
@@ -86,6 +88,7 @@ impl Budget {
             tokens: self.spent,
             daily_remaining: self.daily_remaining,
             daily_limit: self.daily_limit,
+            burst: self.burst,
         }
     }
 

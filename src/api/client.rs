@@ -3,7 +3,7 @@
 use super::auth::Auth;
 use super::budget::{Admit, Budget, Limits, Spending};
 use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
-use crate::model::{Error, Kind, Result, Settings, Time};
+use crate::model::{Cost, Error, Kind, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use reqwest::header::{
@@ -53,6 +53,8 @@ pub struct Request {
     refreshed: bool,
     serial: u64,
     doubts: u32,
+    /// Attempts that were let out.
+    sent: u32,
 }
 
 /// The outcome of one attempt.
@@ -90,6 +92,7 @@ impl Request {
             refreshed: false,
             serial: 0,
             doubts: 0,
+            sent: 0,
         }
     }
 
@@ -104,6 +107,12 @@ impl Request {
     pub(super) fn doubt(&mut self) -> bool {
         self.doubts += 1;
         self.doubts <= DOUBTS_MAX
+    }
+
+    /// What its attempts have cost so far.
+    pub fn cost(&self) -> Cost {
+        let requests = u64::from(self.sent);
+        Cost { requests, tokens: requests * u64::from(self.cost) }
     }
 
     /// The path asked for; free of secrets.
@@ -166,6 +175,7 @@ impl Client {
         if let Some(pause) = self.admitted(request).await? {
             return Ok(Step::Wait { pause, limited: true });
         }
+        request.sent += 1;
         let path = request.path.clone();
         let place = |error: Error| error.at(path.clone());
         let response = match self.send(request).await {

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::sandbox::GRAMMAR;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Reads a whole Pipedrive account, completely and repeatedly.
@@ -28,8 +28,84 @@ pub(super) enum Command {
     Discover(Source),
     /// Airbyte: read the selected streams.
     Read(Read),
+    /// Keep a copy of the account in step.
+    #[command(subcommand)]
+    Sync(Sync),
     /// Serve a simulated Pipedrive account on loopback.
     Sandbox(Sandbox),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Sync {
+    /// Write what changed since the last run as NDJSON or typed Parquet, to a folder or S3.
+    ///
+    /// The first run takes everything. Rows and how far they reach are committed together: a run
+    /// that is killed loses nothing and repeats nothing.
+    Warehouse(Warehouse),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Warehouse {
+    /// Where: a folder, or s3://bucket/prefix with the usual AWS_* variables or profile.
+    #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-warehouse")]
+    pub(super) dir: String,
+    /// How rows are written; fixed by the first run [default: ndjson].
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// How NDJSON is packed; fixed by the first run [default: none]. Parquet is packed with zstd.
+    #[arg(long, value_name = "PACKING")]
+    pub(super) compression: Option<Compression>,
+    /// What to read, comma-separated. Without it everything but the histories, which cost a
+    /// request per row.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// Begin here instead of where the last run ended, this once: a time like 2026-01-31T00:00:00Z,
+    /// 30d or 6m. Rows since then are written again.
+    #[arg(long, value_name = "X")]
+    pub(super) since: Option<String>,
+    /// Read everything anew. What is there stays until the new is complete.
+    #[arg(long, conflicts_with = "since")]
+    pub(super) full: bool,
+    /// How custom fields are keyed; fixed by the first run [default: name for parquet, hash for
+    /// ndjson].
+    #[arg(long, value_name = "KEYS")]
+    pub(super) custom_fields: Option<Keys>,
+    /// How deletions are found that Pipedrive does not list: sweep compares all keys.
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub(super) deletes: Deletes,
+    /// Write tombstones even when a large share of the rows would vanish.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Take over from a run that holds the lock and is gone for sure.
+    #[arg(long)]
+    pub(super) break_lock: bool,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Ndjson,
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    None,
+    Zstd,
+    Gzip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Keys {
+    Hash,
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deletes {
+    None,
+    Sweep,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +119,36 @@ pub(super) struct Source {
     /// Accepted for compatibility with other connectors.
     #[arg(long, hide = true)]
     pub(super) debug: bool,
+}
+
+/// What every standalone command takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Standalone {
+    /// The configuration, a JSON file. `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
+    /// variables the README names go over it, and suffice without it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Use an embedded, simulated account: no token, no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
+    /// How results are printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Output>,
+    /// Nothing on stderr but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// More on stderr: what begins, and what waits.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// How results and errors are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +180,7 @@ pub(super) struct Sandbox {
     pub(super) latency_ms: u64,
     /// Whose burst and daily limits apply; without it there are none.
     #[arg(long, value_name = "PLAN")]
-    pub(super) plan: Option<Plan>,
+    pub(super) plan: Option<Edition>,
     /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help
     /// lists them all.
     #[arg(long, value_name = "SPEC", long_help = format!("A fault to inject. Repeatable.\n\n{GRAMMAR}"))]
@@ -82,7 +188,7 @@ pub(super) struct Sandbox {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Plan {
+pub(super) enum Edition {
     Lite,
     Growth,
     Premium,

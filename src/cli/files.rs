@@ -1,7 +1,8 @@
-//! JSON files that are handed in.
+//! JSON files that are handed in, and the one that is kept up to date.
 
 use crate::model::{Error, Kind, Result};
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::Path;
 
 /// Largest file that is read: a state or catalog is a few hundred kilobytes.
@@ -26,4 +27,39 @@ pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
         // The parser's message names a position and never quotes the file.
         Error::new(Kind::Config, format!("file is not JSON ({error})")).at(place())
     })
+}
+
+/// Replaces a file in one step: whoever reads it sees the old content or the new. Permissions
+/// stay, and a link stays a link.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Storage, format!("file cannot be replaced ({error})"))
+            .at(path.display().to_string())
+    };
+    let path = std::fs::canonicalize(path).map_err(failed)?;
+    let permissions = std::fs::metadata(&path).map_err(failed)?.permissions();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let written = create(&new)
+        .and_then(|mut file| {
+            file.set_permissions(permissions)?;
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&new, &path));
+    written.map_err(|error| {
+        // What is half written is of no use; that it cannot be removed either changes nothing.
+        let _ = std::fs::remove_file(&new);
+        failed(error)
+    })
+}
+
+/// A new file that nobody else may read: it will hold secrets.
+fn create(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }

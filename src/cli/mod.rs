@@ -2,16 +2,27 @@
 
 mod airbyte;
 mod args;
+mod complaint;
+mod dictionaries;
+mod environment;
+mod figures;
 mod files;
+mod interrupt;
+mod progress;
 mod read;
 mod report;
 mod sandbox;
+mod selection;
+mod setup;
+mod stdout;
+mod summary;
+mod sweep;
+mod sync;
 
-use crate::model::{Error, Kind, Result};
-use args::{Args, Command};
+use crate::model::{Kind, Result};
+use args::{Args, Command, Sync};
 use clap::Parser as _;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Runs the program and turns its outcome into an exit code.
@@ -20,27 +31,23 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let airbyte = arguments.get(1).is_some_and(|command| {
         ["spec", "check", "discover", "read"].iter().any(|name| command == name)
     });
+    let as_json = complaint::wants_json(&arguments);
     let outcome = match Args::try_parse_from(&arguments) {
         Ok(args) => run(args),
         Err(error) if !error.use_stderr() => {
             return code(error.print().is_err(), 0);
         }
-        Err(error) if !airbyte => {
+        Err(error) if !airbyte && !as_json => {
             return code(error.print().is_err(), Kind::Usage.exit_code());
         }
-        Err(error) => {
-            let text = error.to_string();
-            let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
-            let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
-            Err(Error::new(Kind::Usage, words.join(" ").trim_start_matches("error: ")))
-        }
+        Err(error) => Err(complaint::usage(&error)),
     };
     match outcome {
         Ok(exit) => exit,
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) if airbyte => airbyte::fail(&error),
         Err(error) => {
-            complain(&error);
+            complaint::complain(&error, as_json);
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -57,17 +64,6 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
         Command::Sandbox(options) => sandbox::serve(&options),
+        Command::Sync(Sync::Warehouse(flags)) => sync::warehouse(&flags),
     }
-}
-
-/// An error for people, on stderr: the sentence, then its causes.
-fn complain(error: &Error) {
-    let mut text = format!("error: {error}\n");
-    for cause in error.causes().lines() {
-        text.push_str("  because ");
-        text.push_str(cause);
-        text.push('\n');
-    }
-    // Nobody is left to tell if stderr is gone.
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,9 +1,11 @@
 //! `read`: the reader's events become protocol lines.
 
-use super::airbyte::{Setup, dictionaries, greeting, now, runtime};
+use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
+use super::dictionaries::Dictionaries;
 use super::files;
-use super::report::{Report, Row};
+use super::report::Report;
+use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(super) fn read(args: &Read) -> Result<ExitCode> {
-    let setup = Setup::load(&args.source)?;
+    let setup = Setup::of(Given::by(&args.source)?)?;
     let streams = match &args.catalog {
         Some(path) => configured(&files::json("catalog", path)?)?,
         None => everything(),
@@ -28,11 +30,11 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     };
     let states = states(&state, &streams)?;
     let (client, rotations) = setup.client()?;
-    let writer = setup.writer();
+    let writer = writer(&setup);
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
     let people = args.source.sandbox || std::io::stderr().is_terminal();
     let outcome = runtime()?.block_on(run.read(streams, states, people));
-    run.setup.keep(&mut run.rotations, &mut run.writer)?;
+    keep(&mut run.setup, &mut run.rotations, &mut run.writer)?;
     run.writer.conclude(outcome, now())
 }
 
@@ -63,7 +65,7 @@ impl Run {
         people: bool,
     ) -> Result<ExitCode> {
         let account = Account::of(&self.client, &self.setup.settings).await;
-        self.setup.keep(&mut self.rotations, &mut self.writer)?;
+        keep(&mut self.setup, &mut self.rotations, &mut self.writer)?;
         let account = account?;
         self.writer.log(Level::Info, &greeting(&account))?;
         for sentence in account.hidden() {
@@ -96,10 +98,13 @@ impl Run {
     async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
-        let fields = dictionaries(&self.client, resources, &mut self.writer).await?;
+        let found = Dictionaries::read(&self.client, resources).await?;
+        for note in &found.notes {
+            self.writer.log(Level::Warn, note)?;
+        }
         let wires = streams.iter().map(|stream| {
             let resource = stream.resource;
-            let definitions = resource.fields.and_then(|name| fields.get(name));
+            let definitions = resource.fields.and_then(|name| found.fields.get(name));
             let names = definitions.map(|definitions| Names::of(resource, definitions));
             (resource.name, Wire::new(resource, &stream.schema, names))
         });
@@ -115,7 +120,7 @@ impl Run {
             let event = tokio::select! {
                 biased;
                 Some(token) = self.rotations.recv() => {
-                    self.setup.hand_on(&token, &mut self.writer)?;
+                    hand_on(&mut self.setup, &token, &mut self.writer)?;
                     continue;
                 }
                 event = reader.next() => event,
@@ -129,6 +134,7 @@ impl Run {
 
     fn write(&mut self, event: Event, wires: &BTreeMap<&'static str, Wire>) -> Result<()> {
         let now = now();
+        self.report.take(&event);
         match event {
             Event::Started { resource } => {
                 let wire = wires.get(resource.name).cloned();
@@ -137,47 +143,25 @@ impl Run {
                 })?;
                 self.writer.started(resource, wire, now)
             }
-            Event::Batch(batch) => {
-                self.report.row(batch.resource).records += batch.records.len() as u64;
-                self.writer.batch(batch, now)
-            }
+            Event::Batch(batch) => self.writer.batch(batch, now),
+            Event::Answered { .. } => Ok(()),
             Event::Waiting { resource, pause } => self.writer.waiting(resource, pause, now),
             Event::Resumed { resource } => self.writer.resumed(resource, now),
             Event::Warning { resource, text } => {
-                self.report.row(resource).warnings += 1;
                 self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
             }
-            Event::Finished { resource, reached } => {
-                self.report.row(resource).outcome = Some(Ok(()));
-                self.writer.finished(resource, reached, now)
-            }
-            Event::Failed { resource, error } => {
-                self.writer.failed(resource, &error, now)?;
-                self.report.row(resource).outcome = Some(Err(error));
-                Ok(())
-            }
+            Event::Finished { resource, reached } => self.writer.finished(resource, reached, now),
+            Event::Failed { resource, error } => self.writer.failed(resource, &error, now),
         }
     }
 
     /// Says which streams are incomplete, if any.
     fn conclude(&mut self) -> Result<ExitCode> {
-        let unfinished: Vec<_> = self.report.rows().filter(|row| row.outcome.is_none()).collect();
-        let unfinished: Vec<_> = unfinished.into_iter().map(|row| row.resource).collect();
-        let stop = self.report.rows().find_map(|row| match &row.outcome {
-            Some(Err(error)) if error.kind().stops_the_run() => Some(error.to_string()),
-            _ => None,
-        });
-        let stop = stop.unwrap_or_else(|| "another stream broke down".to_owned());
-        for resource in unfinished {
-            let error =
-                Error::new(Kind::Incomplete, format!("not read, the run was stopped: {stop}"));
+        for (resource, error) in self.report.close() {
             self.writer.failed(resource, &error, now())?;
-            self.report.row(resource).outcome = Some(Err(error));
         }
         let spending = self.client.spending();
-        let failed: Vec<&Row> =
-            self.report.rows().filter(|row| matches!(row.outcome, Some(Err(_)))).collect();
-        if failed.is_empty() {
+        let Some(error) = self.report.failure(spending) else {
             let text = format!(
                 "complete: {} records of {} streams, {} tokens spent",
                 self.report.records(),
@@ -186,22 +170,8 @@ impl Run {
             );
             self.writer.log(Level::Info, &text)?;
             return Ok(ExitCode::SUCCESS);
-        }
-        let kind = failed.iter().find_map(|row| row.kind()).unwrap_or(Kind::Bug);
-        let names: Vec<_> = failed.iter().map(|row| row.resource.name).collect();
-        let why = failed.iter().find_map(|row| match (&row.outcome, row.kind()) {
-            (Some(Err(error)), Some(_)) => Some(error.to_string()),
-            _ => None,
-        });
-        let text = format!(
-            "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
-            names.len(),
-            self.report.rows().count(),
-            names.join(", "),
-            why.unwrap_or_default(),
-            spending.tokens
-        );
-        self.writer.error(&Error::new(kind, text), None, now())?;
+        };
+        self.writer.error(&error, None, now())?;
         Ok(ExitCode::from(1))
     }
 }

@@ -1,8 +1,10 @@
-//! What a run did, for people.
+//! What a run did and what it cost, for people and for programs.
 
+use super::figures::{grouped, left_today};
 use crate::api::{Account, Spending};
-use crate::model::{Error, Kind, Resource};
+use crate::model::{Cost, Error, Event, Kind, Resource};
 use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
 
 /// What happened to every resource of a run.
 #[derive(Debug, Default)]
@@ -16,32 +18,56 @@ pub(super) struct Row {
     pub(super) resource: &'static Resource,
     pub(super) records: u64,
     pub(super) warnings: u64,
+    /// What its requests cost. Those under way when a run is stopped are in the total only.
+    pub(super) cost: Cost,
     /// How it ended; `None` while it has not.
-    pub(super) outcome: Option<Result<(), Error>>,
+    pub(super) outcome: Option<Result<(), Failure>>,
+}
+
+/// Why a resource is incomplete.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    pub(super) text: String,
+}
+
+impl Failure {
+    fn of(error: &Error) -> Self {
+        Self { kind: error.kind(), text: error.to_string() }
+    }
 }
 
 impl Row {
+    fn new(resource: &'static Resource) -> Self {
+        Self { resource, records: 0, warnings: 0, cost: Cost::default(), outcome: None }
+    }
+
+    /// Why it is incomplete, if it is.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.outcome.as_ref()?.as_ref().err()
+    }
+
     /// Why it is incomplete, unless it was only stopped along with the run.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        let Some(Err(error)) = &self.outcome else {
-            return None;
-        };
-        Some(error.kind()).filter(|kind| *kind != Kind::Incomplete)
+    fn reason(&self) -> Option<&Failure> {
+        self.failure().filter(|failure| failure.kind != Kind::Incomplete)
+    }
+
+    /// Whether it was read to its end.
+    pub(super) fn complete(&self) -> bool {
+        matches!(self.outcome, Some(Ok(())))
     }
 }
 
 impl Report {
     pub(super) fn of(resources: impl Iterator<Item = &'static Resource>) -> Self {
-        let rows =
-            resources.map(|resource| Row { resource, records: 0, warnings: 0, outcome: None });
-        Self { rows: rows.collect() }
+        Self { rows: resources.map(Row::new).collect() }
     }
 
     /// The row of a resource that is part of the run.
     pub(super) fn row(&mut self, resource: &'static Resource) -> &mut Row {
         let place = self.rows.iter().position(|row| row.resource.name == resource.name);
         let place = place.unwrap_or_else(|| {
-            self.rows.push(Row { resource, records: 0, warnings: 0, outcome: None });
+            self.rows.push(Row::new(resource));
             self.rows.len() - 1
         });
         &mut self.rows[place]
@@ -55,13 +81,74 @@ impl Report {
         self.rows.iter().map(|row| row.records).sum()
     }
 
+    /// Counts an event.
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Batch(batch) => {
+                self.row(batch.resource).records += batch.records.len() as u64;
+            }
+            Event::Answered { resource, cost } => self.row(resource).cost += *cost,
+            Event::Warning { resource, .. } => self.row(resource).warnings += 1,
+            Event::Finished { resource, .. } => self.row(resource).outcome = Some(Ok(())),
+            Event::Failed { resource, error } => {
+                self.row(resource).outcome = Some(Err(Failure::of(error)));
+            }
+            Event::Started { .. } | Event::Waiting { .. } | Event::Resumed { .. } => {}
+        }
+    }
+
+    /// A resource is incomplete after all.
+    pub(super) fn fail(&mut self, resource: &'static Resource, error: &Error) {
+        self.row(resource).outcome = Some(Err(Failure::of(error)));
+    }
+
+    /// Ends the run: what has not come to an end is incomplete. Names those, and why.
+    pub(super) fn close(&mut self) -> Vec<(&'static Resource, Error)> {
+        let stop = self.rows.iter().filter_map(Row::failure).find(|f| f.kind.stops_the_run());
+        let stop = stop.map_or("another stream broke down", |failure| &failure.text);
+        let message = format!("not read, the run was stopped: {stop}");
+        let open = self.rows.iter_mut().filter(|row| row.outcome.is_none());
+        open.map(|row| {
+            let error = Error::new(Kind::Incomplete, message.clone());
+            row.outcome = Some(Err(Failure::of(&error)));
+            (row.resource, error)
+        })
+        .collect()
+    }
+
+    /// Whether every resource was read to its end.
+    pub(super) fn complete(&self) -> bool {
+        self.rows.iter().all(Row::complete)
+    }
+
+    /// The error of a run that was closed and is incomplete: its first reason, and what is missing.
+    pub(super) fn failure(&self, spending: Spending) -> Option<Error> {
+        if self.complete() {
+            return None;
+        }
+        let missing: Vec<_> =
+            self.rows.iter().filter(|row| !row.complete()).map(|row| row.resource.name).collect();
+        let reason = self.rows.iter().find_map(Row::reason);
+        let text = format!(
+            "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
+            missing.len(),
+            self.rows.len(),
+            missing.join(", "),
+            reason.map_or("", |failure| &failure.text),
+            spending.tokens
+        );
+        Some(Error::new(reason.map_or(Kind::Bug, |failure| failure.kind), text))
+    }
+
     /// A table and a last line that says whether the run is complete.
     pub(super) fn table(&self, account: &Account, spending: Spending) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["stream", "records", "outcome"]);
-        if let Some(column) = table.column_mut(1) {
-            column.set_cell_alignment(CellAlignment::Right);
+        table.set_header(["stream", "records", "requests", "tokens", "outcome"]);
+        for column in 1..=3 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.resource.name);
@@ -70,37 +157,51 @@ impl Report {
                 Some(Ok(())) if row.warnings == 0 => "complete".to_owned(),
                 Some(Ok(())) if row.warnings == 1 => "complete, 1 warning".to_owned(),
                 Some(Ok(())) => format!("complete, {} warnings", row.warnings),
-                Some(Err(error)) => format!("INCOMPLETE: {error}"),
+                Some(Err(failure)) => format!("INCOMPLETE: {}", failure.text),
                 None => "INCOMPLETE: not read".to_owned(),
             };
-            table.add_row([row.resource.name.to_owned(), grouped(row.records), outcome]);
+            table.add_row([
+                row.resource.name.to_owned(),
+                grouped(row.records),
+                grouped(row.cost.requests),
+                grouped(row.cost.tokens),
+                outcome,
+            ]);
         }
-        let complete = self.rows.iter().all(|row| matches!(row.outcome, Some(Ok(()))));
-        let left = match (spending.daily_remaining, spending.daily_limit) {
-            (Some(left), Some(limit)) if left < limit => {
-                format!(", {} of {} left today", grouped(left), grouped(limit))
-            }
-            _ => String::new(),
-        };
         format!(
-            "{}\n{table}\n{} records, {} tokens spent{left}: {}\n",
+            "{}\n{table}\n{} records, {} tokens spent{}: {}\n",
             account.company_name,
             grouped(self.records()),
             grouped(spending.tokens),
-            if complete { "complete" } else { "INCOMPLETE" },
+            left_today(spending),
+            if self.complete() { "complete" } else { "INCOMPLETE" },
         )
     }
-}
 
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+    /// The same for programs: a row per resource, totals, `complete`.
+    pub(super) fn json(&self, spending: Spending) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let mut json = json!({
+                "resource": row.resource.name,
+                "records": row.records,
+                "requests": row.cost.requests,
+                "tokens": row.cost.tokens,
+                "warnings": row.warnings,
+                "complete": row.complete(),
+            });
+            if let Some(failure) = row.failure() {
+                json["error"] = failure.kind.name().into();
+                json["message"] = failure.text.as_str().into();
+            }
+            json
+        });
+        json!({
+            "resources": rows.collect::<Vec<_>>(),
+            "records": self.records(),
+            "tokens": spending.tokens,
+            "daily_limit": spending.daily_limit,
+            "daily_remaining": spending.daily_remaining,
+            "complete": self.complete(),
+        })
     }
-    out
 }

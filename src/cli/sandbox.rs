@@ -1,6 +1,7 @@
 //! `sandbox`: the simulated account as a server of its own.
 
-use super::args::{Plan, Sandbox as Flags};
+use super::args::{Edition, Sandbox as Flags};
+use super::stdout;
 use crate::model::{Error, Kind, Result};
 use crate::sandbox::{self, Clock, Options, Sandbox};
 use std::io::Write as _;
@@ -32,15 +33,7 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     if let Some(object) = config.as_object_mut() {
         object.remove("backoff_millis");
     }
-    writeln!(std::io::stdout(), "{config}").and_then(|()| std::io::stdout().flush()).map_err(
-        |error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::BrokenPipe => Kind::Pipe,
-                _ => Kind::Storage,
-            };
-            Error::new(kind, "cannot write to standard output").because(error)
-        },
-    )?;
+    stdout::print(&format!("{config}\n"))?;
     let text = format!(
         "a simulated Pipedrive account at {}; its configuration is the line on stdout; Ctrl-C ends it\n",
         sandbox.origin()
@@ -51,11 +44,11 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn plan(plan: Plan) -> sandbox::Plan {
+fn plan(plan: Edition) -> sandbox::Plan {
     match plan {
-        Plan::Lite => sandbox::Plan::Lite,
-        Plan::Growth => sandbox::Plan::Growth,
-        Plan::Premium => sandbox::Plan::Premium,
-        Plan::Ultimate => sandbox::Plan::Ultimate,
+        Edition::Lite => sandbox::Plan::Lite,
+        Edition::Growth => sandbox::Plan::Growth,
+        Edition::Premium => sandbox::Plan::Premium,
+        Edition::Ultimate => sandbox::Plan::Ultimate,
     }
 }

@@ -42,10 +42,20 @@ pub(super) struct Fetch<'t> {
 
 impl Fetch<'_> {
     pub(super) async fn page(&self, mut request: Request) -> Result<Page> {
+        let outcome = self.attempts(&mut request).await;
+        let (resource, cost) = (self.task.resource, request.cost());
+        // A budget that is spent lets nothing out.
+        if cost.requests > 0 {
+            self.task.tell(Event::Answered { resource, cost }).await;
+        }
+        outcome
+    }
+
+    async fn attempts(&self, request: &mut Request) -> Result<Page> {
         let resource = self.task.resource;
         let mut waited = false;
         loop {
-            match page(self.client, &mut request, self.layout).await {
+            match page(self.client, request, self.layout).await {
                 Ok(Step::Done(page)) => {
                     if waited {
                         self.task.tell(Event::Resumed { resource }).await;

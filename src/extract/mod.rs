@@ -2,6 +2,7 @@
 
 mod ascend;
 mod children;
+mod fate;
 mod fetch;
 mod newest;
 mod offset;
@@ -10,5 +11,6 @@ mod reader;
 mod task;
 mod walk;
 
+pub use fate::{Fate, fate};
 pub use plan::{Job, Mode, Selected, plan};
 pub use reader::Reader;

@@ -135,6 +135,13 @@ impl Error {
         }
     }
 
+    /// The same, for somebody else to act on.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.inner.kind = kind;
+        self
+    }
+
     /// Names the place: a path, an endpoint, a configuration key.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Self {

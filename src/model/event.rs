@@ -16,6 +16,13 @@ pub enum Event {
     },
     /// Rows, with the progress they prove.
     Batch(Batch),
+    /// A page was answered, or could not be had: what asking for it cost. Comes before the rows.
+    Answered {
+        /// Which resource asked.
+        resource: &'static Resource,
+        /// All attempts together.
+        cost: Cost,
+    },
     /// Pipedrive limits the rate: nothing comes for this long.
     Waiting {
         /// Which resource waits.
@@ -49,6 +56,22 @@ pub enum Event {
         /// Why.
         error: Error,
     },
+}
+
+/// What was sent, and what it costs by the documented prices. Failed attempts cost as much.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// API tokens.
+    pub tokens: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.tokens += other.tokens;
+    }
 }
 
 /// Rows of one resource and how far they reach.

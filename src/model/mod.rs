@@ -1,7 +1,10 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
+mod definition;
 mod error;
 mod event;
+mod gone;
+mod mask;
 mod names;
 mod object;
 mod page;
@@ -18,9 +21,13 @@ mod tidy;
 mod time;
 mod token;
 
+pub use definition::{Definition, FieldOption};
 pub use error::{Error, Kind, Result};
-pub use event::{Batch, Event};
+pub use event::{Batch, Cost, Event};
+pub use gone::Reason;
+pub use mask::Mask;
 pub use names::Names;
+pub(crate) use object::{items, pairs, quoted};
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
@@ -29,7 +36,7 @@ pub use resource::{
     BATCH_PARENTS_MAX, ByParent, Changes, Column, Custom, Listing, Paging, Parent, Resource, Split,
     Type,
 };
-pub use schema::{Definition, FieldOption, json_schema};
+pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings};
 pub use state::{STATE_VERSION, StreamState};
 pub use tidy::{Change, Tidy};

@@ -1,10 +1,10 @@
 //! Readable keys for custom fields, with option labels beside option ids.
 
+use super::definition::Definition;
 use super::error::Result;
 use super::object::{Object, pairs, quoted};
 use super::page::is_custom;
 use super::resource::{Custom, Resource};
-use super::schema::Definition;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,47 +17,115 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Names {
     custom: Custom,
     fields: BTreeMap<String, Field>,
+    /// Keys of fields that were there once.
+    gone: BTreeMap<String, String>,
+    renamed: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
 struct Field {
     key: String,
+    /// Where the labels of its options stand.
+    label: String,
     set: bool,
     /// Label by option id as the API writes it; empty for fields without options.
     labels: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// The keys for these definitions.
+    /// The keys for these definitions, as they go over the wire.
     pub fn of(resource: &Resource, definitions: &[Definition]) -> Self {
-        let mut custom: Vec<_> = definitions.iter().filter(|field| field.custom).collect();
-        custom.sort_by(|a, b| a.code.cmp(&b.code));
-        let mut taken: BTreeSet<String> = match resource.custom {
-            Custom::Flat => resource.columns.iter().map(|column| column.name.to_owned()).collect(),
+        let taken = match resource.custom {
+            Custom::Flat => columns(resource),
             Custom::Nested | Custom::None => BTreeSet::new(),
         };
-        let mut fields = BTreeMap::new();
-        for field in custom {
-            let options = field.options.as_deref().unwrap_or_default();
-            let labels: BTreeMap<_, _> =
-                options.iter().map(|o| (plain(&o.id.to_string()), o.label.clone())).collect();
-            let set = field.ty == "set";
-            let occupied = |key: &str| {
-                let label = (!labels.is_empty()).then(|| label_of(key, set));
-                let companions = field.companions(resource.custom == Custom::Flat);
-                let companions = companions.iter().map(|part| format!("{key}_{part}"));
-                companions.chain(label).chain([key.to_owned()]).collect::<Vec<_>>()
+        Self::build(resource, definitions, taken, None)
+    }
+
+    /// The keys for these definitions as columns of a table that outlives them.
+    ///
+    /// A field in `pinned` (key by hash) keeps its key for ever, also when it is renamed or when a
+    /// column of the resource came to be called the same. Other fields get keys that avoid every
+    /// pinned one, all columns of the resource, and the names of labels and companions.
+    pub fn pinned(
+        resource: &Resource,
+        definitions: &[Definition],
+        pinned: &BTreeMap<String, String>,
+    ) -> Self {
+        Self::build(resource, definitions, columns(resource), Some(pinned))
+    }
+
+    fn build(
+        resource: &Resource,
+        definitions: &[Definition],
+        mut taken: BTreeSet<String>,
+        pinned: Option<&BTreeMap<String, String>>,
+    ) -> Self {
+        let flat = resource.custom == Custom::Flat;
+        let fields: BTreeMap<&str, &Definition> = definitions
+            .iter()
+            .filter(|field| field.custom)
+            .map(|field| (field.code.as_str(), field))
+            .collect();
+        let mut names = Self {
+            custom: resource.custom,
+            fields: BTreeMap::new(),
+            gone: pinned.cloned().unwrap_or_default(),
+            renamed: Vec::new(),
+        };
+        taken.extend(names.gone.values().cloned());
+        // Pinned fields first, so that their labels and companions are out of reach for others.
+        let (old, new): (Vec<_>, Vec<_>) =
+            fields.into_values().partition(|field| names.gone.contains_key(&field.code));
+        for definition in old.into_iter().chain(new) {
+            let labels = labels_of(definition);
+            let set = definition.ty == "set";
+            // An option may be added to a pinned field at any time: its place is kept free.
+            let labelled = !labels.is_empty() || pinned.is_some() && definition.chosen();
+            let beside = |key: &str| {
+                let parts = definition.companions(flat).iter().map(|part| part.name);
+                let label = labelled.then_some(if set { "labels" } else { "label" });
+                parts.chain(label).map(|part| format!("{key}_{part}")).collect::<Vec<_>>()
             };
-            let readable = field.readable();
-            let short = format!("{readable}_{}", field.code.get(..8).unwrap_or(&field.code));
-            // The hash itself is free: nothing else is called like it.
-            let candidates = [readable, short, field.code.clone()];
-            let free = |key: &&String| occupied(key).iter().all(|name| !taken.contains(name));
-            let key = candidates.iter().find(free).unwrap_or(&field.code).clone();
-            taken.extend(occupied(&key));
-            fields.insert(field.code.clone(), Field { key, set, labels });
+            let readable = definition.readable();
+            let short =
+                format!("{readable}_{}", definition.code.get(..8).unwrap_or(&definition.code));
+            let candidates = [readable, short, definition.code.clone()];
+            let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
+                let free = |key: &&String| {
+                    !taken.contains(*key) && beside(key).iter().all(|name| !taken.contains(name))
+                };
+                // The hash itself is free: nothing else is called like it.
+                candidates.iter().find(free).unwrap_or(&definition.code).clone()
+            });
+            if !candidates.contains(&key) {
+                names.renamed.push(format!(
+                    "field {:?} (hash {}) was renamed; its column stays {key:?}",
+                    definition.name, definition.code
+                ));
+            }
+            let own = label_of(&key, set);
+            let label = if pinned.is_some() && taken.contains(&own) {
+                label_of(&definition.code, set)
+            } else {
+                own
+            };
+            taken.extend(beside(&key));
+            taken.insert(key.clone());
+            names.fields.insert(definition.code.clone(), Field { key, label, set, labels });
         }
-        Self { custom: resource.custom, fields }
+        names
+    }
+
+    /// Key by hash of every field, those that no longer exist included: what a manifest keeps.
+    pub fn pins(&self) -> BTreeMap<String, String> {
+        let known = self.fields.iter().map(|(code, field)| (code.clone(), field.key.clone()));
+        known.chain(self.gone.clone()).collect()
+    }
+
+    /// Sentences about fields whose name today would make another key than the pinned one.
+    pub fn renamed(&self) -> &[String] {
+        &self.renamed
     }
 
     /// The readable key of a hash; the hash itself when it is not known.
@@ -66,9 +134,17 @@ impl Names {
     }
 
     /// The key under which a field's option labels stand, for fields with options.
-    pub fn label_key(&self, code: &str) -> Option<String> {
-        let field = self.fields.get(code).filter(|field| !field.labels.is_empty())?;
-        Some(label_of(&field.key, field.set))
+    pub fn label_key(&self, code: &str) -> Option<&str> {
+        self.labelled(code).map(|field| field.label.as_str())
+    }
+
+    /// Labels by option id as text, for fields with options.
+    pub fn labels(&self, code: &str) -> Option<&BTreeMap<String, String>> {
+        self.labelled(code).map(|field| &field.labels)
+    }
+
+    fn labelled(&self, code: &str) -> Option<&Field> {
+        self.fields.get(code).filter(|field| !field.labels.is_empty())
     }
 
     /// The record with readable keys. Everything else stays as it is.
@@ -100,14 +176,14 @@ impl Names {
         }
         out.pair(&field.key, value);
         if !field.labels.is_empty() {
-            out.pair(&label_of(&field.key, field.set), field.label(value));
+            out.pair(&field.label, field.labels_for(value));
         }
     }
 }
 
 impl Field {
     /// The label of an option id, or the labels of a list of them; null where one is not known.
-    fn label(&self, value: &str) -> String {
+    fn labels_for(&self, value: &str) -> String {
         let one =
             |id: &str| self.labels.get(id.trim()).map_or_else(|| "null".to_owned(), |l| quoted(l));
         let ids = plain(value);
@@ -124,6 +200,16 @@ impl Field {
             ),
         }
     }
+}
+
+/// Labels by option id, as text.
+fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
+    let options = definition.options.as_deref().unwrap_or_default();
+    options.iter().map(|option| (plain(&option.id.to_string()), option.label.clone())).collect()
+}
+
+fn columns(resource: &Resource) -> BTreeSet<String> {
+    resource.columns.iter().map(|column| column.name.to_owned()).collect()
 }
 
 fn label_of(key: &str, set: bool) -> String {

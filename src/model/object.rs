@@ -1,13 +1,13 @@
 //! The top-level pairs of an object, as slices: for the few records that must be rewritten.
 
 use super::error::{Error, Kind, Result};
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Calls `each` with every key and raw value, in order.
-pub(super) fn pairs<'a>(json: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<()> {
+/// Calls `each` with every key and raw value, in order. Keys without escapes are borrowed.
+pub(crate) fn pairs<'a>(json: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<()> {
     struct Pairs<'f, F>(&'f mut F);
     impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Pairs<'_, F> {
         type Value = ();
@@ -15,15 +15,60 @@ pub(super) fn pairs<'a>(json: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a st
             f.write_str("an object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            while let Some(key) = map.next_key_seed(Key)? {
                 (self.0)(key, map.next_value::<&'de RawValue>()?.get());
             }
             Ok(())
         }
     }
-    serde_json::Deserializer::from_str(json)
+    let mut reader = serde_json::Deserializer::from_str(json);
+    reader
         .deserialize_map(Pairs(&mut each))
+        .and_then(|()| reader.end())
         .map_err(|error| Error::new(Kind::Shape, "record is not an object").because(error))
+}
+
+/// Calls `each` with every raw item of a list, in order.
+pub(crate) fn items<'a>(json: &'a str, mut each: impl FnMut(&'a str)) -> Result<()> {
+    struct Items<'f, F>(&'f mut F);
+    impl<'de, F: FnMut(&'de str)> Visitor<'de> for Items<'_, F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element::<&'de RawValue>()? {
+                (self.0)(item.get());
+            }
+            Ok(())
+        }
+    }
+    serde_json::Deserializer::from_str(json)
+        .deserialize_seq(Items(&mut each))
+        .map_err(|error| Error::new(Kind::Shape, "value is not a list").because(error))
+}
+
+/// A key; `Cow<str>` by itself would always be copied.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
 }
 
 /// Writes an object pair by pair.
@@ -55,6 +100,6 @@ impl Object {
 }
 
 /// Text as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

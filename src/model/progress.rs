@@ -157,6 +157,15 @@ impl Progress {
         delivery
     }
 
+    /// Remembers, beside its own, the rows that another walk of the same list delivered.
+    pub(super) fn remember_those_of(&mut self, other: &Self) {
+        let keep = self.since.or(self.walk.as_ref().and_then(|walk| walk.since));
+        let marks = other.delivered.iter().filter(|(_, mark)| keep.is_some_and(|t| mark.time >= t));
+        self.delivered.extend(marks.map(|(key, mark)| (key.clone(), *mark)));
+        self.untimed.extend(other.untimed.iter().map(|(key, digest)| (key.clone(), *digest)));
+        self.shrink(None);
+    }
+
     /// Ends a full walk: what it promised becomes the watermark.
     pub fn finish_walk(&mut self) {
         if let Some(walk) = self.walk.take() {

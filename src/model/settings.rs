@@ -39,6 +39,10 @@ pub struct Settings {
     pub timeout_millis: u64,
     /// Whether answers may come packed.
     pub gzip: bool,
+    /// Seconds after which rows that were taken into a warehouse are committed at the latest.
+    pub commit_seconds: i64,
+    /// For tests of crashes: the process aborts at this step of its storage.
+    pub crash_at_step: Option<u64>,
 }
 
 /// How to identify.
@@ -70,6 +74,8 @@ pub enum CustomFields {
 const SHARED_HOST: &str = "https://api.pipedrive.com";
 const CONCURRENCY_MAX: u64 = 64;
 const OVERLAP_SECONDS_MAX: u64 = 86_400;
+const COMMIT_SECONDS: i64 = 60;
+const COMMIT_SECONDS_MAX: u64 = 3_600;
 
 impl Settings {
     /// Reads a configuration. Unknown keys are ignored, null is absent.
@@ -100,6 +106,8 @@ impl Settings {
         let overlap = number(json, "overlap_seconds", 0, OVERLAP_SECONDS_MAX)?.unwrap_or(60);
         let concurrency = number(json, "concurrency", 1, CONCURRENCY_MAX)?.unwrap_or(4);
         let reserve = number(json, "reserve_percent", 0, 100)?.unwrap_or(0);
+        let commit = number(json, "commit_seconds", 0, COMMIT_SECONDS_MAX)?;
+        let commit = commit.unwrap_or(COMMIT_SECONDS.unsigned_abs());
         Ok(Self {
             origin,
             shared_host,
@@ -116,6 +124,8 @@ impl Settings {
             backoff_millis: number(json, "backoff_millis", 1, 60_000)?.unwrap_or(1_000),
             timeout_millis: number(json, "timeout_millis", 1, 600_000)?.unwrap_or(60_000),
             gzip: flag(json, "gzip")?.unwrap_or(true),
+            commit_seconds: i64::try_from(commit).unwrap_or(COMMIT_SECONDS),
+            crash_at_step: number(json, "crash_at_step", 1, u64::MAX)?,
         })
     }
 

@@ -126,6 +126,29 @@ impl StreamState {
         }))
     }
 
+    /// This state, but no listing behind where `floor` has it: for a run that was told to begin
+    /// somewhere else than where the last one ended.
+    ///
+    /// A first read that has not ended stays where it is, for rows below this state are missing yet.
+    #[must_use]
+    pub fn not_behind(&self, floor: &Self) -> Self {
+        let mut state = self.clone();
+        for (name, before) in &floor.listings {
+            let reached = state.listings.get(name);
+            let further = before.walk.is_none()
+                && before.since.is_some()
+                && reached.is_some_and(|reached| reached.since > before.since);
+            if !further {
+                let mut before = before.clone();
+                if let Some(reached) = reached {
+                    before.remember_those_of(reached);
+                }
+                state.listings.insert(name.clone(), before);
+            }
+        }
+        state
+    }
+
     /// Ends a full refresh: what was remembered to tell rows apart is of no use any more.
     pub fn finish_full(&mut self) {
         for progress in self.listings.values_mut() {

@@ -37,6 +37,11 @@ impl Time {
         self.0.div_euclid(1_000)
     }
 
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
     /// The whole second it lies in: all the API takes as `updated_since` (API facts, gotcha 2).
     #[must_use]
     pub const fn whole_second(self) -> Self {
@@ -47,6 +52,12 @@ impl Time {
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(SECOND)))
+    }
+
+    /// The next instant there is.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     /// Reads `2026-03-04T09:10:11Z`, `…:11.123Z`, `…:11+02:00`, `2026-03-04 09:10:11` (UTC) or

@@ -24,6 +24,10 @@ impl Folder {
         Self(path)
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content).expect("the test's folder can be written");
@@ -243,9 +247,25 @@ pub(crate) fn key(resource: &Resource, record: &Value) -> String {
     values.collect::<Vec<_>>().join("/")
 }
 
-/// Every row a complete read must deliver, by key: the sandbox's own rows, with the columns that
-/// lists per parent lack, and zoneless times as RFC 3339.
+/// Every row a complete read must deliver over the wire, by key: zoneless times as RFC 3339.
 pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let mut truth = raw_truth(sandbox, stream);
+    for row in truth.values_mut() {
+        for column in resource.columns {
+            if let (Type::Naked, Some(text)) = (column.ty, row[column.name].as_str()) {
+                row[column.name] = match Time::parse(text) {
+                    Some(_) => format!("{}Z", text.replace(' ', "T")).into(),
+                    None => Value::Null,
+                };
+            }
+        }
+    }
+    truth
+}
+
+/// The sandbox's own rows by key, with the columns that lists per parent lack.
+pub(crate) fn raw_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
     let resource = Resource::named(stream).expect("the stream exists");
     let rows = sandbox.world(|world| world.truth(stream));
     let mut truth = BTreeMap::new();
@@ -271,14 +291,6 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
                     nth += 1;
                 }
                 json[column] = record.identity(owner, &columns, nth).to_string().into();
-            }
-        }
-        for column in resource.columns {
-            if let (Type::Naked, Some(text)) = (column.ty, json[column.name].as_str()) {
-                json[column.name] = match Time::parse(text) {
-                    Some(_) => format!("{}Z", text.replace(' ', "T")).into(),
-                    None => Value::Null,
-                };
             }
         }
         // A row that several parents list looks a little different in each: the first is read.

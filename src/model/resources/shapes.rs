@@ -9,15 +9,21 @@ pub(super) const fn col(name: &'static str, ty: Type) -> Column {
 }
 
 /// A column the API leaves out where it has no value or was not asked for.
-pub(super) const fn opt(name: &'static str, ty: Type) -> Column {
+pub(in crate::model) const fn opt(name: &'static str, ty: Type) -> Column {
     Column { name, ty, optional: true }
 }
 
-pub(super) const INTS: Type = List(&Int);
+pub(in crate::model) const INTS: Type = List(&Int);
 pub(super) const TEXTS: Type = List(&Text);
 pub(super) const CUSTOM_FIELDS: Type = Object(&[]);
 
-pub(super) const ADDRESS: Type = Object(&[
+/// An address: the text somebody typed, and what it was taken for.
+pub(in crate::model) const ADDRESS: Type = Object(ADDRESS_COLUMNS);
+
+/// What an address was taken for, without the text itself.
+pub(in crate::model) const ADDRESS_PARTS: &[Column] = ADDRESS_COLUMNS.split_at(1).1;
+
+const ADDRESS_COLUMNS: &[Column] = &[
     opt("value", Text),
     opt("country", Text),
     opt("admin_area_level_1", Text),
@@ -29,7 +35,7 @@ pub(super) const ADDRESS: Type = Object(&[
     opt("subpremise", Text),
     opt("postal_code", Text),
     opt("formatted_address", Text),
-]);
+];
 
 /// An e-mail address, phone number or messenger name with its label.
 pub(super) const CONTACT: Type =

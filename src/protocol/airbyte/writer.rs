@@ -1,7 +1,7 @@
 //! Protocol lines on an output: records, checkpoints, statuses, logs.
 
 use super::wire::Wire;
-use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, percent_encoded};
+use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -17,8 +17,6 @@ const CHECKPOINT_SHARE: usize = 8;
 /// About how many bytes one remembered row takes in a checkpoint, and how many the rest.
 const REMEMBERED_BYTES: usize = 32;
 const CHECKPOINT_BYTES: usize = 400;
-/// Shortest secret that is masked: a shorter one is no secret, and would garble every message.
-const SECRET_BYTES_MIN: usize = 4;
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -37,7 +35,7 @@ pub struct Writer<W> {
     out: W,
     buffer: Vec<u8>,
     streams: HashMap<&'static str, Stream>,
-    secrets: Vec<String>,
+    mask: Mask,
 }
 
 #[derive(Debug)]
@@ -57,29 +55,17 @@ struct Stream {
 impl<W: Write> Writer<W> {
     /// A writer that masks these secrets in whatever is meant for people.
     pub fn new(out: W, secrets: &[&str]) -> Self {
-        let mut writer =
-            Self { out, buffer: Vec::new(), streams: HashMap::new(), secrets: Vec::new() };
-        for secret in secrets {
-            writer.mask(secret);
-        }
-        writer
+        Self { out, buffer: Vec::new(), streams: HashMap::new(), mask: Mask::new(secrets) }
     }
 
-    /// Masks one more secret from here on: as it is, as it stands in a URL, and inside JSON.
+    /// Masks one more secret from here on.
     pub fn mask(&mut self, secret: &str) {
-        let json = Value::from(secret).to_string();
-        for form in [secret.to_owned(), percent_encoded(secret), json.trim_matches('"').to_owned()]
-        {
-            if form.len() >= SECRET_BYTES_MIN && !self.secrets.contains(&form) {
-                self.secrets.push(form);
-            }
-        }
+        self.mask.add(secret);
     }
 
     /// Text for people, without secrets.
     pub fn masked(&self, text: &str) -> String {
-        let secrets = self.secrets.iter();
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "****"))
+        self.mask.apply(text)
     }
 
     /// Ends a command: an error becomes TRACE ERROR and exit code 1, but for a reader that went away.

@@ -1,0 +1,121 @@
+//! The configuration that stands in the environment, for the standalone commands.
+
+use serde_json::{Value, json};
+
+/// The value of an environment variable; an empty one is absent.
+pub(super) fn variable(name: &str) -> Option<String> {
+    // Not UTF-8 is not a token either: what is wrong with it is found where all values are checked.
+    let value = std::env::var_os(name)?.to_string_lossy().trim().to_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
+/// The file's configuration with the environment over it.
+///
+/// A token in the environment replaces the credentials of the file: `PIPEDRIVE_API_TOKEN` before
+/// `PIPEDRIVE_REFRESH_TOKEN`. The id and secret of an OAuth app go over those of the file.
+pub(super) fn overlay(file: Value, env: impl Fn(&str) -> Option<String>) -> Value {
+    let Value::Object(mut config) = file else {
+        return file;
+    };
+    for (variable, key) in
+        [("PIPEDRIVE_COMPANY_DOMAIN", "company_domain"), ("PIPEDRIVE_BASE_URL", "base_url")]
+    {
+        if let Some(value) = env(variable) {
+            config.insert(key.to_owned(), value.into());
+        }
+    }
+    if let Some(token) = env("PIPEDRIVE_API_TOKEN") {
+        for key in ["authorization", "api_token"] {
+            config.remove(key);
+        }
+        let credentials = json!({"auth_type": "token", "api_token": token});
+        config.insert("credentials".to_owned(), credentials);
+        return Value::Object(config);
+    }
+    let app: Vec<(&str, String)> = [
+        ("PIPEDRIVE_CLIENT_ID", "client_id"),
+        ("PIPEDRIVE_CLIENT_SECRET", "client_secret"),
+        ("PIPEDRIVE_REFRESH_TOKEN", "refresh_token"),
+    ]
+    .into_iter()
+    .filter_map(|(variable, key)| Some((key, env(variable)?)))
+    .collect();
+    let granted = app.iter().any(|(key, _)| *key == "refresh_token");
+    let nested = ["credentials", "authorization"].into_iter().find(|key| config.contains_key(*key));
+    let own = nested.and_then(|key| config.get(key)).and_then(Value::as_object);
+    let own = own.filter(|own| own.contains_key("refresh_token")).cloned();
+    let token = config.contains_key("api_token") || nested.is_some();
+    // An app without a grant says nothing against the token of a file.
+    if app.is_empty() || (!granted && own.is_none() && token) {
+        return Value::Object(config);
+    }
+    let mut credentials = own.unwrap_or_default();
+    credentials.insert("auth_type".to_owned(), "oauth".into());
+    credentials.extend(app.into_iter().map(|(key, value)| (key.to_owned(), value.into())));
+    for key in ["authorization", "api_token"] {
+        config.remove(key);
+    }
+    config.insert("credentials".to_owned(), Value::Object(credentials));
+    Value::Object(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(file: &str, env: &[(&str, &str)], expected: &str) {
+        let file = serde_json::from_str(file).expect("the test writes JSON");
+        let found = |name: &str| {
+            let found = env.iter().find(|(variable, _)| name == format!("PIPEDRIVE_{variable}"));
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(overlay(file, found).to_string(), expected);
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let file = r#"{"api_token":"f","company_domain":"file","concurrency":2}"#;
+        check(file, &[], r#"{"api_token":"f","company_domain":"file","concurrency":2}"#);
+        check(
+            file,
+            &[("COMPANY_DOMAIN", "env"), ("BASE_URL", "http://127.0.0.1:1")],
+            r#"{"api_token":"f","base_url":"http://127.0.0.1:1","company_domain":"env","concurrency":2}"#,
+        );
+        check(
+            file,
+            &[("API_TOKEN", "e")],
+            r#"{"company_domain":"file","concurrency":2,"credentials":{"api_token":"e","auth_type":"token"}}"#,
+        );
+        check("[]", &[("API_TOKEN", "e")], "[]");
+    }
+
+    #[test]
+    fn a_token_replaces_credentials_and_the_shorter_way_wins() {
+        let env = [("API_TOKEN", "e"), ("REFRESH_TOKEN", "r"), ("CLIENT_ID", "c")];
+        for file in [
+            r#"{"credentials":{"auth_type":"oauth","client_id":"f","refresh_token":"f"}}"#,
+            r#"{"authorization":{"auth_type":"Client","client_id":"f","refresh_token":"f"}}"#,
+            "{}",
+        ] {
+            check(file, &env, r#"{"credentials":{"api_token":"e","auth_type":"token"}}"#);
+        }
+    }
+
+    #[test]
+    fn an_app_goes_over_the_app_of_a_file() {
+        let grant = [("CLIENT_ID", "c"), ("CLIENT_SECRET", "s"), ("REFRESH_TOKEN", "r")];
+        let whole = r#"{"credentials":{"auth_type":"oauth","client_id":"c","client_secret":"s","refresh_token":"r"}}"#;
+        for file in ["{}", r#"{"api_token":"f"}"#, r#"{"credentials":{"api_token":"f"}}"#] {
+            check(file, &grant, whole);
+        }
+        let oauth = r#"{"credentials":{"client_id":"f","client_secret":"f","refresh_token":"f"}}"#;
+        check(
+            oauth,
+            &grant[1..2],
+            r#"{"credentials":{"auth_type":"oauth","client_id":"f","client_secret":"s","refresh_token":"f"}}"#,
+        );
+        check(r#"{"api_token":"f"}"#, &grant[..2], r#"{"api_token":"f"}"#);
+        check("{}", &grant[..1], r#"{"credentials":{"auth_type":"oauth","client_id":"c"}}"#);
+    }
+}

@@ -1,0 +1,286 @@
+//! How a run gets on, on stderr, for people.
+
+use super::args::Standalone;
+use super::figures::grouped;
+use crate::model::{Event, Mask, Resource};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Stderr, Write};
+use std::time::Duration;
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Nothing.
+    Quiet,
+    /// A line for each resource that came to its end, and for each warning.
+    Lines,
+    /// Also what begins and what waits.
+    Verbose,
+    /// A live line for each resource that is being read; the rest as lines.
+    Live,
+}
+
+/// Time between two turns of a spinner.
+const TURN: Duration = Duration::from_millis(120);
+
+/// What people see of a run. Dropping it takes the live lines away.
+///
+/// It shows names, counts, waits and messages: never a record, and no secret of the mask.
+#[derive(Debug)]
+pub(super) struct Progress<W: Write = Stderr> {
+    manner: Manner,
+    mask: Mask,
+    out: W,
+    screen: MultiProgress,
+    tallies: BTreeMap<&'static str, Tally>,
+}
+
+/// What was read of a resource, and its live line while it is read.
+#[derive(Debug, Default)]
+struct Tally {
+    rows: u64,
+    pages: u64,
+    tokens: u64,
+    wait: Option<Duration>,
+    bar: Option<ProgressBar>,
+}
+
+impl Manner {
+    /// As the flags and the terminal have it.
+    pub(super) fn of(flags: &Standalone) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        match flags {
+            Standalone { quiet: true, .. } => Self::Quiet,
+            _ if flags.verbose > 0 => Self::Verbose,
+            _ if std::io::stderr().is_terminal() && !dumb => Self::Live,
+            _ => Self::Lines,
+        }
+    }
+}
+
+impl Progress {
+    /// Progress on stderr.
+    pub(super) fn new(manner: Manner, mask: Mask) -> Self {
+        Self::onto(std::io::stderr(), manner, mask)
+    }
+}
+
+impl<W: Write> Progress<W> {
+    fn onto(out: W, manner: Manner, mask: Mask) -> Self {
+        let target = match manner {
+            Manner::Live => ProgressDrawTarget::stderr(),
+            Manner::Quiet | Manner::Lines | Manner::Verbose => ProgressDrawTarget::hidden(),
+        };
+        let screen = MultiProgress::with_draw_target(target);
+        Self { manner, mask, out, screen, tallies: BTreeMap::new() }
+    }
+
+    /// Shows an event.
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Started { resource } => {
+                self.begin(resource);
+            }
+            Event::Answered { resource, cost } => {
+                let tally = self.tally(resource);
+                tally.pages += 1;
+                tally.tokens += cost.tokens;
+                tally.wait = None;
+                tally.show();
+            }
+            Event::Batch(batch) => {
+                let tally = self.tally(batch.resource);
+                tally.rows += batch.records.len() as u64;
+                tally.show();
+            }
+            Event::Waiting { resource, pause } => {
+                let tally = self.tally(resource);
+                tally.wait = Some(*pause);
+                tally.show();
+                if self.manner == Manner::Verbose {
+                    self.line(&format!("{}: {}", resource.name, limited(*pause)));
+                }
+            }
+            Event::Resumed { resource } => {
+                let tally = self.tally(resource);
+                tally.wait = None;
+                tally.show();
+            }
+            Event::Warning { resource, text } => {
+                self.line(&format!("{}: warning: {text}", resource.name));
+            }
+            Event::Finished { resource, .. } => {
+                let tally = self.end(resource);
+                self.line(&format!("{}: {}", resource.name, tally.figures()));
+            }
+            Event::Failed { resource, error } => {
+                let tally = self.end(resource);
+                let figures = tally.figures();
+                self.line(&format!("{}: INCOMPLETE after {figures}: {error}", resource.name));
+            }
+        }
+    }
+
+    /// Says something about the run as a whole.
+    pub(super) fn note(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    /// Keeps one more secret out of what is said from here on.
+    pub(super) fn mask(&mut self, secret: &str) {
+        self.mask.add(secret);
+    }
+
+    /// Takes the live lines away: results may be printed.
+    pub(super) fn done(&mut self) {
+        for tally in self.tallies.values_mut() {
+            if let Some(bar) = tally.bar.take() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    fn begin(&mut self, resource: &'static Resource) {
+        if self.manner == Manner::Verbose {
+            self.line(&format!("{}: begins", resource.name));
+        }
+        let bar = (self.manner == Manner::Live).then(|| {
+            let bar = self.screen.add(ProgressBar::new_spinner().with_prefix(resource.name));
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(TURN);
+            bar
+        });
+        let tally = self.tally(resource);
+        tally.bar = bar;
+        tally.show();
+    }
+
+    fn end(&mut self, resource: &'static Resource) -> Tally {
+        let mut tally = self.tallies.remove(resource.name).unwrap_or_default();
+        if let Some(bar) = tally.bar.take() {
+            bar.finish_and_clear();
+            self.screen.remove(&bar);
+        }
+        tally
+    }
+
+    fn tally(&mut self, resource: &'static Resource) -> &mut Tally {
+        self.tallies.entry(resource.name).or_default()
+    }
+
+    fn line(&mut self, text: &str) {
+        let text = self.mask.apply(text);
+        // Nobody is left to tell if stderr is gone.
+        let _ = match self.manner {
+            Manner::Quiet => Ok(()),
+            Manner::Lines | Manner::Verbose => writeln!(self.out, "{text}"),
+            Manner::Live => self.screen.println(&text),
+        };
+    }
+}
+
+impl<W: Write> Drop for Progress<W> {
+    fn drop(&mut self) {
+        self.done();
+    }
+}
+
+impl Tally {
+    fn figures(&self) -> String {
+        let counted = |count: u64, thing: &str| {
+            format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+        };
+        let (rows, pages) = (counted(self.rows, "row"), counted(self.pages, "page"));
+        format!("{rows}, {pages}, {}", counted(self.tokens, "token"))
+    }
+
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            let wait = self.wait.map(|pause| format!("; {}", limited(pause)));
+            bar.set_message(self.figures() + &wait.unwrap_or_default());
+        }
+    }
+}
+
+fn limited(pause: Duration) -> String {
+    let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+    format!("rate limited, {} s", grouped(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Batch, Cost, Error, Kind, Record, StreamState};
+
+    fn events() -> Vec<Event> {
+        let named = |name| Resource::named(name).expect("it exists");
+        let (deals, roles) = (named("deals"), named("roles"));
+        let record = Record {
+            json: r#"{"title":"Secret customer"}"#.into(),
+            key: None,
+            time: None,
+            odd: false,
+            deleted: false,
+        };
+        let cost = Cost { requests: 2, tokens: 20 };
+        vec![
+            Event::Started { resource: deals },
+            Event::Waiting { resource: deals, pause: Duration::from_millis(1_500) },
+            Event::Resumed { resource: deals },
+            Event::Answered { resource: deals, cost },
+            Event::Batch(Batch {
+                resource: deals,
+                records: vec![record; 1_200],
+                reached: StreamState::default(),
+            }),
+            Event::Warning { resource: deals, text: "a field is odd".to_owned() },
+            Event::Finished { resource: deals, reached: StreamState::default() },
+            Event::Started { resource: roles },
+            Event::Failed {
+                resource: roles,
+                error: Error::new(Kind::Permission, "token t0p5ecret may not see it"),
+            },
+        ]
+    }
+
+    #[track_caller]
+    fn check(manner: Manner, expected: &str) {
+        let mut out = Vec::new();
+        let mut progress = Progress::onto(&mut out, manner, Mask::new(&["t0p5ecret"]));
+        for event in events() {
+            progress.take(&event);
+        }
+        progress.note("the token t0p5ecret was replaced");
+        drop(progress);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn without_a_terminal_there_is_a_line_for_each_resource() {
+        check(
+            Manner::Lines,
+            "deals: warning: a field is odd\n\
+             deals: 1,200 rows, 1 page, 20 tokens\n\
+             roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
+             the token **** was replaced\n",
+        );
+        check(Manner::Quiet, "");
+    }
+
+    #[test]
+    fn verbose_tells_what_begins_and_what_waits() {
+        check(
+            Manner::Verbose,
+            "deals: begins\n\
+             deals: rate limited, 2 s\n\
+             deals: warning: a field is odd\n\
+             deals: 1,200 rows, 1 page, 20 tokens\n\
+             roles: begins\n\
+             roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
+             the token **** was replaced\n",
+        );
+    }
+}

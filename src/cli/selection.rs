@@ -1,0 +1,110 @@
+//! `--resources a,b`: names of people to rows of the table.
+
+use crate::model::{Error, Kind, Resource, Result};
+
+/// Close names that are listed for one that is unknown.
+const SUGGESTIONS_MAX: usize = 3;
+/// Letters by which a close name may differ.
+const TYPOS_MAX: usize = 3;
+
+/// The resources a person listed, by stream name (`deal_fields`) or file stem (`dealFields`), each
+/// once; without a list, all but those that are read on request only.
+pub(super) fn resources(list: Option<&str>) -> Result<Vec<&'static Resource>> {
+    let Some(list) = list else {
+        return Ok(Resource::all().filter(|resource| !resource.on_request).collect());
+    };
+    let mut found: Vec<&'static Resource> = Vec::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let resource = Resource::all()
+            .find(|resource| resource.name == name || resource.file == name)
+            .ok_or_else(|| unknown(name))?;
+        if found.iter().all(|known| known.name != resource.name) {
+            found.push(resource);
+        }
+    }
+    if found.is_empty() {
+        let message = "names no resource; leave it out to take all but the costly histories";
+        return Err(Error::new(Kind::Usage, message).at("--resources"));
+    }
+    Ok(found)
+}
+
+fn unknown(name: &str) -> Error {
+    let close = close(name);
+    let hint = match close.as_slice() {
+        [] => "the README lists them all".to_owned(),
+        close => format!("close names: {}", close.join(", ")),
+    };
+    Error::new(Kind::Usage, format!("there is no resource {name:?}; {hint}")).at("--resources")
+}
+
+/// Names that a slip or a part of a name may have meant, the likeliest first.
+fn close(name: &str) -> Vec<&'static str> {
+    let name = name.to_lowercase();
+    let mut close: Vec<(usize, &str)> = Resource::all()
+        .filter_map(|resource| {
+            let typos =
+                distance(&name, resource.name).min(distance(&name, &resource.file.to_lowercase()));
+            let part = name.len() >= TYPOS_MAX && resource.name.contains(&name);
+            let near = typos <= TYPOS_MAX.min(name.len() / 2);
+            (near || part).then_some((typos, resource.name))
+        })
+        .collect();
+    close.sort_unstable();
+    close.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| name).collect()
+}
+
+/// Letters to change, add or drop to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = line + 1;
+        for (place, with) in other.iter().enumerate() {
+            let changed = corner + usize::from(letter != *with);
+            corner = row[place + 1];
+            row[place + 1] = changed.min(corner + 1).min(row[place] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(list: &str, expected: &str) {
+        let shown = match resources(Some(list)) {
+            Ok(found) => found.iter().map(|r| r.name).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn names_and_file_stems_are_taken() {
+        check("deals, dealFields,deal_fields,", "deals deal_fields");
+        check("deal_changelog", "deal_changelog");
+        assert!(resources(None).expect("the default").iter().all(|r| !r.on_request));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_close_ones() {
+        check(
+            "deal",
+            "--resources: there is no resource \"deal\"; close names: deals, deal_fields, deal_products",
+        );
+        check("persns", "--resources: there is no resource \"persns\"; close names: persons");
+        check(
+            "dealfeilds",
+            "--resources: there is no resource \"dealfeilds\"; close names: deal_fields, leads",
+        );
+        check("x", "--resources: there is no resource \"x\"; the README lists them all");
+        check(
+            " ,",
+            "--resources: names no resource; leave it out to take all but the costly histories",
+        );
+    }
+}

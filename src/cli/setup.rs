@@ -1,0 +1,169 @@
+//! What a command works with: where its configuration comes from, and where a replaced token goes.
+
+use super::args::{Source, Standalone};
+use super::{environment, files};
+use crate::api::Client;
+use crate::model::{Error, Kind, Result, Settings, Time};
+use crate::sandbox::{Options, Sandbox};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// A configuration as it was given, not checked yet.
+pub(super) struct Given {
+    config: Value,
+    keeper: Keeper,
+    sandbox: Option<Sandbox>,
+}
+
+/// Who keeps the refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Keeper {
+    /// The file it came from.
+    File(PathBuf),
+    /// The environment, which we cannot change.
+    Environment,
+    /// The embedded account.
+    Sandbox,
+}
+
+/// What a command works with: the configuration, and the embedded account if that is used.
+pub(super) struct Setup {
+    pub(super) config: Value,
+    pub(super) settings: Settings,
+    keeper: Keeper,
+    /// Held so that it is served until the command ends.
+    _sandbox: Option<Sandbox>,
+}
+
+impl Given {
+    /// What an Airbyte command was given: a file.
+    pub(super) fn by(source: &Source) -> Result<Self> {
+        match &source.config {
+            Some(path) => Ok(Self::file(path)?),
+            None => Self::sandbox(),
+        }
+    }
+
+    /// What a standalone command was given: a file, the environment over it, or the environment
+    /// alone. With `--sandbox` neither is looked at.
+    pub(super) fn to(standalone: &Standalone) -> Result<Self> {
+        if standalone.sandbox {
+            return Self::sandbox();
+        }
+        let file = standalone.config.as_deref().map(Self::file).transpose()?;
+        let alone = file.is_none();
+        let file =
+            file.unwrap_or(Self { config: json!({}), keeper: Keeper::Environment, sandbox: None });
+        let config = environment::overlay(file.config, environment::variable);
+        if alone && config.get("credentials").is_none() {
+            return Err(Error::new(
+                Kind::Config,
+                "there is no configuration: name a file with --config, or set PIPEDRIVE_API_TOKEN \
+                 (or PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET and PIPEDRIVE_REFRESH_TOKEN) and \
+                 PIPEDRIVE_COMPANY_DOMAIN; --sandbox needs neither",
+            ));
+        }
+        let own = environment::variable("PIPEDRIVE_REFRESH_TOKEN").is_some();
+        let keeper = if own { Keeper::Environment } else { file.keeper };
+        Ok(Self { config, keeper, sandbox: None })
+    }
+
+    fn file(path: &Path) -> Result<Self> {
+        let config = files::json("config", path)?;
+        Ok(Self { config, keeper: Keeper::File(path.to_owned()), sandbox: None })
+    }
+
+    fn sandbox() -> Result<Self> {
+        let sandbox =
+            Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
+                .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
+        Ok(Self { config: sandbox.config(), keeper: Keeper::Sandbox, sandbox: Some(sandbox) })
+    }
+}
+
+impl Setup {
+    /// Checks the configuration.
+    pub(super) fn of(given: Given) -> Result<Self> {
+        let Given { config, keeper, sandbox } = given;
+        let settings = Settings::from_json(&config)?;
+        Ok(Self { config, settings, keeper, _sandbox: sandbox })
+    }
+
+    /// What a standalone command works with.
+    pub(super) fn standalone(standalone: &Standalone) -> Result<Self> {
+        Self::of(Given::to(standalone)?)
+    }
+
+    /// A client, and the channel of refresh tokens that Pipedrive replaced.
+    pub(super) fn client(&self) -> Result<(Arc<Client>, UnboundedReceiver<SecretString>)> {
+        let (client, rotations) = Client::new(&self.settings)?;
+        Ok((Arc::new(client), rotations))
+    }
+
+    /// The configuration with a new refresh token.
+    pub(super) fn rotated(&mut self, token: &SecretString) -> &Value {
+        replace(&mut self.config, token);
+        &self.config
+    }
+
+    /// Keeps a refresh token that Pipedrive replaced: in the file the old one came from. Where
+    /// that cannot be done, the sentence that tells a person what to do.
+    pub(super) fn keep(&mut self, token: &SecretString) -> Option<String> {
+        self.rotated(token);
+        let lost = "Pipedrive replaced the refresh token";
+        match &self.keeper {
+            Keeper::Sandbox => None,
+            Keeper::Environment => Some(format!(
+                "{lost} of PIPEDRIVE_REFRESH_TOKEN: this run goes on with the new one, but the one \
+                 in the environment no longer works. Authorize the app again, and put its \
+                 credentials into a file for --config: there, replaced tokens are kept"
+            )),
+            Keeper::File(path) => {
+                let error = rewrite(path, token).err()?;
+                Some(format!(
+                    "{lost}, and the new one cannot be kept ({error}): this run goes on with it, \
+                     but the one in the file no longer works. Make {} writable, authorize the app \
+                     again, and put the new refresh token into it",
+                    path.display()
+                ))
+            }
+        }
+    }
+}
+
+/// Puts a refresh token where the old one stands.
+fn replace(config: &mut Value, token: &SecretString) {
+    let nested = ["credentials", "authorization"].into_iter().find(|key| config[key].is_object());
+    if let Some(nested) = nested {
+        config[nested]["refresh_token"] = token.expose_secret().into();
+    }
+}
+
+/// Replaces the refresh token in a configuration file. Everything else in it stays, as it is by
+/// now; so do its permissions.
+fn rewrite(path: &Path, token: &SecretString) -> Result<()> {
+    let mut config = files::json("config", path)?;
+    replace(&mut config, token);
+    files::replace(path, format!("{config:#}\n").as_bytes())
+}
+
+/// A runtime for a command. One worker reads and parses while the main thread writes: a second
+/// one would cost switches and memory, and the network is slower than either.
+pub(super) fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Kind::Bug, "cannot start the runtime").because(error))
+}
+
+/// The wall clock: for stamps on messages, never for deciding what is read.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))
+}

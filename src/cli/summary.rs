@@ -1,0 +1,204 @@
+//! What a run of `sync warehouse` did, for people and for programs.
+
+use super::args::Output;
+use super::complaint::as_json;
+use super::figures::{grouped, left_today};
+use super::report::Report;
+use super::stdout;
+use crate::api::Spending;
+use crate::dataset::{Place, Warehouse, Written};
+use crate::model::{Cost, Resource, Result, StreamState, Time};
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a run did.
+#[derive(Debug)]
+pub(super) struct Summary {
+    dir: String,
+    format: String,
+    run: String,
+    seconds: f64,
+    complete: bool,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    resource: &'static Resource,
+    written: Written,
+    cost: Cost,
+    warnings: u64,
+    misfits: Vec<(String, u64)>,
+    /// The window that was read: from where, and to where. From nowhere: everything.
+    from: Option<Time>,
+    until: Option<Time>,
+    failure: Option<(&'static str, String)>,
+}
+
+impl Summary {
+    pub(super) fn of(
+        report: &Report,
+        warehouse: &Warehouse,
+        place: &Place,
+        run: String,
+        took: Duration,
+    ) -> Self {
+        let rows = report.rows().map(|row| Row {
+            resource: row.resource,
+            written: warehouse.written(row.resource),
+            cost: row.cost,
+            warnings: row.warnings,
+            misfits: warehouse.misfits(row.resource),
+            from: None,
+            until: None,
+            failure: row.failure().map(|failure| (failure.kind.name(), failure.text.clone())),
+        });
+        Self {
+            dir: place.to_string(),
+            format: warehouse.layout().format.name().to_owned(),
+            run,
+            seconds: took.as_secs_f64(),
+            complete: false,
+            rows: rows.collect(),
+        }
+    }
+
+    /// Adds the window each resource was read in.
+    pub(super) fn window(
+        mut self,
+        states: &BTreeMap<&'static str, Option<StreamState>>,
+        since: Option<Time>,
+        until: Time,
+    ) -> Self {
+        for row in self.rows.iter_mut().filter(|row| row.resource.incremental()) {
+            let state = states.get(row.resource.name).and_then(Option::as_ref);
+            let from = state.and_then(|state| {
+                let reached = state.listings.values().map(|progress| progress.since);
+                reached.min().flatten()
+            });
+            row.from = since.or(from);
+            row.until = Some(until);
+        }
+        self
+    }
+
+    pub(super) fn complete(mut self, complete: bool) -> Self {
+        self.complete = complete;
+        self
+    }
+
+    /// Prints it as asked for: a table on a terminal, JSON otherwise.
+    pub(super) fn print(&self, output: Option<Output>, spending: Spending) -> Result<()> {
+        match as_json(output) {
+            true => stdout::print(&format!("{}\n", self.json(spending))),
+            false => stdout::print(&self.table(spending)),
+        }
+    }
+
+    fn total(&self, of: impl Fn(&Written) -> u64) -> u64 {
+        self.rows.iter().map(|row| of(&row.written)).sum()
+    }
+
+    fn table(&self, spending: Spending) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header([
+            "resource", "rows", "gone", "files", "bytes", "since", "tokens", "outcome",
+        ]);
+        for column in [1, 2, 3, 4, 6] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        for row in &self.rows {
+            table.add_row([
+                row.resource.name.to_owned(),
+                grouped(row.written.rows - row.written.deleted),
+                grouped(row.written.deleted),
+                grouped(row.written.files),
+                grouped(row.written.bytes),
+                row.from.map_or_else(|| "all".to_owned(), |from| from.to_string()),
+                grouped(row.cost.tokens),
+                row.outcome(),
+            ]);
+        }
+        format!(
+            "{table}\nSynced {} rows to {} ({} files, {} bytes), {} tokens spent{}: {}\n",
+            grouped(self.total(|written| written.rows)),
+            self.dir,
+            grouped(self.total(|written| written.files)),
+            grouped(self.total(|written| written.bytes)),
+            grouped(spending.tokens),
+            left_today(spending),
+            if self.complete { "complete" } else { "INCOMPLETE" },
+        )
+    }
+
+    fn json(&self, spending: Spending) -> Value {
+        let counts: Map<String, Value> = self
+            .rows
+            .iter()
+            .map(|row| (row.resource.name.to_owned(), row.written.rows.into()))
+            .collect();
+        json!({
+            "dir": self.dir,
+            "format": self.format,
+            "run": self.run,
+            "complete": self.complete,
+            "entities": self.rows.iter().map(|row| row.resource.name).collect::<Vec<_>>(),
+            "counts": counts,
+            "rows": self.total(|written| written.rows),
+            "files": self.total(|written| written.files),
+            "bytes": self.total(|written| written.bytes),
+            "tokens": spending.tokens,
+            "daily_limit": spending.daily_limit,
+            "daily_remaining": spending.daily_remaining,
+            "seconds": (self.seconds * 1_000.0).round() / 1_000.0,
+            "resources": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Row {
+    fn outcome(&self) -> String {
+        if let Some((_, text)) = &self.failure {
+            return format!("INCOMPLETE: {text}");
+        }
+        let misfits: u64 = self.misfits.iter().map(|(_, count)| count).sum();
+        let mut outcome = "complete".to_owned();
+        if misfits > 0 {
+            outcome = format!("{outcome}, {} values in _extra", grouped(misfits));
+        }
+        match self.warnings {
+            0 => outcome,
+            1 => format!("{outcome}, 1 warning"),
+            number => format!("{outcome}, {number} warnings"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut json = json!({
+            "resource": self.resource.name,
+            "rows": self.written.rows,
+            "deleted": self.written.deleted,
+            "files": self.written.files,
+            "bytes": self.written.bytes,
+            "from": self.from,
+            "until": self.until,
+            "requests": self.cost.requests,
+            "tokens": self.cost.tokens,
+            "warnings": self.warnings,
+            "complete": self.failure.is_none(),
+        });
+        if !self.misfits.is_empty() {
+            json["misfits"] = self.misfits.iter().cloned().collect();
+        }
+        if let Some((kind, text)) = &self.failure {
+            json["error"] = (*kind).into();
+            json["message"] = text.as_str().into();
+        }
+        json
+    }
+}

@@ -1,0 +1,405 @@
+//! One column while it is filled, value by value, from raw JSON.
+
+use super::exact;
+use super::keys::Keys;
+use crate::model::{Definition, Type, items, pairs};
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
+    StructArray, TimestampMicrosecondArray,
+};
+use arrow_buffer::{
+    BooleanBufferBuilder, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
+};
+use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use std::borrow::Cow;
+use std::mem;
+use std::sync::Arc;
+
+/// The values of a column so far.
+///
+/// A pushed value always makes the column one longer: what does not fit leaves null, or as much
+/// of a list or object as does fit.
+#[derive(Debug)]
+pub(super) struct Cells {
+    nulls: NullBufferBuilder,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Bool(BooleanBufferBuilder),
+    /// Whole numbers; `quoted` where the API writes them as text.
+    Int {
+        ints: Vec<i64>,
+        quoted: bool,
+    },
+    Num(Vec<f64>),
+    /// Days since 1970.
+    Date(Vec<i32>),
+    /// Microseconds since 1970.
+    Time(Vec<i64>),
+    Text(Texts, Form),
+    /// `quoted` where the API writes whole numbers, comma-separated, as one text.
+    List {
+        ends: Vec<i32>,
+        of: Box<Cells>,
+        quoted: bool,
+    },
+    Struct {
+        keys: Keys,
+        names: Vec<&'static str>,
+        parts: Vec<Cells>,
+    },
+}
+
+/// What a text column takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    /// Whole numbers too, as their digits.
+    IntOrText,
+    /// Any value, as its JSON.
+    Json,
+}
+
+impl Cells {
+    /// A column for values of this type.
+    pub(super) fn of(ty: Type) -> Self {
+        let text = |form| Values::Text(Texts::default(), form);
+        Self::new(match ty {
+            Type::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
+            Type::Int => Values::Int { ints: Vec::new(), quoted: false },
+            Type::Num => Values::Num(Vec::new()),
+            // The objects among the texts have no column.
+            Type::Text | Type::Clock | Type::TextOrObject => text(Form::Text),
+            Type::Date => Values::Date(Vec::new()),
+            Type::Time | Type::Naked => Values::Time(Vec::new()),
+            Type::List(of) => {
+                Values::List { ends: vec![0], of: Box::new(Self::of(*of)), quoted: false }
+            }
+            Type::IntOrText => text(Form::IntOrText),
+            Type::Json | Type::Object([]) => text(Form::Json),
+            Type::Object(columns) => {
+                let names: Vec<_> = columns.iter().map(|column| column.name).collect();
+                let parts = columns.iter().map(|column| Self::of(column.ty)).collect();
+                Values::Struct { keys: Keys::new(names.iter().copied()), names, parts }
+            }
+        })
+    }
+
+    /// A column for the values of a custom field.
+    ///
+    /// Flat fields write chosen options as text, `"2"` or `"1,2"`: they are whole numbers here.
+    pub(super) fn of_field(field: &Definition, flat: bool) -> Self {
+        if !(flat && field.chosen()) {
+            return Self::of(field.value(flat));
+        }
+        let mut cells = Self::of(field.value(false));
+        match &mut cells.values {
+            Values::Int { quoted, .. } | Values::List { quoted, .. } => *quoted = true,
+            _ => {}
+        }
+        cells
+    }
+
+    /// A column of texts that are ours.
+    pub(super) fn texts() -> Self {
+        Self::of(Type::Text)
+    }
+
+    /// A column of lists of texts that are ours.
+    pub(super) fn text_lists() -> Self {
+        Self::of(Type::List(&Type::Text))
+    }
+
+    fn new(values: Values) -> Self {
+        Self { nulls: NullBufferBuilder::new(0), values }
+    }
+
+    /// Adds a value of well-formed JSON. Whether the column now says all of it.
+    pub(super) fn push(&mut self, raw: &str) -> bool {
+        if raw == "null" {
+            self.push_null();
+            return true;
+        }
+        let (valid, whole) = match &mut self.values {
+            Values::Bool(bools) => {
+                let value = matches!(raw, "true" | "false");
+                bools.append(raw == "true");
+                (value, value)
+            }
+            Values::Int { ints, quoted } => {
+                let plain = if *quoted { exact::plain(raw).unwrap_or(raw) } else { raw };
+                put(ints, exact::int(plain))
+            }
+            Values::Num(nums) => put(nums, exact::num(raw)),
+            Values::Date(days) => put(days, exact::day(raw)),
+            Values::Time(instants) => put(instants, exact::micros(raw)),
+            Values::Text(texts, form) => {
+                let fits = texts.push_json(raw, *form);
+                (fits, fits)
+            }
+            Values::List { ends, of, quoted } => {
+                let (valid, whole) = push_list(of, raw, *quoted);
+                ends.push(offset(of.len()));
+                (valid, whole)
+            }
+            Values::Struct { keys, parts, .. } => push_struct(self.nulls.len(), keys, parts, raw),
+        };
+        self.nulls.append(valid);
+        whole
+    }
+
+    /// Adds nothing.
+    pub(super) fn push_null(&mut self) {
+        match &mut self.values {
+            Values::Bool(bools) => bools.append(false),
+            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.push(0),
+            Values::Num(nums) => nums.push(0.0),
+            Values::Date(days) => days.push(0),
+            Values::Text(texts, _) => texts.end(),
+            Values::List { ends, of, .. } => ends.push(offset(of.len())),
+            Values::Struct { parts, .. } => parts.iter_mut().for_each(Self::push_null),
+        }
+        self.nulls.append_null();
+    }
+
+    /// Adds a text to a column of texts.
+    pub(super) fn push_text(&mut self, text: Option<&str>) {
+        if let Values::Text(texts, _) = &mut self.values {
+            texts.bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+            texts.end();
+            self.nulls.append(text.is_some());
+        }
+    }
+
+    /// Adds a list to a column of lists of texts.
+    pub(super) fn push_list<'t>(&mut self, list: impl Iterator<Item = Option<&'t str>>) {
+        if let Values::List { ends, of, .. } = &mut self.values {
+            list.for_each(|text| of.push_text(text));
+            ends.push(offset(of.len()));
+            self.nulls.append_non_null();
+        }
+    }
+
+    /// Values so far.
+    pub(super) fn len(&self) -> usize {
+        self.nulls.len()
+    }
+
+    /// Takes back the values from this one on.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.nulls.truncate(len);
+        match &mut self.values {
+            Values::Bool(bools) => bools.truncate(len),
+            Values::Int { ints: longs, .. } | Values::Time(longs) => longs.truncate(len),
+            Values::Num(nums) => nums.truncate(len),
+            Values::Date(days) => days.truncate(len),
+            Values::Text(texts, _) => texts.truncate(len),
+            Values::List { ends, of, .. } => {
+                ends.truncate(len + 1);
+                of.truncate(usize::try_from(ends[len]).unwrap_or_default());
+            }
+            Values::Struct { parts, .. } => parts.iter_mut().for_each(|part| part.truncate(len)),
+        }
+    }
+
+    /// Memory it holds, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.nulls.allocated_size()
+            + match &self.values {
+                Values::Bool(bools) => bools.capacity() / 8,
+                Values::Int { ints: longs, .. } | Values::Time(longs) => 8 * longs.capacity(),
+                Values::Num(nums) => 8 * nums.capacity(),
+                Values::Date(days) => 4 * days.capacity(),
+                Values::Text(texts, _) => texts.bytes.capacity() + 4 * texts.ends.capacity(),
+                Values::List { ends, of, .. } => 4 * ends.capacity() + of.bytes(),
+                Values::Struct { parts, .. } => parts.iter().map(Self::bytes).sum(),
+            }
+    }
+
+    /// The Arrow type of the column.
+    pub(super) fn ty(&self) -> DataType {
+        match &self.values {
+            Values::Bool(_) => DataType::Boolean,
+            Values::Int { .. } => DataType::Int64,
+            Values::Num(_) => DataType::Float64,
+            Values::Date(_) => DataType::Date32,
+            Values::Time(_) => instant(),
+            Values::Text(..) => DataType::Utf8,
+            Values::List { of, .. } => DataType::List(element(of)),
+            Values::Struct { names, parts, .. } => DataType::Struct(fields(names, parts)),
+        }
+    }
+
+    /// The column's values, leaving none.
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        let nulls = self.nulls.finish();
+        match &mut self.values {
+            Values::Bool(bools) => Arc::new(BooleanArray::new(bools.finish(), nulls)),
+            Values::Int { ints, .. } => Arc::new(Int64Array::new(taken(ints).into(), nulls)),
+            Values::Num(nums) => Arc::new(Float64Array::new(taken(nums).into(), nulls)),
+            Values::Date(days) => Arc::new(Date32Array::new(taken(days).into(), nulls)),
+            Values::Time(instants) => Arc::new(instants_array(taken(instants), nulls)),
+            Values::Text(texts, _) => Arc::new(texts.finish(nulls)),
+            Values::List { ends, of, .. } => {
+                let element = element(of);
+                let ends = OffsetBuffer::new(ScalarBuffer::from(mem::replace(ends, vec![0])));
+                Arc::new(ListArray::new(element, ends, of.finish(), nulls))
+            }
+            Values::Struct { names, parts, .. } => {
+                let length = nulls.as_ref().map_or_else(|| parts[0].len(), NullBuffer::len);
+                let fields = fields(names, parts);
+                let arrays = parts.iter_mut().map(Self::finish).collect();
+                Arc::new(
+                    StructArray::try_new_with_length(fields, arrays, nulls, length)
+                        .expect("all parts are as long as the object's column"),
+                )
+            }
+        }
+    }
+}
+
+/// Instants in UTC. `+00:00` needs no table of time zones in any reader.
+pub(super) fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()))
+}
+
+/// A column of instants in UTC, from microseconds since 1970.
+pub(super) fn instants_array(
+    micros: Vec<i64>,
+    nulls: Option<NullBuffer>,
+) -> TimestampMicrosecondArray {
+    TimestampMicrosecondArray::new(micros.into(), nulls).with_timezone("+00:00")
+}
+
+/// Lists call their items `element`, as the Parquet format has it; readers look for the name.
+fn element(of: &Cells) -> Arc<Field> {
+    Arc::new(Field::new("element", of.ty(), true))
+}
+
+fn fields(names: &[&'static str], parts: &[Cells]) -> Fields {
+    names.iter().zip(parts).map(|(name, part)| Field::new(*name, part.ty(), true)).collect()
+}
+
+/// What was collected; the next batch will be about as long.
+fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
+    let capacity = values.len();
+    mem::replace(values, Vec::with_capacity(capacity))
+}
+
+fn put<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
+    let fits = value.is_some();
+    values.push(value.unwrap_or_default());
+    (fits, fits)
+}
+
+fn offset(length: usize) -> i32 {
+    i32::try_from(length).expect("a batch is far smaller than two gigabytes")
+}
+
+/// Whether the list is one, and whether every item fits.
+fn push_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
+    if quoted && let Some(text) = exact::plain(raw) {
+        let fits = text.split(',').all(|item| exact::int(item).is_some());
+        if fits {
+            text.split(',').for_each(|item| {
+                of.push(item);
+            });
+        }
+        return (fits, fits);
+    }
+    let before = of.len();
+    let mut whole = raw.starts_with('[');
+    let valid = whole && items(raw, |item| whole &= of.push(item)).is_ok();
+    if !valid {
+        of.truncate(before);
+    }
+    (valid, whole && valid)
+}
+
+/// Whether the object is one, and whether all it says fits.
+fn push_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
+    let mut whole = true;
+    keys.begin();
+    let read = raw.starts_with('{').then(|| {
+        pairs(raw, |key, value| match keys.next(&key) {
+            Some(place) => {
+                let part = &mut parts[place];
+                // Of a key that comes twice the last value counts, as JSON readers have it.
+                if part.len() > row {
+                    part.truncate(row);
+                    whole = false;
+                }
+                whole &= part.push(value);
+            }
+            None => whole &= value == "null",
+        })
+    });
+    let valid = matches!(read, Some(Ok(())));
+    for part in parts {
+        if !valid {
+            part.truncate(row);
+        }
+        if part.len() == row {
+            part.push_null();
+        }
+    }
+    (valid, whole && valid)
+}
+
+/// Texts, one after the other.
+#[derive(Debug)]
+struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), ends: vec![0] }
+    }
+}
+
+impl Texts {
+    fn push_json(&mut self, raw: &str, form: Form) -> bool {
+        let fits = match (form, exact::quoted(raw)) {
+            (Form::Json, _) => {
+                self.bytes.extend_from_slice(one_line(raw).as_bytes());
+                true
+            }
+            (_, Some(text)) => exact::unescape(text, &mut self.bytes),
+            (Form::IntOrText, None) if exact::is_whole(raw) => {
+                self.bytes.extend_from_slice(raw.as_bytes());
+                true
+            }
+            _ => false,
+        };
+        self.end();
+        fits
+    }
+
+    fn end(&mut self) {
+        self.ends.push(offset(self.bytes.len()));
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len + 1);
+        self.bytes.truncate(usize::try_from(self.ends[len]).unwrap_or_default());
+    }
+
+    fn finish(&mut self, nulls: Option<NullBuffer>) -> StringArray {
+        let mut ends = Vec::with_capacity(self.ends.len());
+        ends.push(0);
+        let ends = OffsetBuffer::new(ScalarBuffer::from(mem::replace(&mut self.ends, ends)));
+        StringArray::new(ends, taken(&mut self.bytes).into(), nulls)
+    }
+}
+
+/// JSON without line breaks, which can only stand between its tokens.
+pub(super) fn one_line(raw: &str) -> Cow<'_, str> {
+    match memchr::memchr2(b'\n', b'\r', raw.as_bytes()) {
+        None => Cow::Borrowed(raw),
+        Some(_) => Cow::Owned(raw.replace(['\n', '\r'], "")),
+    }
+}

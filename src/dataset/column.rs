@@ -1,0 +1,109 @@
+//! A key's column, with the column of labels beside it.
+
+use super::cells::Cells;
+use super::exact;
+use crate::model::items;
+use arrow_array::ArrayRef;
+use arrow_schema::Field;
+use std::collections::BTreeMap;
+
+/// Where the values of one key go.
+#[derive(Debug)]
+pub(super) struct Column {
+    name: String,
+    cells: Cells,
+    labels: Option<Labels>,
+    /// Whether the value of the row that is being read fits.
+    pub(super) fits: bool,
+}
+
+/// What the options of a field are called.
+#[derive(Debug)]
+struct Labels {
+    name: String,
+    cells: Cells,
+    of_list: bool,
+    by_id: BTreeMap<String, String>,
+}
+
+impl Column {
+    /// A column of this name.
+    pub(super) fn new(name: &str, cells: Cells) -> Self {
+        Self { name: name.to_owned(), cells, labels: None, fits: true }
+    }
+
+    /// The column with one beside it for the labels of its options, by their ids as text.
+    pub(super) fn labelled(
+        mut self,
+        name: &str,
+        of_list: bool,
+        by_id: &BTreeMap<String, String>,
+    ) -> Self {
+        let cells = if of_list { Cells::text_lists() } else { Cells::texts() };
+        self.labels = Some(Labels { name: name.to_owned(), cells, of_list, by_id: by_id.clone() });
+        self
+    }
+
+    /// Its one or two Arrow fields.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        let labels = self.labels.as_ref().map(|labels| (&labels.name, &labels.cells));
+        [(&self.name, &self.cells)]
+            .into_iter()
+            .chain(labels)
+            .map(|(name, cells)| Field::new(name, cells.ty(), true))
+    }
+
+    /// Adds a value of well-formed JSON. Whether the column now says all of it.
+    pub(super) fn push(&mut self, raw: &str) -> bool {
+        if let Some(labels) = &mut self.labels {
+            labels.push(raw);
+        }
+        self.cells.push(raw)
+    }
+
+    /// Values so far.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Takes back the values from this one on.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.fits = true;
+        self.cells.truncate(rows);
+        if let Some(labels) = &mut self.labels {
+            labels.cells.truncate(rows);
+        }
+    }
+
+    /// Memory it holds, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.cells.bytes() + self.labels.as_ref().map_or(0, |labels| labels.cells.bytes())
+    }
+
+    /// Its one or two arrays, leaving no values.
+    pub(super) fn finish(&mut self, into: &mut Vec<ArrayRef>) {
+        into.push(self.cells.finish());
+        into.extend(self.labels.as_mut().map(|labels| labels.cells.finish()));
+    }
+}
+
+impl Labels {
+    /// Adds the label of an option id, or the labels of a list of them; null where one is unknown.
+    fn push(&mut self, raw: &str) {
+        let Self { cells, of_list, by_id, .. } = self;
+        let label = |raw: &str| by_id.get(exact::plain(raw).unwrap_or(raw)).map(String::as_str);
+        match (of_list, exact::plain(raw)) {
+            (_, None) if raw == "null" => cells.push_null(),
+            (false, _) => cells.push_text(label(raw)),
+            (true, Some("")) => cells.push_null(),
+            (true, Some(list)) => cells.push_list(list.split(',').map(label)),
+            (true, None) => {
+                let mut labels = Vec::new();
+                match items(raw, |item| labels.push(label(item))) {
+                    Ok(()) => cells.push_list(labels.into_iter()),
+                    Err(_) => cells.push_null(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Records as typed columns, without losing what does not fit.
+
+use super::cells::{Cells, instant, instants_array};
+use super::column::Column;
+use super::keys::Keys;
+use super::misfits::{LeftOver, Misfits};
+use super::order::Order;
+use super::plan::Plan;
+use crate::model::{Custom, Definition, Error, Kind, Names, Resource, Result, Time, pairs};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_buffer::BooleanBufferBuilder;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::take::take_record_batch;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+/// When the row was read: `Timestamp(us, UTC)`, never null.
+pub const SYNCED_AT: &str = "_synced_at";
+/// Whether the row is gone: a tombstone, or a row that says `is_deleted`. Never null.
+pub const DELETED: &str = "_deleted";
+/// What has no place in the typed columns: a JSON object by the API's own keys, or null.
+pub const EXTRA: &str = "_extra";
+
+/// Records of one resource on their way into a table, column by column.
+///
+/// The columns are those of the resource's row, then the account's custom fields with the labels
+/// of their options, then [`SYNCED_AT`], [`DELETED`] and [`EXTRA`]. All but the first two of these
+/// may be null, keys included: a row without one is kept too.
+///
+/// **Nothing is lost.** A value fits its column when the column says the same: whole numbers of 64
+/// bits, decimal numbers that a double spells the same way, real dates, instants in any spelling
+/// (kept as the instant) down to microseconds, text. The texts of `TextOrObject` and the digits or
+/// text of `IntOrText` are text; where the shape is open, the column holds the raw JSON. Whatever
+/// does not fit wholly stands in [`EXTRA`] under its key with its own bytes (line breaks between
+/// tokens left out), and so does every unknown key; the column keeps as much as fits. So a record
+/// is its columns, overridden by `_extra`; custom fields of v2 stand under `custom_fields` there.
+/// Null, a missing key, and an empty `custom_fields` are the same thing here.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the columns of a table are its columns")]
+pub struct Columns {
+    resource: &'static Resource,
+    schema: SchemaRef,
+    /// Top-level keys: by place those of `columns`, the last one being `custom_fields` if nested.
+    keys: Keys,
+    /// Keys of nested custom fields, whose columns begin at `nested`.
+    hashes: Keys,
+    nested: Option<usize>,
+    is_deleted: Option<usize>,
+    columns: Vec<Column>,
+    synced: Vec<i64>,
+    deleted: BooleanBufferBuilder,
+    extra: Cells,
+    /// Bytes of JSON in the rows.
+    json: usize,
+    row: Row,
+    misfits: Misfits,
+    mapping: Value,
+}
+
+/// What is known of the row that is being read.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent findings about one row")]
+struct Row {
+    filled: usize,
+    deleted: bool,
+    tombstone: bool,
+    /// Whether something has to go to `_extra`.
+    odd: bool,
+    /// Whether all of `custom_fields` has to.
+    odd_custom: bool,
+    seen_custom: bool,
+}
+
+impl Columns {
+    /// The columns of a resource in an account with these field definitions.
+    ///
+    /// Custom fields are called as `names` has it, with a column of labels beside those that have
+    /// options; without names they are called by the API's own keys, and there are no labels.
+    pub fn of(
+        resource: &'static Resource,
+        definitions: &[Definition],
+        names: Option<&Names>,
+    ) -> Self {
+        let plan = Plan::of(resource, definitions, names);
+        let mut fields: Vec<Field> = plan.columns.iter().flat_map(Column::fields).collect();
+        fields.push(Field::new(SYNCED_AT, instant(), false));
+        fields.push(Field::new(DELETED, DataType::Boolean, false));
+        fields.push(Field::new(EXTRA, DataType::Utf8, true));
+        let nested = (resource.custom == Custom::Nested).then_some(plan.top.len());
+        let top = plan.top.iter().map(String::as_str);
+        let keys = Keys::new(top.chain(nested.map(|_| "custom_fields")));
+        Self {
+            resource,
+            schema: Arc::new(Schema::new(fields)),
+            is_deleted: keys.place("is_deleted"),
+            keys,
+            hashes: Keys::new(plan.hashes.iter().map(String::as_str)),
+            nested,
+            columns: plan.columns,
+            synced: Vec::new(),
+            deleted: BooleanBufferBuilder::new(0),
+            extra: Cells::texts(),
+            json: 0,
+            row: Row::default(),
+            misfits: Misfits::default(),
+            mapping: Value::Array(plan.mapping),
+        }
+    }
+
+    /// The Arrow schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The resource.
+    pub const fn resource(&self) -> &'static Resource {
+        self.resource
+    }
+
+    /// Adds a record: a JSON object as the API sent it, or a tombstone, which is a key with
+    /// `"_deleted":true`.
+    ///
+    /// On error, of kind [`Kind::Shape`] for what is no JSON object, nothing was added.
+    pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
+        let text = std::str::from_utf8(json)
+            .map_err(|error| Error::new(Kind::Shape, "record is not UTF-8").because(error))?;
+        let rows = self.rows();
+        let extra = match self.fill(text) {
+            Ok(extra) => extra,
+            Err(error) => {
+                self.columns.iter_mut().for_each(|column| column.truncate(rows));
+                return Err(error);
+            }
+        };
+        self.extra.push_text(extra.as_deref());
+        self.synced.push(synced.micros());
+        self.deleted.append(self.row.deleted || self.row.tombstone);
+        self.json += json.len();
+        Ok(())
+    }
+
+    /// Rows added since the last batch.
+    pub fn rows(&self) -> usize {
+        self.synced.len()
+    }
+
+    /// Bytes of JSON that were added since the last batch.
+    pub const fn json_bytes(&self) -> usize {
+        self.json
+    }
+
+    /// Memory the rows take, about.
+    pub fn bytes(&self) -> usize {
+        let columns = self.columns.iter().map(Column::bytes);
+        columns.sum::<usize>() + self.extra.bytes() + 9 * self.synced.capacity()
+    }
+
+    /// The rows added since the last batch, sorted by the resource's key: numbers by size, text by
+    /// its bytes, a missing key first; rows of one key in the order they came.
+    pub fn finish(&mut self) -> Result<RecordBatch> {
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for column in &mut self.columns {
+            column.finish(&mut arrays);
+        }
+        arrays.push(Arc::new(instants_array(mem::take(&mut self.synced), None)));
+        arrays.push(Arc::new(BooleanArray::new(self.deleted.finish(), None)));
+        arrays.push(self.extra.finish());
+        self.json = 0;
+        let bug = |error| Error::new(Kind::Bug, "columns make no batch").because(error);
+        let batch = RecordBatch::try_new(self.schema(), arrays).map_err(bug)?;
+        match Order::of(&batch, self.resource.key).permutation(batch.num_rows()) {
+            Some(places) => take_record_batch(&batch, &places).map_err(bug),
+            None => Ok(batch),
+        }
+    }
+
+    /// By field, how many values went to `_extra` so far, unknown keys included. Custom fields of
+    /// v2 are called `custom_fields.<hash>`. Tombstones do not count.
+    pub const fn misfits(&self) -> &BTreeMap<String, u64> {
+        self.misfits.by_field()
+    }
+
+    /// A list that says for each custom field its `column`, `hash`, `name` and `type`; where there
+    /// are any, `options`, the `label_column`, and under `parts` the columns of companions.
+    pub const fn mapping(&self) -> &Value {
+        &self.mapping
+    }
+
+    /// Makes every column one longer, and returns what goes to `_extra`.
+    fn fill(&mut self, text: &str) -> Result<Option<String>> {
+        let rows = self.rows();
+        self.keys.begin();
+        self.row = Row::default();
+        pairs(text, |key, raw| self.take(&key, raw))?;
+        if self.row.filled < self.columns.len() {
+            for column in self.columns.iter_mut().filter(|column| column.len() == rows) {
+                column.push("null");
+            }
+        }
+        if self.row.odd { self.left_over(text) } else { Ok(None) }
+    }
+
+    fn take(&mut self, key: &str, raw: &str) {
+        match self.keys.next(key) {
+            Some(place) if self.nested == Some(place) => self.take_custom(raw),
+            Some(place) => {
+                self.put(place, raw);
+                if self.is_deleted == Some(place) {
+                    self.row.deleted = raw == "true";
+                }
+            }
+            None if raw == "null" => {}
+            None => {
+                self.row.odd = true;
+                self.row.deleted |= key == "is_deleted" && raw == "true";
+                self.row.tombstone |= key == DELETED && raw == "true";
+            }
+        }
+    }
+
+    fn take_custom(&mut self, raw: &str) {
+        let first = self.nested.unwrap_or_default();
+        if mem::replace(&mut self.row.seen_custom, true) {
+            self.forget_custom(first);
+        }
+        if raw == "null" {
+            return;
+        }
+        self.hashes.begin();
+        let read = raw.starts_with('{').then(|| {
+            pairs(raw, |hash, raw| match self.hashes.next(&hash) {
+                Some(place) => self.put(first + place, raw),
+                None => self.row.odd |= raw != "null",
+            })
+        });
+        if !matches!(read, Some(Ok(()))) {
+            self.forget_custom(first);
+        }
+    }
+
+    /// Takes back the row's custom fields: all of them go to `_extra`.
+    fn forget_custom(&mut self, first: usize) {
+        let rows = self.rows();
+        for column in &mut self.columns[first..] {
+            self.row.filled -= usize::from(column.len() > rows);
+            column.truncate(rows);
+        }
+        self.row.odd = true;
+        self.row.odd_custom = true;
+    }
+
+    fn put(&mut self, place: usize, raw: &str) {
+        let rows = self.synced.len();
+        let column = &mut self.columns[place];
+        // Of a key that comes twice the last value counts, as JSON readers have it; `_extra` has
+        // them all.
+        let again = column.len() > rows;
+        if again {
+            column.truncate(rows);
+        } else {
+            self.row.filled += 1;
+        }
+        column.fits = column.push(raw) && !again && column.fits;
+        self.row.odd |= !column.fits;
+    }
+
+    /// Reads the row again for what goes to `_extra`.
+    fn left_over(&mut self, text: &str) -> Result<Option<String>> {
+        let Self { keys, hashes, nested, columns, row, misfits, .. } = self;
+        let mut count = |path: &str, key: &str| {
+            if !row.tombstone {
+                misfits.count(&[path, key].concat());
+            }
+        };
+        let mut extra = LeftOver::default();
+        let mut inner = Ok(());
+        pairs(text, |key, raw| match keys.place(&key) {
+            Some(place) if *nested == Some(place) && !row.odd_custom => {
+                if raw == "null" {
+                    return;
+                }
+                let mut custom = LeftOver::default();
+                inner = pairs(raw, |hash, raw| {
+                    let fits = hashes.place(&hash).map(|field| columns[place + field].fits);
+                    if custom.keep(&hash, raw, fits) {
+                        count("custom_fields.", &hash);
+                    }
+                });
+                if let Some(custom) = custom.finish() {
+                    extra.keep(&key, &custom, Some(false));
+                }
+            }
+            known => {
+                let fits = known.map(|place| *nested != Some(place) && columns[place].fits);
+                if extra.keep(&key, raw, fits) {
+                    count("", &key);
+                }
+            }
+        })?;
+        inner?;
+        for column in columns {
+            column.fits = true;
+        }
+        Ok(extra.finish())
+    }
+}

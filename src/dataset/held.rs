@@ -1,0 +1,129 @@
+//! Which keys a warehouse holds, read back from its rows.
+
+use super::manifest::{Compression, File, Format, Layout};
+use super::ndjson;
+use super::store::Store;
+use crate::model::{Error, Kind, Result, pairs};
+use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read};
+
+/// How a row stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There, in the list of live rows.
+    Live,
+    /// There, in the archive.
+    Archived,
+    /// Said to be deleted: by itself, or by a tombstone.
+    Gone,
+}
+
+/// Keys with how the latest row of each stands.
+pub(super) type Known = HashMap<Box<str>, Standing>;
+
+/// The column that is the key of every resource that is swept.
+pub(super) const KEY: &str = "id";
+const DELETED: &str = "_deleted";
+const ARCHIVED: &str = "is_archived";
+
+/// The keys of one resource's files, which are in the order they were committed in.
+pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Result<Known> {
+    let mut known = Known::new();
+    for file in files {
+        let damaged = |error: &dyn std::fmt::Display| {
+            Error::new(Kind::Data, format!("cannot be read back ({error})"))
+                .at(store.place().name_of(&file.path))
+        };
+        match (layout.format, store.place().folder()) {
+            (Format::Ndjson, Some(folder)) => {
+                let opened =
+                    std::fs::File::open(folder.join(&file.path)).map_err(|e| damaged(&e))?;
+                lines(opened.take(file.bytes), layout.compression, &mut known)?;
+            }
+            (format, _) => {
+                let bytes =
+                    store.get(&file.path).await?.ok_or_else(|| damaged(&"it is missing"))?;
+                match format {
+                    Format::Ndjson => lines(&bytes[..], layout.compression, &mut known)?,
+                    Format::Parquet => columns(bytes, &mut known).map_err(|e| damaged(&e))?,
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn lines(bytes: impl Read, compression: Compression, known: &mut Known) -> Result<()> {
+    let mut reader = BufReader::new(ndjson::reader(compression, bytes)?);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        let read = reader
+            .read_line(&mut line)
+            .map_err(|error| Error::new(Kind::Data, "rows cannot be read back").because(error))?;
+        if read == 0 {
+            return Ok(());
+        }
+        if let Some((key, standing)) = standing(&line)? {
+            known.insert(key, standing);
+        }
+    }
+}
+
+/// The key of a row, and how it stands; `None` for a row without a key.
+pub(super) fn standing(json: &str) -> Result<Option<(Box<str>, Standing)>> {
+    let (mut key, mut gone, mut archived) = (None, false, false);
+    pairs(json, |name, value| match &*name {
+        KEY if value != "null" => key = Some(Box::from(value.trim_matches('"'))),
+        "is_deleted" | DELETED => gone |= value == "true",
+        ARCHIVED => archived = value == "true",
+        _ => {}
+    })?;
+    Ok(key.map(|key| (key, Standing::of(gone, archived))))
+}
+
+impl Standing {
+    fn of(gone: bool, archived: bool) -> Self {
+        match (gone, archived) {
+            (true, _) => Self::Gone,
+            (false, true) => Self::Archived,
+            (false, false) => Self::Live,
+        }
+    }
+}
+
+fn columns(bytes: Bytes, known: &mut Known) -> parquet::errors::Result<()> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let schema = builder.parquet_schema();
+    let mask = ProjectionMask::columns(schema, [KEY, DELETED, ARCHIVED]);
+    for batch in builder.with_projection(mask).build()? {
+        let batch = batch?;
+        let (deleted, archived) = (flags(&batch, DELETED), flags(&batch, ARCHIVED));
+        let is = |flags: Option<&BooleanArray>, row: usize| {
+            flags.is_some_and(|flags| flags.is_valid(row) && flags.value(row))
+        };
+        let Some(keys) = batch.column_by_name(KEY) else {
+            continue;
+        };
+        let numbers = keys.as_any().downcast_ref::<Int64Array>();
+        let texts = keys.as_any().downcast_ref::<StringArray>();
+        for row in (0..batch.num_rows()).filter(|row| keys.is_valid(*row)) {
+            let key: Box<str> = match (numbers, texts) {
+                (Some(numbers), _) => numbers.value(row).to_string().into(),
+                (_, Some(texts)) => texts.value(row).into(),
+                _ => continue,
+            };
+            // Rows of one key stand in the order they were taken in, also within a part.
+            known.insert(key, Standing::of(is(deleted, row), is(archived, row)));
+        }
+    }
+    Ok(())
+}
+
+fn flags<'b>(batch: &'b RecordBatch, name: &str) -> Option<&'b BooleanArray> {
+    batch.column_by_name(name)?.as_any().downcast_ref()
+}

@@ -1,0 +1,128 @@
+//! Which rows of a resource are known, for resources that are read in full every time.
+//!
+//! A list without a filter by time comes as a whole with every run. Only what is new or other than
+//! before belongs into a feed of changes, so each row's digest is kept beside the data, in a file
+//! that the manifest names: it is committed together with the rows it speaks of.
+
+use crate::model::{Digest, Error, Kind, Record, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most rows an index holds; rows beyond it are delivered with every run.
+const ROWS_MAX: usize = 1_000_000;
+
+/// The known rows of one resource.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The number of the walk that is under way, or was last.
+    walk: u64,
+    /// By key: the digest delivered last, and the walk that saw it last.
+    rows: BTreeMap<String, (Digest, u64)>,
+    /// Whether something changed since it was written.
+    pub(super) changed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    walk: u64,
+    rows: BTreeMap<String, (String, u64)>,
+}
+
+impl Index {
+    pub(super) fn from_json(bytes: &[u8]) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(bytes).ok()?;
+        let rows = stored
+            .rows
+            .into_iter()
+            .map(|(key, (digest, walk))| Some((key, (Digest::parse(&digest)?, walk))));
+        Some(Self { walk: stored.walk, rows: rows.collect::<Option<_>>()?, changed: false })
+    }
+
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+        let rows = self
+            .rows
+            .iter()
+            .map(|(key, (digest, walk))| (key.clone(), (digest.to_string(), *walk)));
+        serde_json::to_vec(&Stored { walk: self.walk, rows: rows.collect() })
+            .map_err(|error| Error::new(Kind::Bug, "an index is not JSON").because(error))
+    }
+
+    /// Begins a new walk; one that goes on after a kill is none.
+    pub(super) fn begin_walk(&mut self) {
+        self.walk += 1;
+    }
+
+    /// Keeps the rows that are new or changed.
+    pub(super) fn sift(&mut self, records: Vec<Record>) -> Vec<Record> {
+        records.into_iter().filter(|record| self.is_news(record)).collect()
+    }
+
+    fn is_news(&mut self, record: &Record) -> bool {
+        let digest = record.digest();
+        let key = record.key.clone().unwrap_or_else(|| digest.to_string());
+        let walk = self.walk;
+        if let Some(known) = self.rows.get_mut(&key) {
+            let news = known.0 != digest;
+            self.changed |= news || known.1 != walk;
+            *known = (digest, walk);
+            return news;
+        }
+        if self.rows.len() < ROWS_MAX {
+            self.rows.insert(key, (digest, walk));
+            self.changed = true;
+        }
+        true
+    }
+
+    /// Forgets rows: should they come back, they are news.
+    pub(super) fn forget(&mut self, keys: &[String]) {
+        for key in keys {
+            self.changed |= self.rows.remove(key).is_some();
+        }
+    }
+
+    /// All keys, and whether the walk that has just ended saw each.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.rows.iter().map(|(key, (_, walk))| (key.as_str(), *walk == self.walk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn rows(texts: &[(&str, &str)]) -> Vec<Record> {
+        let row = |(key, json): &(&str, &str)| Record {
+            json: Bytes::copy_from_slice(json.as_bytes()),
+            key: Some((*key).to_owned()),
+            time: None,
+            odd: false,
+            deleted: false,
+        };
+        texts.iter().map(row).collect()
+    }
+
+    fn keys(records: &[Record]) -> Vec<&str> {
+        records.iter().filter_map(|record| record.key.as_deref()).collect()
+    }
+
+    #[test]
+    fn only_news_pass_and_what_vanished_is_known() {
+        let mut index = Index::default();
+        index.begin_walk();
+        assert_eq!(
+            keys(&index.sift(rows(&[("1", "a"), ("2", "a"), ("3", "a"), ("1", "a")]))),
+            ["1", "2", "3"]
+        );
+        let mut index = Index::from_json(&index.to_json().expect("JSON")).expect("it is read back");
+        assert!(index.rows().all(|(_, seen)| seen));
+        index.begin_walk();
+        assert_eq!(keys(&index.sift(rows(&[("1", "a"), ("2", "b")]))), ["2"]);
+        let vanished: Vec<_> = index.rows().filter(|(_, seen)| !seen).map(|(key, _)| key).collect();
+        assert_eq!(vanished, ["3"]);
+        index.forget(&["3".to_owned()]);
+        assert!(index.rows().all(|(_, seen)| seen));
+        assert_eq!(keys(&index.sift(rows(&[("3", "a")]))), ["3"]);
+    }
+}

@@ -1,0 +1,280 @@
+//! What a warehouse holds: its files, how far each resource was read, and for whom.
+
+use crate::model::{Error, Kind, Resource, Result, StreamState, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Layout of a warehouse's manifest. 1: first.
+///
+/// Older versions are read, a newer one is refused: writing over what we do not understand could
+/// lose rows.
+pub const MANIFEST_VERSION: u64 = 1;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A JSON object a line, as the API sent it.
+    Ndjson,
+    /// Typed columns.
+    Parquet,
+}
+
+impl Format {
+    /// Its name on the command line and in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// How files are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Zstandard, level 1.
+    Zstd,
+    /// Gzip.
+    Gzip,
+}
+
+/// How the keys of custom fields are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keys {
+    /// By their 40-character hash.
+    Hash,
+    /// By their name, with option labels beside option ids.
+    Name,
+}
+
+/// How a warehouse is laid out; fixed when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// How rows are written.
+    pub format: Format,
+    /// How files are packed.
+    pub compression: Compression,
+    /// How custom fields are keyed.
+    pub keys: Keys,
+}
+
+/// Whose data it is, and what the token that read it could see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The company's id.
+    pub company_id: i64,
+    /// Its subdomain, empty if Pipedrive did not say.
+    #[serde(default)]
+    pub company_domain: String,
+    /// The user behind the token.
+    #[serde(default)]
+    pub user_id: i64,
+    /// Whether that user is an admin, who sees everything.
+    #[serde(default)]
+    pub admin: bool,
+    /// The OAuth scopes granted; absent for an API token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+}
+
+/// A file of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct File {
+    pub(super) path: String,
+    /// Committed bytes; what lies beyond is not part of the data.
+    pub(super) bytes: u64,
+    pub(super) rows: u64,
+    /// The name it still has if the process ended between the commit and the renaming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) staged: Option<String>,
+}
+
+/// What is known of one resource.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    /// How far it was read, as JSON: resources of other versions are kept as they are.
+    pub(super) state: Option<Value>,
+    pub(super) files: Vec<File>,
+    /// The file of keys and digests, for resources that are read in full every time.
+    pub(super) index: Option<String>,
+    /// Column by the hash of a custom field, fixed at first sight.
+    pub(super) columns: BTreeMap<String, String>,
+    /// When a complete read or key sweep began that saw every row there was.
+    pub(super) checked: Option<Time>,
+    /// Rows of the last run.
+    pub(super) count: u64,
+}
+
+impl Table {
+    /// How far the resource was read.
+    pub(super) fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
+        self.state.as_ref().map_or(Ok(None), |state| StreamState::from_json(resource, state))
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+}
+
+/// Everything a warehouse knows of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Manifest {
+    pub(super) layout: Layout,
+    pub(super) account: Account,
+    pub(super) tables: BTreeMap<String, Table>,
+    /// Resources that are being read anew as a whole; they take their table's place at the end.
+    pub(super) rebuilds: BTreeMap<String, Table>,
+    pub(super) updated_at: Time,
+    /// Whether the last run read everything it was asked for.
+    pub(super) complete: bool,
+    /// The newest `_synced_at` given out, so that a later row has a later one.
+    pub(super) stamp: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u64,
+    tool: String,
+    format: Format,
+    compression: Compression,
+    custom_fields: Keys,
+    account: Account,
+    updated_at: Time,
+    complete: bool,
+    synced_at: Time,
+    /// Newest time delivered, by resource: for people and for tools of the seed's users.
+    #[serde(default)]
+    watermarks: BTreeMap<String, Value>,
+    #[serde(default)]
+    counts: BTreeMap<String, u64>,
+    #[serde(flatten)]
+    tables: Tables,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rebuild: Option<Tables>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Tables {
+    #[serde(default)]
+    streams: BTreeMap<String, Value>,
+    #[serde(default)]
+    files: BTreeMap<String, Vec<File>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    indexes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    columns: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    checked_at: BTreeMap<String, Time>,
+}
+
+impl Tables {
+    fn of(tables: &BTreeMap<String, Table>) -> Self {
+        let mut stored = Self::default();
+        for (name, table) in tables {
+            let name = || name.clone();
+            stored.files.insert(name(), table.files.clone());
+            stored.streams.extend(table.state.clone().map(|state| (name(), state)));
+            stored.indexes.extend(table.index.clone().map(|index| (name(), index)));
+            stored.checked_at.extend(table.checked.map(|time| (name(), time)));
+            if !table.columns.is_empty() {
+                stored.columns.insert(name(), table.columns.clone());
+            }
+        }
+        stored
+    }
+
+    fn tables(self, counts: &BTreeMap<String, u64>) -> BTreeMap<String, Table> {
+        let Self { mut streams, files, mut indexes, mut columns, checked_at } = self;
+        let names: Vec<String> = files.keys().chain(streams.keys()).cloned().collect();
+        let mut tables = BTreeMap::new();
+        let mut files = files;
+        for name in names {
+            tables.entry(name.clone()).or_insert_with(|| Table {
+                state: streams.remove(&name),
+                files: files.remove(&name).unwrap_or_default(),
+                index: indexes.remove(&name),
+                columns: columns.remove(&name).unwrap_or_default(),
+                checked: checked_at.get(&name).copied(),
+                count: counts.get(&name).copied().unwrap_or(0),
+            });
+        }
+        tables
+    }
+}
+
+impl Manifest {
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let named = |value: &dyn Fn(&Table) -> Option<Value>| {
+            let pairs = self.tables.iter().filter_map(|(name, t)| Some((name.clone(), value(t)?)));
+            pairs.collect::<BTreeMap<_, _>>()
+        };
+        let stored = Stored {
+            version: MANIFEST_VERSION,
+            tool: concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned(),
+            format: self.layout.format,
+            compression: self.layout.compression,
+            custom_fields: self.layout.keys,
+            account: self.account.clone(),
+            updated_at: self.updated_at,
+            complete: self.complete,
+            synced_at: self.stamp,
+            watermarks: named(&|table| table.state.as_ref()?.get("update_time").cloned()),
+            counts: self.tables.iter().map(|(name, table)| (name.clone(), table.count)).collect(),
+            tables: Tables::of(&self.tables),
+            rebuild: (!self.rebuilds.is_empty()).then(|| Tables::of(&self.rebuilds)),
+        };
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Reads a manifest. `place` names it in errors.
+    pub(super) fn from_json(bytes: &[u8], place: &str) -> Result<Self> {
+        let fail = |message: String| Error::new(Kind::Data, message).at(place);
+        let json: Value = serde_json::from_slice(bytes).map_err(|error| {
+            fail(format!(
+                "manifest is not JSON ({error}); bring it back from a copy, or sync to another --dir"
+            ))
+        })?;
+        let version = json.get("version").and_then(Value::as_u64);
+        let ours = json.get("format").is_some() && json.get("streams").is_some();
+        match version {
+            Some(version) if version > MANIFEST_VERSION => {
+                return Err(fail(format!(
+                    "manifest is of version {version}, this program reads up to {MANIFEST_VERSION}: upgrade it"
+                )));
+            }
+            Some(_) if ours => {}
+            _ => {
+                return Err(fail(
+                    "this is no manifest of a warehouse of ours; sync to another --dir".to_owned(),
+                ));
+            }
+        }
+        let stored: Stored = serde_json::from_value(json).map_err(|error| {
+            fail(
+                "manifest is corrupt; bring it back from a copy, or sync to another --dir"
+                    .to_owned(),
+            )
+            .because(error)
+        })?;
+        let rebuilds = stored.rebuild.unwrap_or_default().tables(&BTreeMap::new());
+        Ok(Self {
+            layout: Layout {
+                format: stored.format,
+                compression: stored.compression,
+                keys: stored.custom_fields,
+            },
+            account: stored.account,
+            tables: stored.tables.tables(&stored.counts),
+            rebuilds,
+            updated_at: stored.updated_at,
+            complete: stored.complete,
+            stamp: stored.synced_at,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Values that have no place in their columns: kept as they came, counted by field.
+
+use super::cells::one_line;
+use crate::model::quoted;
+use std::collections::BTreeMap;
+
+/// How often values of a field went to `_extra`.
+#[derive(Debug, Default)]
+pub(super) struct Misfits(BTreeMap<String, u64>);
+
+/// Most fields that are counted by name. Beyond it the count goes to [`OTHERS`], so that keys made
+/// of data cannot fill the memory.
+const NAMED_MAX: usize = 1_000;
+
+const OTHERS: &str = "(other fields)";
+
+impl Misfits {
+    /// Counts one more.
+    pub(super) fn count(&mut self, field: &str) {
+        if let Some(count) = self.0.get_mut(field) {
+            *count += 1;
+        } else {
+            let name = if self.0.len() < NAMED_MAX { field } else { OTHERS };
+            *self.0.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// The counts by field.
+    pub(super) const fn by_field(&self) -> &BTreeMap<String, u64> {
+        &self.0
+    }
+}
+
+/// The pairs of one object that go to `_extra`.
+#[derive(Debug, Default)]
+pub(super) struct LeftOver {
+    json: String,
+    unknown: Vec<String>,
+}
+
+impl LeftOver {
+    /// Whether the pair is kept: its value does not fit, or the key is unknown, which is no `fits`
+    /// at all. Null under an unknown key says nothing, unless it takes back a value before it.
+    pub(super) fn keep(&mut self, key: &str, raw: &str, fits: Option<bool>) -> bool {
+        let kept = match fits {
+            Some(fits) => !fits,
+            None if raw == "null" => self.unknown.iter().any(|unknown| unknown == key),
+            None => {
+                self.unknown.push(key.to_owned());
+                true
+            }
+        };
+        if kept {
+            self.json.push(if self.json.is_empty() { '{' } else { ',' });
+            self.json.push_str(&quoted(key));
+            self.json.push(':');
+            self.json.push_str(&one_line(raw));
+        }
+        kept
+    }
+
+    /// The object; nothing where no pair was kept.
+    pub(super) fn finish(mut self) -> Option<String> {
+        self.json.push('}');
+        (self.json.len() > 1).then_some(self.json)
+    }
+}

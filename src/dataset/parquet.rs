@@ -1,0 +1,218 @@
+//! Columns as Parquet parts, made in memory.
+
+use super::columns::Columns;
+use super::order::{Order, Value};
+use crate::model::{Error, Kind, Result, Time};
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::schema::types::ColumnPath;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::mem;
+
+/// Most rows of a row group: enough for scans, few enough to hold the columns in memory.
+pub const ROW_GROUP_ROWS: usize = 20_000;
+
+/// Most bytes of JSON whose columns make one row group.
+pub const ROW_GROUP_JSON_BYTES: usize = 32 << 20;
+
+/// Encoded bytes at which a part ends, after the row group that reaches them.
+pub const PART_BYTES_MAX: usize = 16 << 20;
+
+/// A finished Parquet file.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Bytes,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// The Parquet parts of one resource while they are written.
+///
+/// Within a part rows ascend by the resource's key (see [`Columns::finish`]); where the next rows
+/// begin below the last one, a new part begins. Compressed with zstd, with statistics per row
+/// group and a dictionary for the columns whose values repeat.
+#[derive(Debug)]
+pub struct Table {
+    columns: Columns,
+    part: Option<Part>,
+    full: Vec<Encoded>,
+}
+
+#[derive(Debug)]
+struct Part {
+    writer: ArrowWriter<Vec<u8>>,
+    rows: u64,
+    last: Vec<Value>,
+}
+
+impl Table {
+    /// A table of these columns, without rows.
+    pub const fn new(columns: Columns) -> Self {
+        Self { columns, part: None, full: Vec::new() }
+    }
+
+    /// Adds a record; see [`Columns::push`].
+    ///
+    /// An error of kind [`Kind::Shape`] leaves the table as it was.
+    pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
+        self.columns.push(json, synced)?;
+        if self.columns.rows() >= ROW_GROUP_ROWS
+            || self.columns.json_bytes() >= ROW_GROUP_JSON_BYTES
+        {
+            self.end_group()?;
+        }
+        Ok(())
+    }
+
+    /// Memory held, about: rows that are not encoded yet, and parts that were not taken.
+    pub fn held(&self) -> usize {
+        let part = self
+            .part
+            .as_ref()
+            .map_or(0, |part| part.writer.bytes_written() + part.writer.memory_size());
+        let full: usize = self.full.iter().map(|part| part.bytes.len()).sum();
+        self.columns.bytes() + part + full
+    }
+
+    /// Parts that came to their end meanwhile, in order: full ones, and those whose last key is
+    /// above the next one.
+    pub fn take_full(&mut self) -> Vec<Encoded> {
+        mem::take(&mut self.full)
+    }
+
+    /// Everything that was pushed and not taken, as finished parts in order. The table is empty
+    /// afterwards and can be pushed to again.
+    pub fn close(&mut self) -> Result<Vec<Encoded>> {
+        self.end_group()?;
+        self.end_part()?;
+        Ok(self.take_full())
+    }
+
+    /// The columns.
+    pub const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        if self.columns.rows() == 0 {
+            return Ok(());
+        }
+        let batch = self.columns.finish()?;
+        let order = Order::of(&batch, self.columns.resource().key);
+        if self.part.as_ref().is_some_and(|part| order.key(0) < part.last) {
+            self.end_part()?;
+        }
+        let part = match &mut self.part {
+            Some(part) => part,
+            none => none.insert(Part::begin(&batch)?),
+        };
+        part.writer.write(&batch).and_then(|()| part.writer.flush()).map_err(bug)?;
+        part.rows += batch.num_rows() as u64;
+        part.last = order.key(batch.num_rows() - 1);
+        if part.writer.bytes_written() >= PART_BYTES_MAX { self.end_part() } else { Ok(()) }
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        if let Some(part) = self.part.take() {
+            let bytes = part.writer.into_inner().map_err(bug)?.into();
+            self.full.push(Encoded { bytes, rows: part.rows });
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// A part whose first rows are these: the others are expected to be like them.
+    fn begin(first: &RecordBatch) -> Result<Self> {
+        let mut properties = WriterProperties::builder()
+            .set_created_by(concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(bug)?))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
+            .set_dictionary_enabled(false);
+        for (field, array) in first.schema().fields().iter().zip(first.columns()) {
+            let mut repeating = Vec::new();
+            leaves(vec![field.name().clone()], array, &mut repeating);
+            for path in repeating {
+                properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), true);
+            }
+        }
+        // Without a copy of the Arrow schema readers go by the Parquet types alone, which all of
+        // them understand alike; `+00:00` is nothing to them but UTC.
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties.build())
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), first.schema(), options);
+        Ok(Self { writer: writer.map_err(bug)?, rows: 0, last: Vec::new() })
+    }
+}
+
+/// Adds the paths of the leaf columns whose values repeat.
+fn leaves(path: Vec<String>, array: &ArrayRef, repeating: &mut Vec<Vec<String>>) {
+    let below = |name: &str| [path.as_slice(), &[name.to_owned()]].concat();
+    match array.data_type() {
+        DataType::List(_) => {
+            leaves(
+                [below("list"), vec!["element".to_owned()]].concat(),
+                array.as_list::<i32>().values(),
+                repeating,
+            );
+        }
+        DataType::Struct(fields) => {
+            for (field, part) in fields.iter().zip(array.as_struct().columns()) {
+                leaves(below(field.name()), part, repeating);
+            }
+        }
+        _ if repeats(array) => repeating.push(path),
+        _ => {}
+    }
+}
+
+/// Values that are looked at to see whether they repeat.
+const SAMPLE: usize = 4_096;
+
+/// Whether a value of this column is found three times on average, in the first rows.
+fn repeats(array: &ArrayRef) -> bool {
+    let valid = (0..array.len()).filter(|row| array.is_valid(*row)).take(SAMPLE);
+    let (mut values, mut distinct) = (0, 0);
+    match array.data_type() {
+        DataType::Utf8 => {
+            let texts = array.as_string::<i32>();
+            let mut seen = HashSet::new();
+            for row in valid {
+                values += 1;
+                distinct += usize::from(seen.insert(texts.value(row)));
+            }
+        }
+        DataType::Boolean => return false,
+        ty => {
+            let word = |row: usize| match ty {
+                DataType::Int64 => array.as_primitive::<Int64Type>().value(row),
+                DataType::Float64 => {
+                    array.as_primitive::<Float64Type>().value(row).to_bits().cast_signed()
+                }
+                DataType::Date32 => array.as_primitive::<Date32Type>().value(row).into(),
+                _ => array.as_primitive::<TimestampMicrosecondType>().value(row),
+            };
+            let mut seen = HashSet::new();
+            for row in valid {
+                values += 1;
+                distinct += usize::from(seen.insert(word(row)));
+            }
+        }
+    }
+    distinct * 3 <= values
+}
+
+fn bug(error: ParquetError) -> Error {
+    Error::new(Kind::Bug, "rows cannot be encoded as Parquet").because(error)
+}

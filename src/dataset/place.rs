@@ -1,0 +1,126 @@
+//! Where a data set lies: a local folder, or a prefix in an S3 bucket.
+
+use super::s3;
+use crate::model::{Error, Kind, Result};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a data set lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A local folder.
+    Folder(PathBuf),
+    /// A bucket, and the prefix of all names in it, without slashes at its ends; may be empty.
+    Bucket {
+        /// The bucket's name.
+        bucket: String,
+        /// The prefix.
+        prefix: String,
+    },
+}
+
+impl Place {
+    /// Reads `DIR` or `s3://bucket/prefix`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let usage =
+            |message: &str| Err(Error::new(Kind::Usage, message).at(format!("--dir {text}")));
+        let Some(rest) = text.strip_prefix("s3://").or_else(|| text.strip_prefix("s3a://")) else {
+            return match text.split_once("://") {
+                Some(_) => usage("only folders and s3://bucket/prefix are supported"),
+                None if text.is_empty() => usage("a folder or s3://bucket/prefix is needed"),
+                None => Ok(Self::Folder(PathBuf::from(text))),
+            };
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_matches('/');
+        if bucket.is_empty() || prefix.split('/').any(|part| part == ".." || part == ".") {
+            return usage("must look like s3://bucket/prefix");
+        }
+        Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+
+    /// The object store behind it; all names are relative to the place itself.
+    pub(super) fn objects(&self) -> Result<Arc<dyn ObjectStore>> {
+        match self {
+            Self::Folder(folder) => {
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    let message = format!("folder cannot be made ({error})");
+                    Error::new(Kind::Storage, message).at(self.to_string())
+                })?;
+                let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| {
+                    Error::new(Kind::Storage, "folder cannot be used")
+                        .at(self.to_string())
+                        .because(error)
+                })?;
+                Ok(Arc::new(files.with_fsync(true)))
+            }
+            Self::Bucket { bucket, prefix } => {
+                let bucket = s3::bucket(bucket, |name| std::env::var(name).ok())
+                    .map_err(|error| error.at(self.to_string()))?;
+                if prefix.is_empty() {
+                    return Ok(Arc::new(bucket));
+                }
+                let prefix = object_store::path::Path::parse(prefix).map_err(|error| {
+                    Error::new(Kind::Usage, "prefix is not a valid name")
+                        .at(self.to_string())
+                        .because(error)
+                })?;
+                Ok(Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)))
+            }
+        }
+    }
+
+    /// The folder, if it is one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Bucket { .. } => None,
+        }
+    }
+
+    /// The name of something in it, as people write it.
+    pub(super) fn name_of(&self, path: &str) -> String {
+        match self {
+            Self::Folder(folder) => folder.join(path).display().to_string(),
+            Self::Bucket { .. } => format!("{self}/{path}"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Bucket { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::Bucket { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let shown = match Place::parse(text) {
+            Ok(Place::Folder(folder)) => format!("folder {}", folder.display()),
+            Ok(Place::Bucket { bucket, prefix }) => format!("bucket {bucket} prefix {prefix}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_place_is_a_folder_or_a_bucket() {
+        check("./data", "folder ./data");
+        check("s3://lake", "bucket lake prefix ");
+        check("s3://lake/crm/pipedrive/", "bucket lake prefix crm/pipedrive");
+        check("s3:///x", "--dir s3:///x: must look like s3://bucket/prefix");
+        check("s3://lake/../x", "--dir s3://lake/../x: must look like s3://bucket/prefix");
+        check("gs://lake", "--dir gs://lake: only folders and s3://bucket/prefix are supported");
+    }
+}

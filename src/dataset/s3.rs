@@ -1,0 +1,145 @@
+//! Buckets: credentials from the usual environment variables and profiles.
+
+use crate::model::{Error, Kind, Result};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Attempts after the first, for every request.
+const RETRIES_MAX: usize = 6;
+/// Longest time from the first attempt to the last.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time one request may take: a part of 16 MiB over a slow line.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(3);
+
+/// A bucket of this name, as the environment describes it: the `AWS_*` variables, or a profile of
+/// `~/.aws/credentials` and `~/.aws/config`, or what the machine itself offers (web identity,
+/// container and instance roles).
+pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<AmazonS3> {
+    // Both this and the API's client come here; installing a second time is refused and harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(name).with_retry(RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            ..BackoffConfig::default()
+        },
+        max_retries: RETRIES_MAX,
+        retry_timeout: RETRY_TIMEOUT,
+    });
+    let profile = Profile::of(&set);
+    if set("AWS_ACCESS_KEY_ID").is_none() || set("AWS_PROFILE").is_some() {
+        if let (Some(key), Some(secret)) =
+            (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key"))
+        {
+            builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+            if let Some(token) = profile.get("aws_session_token") {
+                builder = builder.with_token(token);
+            }
+        } else if let Some(name) = set("AWS_PROFILE") {
+            let message = format!("profile {name:?} holds no access key in ~/.aws/credentials");
+            return Err(Error::new(Kind::Storage, message));
+        }
+    }
+    if set("AWS_REGION").is_none()
+        && let Some(region) =
+            set("AWS_DEFAULT_REGION").or_else(|| profile.get("region").map(str::to_owned))
+    {
+        builder = builder.with_region(region);
+    }
+    let endpoint =
+        ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"].into_iter().find_map(set);
+    let endpoint = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned));
+    let mut plain = set("AWS_ALLOW_HTTP").is_some_and(|flag| flag == "true" || flag == "1");
+    if let Some(endpoint) = &endpoint {
+        plain |= loopback(endpoint);
+        if endpoint.starts_with("http://") && !plain {
+            let message = "endpoint is plain http; set AWS_ALLOW_HTTP=true to use it all the same";
+            return Err(Error::new(Kind::Storage, message));
+        }
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+    }
+    let options = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(plain);
+    builder = builder.with_client_options(options);
+    builder
+        .build()
+        .map_err(|error| Error::new(Kind::Storage, "S3 is not configured").because(error))
+}
+
+/// Whether an endpoint is on this machine.
+fn loopback(endpoint: &str) -> bool {
+    let host = endpoint.strip_prefix("http://").unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| {
+        host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    })
+}
+
+/// What the shared files of the AWS tools say about a profile.
+struct Profile(HashMap<String, String>);
+
+impl Profile {
+    fn of(set: &impl Fn(&str) -> Option<String>) -> Self {
+        let name = set("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
+        let home = |file: &str| set("HOME").map(|home| PathBuf::from(home).join(".aws").join(file));
+        let path =
+            |variable: &str, file: &str| set(variable).map(PathBuf::from).or_else(|| home(file));
+        let mut values = HashMap::new();
+        let files = [
+            (path("AWS_CONFIG_FILE", "config"), format!("profile {name}")),
+            (path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), name.clone()),
+        ];
+        for (path, section) in files {
+            let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+            values.extend(section_of(&text, &[&section, &name]));
+        }
+        Self(values)
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+}
+
+/// The keys of an INI file's section of one of these names.
+fn section_of(text: &str, names: &[&str]) -> HashMap<String, String> {
+    let mut inside = false;
+    let mut values = HashMap::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            inside = names.contains(&name.trim());
+        } else if let Some((key, value)) =
+            line.split_once('=').filter(|_| inside && !line.starts_with(['#', ';']))
+        {
+            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_read_from_its_section() {
+        let text = "[default]\naws_access_key_id = A\n# x = y\n[profile lake]\nregion=eu-north-1\n; z=1\n[other]\nregion=x\n";
+        let shown = |names: &[&str]| {
+            let mut values: Vec<_> = section_of(text, names).into_iter().collect();
+            values.sort();
+            format!("{values:?}")
+        };
+        assert_eq!(shown(&["default"]), r#"[("aws_access_key_id", "A")]"#);
+        assert_eq!(shown(&["profile lake", "lake"]), r#"[("region", "eu-north-1")]"#);
+        assert_eq!(shown(&["nobody"]), "[]");
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        assert!(loopback("http://127.0.0.1:9000"));
+        assert!(loopback("http://localhost/"));
+        assert!(!loopback("http://127.0.0.1.example.test"));
+        assert!(!loopback("http://store.example.test"));
+    }
+}

@@ -1,0 +1,252 @@
+//! Objects in a folder or a bucket: whole ones, and files that grow where the place is a folder.
+
+use super::place::Place;
+use crate::model::{Error, Kind, Result};
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{Error as Refusal, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A place that is open for reading and writing.
+#[derive(Debug)]
+pub(super) struct Store {
+    place: Place,
+    objects: Arc<dyn ObjectStore>,
+    /// Steps until the process ends itself; 0 for never. For tests of crashes.
+    crash: AtomicU64,
+}
+
+impl Store {
+    /// Opens a place; a folder is made if it is not there. The process aborts at the step of this
+    /// number, if one is given: each operation has one before it and one after it.
+    pub(super) fn open(place: &Place, crash_at_step: Option<u64>) -> Result<Self> {
+        let objects = place.objects()?;
+        Ok(Self {
+            place: place.clone(),
+            objects,
+            crash: AtomicU64::new(crash_at_step.unwrap_or(0)),
+        })
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The bytes of an object; `None` when there is none.
+    pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        let name = self.name(path)?;
+        let outcome = match self.objects.get(&name).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Refusal::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
+        }
+    }
+
+    /// Writes an object as a whole, in place of one that is there. It is durable afterwards.
+    pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let name = self.name(path)?;
+        self.step();
+        let outcome = self.objects.put(&name, PutPayload::from_bytes(bytes)).await;
+        self.step();
+        outcome.map(drop).map_err(|error| self.failed("write", path, error))
+    }
+
+    /// Writes an object unless there is one. `false` when there is, as far as the server heeds the
+    /// condition: see [`Self::heeds_conditions`].
+    pub(super) async fn create(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        let name = self.name(path)?;
+        self.step();
+        let payload = PutPayload::from_bytes(bytes);
+        let outcome = self.objects.put_opts(&name, payload, PutMode::Create.into()).await;
+        self.step();
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(Refusal::AlreadyExists { .. } | Refusal::Precondition { .. }) => Ok(false),
+            Err(error) => Err(self.failed("write", path, error)),
+        }
+    }
+
+    /// Whether the server refuses to create what exists. Several S3 servers answer 200 to a
+    /// conditional put and overwrite, so it is tried out with this name.
+    pub(super) async fn heeds_conditions(&self, path: &str) -> Result<bool> {
+        let first = self.create(path, Bytes::from_static(b"first")).await;
+        let second = match first {
+            Ok(true) => self.create(path, Bytes::from_static(b"second")).await,
+            // A server that cannot do it at all says so in many ways.
+            Ok(false) => Ok(true),
+            Err(error) => return Err(error),
+        };
+        self.remove(path).await?;
+        second.map(|created| !created)
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    pub(super) async fn remove(&self, path: &str) -> Result<()> {
+        let name = self.name(path)?;
+        self.step();
+        let outcome = self.objects.delete(&name).await;
+        self.step();
+        match outcome {
+            Ok(()) | Err(Refusal::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove", path, error)),
+        }
+    }
+
+    /// Names and sizes of all objects, or of those below a folder.
+    pub(super) async fn list(&self, below: Option<&str>) -> Result<BTreeMap<String, u64>> {
+        let prefix = below.map(|below| self.name(below)).transpose()?;
+        let found: Vec<_> = self
+            .objects
+            .list(prefix.as_ref())
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", below.unwrap_or(""), error))?;
+        Ok(found.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect())
+    }
+
+    fn name(&self, path: &str) -> Result<Path> {
+        Path::parse(path).map_err(|error| {
+            Error::new(Kind::Data, "not a valid name").at(self.place.name_of(path)).because(error)
+        })
+    }
+
+    fn failed(&self, what: &str, path: &str, error: Refusal) -> Error {
+        let bucket = matches!(self.place, Place::Bucket { .. });
+        let message = match &error {
+            Refusal::PermissionDenied { .. } | Refusal::Unauthenticated { .. } if bucket => {
+                format!(
+                    "cannot {what}: the object store refuses these credentials; look at AWS_ACCESS_KEY_ID, \
+                     AWS_SECRET_ACCESS_KEY or AWS_PROFILE, and at what they may do"
+                )
+            }
+            Refusal::NotFound { .. } if bucket => {
+                format!("cannot {what}: the bucket does not exist; create it, or look at its name")
+            }
+            Refusal::Generic { .. } if bucket => {
+                format!("cannot {what}: the object store does not answer as it should")
+            }
+            _ => format!("cannot {what}"),
+        };
+        Error::new(Kind::Storage, message).at(self.place.name_of(path)).because(error)
+    }
+
+    /// One step further; the process may end here, as if killed.
+    fn step(&self) {
+        let counted = self
+            .crash
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if counted == Ok(1) {
+            std::process::abort();
+        }
+    }
+}
+
+/// Files that grow: in folders only.
+impl Store {
+    fn file(&self, path: &str) -> Result<PathBuf> {
+        match self.place.folder() {
+            Some(folder) => Ok(folder.join(path)),
+            None => Err(Error::new(Kind::Bug, "a bucket holds no files that grow").at(path)),
+        }
+    }
+
+    fn broken(&self, what: &str, path: &str, error: std::io::Error) -> Error {
+        let message = format!("cannot {what} ({error})");
+        Error::new(Kind::Storage, message).at(self.place.name_of(path)).because(error)
+    }
+
+    /// Writes bytes at a place in a file, the file's end, and makes them durable. What lay beyond
+    /// is overwritten: it was never committed.
+    pub(super) fn append(&self, path: &str, at: u64, bytes: &[u8]) -> Result<()> {
+        let file = self.file(path)?;
+        self.step();
+        let fresh = !file.exists();
+        let written =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&file).and_then(
+                |mut file| {
+                    file.seek(SeekFrom::Start(at))?;
+                    // In two halves with a step between: a crash may leave a torn tail, and tests make one.
+                    let (first, second) = bytes.split_at(bytes.len() / 2);
+                    file.write_all(first)?;
+                    self.step();
+                    file.write_all(second)?;
+                    file.sync_data()
+                },
+            );
+        written.map_err(|error| self.broken("append", path, error))?;
+        if fresh {
+            self.sync_folder(path)?;
+        }
+        self.step();
+        Ok(())
+    }
+
+    /// Cuts a file to its committed length.
+    pub(super) fn cut(&self, path: &str, length: u64) -> Result<()> {
+        let file = self.file(path)?;
+        self.step();
+        let cut = OpenOptions::new().write(true).open(file).and_then(|file| {
+            file.set_len(length)?;
+            file.sync_data()
+        });
+        self.step();
+        cut.map_err(|error| self.broken("cut back", path, error))
+    }
+
+    /// Gives a file another name, in place of one that has it.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (source, target) = (self.file(from)?, self.file(to)?);
+        self.step();
+        std::fs::rename(source, target).map_err(|error| self.broken("rename", from, error))?;
+        self.sync_folder(to)?;
+        self.step();
+        Ok(())
+    }
+
+    /// Removes what writes that were broken off left behind: `LocalFileSystem` writes `name#1` and
+    /// renames it, and its listings leave such names out.
+    pub(super) fn sweep_stubs(&self, folders: &[&str]) -> Result<()> {
+        let Some(root) = self.place.folder() else {
+            return Ok(());
+        };
+        for folder in [""].iter().chain(folders) {
+            let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+                continue;
+            };
+            for entry in entries.filter_map(std::result::Result::ok) {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let stub = name.rsplit_once('#').is_some_and(|(_, number)| {
+                    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+                });
+                if stub {
+                    std::fs::remove_file(entry.path())
+                        .map_err(|error| self.broken("remove", &name, error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a new or changed name of a file durable; where folders cannot be synced, nothing
+    /// better is known.
+    fn sync_folder(&self, path: &str) -> Result<()> {
+        if cfg!(unix) {
+            let file = self.file(path)?;
+            let folder = file.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| self.broken("sync the folder of", path, error))?;
+        }
+        Ok(())
+    }
+}

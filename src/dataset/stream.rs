@@ -1,0 +1,261 @@
+//! One resource while it is written: rows on their way into files.
+
+use super::columns::Columns;
+use super::index::Index;
+use super::manifest::{Compression, File, Format, Keys, Layout, Table};
+use super::ndjson::Lines;
+use super::parquet::{Encoded, Table as Parts};
+use super::store::Store;
+use crate::model::{Definition, Names, Record, Resource, Result, StreamState, Time};
+use serde_json::Value;
+
+/// A resource that is being written.
+pub(super) struct Stream {
+    pub(super) resource: &'static Resource,
+    /// As it will be once everything taken so far is committed, but for what waits in memory.
+    pub(super) table: Table,
+    /// Whether it is read anew as a whole, to replace what the warehouse holds.
+    pub(super) rebuild: bool,
+    /// Where it stood when a run was told to begin elsewhere: that is never given up.
+    pub(super) floor: Option<StreamState>,
+    pub(super) index: Option<Index>,
+    /// How far the rows taken so far reach.
+    pub(super) reached: Option<StreamState>,
+    /// When the oldest thing that is not committed was taken.
+    pub(super) waiting: Option<Time>,
+    /// Whether it is read to its end, or given up.
+    pub(super) ended: bool,
+    /// Whether it was read to its end.
+    pub(super) finished: bool,
+    pub(super) written: Written,
+    rows: Rows,
+}
+
+/// What a run wrote of one resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows, tombstones included.
+    pub rows: u64,
+    /// Of those, tombstones.
+    pub deleted: u64,
+    /// Files that are new, or grew.
+    pub files: u64,
+    /// Bytes added to them.
+    pub bytes: u64,
+}
+
+enum Rows {
+    Columns(Box<Parts>),
+    Lines { lines: Lines, names: Option<Names>, compression: Compression },
+}
+
+impl Stream {
+    /// Prepares writing. `notes` receives what a person should know about its columns.
+    pub(super) fn new(
+        resource: &'static Resource,
+        mut table: Table,
+        layout: Layout,
+        definitions: &[Definition],
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let names = match layout.keys {
+            Keys::Name if resource.fields.is_some() => {
+                let names = Names::pinned(resource, definitions, &table.columns);
+                notes.extend(names.renamed().iter().cloned());
+                table.columns = names.pins();
+                Some(names)
+            }
+            _ => None,
+        };
+        let rows = match layout.format {
+            Format::Parquet => {
+                let columns = Columns::of(resource, definitions, names.as_ref());
+                Rows::Columns(Box::new(Parts::new(columns)))
+            }
+            Format::Ndjson => {
+                let compression = layout.compression;
+                Rows::Lines { lines: Lines::new(compression)?, names, compression }
+            }
+        };
+        table.count = 0;
+        Ok(Self {
+            resource,
+            table,
+            rebuild: false,
+            floor: None,
+            index: None,
+            reached: None,
+            waiting: None,
+            ended: false,
+            finished: false,
+            written: Written::default(),
+            rows,
+        })
+    }
+
+    /// Takes rows, stamped with the time that orders them among all rows of their key.
+    pub(super) fn push(&mut self, records: &[Record], stamp: Time) -> Result<()> {
+        for record in records {
+            self.push_json(&record.json, stamp)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one row.
+    pub(super) fn push_json(&mut self, json: &[u8], stamp: Time) -> Result<()> {
+        self.written.rows += 1;
+        self.table.count += 1;
+        match &mut self.rows {
+            Rows::Columns(parts) => parts.push(json, stamp),
+            Rows::Lines { lines, names: Some(names), .. } => {
+                let text = std::str::from_utf8(json)
+                    .expect("a record is a slice of a page that was UTF-8");
+                lines.push(&names.apply(text)?)
+            }
+            Rows::Lines { lines, names: None, .. } => lines.push(json),
+        }
+    }
+
+    /// Bytes held in memory.
+    pub(super) fn held(&self) -> usize {
+        match &self.rows {
+            Rows::Columns(parts) => parts.held(),
+            Rows::Lines { lines, .. } => lines.held(),
+        }
+    }
+
+    /// What did not fit its column so far, by field.
+    pub(super) fn misfits(&self) -> Vec<(String, u64)> {
+        match &self.rows {
+            Rows::Columns(parts) => parts
+                .columns()
+                .misfits()
+                .iter()
+                .map(|(field, count)| (field.clone(), *count))
+                .collect(),
+            Rows::Lines { .. } => Vec::new(),
+        }
+    }
+
+    /// How the columns of custom fields are called, for people.
+    pub(super) fn mapping(&self) -> Option<Value> {
+        match &self.rows {
+            Rows::Columns(parts) => Some(parts.columns().mapping().clone()),
+            Rows::Lines { .. } => None,
+        }
+    }
+
+    /// Stores the parts that are full already. They are named by no manifest yet.
+    pub(super) async fn store_full(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
+        let full = match &mut self.rows {
+            Rows::Columns(parts) => parts.take_full(),
+            Rows::Lines { .. } => return Ok(()),
+        };
+        self.store_parts(full, store, namer).await
+    }
+
+    /// Stores everything taken so far. Nothing of it is visible before the manifest names it.
+    pub(super) async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
+        let (lines, compression) = match &mut self.rows {
+            Rows::Columns(parts) => {
+                let parts = parts.close()?;
+                return self.store_parts(parts, store, namer).await;
+            }
+            Rows::Lines { lines, compression, .. } => (lines.take(*compression)?, *compression),
+        };
+        let Some((bytes, rows)) = lines else {
+            return Ok(());
+        };
+        let ending = format!("ndjson{}", compression.ending());
+        if store.place().folder().is_none() {
+            let part = Encoded { bytes: bytes.into(), rows };
+            let path = namer.part(self.resource, &ending);
+            return self.store_part(path, part, store).await;
+        }
+        if self.table.files.is_empty() {
+            let path = match self.rebuild {
+                true => namer.rebuild(self.resource, &ending),
+                false => format!("{}.{ending}", self.resource.name),
+            };
+            self.table.files.push(File { path, bytes: 0, rows: 0, staged: None });
+        }
+        let Some(file) = self.table.files.last_mut() else {
+            return Ok(());
+        };
+        store.append(&file.path, file.bytes, &bytes)?;
+        file.bytes += bytes.len() as u64;
+        file.rows += rows;
+        self.written.files = 1;
+        self.written.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    async fn store_parts(
+        &mut self,
+        parts: Vec<Encoded>,
+        store: &Store,
+        namer: &mut Namer,
+    ) -> Result<()> {
+        for part in parts {
+            let path = namer.part(self.resource, "parquet");
+            self.store_part(path, part, store).await?;
+        }
+        Ok(())
+    }
+
+    async fn store_part(&mut self, path: String, part: Encoded, store: &Store) -> Result<()> {
+        let bytes = part.bytes.len() as u64;
+        store.put(&path, part.bytes).await?;
+        self.table.files.push(File { path, bytes, rows: part.rows, staged: None });
+        self.written.files += 1;
+        self.written.bytes += bytes;
+        Ok(())
+    }
+}
+
+/// The folder of the files that say which rows are known. Readers of data skip names like it.
+pub(super) const INDEXES: &str = "_keys";
+
+/// Names for the files of a run.
+#[derive(Debug)]
+pub(super) struct Namer {
+    pub(super) run: String,
+    next: u64,
+}
+
+impl Namer {
+    pub(super) fn new(run: String) -> Self {
+        Self { run, next: 1 }
+    }
+
+    fn part(&mut self, resource: &Resource, ending: &str) -> String {
+        let number = self.number();
+        format!("{}/part-{}-{number:05}.{ending}", resource.name, self.run)
+    }
+
+    pub(super) fn index(&mut self, resource: &Resource) -> String {
+        let number = self.number();
+        format!("{INDEXES}/{}-{}-{number:05}.json", resource.name, self.run)
+    }
+
+    fn rebuild(&mut self, resource: &Resource, ending: &str) -> String {
+        format!("{}.rebuild-{}.{ending}", resource.name, self.run)
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    /// Whether a name is one of ours for rows, of whichever run.
+    pub(super) fn is_ours(path: &str) -> bool {
+        let known = |name: &str| Resource::named(name).is_some();
+        match path.split_once('/') {
+            Some((folder, file)) => folder == INDEXES || known(folder) && file.starts_with("part-"),
+            None => path.split_once('.').is_some_and(|(name, rest)| {
+                known(name) && (rest.starts_with("rebuild-") || rest.starts_with("ndjson"))
+            }),
+        }
+    }
+}

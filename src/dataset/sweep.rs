@@ -1,0 +1,172 @@
+//! The key sweep: which rows of a warehouse are gone from the account.
+//!
+//! Pipedrive lists no deleted persons, organizations, activities, products, pipelines, stages,
+//! leads or notes, and no purged deals. So all keys are walked and compared with those held here;
+//! what is missing is asked for by id, and then gets a tombstone. A token that sees less than the
+//! one before, or a fault upstream, must never look like mass deletion: see [`Sweep::refusal`].
+
+use super::held::{self, Standing};
+use super::warehouse::Warehouse;
+use crate::model::{Reason, Record, Resource, Result, Time, Type};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Largest share of a resource that may vanish in one sweep, percent.
+const VANISHING_PERCENT_MAX: usize = 20;
+/// Most rows that are taken in because the account lists them and the warehouse lacks them; the
+/// next sweep finds the rest.
+const RETURNED_MAX: usize = 10_000;
+
+/// What a sweep of one resource has seen so far.
+#[derive(Debug)]
+pub struct Sweep {
+    resource: &'static Resource,
+    rows: HashMap<Box<str>, Row>,
+    /// Rows that were held and not said to be gone when it began.
+    expected: usize,
+    returned: Vec<Record>,
+    /// Rows changed from here on come with the next run.
+    bound: Time,
+    /// Whether the keys are still to be walked.
+    walk: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    standing: Standing,
+    seen: bool,
+}
+
+/// What a sweep changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Rows that got a tombstone.
+    pub gone: u64,
+    /// Rows the account listed and the warehouse lacked, or held as something else.
+    pub returned: u64,
+}
+
+impl Sweep {
+    /// Names of the resources that are swept: those whose rows vanish without a word.
+    pub const RESOURCES: &'static [&'static str] = &[
+        "deals",
+        "persons",
+        "organizations",
+        "activities",
+        "products",
+        "pipelines",
+        "stages",
+        "leads",
+        "notes",
+    ];
+
+    /// Whether the keys are to be walked; not where this run has read the whole list anyway.
+    pub fn needs_walk(&self) -> bool {
+        self.walk
+    }
+
+    /// Notes what a walk of the keys sees.
+    pub fn saw(&mut self, records: Vec<Record>) -> Result<()> {
+        for record in records {
+            let text = std::str::from_utf8(&record.json)
+                .expect("a record is a slice of a page that was UTF-8");
+            let Some((key, standing)) = held::standing(text)? else {
+                continue;
+            };
+            let before = self.rows.insert(key, Row { standing, seen: true });
+            let news = before.is_none_or(|row| row.standing != standing);
+            let postponed = record.time.is_some_and(|time| time >= self.bound);
+            if news && !postponed && self.returned.len() < RETURNED_MAX {
+                self.returned.push(record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys that are held here and were not seen.
+    pub fn missing(&self) -> Vec<String> {
+        let missing = |row: &Row| !row.seen && row.standing != Standing::Gone;
+        let mut keys: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| missing(row))
+            .map(|(key, _)| key.to_string())
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Why nothing may be written: too much would vanish.
+    pub fn refusal(&self, missing: usize) -> Option<String> {
+        (missing * 100 > self.expected * VANISHING_PERCENT_MAX).then(|| {
+            format!(
+                "{missing} of {} rows would be marked as gone, more than {VANISHING_PERCENT_MAX} %: nothing was \
+                 written; look at the account and at what its token may see, then use --force",
+                self.expected
+            )
+        })
+    }
+
+    fn tombstone(&self, key: &str, reason: Reason, between: (Option<Time>, Time)) -> Vec<u8> {
+        let text = self.resource.column(held::KEY).is_some_and(|c| matches!(c.ty, Type::Text));
+        let id = match key.parse::<i64>() {
+            Ok(number) if !text => Value::from(number),
+            _ => Value::from(key),
+        };
+        let row = json!({
+            held::KEY: id,
+            "_deleted": true,
+            "reason": reason.name(),
+            "detected_between": [between.0, between.1],
+        });
+        row.to_string().into_bytes()
+    }
+}
+
+impl Warehouse {
+    /// Begins a sweep: reads back which keys are held. Rows changed from `bound` on are left to
+    /// the next run.
+    pub async fn sweep(
+        &mut self,
+        resource: &'static Resource,
+        bound: Time,
+        now: Time,
+    ) -> Result<Sweep> {
+        self.flush(now).await?;
+        let layout = self.layout();
+        let stream = self.stream(resource)?;
+        let rows: HashMap<Box<str>, Row> = if let Some(index) = &stream.index {
+            let row =
+                |(key, seen): (&str, bool)| (key.into(), Row { standing: Standing::Live, seen });
+            index.rows().map(row).collect()
+        } else {
+            let files = stream.table.files.clone();
+            let known = held::known(self.store(), layout, &files).await?;
+            known.into_iter().map(|(key, standing)| (key, Row { standing, seen: false })).collect()
+        };
+        let expected = rows.values().filter(|row| row.standing != Standing::Gone).count();
+        let walk = resource.incremental();
+        Ok(Sweep { resource, rows, expected, returned: Vec::new(), bound, walk })
+    }
+
+    /// Ends a sweep: writes a tombstone for each of these keys, and the rows that were lacking.
+    pub async fn bury(
+        &mut self,
+        sweep: Sweep,
+        gone: &[(String, Reason)],
+        now: Time,
+    ) -> Result<Findings> {
+        let since = self.stream(sweep.resource)?.table.checked;
+        let tombstones: Vec<Vec<u8>> =
+            gone.iter().map(|(key, reason)| sweep.tombstone(key, *reason, (since, now))).collect();
+        let stream = self.stream(sweep.resource)?;
+        if let Some(index) = &mut stream.index {
+            let keys: Vec<String> = gone.iter().map(|(key, _)| key.clone()).collect();
+            index.forget(&keys);
+        }
+        stream.table.checked = Some(sweep.bound);
+        let findings = Findings { gone: gone.len() as u64, returned: sweep.returned.len() as u64 };
+        self.amend(sweep.resource, &sweep.returned, &tombstones, now).await?;
+        Ok(findings)
+    }
+}

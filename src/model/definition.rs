@@ -1,0 +1,123 @@
+//! Field definitions: what an account says about its own fields.
+
+use super::error::{Error, Kind, Result};
+use super::resource::{Column, Type};
+use super::resources::{ADDRESS, ADDRESS_PARTS, INTS, opt};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The definition of a field, from a v2 field dictionary (API facts 5.3).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Definition {
+    /// Its name, as people see it; not unique.
+    #[serde(rename = "field_name")]
+    pub name: String,
+    /// Its key in records: 40 hexadecimal digits for a custom field.
+    #[serde(rename = "field_code")]
+    pub code: String,
+    /// Its type: `varchar`, `enum`, `monetary`, … The list grows without notice.
+    #[serde(rename = "field_type", default)]
+    pub ty: String,
+    /// The options of an `enum` or `set`.
+    #[serde(default)]
+    pub options: Option<Vec<FieldOption>>,
+    /// Whether it is this account's own.
+    #[serde(rename = "is_custom_field", default)]
+    pub custom: bool,
+}
+
+/// One option of a field.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FieldOption {
+    /// A number, or text for some built-in fields.
+    pub id: Value,
+    /// What people see.
+    #[serde(default)]
+    pub label: String,
+}
+
+impl Definition {
+    /// Reads a row of a field dictionary.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json)
+            .map_err(|e| Error::new(Kind::Shape, "field definition is not readable").because(e))
+    }
+
+    /// What its value is in a record: one value in v2, the main part where custom fields stand
+    /// flat beside the columns (API facts 5.4).
+    ///
+    /// Types unknown to us may come as anything. So may users, persons and organizations where
+    /// fields are flat: as an id or an object, depending on the endpoint.
+    pub fn value(&self, flat: bool) -> Type {
+        match (self.ty.as_str(), flat) {
+            ("double", _) | ("monetary", true) => Type::Num,
+            ("monetary", false) => MONEY,
+            (
+                "int" | "user" | "org" | "people" | "deal" | "lead" | "project" | "stage" | "enum",
+                false,
+            ) => Type::Int,
+            ("set", false) => INTS,
+            ("date", _) | ("daterange", true) => Type::Date,
+            ("daterange", false) => DATE_RANGE,
+            ("time", false) => CLOCK,
+            ("time" | "timerange", true) => Type::Clock,
+            ("timerange", false) => CLOCK_RANGE,
+            ("address", false) => ADDRESS,
+            ("varchar" | "varchar_auto" | "text" | "phone", _)
+            | ("enum" | "set" | "address", true) => Type::Text,
+            _ => Type::Json,
+        }
+    }
+
+    /// The parts that stand beside the key where custom fields are flat: `_currency` and the like
+    /// (API facts 5.4).
+    pub fn companions(&self, flat: bool) -> &'static [Column] {
+        match self.ty.as_str() {
+            _ if !flat => &[],
+            "monetary" => const { &[opt("currency", Type::Text)] },
+            "daterange" => const { &[opt("until", Type::Date)] },
+            "time" => const { &[opt("timezone_id", Type::Int)] },
+            "timerange" => const { &[opt("until", Type::Clock), opt("timezone_id", Type::Int)] },
+            "address" => ADDRESS_PARTS,
+            _ => &[],
+        }
+    }
+
+    /// Whether its value is one or more of its options.
+    pub fn chosen(&self) -> bool {
+        matches!(self.ty.as_str(), "enum" | "set")
+    }
+
+    /// A key made of the name: lower-case words joined by `_`, or the code where the name has
+    /// no letter or digit.
+    pub fn readable(&self) -> String {
+        let mut key = String::new();
+        for letter in self.name.chars().flat_map(char::to_lowercase) {
+            if letter.is_alphanumeric() {
+                key.push(letter);
+            } else if !key.is_empty() && !key.ends_with('_') {
+                key.push('_');
+            }
+        }
+        let key = key.trim_end_matches('_');
+        if key.is_empty() { self.code.clone() } else { key.to_owned() }
+    }
+}
+
+/// An amount; its currency may be missing.
+const MONEY: Type = Type::Object(&[opt("value", Type::Num), opt("currency", Type::Text)]);
+
+const DATE_RANGE: Type = Type::Object(&[opt("value", Type::Date), opt("until", Type::Date)]);
+
+const CLOCK: Type = Type::Object(&[
+    opt("value", Type::Clock),
+    opt("timezone_id", Type::Int),
+    opt("timezone_name", Type::Text),
+]);
+
+const CLOCK_RANGE: Type = Type::Object(&[
+    opt("value", Type::Clock),
+    opt("until", Type::Clock),
+    opt("timezone_id", Type::Int),
+    opt("timezone_name", Type::Text),
+]);

@@ -1,0 +1,248 @@
+//! `sync warehouse`, run as its user runs it, and what then lies in the folder.
+
+use crate::support::{BINARY, Folder, key, raw_truth};
+use serde_json::{Value, json};
+use source_pipedrive::model::Resource;
+use source_pipedrive::sandbox::Sandbox;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A warehouse in a folder of its own, and how it is synced.
+#[derive(Debug)]
+pub(crate) struct Depot {
+    folder: Folder,
+    pub(crate) config: Value,
+    resources: Vec<&'static str>,
+    args: Vec<String>,
+}
+
+impl Depot {
+    /// Of these resources, in this format. Everything is committed at once, so that a kill finds
+    /// commits on both sides.
+    pub(crate) fn of(sandbox: &Sandbox, format: &str, resources: &[&'static str]) -> Self {
+        let mut config = sandbox.config();
+        config["commit_seconds"] = 0.into();
+        let args = vec!["--format".to_owned(), format.to_owned()];
+        Self { folder: Folder::new(), config, resources: resources.to_vec(), args }
+    }
+
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.config[key] = value.into();
+        self
+    }
+
+    /// Reads another account from now on.
+    pub(crate) fn pointed_at(&mut self, sandbox: &Sandbox) {
+        for (key, value) in sandbox.config().as_object().into_iter().flatten() {
+            self.config[key] = value.clone();
+        }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.folder.path().join("warehouse")
+    }
+
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(["sync", "warehouse", "-o", "json"]);
+        command.arg("--config").arg(self.folder.json("config.json", &self.config));
+        command.arg("--dir").arg(self.dir());
+        if !self.resources.is_empty() {
+            command.arg("--resources").arg(self.resources.join(","));
+        }
+        command.args(&self.args).args(more);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PIPEDRIVE_") {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn sync(&self, more: &[&str]) -> Synced {
+        Synced::of(&self.command(more).output().expect("the binary starts"))
+    }
+
+    /// A run that aborts at this step of its storage; `None` when it came to its end before.
+    pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<Synced> {
+        let mut config = self.config.clone();
+        config["crash_at_step"] = step.into();
+        let path = self.folder.json("crash.json", &config);
+        let mut command = self.command(more);
+        command.arg("--config").arg(path);
+        let output = command.output().expect("the binary starts");
+        output.status.code().is_some().then(|| Synced::of(&output))
+    }
+
+    /// A run that is killed as soon as the sandbox has hung a request.
+    pub(crate) fn killed_at_hang(&self, sandbox: &Sandbox) {
+        let mut child = self.start(&[]);
+        sandbox.wait_for_hang();
+        child.kill().expect("the process can be killed");
+        child.wait().expect("it ends");
+    }
+
+    pub(crate) fn start(&self, more: &[&str]) -> Child {
+        let mut command = self.command(more);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the binary starts")
+    }
+
+    pub(crate) fn manifest(&self) -> Value {
+        let bytes = std::fs::read(self.dir().join("manifest.json")).expect("there is a manifest");
+        serde_json::from_slice(&bytes).expect("the manifest is JSON")
+    }
+
+    /// The files of a resource, as the manifest names them.
+    pub(crate) fn files(&self, resource: &str) -> Vec<PathBuf> {
+        let manifest = self.manifest();
+        let files = manifest["files"][resource].as_array().cloned().unwrap_or_default();
+        files.iter().map(|file| self.dir().join(file["path"].as_str().expect("a path"))).collect()
+    }
+
+    /// All rows of a resource in the order they were written in, as a reader of all its files
+    /// sees them.
+    pub(crate) fn rows(&self, resource: &str) -> Vec<Value> {
+        let mut rows = Vec::new();
+        for file in self.files(resource) {
+            let text = std::fs::read_to_string(&file).expect("the file is there");
+            assert!(text.is_empty() || text.ends_with('\n'), "{} has a torn tail", file.display());
+            let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+            rows.extend(lines);
+        }
+        rows
+    }
+
+    /// The last row of each key, but for those that are gone.
+    pub(crate) fn current(&self, resource: &'static str) -> BTreeMap<String, Value> {
+        let row = Resource::named(resource).expect("the resource exists");
+        let mut current = BTreeMap::new();
+        for value in self.rows(resource) {
+            let key = key(row, &value);
+            match value["_deleted"] == true {
+                true => current.remove(&key),
+                false => current.insert(key, value),
+            };
+        }
+        current
+    }
+
+    /// Requires that the warehouse holds every row of the account once, as it is, and nothing else.
+    #[track_caller]
+    pub(crate) fn assert_once(&self, sandbox: &Sandbox) {
+        for resource in self.resources.clone() {
+            let truth = raw_truth(sandbox, resource);
+            let rows = self.rows(resource);
+            assert_eq!(rows.len(), truth.len(), "{resource}: rows that are lost, or come twice");
+            self.assert_current_is(resource, &truth);
+        }
+    }
+
+    /// Requires that the current rows are those of the account.
+    #[track_caller]
+    pub(crate) fn assert_current(&self, sandbox: &Sandbox) {
+        for resource in self.resources.clone() {
+            self.assert_current_is(resource, &raw_truth(sandbox, resource));
+        }
+    }
+
+    #[track_caller]
+    fn assert_current_is(&self, resource: &'static str, truth: &BTreeMap<String, Value>) {
+        let current = self.current(resource);
+        let lost: Vec<_> = truth.keys().filter(|key| !current.contains_key(*key)).collect();
+        let invented: Vec<_> = current.keys().filter(|key| !truth.contains_key(*key)).collect();
+        assert!(
+            lost.is_empty() && invented.is_empty(),
+            "{resource}: lost {lost:?}, invented {invented:?}"
+        );
+        for (key, row) in truth {
+            assert_eq!(&current[key], row, "{resource}: row {key} differs");
+        }
+    }
+
+    /// Names of all files below the folder, but the lock.
+    pub(crate) fn names(&self) -> Vec<String> {
+        fn below(folder: &Path, root: &Path, names: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+                let path = entry.expect("the folder can be read").path();
+                if path.is_dir() {
+                    below(&path, root, names);
+                } else {
+                    let name = path.strip_prefix(root).expect("it is below");
+                    names.push(name.display().to_string());
+                }
+            }
+        }
+        let mut names = Vec::new();
+        below(&self.dir(), &self.dir(), &mut names);
+        names.retain(|name| name != "manifest.lock");
+        names.sort();
+        names
+    }
+
+    /// Requires that there is no file which the manifest does not name.
+    #[track_caller]
+    pub(crate) fn assert_tidy(&self) {
+        let manifest = self.manifest();
+        let mut known = vec!["manifest.json".to_owned(), "_fields.json".to_owned()];
+        for files in manifest["files"].as_object().into_iter().flat_map(|files| files.values()) {
+            let paths = files.as_array().into_iter().flatten().map(|file| file["path"].clone());
+            known.extend(paths.filter_map(|path| path.as_str().map(str::to_owned)));
+        }
+        let indexes = manifest["indexes"].as_object().into_iter().flat_map(|map| map.values());
+        known.extend(indexes.filter_map(|path| path.as_str().map(str::to_owned)));
+        let strangers: Vec<_> = self.names().into_iter().filter(|n| !known.contains(n)).collect();
+        assert!(strangers.is_empty(), "named by no manifest: {strangers:?}");
+    }
+}
+
+/// What a run said.
+#[derive(Debug)]
+pub(crate) struct Synced {
+    pub(crate) code: Option<i32>,
+    pub(crate) summary: Value,
+    pub(crate) stderr: String,
+}
+
+impl Synced {
+    fn of(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let summary = match stdout.trim() {
+            "" => Value::Null,
+            text => serde_json::from_str(text).expect("the summary is JSON"),
+        };
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { code: output.status.code(), summary, stderr }
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        assert_eq!(self.summary["complete"], true);
+        self
+    }
+
+    /// The error object on stderr.
+    pub(crate) fn error(&self) -> Value {
+        let last = self.stderr.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|_| json!({ "message": self.stderr }))
+    }
+
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, words: &[&str]) {
+        let error = self.error();
+        assert_eq!(self.code, Some(code), "{error}");
+        assert_eq!(error["exitCode"], code, "{error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        for word in words {
+            assert!(message.contains(word), "{word:?} is not in {message:?}");
+        }
+    }
+
+    /// Rows this run wrote of a resource.
+    pub(crate) fn rows(&self, resource: &str) -> u64 {
+        self.summary["counts"][resource].as_u64().expect("the resource is in the summary")
+    }
+}
