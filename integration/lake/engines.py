@@ -29,6 +29,7 @@ from servers import REGION, Moto, running
 from warehouse import Bucket, Folder, Program, expect, instant, unlike
 
 SECONDS_BEFORE_A_RUN = 2
+NEW_FIELD, NEW_COLUMN = "Renewal risk", "renewal_risk"
 TEXTS = ["title", "name", "subject", "content", "field_name", "file_name", "code"]
 # Resources whose vanished rows a key sweep finds.
 SWEPT = {
@@ -296,6 +297,10 @@ def compare(engine, place, found, truth, gone, swept=False):
         stale = bool(extra | deleted)
         if table.name == "deals" and not stale:
             faults += sums("deals.value", engine.total("value"), [row["value"] for row in live])
+        code = next((row["field_code"] for row in truth["deal_fields"].values() if row["field_name"] == NEW_FIELD), None)
+        if table.name == "deals" and code and not stale:
+            risks = [row["custom_fields"].get(code) for row in live]
+            faults += sums(NEW_COLUMN, engine.total(NEW_COLUMN), risks)
         if table.name == "products" and not stale:
             prices = [one["price"] for row in live for one in row["prices"]]
             faults += sums("products.prices.price", engine.nested("prices", "price"), prices)
@@ -369,6 +374,7 @@ def main():
         read("first run", truth, {}, leave={"pyspark"})
         report.step("every value, by pyarrow", whole, disk, keys, [truth])
         edit(account, truth)
+        new_field(account, truth)
         time.sleep(SECONDS_BEFORE_A_RUN)
         later = account.truth(keys)
         for place in engines:
@@ -383,6 +389,19 @@ def main():
                 engine.close()
     if report.wrong:
         sys.exit(f"FAILED: {report.wrong} checks")
+
+
+def new_field(account, truth):
+    """A custom field that the first files know nothing of, and one that shares its name."""
+    def create(**field):
+        return account.ask("POST", "/api/v2/dealFields", field)["data"]
+
+    risk = create(field_name=NEW_FIELD, field_type="double")
+    same = create(field_name="Region", field_type="enum", options=[{"label": "north"}, {"label": "süd"}])
+    deals = [deal["id"] for deal in truth["deals"].values() if deal["status"] == "open"][-4:]
+    for number, deal in enumerate(deals):
+        values = {risk["field_code"]: number + 0.25, same["field_code"]: same["options"][number % 2]["id"]}
+        account.ask("PATCH", f"/api/v2/deals/{deal}", {"custom_fields": values})
 
 
 def whole(place, keys, truths):
