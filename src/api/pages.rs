@@ -22,6 +22,20 @@ pub async fn page(client: &Client, request: &mut Request, layout: &Layout) -> Re
     }
 }
 
+/// A page, after as many attempts as it takes.
+pub async fn page_in_the_end(
+    client: &Client,
+    request: &mut Request,
+    layout: &Layout,
+) -> Result<Page> {
+    loop {
+        match page(client, request, layout).await? {
+            Step::Done(page) => return Ok(page),
+            Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+        }
+    }
+}
+
 /// Pages a field dictionary may have: 50,000 definitions.
 const DICTIONARY_PAGES_MAX: usize = 100;
 
@@ -45,12 +59,7 @@ pub async fn definitions(
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
-            let page = loop {
-                match page(client, &mut request, &layout).await? {
-                    Step::Done(page) => break page,
-                    Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
-                }
-            };
+            let page = page_in_the_end(client, &mut request, &layout).await?;
             for record in &page.records {
                 definitions.push(Definition::from_json(&record.json)?);
             }

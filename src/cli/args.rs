@@ -2,6 +2,7 @@
 
 use crate::sandbox::GRAMMAR;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 /// Reads a whole Pipedrive account, completely and repeatedly.
@@ -31,6 +32,8 @@ pub(super) enum Command {
     /// Keep a copy of the account in step.
     #[command(subcommand)]
     Sync(Sync),
+    /// Tell what a run would cost in requests, tokens and time, before it.
+    Plan(Plan),
     /// Serve a simulated Pipedrive account on loopback.
     Sandbox(Sandbox),
 }
@@ -46,7 +49,7 @@ pub(super) enum Sync {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Warehouse {
-    /// Where: a folder, or s3://bucket/prefix with the usual AWS_* variables or profile.
+    /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-warehouse")]
     pub(super) dir: String,
     /// How rows are written; fixed by the first run [default: ndjson].
@@ -134,7 +137,7 @@ pub(super) struct Standalone {
     /// How results are printed: a table on a terminal, JSON otherwise.
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
-    /// Nothing on stderr but errors.
+    /// Nothing on stderr but errors and what must be acted upon.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// More on stderr: what begins, and what waits.
@@ -149,6 +152,32 @@ pub(super) enum Output {
     Table,
     /// For programs.
     Json,
+}
+
+impl Standalone {
+    /// Whether results are for programs.
+    pub(super) fn json(&self) -> bool {
+        match self.output {
+            Some(output) => output == Output::Json,
+            None => !std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Plan {
+    /// The resources of the run, comma-separated; all but the costly histories by default.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// The state the run would go on from, a JSON file as `read` takes it. Without it, and without
+    /// --dir, the plan is that of a first run.
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    pub(super) state: Option<PathBuf>,
+    /// The warehouse the run would go on with: a folder, or `s3://bucket/prefix`.
+    #[arg(long, value_name = "DIR|URL")]
+    pub(super) dir: Option<String>,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,5 @@
 //! Errors of the standalone commands: a sentence for people, or one JSON object for programs.
 
-use super::args::Output;
 use crate::model::{Error, Kind};
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
@@ -10,12 +9,11 @@ use std::io::{IsTerminal as _, Write as _};
 /// Whether a command line asks for JSON: with `-o json`, or with no `-o` when stdout is not a
 /// terminal. Errors go by the same rule as results, also before the command line is understood.
 pub(super) fn wants_json(arguments: &[OsString]) -> bool {
-    asked(arguments).map_or_else(|| !std::io::stdout().is_terminal(), |form| form == "json")
-}
-
-/// The same for a command line that was understood.
-pub(super) fn as_json(output: Option<Output>) -> bool {
-    output.map_or_else(|| !std::io::stdout().is_terminal(), |form| form == Output::Json)
+    match asked(arguments).as_deref() {
+        Some("json") => true,
+        Some("table") => false,
+        _ => !std::io::stdout().is_terminal(),
+    }
 }
 
 /// The error of a command line that is not understood.

@@ -4,10 +4,12 @@ mod airbyte;
 mod args;
 mod complaint;
 mod dictionaries;
+mod earlier;
 mod environment;
 mod figures;
 mod files;
 mod interrupt;
+mod plan;
 mod progress;
 mod read;
 mod report;
@@ -63,6 +65,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Check(source) => airbyte::check(&source),
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
+        Command::Plan(plan) => plan::show(&plan),
         Command::Sandbox(options) => sandbox::serve(&options),
         Command::Sync(Sync::Warehouse(flags)) => sync::warehouse(&flags),
     }

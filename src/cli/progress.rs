@@ -127,6 +127,17 @@ impl<W: Write> Progress<W> {
         self.line(text);
     }
 
+    /// Says what somebody must act upon: also when nothing else is to be shown.
+    pub(super) fn insist(&mut self, text: &str) {
+        if self.manner == Manner::Quiet {
+            let text = self.mask.apply(text);
+            // Nobody is left to tell if stderr is gone.
+            let _ = writeln!(self.out, "{text}");
+        } else {
+            self.line(text);
+        }
+    }
+
     /// Keeps one more secret out of what is said from here on.
     pub(super) fn mask(&mut self, secret: &str) {
         self.mask.add(secret);

@@ -4,7 +4,6 @@ use super::figures::{grouped, left_today};
 use crate::api::{Account, Spending};
 use crate::model::{Cost, Error, Event, Kind, Resource};
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::{Value, json};
 
 /// What happened to every resource of a run.
 #[derive(Debug, Default)]
@@ -128,7 +127,9 @@ impl Report {
         }
         let missing: Vec<_> =
             self.rows.iter().filter(|row| !row.complete()).map(|row| row.resource.name).collect();
+        // What only stopped along with the run explains nothing, unless there is nothing else.
         let reason = self.rows.iter().find_map(Row::reason);
+        let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
         let text = format!(
             "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
             missing.len(),
@@ -177,31 +178,42 @@ impl Report {
             if self.complete() { "complete" } else { "INCOMPLETE" },
         )
     }
+}
 
-    /// The same for programs: a row per resource, totals, `complete`.
-    pub(super) fn json(&self, spending: Spending) -> Value {
-        let rows = self.rows.iter().map(|row| {
-            let mut json = json!({
-                "resource": row.resource.name,
-                "records": row.records,
-                "requests": row.cost.requests,
-                "tokens": row.cost.tokens,
-                "warnings": row.warnings,
-                "complete": row.complete(),
-            });
-            if let Some(failure) = row.failure() {
-                json["error"] = failure.kind.name().into();
-                json["message"] = failure.text.as_str().into();
-            }
-            json
-        });
-        json!({
-            "resources": rows.collect::<Vec<_>>(),
-            "records": self.records(),
-            "tokens": spending.tokens,
-            "daily_limit": spending.daily_limit,
-            "daily_remaining": spending.daily_remaining,
-            "complete": self.complete(),
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StreamState;
+
+    #[test]
+    fn a_run_that_was_stopped_says_what_is_missing_and_why() {
+        let named = |name| Resource::named(name).expect("it exists");
+        let (deals, notes, roles) = (named("deals"), named("notes"), named("roles"));
+        let mut report = Report::of([deals, notes, roles].into_iter());
+        let answered = |requests| {
+            let cost = Cost { requests, tokens: requests * 10 };
+            Event::Answered { resource: deals, cost }
+        };
+        for event in [
+            answered(1),
+            answered(3),
+            Event::Warning { resource: deals, text: "odd".to_owned() },
+            Event::Finished { resource: deals, reached: StreamState::default() },
+            Event::Failed { resource: roles, error: Error::new(Kind::Quota, "budget is spent") },
+        ] {
+            report.take(&event);
+        }
+        let closed = report.close();
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].0.name, "notes");
+        let spending = Spending { tokens: 45, ..Spending::default() };
+        let failure = report.failure(spending).expect("it is incomplete");
+        assert_eq!(failure.kind(), Kind::Quota);
+        assert_eq!(
+            failure.to_string(),
+            "incomplete: 2 of 3 streams were not read to their end (notes, roles): budget is spent; 45 tokens spent"
+        );
+        let costs: Vec<_> = report.rows().map(|row| (row.cost.requests, row.cost.tokens)).collect();
+        assert_eq!(costs, [(4, 40), (0, 0), (0, 0)]);
     }
 }

@@ -96,10 +96,13 @@ mod tests {
             "deal",
             "--resources: there is no resource \"deal\"; close names: deals, deal_fields, deal_products",
         );
-        check("persns", "--resources: there is no resource \"persns\"; close names: persons");
+        check(
+            "organisations",
+            "--resources: there is no resource \"organisations\"; close names: organizations",
+        );
         check(
             "dealfeilds",
-            "--resources: there is no resource \"dealfeilds\"; close names: deal_fields, leads",
+            "--resources: there is no resource \"dealfeilds\"; close names: deal_fields",
         );
         check("x", "--resources: there is no resource \"x\"; the README lists them all");
         check(

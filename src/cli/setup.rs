@@ -51,7 +51,7 @@ impl Given {
 
     /// What a standalone command was given: a file, the environment over it, or the environment
     /// alone. With `--sandbox` neither is looked at.
-    pub(super) fn to(standalone: &Standalone) -> Result<Self> {
+    pub(super) fn alone(standalone: &Standalone) -> Result<Self> {
         if standalone.sandbox {
             return Self::sandbox();
         }
@@ -96,7 +96,7 @@ impl Setup {
 
     /// What a standalone command works with.
     pub(super) fn standalone(standalone: &Standalone) -> Result<Self> {
-        Self::of(Given::to(standalone)?)
+        Self::of(Given::alone(standalone)?)
     }
 
     /// A client, and the channel of refresh tokens that Pipedrive replaced.

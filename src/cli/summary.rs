@@ -1,7 +1,5 @@
 //! What a run of `sync warehouse` did, for people and for programs.
 
-use super::args::Output;
-use super::complaint::as_json;
 use super::figures::{grouped, left_today};
 use super::report::Report;
 use super::stdout;
@@ -89,12 +87,13 @@ impl Summary {
         self
     }
 
-    /// Prints it as asked for: a table on a terminal, JSON otherwise.
-    pub(super) fn print(&self, output: Option<Output>, spending: Spending) -> Result<()> {
-        match as_json(output) {
-            true => stdout::print(&format!("{}\n", self.json(spending))),
-            false => stdout::print(&self.table(spending)),
-        }
+    /// Prints it, for programs or for people.
+    pub(super) fn print(&self, as_json: bool, spending: Spending) -> Result<()> {
+        stdout::print(&if as_json {
+            format!("{}\n", self.json(spending))
+        } else {
+            self.table(spending)
+        })
     }
 
     fn total(&self, of: impl Fn(&Written) -> u64) -> u64 {

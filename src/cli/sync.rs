@@ -1,5 +1,6 @@
 //! `sync warehouse`: the reader's events become files.
 
+use super::airbyte;
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
 use super::interrupt::interrupted;
@@ -9,11 +10,12 @@ use super::selection::resources;
 use super::setup::{Setup, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
-use super::{airbyte, complaint};
 use crate::api::{Account, Client};
 use crate::dataset::{self, Options, Owner, Place, Wanted, Warehouse};
 use crate::extract::{Mode, Reader, Selected, plan};
-use crate::model::{Error, Event, Kind, Mask, Resource, Result, Settings, StreamState, Time};
+use crate::model::{
+    CustomFields, Error, Event, Kind, Mask, Resource, Result, Settings, StreamState, Time,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -96,11 +98,11 @@ impl Run {
         }
         let mut states = BTreeMap::new();
         for resource in self.resources.clone() {
-            let begun = warehouse.begin(resource, dictionaries.of(resource), self.since).await?;
-            for note in begun.notes {
+            let at = warehouse.begin(resource, dictionaries.of(resource), self.since).await?;
+            for note in at.notes {
                 self.progress.note(&format!("{}: {note}", resource.name));
             }
-            states.insert(resource.name, begun.state);
+            states.insert(resource.name, at.state);
         }
         let start = Start { states, bound: account.date };
         let mut stop = std::pin::pin!(interrupted());
@@ -117,25 +119,20 @@ impl Run {
             .window(&start.states, self.since, start.bound)
             .complete(complete);
         warehouse.close(complete, now()).await?;
-        summary.print(flags.standalone.output, self.client.spending())?;
+        summary.print(flags.standalone.json(), self.client.spending())?;
         match stopped {
             Some(error) => Err(error),
-            None => Ok(ExitCode::from(self.conclude(flags))),
+            None => self.conclude(),
         }
     }
 
     fn options(&self, flags: &Flags) -> Options {
         let configured = self.setup.config.get("custom_fields").is_some_and(|keys| !keys.is_null());
         let keys = flags.custom_fields.map(|keys| match keys {
-            Keys::Hash => dataset::Keys::Hash,
-            Keys::Name => dataset::Keys::Name,
+            Keys::Hash => CustomFields::Hash,
+            Keys::Name => CustomFields::Name,
         });
-        let keys = keys.or_else(|| {
-            configured.then(|| match self.setup.settings.custom_fields.readable() {
-                true => dataset::Keys::Name,
-                false => dataset::Keys::Hash,
-            })
-        });
+        let keys = keys.or(configured.then_some(self.setup.settings.custom_fields));
         Options {
             layout: Wanted {
                 format: flags.format.map(|format| match format {
@@ -221,20 +218,17 @@ impl Run {
         }
     }
 
-    /// The exit code: 0 when all is complete, 3 when something is missing, or the code of what
-    /// stopped the run or kept everything from being read.
-    fn conclude(&self, flags: &Flags) -> u8 {
+    /// An error when something is missing: of the kind that stopped the run or kept everything
+    /// from being read, else one that says that the run is incomplete.
+    fn conclude(&self) -> Result<ExitCode> {
         let Some(error) = self.report.failure(self.client.spending()) else {
-            return 0;
+            return Ok(ExitCode::SUCCESS);
         };
         let nothing = self.report.rows().all(|row| !row.complete());
-        let kind = match error.kind() {
-            kind if kind.stops_the_run() || nothing => kind,
-            _ => Kind::Incomplete,
-        };
-        let as_json = complaint::as_json(flags.standalone.output);
-        complaint::complain(&error.of_kind(kind), as_json);
-        kind.exit_code()
+        match error.kind() {
+            kind if kind.stops_the_run() || nothing => Err(error),
+            _ => Err(error.of_kind(Kind::Incomplete)),
+        }
     }
 
     fn keep_tokens(&mut self) {
@@ -247,7 +241,7 @@ impl Run {
     fn keep_token(&mut self, token: &SecretString) {
         self.progress.mask(token.expose_secret());
         if let Some(sentence) = self.setup.keep(token) {
-            self.progress.note(&sentence);
+            self.progress.insist(&sentence);
         }
     }
 }

@@ -211,11 +211,13 @@ impl Columns {
                     self.row.deleted = raw == "true";
                 }
             }
-            None if raw == "null" => {}
             None => {
-                self.row.odd = true;
-                self.row.deleted |= key == "is_deleted" && raw == "true";
-                self.row.tombstone |= key == DELETED && raw == "true";
+                self.row.odd |= raw != "null";
+                match key {
+                    "is_deleted" => self.row.deleted = raw == "true",
+                    DELETED => self.row.tombstone = raw == "true",
+                    _ => {}
+                }
             }
         }
     }

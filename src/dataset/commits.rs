@@ -169,6 +169,14 @@ fn number(path: &str) -> Option<u64> {
     path.strip_prefix(COMMITS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
 }
 
+/// The manifest as it stands.
+pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
+    match store.place().folder() {
+        Some(_) => store.get(MANIFEST).await,
+        None => Ok(newest(store).await?.1),
+    }
+}
+
 /// The newest commit of a bucket, 0 when there is none.
 async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     let listed = store.list(Some(COMMITS)).await?;

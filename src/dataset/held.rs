@@ -68,14 +68,16 @@ fn lines(bytes: impl Read, compression: Compression, known: &mut Known) -> Resul
         if read == 0 {
             return Ok(());
         }
-        if let Some((key, standing)) = standing(&line)? {
+        if let Some((key, standing)) = standing(line.as_bytes())? {
             known.insert(key, standing);
         }
     }
 }
 
 /// The key of a row, and how it stands; `None` for a row without a key.
-pub(super) fn standing(json: &str) -> Result<Option<(Box<str>, Standing)>> {
+pub(super) fn standing(json: &[u8]) -> Result<Option<(Box<str>, Standing)>> {
+    let json = std::str::from_utf8(json)
+        .map_err(|error| Error::new(Kind::Data, "row is not UTF-8").because(error))?;
     let (mut key, mut gone, mut archived) = (None, false, false);
     pairs(json, |name, value| match &*name {
         KEY if value != "null" => key = Some(Box::from(value.trim_matches('"'))),

@@ -1,6 +1,6 @@
 //! What a warehouse holds: its files, how far each resource was read, and for whom.
 
-use crate::model::{Error, Kind, Resource, Result, StreamState, Time};
+use crate::model::{CustomFields, Error, Kind, Resource, Result, StreamState, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,16 +43,6 @@ pub enum Compression {
     Gzip,
 }
 
-/// How the keys of custom fields are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Keys {
-    /// By their 40-character hash.
-    Hash,
-    /// By their name, with option labels beside option ids.
-    Name,
-}
-
 /// How a warehouse is laid out; fixed when it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -61,7 +51,7 @@ pub struct Layout {
     /// How files are packed.
     pub compression: Compression,
     /// How custom fields are keyed.
-    pub keys: Keys,
+    pub keys: CustomFields,
 }
 
 /// Whose data it is, and what the token that read it could see.
@@ -143,7 +133,7 @@ struct Stored {
     tool: String,
     format: Format,
     compression: Compression,
-    custom_fields: Keys,
+    custom_fields: CustomFields,
     account: Account,
     updated_at: Time,
     complete: bool,

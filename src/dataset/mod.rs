@@ -7,6 +7,7 @@ mod commits;
 mod exact;
 mod held;
 mod index;
+mod inventory;
 mod keys;
 mod manifest;
 mod misfits;
@@ -23,7 +24,8 @@ mod sweep;
 mod warehouse;
 
 pub use commits::Owner;
-pub use manifest::{Account, Compression, Format, Keys, Layout, MANIFEST_VERSION};
+pub use inventory::Inventory;
+pub use manifest::{Account, Compression, Format, Layout, MANIFEST_VERSION};
 pub use place::Place;
 pub use stream::Written;
 pub use sweep::{Findings, Sweep};

@@ -10,6 +10,7 @@ use std::io::Write as _;
 /// What [`Self::take`] hands out is whole: a Zstandard frame or a gzip member of its own, which may
 /// stand one after the other in one file.
 pub(super) struct Lines {
+    compression: Compression,
     out: Out,
     rows: u64,
 }
@@ -24,7 +25,7 @@ const ZSTD_LEVEL: i32 = 1;
 
 impl Lines {
     pub(super) fn new(compression: Compression) -> Result<Self> {
-        Ok(Self { out: Out::new(compression)?, rows: 0 })
+        Ok(Self { compression, out: Out::new(compression)?, rows: 0 })
     }
 
     /// Adds a record as a line. Line breaks between its tokens are left out; inside strings they
@@ -50,11 +51,11 @@ impl Lines {
     }
 
     /// The bytes and rows so far, and a new beginning; `None` when there are none.
-    pub(super) fn take(&mut self, compression: Compression) -> Result<Option<(Vec<u8>, u64)>> {
+    pub(super) fn take(&mut self) -> Result<Option<(Vec<u8>, u64)>> {
         if self.rows == 0 {
             return Ok(None);
         }
-        let whole = std::mem::replace(self, Self::new(compression)?);
+        let whole = std::mem::replace(self, Self::new(self.compression)?);
         let bytes = match whole.out {
             Out::Plain(bytes) => Ok(bytes),
             Out::Zstd(encoder) => encoder.finish(),
@@ -126,13 +127,12 @@ mod tests {
         for compression in [Compression::None, Compression::Zstd, Compression::Gzip] {
             let mut file = Vec::new();
             let mut lines = Lines::new(compression).expect("a packer starts");
-            assert!(lines.take(compression).expect("nothing to pack").is_none());
+            assert!(lines.take().expect("nothing to pack").is_none());
             for part in [&["{\"id\":1}", "{\"id\":\r\n2}"][..], &["{\"a\":1.50}"]] {
                 for row in part {
                     lines.push(row.as_bytes()).expect("it is packed");
                 }
-                let (bytes, rows) =
-                    lines.take(compression).expect("it is packed").expect("there are rows");
+                let (bytes, rows) = lines.take().expect("it is packed").expect("there are rows");
                 assert_eq!(rows, part.len() as u64);
                 file.extend(bytes);
             }

@@ -1,11 +1,11 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
 use super::commits::{COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
-use super::manifest::{Account, Compression, File, Format, Keys, Layout, Manifest, Table};
+use super::manifest::{Account, Compression, File, Format, Layout, Manifest, Table};
 use super::store::Store;
 use super::stream::{INDEXES, Namer};
 use super::warehouse::{Options, Wanted};
-use crate::model::{Error, Kind, Resource, Result};
+use crate::model::{CustomFields, Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A warehouse that is in order.
@@ -145,8 +145,8 @@ impl Wanted {
             (Format::Ndjson, asked) => asked.unwrap_or(Compression::None),
         };
         let keys = self.keys.unwrap_or(match format {
-            Format::Parquet => Keys::Name,
-            Format::Ndjson => Keys::Hash,
+            Format::Parquet => CustomFields::Name,
+            Format::Ndjson => CustomFields::Hash,
         });
         Ok(Layout { format, compression, keys })
     }

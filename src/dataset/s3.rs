@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Attempts after the first, for every request.
 const RETRIES_MAX: usize = 6;
 /// Longest time from the first attempt to the last.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Longest time one request may take: a part of 16 MiB over a slow line.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(3);
 

@@ -2,11 +2,11 @@
 
 use super::columns::Columns;
 use super::index::Index;
-use super::manifest::{Compression, File, Format, Keys, Layout, Table};
+use super::manifest::{File, Format, Layout, Table};
 use super::ndjson::Lines;
 use super::parquet::{Encoded, Table as Parts};
 use super::store::Store;
-use crate::model::{Definition, Names, Record, Resource, Result, StreamState, Time};
+use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
 
 /// A resource that is being written.
@@ -46,7 +46,15 @@ pub struct Written {
 
 enum Rows {
     Columns(Box<Parts>),
-    Lines { lines: Lines, names: Option<Names>, compression: Compression },
+    Lines(Box<Feed>),
+}
+
+/// Lines, with readable keys if wanted.
+struct Feed {
+    lines: Lines,
+    names: Option<Names>,
+    /// What the names of its files end with.
+    ending: String,
 }
 
 impl Stream {
@@ -59,7 +67,7 @@ impl Stream {
         notes: &mut Vec<String>,
     ) -> Result<Self> {
         let names = match layout.keys {
-            Keys::Name if resource.fields.is_some() => {
+            CustomFields::Name if resource.fields.is_some() => {
                 let names = Names::pinned(resource, definitions, &table.columns);
                 notes.extend(names.renamed().iter().cloned());
                 table.columns = names.pins();
@@ -73,8 +81,9 @@ impl Stream {
                 Rows::Columns(Box::new(Parts::new(columns)))
             }
             Format::Ndjson => {
-                let compression = layout.compression;
-                Rows::Lines { lines: Lines::new(compression)?, names, compression }
+                let lines = Lines::new(layout.compression)?;
+                let ending = format!("ndjson{}", layout.compression.ending());
+                Rows::Lines(Box::new(Feed { lines, names, ending }))
             }
         };
         table.count = 0;
@@ -107,12 +116,7 @@ impl Stream {
         self.table.count += 1;
         match &mut self.rows {
             Rows::Columns(parts) => parts.push(json, stamp),
-            Rows::Lines { lines, names: Some(names), .. } => {
-                let text = std::str::from_utf8(json)
-                    .expect("a record is a slice of a page that was UTF-8");
-                lines.push(&names.apply(text)?)
-            }
-            Rows::Lines { lines, names: None, .. } => lines.push(json),
+            Rows::Lines(feed) => feed.push(json),
         }
     }
 
@@ -120,7 +124,7 @@ impl Stream {
     pub(super) fn held(&self) -> usize {
         match &self.rows {
             Rows::Columns(parts) => parts.held(),
-            Rows::Lines { lines, .. } => lines.held(),
+            Rows::Lines(feed) => feed.lines.held(),
         }
     }
 
@@ -133,7 +137,7 @@ impl Stream {
                 .iter()
                 .map(|(field, count)| (field.clone(), *count))
                 .collect(),
-            Rows::Lines { .. } => Vec::new(),
+            Rows::Lines(_) => Vec::new(),
         }
     }
 
@@ -141,7 +145,7 @@ impl Stream {
     pub(super) fn mapping(&self) -> Option<Value> {
         match &self.rows {
             Rows::Columns(parts) => Some(parts.columns().mapping().clone()),
-            Rows::Lines { .. } => None,
+            Rows::Lines(_) => None,
         }
     }
 
@@ -149,33 +153,33 @@ impl Stream {
     pub(super) async fn store_full(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
         let full = match &mut self.rows {
             Rows::Columns(parts) => parts.take_full(),
-            Rows::Lines { .. } => return Ok(()),
+            Rows::Lines(_) => return Ok(()),
         };
         self.store_parts(full, store, namer).await
     }
 
     /// Stores everything taken so far. Nothing of it is visible before the manifest names it.
     pub(super) async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
-        let (lines, compression) = match &mut self.rows {
+        let (taken, ending) = match &mut self.rows {
             Rows::Columns(parts) => {
                 let parts = parts.close()?;
                 return self.store_parts(parts, store, namer).await;
             }
-            Rows::Lines { lines, compression, .. } => (lines.take(*compression)?, *compression),
+            Rows::Lines(feed) => (feed.lines.take()?, feed.ending.clone()),
         };
-        let Some((bytes, rows)) = lines else {
+        let Some((bytes, rows)) = taken else {
             return Ok(());
         };
-        let ending = format!("ndjson{}", compression.ending());
         if store.place().folder().is_none() {
             let part = Encoded { bytes: bytes.into(), rows };
             let path = namer.part(self.resource, &ending);
             return self.store_part(path, part, store).await;
         }
         if self.table.files.is_empty() {
-            let path = match self.rebuild {
-                true => namer.rebuild(self.resource, &ending),
-                false => format!("{}.{ending}", self.resource.name),
+            let path = if self.rebuild {
+                namer.rebuild(self.resource, &ending)
+            } else {
+                format!("{}.{ending}", self.resource.name)
             };
             self.table.files.push(File { path, bytes: 0, rows: 0, staged: None });
         }
@@ -215,6 +219,16 @@ impl Stream {
 
 /// The folder of the files that say which rows are known. Readers of data skip names like it.
 pub(super) const INDEXES: &str = "_keys";
+
+impl Feed {
+    fn push(&mut self, json: &[u8]) -> Result<()> {
+        let Some(names) = &self.names else {
+            return self.lines.push(json);
+        };
+        let text = std::str::from_utf8(json).expect("a record is a slice of a page that was UTF-8");
+        self.lines.push(&names.apply(text)?)
+    }
+}
 
 /// Names for the files of a run.
 #[derive(Debug)]

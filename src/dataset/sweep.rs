@@ -68,9 +68,7 @@ impl Sweep {
     /// Notes what a walk of the keys sees.
     pub fn saw(&mut self, records: Vec<Record>) -> Result<()> {
         for record in records {
-            let text = std::str::from_utf8(&record.json)
-                .expect("a record is a slice of a page that was UTF-8");
-            let Some((key, standing)) = held::standing(text)? else {
+            let Some((key, standing)) = held::standing(&record.json)? else {
                 continue;
             };
             let before = self.rows.insert(key, Row { standing, seen: true });

@@ -7,7 +7,9 @@ use super::opening::{self, Opening};
 use super::place::Place;
 use super::store::Store;
 use super::stream::{Namer, Stream, Written};
-use crate::model::{Batch, Definition, Error, Kind, Record, Resource, Result, StreamState, Time};
+use crate::model::{
+    Batch, CustomFields, Definition, Error, Kind, Record, Resource, Result, StreamState, Time,
+};
 use std::collections::BTreeMap;
 
 /// Most bytes of rows that wait in memory, over all resources; then the largest goes to disk.
@@ -42,7 +44,7 @@ pub struct Wanted {
     /// How files are packed.
     pub compression: Option<super::Compression>,
     /// How custom fields are keyed.
-    pub keys: Option<super::Keys>,
+    pub keys: Option<CustomFields>,
 }
 
 /// A warehouse that is open for one run.
@@ -155,9 +157,10 @@ impl Warehouse {
         };
         let state = table.state(resource)?;
         let mut notes = Vec::new();
-        let index = match resource.incremental() {
-            true => None,
-            false => Some(self.index(&table, state.as_ref()).await?),
+        let index = if resource.incremental() {
+            None
+        } else {
+            Some(self.index(&table, state.as_ref()).await?)
         };
         let mut stream =
             Stream::new(resource, table, self.manifest.layout, definitions, &mut notes)?;

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 /// Parents between two checkpoints, for lists of one parent a request.
 pub(super) const PARENTS_PER_CHECKPOINT: usize = 20;
 /// Requests one stream keeps in flight for lists per parent.
-const REQUESTS_IN_FLIGHT_MAX: usize = 4;
+pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 4;
 /// Keys remembered of rows that several parents list.
 const SHARED_KEYS_MAX: usize = 1_000_000;
 

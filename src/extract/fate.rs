@@ -47,12 +47,11 @@ pub async fn fate(
     let sure = admin && resource.listings.iter().any(|listing| by_ids(&listing));
     for (nth, key) in rest.into_iter().enumerate() {
         let reason = match (sure, admin) {
-            (true, _) => Some(Reason::Deleted),
             (false, _) if nth < ASKED_SINGLY_MAX => {
                 single(client, resource, &key, archived).await?
             }
-            (false, true) => Some(Reason::Deleted),
-            (false, false) => Some(Reason::NotVisible),
+            (_, true) => Some(Reason::Deleted),
+            (_, false) => Some(Reason::NotVisible),
         };
         fate.gone.extend(reason.map(|reason| (key, reason)));
     }

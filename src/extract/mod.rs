@@ -2,15 +2,21 @@
 
 mod ascend;
 mod children;
+mod estimate;
 mod fate;
 mod fetch;
 mod newest;
 mod offset;
 mod plan;
+mod probe;
 mod reader;
+mod sizes;
 mod task;
 mod walk;
 
+pub use estimate::{Estimate, Forecast, ROUND_TRIP, estimate};
 pub use fate::{Fate, fate};
 pub use plan::{Job, Mode, Selected, plan};
+pub use probe::probe;
 pub use reader::Reader;
+pub use sizes::{Exactness, Extent, Rows, Sizes};

@@ -3,6 +3,7 @@
 use super::error::{Error, Kind, Result};
 use super::time::Time;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a user configured, checked.
@@ -62,7 +63,8 @@ pub enum Credentials {
 }
 
 /// How custom fields are keyed in records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CustomFields {
     /// By their 40-character hash, as the API has them.
     Hash,

@@ -1,8 +1,10 @@
 //! `sync warehouse`, run as its user runs it, and what then lies in the folder.
 
+use crate::rebuild::{self, Cell, Json, canonical, rebuilt};
 use crate::support::{BINARY, Folder, key, raw_truth};
 use serde_json::{Value, json};
-use source_pipedrive::model::Resource;
+use source_pipedrive::dataset::parquet::Encoded;
+use source_pipedrive::model::{Definition, Resource};
 use source_pipedrive::sandbox::Sandbox;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,9 +46,13 @@ impl Depot {
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Command {
+        self.command_with(&self.config, more)
+    }
+
+    fn command_with(&self, config: &Value, more: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(["sync", "warehouse", "-o", "json"]);
-        command.arg("--config").arg(self.folder.json("config.json", &self.config));
+        command.arg("--config").arg(self.folder.json("config.json", config));
         command.arg("--dir").arg(self.dir());
         if !self.resources.is_empty() {
             command.arg("--resources").arg(self.resources.join(","));
@@ -69,10 +75,7 @@ impl Depot {
     pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<Synced> {
         let mut config = self.config.clone();
         config["crash_at_step"] = step.into();
-        let path = self.folder.json("crash.json", &config);
-        let mut command = self.command(more);
-        command.arg("--config").arg(path);
-        let output = command.output().expect("the binary starts");
+        let output = self.command_with(&config, more).output().expect("the binary starts");
         output.status.code().is_some().then(|| Synced::of(&output))
     }
 
@@ -104,27 +107,82 @@ impl Depot {
 
     /// All rows of a resource in the order they were written in, as a reader of all its files
     /// sees them.
-    pub(crate) fn rows(&self, resource: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, sandbox: &Sandbox, resource: &'static str) -> Vec<Stored> {
+        let manifest = self.manifest();
+        let row = Resource::named(resource).expect("the resource exists");
+        if manifest["format"] == "parquet" {
+            return self.table(sandbox, row);
+        }
         let mut rows = Vec::new();
         for file in self.files(resource) {
             let text = std::fs::read_to_string(&file).expect("the file is there");
             assert!(text.is_empty() || text.ends_with('\n'), "{} has a torn tail", file.display());
-            let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
-            rows.extend(lines);
+            rows.extend(text.lines().map(|line| {
+                let json: Value = serde_json::from_str(line).expect("a line is JSON");
+                let gone = json["_deleted"] == true;
+                Stored { key: key(row, &json), gone, json: Json::parse(line) }
+            }));
         }
         rows
     }
 
-    /// The last row of each key, but for those that are gone.
-    pub(crate) fn current(&self, resource: &'static str) -> BTreeMap<String, Value> {
+    fn table(&self, sandbox: &Sandbox, resource: &'static Resource) -> Vec<Stored> {
+        let fields = definitions(sandbox, resource);
+        let mapping = std::fs::read(self.dir().join("_fields.json")).unwrap_or_default();
+        let mapping: Value = serde_json::from_slice(&mapping).unwrap_or_default();
+        let mapping = mapping.get(resource.name).cloned().unwrap_or_else(|| json!([]));
+        let manifest = self.manifest();
+        let files = manifest["files"][resource.name].as_array().cloned().unwrap_or_default();
+        let parts = files.iter().map(|file| {
+            let path = self.dir().join(file["path"].as_str().expect("a path"));
+            let bytes = std::fs::read(path).expect("the file is there").into();
+            Encoded { bytes, rows: file["rows"].as_u64().expect("rows") }
+        });
+        let parts: Vec<_> = parts.collect();
+        let mut stored = Vec::new();
+        for row in rebuild::read(&parts) {
+            let Cell::Time(stamp) = row["_synced_at"] else { panic!("a row has no stamp") };
+            let gone =
+                matches!(&row["_extra"], Cell::Text(extra) if extra.contains("\"_deleted\":true"));
+            let key = resource.key.iter().map(|column| match &row[*column] {
+                Cell::Int(number) => number.to_string(),
+                Cell::Text(text) => text.clone(),
+                other => panic!("{other:?} is no key"),
+            });
+            let key = key.collect::<Vec<_>>().join("/");
+            let json = canonical(rebuilt(&row, resource, &fields, &mapping), resource, &fields);
+            stored.push((stamp, Stored { key, gone, json }));
+        }
+        // Rows of one key are told apart by their stamp, whatever order a reader meets them in.
+        stored.sort_by_key(|(stamp, _)| *stamp);
+        stored.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// What the account holds, in the spelling of the warehouse's format.
+    fn truth(&self, sandbox: &Sandbox, resource: &'static str) -> BTreeMap<String, Json> {
+        let parquet = self.manifest()["format"] == "parquet";
         let row = Resource::named(resource).expect("the resource exists");
+        let fields = definitions(sandbox, row);
+        let rows = raw_truth(sandbox, resource).into_iter().map(|(key, json)| {
+            let json = Json::parse(&json);
+            (key, if parquet { canonical(json, row, &fields) } else { json })
+        });
+        rows.collect()
+    }
+
+    /// The last row of each key, but for those that are gone.
+    pub(crate) fn current(
+        &self,
+        sandbox: &Sandbox,
+        resource: &'static str,
+    ) -> BTreeMap<String, Json> {
         let mut current = BTreeMap::new();
-        for value in self.rows(resource) {
-            let key = key(row, &value);
-            match value["_deleted"] == true {
-                true => current.remove(&key),
-                false => current.insert(key, value),
-            };
+        for row in self.rows(sandbox, resource) {
+            if row.gone {
+                current.remove(&row.key);
+            } else {
+                current.insert(row.key, row.json);
+            }
         }
         current
     }
@@ -133,32 +191,27 @@ impl Depot {
     #[track_caller]
     pub(crate) fn assert_once(&self, sandbox: &Sandbox) {
         for resource in self.resources.clone() {
-            let truth = raw_truth(sandbox, resource);
-            let rows = self.rows(resource);
+            let (rows, truth) = (self.rows(sandbox, resource), self.truth(sandbox, resource));
             assert_eq!(rows.len(), truth.len(), "{resource}: rows that are lost, or come twice");
-            self.assert_current_is(resource, &truth);
         }
+        self.assert_current(sandbox);
     }
 
     /// Requires that the current rows are those of the account.
     #[track_caller]
     pub(crate) fn assert_current(&self, sandbox: &Sandbox) {
         for resource in self.resources.clone() {
-            self.assert_current_is(resource, &raw_truth(sandbox, resource));
-        }
-    }
-
-    #[track_caller]
-    fn assert_current_is(&self, resource: &'static str, truth: &BTreeMap<String, Value>) {
-        let current = self.current(resource);
-        let lost: Vec<_> = truth.keys().filter(|key| !current.contains_key(*key)).collect();
-        let invented: Vec<_> = current.keys().filter(|key| !truth.contains_key(*key)).collect();
-        assert!(
-            lost.is_empty() && invented.is_empty(),
-            "{resource}: lost {lost:?}, invented {invented:?}"
-        );
-        for (key, row) in truth {
-            assert_eq!(&current[key], row, "{resource}: row {key} differs");
+            let (current, truth) = (self.current(sandbox, resource), self.truth(sandbox, resource));
+            let lost: Vec<_> = truth.keys().filter(|key| !current.contains_key(*key)).collect();
+            let invented: Vec<_> = current.keys().filter(|key| !truth.contains_key(*key)).collect();
+            assert!(
+                lost.is_empty() && invented.is_empty(),
+                "{resource}: lost {lost:?}, invented {invented:?}"
+            );
+            for (key, row) in truth {
+                // A whole row would drown the message.
+                assert!(current[&key] == row, "{resource}: row {key} differs");
+            }
         }
     }
 
@@ -196,6 +249,22 @@ impl Depot {
         let strangers: Vec<_> = self.names().into_iter().filter(|n| !known.contains(n)).collect();
         assert!(strangers.is_empty(), "named by no manifest: {strangers:?}");
     }
+}
+
+/// A row as it lies there.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) key: String,
+    pub(crate) gone: bool,
+    pub(crate) json: Json,
+}
+
+fn definitions(sandbox: &Sandbox, resource: &Resource) -> Vec<Definition> {
+    let rows = sandbox.world(|world| resource.fields.map(|fields| world.truth(fields)));
+    let rows = rows.unwrap_or_default().into_iter();
+    let rows =
+        rows.map(|row| Definition::from_json(&row.json).expect("the sandbox defines fields"));
+    rows.filter(|field| field.custom).collect()
 }
 
 /// What a run said.

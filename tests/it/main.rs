@@ -2,14 +2,21 @@
 
 mod changes;
 mod columns;
+mod crash;
+mod depot;
 mod docs;
 mod faults;
 mod house;
 mod kill;
 mod laws;
+mod lossless;
 mod read;
 mod rebuild;
 mod session;
+mod shell;
 mod support;
+mod sweep;
 mod table;
 mod trouble;
+mod warehouse;
+mod wreck;

@@ -209,13 +209,7 @@ impl Json {
                     None => Self::Text(text),
                 }
             }
-            (Self::Num(sign, digits, power), Type::IntOrText) if (0..100).contains(&power) => {
-                let zeros = usize::try_from(power).expect("it is small");
-                Self::Text(
-                    format!("{}{digits}{}", if sign { "-" } else { "" }, "0".repeat(zeros))
-                        .replacen("", "", 1),
-                )
-            }
+            (number @ Self::Num(..), Type::IntOrText) => number.whole().map_or(number, Self::Text),
             (Self::List(items), Type::List(of)) => {
                 Self::List(items.into_iter().map(|item| item.typed(*of)).collect())
             }
@@ -233,22 +227,22 @@ impl Json {
 
     /// Chosen options as the text of flat fields.
     fn chosen(self) -> Self {
-        let whole = |json: &Self| match json {
-            Self::Num(sign, digits, power) if (0..20).contains(power) => {
-                let zeros = usize::try_from(*power).expect("it is small");
-                let digits = if digits.is_empty() { "0" } else { digits };
-                Some(format!("{}{digits}{}", if *sign { "-" } else { "" }, "0".repeat(zeros)))
-            }
-            _ => None,
-        };
         match &self {
-            Self::Num(..) => whole(&self).map_or(self, Self::Text),
+            Self::Num(..) => self.whole().map_or(self, Self::Text),
             Self::List(items) if !items.is_empty() => {
-                let texts: Option<Vec<_>> = items.iter().map(whole).collect();
+                let texts: Option<Vec<_>> = items.iter().map(Self::whole).collect();
                 texts.map_or(self, |texts| Self::Text(texts.join(",")))
             }
             _ => self,
         }
+    }
+
+    /// The digits of a whole number that is not too long to write.
+    fn whole(&self) -> Option<String> {
+        let Self::Num(negative, digits, power @ 0..100) = self else { return None };
+        let zeros = "0".repeat(usize::try_from(*power).ok()?);
+        let digits = if digits.is_empty() { "0" } else { digits };
+        Some(format!("{}{digits}{zeros}", if *negative { "-" } else { "" }))
     }
 
     fn object(self) -> BTreeMap<String, Self> {

@@ -250,7 +250,10 @@ pub(crate) fn key(resource: &Resource, record: &Value) -> String {
 /// Every row a complete read must deliver over the wire, by key: zoneless times as RFC 3339.
 pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
     let resource = Resource::named(stream).expect("the stream exists");
-    let mut truth = raw_truth(sandbox, stream);
+    let rows = raw_truth(sandbox, stream).into_iter();
+    let mut truth: BTreeMap<String, Value> = rows
+        .map(|(key, text)| (key, serde_json::from_str(&text).expect("the sandbox writes JSON")))
+        .collect();
     for row in truth.values_mut() {
         for column in resource.columns {
             if let (Type::Naked, Some(text)) = (column.ty, row[column.name].as_str()) {
@@ -264,17 +267,21 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
     truth
 }
 
-/// The sandbox's own rows by key, with the columns that lists per parent lack.
-pub(crate) fn raw_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
+/// The sandbox's own rows by key, byte for byte, with the columns that lists per parent lack.
+pub(crate) fn raw_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, String> {
     let resource = Resource::named(stream).expect("the stream exists");
     let rows = sandbox.world(|world| world.truth(stream));
     let mut truth = BTreeMap::new();
     let mut identities = HashSet::new();
     for row in rows {
-        let mut json: Value = serde_json::from_slice(&row.json).expect("the sandbox writes JSON");
+        let mut text = String::from_utf8(row.json.to_vec()).expect("the sandbox writes UTF-8");
+        let mut add = |column: &str, value: Value| {
+            let end = text.rfind('}').expect("a row is an object");
+            text.replace_range(end.., &format!(",{}:{value}}}", json!(column)));
+        };
         if let (Some(parent), Some(owner)) = (&resource.parent, &row.parent) {
             if let Some(column) = parent.column {
-                json[column] = owner.parse::<i64>().map_or(json!(owner), Value::from);
+                add(column, owner.parse::<i64>().map_or(json!(owner), Value::from));
             }
             if let Some(column) = parent.digest {
                 let columns = resource.columns.iter().filter(|column| !column.optional);
@@ -290,11 +297,12 @@ pub(crate) fn raw_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Val
                 while !identities.insert(record.identity(owner, &columns, nth)) {
                     nth += 1;
                 }
-                json[column] = record.identity(owner, &columns, nth).to_string().into();
+                add(column, record.identity(owner, &columns, nth).to_string().into());
             }
         }
         // A row that several parents list looks a little different in each: the first is read.
-        truth.entry(key(resource, &json)).or_insert(json);
+        let json = serde_json::from_str(&text).expect("the sandbox writes JSON");
+        truth.entry(key(resource, &json)).or_insert(text);
     }
     truth
 }

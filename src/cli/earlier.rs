@@ -1,0 +1,49 @@
+//! What an earlier run left: states, and how many rows there were.
+
+use super::files;
+use crate::dataset::{Inventory, Place};
+use crate::model::{Error, Kind, Resource, Result, StreamState};
+use crate::protocol::airbyte::{Configured, states};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// An earlier run of these resources; empty for a first one.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    pub(super) states: BTreeMap<&'static str, StreamState>,
+    /// Rows of each resource, where they were counted.
+    pub(super) rows: BTreeMap<&'static str, u64>,
+}
+
+impl Earlier {
+    /// From the state file of `read`.
+    pub(super) fn state(path: &Path, resources: &[&'static Resource]) -> Result<Self> {
+        let configured = resources.iter().map(|&resource| Configured {
+            resource,
+            incremental: true,
+            schema: Value::Null,
+        });
+        let configured: Vec<_> = configured.collect();
+        let states = states(&files::json("state", path)?, &configured)?;
+        Ok(Self { states, rows: BTreeMap::new() })
+    }
+
+    /// From the manifest of a warehouse.
+    pub(super) async fn warehouse(dir: &str, resources: &[&'static Resource]) -> Result<Self> {
+        let place = Place::parse(dir)?;
+        let Some(inventory) = Inventory::of(&place).await? else {
+            let message = "there is no warehouse; leave --dir out to plan a first run";
+            return Err(Error::new(Kind::Data, message).at(format!("--dir {place}")));
+        };
+        let mut earlier = Self::default();
+        for resource in resources {
+            if let Some(state) = inventory.state(resource)? {
+                earlier.states.insert(resource.name, state);
+            }
+        }
+        let rows = Resource::all().filter_map(|r| Some((r.name, inventory.rows(r)?)));
+        earlier.rows.extend(rows);
+        Ok(earlier)
+    }
+}

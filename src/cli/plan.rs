@@ -1,0 +1,217 @@
+//! `plan`: what a run would cost, before it.
+
+use super::args::Plan;
+use super::earlier::Earlier;
+use super::figures::{grouped, lasting, left_today, percent, share};
+use super::interrupt::interrupted;
+use super::progress::{Manner, Progress};
+use super::setup::{Setup, runtime};
+use super::{selection, stdout};
+use crate::api::{Account, Client, Spending};
+use crate::extract::{Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe};
+use crate::model::{Mask, Result, Settings};
+use comfy_table::{CellAlignment, Table, presets};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(super) fn show(args: &Plan) -> Result<ExitCode> {
+    let resources = selection::resources(args.resources.as_deref())?;
+    let earlier = match (&args.state, &args.dir) {
+        (Some(state), _) => Earlier::state(state, &resources)?,
+        (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources))?,
+        (None, None) => Earlier::default(),
+    };
+    let mut setup = Setup::standalone(&args.standalone)?;
+    let settings = setup.settings.clone();
+    // The cap is for the run that is planned; asking what it would cost has a price of its own.
+    setup.settings.max_tokens = None;
+    let (client, mut rotations) = setup.client()?;
+    let manner = Manner::of(&args.standalone);
+    let mut progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
+    let Earlier { mut states, rows } = earlier;
+    let selected = resources.into_iter().map(|resource| Selected {
+        resource,
+        mode: Mode::Incremental,
+        state: states.remove(resource.name),
+    });
+    let jobs = plan(&settings, selected.collect());
+    let outcome = runtime()?.block_on(async {
+        tokio::select! {
+            outcome = ask(&client, &settings, &jobs, &mut progress) => outcome,
+            error = interrupted() => Err(error),
+        }
+    });
+    while let Ok(token) = rotations.try_recv() {
+        progress.mask(token.expose_secret());
+        if let Some(text) = setup.keep(&token) {
+            progress.insist(&text);
+        }
+    }
+    progress.done();
+    let sizes = Sizes { earlier: rows, ..outcome? };
+    let spending = client.spending();
+    let forecast = estimate(&settings, &jobs, &sizes, spending.burst);
+    let shown = Shown { settings, forecast, spending };
+    stdout::print(&if args.standalone.json() {
+        format!("{:#}\n", shown.json())
+    } else {
+        shown.table()
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(
+    client: &Client,
+    settings: &Settings,
+    jobs: &[Job],
+    progress: &mut Progress,
+) -> Result<Sizes> {
+    let account = Account::of(client, settings).await?;
+    for sentence in account.hidden() {
+        progress.note(&sentence);
+    }
+    let (sizes, unknown) = probe(client, jobs).await?;
+    for sentence in unknown {
+        progress.note(&sentence);
+    }
+    Ok(sizes)
+}
+
+/// A plan, ready to be shown.
+struct Shown {
+    settings: Settings,
+    forecast: Forecast,
+    spending: Spending,
+}
+
+impl Shown {
+    fn table(&self) -> String {
+        let Self { forecast, spending, .. } = self;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["stream", "requests", "tokens", "of a day", "time", ""]);
+        for column in 1..=4 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let of_a_day = |tokens| share(tokens, spending.daily_limit).map_or(String::new(), percent);
+        let mut estimates: Vec<_> = forecast.estimates.iter().collect();
+        estimates.sort_by_key(|estimate| estimate.resource.name);
+        for estimate in estimates {
+            table.add_row([
+                estimate.resource.name.to_owned(),
+                grouped(estimate.cost.requests),
+                grouped(estimate.cost.tokens),
+                of_a_day(estimate.cost.tokens),
+                lasting(estimate.time),
+                words(estimate.exactness).to_owned(),
+            ]);
+        }
+        table.add_row([
+            "(account, field names)".to_owned(),
+            grouped(forecast.overhead.requests),
+            grouped(forecast.overhead.tokens),
+            of_a_day(forecast.overhead.tokens),
+            String::new(),
+            words(Exactness::AtMost).to_owned(),
+        ]);
+        let share = share(forecast.total.tokens, spending.daily_limit);
+        let share = share.map_or(String::new(), |share| format!(" ({} of a day)", percent(share)));
+        let mut text = format!(
+            "{table}\n{}: {} requests, {} tokens{share}, {}{}\nthis plan itself cost {} tokens\n",
+            words(forecast.exactness),
+            grouped(forecast.total.requests),
+            grouped(forecast.total.tokens),
+            lasting(forecast.time),
+            left_today(*spending),
+            grouped(spending.tokens),
+        );
+        for sentence in self.shortfalls() {
+            text.push_str(&sentence);
+            text.push('\n');
+        }
+        if self.fits() == Some(true) {
+            text.push_str("it fits\n");
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let Self { forecast, spending, settings } = self;
+        let resources = forecast.estimates.iter().map(|estimate| {
+            json!({
+                "resource": estimate.resource.name,
+                "requests": estimate.cost.requests,
+                "tokens": estimate.cost.tokens,
+                "exactness": estimate.exactness.name(),
+                "share_percent": share(estimate.cost.tokens, spending.daily_limit),
+                "seconds": estimate.time.as_secs_f64(),
+            })
+        });
+        json!({
+            "resources": resources.collect::<Vec<_>>(),
+            "overhead": {
+                "requests": forecast.overhead.requests,
+                "tokens": forecast.overhead.tokens,
+            },
+            "requests": forecast.total.requests,
+            "tokens": forecast.total.tokens,
+            "exactness": forecast.exactness.name(),
+            "share_percent": share(forecast.total.tokens, spending.daily_limit),
+            "seconds": forecast.time.as_secs_f64(),
+            "daily_limit": spending.daily_limit,
+            "daily_remaining": spending.daily_remaining,
+            "max_tokens": settings.max_tokens,
+            "reserve_percent": settings.reserve_percent,
+            "fits": self.fits(),
+            "shortfalls": self.shortfalls(),
+            "spent": spending.tokens,
+        })
+    }
+
+    /// Whether the run comes to its end; `None` while no limit is known.
+    fn fits(&self) -> Option<bool> {
+        let limited = self.settings.max_tokens.is_some() || self.spending.daily_remaining.is_some();
+        limited.then(|| self.shortfalls().is_empty())
+    }
+
+    /// What would stop the run.
+    fn shortfalls(&self) -> Vec<String> {
+        let tokens = self.forecast.total.tokens;
+        let stops = match self.forecast.exactness {
+            Exactness::Exact | Exactness::AtLeast => "the run would stop before its end",
+            Exactness::AtMost | Exactness::Guess => "the run may stop before its end",
+        };
+        let on = "what it takes is kept, and the next run goes on from there";
+        let mut shortfalls = Vec::new();
+        if let Some(most) = self.settings.max_tokens.filter(|most| *most < tokens) {
+            shortfalls.push(format!("max_tokens is {}: {stops}; {on}", grouped(most)));
+        }
+        let (limit, remaining) = (self.spending.daily_limit, self.spending.daily_remaining);
+        if let (Some(limit), Some(remaining)) = (limit, remaining) {
+            let percent = self.settings.reserve_percent;
+            let reserve = limit.saturating_mul(u64::from(percent)) / 100;
+            if remaining < tokens.saturating_add(reserve) {
+                let kept = if reserve > 0 {
+                    format!(", and reserve_percent {percent} keeps {} for others", grouped(reserve))
+                } else {
+                    String::new()
+                };
+                let left = grouped(remaining);
+                shortfalls.push(format!("{left} tokens are left today{kept}: {stops}; {on}"));
+            }
+        }
+        shortfalls
+    }
+}
+
+fn words(exactness: Exactness) -> &'static str {
+    match exactness {
+        Exactness::Exact => "exactly",
+        Exactness::AtMost => "at most",
+        Exactness::AtLeast => "at least",
+        Exactness::Guess => "a guess",
+    }
+}

@@ -1,0 +1,34 @@
+//! What a warehouse holds, for those who only look.
+
+use super::commits::{self, MANIFEST};
+use super::manifest::Manifest;
+use super::place::Place;
+use super::store::Store;
+use crate::model::{Resource, Result, StreamState};
+
+/// What a warehouse holds.
+#[derive(Debug)]
+pub struct Inventory(Manifest);
+
+impl Inventory {
+    /// Looks into a warehouse without touching it; `None` when there is none.
+    pub async fn of(place: &Place) -> Result<Option<Self>> {
+        if place.folder().is_some_and(|folder| !folder.join(MANIFEST).exists()) {
+            return Ok(None);
+        }
+        let store = Store::open(place, None)?;
+        let bytes = commits::newest_manifest(&store).await?;
+        let manifest = bytes.map(|bytes| Manifest::from_json(&bytes, &place.name_of(MANIFEST)));
+        Ok(manifest.transpose()?.map(Self))
+    }
+
+    /// How far a resource was read.
+    pub fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
+        self.0.tables.get(resource.name).map_or(Ok(None), |table| table.state(resource))
+    }
+
+    /// Rows of a resource; `None` when it was never read.
+    pub fn rows(&self, resource: &Resource) -> Option<u64> {
+        self.0.tables.get(resource.name).map(super::manifest::Table::rows)
+    }
+}

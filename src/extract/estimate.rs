@@ -1,0 +1,413 @@
+//! What a run would cost, before it. Pure: jobs and what is known of sizes come in as arguments.
+//!
+//! Retries are left out, and so is what an account refuses that others take. The time is the longest
+//! of three: all requests at the rate the account allows; the longest stream's requests one after the
+//! other, at [`ROUND_TRIP`] each; and those of all streams, shared by as many as are read side by side.
+
+use super::children::REQUESTS_IN_FLIGHT_MAX;
+use super::plan::{Job, Mode};
+use super::sizes::{Exactness, Extent, Rows, Sizes};
+use crate::model::{
+    BATCH_PARENTS_MAX, ByParent, Changes, Cost, Listing, Paging, Progress, Resource, Settings, Time,
+};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Time a request takes from here to Pipedrive and back, as a rule.
+pub const ROUND_TRIP: Duration = Duration::from_millis(250);
+/// Rows a list is guessed to have that nobody counted: the set-up of an account fits in a page.
+const ROWS_GUESSED: u64 = 40;
+/// The same for a list that has no pages.
+const UNPAGED_ROWS_GUESSED: u64 = 5;
+/// The window of the burst limit.
+const BURST_WINDOW_MILLIS: u64 = 2_000;
+/// What `users/me` costs, which every run asks first.
+const ACCOUNT_TOKENS: u64 = 2;
+
+/// What reading one resource would cost.
+#[derive(Debug, Clone)]
+pub struct Estimate {
+    /// Which.
+    pub resource: &'static Resource,
+    /// Requests and tokens.
+    pub cost: Cost,
+    /// How sure that is.
+    pub exactness: Exactness,
+    /// Requests that wait for one another.
+    pub chain: u64,
+    /// How long it takes by itself.
+    pub time: Duration,
+}
+
+/// What a run would cost.
+#[derive(Debug, Clone)]
+pub struct Forecast {
+    /// By resource.
+    pub estimates: Vec<Estimate>,
+    /// What a run asks besides: who we are, and the field dictionaries.
+    pub overhead: Cost,
+    /// All of it.
+    pub total: Cost,
+    /// How sure that is.
+    pub exactness: Exactness,
+    /// How long it takes.
+    pub time: Duration,
+}
+
+/// How a job reads one of its lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It has done so.
+    Done,
+    /// In full, after a request for the newest row if it is incremental from then on.
+    Whole {
+        /// Whether it is.
+        first: bool,
+    },
+    /// From a start date: nobody knows how many rows, but not more than all.
+    Begun,
+    /// What changed since the last run, in so many parts.
+    Since(Time, u64),
+}
+
+/// What these jobs would cost, with `burst` requests allowed in two seconds.
+pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) -> Forecast {
+    let at_rate = |requests: u64| {
+        Duration::from_millis(
+            requests.saturating_mul(BURST_WINDOW_MILLIS) / u64::from(burst.max(1)),
+        )
+    };
+    let mut estimates: Vec<_> = jobs.iter().map(|job| of(job, sizes)).collect();
+    for estimate in &mut estimates {
+        estimate.time = at_rate(estimate.cost.requests).max(serially(estimate.chain));
+    }
+    let dictionaries: BTreeSet<_> = jobs.iter().filter_map(|job| job.resource.fields).collect();
+    let dictionaries = dictionaries.into_iter().filter_map(Resource::named);
+    let mut overhead = Cost { requests: 1, tokens: ACCOUNT_TOKENS };
+    for listing in dictionaries.flat_map(|dictionary| dictionary.listings) {
+        overhead += Cost { requests: 1, tokens: listing.cost.into() };
+    }
+    let mut total = overhead;
+    let mut exactness = Exactness::Exact;
+    for estimate in &estimates {
+        total += estimate.cost;
+        exactness = exactness.and(estimate.exactness);
+    }
+    let longest = estimates.iter().map(|estimate| estimate.chain).max().unwrap_or(0);
+    let all: u64 = estimates.iter().map(|estimate| estimate.chain).sum();
+    let side_by_side = all.div_ceil(settings.concurrency.max(1) as u64);
+    let time = at_rate(total.requests).max(serially(longest.max(side_by_side) + 1));
+    Forecast { estimates, overhead, total, exactness, time }
+}
+
+fn serially(requests: u64) -> Duration {
+    ROUND_TRIP.saturating_mul(u32::try_from(requests).unwrap_or(u32::MAX))
+}
+
+fn of(job: &Job, sizes: &Sizes) -> Estimate {
+    let resource = job.resource;
+    let watched = resource.parent_resource().unwrap_or(resource);
+    let ways: Vec<_> = job.listings.iter().map(|listing| (*listing, way(job, listing))).collect();
+    let rows = shared_out(watched, &ways, sizes);
+    let mut estimate = Estimate {
+        resource,
+        cost: Cost::default(),
+        exactness: Exactness::Exact,
+        chain: 0,
+        time: Duration::ZERO,
+    };
+    let mut parents = Rows { count: 0, exactness: Exactness::Exact };
+    for ((listing, way), rows) in ways.iter().zip(rows) {
+        let (mut requests, mut exactness) = pages(listing, rows);
+        match way {
+            Way::Done => continue,
+            // Each page asks again for the last second of the one before.
+            Way::Begun if listing.changes == Changes::SinceByKey => {
+                exactness = exactness.and(Exactness::Guess);
+            }
+            Way::Whole { first: false } | Way::Begun => {}
+            // Lists that may refuse the filter are asked a second time, without.
+            Way::Whole { first: true } if listing.changes == Changes::Since => requests += 2,
+            Way::Whole { first: true } => requests += 1,
+            Way::Since(_, parts) => requests = requests.max(*parts),
+        }
+        parents.count += rows.count;
+        parents.exactness = parents.exactness.and(rows.exactness);
+        estimate.chain += requests;
+        estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
+        estimate.exactness = estimate.exactness.and(exactness);
+    }
+    if let Some(parent) = &resource.parent {
+        per_parent(&mut estimate, parent.ask, parents);
+    }
+    estimate
+}
+
+/// Adds the requests for the rows of these parents.
+fn per_parent(estimate: &mut Estimate, ask: ByParent, parents: Rows) {
+    let (requests, side_by_side) = match ask {
+        ByParent::Batch(_) => (parents.count.div_ceil(BATCH_PARENTS_MAX as u64), 1),
+        ByParent::Path | ByParent::Query(_) => (parents.count, REQUESTS_IN_FLIGHT_MAX as u64),
+    };
+    for listing in estimate.resource.listings {
+        let exactness = match listing.paging {
+            // Parents that come again and have not changed are not asked for.
+            Paging::Plain | Paging::Goals => Exactness::AtMost,
+            // Nobody knows how many rows a parent has.
+            Paging::Cursor | Paging::Offset => Exactness::Guess,
+        };
+        estimate.chain += requests.div_ceil(side_by_side);
+        estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
+        estimate.exactness = estimate.exactness.and(exactness).and(parents.exactness);
+    }
+}
+
+/// How a job reads a list, by what its state says.
+pub(super) fn way(job: &Job, listing: &Listing) -> Way {
+    let part = |name: &str| {
+        name == listing.name
+            || name.strip_prefix(listing.name).is_some_and(|part| part.starts_with(':'))
+    };
+    let known = || job.state.listings.iter().filter(|(name, _)| part(name)).map(|(_, p)| p);
+    let parts = known().count() as u64;
+    if job.mode == Mode::Full {
+        let done = job.state.complete || (parts > 0 && known().all(|progress| progress.done));
+        return if done { Way::Done } else { Way::Whole { first: false } };
+    }
+    let settled = |progress: &Progress| progress.since.filter(|_| progress.walk.is_none());
+    let since: Option<Vec<Time>> = known().map(settled).collect();
+    match since.unwrap_or_default().into_iter().min() {
+        None => Way::Whole { first: true },
+        // Until something was read, the watermark is just the start date.
+        Some(_) if known().all(|progress| progress.update_time.is_none()) => Way::Begun,
+        Some(since) => Way::Since(since.whole_second(), parts),
+    }
+}
+
+/// The list whose size tells how long this way is.
+pub(super) fn extent(watched: &'static Resource, listing: &'static Listing, way: Way) -> Extent {
+    let since = match way {
+        Way::Since(since, _) => Some(since),
+        Way::Done | Way::Whole { .. } | Way::Begun => None,
+    };
+    Extent { resource: watched.name, listing: listing.name, since }
+}
+
+/// Rows of each list. A bound for the whole resource is shared out, the dearest list first, for a
+/// row stands in one list only.
+fn shared_out(
+    watched: &'static Resource,
+    ways: &[(&'static Listing, Way)],
+    sizes: &Sizes,
+) -> Vec<Rows> {
+    let guess = |listing: &Listing| match listing.paging {
+        Paging::Plain | Paging::Goals => UNPAGED_ROWS_GUESSED,
+        Paging::Cursor | Paging::Offset => ROWS_GUESSED,
+    };
+    let guess = |listing| Rows { count: guess(listing), exactness: Exactness::Guess };
+    let earlier = sizes.earlier.get(watched.name);
+    let earlier = earlier.map(|count| Rows { count: *count, exactness: Exactness::Guess });
+    let mut rows: Vec<_> = ways
+        .iter()
+        .map(|(listing, way)| {
+            let asked = sizes.asked.get(&extent(watched, listing, *way)).copied();
+            let earlier = earlier.filter(|_| !matches!(way, Way::Since(..)));
+            asked.or(earlier).unwrap_or_else(|| guess(listing))
+        })
+        .collect();
+    let bounds = |rows: &Rows| matches!(rows.exactness, Exactness::AtMost | Exactness::Guess);
+    let whole = ways.iter().all(|(_, way)| !matches!(way, Way::Since(..) | Way::Done));
+    if whole && rows.iter().all(bounds) {
+        let mut left = rows.iter().map(|rows| rows.count).max().unwrap_or(0);
+        let mut places: Vec<_> = (0..rows.len()).collect();
+        places.sort_by_key(|place| std::cmp::Reverse(ways[*place].0.cost));
+        for place in places {
+            let count = rows[place].count.min(left);
+            (rows[place].count, left) = (count, left - count);
+        }
+    }
+    rows
+}
+
+/// Requests a walk over so many rows takes. What ends on a full page may need one more.
+fn pages(listing: &Listing, rows: Rows) -> (u64, Exactness) {
+    let fresh = match listing.paging {
+        Paging::Plain | Paging::Goals => return (1, Exactness::Exact),
+        Paging::Cursor => u64::from(listing.limit),
+        // Every page overlaps the one before by a row.
+        Paging::Offset => u64::from(listing.limit).saturating_sub(1),
+    };
+    let fresh = fresh.max(1);
+    let pages = match rows.exactness {
+        Exactness::Exact => rows.count.div_ceil(fresh).max(1),
+        Exactness::AtLeast => rows.count.div_ceil(fresh).max(2),
+        // Some such lists do not say which page is the last: the next one shows it.
+        Exactness::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
+        Exactness::AtMost | Exactness::Guess => rows.count / fresh + 1,
+    };
+    (pages, rows.exactness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Selected, plan};
+    use super::*;
+    use crate::model::StreamState;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    fn jobs(settings: &Settings, resources: &[(&str, Value)]) -> Vec<Job> {
+        let selected = resources.iter().map(|(name, state)| {
+            let resource = Resource::named(name).expect("it exists");
+            let state = StreamState::from_json(resource, state).expect("it is a state");
+            Selected { resource, mode: Mode::Incremental, state }
+        });
+        plan(settings, selected.collect())
+    }
+
+    type Known = (&'static str, &'static str, Option<&'static str>, u64, Exactness);
+
+    /// The estimate of one resource as a line.
+    #[track_caller]
+    fn check(config: &Value, (name, state): (&str, Value), asked: &[Known], expected: &str) {
+        let mut config = config.clone();
+        config["api_token"] = "t".into();
+        let settings = Settings::from_json(&config).expect("it is a configuration");
+        let asked = asked.iter().map(|(resource, listing, since, count, exactness)| {
+            let since = since.map(|time| Time::parse(time).expect("it is a time"));
+            let rows = Rows { count: *count, exactness: *exactness };
+            (Extent { resource, listing, since }, rows)
+        });
+        let sizes = Sizes { asked: asked.collect(), earlier: BTreeMap::from([("tasks", 1_700)]) };
+        let forecast = estimate(&settings, &jobs(&settings, &[(name, state)]), &sizes, 20);
+        let one = &forecast.estimates[0];
+        let shown = format!(
+            "{} requests, {} tokens, {}, chain {}",
+            one.cost.requests,
+            one.cost.tokens,
+            one.exactness.name(),
+            one.chain
+        );
+        assert_eq!(shown, expected, "{name}");
+    }
+
+    use Exactness::{AtLeast, AtMost, Exact};
+
+    #[test]
+    fn a_first_run_walks_every_list() {
+        let none = json!({});
+        let first = |name| (name, Value::Null);
+        check(
+            &none,
+            first("persons"),
+            &[("persons", "all", None, 1_000, AtMost)],
+            "4 requests, 40 tokens, at_most, chain 4",
+        );
+        check(
+            &none,
+            first("products"),
+            &[("products", "all", None, 10, AtMost)],
+            "3 requests, 30 tokens, at_most, chain 3",
+        );
+        // The higher id bounds both lists together: all that may be archived is, the rest is live.
+        let deals =
+            [("deals", "live", None, 5_400, AtMost), ("deals", "archived", None, 600, AtMost)];
+        check(&none, first("deals"), &deals, "14 requests, 170 tokens, at_most, chain 14");
+        check(
+            &json!({"archived": false}),
+            first("deals"),
+            &deals,
+            "12 requests, 120 tokens, at_most, chain 12",
+        );
+        check(
+            &none,
+            first("leads"),
+            &[("leads", "live", None, 3, Exact), ("leads", "archived", None, 501, AtLeast)],
+            "5 requests, 160 tokens, at_least, chain 5",
+        );
+        check(&none, first("stages"), &[], "1 requests, 5 tokens, guess, chain 1");
+        check(&none, first("goals"), &[], "12 requests, 240 tokens, exact, chain 12");
+        check(&none, first("tasks"), &[], "4 requests, 40 tokens, guess, chain 4");
+    }
+
+    #[test]
+    fn lists_per_parent_cost_by_parent() {
+        let none = json!({});
+        let first = |name| (name, Value::Null);
+        let deals =
+            [("deals", "live", None, 950, AtMost), ("deals", "archived", None, 1_000, AtMost)];
+        check(&none, first("deal_products"), &deals, "16 requests, 200 tokens, guess, chain 16");
+        check(
+            &none,
+            first("deal_changelog"),
+            &deals,
+            "1006 requests, 20100 tokens, guess, chain 256",
+        );
+        check(
+            &none,
+            first("organization_relationships"),
+            &[("organizations", "all", None, 100, AtMost)],
+            "102 requests, 2020 tokens, at_most, chain 27",
+        );
+    }
+
+    #[test]
+    fn a_later_run_asks_for_what_changed() {
+        let none = json!({});
+        let since = "2026-03-01T00:00:00Z";
+        let state = json!({"version": 1, "update_time": "2026-03-01T00:01:00Z", "since": since});
+        let changed = |count, exactness| [("persons", "all", Some(since), count, exactness)];
+        check(
+            &none,
+            ("persons", state.clone()),
+            &changed(7, Exact),
+            "1 requests, 10 tokens, exact, chain 1",
+        );
+        check(
+            &none,
+            ("persons", state.clone()),
+            &changed(501, AtLeast),
+            "2 requests, 20 tokens, at_least, chain 2",
+        );
+        check(
+            &none,
+            ("product_variations", state),
+            &[("products", "all", Some(since), 9, Exact)],
+            "10 requests, 100 tokens, guess, chain 4",
+        );
+        let full =
+            json!({"version": 1, "full_refresh": true, "__ab_full_refresh_sync_complete": true});
+        check(&none, ("stages", full), &[], "1 requests, 5 tokens, guess, chain 1");
+        // A start date bounds nothing that is known.
+        let started = json!({"start_date": since});
+        check(
+            &started,
+            ("persons", Value::Null),
+            &[("persons", "all", None, 1_000, AtMost)],
+            "3 requests, 30 tokens, at_most, chain 3",
+        );
+    }
+
+    #[test]
+    fn the_time_is_the_longest_of_three() {
+        let seconds = |resources: &[(&str, Value)], burst| {
+            let settings = Settings::from_json(&json!({"api_token": "t", "concurrency": 2}));
+            let settings = settings.expect("it is a configuration");
+            let row = |resource, listing, count| {
+                let exactness = Exactness::AtMost;
+                (Extent { resource, listing, since: None }, Rows { count, exactness })
+            };
+            let asked = BTreeMap::from([
+                row("persons", "all", 49_000),
+                row("organizations", "all", 49_000),
+                row("activities", "all", 49_000),
+            ]);
+            let sizes = Sizes { asked, ..Sizes::default() };
+            estimate(&settings, &jobs(&settings, resources), &sizes, burst).time.as_secs()
+        };
+        let all = ["persons", "organizations", "activities"].map(|name| (name, Value::Null));
+        assert_eq!(seconds(&all[..1], 1_000), 25, "one stream, a request after the other");
+        assert_eq!(seconds(&all, 1_000), 37, "three streams, two at a time");
+        assert_eq!(seconds(&all, 10), 60, "five requests a second");
+    }
+}

@@ -1,0 +1,158 @@
+//! Asking an account how large its lists are, at the price of a request each.
+//!
+//! Pipedrive's lists tell no totals. The highest id bounds the rows of a list that can be sorted by
+//! it; of any other list, and of what changed since a time, one page is counted.
+
+use super::estimate::{Way, extent, way};
+use super::fetch::limited;
+use super::plan::Job;
+use super::sizes::{Exactness, Extent, Rows, Sizes};
+use super::task::{Ask, Task, refused};
+use crate::api::{Client, Request, page_in_the_end};
+use crate::model::{Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A list to look at.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    watched: &'static Resource,
+    listing: &'static Listing,
+    extent: Extent,
+}
+
+/// Finds out what is worth a request: the sizes of all lists that grow with the account. What an
+/// account refuses to say stays unknown, and is told in a sentence.
+pub async fn probe(client: &Client, jobs: &[Job]) -> Result<(Sizes, Vec<String>)> {
+    let looks = looks(jobs);
+    let answers = looks.iter().map(|look| look.ask(client));
+    let answers = futures_util::future::join_all(answers).await;
+    let (mut sizes, mut unknown) = (Sizes::default(), Vec::new());
+    for (look, answer) in looks.iter().zip(answers) {
+        match answer {
+            Ok(rows) => {
+                sizes.asked.insert(look.extent, rows);
+            }
+            Err(error) if error.kind().stops_the_run() => return Err(error),
+            Err(error) => {
+                unknown.push(format!("{}: its size is not known: {error}", look.watched.name));
+            }
+        }
+    }
+    Ok((sizes, unknown))
+}
+
+/// Each list once, however many streams read it.
+fn looks(jobs: &[Job]) -> Vec<Look> {
+    let mut looks = BTreeMap::new();
+    let parents: BTreeSet<_> =
+        jobs.iter().filter_map(|job| job.resource.parent_resource()).map(|r| r.name).collect();
+    for job in jobs {
+        let watched = job.resource.parent_resource().unwrap_or(job.resource);
+        for &listing in &job.listings {
+            let way = way(job, listing);
+            let paged = matches!(listing.paging, Paging::Cursor | Paging::Offset);
+            let grows = listing.changes != Changes::Snapshot || parents.contains(watched.name);
+            if way != Way::Done && paged && grows {
+                let extent = extent(watched, listing, way);
+                looks.insert(extent, Look { watched, listing, extent });
+            }
+        }
+    }
+    looks.into_values().collect()
+}
+
+impl Look {
+    async fn ask(&self, client: &Client) -> Result<Rows> {
+        match (self.part(client, None).await, &self.listing.split) {
+            (Err(error), Some(split)) if refused(&error) => {
+                let mut rows = Rows { count: 0, exactness: Exactness::Exact };
+                for value in split.values {
+                    let part = self.part(client, Some(value)).await?;
+                    rows.count += part.count;
+                    rows.exactness = rows.exactness.and(part.exactness);
+                }
+                Ok(rows)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn part(&self, client: &Client, part: Option<&'static str>) -> Result<Rows> {
+        let layout = Arc::new(Layout::of(self.watched, self.listing));
+        let ask = Ask { listing: self.listing, layout, name: String::new(), part };
+        let mut request = self.request(Task::request(&ask));
+        let page = page_in_the_end(client, &mut request, &ask.layout).await?;
+        Ok(self.rows(&page))
+    }
+
+    fn request(&self, request: Request) -> Request {
+        let offset = self.listing.paging == Paging::Offset;
+        if self.numbered() {
+            return if offset {
+                request.with("sort", "id DESC").with("start", "0").with("limit", "1")
+            } else {
+                request.with("sort_by", "id").with("sort_direction", "desc").with("limit", "1")
+            };
+        }
+        let mut request = limited(request, self.listing);
+        if offset {
+            request = request.with("start", "0");
+        }
+        let Some(since) = self.extent.since else {
+            return request;
+        };
+        match self.listing.changes {
+            Changes::Window | Changes::Since => request
+                .with("updated_since", since.to_string())
+                .with("sort_by", "update_time")
+                .with("sort_direction", "asc"),
+            Changes::SinceByKey => {
+                request.with("updated_since", since.to_string()).with("sort", "update_time ASC")
+            }
+            Changes::NewestFirst => request.with("sort", "update_time DESC"),
+            Changes::Snapshot => request,
+        }
+    }
+
+    /// Whether the highest id tells: all rows are wanted, and ids are numbers to sort by.
+    fn numbered(&self) -> bool {
+        let key = self.watched.key.first().and_then(|key| self.watched.column(key));
+        let number = key.is_some_and(|column| matches!(column.ty, Type::Int));
+        self.extent.since.is_none() && number && !self.listing.by_id.is_empty()
+    }
+
+    fn rows(&self, page: &Page) -> Rows {
+        let count = page.records.len() as u64;
+        if self.numbered() {
+            let id = page.records.first().and_then(|record| record.key.as_deref());
+            let id = id.and_then(|id| id.parse().ok());
+            return match (id, count) {
+                (Some(id), _) => Rows { count: id, exactness: Exactness::AtMost },
+                (None, 0) => Rows { count: 0, exactness: Exactness::Exact },
+                (None, _) => Rows { count, exactness: Exactness::AtLeast },
+            };
+        }
+        let older = |since: Time| {
+            let times = page.records.iter().filter_map(|record| record.time);
+            times.filter(|time| *time < since).count() as u64
+        };
+        let older = match self.listing.changes {
+            Changes::NewestFirst => self.extent.since.map_or(0, older),
+            _ => 0,
+        };
+        let more = match page.next {
+            Next::End => false,
+            Next::Cursor(_) | Next::Start(_) => true,
+            Next::Unsaid => count >= u64::from(self.listing.limit),
+        };
+        if more && older == 0 {
+            return Rows { count: count + 1, exactness: Exactness::AtLeast };
+        }
+        if page.next == Next::Unsaid && self.listing.paging == Paging::Offset {
+            // A walk will have to ask once more to see that this was all.
+            return Rows { count, exactness: Exactness::Guess };
+        }
+        Rows { count: count - older, exactness: Exactness::Exact }
+    }
+}

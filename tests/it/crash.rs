@@ -1,0 +1,148 @@
+//! The process ends at every request and around every operation on files, and is started again.
+
+use crate::depot::Depot;
+use crate::support::{sandbox, small};
+use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+
+/// Every way of walking, and lists per parent.
+const RESOURCES: &[&str] =
+    &["deals", "persons", "leads", "notes", "files", "users", "mail_threads", "deal_products"];
+
+/// Fewer, where every step is a run.
+const FEW: &[&str] = &["deals", "leads", "stages"];
+
+fn tiny() -> Options {
+    Options { scale: 0.02, page_max: Some(8), ..small() }
+}
+
+/// The same edits in every account.
+fn edit(account: &Sandbox) {
+    account.world(|world| {
+        world.advance(3_600);
+        for resource in ["deals", "leads", "stages"] {
+            world.advance(40);
+            world.edit(Edit::Bulk { resource, rows: 12 });
+        }
+        world.edit(Edit::Delete { resource: "leads", key: String::new() });
+        world.advance(90);
+    });
+}
+
+fn killed_at_every_request(format: &str) {
+    let whole = sandbox(tiny());
+    Depot::of(&whole, format, RESOURCES).sync(&[]).succeeded();
+    let requests = whole.ledger().requests.len() as u64;
+    assert!(requests > 40, "a run of only {requests} requests shows little");
+    for request in 1..=requests {
+        let faults = vec![Fault::at(Trouble::Hang, request)];
+        let account = sandbox(Options { faults, ..tiny() });
+        let depot = Depot::of(&account, format, RESOURCES);
+        depot.killed_at_hang(&account);
+        depot.sync(&[]).succeeded();
+        depot.assert_once(&account);
+        depot.assert_tidy();
+    }
+}
+
+#[test]
+fn lines_survive_a_kill_at_every_request() {
+    killed_at_every_request("ndjson");
+}
+
+#[test]
+fn parquet_survives_a_kill_at_every_request() {
+    killed_at_every_request("parquet");
+}
+
+/// Runs that crash at step after step of their storage, until one comes to its end. `prepared`
+/// makes the warehouse and tells how to sync it; `check` looks at it after the run that follows.
+fn crashed_at_every_step(
+    prepared: impl Fn() -> (Sandbox, Depot),
+    flags: &[&str],
+    check: impl Fn(&Sandbox, &Depot),
+) {
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        let (account, depot) = prepared();
+        if let Some(run) = depot.crash(steps, flags) {
+            run.succeeded();
+            assert!(steps > 20, "a run of only {steps} steps shows little");
+            return;
+        }
+        // Once more at the same step, then for good.
+        depot.crash(steps, &[]);
+        depot.sync(&[]).succeeded();
+        check(&account, &depot);
+        depot.assert_tidy();
+    }
+}
+
+fn first_runs(format: &str) {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        (account, depot)
+    };
+    crashed_at_every_step(prepared, &[], |account, depot| depot.assert_once(account));
+}
+
+#[test]
+fn a_first_run_of_lines_survives_a_crash_at_every_step() {
+    first_runs("ndjson");
+}
+
+#[test]
+fn a_first_run_of_parquet_survives_a_crash_at_every_step() {
+    first_runs("parquet");
+}
+
+fn second_runs(format: &str) {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        depot.sync(&[]).succeeded();
+        edit(&account);
+        (account, depot)
+    };
+    let (account, whole) = prepared();
+    whole.sync(&[]).succeeded();
+    let rows = |account: &Sandbox, depot: &Depot| {
+        FEW.iter().map(|resource| depot.rows(account, resource).len()).collect::<Vec<_>>()
+    };
+    let expected = rows(&account, &whole);
+    crashed_at_every_step(prepared, &[], |account, depot| {
+        depot.assert_current(account);
+        assert_eq!(rows(account, depot), expected, "no change came twice, none is lost");
+    });
+}
+
+#[test]
+fn a_second_run_of_lines_survives_a_crash_at_every_step() {
+    second_runs("ndjson");
+}
+
+#[test]
+fn a_second_run_of_parquet_survives_a_crash_at_every_step() {
+    second_runs("parquet");
+}
+
+fn rebuilds(format: &str) {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        depot.sync(&[]).succeeded();
+        (account, depot)
+    };
+    crashed_at_every_step(prepared, &["--full"], |account, depot| depot.assert_once(account));
+}
+
+#[test]
+fn a_rebuild_of_lines_survives_a_crash_at_every_step() {
+    rebuilds("ndjson");
+}
+
+#[test]
+fn a_rebuild_of_parquet_survives_a_crash_at_every_step() {
+    rebuilds("parquet");
+}

@@ -1,0 +1,218 @@
+//! `sync warehouse`: what a run writes, and what the next one adds.
+
+use crate::depot::Depot;
+use crate::support::{change, sandbox, small};
+use serde_json::json;
+use source_pipedrive::model::Resource;
+use source_pipedrive::sandbox::{Edit, Options, Sandbox};
+
+const FORMATS: &[&str] = &["ndjson", "parquet"];
+
+/// Every way of walking, and lists per parent.
+const SOME: &[&str] =
+    &["deals", "persons", "leads", "notes", "files", "stages", "users", "deal_products"];
+
+fn advance(sandbox: &Sandbox, edits: Vec<Edit>) {
+    sandbox.world(|world| {
+        world.advance(3_600);
+        for edit in edits {
+            world.edit(edit);
+        }
+        world.advance(90);
+    });
+}
+
+#[test]
+fn a_first_run_takes_every_row_of_every_resource() {
+    for format in FORMATS {
+        let account = sandbox(small());
+        let all: Vec<_> = Resource::all().map(|resource| resource.name).collect();
+        let depot = Depot::of(&account, format, &all);
+        let first = depot.sync(&[]).succeeded();
+        depot.assert_once(&account);
+        depot.assert_tidy();
+        let resources = first.summary["resources"].as_array().expect("a row per resource");
+        assert_eq!(resources.len(), all.len());
+        for row in resources {
+            assert_eq!(row["complete"], true);
+            assert!(row["rows"] == 0 || row["files"].as_u64() > Some(0), "{row}");
+            assert!(row["tokens"].as_u64() > Some(0), "{row}");
+        }
+    }
+}
+
+#[test]
+fn later_runs_append_only_what_changed() {
+    for format in FORMATS {
+        let account = sandbox(small());
+        let depot = Depot::of(&account, format, SOME);
+        depot.sync(&[]).succeeded();
+        let second = depot.sync(&[]).succeeded();
+        for resource in SOME {
+            assert_eq!(second.rows(resource), 0, "{resource} in {format}");
+        }
+        depot.assert_once(&account);
+        let changed = change(&account, &[("deals", 5), ("persons", 3), ("notes", 2), ("leads", 4)]);
+        advance(
+            &account,
+            vec![Edit::Change {
+                resource: "stages",
+                key: "2".to_owned(),
+                set: vec![("name", json!("Renamed"))],
+            }],
+        );
+        let third = depot.sync(&[]).succeeded();
+        for (resource, keys) in &changed {
+            assert_eq!(third.rows(resource), keys.len() as u64, "{resource} in {format}");
+        }
+        assert_eq!(third.rows("stages"), 1);
+        assert_eq!(third.rows("users"), 0);
+        depot.assert_current(&account);
+        depot.assert_tidy();
+        let manifest = depot.manifest();
+        assert_eq!(manifest["counts"]["deals"], 5);
+        assert_eq!(manifest["complete"], true);
+        assert!(manifest["watermarks"]["deals"].is_string());
+        assert_eq!(manifest["account"]["company_id"], 900);
+    }
+}
+
+#[test]
+fn packed_lines_are_files_of_their_own_kind() {
+    for (packing, ending) in [("zstd", "ndjson.zst"), ("gzip", "ndjson.gz")] {
+        let account = sandbox(small());
+        let depot = Depot::of(&account, "ndjson", &["deals", "stages"]);
+        depot.sync(&["--compression", packing]).succeeded();
+        change(&account, &[("deals", 5)]);
+        // The packing is remembered.
+        let second = depot.sync(&["--deletes", "sweep"]).succeeded();
+        assert_eq!(second.rows("deals"), 5);
+        assert_eq!(depot.files("deals"), [depot.dir().join(format!("deals.{ending}"))]);
+        depot.sync(&["--compression", "none"]).failed(64, &["--compression", packing]);
+    }
+}
+
+#[test]
+fn a_rebuild_replaces_what_is_there_when_it_is_complete() {
+    for format in FORMATS {
+        let account = sandbox(small());
+        let depot = Depot::of(&account, format, SOME);
+        depot.sync(&[]).succeeded();
+        change(&account, &[("deals", 5), ("persons", 3)]);
+        depot.sync(&[]).succeeded();
+        let before = depot.names();
+        depot.sync(&["--full"]).succeeded();
+        depot.assert_once(&account);
+        depot.assert_tidy();
+        if *format == "parquet" {
+            assert!(
+                depot
+                    .names()
+                    .iter()
+                    .all(|name| !name.ends_with("parquet") || !before.contains(name))
+            );
+        }
+        let after = depot.sync(&[]).succeeded();
+        assert_eq!(after.rows("deals") + after.rows("persons"), 0);
+    }
+}
+
+#[test]
+fn since_reads_again_once_and_gives_nothing_up() {
+    for format in FORMATS {
+        let account = sandbox(small());
+        let depot = Depot::of(&account, format, &["deals", "leads", "products"]);
+        depot.sync(&[]).succeeded();
+        let watermark = depot.manifest()["watermarks"]["deals"].clone();
+        let again = depot.sync(&["--since", "2025-01-01"]).succeeded();
+        assert!(again.rows("deals") > 0);
+        assert_eq!(depot.manifest()["watermarks"]["deals"], watermark);
+        let changed = change(&account, &[("deals", 4)]);
+        let next = depot.sync(&[]).succeeded();
+        assert_eq!(next.rows("deals"), changed["deals"].len() as u64, "the watermark was kept");
+        depot.assert_current(&account);
+        depot.sync(&["--since", "soon"]).failed(64, &["--since soon", "30d"]);
+    }
+}
+
+#[test]
+fn a_first_run_since_a_time_takes_only_later_rows() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    let changed = change(&account, &[("deals", 4)]);
+    let first = depot.sync(&["--since", "2026-11-01T12:30:00Z"]).succeeded();
+    assert_eq!(first.rows("deals"), changed["deals"].len() as u64);
+}
+
+#[test]
+fn names_stay_when_a_field_is_renamed() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "parquet", &["deals"]);
+    depot.sync(&[]).succeeded();
+    let columns = depot.manifest()["columns"]["deals"].clone();
+    let hash = columns.as_object().and_then(|c| c.iter().find(|(_, name)| *name == "tier"));
+    let hash = hash.map(|(hash, _)| hash.clone()).expect("deals have a tier");
+    advance(
+        &account,
+        vec![
+            Edit::Change {
+                resource: "deal_fields",
+                key: hash,
+                set: vec![("field_name", json!("Rank"))],
+            },
+            Edit::Bulk { resource: "deals", rows: 3 },
+        ],
+    );
+    let second = depot.sync(&[]).succeeded();
+    assert!(second.stderr.contains("was renamed"), "{}", second.stderr);
+    assert_eq!(depot.manifest()["columns"]["deals"], columns);
+    depot.assert_current(&account);
+}
+
+#[test]
+fn lines_by_name_have_readable_keys() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    depot.sync(&["--custom-fields", "name"]).succeeded();
+    let text = std::fs::read_to_string(depot.dir().join("deals.ndjson")).expect("it is there");
+    assert!(text.contains("\"tier_label\":"), "{text:.500}");
+}
+
+#[test]
+fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
+    for format in FORMATS {
+        let account = sandbox(Options { scale: 0.1, ..small() });
+        let mut depot = Depot::of(&account, format, &["deals", "persons", "activities"]);
+        depot.config["max_tokens"] = 150.into();
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            assert!(runs < 50, "the runs get on");
+            let run = depot.sync(&[]);
+            if run.code == Some(0) {
+                break;
+            }
+            run.failed(75, &["max_tokens", "run again"]);
+            assert_eq!(run.summary["complete"], false);
+        }
+        assert!(runs > 2);
+        depot.assert_once(&account);
+    }
+}
+
+#[test]
+fn an_interrupt_commits_what_was_taken() {
+    let account =
+        sandbox(Options { faults: vec!["hang@persons#2".parse().expect("a fault")], ..small() });
+    let mut depot = Depot::of(&account, "parquet", &["persons"]);
+    depot.config["commit_seconds"] = 3_600.into();
+    let mut child = depot.command(&[]).spawn().expect("the binary starts");
+    account.wait_for_hang();
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("there is kill");
+    assert!(signalled.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(depot.manifest()["complete"], false);
+}
