@@ -165,7 +165,7 @@ class Suite:
                 kills += sum(step is not None for step in found)
                 if None in found:
                     expect(kills * stride > 10, "there are steps to be killed at", kills)
-                    return f"{kills} kills" + (f", every {stride}rd step" if stride > 1 else "")
+                    return f"{kills} kills" + (f", {stride} steps apart" if stride > 1 else "")
         raise Wrong(f"more than {STEPS_MAX} steps")
 
     def race(self, server):
@@ -297,7 +297,7 @@ def main():
     parser.add_argument("config")
     parser.add_argument("slow_config")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=3, help="steps between kills on Ceph")
+    parser.add_argument("--every", type=int, default=1, help="steps between kills on Ceph")
     args = parser.parse_args()
     # So that whatever ends this process ends the servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

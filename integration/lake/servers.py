@@ -7,10 +7,6 @@ Every server has an `endpoint`, keys that open it, and can be killed and started
 import contextlib
 import http.client
 import http.server
-import os
-import re
-import shutil
-import signal
 import socket
 import subprocess
 import sys
