@@ -12,7 +12,7 @@ const RESOURCES: &[&str] =
 const FEW: &[&str] = &["deals", "leads", "stages"];
 
 fn tiny() -> Options {
-    Options { scale: 0.02, page_max: Some(8), ..small() }
+    Options { scale: 0.01, page_max: Some(8), ..small() }
 }
 
 /// The same edits in every account.
