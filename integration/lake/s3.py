@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 
 from account import Account
-from servers import Ceph, Moto, Weak, running
+from servers import REGION, Ceph, Moto, Weak, running
 from warehouse import Bucket, Program, Wrong, check, ended, expect, news, truth, versions
 
 RESOURCES = ["deals", "persons", "leads", "pipelines"]
@@ -84,6 +84,7 @@ class Suite:
                             server, f"{start.__doc__}, {form}", self.killed, server, form, start
                         )
                 self.report.check(server, "two writers at once", self.race, server)
+                self.report.check(server, "keys and region from a profile", self.profile, server)
                 self.report.check(server, "unusable places and manifests", self.refusals, server)
             self.report.check(weak, "says that conditions are ignored", self.weakness, weak)
             self.report.check(weak, "killed while it holds the lock", self.abandoned, weak)
@@ -187,6 +188,23 @@ class Suite:
         """A run after others have gone, perhaps without having given back their lock."""
         flags = ["--break-lock"] if isinstance(server, Weak) else []
         return self.run(place, "--format", "parquet", *flags)
+
+    def profile(self, server):
+        """As the tools of others have it: files, and the name of a section."""
+        keys, settings = self.folder / "credentials", self.folder / "settings"
+        keys.write_text(
+            f"[lake]\naws_access_key_id = {server.key}\naws_secret_access_key = {server.secret}\n"
+        )
+        settings.write_text(f"[profile lake]\nregion = {REGION}\nendpoint_url = {server.endpoint}\n")
+        place = Bucket(server, "profile")
+        place.environment = {
+            "AWS_PROFILE": "lake",
+            "AWS_SHARED_CREDENTIALS_FILE": str(keys),
+            "AWS_CONFIG_FILE": str(settings),
+        }
+        self.run(place).succeeded()
+        place.environment["AWS_PROFILE"] = "nobody"
+        self.run(place).failed(74, "nobody")
 
     def refusals(self, server):
         base = self.base(server, "parquet")
