@@ -1,4 +1,4 @@
-//! Reads a whole Pipedrive account, completely and repeatedly.
+//! Gets a whole Pipedrive account out, completely and repeatedly.
 //!
 //! This page is the architecture document; the README tells how to use the program.
 //!
@@ -30,10 +30,12 @@
 //! HTTP body: Bytes               api::Client       budget, retry; one allocation
 //!   -> Page { records, next }    model::Page       one scan; records are slices of the body
 //!   -> Event::Batch              extract::Reader   rows to deliver, and the state they prove
-//!   -> RECORD lines, STATE       protocol::airbyte prefix + the record's own bytes + suffix
+//!   (a) -> RECORD lines, STATE   protocol::airbyte prefix + the record's own bytes + suffix
+//!   (b) -> columns -> part ->    dataset           builders fill; encode; PUT the part;
+//!          manifest                                replace the manifest
 //! ```
 //!
-//! Four hops, no cycle. Backward there are two signals only: the saved state at the start, and
+//! Four hops each, no cycle. Backward there are two signals only: the saved state at the start, and
 //! dropping the [`extract::Reader`] to stop.
 //!
 //! # What always holds
@@ -44,6 +46,12 @@
 //!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
+//! - **One atomic write is the commit.** A warehouse's files are invisible until the manifest names
+//!   them, and the states they prove stand in the same manifest. In a folder it is replaced by a
+//!   rename, under a lock that dies with its owner. In a bucket a commit is an object that may only
+//!   be created, not an overwrite by `ETag`: an S3 server in wide use refuses every quoted `ETag`, and
+//!   of two writers the second fails all the same.
+//! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
 //! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy
@@ -52,9 +60,9 @@
 //! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
 //!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
-//! - **Memory is bounded by pages**: one in the hands of each stream that is read (for a list per
+//! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
-//!   remembered keys a listing.
+//!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.
 //!

@@ -122,6 +122,11 @@ impl<W: Write> Progress<W> {
         }
     }
 
+    /// Takes a resource's live line away, without a word.
+    pub(super) fn leave(&mut self, resource: &'static Resource) {
+        self.end(resource);
+    }
+
     /// Says something about the run as a whole.
     pub(super) fn note(&mut self, text: &str) {
         self.line(text);

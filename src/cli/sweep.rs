@@ -67,7 +67,9 @@ impl Run {
             match self.fate(resource, missing, sweeping.admin).await {
                 Ok(fate) => {
                     sweep.saw(fate.there)?;
-                    let findings = warehouse.bury(sweep, &fate.gone, now()).await?;
+                    let findings = warehouse
+                        .bury(sweep, &fate.gone, sweeping.start.server_now(), now())
+                        .await?;
                     self.progress.note(&format!(
                         "{}: key sweep: {} gone, {} come to light",
                         resource.name, findings.gone, findings.returned
@@ -96,8 +98,12 @@ impl Run {
                 match event {
                     Event::Batch(batch) => return sweep.saw(batch.records),
                     Event::Failed { error, .. } => walked = Walked::Failed(error),
-                    Event::Finished { .. } => {}
-                    event => run.report.take(&event),
+                    // These rows are looked at, not taken.
+                    Event::Finished { .. } => run.progress.leave(resource),
+                    event => {
+                        run.progress.take(&event);
+                        run.report.take(&event);
+                    }
                 }
                 Ok(())
             })

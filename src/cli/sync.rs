@@ -69,6 +69,7 @@ pub(super) struct Start {
     pub(super) states: BTreeMap<&'static str, Option<StreamState>>,
     /// When Pipedrive answered first: rows changed from then on belong to the next run.
     pub(super) bound: Time,
+    began: Instant,
 }
 
 /// What ends a run early.
@@ -84,10 +85,6 @@ impl Run {
         for sentence in account.hidden() {
             self.progress.note(&format!("warning: {sentence}"));
         }
-        let dictionaries = Dictionaries::read(&self.client, self.resources.iter().copied()).await?;
-        for note in &dictionaries.notes {
-            self.progress.note(&format!("warning: {note}"));
-        }
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let options = self.options(flags);
@@ -95,6 +92,10 @@ impl Run {
             Warehouse::open(place, holder(&account), &options, owner).await?;
         for note in notes {
             self.progress.note(&note);
+        }
+        let dictionaries = Dictionaries::read(&self.client, self.resources.iter().copied()).await?;
+        for note in &dictionaries.notes {
+            self.progress.note(&format!("warning: {note}"));
         }
         let mut states = BTreeMap::new();
         for resource in self.resources.clone() {
@@ -104,7 +105,7 @@ impl Run {
             }
             states.insert(resource.name, at.state);
         }
-        let start = Start { states, bound: account.date };
+        let start = Start { states, bound: account.date, began };
         let mut stop = std::pin::pin!(interrupted());
         let mut stopped = self.read(&mut warehouse, &start, stop.as_mut()).await?;
         if flags.deletes == Deletes::Sweep && stopped.is_none() {
@@ -114,11 +115,10 @@ impl Run {
         self.report.close();
         self.progress.done();
         let complete = self.report.complete() && stopped.is_none();
-        warehouse.flush(now()).await?;
-        let summary = Summary::of(&self.report, &warehouse, place, name, began.elapsed())
+        warehouse.close(complete, now()).await?;
+        let summary = Summary::of(&self.report, &warehouse, place, name, start.began.elapsed())
             .window(&start.states, self.since, start.bound)
             .complete(complete);
-        warehouse.close(complete, now()).await?;
         summary.print(flags.standalone.json(), self.client.spending())?;
         match stopped {
             Some(error) => Err(error),
@@ -195,7 +195,6 @@ impl Run {
             let Some(event) = event else {
                 return Ok(None);
             };
-            self.progress.take(&event);
             take(self, event).await?;
         }
     }
@@ -206,6 +205,7 @@ impl Run {
         event: Event,
         start: &Start,
     ) -> Result<()> {
+        self.progress.take(&event);
         self.report.take(&event);
         match event {
             Event::Batch(batch) => warehouse.take(batch, now()).await,
@@ -247,6 +247,12 @@ impl Run {
 }
 
 impl Start {
+    /// Pipedrive's clock by now, rounded up.
+    pub(super) fn server_now(&self) -> Time {
+        let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
+        self.bound.plus_seconds(passed + 1)
+    }
+
     /// Whether the run reads all rows a resource has.
     pub(super) fn reads_whole(&self, resource: &Resource) -> bool {
         let begins = |state: &StreamState| {

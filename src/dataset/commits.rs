@@ -20,6 +20,8 @@ pub(super) const LOCK_FILE: &str = "manifest.lock";
 pub(super) const COMMITS: &str = "_manifest";
 /// The lock of a bucket whose server ignores conditions.
 const LOCK_OBJECT: &str = "_manifest/lock.json";
+/// What a server's heed of conditions is tried out on, and the name of the run.
+pub(super) const PROBE: &str = "_manifest/probe-";
 /// Seconds after which a lock object counts as left behind; it is renewed before.
 const LOCK_SECONDS: i64 = 30 * 60;
 /// Commits that are kept in a bucket.
@@ -94,7 +96,7 @@ impl Commits {
             return Ok(Found { commits, manifest, unconditional: false });
         }
         let (newest, manifest) = newest(store).await?;
-        let probe = format!("{COMMITS}/probe-{}", owner.run);
+        let probe = format!("{PROBE}{}", owner.run);
         if store.heeds_conditions(&probe).await? {
             let commits = Self { owner, right: Right::Bucket { newest } };
             return Ok(Found { commits, manifest, unconditional: false });
@@ -151,8 +153,8 @@ impl Commits {
     }
 
     /// Gives the right back.
-    pub(super) async fn end(self, store: &Store) -> Result<()> {
-        match self.right {
+    pub(super) async fn end(&self, store: &Store) -> Result<()> {
+        match &self.right {
             // The file stays: removing it would let two runs hold locks on two files of one name.
             Right::Folder { .. } | Right::Bucket { .. } => Ok(()),
             Right::Locked { .. } => store.remove(LOCK_OBJECT).await,

@@ -1,6 +1,6 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
-use super::commits::{COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
+use super::commits::{self, COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
 use super::manifest::{Account, Compression, File, Format, Layout, Manifest, Table};
 use super::store::Store;
 use super::stream::{INDEXES, Namer};
@@ -244,5 +244,8 @@ fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String>
     };
     let tables = manifest.tables.values().chain(manifest.rebuilds.values());
     let named: BTreeSet<String> = tables.flat_map(named).collect();
-    listed.keys().filter(|path| Namer::is_ours(path) && !named.contains(*path)).cloned().collect()
+    let left = |path: &&String| {
+        (Namer::is_ours(path) && !named.contains(*path)) || path.starts_with(commits::PROBE)
+    };
+    listed.keys().filter(left).cloned().collect()
 }

@@ -111,13 +111,13 @@ impl Sweep {
             Ok(number) if !text => Value::from(number),
             _ => Value::from(key),
         };
-        let row = json!({
-            held::KEY: id,
-            "_deleted": true,
-            "reason": reason.name(),
-            "detected_between": [between.0, between.1],
-        });
-        row.to_string().into_bytes()
+        let between = json!([between.0, between.1]);
+        let reason = reason.name();
+        format!(
+            r#"{{"{}":{id},"_deleted":true,"reason":"{reason}","detected_between":{between}}}"#,
+            held::KEY
+        )
+        .into_bytes()
     }
 }
 
@@ -148,15 +148,19 @@ impl Warehouse {
     }
 
     /// Ends a sweep: writes a tombstone for each of these keys, and the rows that were lacking.
+    /// `until`: Pipedrive's clock by now.
     pub async fn bury(
         &mut self,
         sweep: Sweep,
         gone: &[(String, Reason)],
+        until: Time,
         now: Time,
     ) -> Result<Findings> {
         let since = self.stream(sweep.resource)?.table.checked;
-        let tombstones: Vec<Vec<u8>> =
-            gone.iter().map(|(key, reason)| sweep.tombstone(key, *reason, (since, now))).collect();
+        let tombstones: Vec<Vec<u8>> = gone
+            .iter()
+            .map(|(key, reason)| sweep.tombstone(key, *reason, (since, until)))
+            .collect();
         let stream = self.stream(sweep.resource)?;
         if let Some(index) = &mut stream.index {
             let keys: Vec<String> = gone.iter().map(|(key, _)| key.clone()).collect();

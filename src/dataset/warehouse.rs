@@ -276,7 +276,7 @@ impl Warehouse {
 
     /// Commits everything and gives the warehouse free. `complete`: whether the run read all it
     /// was asked for.
-    pub async fn close(mut self, complete: bool, now: Time) -> Result<()> {
+    pub async fn close(&mut self, complete: bool, now: Time) -> Result<()> {
         self.manifest.complete = complete;
         self.commit(now, |_| true).await?;
         self.commits.end(&self.store).await
