@@ -168,36 +168,50 @@ class Account:
                 return
             start = paging["next_start"]
 
-    def lists(self):
-        """Every stream's rows, parents before their children."""
-        rows = {name: list(self.cursor(path)) for name, path in CURSOR.items()}
-        rows |= {name: list(self.offset(*place)) for name, place in OFFSET.items()}
-        rows |= {name: list(self.whole(path)) for name, path in WHOLE.items()}
-        rows["deals"] = [
+    def rows_of(self, name):
+        """The rows of a stream that hangs on no other."""
+        if name in CURSOR:
+            return list(self.cursor(CURSOR[name]))
+        if name in OFFSET:
+            return list(self.offset(*OFFSET[name]))
+        if name in WHOLE:
+            return list(self.whole(WHOLE[name]))
+        return getattr(self, name)()
+
+    def deals(self):
+        return [
             deal
             for path in ("/api/v2/deals", "/api/v2/deals/archived")
             for state in DEAL_STATES
             for deal in self.cursor(f"{path}?status={state}")
         ]
-        rows["projects"] = [
+
+    def projects(self):
+        return [
             project
             for path in ("/api/v2/projects", "/api/v2/projects/archived")
             for state in PROJECT_STATES
             for project in self.cursor(f"{path}?status={state}")
         ]
-        rows["leads"] = [
+
+    def leads(self):
+        return [
             lead
             for path in ("/api/v1/leads", "/api/v1/leads/archived")
             for lead in self.offset(path)
         ]
+
+    def mail_threads(self):
         # A thread can lie in several folders.
         threads = {
             thread["id"]: thread
             for folder in ("inbox", "drafts", "sent", "archive")
             for thread in self.offset(f"/api/v1/mailbox/mailThreads?folder={folder}")
         }
-        rows["mail_threads"] = list(threads.values())
-        rows["goals"] = [
+        return list(threads.values())
+
+    def goals(self):
+        return [
             goal
             for kind in GOALS
             for active in ("true", "false")
@@ -205,6 +219,11 @@ class Account:
                 "goals"
             ]
         ]
+
+    def lists(self):
+        """Every stream's rows, parents before their children."""
+        named = [*CURSOR, *OFFSET, *WHOLE, "deals", "projects", "leads", "mail_threads", "goals"]
+        rows = {name: self.rows_of(name) for name in named}
         for stream, parent, path, paging, column in CHILDREN:
             rows[stream] = [
                 {column: above["id"], **row} if column else row

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 /// When the row was read: `Timestamp(us, UTC)`, never null.
 pub const SYNCED_AT: &str = "_synced_at";
-/// Whether the row is gone: a tombstone, or a row that says `is_deleted`. Never null.
+/// Whether the row is gone: a tombstone, or a row that says `is_deleted` or
+/// has the status `deleted`. Never null.
 pub const DELETED: &str = "_deleted";
 /// What has no place in the typed columns: a JSON object by the API's own keys, or null.
 pub const EXTRA: &str = "_extra";
@@ -48,6 +49,8 @@ pub struct Columns {
     hashes: Keys,
     nested: Option<usize>,
     is_deleted: Option<usize>,
+    /// Projects say it here alone.
+    status: Option<usize>,
     columns: Vec<Column>,
     synced: Vec<i64>,
     deleted: BooleanBufferBuilder,
@@ -94,6 +97,7 @@ impl Columns {
             resource,
             schema: Arc::new(Schema::new(fields)),
             is_deleted: keys.place("is_deleted"),
+            status: keys.place("status"),
             keys,
             hashes: Keys::new(plan.hashes.iter().map(String::as_str)),
             nested,
@@ -212,7 +216,9 @@ impl Columns {
                 let raw = json.value()?;
                 self.put(place, raw);
                 if self.is_deleted == Some(place) {
-                    self.row.deleted = raw == "true";
+                    self.row.deleted |= raw == "true";
+                } else if self.status == Some(place) {
+                    self.row.deleted |= raw == "\"deleted\"";
                 }
                 Ok(())
             }

@@ -121,18 +121,18 @@ impl Store {
     }
 
     fn failed(&self, what: &str, path: &str, error: Refusal) -> Error {
-        let bucket = matches!(self.place, Place::Bucket { .. });
+        // What is wrong with a listing is told only in the server's own words.
+        let words = format!("{error:?}");
+        let says = |codes: &[&str]| codes.iter().any(|code| words.contains(code));
         let message = match &error {
-            Refusal::PermissionDenied { .. } | Refusal::Unauthenticated { .. } if bucket => {
-                format!(
-                    "cannot {what}: the object store refuses these credentials; look at AWS_ACCESS_KEY_ID, \
-                     AWS_SECRET_ACCESS_KEY or AWS_PROFILE, and at what they may do"
-                )
+            _ if matches!(self.place, Place::Folder(_)) => format!("cannot {what}"),
+            Refusal::PermissionDenied { .. } | Refusal::Unauthenticated { .. } => refused(what),
+            _ if says(&["SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied"]) => {
+                refused(what)
             }
-            Refusal::NotFound { .. } if bucket => {
-                format!("cannot {what}: the bucket does not exist; create it, or look at its name")
-            }
-            Refusal::Generic { .. } if bucket => {
+            Refusal::NotFound { .. } => no_bucket(what),
+            _ if says(&["NoSuchBucket"]) => no_bucket(what),
+            Refusal::Generic { .. } => {
                 format!("cannot {what}: the object store does not answer as it should")
             }
             _ => format!("cannot {what}"),
@@ -149,6 +149,17 @@ impl Store {
             std::process::abort();
         }
     }
+}
+
+fn refused(what: &str) -> String {
+    format!(
+        "cannot {what}: the object store refuses these credentials; look at AWS_ACCESS_KEY_ID, \
+         AWS_SECRET_ACCESS_KEY or AWS_PROFILE, and at what they may do"
+    )
+}
+
+fn no_bucket(what: &str) -> String {
+    format!("cannot {what}: the bucket does not exist; create it, or look at its name")
 }
 
 /// Files that grow: in folders only.

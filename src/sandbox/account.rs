@@ -1,6 +1,6 @@
 //! The facts of an invented account from which every row follows: seed, size, start.
 
-use super::custom::{self, Field, Targets};
+use super::custom::{self, Field, Kind, Targets};
 use super::words;
 use crate::model::Time;
 use fastrand::Rng;
@@ -17,6 +17,18 @@ pub(super) struct Account {
     seed: u64,
     scale: f64,
     fields: [(&'static str, Vec<Field>); 5],
+}
+
+/// Whose custom fields a resource's rows carry or describe.
+fn entity(resource: &str) -> Option<&'static str> {
+    match resource {
+        "deals" | "leads" | "deal_fields" | "lead_fields" => Some("deal"),
+        "persons" | "person_fields" => Some("person"),
+        "organizations" | "organization_fields" => Some("organization"),
+        "products" | "product_fields" => Some("product"),
+        "projects" | "project_fields" => Some("project"),
+        _ => None,
+    }
 }
 
 impl Account {
@@ -67,15 +79,25 @@ impl Account {
 
     /// The custom fields that rows of a resource carry.
     pub(super) fn fields(&self, resource: &str) -> &[Field] {
-        let entity = match resource {
-            "deals" | "leads" | "deal_fields" | "lead_fields" => "deal",
-            "persons" | "person_fields" => "person",
-            "organizations" | "organization_fields" => "organization",
-            "products" | "product_fields" => "product",
-            "projects" | "project_fields" => "project",
-            _ => return &[],
-        };
-        self.fields.iter().find(|(name, _)| *name == entity).map_or(&[], |(_, fields)| fields)
+        let fields = self.fields.iter().find(|(name, _)| Some(*name) == entity(resource));
+        fields.map_or(&[], |(_, fields)| fields)
+    }
+
+    /// Adds a custom field; `None` for a resource that has none.
+    pub(super) fn add_field(
+        &mut self,
+        resource: &str,
+        name: &str,
+        kind: Kind,
+        labels: Vec<String>,
+    ) -> Option<String> {
+        let seed = self.seed;
+        let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
+        let (entity, fields) = self.fields.iter_mut().find(owner)?;
+        let field = custom::added(seed, entity, fields, name, kind, labels);
+        let code = field.code.clone();
+        fields.push(field);
+        Some(code)
     }
 
     /// What custom fields may point at.

@@ -12,11 +12,11 @@ pub(super) struct Field {
     /// 40 hexadecimal digits.
     pub(super) code: String,
     /// What people see; not unique.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// What it holds.
     pub(super) kind: Kind,
     /// Ids and labels, for an enum or set.
-    pub(super) options: Vec<(u64, &'static str)>,
+    pub(super) options: Vec<(u64, String)>,
     place: u64,
 }
 
@@ -62,6 +62,11 @@ impl Kind {
             Self::People => "people",
             Self::User => "user",
         }
+    }
+
+    /// The kind of this `field_type`.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        FIELDS.iter().map(|(_, kind)| *kind).find(|kind| kind.name() == name)
     }
 
     /// The keys inside its value object, with their types.
@@ -122,21 +127,47 @@ pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
     let mut option = 30;
     fields
         .map(|(place, (name, kind))| {
-            let digest = Sha256::digest(format!("{seed}/{entity}/{place}"));
-            let mut code = String::with_capacity(40);
-            for byte in digest.iter().take(20) {
-                code.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
-                code.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
-            }
             let labels: &[&str] = if matches!(kind, Kind::Enum | Kind::Set) { LABELS } else { &[] };
             let options = labels.iter().map(|label| {
                 option += 1;
-                (option, *label)
+                (option, (*label).to_owned())
             });
             let options = options.collect();
-            Field { code, name, kind: *kind, options, place: place as u64 }
+            let code = code(seed, entity, place);
+            Field { code, name: (*name).to_owned(), kind: *kind, options, place: place as u64 }
         })
         .collect()
+}
+
+/// The field that somebody adds to these.
+pub(super) fn added(
+    seed: u64,
+    entity: &str,
+    fields: &[Field],
+    name: &str,
+    kind: Kind,
+    labels: Vec<String>,
+) -> Field {
+    let known = fields.iter().flat_map(|field| &field.options);
+    let first = known.map(|(id, _)| id + 1).max().unwrap_or(31);
+    let place = FIELDS.len() + fields.len();
+    Field {
+        code: code(seed, entity, place),
+        name: name.to_owned(),
+        kind,
+        options: (first..).zip(labels).collect(),
+        place: place as u64,
+    }
+}
+
+fn code(seed: u64, entity: &str, place: usize) -> String {
+    let digest = Sha256::digest(format!("{seed}/{entity}/{place}"));
+    let mut code = String::with_capacity(40);
+    for byte in digest.iter().take(20) {
+        code.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+        code.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+    }
+    code
 }
 
 /// How many users, persons and organizations there are to point at.

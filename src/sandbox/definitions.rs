@@ -111,10 +111,10 @@ impl Definition {
         });
         Self {
             code: field.code.clone(),
-            name: field.name.to_owned(),
+            name: field.name.clone(),
             kind: field.kind.name(),
             options: list(options),
-            parts: parts(field.name, field.kind),
+            parts: parts(&field.name, field.kind),
             custom: true,
             optional: false,
         }

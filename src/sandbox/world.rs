@@ -2,6 +2,7 @@
 
 use super::account::{Account, START};
 use super::children;
+use super::custom;
 use super::definitions;
 use super::edit::{self, Edit};
 use super::filter::Filter;
@@ -76,6 +77,34 @@ impl World {
     /// Notes that rows were written.
     pub(super) const fn changed(&mut self) {
         self.version += 1;
+    }
+
+    /// Adds a custom field to what a field dictionary describes, and says its code.
+    pub(super) fn add_field(
+        &mut self,
+        dictionary: &str,
+        name: &str,
+        kind: custom::Kind,
+        labels: Vec<String>,
+    ) -> Option<String> {
+        // Rows are made with the fields there are: those of before are made now, without it.
+        let described: &[&str] = match dictionary {
+            "deal_fields" => &["deals", "leads"],
+            "person_fields" => &["persons"],
+            "organization_fields" => &["organizations"],
+            "product_fields" => &["products"],
+            "project_fields" => &["projects"],
+            _ => return None,
+        };
+        for resource in described.iter().filter_map(|name| Resource::named(name)) {
+            self.table(resource);
+        }
+        let code = self.account.add_field(dictionary, name, kind, labels)?;
+        for stale in [dictionary, "lead_fields"] {
+            self.tables.remove(stale);
+        }
+        self.changed();
+        Some(code)
     }
 
     /// How often the account changed.

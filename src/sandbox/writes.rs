@@ -2,6 +2,7 @@
 
 use super::answers::{Content, single};
 use super::ask::{Method, Refusal, Request};
+use super::custom::Kind;
 use super::edit;
 use super::json;
 use super::rows::{Row, Status};
@@ -32,6 +33,9 @@ pub(super) fn create(
     resource: &'static Resource,
     request: &Request,
 ) -> Result<(u16, Content), Refusal> {
+    if request.method == Method::Post && request.v2() && resource.name.ends_with("_fields") {
+        return create_field(world, resource, request);
+    }
     if request.method != Method::Post || !WRITABLE.contains(&resource.name) {
         return Err(Refusal::general(404, "Unknown method .", ""));
     }
@@ -97,6 +101,31 @@ pub(super) fn create(
     }
     world.changed();
     Ok((201, shown(world, resource, &key)))
+}
+
+/// Creates a custom field. Rows that exist do not carry it until it is set.
+fn create_field(
+    world: &mut World,
+    resource: &'static Resource,
+    request: &Request,
+) -> Result<(u16, Content), Refusal> {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let Some(name) = body["field_name"].as_str().filter(|name| !name.is_empty()) else {
+        return Err(invalid(request, "field_name: Parameter 'field_name' is required"));
+    };
+    let Some(kind) = body["field_type"].as_str().and_then(Kind::named) else {
+        return Err(invalid(request, "field_type: Parameter 'field_type' is not a field type"));
+    };
+    let options = body["options"].as_array().into_iter().flatten();
+    let labels: Vec<_> =
+        options.filter_map(|option| option["label"].as_str().map(str::to_owned)).collect();
+    if matches!(kind, Kind::Enum | Kind::Set) == labels.is_empty() {
+        return Err(invalid(request, "options: enum and set have options, others have none"));
+    }
+    let code = world
+        .add_field(resource.name, name, kind, labels)
+        .ok_or_else(|| Refusal::general(404, "Unknown method .", ""))?;
+    Ok((201, shown(world, resource, &code)))
 }
 
 /// Changes or deletes the row of this key.

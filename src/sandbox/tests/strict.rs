@@ -88,6 +88,38 @@ fn paths_lead_somewhere_or_to_404() {
 }
 
 #[test]
+fn a_new_field_is_described_and_can_be_set() {
+    let (mut world, options) = (World::new(1, 0.1), Options::default());
+    let mut ask = |method, path: &str, body: &str| {
+        let (status, body, _) = send(&mut world, &options, method, path, body);
+        (status, body)
+    };
+    let (_, before) = ask(Method::Get, "/api/v2/deals?limit=500", "");
+    let fields = "/api/v2/dealFields";
+    let new =
+        r#"{"field_name":"Risk","field_type":"set","options":[{"label":"low"},{"label":"high"}]}"#;
+    let (status, body) = ask(Method::Post, fields, new);
+    assert_eq!((status, body["data"]["options"][1]["label"].as_str()), (201, Some("high")));
+    let code = body["data"]["field_code"].as_str().unwrap_or_default().to_owned();
+    let (_, after) = ask(Method::Get, "/api/v2/deals?limit=500", "");
+    assert_eq!(before["data"], after["data"], "rows stay as they are");
+    let option = &body["data"]["options"][1]["id"];
+    let set = format!("{{\"custom_fields\":{{\"{code}\":[{option}]}}}}");
+    let path = format!("/api/v2/deals/{}", before["data"][0]["id"]);
+    let (status, body) = ask(Method::Patch, &path, &set);
+    assert_eq!((status, &body["data"]["custom_fields"][&code][0]), (200, option));
+    for wrong in [
+        r#"{"field_name":"Risk","field_type":"set"}"#,
+        r#"{"field_name":"Risk","field_type":"text","options":[{"label":"low"}]}"#,
+        r#"{"field_name":"Risk","field_type":"mood"}"#,
+        r#"{"field_type":"text"}"#,
+    ] {
+        assert_eq!(ask(Method::Post, fields, wrong).0, 400, "{wrong}");
+    }
+    assert_eq!(ask(Method::Post, "/api/v2/activityFields", new).0, 404);
+}
+
+#[test]
 fn writes_are_strict_and_seen_at_once() {
     let (mut world, options) = (World::new(1, 0.1), Options::default());
     let mut write = |method, path: &str, body: &str| {
