@@ -27,8 +27,9 @@ pub const EXTRA: &str = "_extra";
 /// Records of one resource on their way into a table, column by column.
 ///
 /// The columns are those of the resource's row, then the account's custom fields with the labels
-/// of their options, then [`SYNCED_AT`], [`DELETED`] and [`EXTRA`]. All but the first two of these
-/// may be null, keys included: a row without one is kept too.
+/// of their options, then [`SYNCED_AT`], [`DELETED`] and [`EXTRA`]. All but `_synced_at` and
+/// `_deleted` may be null, keys included: a row without one is kept too. Give names made by
+/// [`Names::pinned`]: those of the wire formats do not avoid the resource's own columns.
 ///
 /// **Nothing is lost.** A value fits its column when the column says the same: whole numbers of 64
 /// bits, decimal numbers that a double spells the same way, real dates, instants in any spelling

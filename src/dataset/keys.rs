@@ -10,12 +10,22 @@ use std::collections::HashMap;
 /// followed last time are compared first, as they are spelled; hashing is left to surprises.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// With quotes and colon.
-    spelled: Vec<Box<str>>,
+    known: Vec<Known>,
     places: HashMap<Box<str>, usize>,
-    /// By place of the key before (the last entry: at the start), the place that followed it.
-    following: Vec<usize>,
-    before: usize,
+    /// The key that comes first.
+    first: usize,
+    before: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The first bytes of what is spelled, and which of its bits count.
+    head: u64,
+    mask: u64,
+    /// The place of the key that followed it.
+    following: usize,
+    /// With quotes and colon.
+    spelled: Box<str>,
 }
 
 /// How many keys in a row may be missing before the next one is looked up.
@@ -30,41 +40,47 @@ pub(super) enum Key<'a> {
 impl Keys {
     /// These keys; of two equal ones the first counts.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut spelled = Vec::new();
+        let mut known = Vec::new();
         let mut places = HashMap::new();
         for name in names {
-            places.entry(name.into()).or_insert(spelled.len());
-            spelled.push(format!("{}:", quoted(name)).into());
+            places.entry(name.into()).or_insert(known.len());
+            let spelled = format!("{}:", quoted(name)).into_boxed_str();
+            let mask = u64::MAX >> (64 - 8 * spelled.len().min(8));
+            let head = Json::new(&spelled).head();
+            known.push(Known { head, mask, following: known.len() + 1, spelled });
         }
-        let mut following: Vec<usize> = (1..=spelled.len()).collect();
-        following.push(0);
-        Self { before: spelled.len(), spelled, places, following }
+        Self { known, places, first: 0, before: None }
     }
 
     /// Begins an object.
     pub(super) fn begin(&mut self) {
-        self.before = self.spelled.len();
+        self.before = None;
     }
 
     /// Reads the object's next key.
     #[inline]
     pub(super) fn next<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
-        let mut guess = self.before;
+        let head = json.head();
+        let mut guess = self.before.map_or(self.first, |before| self.known[before].following);
         for _ in 0..SKIPPED_MAX {
-            guess = self.following[guess];
-            match self.spelled.get(guess) {
-                Some(key) if json.take(key) => {
-                    self.before = guess;
-                    return Ok(Key::Known(guess));
-                }
-                Some(_) => {}
-                None => break,
+            let Some(key) = self.known.get(guess) else { break };
+            if (head ^ key.head) & key.mask == 0 && json.take(&key.spelled) {
+                self.before = Some(guess);
+                return Ok(Key::Known(guess));
             }
+            guess = key.following;
         }
+        self.look_up(json)
+    }
+
+    fn look_up<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
         let key = json.key()?;
         let Some(found) = self.place(&key) else { return Ok(Key::Unknown(key)) };
-        self.following[self.before] = found;
-        self.before = found;
+        match self.before {
+            Some(before) => self.known[before].following = found,
+            None => self.first = found,
+        }
+        self.before = Some(found);
         Ok(Key::Known(found))
     }
 

@@ -138,6 +138,7 @@ impl Part {
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(bug)?))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
+            .set_write_batch_size(ROW_GROUP_ROWS)
             .set_dictionary_enabled(false);
         for (field, array) in first.schema().fields().iter().zip(first.columns()) {
             let mut repeating = Vec::new();
@@ -178,7 +179,7 @@ fn leaves(path: Vec<String>, array: &ArrayRef, repeating: &mut Vec<Vec<String>>)
 }
 
 /// Values that are looked at to see whether they repeat.
-const SAMPLE: usize = 4_096;
+const SAMPLE: usize = 2_048;
 
 /// Whether a value of this column is found three times on average, in the first rows.
 fn repeats(array: &ArrayRef) -> bool {

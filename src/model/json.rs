@@ -33,6 +33,16 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The next eight bytes as a number, the first being the least; zeros beyond the end.
+    #[inline]
+    pub(crate) fn head(&self) -> u64 {
+        let bytes = &self.text.as_bytes()[self.at..];
+        match bytes.first_chunk::<8>() {
+            Some(head) => u64::from_le_bytes(*head),
+            None => bytes.iter().rev().fold(0, |head, byte| head << 8 | u64::from(*byte)),
+        }
+    }
+
     /// Steps into an object or a list, by its opening bracket. Whether it has a first member.
     #[inline]
     pub(crate) fn open(&mut self, open: u8) -> Result<bool> {
@@ -65,16 +75,10 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Steps over exactly this, which is not empty, if it comes next.
+    /// Steps over exactly this, if it comes next.
     #[inline]
     pub(crate) fn take(&mut self, literal: &str) -> bool {
-        let (bytes, literal) = (&self.text.as_bytes()[self.at..], literal.as_bytes());
-        let (last, middle) = (literal.len() - 1, literal.len() / 2);
-        // A look at two places spares most comparisons that fail.
-        let found = bytes.len() > last
-            && bytes[last] == literal[last]
-            && bytes[middle] == literal[middle]
-            && bytes.starts_with(literal);
+        let found = self.text.as_bytes()[self.at..].starts_with(literal.as_bytes());
         if found {
             self.at += literal.len();
         }
