@@ -25,7 +25,7 @@ FORMATS = ["parquet", "ndjson"]
 SECONDS_BEFORE_A_RUN = 2
 # Runs that are killed side by side.
 HANDS = 3
-RACES = 3
+RACES = 6
 # Far beyond the steps of the runs here.
 STEPS_MAX = 400
 

@@ -167,7 +167,7 @@ fn commit(number: u64) -> String {
     format!("{COMMITS}/{number:020}.json")
 }
 
-fn number(path: &str) -> Option<u64> {
+pub(super) fn number(path: &str) -> Option<u64> {
     path.strip_prefix(COMMITS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
 }
 
@@ -207,7 +207,7 @@ async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
     Ok(())
 }
 
-fn taken_over(store: &Store) -> Error {
+pub(super) fn taken_over(store: &Store) -> Error {
     Error::new(
         Kind::Storage,
         "another run writes to this warehouse: what it committed stands, what this run took since its \

@@ -67,6 +67,10 @@ pub(super) async fn open(
 /// A place without a manifest must be empty: nothing of anybody's is mixed with ours.
 async fn refuse_foreign(store: &Store) -> Result<()> {
     let listed = store.list(None).await?;
+    // Committed since the newest commit was looked for.
+    if listed.keys().any(|path| commits::number(path).is_some()) {
+        return Err(commits::taken_over(store));
+    }
     let foreign = listed
         .keys()
         .find(|path| path.as_str() != LOCK_FILE && !path.starts_with(&format!("{COMMITS}/")));
