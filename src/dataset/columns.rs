@@ -128,7 +128,7 @@ impl Columns {
     ///
     /// On error, of kind [`Kind::Shape`] for what is no JSON object, nothing was added.
     pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
-        let text = std::str::from_utf8(json)
+        let text = simdutf8::basic::from_utf8(json)
             .map_err(|error| Error::new(Kind::Shape, "record is not UTF-8").because(error))?;
         let rows = self.rows();
         let extra = match self.fill(text) {

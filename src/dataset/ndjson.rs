@@ -41,12 +41,32 @@ impl Lines {
         self.write(b"\n")
     }
 
+    /// Whether there is nothing to hand over; packers hold bytes back, so rows tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// Bytes held in memory.
     pub(super) fn held(&self) -> usize {
         match &self.out {
             Out::Plain(bytes) => bytes.len(),
             Out::Zstd(encoder) => encoder.get_ref().len(),
             Out::Gzip(encoder) => encoder.get_ref().len(),
+        }
+    }
+
+    /// Hands the bytes so far to `write`, and tells their rows; memory is used again.
+    pub(super) fn drain(&mut self, write: impl FnOnce(&[u8]) -> Result<()>) -> Result<u64> {
+        if let Out::Plain(bytes) = &mut self.out {
+            if !bytes.is_empty() {
+                write(bytes)?;
+                bytes.clear();
+            }
+            return Ok(std::mem::take(&mut self.rows));
+        }
+        match self.take()? {
+            Some((bytes, rows)) => write(&bytes).map(|()| rows),
+            None => Ok(0),
         }
     }
 

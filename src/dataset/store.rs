@@ -176,28 +176,38 @@ impl Store {
         Error::new(Kind::Storage, message).at(self.place.name_of(path)).because(error)
     }
 
-    /// Writes bytes at a place in a file, the file's end, and makes them durable. What lay beyond
-    /// is overwritten: it was never committed.
+    /// Whether files can grow here.
+    pub(super) fn grows(&self) -> bool {
+        self.place.folder().is_some()
+    }
+
+    /// Writes bytes at a place in a file, the end of what is known of it. What lay beyond is
+    /// overwritten: it was never committed. Durable after [`Self::sync`].
     pub(super) fn append(&self, path: &str, at: u64, bytes: &[u8]) -> Result<()> {
         let file = self.file(path)?;
         self.step();
-        let fresh = !file.exists();
         let written =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&file).and_then(
+            OpenOptions::new().create(true).truncate(false).write(true).open(file).and_then(
                 |mut file| {
                     file.seek(SeekFrom::Start(at))?;
-                    // In two halves with a step between: a crash may leave a torn tail, and tests make one.
+                    // In two halves with a step between: a crash may leave a torn tail, and tests
+                    // make one.
                     let (first, second) = bytes.split_at(bytes.len() / 2);
                     file.write_all(first)?;
                     self.step();
-                    file.write_all(second)?;
-                    file.sync_data()
+                    file.write_all(second)
                 },
             );
-        written.map_err(|error| self.broken("append", path, error))?;
-        if fresh {
-            self.sync_folder(path)?;
-        }
+        self.step();
+        written.map_err(|error| self.broken("append", path, error))
+    }
+
+    /// Makes a file and its name durable.
+    pub(super) fn sync(&self, path: &str) -> Result<()> {
+        self.step();
+        let synced = File::open(self.file(path)?).and_then(|file| file.sync_data());
+        synced.map_err(|error| self.broken("sync", path, error))?;
+        self.sync_folder(path)?;
         self.step();
         Ok(())
     }

@@ -9,6 +9,9 @@ use super::store::Store;
 use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
 
+/// Most bytes of lines that wait before they are appended to a local file.
+const LINES_BYTES_MAX: usize = 1 << 20;
+
 /// A resource that is being written.
 pub(super) struct Stream {
     pub(super) resource: &'static Resource,
@@ -23,12 +26,21 @@ pub(super) struct Stream {
     pub(super) reached: Option<StreamState>,
     /// When the oldest thing that is not committed was taken.
     pub(super) waiting: Option<Time>,
-    /// Whether it is read to its end, or given up.
-    pub(super) ended: bool,
-    /// Whether it was read to its end.
-    pub(super) finished: bool,
+    pub(super) phase: Phase,
     pub(super) written: Written,
     rows: Rows,
+    /// Whether lines were appended that are not durable yet.
+    unsynced: bool,
+}
+
+/// Where the reading of a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Reading,
+    /// Something is missing.
+    GivenUp,
+    /// It was read to its end.
+    Finished,
 }
 
 /// What a run wrote of one resource.
@@ -95,10 +107,10 @@ impl Stream {
             index: None,
             reached: None,
             waiting: None,
-            ended: false,
-            finished: false,
+            phase: Phase::Reading,
             written: Written::default(),
             rows,
+            unsynced: false,
         })
     }
 
@@ -149,48 +161,73 @@ impl Stream {
         }
     }
 
-    /// Stores the parts that are full already. They are named by no manifest yet.
+    /// Stores what is full already. It is named by no manifest yet.
     pub(super) async fn store_full(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
-        let full = match &mut self.rows {
-            Rows::Columns(parts) => parts.take_full(),
-            Rows::Lines(_) => return Ok(()),
-        };
-        self.store_parts(full, store, namer).await
+        match &mut self.rows {
+            Rows::Columns(parts) => {
+                let full = parts.take_full();
+                self.store_parts(full, store, namer).await
+            }
+            Rows::Lines(feed) if store.grows() && feed.lines.held() >= LINES_BYTES_MAX => {
+                self.append(store, namer)
+            }
+            Rows::Lines(_) => Ok(()),
+        }
     }
 
-    /// Stores everything taken so far. Nothing of it is visible before the manifest names it.
+    /// Stores everything taken so far, durably. Nothing of it is visible before the manifest names
+    /// it.
     pub(super) async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
-        let (taken, ending) = match &mut self.rows {
+        let feed = match &mut self.rows {
             Rows::Columns(parts) => {
                 let parts = parts.close()?;
                 return self.store_parts(parts, store, namer).await;
             }
-            Rows::Lines(feed) => (feed.lines.take()?, feed.ending.clone()),
+            Rows::Lines(feed) => feed,
         };
-        let Some((bytes, rows)) = taken else {
-            return Ok(());
-        };
-        if store.place().folder().is_none() {
+        if !store.grows() {
+            let Some((bytes, rows)) = feed.lines.take()? else {
+                return Ok(());
+            };
+            let path = namer.part(self.resource, &feed.ending);
             let part = Encoded { bytes: bytes.into(), rows };
-            let path = namer.part(self.resource, &ending);
             return self.store_part(path, part, store).await;
         }
+        if !feed.lines.is_empty() {
+            self.append(store, namer)?;
+        }
+        if let Some(file) = self.table.files.last().filter(|_| self.unsynced) {
+            store.sync(&file.path)?;
+        }
+        self.unsynced = false;
+        Ok(())
+    }
+
+    /// Appends the lines that wait to the resource's file.
+    fn append(&mut self, store: &Store, namer: &Namer) -> Result<()> {
+        let Rows::Lines(feed) = &mut self.rows else {
+            return Ok(());
+        };
         if self.table.files.is_empty() {
             let path = if self.rebuild {
-                namer.rebuild(self.resource, &ending)
+                namer.rebuild(self.resource, &feed.ending)
             } else {
-                format!("{}.{ending}", self.resource.name)
+                format!("{}.{}", self.resource.name, feed.ending)
             };
             self.table.files.push(File { path, bytes: 0, rows: 0, staged: None });
         }
         let Some(file) = self.table.files.last_mut() else {
             return Ok(());
         };
-        store.append(&file.path, file.bytes, &bytes)?;
-        file.bytes += bytes.len() as u64;
-        file.rows += rows;
+        let before = file.bytes;
+        file.rows += feed.lines.drain(|bytes| {
+            store.append(&file.path, before, bytes)?;
+            file.bytes += bytes.len() as u64;
+            Ok(())
+        })?;
+        self.unsynced = true;
         self.written.files = 1;
-        self.written.bytes += bytes.len() as u64;
+        self.written.bytes += file.bytes - before;
         Ok(())
     }
 
@@ -252,7 +289,7 @@ impl Namer {
         format!("{INDEXES}/{}-{}-{number:05}.json", resource.name, self.run)
     }
 
-    fn rebuild(&mut self, resource: &Resource, ending: &str) -> String {
+    fn rebuild(&self, resource: &Resource, ending: &str) -> String {
         format!("{}.rebuild-{}.{ending}", resource.name, self.run)
     }
 

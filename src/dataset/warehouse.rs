@@ -6,7 +6,7 @@ use super::manifest::{Account, File, Layout, Manifest, Table};
 use super::opening::{self, Opening};
 use super::place::Place;
 use super::store::Store;
-use super::stream::{Namer, Stream, Written};
+use super::stream::{Namer, Phase, Stream, Written};
 use crate::model::{
     Batch, CustomFields, Definition, Error, Kind, Record, Resource, Result, StreamState, Time,
 };
@@ -221,14 +221,14 @@ impl Warehouse {
         let stream = stream(&mut self.streams, resource)?;
         stream.reached = Some(reached);
         stream.table.checked = stream.table.checked.max(whole);
-        (stream.ended, stream.finished) = (true, true);
+        stream.phase = Phase::Finished;
         stream.waiting.get_or_insert(now);
         self.tend(now).await
     }
 
     /// A resource was given up. What was taken of it stays.
     pub async fn fail(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
-        stream(&mut self.streams, resource)?.ended = true;
+        stream(&mut self.streams, resource)?.phase = Phase::GivenUp;
         self.tend(now).await
     }
 
@@ -305,13 +305,14 @@ impl Warehouse {
         let oldest = now.plus_seconds(-self.commit_seconds);
         let due = |stream: &Stream| stream.waiting.is_some_and(|since| since <= oldest);
         if self.streams.values().any(due) {
-            return self.commit(now, |stream| stream.ended || due(stream)).await;
+            return self.commit(now, |stream| stream.phase != Phase::Reading || due(stream)).await;
         }
-        let ended = |stream: &Stream| stream.ended && stream.waiting.is_some();
-        if self.streams.values().any(ended)
+        let ended = |stream: &Stream| stream.phase != Phase::Reading;
+        let ready = |stream: &Stream| ended(stream) && stream.waiting.is_some();
+        if self.streams.values().any(ready)
             && self.committed.plus_seconds(COMMIT_PAUSE_SECONDS) <= now
         {
-            return self.commit(now, |stream| stream.ended).await;
+            return self.commit(now, ended).await;
         }
         Ok(())
     }
@@ -337,7 +338,7 @@ impl Warehouse {
             }
             stream.waiting = None;
             let name = stream.resource.name.to_owned();
-            if stream.rebuild && !stream.finished {
+            if stream.rebuild && stream.phase != Phase::Finished {
                 self.manifest.rebuilds.insert(name, stream.table.clone());
                 continue;
             }
