@@ -10,4 +10,4 @@ mod retry;
 pub use account::Account;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Request, Step};
-pub use pages::{definitions, page, page_in_the_end};
+pub use pages::{definitions, one, page, page_in_the_end};

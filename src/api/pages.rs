@@ -2,6 +2,9 @@
 
 use super::client::{Client, Request, Step};
 use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.
@@ -32,6 +35,38 @@ pub async fn page_in_the_end(
         match page(client, request, layout).await? {
             Step::Done(page) => return Ok(page),
             Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct One<'a> {
+    success: bool,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// One row, after as many attempts as it takes; `None` when the answer says that there is none.
+/// An answer that is no answer (cut JSON, a web page, `success: false`) is asked for again.
+pub async fn one(client: &Client, mut request: Request) -> Result<Option<Bytes>> {
+    loop {
+        let step = match client.step(&mut request).await? {
+            Step::Done(answer) if answer.body.is_empty() => return Ok(None),
+            Step::Done(answer) => match serde_json::from_slice::<One<'_>>(&answer.body) {
+                Ok(One { success: true, data }) => {
+                    return Ok(data.map(|row| answer.body.slice_ref(row.get().as_bytes())));
+                }
+                Ok(_) => client.lost(&mut request, Error::new(Kind::Shape, "answer is no success")),
+                Err(error) => {
+                    let error = Error::new(Kind::Shape, "answer is not a row").because(error);
+                    client.lost(&mut request, error)
+                }
+            },
+            Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
+        };
+        let step: Step<()> = step?;
+        if let Step::Wait { pause, .. } = step {
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -3,13 +3,12 @@
 use super::figures::{grouped, left_today};
 use super::report::Report;
 use super::stdout;
+use super::sync::Start;
 use crate::api::Spending;
 use crate::dataset::{Place, Warehouse, Written};
-use crate::model::{Cost, Resource, Result, StreamState, Time};
+use crate::model::{Cost, Resource, Result, Time};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What a run did.
 #[derive(Debug)]
@@ -39,9 +38,10 @@ impl Summary {
     pub(super) fn of(
         report: &Report,
         warehouse: &Warehouse,
+        start: &Start,
         place: &Place,
         run: String,
-        took: Duration,
+        complete: bool,
     ) -> Self {
         let rows = report.rows().map(|row| Row {
             resource: row.resource,
@@ -49,42 +49,18 @@ impl Summary {
             cost: row.cost,
             warnings: row.warnings,
             misfits: warehouse.misfits(row.resource),
-            from: None,
-            until: None,
+            from: start.from(row.resource),
+            until: row.resource.incremental().then_some(start.bound),
             failure: row.failure().map(|failure| (failure.kind.name(), failure.text.clone())),
         });
         Self {
             dir: place.to_string(),
             format: warehouse.layout().format.name().to_owned(),
             run,
-            seconds: took.as_secs_f64(),
-            complete: false,
+            seconds: start.began.elapsed().as_secs_f64(),
+            complete,
             rows: rows.collect(),
         }
-    }
-
-    /// Adds the window each resource was read in.
-    pub(super) fn window(
-        mut self,
-        states: &BTreeMap<&'static str, Option<StreamState>>,
-        since: Option<Time>,
-        until: Time,
-    ) -> Self {
-        for row in self.rows.iter_mut().filter(|row| row.resource.incremental()) {
-            let state = states.get(row.resource.name).and_then(Option::as_ref);
-            let from = state.and_then(|state| {
-                let reached = state.listings.values().map(|progress| progress.since);
-                reached.min().flatten()
-            });
-            row.from = since.or(from);
-            row.until = Some(until);
-        }
-        self
-    }
-
-    pub(super) fn complete(mut self, complete: bool) -> Self {
-        self.complete = complete;
-        self
     }
 
     /// Prints it, for programs or for people.

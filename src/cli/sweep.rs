@@ -15,21 +15,14 @@ pub(super) struct Sweeping<'s> {
     pub(super) force: bool,
 }
 
-/// How the walk of one resource's keys ended.
-enum Walked {
-    Whole,
-    Failed(Error),
-    Stopped(Error),
-}
-
 impl Run {
-    /// Sweeps the resources that were read to their end. An interrupt ends it early, and is told.
+    /// Sweeps the resources that were read to their end. An interrupt is an error.
     pub(super) async fn sweep(
         &mut self,
         warehouse: &mut Warehouse,
         sweeping: &Sweeping<'_>,
         mut stop: Stop<'_>,
-    ) -> Result<Option<Error>> {
+    ) -> Result<()> {
         for resource in self.resources.clone() {
             // What has just been read as a whole for the first time misses nothing.
             let fresh = resource.incremental() && sweeping.start.reads_whole(resource);
@@ -37,48 +30,53 @@ impl Run {
             if !swept || !self.report.row(resource).complete() {
                 continue;
             }
-            if let Some(why) = warehouse.narrowed().map(|why| {
-                format!(
-                    "{why}, so rows that are missing need not be gone; --force sweeps all the same"
-                )
-            }) {
-                self.refuse(resource, &why);
-                continue;
+            let outcome = self.sweep_one(resource, warehouse, sweeping, stop.as_mut()).await;
+            let Err(error) = outcome else { continue };
+            if error.kind().stops_the_run() {
+                return Err(error);
             }
-            let mut sweep = warehouse.sweep(resource, sweeping.start.bound, now()).await?;
-            if sweep.needs_walk() {
-                match self.walk(resource, &mut sweep, sweeping, stop.as_mut()).await? {
-                    Walked::Whole => {}
-                    Walked::Stopped(error) => return Ok(Some(error)),
-                    Walked::Failed(error) => {
-                        self.report.fail(resource, &error);
-                        if error.kind().stops_the_run() {
-                            return Ok(None);
-                        }
-                        continue;
-                    }
-                }
-            }
-            let missing = sweep.missing();
-            if let Some(why) = sweep.refusal(missing.len()).filter(|_| !sweeping.force) {
-                self.refuse(resource, &why);
-                continue;
-            }
-            match self.fate(resource, missing, sweeping.admin).await {
-                Ok(fate) => {
-                    sweep.saw(fate.there)?;
-                    let findings = warehouse
-                        .bury(sweep, &fate.gone, sweeping.start.server_now(), now())
-                        .await?;
-                    self.progress.note(&format!(
-                        "{}: key sweep: {} gone, {} come to light",
-                        resource.name, findings.gone, findings.returned
-                    ));
-                }
-                Err(error) => self.report.fail(resource, &error),
-            }
+            // Its rows were read all the same: the run is incomplete, no more.
+            let error = Error::new(Kind::Incomplete, format!("key sweep: {error}"));
+            self.progress.note(&format!("{}: {error}", resource.name));
+            self.report.fail(resource, &error);
         }
-        Ok(None)
+        Ok(())
+    }
+
+    async fn sweep_one(
+        &mut self,
+        resource: &'static Resource,
+        warehouse: &mut Warehouse,
+        sweeping: &Sweeping<'_>,
+        mut stop: Stop<'_>,
+    ) -> Result<()> {
+        let incomplete = |why: String| Err(Error::new(Kind::Incomplete, why));
+        if let Some(why) = warehouse.narrowed() {
+            return incomplete(format!(
+                "{why}, so rows that are missing need not be gone; --force sweeps all the same"
+            ));
+        }
+        let mut sweep = warehouse.sweep(resource, sweeping.start.bound, now()).await?;
+        if sweep.needs_walk() {
+            self.walk(resource, &mut sweep, sweeping, stop.as_mut()).await?;
+        }
+        let missing = sweep.missing();
+        if let Some(why) = sweep.refusal(missing.len()).filter(|_| !sweeping.force) {
+            return incomplete(why);
+        }
+        let fate = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            fate = self.fate(resource, missing, sweeping.admin) => fate,
+        }?;
+        sweep.saw(fate.there)?;
+        let until = sweeping.start.server_now();
+        let findings = warehouse.bury(sweep, &fate.gone, until, now()).await?;
+        self.progress.note(&format!(
+            "{}: key sweep: {} gone, {} come to light",
+            resource.name, findings.gone, findings.returned
+        ));
+        Ok(())
     }
 
     async fn walk(
@@ -87,32 +85,29 @@ impl Run {
         sweep: &mut Sweep,
         sweeping: &Sweeping<'_>,
         stop: Stop<'_>,
-    ) -> Result<Walked> {
+    ) -> Result<()> {
         let selected = Selected { resource, mode: Mode::Full, state: None };
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
         let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound);
-        let mut walked = Walked::Whole;
-        let stopped = self
-            .follow(reader, stop, async |run, event| {
-                match event {
-                    Event::Batch(batch) => return sweep.saw(batch.records),
-                    Event::Failed { error, .. } => walked = Walked::Failed(error),
-                    // These rows are looked at, not taken.
-                    Event::Finished { .. } => run.progress.leave(resource),
-                    event => {
-                        run.progress.take(&event);
-                        run.report.take(&event);
-                    }
+        self.follow(reader, stop, async |run, event| {
+            match event {
+                Event::Batch(batch) => return sweep.saw(batch.records),
+                Event::Failed { error, .. } => return Err(error),
+                // These rows are looked at, not taken.
+                Event::Finished { .. } => run.progress.leave(resource),
+                event => {
+                    run.progress.take(&event);
+                    run.report.take(&event);
                 }
-                Ok(())
-            })
-            .await?;
-        Ok(stopped.map_or(walked, Walked::Stopped))
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn fate(
-        &mut self,
+        &self,
         resource: &'static Resource,
         missing: Vec<String>,
         admin: bool,
@@ -121,12 +116,5 @@ impl Run {
             return Ok(Fate::default());
         }
         fate(&self.client, resource, missing, self.setup.settings.archived, admin).await
-    }
-
-    /// A resource is incomplete for a reason that is nobody's failure.
-    fn refuse(&mut self, resource: &'static Resource, why: &str) {
-        let error = Error::new(Kind::Incomplete, format!("key sweep: {why}"));
-        self.progress.note(&format!("{}: {error}", resource.name));
-        self.report.fail(resource, &error);
     }
 }

@@ -11,11 +11,9 @@ use super::setup::{Setup, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
 use crate::api::{Account, Client};
-use crate::dataset::{self, Options, Owner, Place, Wanted, Warehouse};
+use crate::dataset::{self, Begun, Options, Owner, Place, Wanted, Warehouse};
 use crate::extract::{Mode, Reader, Selected, plan};
-use crate::model::{
-    CustomFields, Error, Event, Kind, Mask, Resource, Result, Settings, StreamState, Time,
-};
+use crate::model::{CustomFields, Error, Event, Kind, Mask, Resource, Result, StreamState, Time};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -66,10 +64,10 @@ pub(super) struct Run {
 
 /// Where the resources of a run stand before it reads.
 pub(super) struct Start {
-    pub(super) states: BTreeMap<&'static str, Option<StreamState>>,
+    begun: BTreeMap<&'static str, Begun>,
     /// When Pipedrive answered first: rows changed from then on belong to the next run.
     pub(super) bound: Time,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 /// What ends a run early.
@@ -78,52 +76,90 @@ pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
 impl Run {
     async fn sync(mut self, flags: &Flags, place: &Place) -> Result<ExitCode> {
         let began = Instant::now();
-        let account = Account::of(&self.client, &self.setup.settings).await;
-        self.keep_tokens();
-        let account = account?;
-        self.progress.note(&airbyte::greeting(&account));
-        for sentence in account.hidden() {
-            self.progress.note(&format!("warning: {sentence}"));
-        }
+        let mut stop = std::pin::pin!(interrupted());
+        let account = self.account(stop.as_mut()).await?;
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
-        let options = self.options(flags);
         let (mut warehouse, notes) =
-            Warehouse::open(place, holder(&account), &options, owner).await?;
+            Warehouse::open(place, holder(&account), &self.options(flags), owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
-        let dictionaries = Dictionaries::read(&self.client, self.resources.iter().copied()).await?;
-        for note in &dictionaries.notes {
-            self.progress.note(&format!("warning: {note}"));
-        }
-        let mut states = BTreeMap::new();
-        for resource in self.resources.clone() {
-            let at = warehouse.begin(resource, dictionaries.of(resource), self.since).await?;
-            for note in at.notes {
-                self.progress.note(&format!("{}: {note}", resource.name));
-            }
-            states.insert(resource.name, at.state);
-        }
-        let start = Start { states, bound: account.date, began };
-        let mut stop = std::pin::pin!(interrupted());
-        let mut stopped = self.read(&mut warehouse, &start, stop.as_mut()).await?;
-        if flags.deletes == Deletes::Sweep && stopped.is_none() {
-            let sweeping = Sweeping { start: &start, admin: account.admin, force: flags.force };
-            stopped = self.sweep(&mut warehouse, &sweeping, stop.as_mut()).await?;
-        }
+        let mut start = Start { begun: BTreeMap::new(), bound: account.date, began };
+        let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
         self.report.close();
         self.progress.done();
+        let stopped = match outcome {
+            // What the warehouse itself cannot write, it cannot commit either.
+            Err(error) if matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) => {
+                // The first error says more than one about giving the lock back.
+                let _ = warehouse.release().await;
+                return Err(error);
+            }
+            Err(error) => Some(error),
+            Ok(()) => None,
+        };
         let complete = self.report.complete() && stopped.is_none();
         warehouse.close(complete, now()).await?;
-        let summary = Summary::of(&self.report, &warehouse, place, name, start.began.elapsed())
-            .window(&start.states, self.since, start.bound)
-            .complete(complete);
-        summary.print(flags.standalone.json(), self.client.spending())?;
+        Summary::of(&self.report, &warehouse, &start, place, name, complete)
+            .print(flags.standalone.json(), self.client.spending())?;
         match stopped {
             Some(error) => Err(error),
             None => self.conclude(),
         }
+    }
+
+    /// Whose account it is. A start that lies in the future is refused.
+    async fn account(&mut self, stop: Stop<'_>) -> Result<Account> {
+        let account = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            account = Account::of(&self.client, &self.setup.settings) => account,
+        };
+        self.keep_tokens();
+        let account = account?;
+        if let Some(since) = self.since.filter(|since| *since > account.date) {
+            let message =
+                format!("{since} lies in the future: for Pipedrive it is {}", account.date);
+            return Err(Error::new(Kind::Usage, message).at("--since"));
+        }
+        self.progress.note(&airbyte::greeting(&account));
+        for sentence in account.hidden() {
+            self.progress.note(&format!("warning: {sentence}"));
+        }
+        Ok(account)
+    }
+
+    /// Reads everything into the warehouse. An interrupt is an error; what was taken is kept.
+    async fn fill(
+        &mut self,
+        warehouse: &mut Warehouse,
+        flags: &Flags,
+        account: &Account,
+        start: &mut Start,
+        mut stop: Stop<'_>,
+    ) -> Result<()> {
+        let dictionaries = tokio::select! {
+            biased;
+            error = stop.as_mut() => Err(error),
+            found = Dictionaries::read(&self.client, self.resources.iter().copied()) => found,
+        }?;
+        for note in &dictionaries.notes {
+            self.progress.note(&format!("warning: {note}"));
+        }
+        for resource in self.resources.clone() {
+            let begun = warehouse.begin(resource, dictionaries.of(resource)).await?;
+            for note in &begun.notes {
+                self.progress.note(&format!("{}: {note}", resource.name));
+            }
+            start.begun.insert(resource.name, begun);
+        }
+        self.read(warehouse, start, stop.as_mut()).await?;
+        if flags.deletes == Deletes::Sweep {
+            let sweeping = Sweeping { start, admin: account.admin, force: flags.force };
+            self.sweep(warehouse, &sweeping, stop).await?;
+        }
+        Ok(())
     }
 
     fn options(&self, flags: &Flags) -> Options {
@@ -149,43 +185,41 @@ impl Run {
             rebuild: if flags.full { self.resources.clone() } else { Vec::new() },
             break_lock: flags.break_lock,
             force: flags.force,
+            start: self.setup.settings.start,
+            since: self.since,
             commit_seconds: self.setup.settings.commit_seconds,
             crash_at_step: self.setup.settings.crash_at_step,
         }
     }
 
-    /// Reads every resource from where it stands. An interrupt ends it early, and is told.
+    /// Reads every resource from where it stands.
     async fn read(
         &mut self,
         warehouse: &mut Warehouse,
         start: &Start,
         stop: Stop<'_>,
-    ) -> Result<Option<Error>> {
-        let settings = Settings {
-            start: self.since.or(self.setup.settings.start),
-            ..self.setup.settings.clone()
-        };
+    ) -> Result<()> {
         let selected = self.resources.iter().map(|resource| Selected {
             resource,
             mode: Mode::Incremental,
-            state: start.states.get(resource.name).cloned().flatten(),
+            state: start.begun.get(resource.name).and_then(|begun| begun.state.clone()),
         });
-        let jobs = plan(&settings, selected.collect());
-        let reader = Reader::start(&self.client, &settings, jobs, start.bound);
+        let jobs = plan(&self.setup.settings, selected.collect());
+        let reader = Reader::start(&self.client, &self.setup.settings, jobs, start.bound);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await
     }
 
-    /// Takes a reader's events until it ends, or somebody ends the run.
+    /// Takes a reader's events until it ends; an interrupt is an error.
     pub(super) async fn follow(
         &mut self,
         mut reader: Reader,
         mut stop: Stop<'_>,
         mut take: impl AsyncFnMut(&mut Self, Event) -> Result<()>,
-    ) -> Result<Option<Error>> {
+    ) -> Result<()> {
         loop {
             let event = tokio::select! {
                 biased;
-                error = &mut stop => return Ok(Some(error)),
+                error = &mut stop => return Err(error),
                 Some(token) = self.rotations.recv() => {
                     self.keep_token(&token);
                     continue;
@@ -193,7 +227,7 @@ impl Run {
                 event = reader.next() => event,
             };
             let Some(event) = event else {
-                return Ok(None);
+                return Ok(());
             };
             take(self, event).await?;
         }
@@ -247,20 +281,21 @@ impl Run {
 }
 
 impl Start {
+    /// Whether the run reads all rows a resource has.
+    pub(super) fn reads_whole(&self, resource: &Resource) -> bool {
+        self.begun.get(resource.name).is_some_and(|begun| begun.whole)
+    }
+
+    /// From where a resource is read; `None` for all of it.
+    pub(super) fn from(&self, resource: &Resource) -> Option<Time> {
+        let begun = self.begun.get(resource.name).filter(|_| resource.incremental())?;
+        begun.state.as_ref().filter(|_| !begun.whole).and_then(StreamState::since)
+    }
+
     /// Pipedrive's clock by now, rounded up.
     pub(super) fn server_now(&self) -> Time {
         let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
         self.bound.plus_seconds(passed + 1)
-    }
-
-    /// Whether the run reads all rows a resource has.
-    pub(super) fn reads_whole(&self, resource: &Resource) -> bool {
-        let begins = |state: &StreamState| {
-            let mut listings = state.listings.values();
-            listings.any(|progress| progress.walk.is_some() || progress.since.is_none())
-        };
-        let state = self.states.get(resource.name).and_then(Option::as_ref);
-        !resource.incremental() || state.is_none_or(begins)
     }
 }
 

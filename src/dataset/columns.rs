@@ -68,6 +68,8 @@ pub struct Columns {
 #[expect(clippy::struct_excessive_bools, reason = "four independent findings about one row")]
 struct Row {
     deleted: bool,
+    /// Whether its status says that it is deleted.
+    stated: bool,
     tombstone: bool,
     /// Whether something has to go to `_extra`.
     odd: bool,
@@ -142,7 +144,7 @@ impl Columns {
             self.extra.put_text(rows, &extra);
         }
         self.synced.push(synced.micros());
-        self.deleted.append(self.row.deleted || self.row.tombstone);
+        self.deleted.append(self.row.deleted || self.row.stated || self.row.tombstone);
         self.json += json.len();
         Ok(())
     }
@@ -217,9 +219,9 @@ impl Columns {
                 let raw = json.value()?;
                 self.put(place, raw);
                 if self.is_deleted == Some(place) {
-                    self.row.deleted |= raw == "true";
+                    self.row.deleted = raw == "true";
                 } else if self.status == Some(place) {
-                    self.row.deleted |= raw == "\"deleted\"";
+                    self.row.stated = raw == "\"deleted\"";
                 }
                 Ok(())
             }

@@ -108,6 +108,13 @@ impl Commits {
         Ok(Found { commits, manifest, unconditional: true })
     }
 
+    /// Fails when somebody took the lock of a folder over: nothing may be written any more.
+    pub(super) fn still_ours(&self, store: &Store) -> Result<()> {
+        let lost = matches!(self.right, Right::Folder { .. })
+            && held_by(store).is_none_or(|holder| holder.run != self.owner.run);
+        if lost { Err(taken_over(store)) } else { Ok(()) }
+    }
+
     /// Makes this the manifest, atomically: afterwards it is durable, and all it names is visible.
     ///
     /// On error the one before still stands, and this run must not go on.
@@ -117,13 +124,9 @@ impl Commits {
         manifest: Bytes,
         now: Time,
     ) -> Result<()> {
+        self.still_ours(store)?;
         match &mut self.right {
-            Right::Folder { .. } => {
-                if held_by(store).is_none_or(|holder| holder.run != self.owner.run) {
-                    return Err(taken_over(store));
-                }
-                store.put(MANIFEST, manifest).await
-            }
+            Right::Folder { .. } => store.put(MANIFEST, manifest).await,
             Right::Bucket { newest } => {
                 let next = *newest + 1;
                 let path = commit(next);
@@ -192,15 +195,19 @@ async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     }
 }
 
-/// After a commit: nobody may have gone further from an older one, the copy for readers is
-/// written, old commits go.
+/// After a commit: the copy for readers is written, nobody may have gone further from an older
+/// commit, and old ones go.
 async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
+    store.put(MANIFEST, manifest).await?;
     let listed = store.list(Some(COMMITS)).await?;
     let numbers: Vec<u64> = listed.keys().filter_map(|path| self::number(path)).collect();
-    if numbers.iter().any(|other| *other > number) {
+    if let Some(newest) = numbers.iter().max().filter(|newest| **newest > number) {
+        // Our copy came late: readers must not be led to files that are gone.
+        if let Some(manifest) = store.get(&commit(*newest)).await? {
+            store.put(MANIFEST, manifest).await?;
+        }
         return Err(taken_over(store));
     }
-    store.put(MANIFEST, manifest).await?;
     for old in numbers.into_iter().filter(|old| old + COMMITS_KEPT <= number) {
         store.remove(&commit(old)).await?;
     }

@@ -1,6 +1,7 @@
 //! Which keys a warehouse holds, read back from its rows.
 
-use super::manifest::{Compression, File, Format, Layout};
+use super::layout::{Compression, Format, Layout};
+use super::manifest::File;
 use super::ndjson;
 use super::store::Store;
 use crate::model::{Error, Kind, Result, pairs};

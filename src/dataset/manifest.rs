@@ -1,5 +1,7 @@
 //! What a warehouse holds: its files, how far each resource was read, and for whom.
 
+use super::account::Account;
+use super::layout::{Compression, Format, Layout};
 use crate::model::{CustomFields, Error, Kind, Resource, Result, StreamState, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,68 +12,6 @@ use std::collections::BTreeMap;
 /// Older versions are read, a newer one is refused: writing over what we do not understand could
 /// lose rows.
 pub const MANIFEST_VERSION: u64 = 1;
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// A JSON object a line, as the API sent it.
-    Ndjson,
-    /// Typed columns.
-    Parquet,
-}
-
-impl Format {
-    /// Its name on the command line and in manifests.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ndjson => "ndjson",
-            Self::Parquet => "parquet",
-        }
-    }
-}
-
-/// How files are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// Zstandard, level 1.
-    Zstd,
-    /// Gzip.
-    Gzip,
-}
-
-/// How a warehouse is laid out; fixed when it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    /// How rows are written.
-    pub format: Format,
-    /// How files are packed.
-    pub compression: Compression,
-    /// How custom fields are keyed.
-    pub keys: CustomFields,
-}
-
-/// Whose data it is, and what the token that read it could see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// The company's id.
-    pub company_id: i64,
-    /// Its subdomain, empty if Pipedrive did not say.
-    #[serde(default)]
-    pub company_domain: String,
-    /// The user behind the token.
-    #[serde(default)]
-    pub user_id: i64,
-    /// Whether that user is an admin, who sees everything.
-    #[serde(default)]
-    pub admin: bool,
-    /// The OAuth scopes granted; absent for an API token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<Vec<String>>,
-}
 
 /// A file of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +37,8 @@ pub(super) struct Table {
     pub(super) columns: BTreeMap<String, String>,
     /// When a complete read or key sweep began that saw every row there was.
     pub(super) checked: Option<Time>,
+    /// Where the data begins, for a first run that was told to leave older rows out.
+    pub(super) start: Option<Time>,
     /// Rows of the last run.
     pub(super) count: u64,
 }
@@ -109,6 +51,18 @@ impl Table {
 
     pub(super) fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// The names of everything it consists of.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str()).chain(self.index.as_deref())
+    }
+
+    /// Notes that a file has its proper name.
+    pub(super) fn renamed(&mut self, to: &str) {
+        for file in self.files.iter_mut().filter(|file| file.path == to) {
+            file.staged = None;
+        }
     }
 }
 
@@ -161,6 +115,8 @@ struct Tables {
     columns: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     checked_at: BTreeMap<String, Time>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    starts: BTreeMap<String, Time>,
 }
 
 impl Tables {
@@ -172,6 +128,7 @@ impl Tables {
             stored.streams.extend(table.state.clone().map(|state| (name(), state)));
             stored.indexes.extend(table.index.clone().map(|index| (name(), index)));
             stored.checked_at.extend(table.checked.map(|time| (name(), time)));
+            stored.starts.extend(table.start.map(|time| (name(), time)));
             if !table.columns.is_empty() {
                 stored.columns.insert(name(), table.columns.clone());
             }
@@ -180,10 +137,9 @@ impl Tables {
     }
 
     fn tables(self, counts: &BTreeMap<String, u64>) -> BTreeMap<String, Table> {
-        let Self { mut streams, files, mut indexes, mut columns, checked_at } = self;
+        let Self { mut streams, mut files, mut indexes, mut columns, checked_at, starts } = self;
         let names: Vec<String> = files.keys().chain(streams.keys()).cloned().collect();
         let mut tables = BTreeMap::new();
-        let mut files = files;
         for name in names {
             tables.entry(name.clone()).or_insert_with(|| Table {
                 state: streams.remove(&name),
@@ -191,6 +147,7 @@ impl Tables {
                 index: indexes.remove(&name),
                 columns: columns.remove(&name).unwrap_or_default(),
                 checked: checked_at.get(&name).copied(),
+                start: starts.get(&name).copied(),
                 count: counts.get(&name).copied().unwrap_or(0),
             });
         }
@@ -199,6 +156,20 @@ impl Tables {
 }
 
 impl Manifest {
+    /// Keeps a resource as it is now; apart from its table while it is rebuilt.
+    pub(super) fn keep(&mut self, name: &str, table: &Table, rebuild: bool) {
+        let tables = if rebuild { &mut self.rebuilds } else { &mut self.tables };
+        tables.insert(name.to_owned(), table.clone());
+    }
+
+    /// Ends a rebuild: it takes the table's place. The names of what it replaces.
+    pub(super) fn promote(&mut self, name: &str, rebuilt: &Table) -> Vec<String> {
+        self.rebuilds.remove(name);
+        let kept: Vec<&str> = rebuilt.paths().collect();
+        let old = self.tables.remove(name).unwrap_or_default();
+        old.paths().filter(|path| !kept.contains(path)).map(str::to_owned).collect()
+    }
+
     pub(super) fn to_json(&self) -> Vec<u8> {
         let named = |value: &dyn Fn(&Table) -> Option<Value>| {
             let pairs = self.tables.iter().filter_map(|(name, t)| Some((name.clone(), value(t)?)));

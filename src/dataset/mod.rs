@@ -1,5 +1,6 @@
 //! Records at rest: typed Parquet and NDJSON, on local disk or S3, made visible by a manifest.
 
+mod account;
 mod cells;
 mod column;
 pub mod columns;
@@ -9,6 +10,7 @@ mod held;
 mod index;
 mod inventory;
 mod keys;
+mod layout;
 mod manifest;
 mod misfits;
 mod ndjson;
@@ -23,10 +25,12 @@ mod stream;
 mod sweep;
 mod warehouse;
 
+pub use account::Account;
 pub use commits::Owner;
 pub use inventory::Inventory;
-pub use manifest::{Account, Compression, Format, Layout, MANIFEST_VERSION};
+pub use layout::{Compression, Format, Layout, Wanted};
+pub use manifest::MANIFEST_VERSION;
 pub use place::Place;
 pub use stream::Written;
 pub use sweep::{Findings, Sweep};
-pub use warehouse::{Begun, Options, Wanted, Warehouse};
+pub use warehouse::{Begun, Options, Warehouse};

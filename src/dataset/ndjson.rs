@@ -1,6 +1,6 @@
 //! Rows as lines: the API's own bytes, packed if wanted.
 
-use super::manifest::Compression;
+use super::layout::Compression;
 use crate::model::{Error, Kind, Result};
 use flate2::write::GzEncoder;
 use std::io::Write as _;

@@ -1,11 +1,13 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
+use super::account::Account;
 use super::commits::{self, COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
-use super::manifest::{Account, Compression, File, Format, Layout, Manifest, Table};
+use super::layout::Format;
+use super::manifest::{File, Manifest, Table};
 use super::store::Store;
 use super::stream::{INDEXES, Namer};
-use super::warehouse::{Options, Wanted};
-use crate::model::{CustomFields, Error, Kind, Resource, Result};
+use super::warehouse::{FIELDS, Options};
+use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A warehouse that is in order.
@@ -25,6 +27,10 @@ pub(super) async fn open(
     owner: Owner,
 ) -> Result<Opening> {
     let now = owner.since;
+    if store.grows() {
+        // Before a lock is left in somebody else's folder.
+        refuse_foreign(store).await?;
+    }
     let Found { mut commits, manifest, unconditional } =
         Commits::begin(store, owner, options.break_lock).await?;
     let mut notes = Vec::new();
@@ -56,9 +62,19 @@ pub(super) async fn open(
     let narrowed = owned(&mut manifest, account, options.force, &store.place().to_string())?;
     let mut folders: Vec<&str> = Resource::all().map(|resource| resource.name).collect();
     folders.push(INDEXES);
-    store.sweep_stubs(&folders)?;
+    store
+        .sweep_stubs(&folders, |path| Namer::is_ours(path) || path == MANIFEST || path == FIELDS)?;
     let mut listed = store.list(None).await?;
+    // Until this run is known to have read everything.
+    manifest.complete = false;
     finish_renames(store, &mut manifest, &mut listed)?;
+    // A rebuild that is asked for begins anew where one that was broken off is damaged.
+    manifest.rebuilds.retain(|name, table| {
+        let asked = options.rebuild.iter().any(|resource| resource.name == name);
+        let whole = table.files.iter().all(|file| listed.get(&file.path) >= Some(&file.bytes))
+            && table.index.iter().all(|path| listed.contains_key(path));
+        !asked || whole
+    });
     repair(store, &manifest, &listed, &options.rebuild, &mut notes)?;
     let leftovers = leftovers(&manifest, &listed);
     Ok(Opening { commits, manifest, leftovers, notes, narrowed })
@@ -66,24 +82,23 @@ pub(super) async fn open(
 
 /// A place without a manifest must be empty: nothing of anybody's is mixed with ours.
 async fn refuse_foreign(store: &Store) -> Result<()> {
-    let listed = store.list(None).await?;
-    // Committed since the newest commit was looked for.
-    if listed.keys().any(|path| commits::number(path).is_some()) {
-        return Err(commits::taken_over(store));
+    let ours = |path: &str| path == LOCK_FILE || path.starts_with(&format!("{COMMITS}/"));
+    let Some(path) = store.first_but(ours).await? else {
+        // Committed since the newest commit was looked for?
+        let committed = !store.grows() && commits::newest_manifest(store).await?.is_some();
+        return if committed { Err(commits::taken_over(store)) } else { Ok(()) };
+    };
+    if store.get(MANIFEST).await?.is_some() {
+        return if store.grows() { Ok(()) } else { Err(commits::taken_over(store)) };
     }
-    let foreign = listed
-        .keys()
-        .find(|path| path.as_str() != LOCK_FILE && !path.starts_with(&format!("{COMMITS}/")));
-    match foreign {
-        None => Ok(()),
-        Some(path) => Err(Error::new(
-            Kind::Data,
-            format!(
-                "there is no {MANIFEST}, but other files ({path}, …): sync to an empty or new --dir, or bring the manifest back"
-            ),
-        )
-        .at(store.place().to_string())),
-    }
+    Err(Error::new(
+        Kind::Data,
+        format!(
+            "there is no {MANIFEST}, but other files ({path}, …): sync to an empty or new --dir, or bring \
+             the manifest back"
+        ),
+    )
+    .at(store.place().to_string()))
 }
 
 /// Refuses another account's warehouse. Tells when the token may see less than those before it;
@@ -114,69 +129,6 @@ fn owned(
         return Ok(None);
     }
     Ok(narrowed)
-}
-
-impl Account {
-    /// Why this token may see less than that one did.
-    fn narrower_than(&self, before: &Self) -> Option<String> {
-        if before.admin && !self.admin {
-            return Some(format!("user {} is not an admin, as the one before was", self.user_id));
-        }
-        if !self.admin && before.user_id != self.user_id {
-            return Some(format!(
-                "user {} is not the one before ({})",
-                self.user_id, before.user_id
-            ));
-        }
-        let lacks =
-            |scope: &&String| self.scopes.as_ref().is_some_and(|scopes| !scopes.contains(scope));
-        let lost: Vec<&str> =
-            before.scopes.iter().flatten().filter(lacks).map(String::as_str).collect();
-        (!lost.is_empty()).then(|| format!("scopes were withdrawn: {}", lost.join(", ")))
-    }
-}
-
-impl Wanted {
-    /// The layout of a new warehouse.
-    fn or_default(self) -> Result<Layout> {
-        let format = self.format.unwrap_or(Format::Ndjson);
-        let compression = match (format, self.compression) {
-            (Format::Parquet, None | Some(Compression::Zstd)) => Compression::Zstd,
-            (Format::Parquet, Some(_)) => {
-                let message = "Parquet is packed with zstd only";
-                return Err(Error::new(Kind::Usage, message).at("--compression"));
-            }
-            (Format::Ndjson, asked) => asked.unwrap_or(Compression::None),
-        };
-        let keys = self.keys.unwrap_or(match format {
-            Format::Parquet => CustomFields::Name,
-            Format::Ndjson => CustomFields::Hash,
-        });
-        Ok(Layout { format, compression, keys })
-    }
-
-    /// Refuses to go on in another layout.
-    fn must_be(self, found: Layout, place: &str) -> Result<()> {
-        let differs = |flag: &str, is: &dyn std::fmt::Debug| {
-            let is = format!("{is:?}").to_lowercase();
-            let message = format!(
-                "this warehouse was begun with {flag} {is}: go on with that, or use another --dir"
-            );
-            Err(Error::new(Kind::Usage, message).at(place))
-        };
-        match self {
-            Self { format: Some(format), .. } if format != found.format => {
-                differs("--format", &found.format)
-            }
-            Self { compression: Some(asked), .. } if asked != found.compression => {
-                differs("--compression", &found.compression)
-            }
-            Self { keys: Some(keys), .. } if keys != found.keys => {
-                differs("--custom-fields", &found.keys)
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Finishes what a process left between a commit and the renaming that belongs to it.
@@ -242,14 +194,10 @@ fn damaged(store: &Store, name: &str, file: &File, size: Option<u64>) -> Error {
 
 /// Files of ours that no manifest names.
 fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
-    let named = |table: &Table| {
-        let files = table.files.iter().map(|file| file.path.clone());
-        files.chain(table.index.clone()).collect::<Vec<_>>()
-    };
     let tables = manifest.tables.values().chain(manifest.rebuilds.values());
-    let named: BTreeSet<String> = tables.flat_map(named).collect();
+    let named: BTreeSet<&str> = tables.flat_map(Table::paths).collect();
     let left = |path: &&String| {
-        (Namer::is_ours(path) && !named.contains(*path)) || path.starts_with(commits::PROBE)
+        (Namer::is_ours(path) && !named.contains(path.as_str())) || path.starts_with(commits::PROBE)
     };
     listed.keys().filter(left).cloned().collect()
 }

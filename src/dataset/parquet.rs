@@ -73,6 +73,11 @@ impl Table {
         Ok(())
     }
 
+    /// Whether a part came to its end.
+    pub const fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     /// Memory held, about: rows that are not encoded yet, and parts that were not taken.
     pub fn held(&self) -> usize {
         let part = self

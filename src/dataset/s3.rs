@@ -21,7 +21,15 @@ pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result
     // Both this and the API's client come here; installing a second time is refused and harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(name).with_retry(RetryConfig {
+    let profile = Profile::of(&set);
+    let own = set("AWS_ACCESS_KEY_ID").is_some();
+    let keys = profile.get("aws_access_key_id").zip(profile.get("aws_secret_access_key"));
+    let keys = keys.filter(|_| !own || set("AWS_PROFILE").is_some());
+    if let (None, false, Some(name)) = (keys, own, set("AWS_PROFILE")) {
+        let message = format!("profile {name:?} holds no access key in ~/.aws/credentials");
+        return Err(Error::new(Kind::Storage, message));
+    }
+    let mut builder = environment(keys.is_none()).with_bucket_name(name).with_retry(RetryConfig {
         backoff: BackoffConfig {
             init_backoff: Duration::from_millis(100),
             ..BackoffConfig::default()
@@ -29,18 +37,10 @@ pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result
         max_retries: RETRIES_MAX,
         retry_timeout: RETRY_TIMEOUT,
     });
-    let profile = Profile::of(&set);
-    if set("AWS_ACCESS_KEY_ID").is_none() || set("AWS_PROFILE").is_some() {
-        if let (Some(key), Some(secret)) =
-            (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key"))
-        {
-            builder = builder.with_access_key_id(key).with_secret_access_key(secret);
-            if let Some(token) = profile.get("aws_session_token") {
-                builder = builder.with_token(token);
-            }
-        } else if let Some(name) = set("AWS_PROFILE") {
-            let message = format!("profile {name:?} holds no access key in ~/.aws/credentials");
-            return Err(Error::new(Kind::Storage, message));
+    if let Some((key, secret)) = keys {
+        builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+        if let Some(token) = profile.get("aws_session_token") {
+            builder = builder.with_token(token);
         }
     }
     if set("AWS_REGION").is_none()
@@ -66,6 +66,20 @@ pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result
     builder
         .build()
         .map_err(|error| Error::new(Kind::Storage, "S3 is not configured").because(error))
+}
+
+/// What the `AWS_*` variables say, with or without their credentials.
+fn environment(credentials: bool) -> AmazonS3Builder {
+    const SECRETS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    let wanted = variables.filter(|(name, _)| credentials || !SECRETS.contains(&name.as_str()));
+    wanted.fold(AmazonS3Builder::new(), |builder, (name, value)| {
+        match name.to_ascii_lowercase().parse() {
+            Ok(key) => builder.with_config(key, value),
+            // A variable of other tools.
+            Err(_) => builder,
+        }
+    })
 }
 
 /// Whether an endpoint is on this machine.

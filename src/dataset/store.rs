@@ -77,17 +77,19 @@ impl Store {
     }
 
     /// Whether the server refuses to create what exists. Several S3 servers answer 200 to a
-    /// conditional put and overwrite, so it is tried out with this name.
+    /// conditional put and overwrite, others know no conditions, so it is tried out with this name.
     pub(super) async fn heeds_conditions(&self, path: &str) -> Result<bool> {
-        let first = self.create(path, Bytes::from_static(b"first")).await;
-        let second = match first {
-            Ok(true) => self.create(path, Bytes::from_static(b"second")).await,
-            // A server that cannot do it at all says so in many ways.
-            Ok(false) => Ok(true),
-            Err(error) => return Err(error),
+        let heeds = match self.create(path, Bytes::from_static(b"first")).await {
+            Ok(true) => !self.create(path, Bytes::from_static(b"second")).await?,
+            Ok(false) => true,
+            // What cannot be written without a condition either has another reason.
+            Err(error) => match self.put(path, Bytes::from_static(b"first")).await {
+                Ok(()) => false,
+                Err(_) => return Err(error),
+            },
         };
         self.remove(path).await?;
-        second.map(|created| !created)
+        Ok(heeds)
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -112,6 +114,18 @@ impl Store {
             .await
             .map_err(|error| self.failed("list", below.unwrap_or(""), error))?;
         Ok(found.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect())
+    }
+
+    /// The first object in the listing that is not one of these.
+    pub(super) async fn first_but(&self, these: impl Fn(&str) -> bool) -> Result<Option<String>> {
+        let mut found = self.objects.list(None);
+        loop {
+            let next = found.try_next().await.map_err(|error| self.failed("list", "", error))?;
+            match next.map(|meta| meta.location.to_string()) {
+                Some(path) if these(&path) => {}
+                other => return Ok(other),
+            }
+        }
     }
 
     fn name(&self, path: &str) -> Result<Path> {
@@ -234,9 +248,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what writes that were broken off left behind: `LocalFileSystem` writes `name#1` and
-    /// renames it, and its listings leave such names out.
-    pub(super) fn sweep_stubs(&self, folders: &[&str]) -> Result<()> {
+    /// Removes what broken-off writes of these names left behind: `LocalFileSystem` writes `name#1`
+    /// and renames it, and its listings leave such names out.
+    pub(super) fn sweep_stubs(&self, folders: &[&str], ours: impl Fn(&str) -> bool) -> Result<()> {
         let Some(root) = self.place.folder() else {
             return Ok(());
         };
@@ -246,8 +260,12 @@ impl Store {
             };
             for entry in entries.filter_map(std::result::Result::ok) {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let stub = name.rsplit_once('#').is_some_and(|(_, number)| {
-                    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+                let path =
+                    if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+                let stub = path.rsplit_once('#').is_some_and(|(path, number)| {
+                    ours(path)
+                        && !number.is_empty()
+                        && number.bytes().all(|byte| byte.is_ascii_digit())
                 });
                 if stub {
                     std::fs::remove_file(entry.path())

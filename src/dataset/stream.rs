@@ -2,7 +2,8 @@
 
 use super::columns::Columns;
 use super::index::Index;
-use super::manifest::{File, Format, Layout, Table};
+use super::layout::{Format, Layout};
+use super::manifest::{File, Table};
 use super::ndjson::Lines;
 use super::parquet::{Encoded, Table as Parts};
 use super::store::Store;
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     /// When the oldest thing that is not committed was taken.
     pub(super) waiting: Option<Time>,
     pub(super) phase: Phase,
+    /// How custom fields are called, for people.
+    pub(super) mapping: Value,
     pub(super) written: Written,
     rows: Rows,
     /// Whether lines were appended that are not durable yet.
@@ -87,11 +90,10 @@ impl Stream {
             }
             _ => None,
         };
+        let columns = Columns::of(resource, definitions, names.as_ref());
+        let mapping = columns.mapping().clone();
         let rows = match layout.format {
-            Format::Parquet => {
-                let columns = Columns::of(resource, definitions, names.as_ref());
-                Rows::Columns(Box::new(Parts::new(columns)))
-            }
+            Format::Parquet => Rows::Columns(Box::new(Parts::new(columns))),
             Format::Ndjson => {
                 let lines = Lines::new(layout.compression)?;
                 let ending = format!("ndjson{}", layout.compression.ending());
@@ -108,6 +110,7 @@ impl Stream {
             reached: None,
             waiting: None,
             phase: Phase::Reading,
+            mapping,
             written: Written::default(),
             rows,
             unsynced: false,
@@ -153,25 +156,60 @@ impl Stream {
         }
     }
 
-    /// How the columns of custom fields are called, for people.
-    pub(super) fn mapping(&self) -> Option<Value> {
+    /// Whether something is full.
+    pub(super) fn is_full(&self, store: &Store) -> bool {
         match &self.rows {
-            Rows::Columns(parts) => Some(parts.columns().mapping().clone()),
-            Rows::Lines(_) => None,
+            Rows::Columns(parts) => parts.has_full(),
+            Rows::Lines(feed) => store.grows() && feed.lines.held() >= LINES_BYTES_MAX,
         }
     }
 
-    /// Stores what is full already. It is named by no manifest yet.
+    /// Stores the index if it changed; the name of the one it replaces.
+    pub(super) async fn store_index(
+        &mut self,
+        store: &Store,
+        namer: &mut Namer,
+    ) -> Result<Option<String>> {
+        let Some(index) = self.index.as_mut().filter(|index| index.changed) else {
+            return Ok(None);
+        };
+        let path = namer.index(self.resource);
+        store.put(&path, index.to_json()?.into()).await?;
+        index.changed = false;
+        Ok(self.table.index.replace(path))
+    }
+
+    /// Everything taken so far is stored: what it reaches is the table's state.
+    pub(super) fn prove(&mut self) {
+        if let Some(reached) = &self.reached {
+            let state = match &self.floor {
+                Some(floor) => reached.not_behind(floor),
+                None => reached.clone(),
+            };
+            self.table.state = Some(state.to_json());
+        }
+        self.waiting = None;
+    }
+
+    /// Gives the file of a rebuild that has come to its end its proper name; tells what to rename.
+    pub(super) fn settle_file(&mut self) -> Option<(String, String)> {
+        let marker = format!("{}.rebuild-", self.resource.name);
+        let file = self.table.files.iter_mut().find(|file| file.path.starts_with(&marker))?;
+        let (_, ending) = file.path.split_once(".ndjson")?;
+        let path = format!("{}.ndjson{ending}", self.resource.name);
+        let staged = std::mem::replace(&mut file.path, path.clone());
+        file.staged = Some(staged.clone());
+        Some((staged, path))
+    }
+
+    /// Stores what [is full](Self::is_full). It is named by no manifest yet.
     pub(super) async fn store_full(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
         match &mut self.rows {
             Rows::Columns(parts) => {
                 let full = parts.take_full();
                 self.store_parts(full, store, namer).await
             }
-            Rows::Lines(feed) if store.grows() && feed.lines.held() >= LINES_BYTES_MAX => {
-                self.append(store, namer)
-            }
-            Rows::Lines(_) => Ok(()),
+            Rows::Lines(_) => self.append(store, namer),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Sweep {
     returned: Vec<Record>,
     /// Rows changed from here on come with the next run.
     bound: Time,
+    /// Rows changed before this are not wanted here.
+    start: Option<Time>,
     /// Whether the keys are still to be walked.
     walk: bool,
 }
@@ -73,8 +75,11 @@ impl Sweep {
             };
             let before = self.rows.insert(key, Row { standing, seen: true });
             let news = before.is_none_or(|row| row.standing != standing);
-            let postponed = record.time.is_some_and(|time| time >= self.bound);
-            if news && !postponed && self.returned.len() < RETURNED_MAX {
+            let wanted = match (record.time, self.start) {
+                (Some(time), start) => time < self.bound && start.is_none_or(|start| time >= start),
+                (None, start) => start.is_none(),
+            };
+            if news && wanted && self.returned.len() < RETURNED_MAX {
                 self.returned.push(record);
             }
         }
@@ -144,7 +149,8 @@ impl Warehouse {
         };
         let expected = rows.values().filter(|row| row.standing != Standing::Gone).count();
         let walk = resource.incremental();
-        Ok(Sweep { resource, rows, expected, returned: Vec::new(), bound, walk })
+        let start = self.stream(resource)?.table.start;
+        Ok(Sweep { resource, rows, expected, returned: Vec::new(), bound, start, walk })
     }
 
     /// Ends a sweep: writes a tombstone for each of these keys, and the rows that were lacking.
@@ -165,6 +171,9 @@ impl Warehouse {
         if let Some(index) = &mut stream.index {
             let keys: Vec<String> = gone.iter().map(|(key, _)| key.clone()).collect();
             index.forget(&keys);
+        }
+        if let Some(reached) = &mut stream.reached {
+            sweep.returned.iter().for_each(|record| reached.remember(record));
         }
         stream.table.checked = Some(sweep.bound);
         let findings = Findings { gone: gone.len() as u64, returned: sweep.returned.len() as u64 };

@@ -1,15 +1,15 @@
 //! A warehouse: rows and watermarks, committed together.
 
+use super::account::Account;
 use super::commits::{Commits, Owner};
 use super::index::Index;
-use super::manifest::{Account, File, Layout, Manifest, Table};
+use super::layout::{Layout, Wanted};
+use super::manifest::{Manifest, Table};
 use super::opening::{self, Opening};
 use super::place::Place;
 use super::store::Store;
 use super::stream::{Namer, Phase, Stream, Written};
-use crate::model::{
-    Batch, CustomFields, Definition, Error, Kind, Record, Resource, Result, StreamState, Time,
-};
+use crate::model::{Batch, Definition, Error, Kind, Record, Resource, Result, StreamState, Time};
 use std::collections::BTreeMap;
 
 /// Most bytes of rows that wait in memory, over all resources; then the largest goes to disk.
@@ -17,7 +17,7 @@ const HELD_BYTES_MAX: usize = 64 << 20;
 /// Seconds between two commits at least, unless one is due for another reason.
 const COMMIT_PAUSE_SECONDS: i64 = 1;
 /// How the columns of custom fields are called, for people.
-const FIELDS: &str = "_fields.json";
+pub(super) const FIELDS: &str = "_fields.json";
 
 /// How a warehouse is opened.
 #[derive(Debug, Clone)]
@@ -30,21 +30,14 @@ pub struct Options {
     pub break_lock: bool,
     /// Whether the token may see less than the one before (see [`Warehouse::narrowed`]).
     pub force: bool,
+    /// Where resources begin that were never read; everything, if `None`.
+    pub start: Option<Time>,
+    /// Where resources begin this once that were read before.
+    pub since: Option<Time>,
     /// Seconds after which rows that were taken are committed.
     pub commit_seconds: i64,
     /// For tests: the process aborts at this step of its storage.
     pub crash_at_step: Option<u64>,
-}
-
-/// A layout as asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// How rows are written.
-    pub format: Option<super::Format>,
-    /// How files are packed.
-    pub compression: Option<super::Compression>,
-    /// How custom fields are keyed.
-    pub keys: Option<CustomFields>,
 }
 
 /// A warehouse that is open for one run.
@@ -59,6 +52,8 @@ pub struct Warehouse {
     namer: Namer,
     streams: BTreeMap<&'static str, Stream>,
     rebuild: Vec<&'static Resource>,
+    start: Option<Time>,
+    since: Option<Time>,
     commit_seconds: i64,
     committed: Time,
     /// Files that runs before this one left behind; removed when a commit has shown that none of
@@ -72,8 +67,10 @@ pub struct Warehouse {
 /// What a warehouse says when a resource is about to be read into it.
 #[derive(Debug, Default)]
 pub struct Begun {
-    /// How far it was read.
+    /// From where to read it; all of it, if `None`.
     pub state: Option<StreamState>,
+    /// Whether reading it from there brings every row there is.
+    pub whole: bool,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -100,6 +97,8 @@ impl Warehouse {
             namer: Namer::new(run),
             streams: BTreeMap::new(),
             rebuild: options.rebuild.clone(),
+            start: options.start,
+            since: options.since,
             commit_seconds: options.commit_seconds,
             committed: now,
             leftovers,
@@ -135,45 +134,62 @@ impl Warehouse {
         self.narrowed.as_deref()
     }
 
-    /// Prepares a resource for reading. With `from`, the run begins there instead of where the
-    /// last one ended, and what that one reached is not given up.
+    /// Prepares a resource for reading.
     pub async fn begin(
         &mut self,
         resource: &'static Resource,
         definitions: &[Definition],
-        from: Option<Time>,
     ) -> Result<Begun> {
         let name = resource.name;
         let existing = self.manifest.tables.get(name);
         let asked = self.rebuild.iter().any(|other| other.name == name) && existing.is_some();
         let broken_off = self.manifest.rebuilds.get(name);
         let rebuild = asked || broken_off.is_some();
-        let table = match (broken_off, existing) {
+        let mut table = match (broken_off, existing) {
             (Some(table), _) => table.clone(),
             (None, Some(table)) if rebuild => {
                 Table { columns: table.columns.clone(), ..Table::default() }
             }
             (None, existing) => existing.cloned().unwrap_or_default(),
         };
-        let state = table.state(resource)?;
-        let mut notes = Vec::new();
+        let mut begun = Begun { state: table.state(resource)?, ..Begun::default() };
         let index = if resource.incremental() {
             None
         } else {
-            Some(self.index(&table, state.as_ref()).await?)
+            Some(self.index(&table, begun.state.as_ref()).await?)
         };
-        let mut stream =
-            Stream::new(resource, table, self.manifest.layout, definitions, &mut notes)?;
-        (stream.rebuild, stream.index) = (rebuild, index);
-        let state = match from {
-            Some(_) if resource.incremental() => {
-                stream.floor = state;
+        let floor = match (self.since, &begun.state) {
+            _ if !resource.incremental() => None,
+            (since, None) => {
+                table.start = since.filter(|_| !rebuild).or(self.start);
+                begun.state = table.start.map(|start| StreamState::starting_at(resource, start));
                 None
             }
-            _ => state,
+            (Some(since), Some(state)) if state.settled() && !rebuild => {
+                if state.since() < Some(since) {
+                    begun
+                        .notes
+                        .push("--since lies after what was read: nothing is left out".into());
+                }
+                let floor = state.clone();
+                begun.state = Some(floor.rewound_to(since));
+                Some(floor)
+            }
+            (Some(_), Some(_)) => {
+                begun
+                    .notes
+                    .push("was not read to its end yet: that goes on, without --since".into());
+                None
+            }
+            (None, Some(_)) => None,
         };
+        let settled = begun.state.as_ref().is_some_and(StreamState::settled);
+        begun.whole = table.start.is_none() && !settled;
+        let mut stream =
+            Stream::new(resource, table, self.manifest.layout, definitions, &mut begun.notes)?;
+        (stream.rebuild, stream.index, stream.floor) = (rebuild, index, floor);
         self.streams.insert(name, stream);
-        Ok(Begun { state, notes })
+        Ok(begun)
     }
 
     async fn index(&self, table: &Table, state: Option<&StreamState>) -> Result<Index> {
@@ -198,7 +214,7 @@ impl Warehouse {
     /// Takes rows, and commits if it is time to.
     pub async fn take(&mut self, batch: Batch, now: Time) -> Result<()> {
         let stamp = self.stamp(now);
-        let stream = stream(&mut self.streams, batch.resource)?;
+        let stream = begun(&mut self.streams, batch.resource)?;
         let records = match &mut stream.index {
             Some(index) => index.sift(batch.records),
             None => batch.records,
@@ -206,7 +222,10 @@ impl Warehouse {
         stream.push(&records, stamp)?;
         stream.reached = Some(batch.reached);
         stream.waiting.get_or_insert(now);
-        stream.store_full(&self.store, &mut self.namer).await?;
+        if stream.is_full(&self.store) {
+            self.commits.still_ours(&self.store)?;
+            stream.store_full(&self.store, &mut self.namer).await?;
+        }
         self.tend(now).await
     }
 
@@ -218,7 +237,7 @@ impl Warehouse {
         whole: Option<Time>,
         now: Time,
     ) -> Result<()> {
-        let stream = stream(&mut self.streams, resource)?;
+        let stream = begun(&mut self.streams, resource)?;
         stream.reached = Some(reached);
         stream.table.checked = stream.table.checked.max(whole);
         stream.phase = Phase::Finished;
@@ -228,7 +247,7 @@ impl Warehouse {
 
     /// A resource was given up. What was taken of it stays.
     pub async fn fail(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
-        stream(&mut self.streams, resource)?.phase = Phase::GivenUp;
+        begun(&mut self.streams, resource)?.phase = Phase::GivenUp;
         self.tend(now).await
     }
 
@@ -241,7 +260,7 @@ impl Warehouse {
         now: Time,
     ) -> Result<()> {
         let stamp = self.stamp(now);
-        let stream = stream(&mut self.streams, resource)?;
+        let stream = begun(&mut self.streams, resource)?;
         stream.push(rows, stamp)?;
         for json in tombstones {
             stream.push_json(json, stamp)?;
@@ -252,7 +271,7 @@ impl Warehouse {
     }
 
     pub(super) fn stream(&mut self, resource: &'static Resource) -> Result<&mut Stream> {
-        stream(&mut self.streams, resource)
+        begun(&mut self.streams, resource)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -264,14 +283,14 @@ impl Warehouse {
         self.streams.get(resource.name).map(|stream| stream.written).unwrap_or_default()
     }
 
-    /// All rows a resource has here, this run's included.
-    pub fn rows(&self, resource: &Resource) -> u64 {
-        self.streams.get(resource.name).map_or(0, |stream| stream.table.rows())
-    }
-
     /// Values that did not fit their column and stand in `_extra`, by field.
     pub fn misfits(&self, resource: &Resource) -> Vec<(String, u64)> {
         self.streams.get(resource.name).map(Stream::misfits).unwrap_or_default()
+    }
+
+    /// Gives the warehouse free without a commit: what the last one holds stands.
+    pub async fn release(&self) -> Result<()> {
+        self.commits.end(&self.store).await
     }
 
     /// Commits everything and gives the warehouse free. `complete`: whether the run read all it
@@ -319,42 +338,19 @@ impl Warehouse {
 
     /// Stores what these resources hold, then replaces the manifest.
     async fn commit(&mut self, now: Time, which: impl Fn(&Stream) -> bool) -> Result<()> {
+        self.commits.still_ours(&self.store)?;
         let mut superseded = Vec::new();
         let mut renames = Vec::new();
         for stream in self.streams.values_mut().filter(|stream| which(stream)) {
             stream.store_all(&self.store, &mut self.namer).await?;
-            if let Some(index) = stream.index.as_mut().filter(|index| index.changed) {
-                let path = self.namer.index(stream.resource);
-                self.store.put(&path, index.to_json()?.into()).await?;
-                superseded.extend(stream.table.index.replace(path));
-                index.changed = false;
-            }
-            if let Some(reached) = &stream.reached {
-                let state = match &stream.floor {
-                    Some(floor) => reached.not_behind(floor),
-                    None => reached.clone(),
-                };
-                stream.table.state = Some(state.to_json());
-            }
-            stream.waiting = None;
-            let name = stream.resource.name.to_owned();
-            if stream.rebuild && stream.phase != Phase::Finished {
-                self.manifest.rebuilds.insert(name, stream.table.clone());
-                continue;
-            }
-            let before = self.manifest.tables.get(&name);
-            if stream.rebuild {
+            superseded.extend(stream.store_index(&self.store, &mut self.namer).await?);
+            stream.prove();
+            if stream.rebuild && stream.phase == Phase::Finished {
                 stream.rebuild = false;
-                self.manifest.rebuilds.remove(&name);
-                renames.extend(settle(&mut stream.table, stream.resource));
-                let kept: Vec<&str> =
-                    stream.table.files.iter().map(|file| file.path.as_str()).collect();
-                let old = before.into_iter().flat_map(|table| {
-                    table.files.iter().map(|file| &file.path).chain(&table.index)
-                });
-                superseded.extend(old.filter(|path| !kept.contains(&path.as_str())).cloned());
+                renames.extend(stream.settle_file());
+                superseded.extend(self.manifest.promote(stream.resource.name, &stream.table));
             }
-            self.manifest.tables.insert(name, stream.table.clone());
+            self.manifest.keep(stream.resource.name, &stream.table, stream.rebuild);
         }
         self.write_fields().await?;
         self.manifest.updated_at = now;
@@ -362,21 +358,8 @@ impl Warehouse {
         self.committed = now;
         for (from, to) in renames {
             self.store.rename(&from, &to)?;
-            for table in self.manifest.tables.values_mut() {
-                table
-                    .files
-                    .iter_mut()
-                    .filter(|file| file.path == to)
-                    .for_each(|file| file.staged = None);
-            }
-            for stream in self.streams.values_mut() {
-                stream
-                    .table
-                    .files
-                    .iter_mut()
-                    .filter(|file| file.path == to)
-                    .for_each(|file| file.staged = None);
-            }
+            let streams = self.streams.values_mut().map(|stream| &mut stream.table);
+            streams.chain(self.manifest.tables.values_mut()).for_each(|table| table.renamed(&to));
         }
         self.remove_leftovers().await?;
         for path in superseded {
@@ -397,7 +380,7 @@ impl Warehouse {
         let mapping: serde_json::Map<_, _> = self
             .streams
             .values()
-            .filter_map(|stream| Some((stream.resource.name.to_owned(), stream.mapping()?)))
+            .map(|stream| (stream.resource.name.to_owned(), stream.mapping.clone()))
             .filter(|(_, mapping)| mapping.as_array().is_some_and(|fields| !fields.is_empty()))
             .collect();
         if mapping.is_empty() {
@@ -422,18 +405,7 @@ impl Warehouse {
     }
 }
 
-/// Gives the file of a rebuild that has come to its end its proper name; tells what to rename.
-fn settle(table: &mut Table, resource: &Resource) -> Option<(String, String)> {
-    let marker = format!("{}.rebuild-", resource.name);
-    let file: &mut File = table.files.iter_mut().find(|file| file.path.starts_with(&marker))?;
-    let (_, ending) = file.path.split_once(".ndjson")?;
-    let path = format!("{}.ndjson{ending}", resource.name);
-    let staged = std::mem::replace(&mut file.path, path.clone());
-    file.staged = Some(staged.clone());
-    Some((staged, path))
-}
-
-fn stream<'s>(
+fn begun<'s>(
     streams: &'s mut BTreeMap<&'static str, Stream>,
     resource: &'static Resource,
 ) -> Result<&'s mut Stream> {

@@ -1,7 +1,7 @@
 //! What became of rows that a walk of all keys did not see.
 
-use crate::api::{Client, Request, Step, page};
-use crate::model::{Kind, Layout, Listing, Reason, Record, Resource, Result};
+use crate::api::{Client, Request, one, page_in_the_end};
+use crate::model::{Error, Kind, Layout, Listing, Next, Reason, Record, Resource, Result};
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -36,23 +36,23 @@ pub async fn fate(
     for listing in resource.listings.iter().filter(by_ids) {
         let found = listed(client, resource, listing, &rest).await?;
         let keys: HashSet<&str> = found.iter().filter_map(|record| record.key.as_deref()).collect();
-        let (known, unknown) = rest.into_iter().partition(|key| keys.contains(key.as_str()));
+        let (known, unknown): (Vec<String>, _) =
+            rest.into_iter().partition(|key| keys.contains(key.as_str()));
         rest = unknown;
         if listing.name == "archived" && !archived {
-            fate.gone.extend(Vec::into_iter(known).map(|key| (key, Reason::Archived)));
+            fate.gone.extend(known.into_iter().map(|key| (key, Reason::Archived)));
         } else {
             fate.there.extend(found);
         }
     }
     let sure = admin && resource.listings.iter().any(|listing| by_ids(&listing));
-    for (nth, key) in rest.into_iter().enumerate() {
-        let reason = match (sure, admin) {
-            (false, _) if nth < ASKED_SINGLY_MAX => {
-                single(client, resource, &key, archived).await?
-            }
-            (_, true) => Some(Reason::Deleted),
-            (_, false) => Some(Reason::NotVisible),
-        };
+    if sure {
+        fate.gone.extend(rest.into_iter().map(|key| (key, Reason::Deleted)));
+        return Ok(fate);
+    }
+    // What is left over, the next sweep asks for.
+    for key in rest.into_iter().take(ASKED_SINGLY_MAX) {
+        let reason = single(client, resource, &key, archived).await?;
         fate.gone.extend(reason.map(|reason| (key, reason)));
     }
     Ok(fate)
@@ -67,32 +67,32 @@ async fn listed(
     let layout = Layout::of(resource, listing);
     let mut found = Vec::new();
     for keys in keys.chunks(IDS_PER_CALL) {
-        let mut request = Request::new(listing.path, listing.cost);
-        for (name, value) in listing.ask {
-            request = request.with(name, *value);
-        }
-        request = request.with("ids", keys.join(",")).with("limit", IDS_PER_CALL.to_string());
-        loop {
-            match page(client, &mut request, &layout).await? {
-                Step::Done(page) => break found.extend(page.records),
-                Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+        let mut cursor: Option<String> = None;
+        // Servers may send fewer rows a page than they were asked for: at least one, though.
+        for _ in 0..IDS_PER_CALL {
+            let mut request = Request::new(listing.path, listing.cost);
+            for (name, value) in listing.ask {
+                request = request.with(name, *value);
             }
+            request = request.with("ids", keys.join(",")).with("limit", IDS_PER_CALL.to_string());
+            if let Some(cursor) = cursor {
+                request = request.with("cursor", cursor);
+            }
+            let page = page_in_the_end(client, &mut request, &layout).await?;
+            found.extend(page.records);
+            let Next::Cursor(next) = page.next else { break };
+            cursor = Some(next);
         }
     }
     Ok(found)
 }
 
 #[derive(Deserialize)]
-struct One {
-    data: Option<Row>,
-}
-
-#[derive(Deserialize)]
 struct Row {
     #[serde(default)]
-    is_deleted: bool,
+    is_deleted: Option<bool>,
     #[serde(default)]
-    is_archived: bool,
+    is_archived: Option<bool>,
     /// Notes are deleted by this (API facts 2.5).
     #[serde(default)]
     active_flag: Option<bool>,
@@ -107,22 +107,24 @@ async fn single(
 ) -> Result<Option<Reason>> {
     let path = resource.listings[0].path;
     let cost = SINGLE_COST[usize::from(path.starts_with("/api/v1/"))];
-    let answer = client.get(Request::new(format!("{path}/{key}"), cost)).await;
-    let answer = match answer {
-        Ok(answer) => answer,
+    let row = match one(client, Request::new(format!("{path}/{key}"), cost)).await {
+        Ok(Some(row)) => row,
+        // A missing v1 row may answer 204 (API facts 1.3).
+        Ok(None) => return Ok(Some(Reason::Deleted)),
         Err(error) if error.kind() == Kind::Permission => return Ok(Some(Reason::NotVisible)),
         Err(error) if matches!(error.http_status(), Some(404 | 410)) => {
             return Ok(Some(Reason::Deleted));
         }
         Err(error) => return Err(error),
     };
-    // An answer without a row is as good as none (a missing v1 row may answer 204, API facts 1.3).
-    let row = serde_json::from_slice::<One>(&answer.body).ok().and_then(|one| one.data);
+    let row: Row = serde_json::from_slice(&row)
+        .map_err(|error| Error::new(Kind::Shape, "answer is not a row").at(path).because(error))?;
     Ok(match row {
-        None => Some(Reason::Deleted),
-        Some(row) if row.is_deleted || row.active_flag == Some(false) => Some(Reason::Deleted),
-        Some(row) if row.is_archived && !archived => Some(Reason::Archived),
+        row if row.is_deleted == Some(true) || row.active_flag == Some(false) => {
+            Some(Reason::Deleted)
+        }
+        row if row.is_archived == Some(true) && !archived => Some(Reason::Archived),
         // The list leaves it out and it is there: nobody can say that it is gone.
-        Some(_) => None,
+        _ => None,
     })
 }

@@ -159,11 +159,20 @@ impl Progress {
 
     /// Remembers, beside its own, the rows that another walk of the same list delivered.
     pub(super) fn remember_those_of(&mut self, other: &Self) {
-        let keep = self.since.or(self.walk.as_ref().and_then(|walk| walk.since));
-        let marks = other.delivered.iter().filter(|(_, mark)| keep.is_some_and(|t| mark.time >= t));
+        let since = self.since;
+        let marks =
+            other.delivered.iter().filter(|(_, mark)| since.is_some_and(|t| mark.time >= t));
         self.delivered.extend(marks.map(|(key, mark)| (key.clone(), *mark)));
         self.untimed.extend(other.untimed.iter().map(|(key, digest)| (key.clone(), *digest)));
         self.shrink(None);
+    }
+
+    /// Remembers a row that went out beside the walk.
+    pub(super) fn remember_delivered(&mut self, record: &Record) {
+        let above = |time| self.since.is_some_and(|since| time >= since);
+        if record.time.is_none_or(above) && self.remembered() < DELIVERED_MAX {
+            self.remember(record, self.since);
+        }
     }
 
     /// Ends a full walk: what it promised becomes the watermark.

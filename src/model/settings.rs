@@ -42,7 +42,7 @@ pub struct Settings {
     pub gzip: bool,
     /// Seconds after which rows that were taken into a warehouse are committed at the latest.
     pub commit_seconds: i64,
-    /// For tests of crashes: the process aborts at this step of its storage.
+    /// For tests of crashes, with `base_url` only: the process aborts at this step of its storage.
     pub crash_at_step: Option<u64>,
 }
 
@@ -127,7 +127,7 @@ impl Settings {
             timeout_millis: number(json, "timeout_millis", 1, 600_000)?.unwrap_or(60_000),
             gzip: flag(json, "gzip")?.unwrap_or(true),
             commit_seconds: i64::try_from(commit).unwrap_or(COMMIT_SECONDS),
-            crash_at_step: number(json, "crash_at_step", 1, u64::MAX)?,
+            crash_at_step: number(json, "crash_at_step", 1, u64::MAX)?.filter(|_| own_base),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::progress::Progress;
+use super::record::Record;
 use super::resource::Resource;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
@@ -126,19 +127,44 @@ impl StreamState {
         }))
     }
 
-    /// This state, but no listing behind where `floor` has it: for a run that was told to begin
-    /// somewhere else than where the last one ended.
-    ///
-    /// A first read that has not ended stays where it is, for rows below this state are missing yet.
+    /// Whether every listing that was begun was read to its end once: what changed since can be
+    /// asked for.
+    pub fn settled(&self) -> bool {
+        let ended = |progress: &Progress| progress.since.is_some() && progress.walk.is_none();
+        !self.full && !self.listings.is_empty() && self.listings.values().all(ended)
+    }
+
+    /// The earliest time from which a listing is read on; `None` when one is read as a whole.
+    pub fn since(&self) -> Option<Time> {
+        self.listings.values().map(|progress| progress.since).min().flatten()
+    }
+
+    /// A state that reads a resource from this time on, and nothing before.
+    pub fn starting_at(resource: &Resource, from: Time) -> Self {
+        let names = watched(resource).listings.iter().map(|listing| listing.name.to_owned());
+        let listings = names.map(|name| (name, Progress::starting_at(from))).collect();
+        Self { listings, ..Self::default() }
+    }
+
+    /// The same listings, read from this time on once more. A listing that was not read as far
+    /// goes on where it is, or rows in between would be lost.
+    #[must_use]
+    pub fn rewound_to(&self, from: Time) -> Self {
+        let rewound = |progress: &Progress| {
+            Progress::starting_at(progress.since.map_or(from, |since| since.min(from)))
+        };
+        let listings = self.listings.iter().map(|(name, p)| (name.clone(), rewound(p))).collect();
+        Self { listings, ..self.clone() }
+    }
+
+    /// This state, but no listing behind where `floor` has it: of a run that began before the place
+    /// where the last one ended.
     #[must_use]
     pub fn not_behind(&self, floor: &Self) -> Self {
         let mut state = self.clone();
         for (name, before) in &floor.listings {
             let reached = state.listings.get(name);
-            let further = before.walk.is_none()
-                && before.since.is_some()
-                && reached.is_some_and(|reached| reached.since > before.since);
-            if !further {
+            if reached.is_none_or(|reached| reached.since <= before.since) {
                 let mut before = before.clone();
                 if let Some(reached) = reached {
                     before.remember_those_of(reached);
@@ -147,6 +173,13 @@ impl StreamState {
             }
         }
         state
+    }
+
+    /// Remembers a row that was delivered beside the walk of its listing.
+    pub fn remember(&mut self, record: &Record) {
+        for progress in self.listings.values_mut() {
+            progress.remember_delivered(record);
+        }
     }
 
     /// Ends a full refresh: what was remembered to tell rows apart is of no use any more.
