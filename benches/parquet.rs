@@ -10,8 +10,8 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use source_pipedrive::dataset::columns::Columns;
-use source_pipedrive::dataset::parquet::{Encoded, ROW_GROUP_ROWS, Table};
+use source_pipedrive::dataset::table::Columns;
+use source_pipedrive::dataset::table::{Encoded, Parts, ROW_GROUP_ROWS};
 use source_pipedrive::model::{Definition, Names, Resource, Time, Type};
 use source_pipedrive::sandbox::World;
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ fn fill(mut columns: Columns, records: &[Bytes]) -> usize {
 }
 
 fn encode(columns: Columns, records: &[Bytes]) -> Vec<Encoded> {
-    let mut table = Table::new(columns);
+    let mut table = Parts::new(columns);
     let mut parts = Vec::new();
     for record in records {
         table.push(record, NOW).expect("it is an object");

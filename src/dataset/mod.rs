@@ -1,28 +1,20 @@
 //! Records at rest: typed Parquet and NDJSON, on local disk or S3, made visible by a manifest.
 
 mod account;
-mod cells;
-mod column;
-pub mod columns;
 mod commits;
-mod exact;
 mod held;
 mod index;
 mod inventory;
-mod keys;
 mod layout;
 mod manifest;
-mod misfits;
 mod ndjson;
 mod opening;
-mod order;
-pub mod parquet;
 mod place;
-mod plan;
 mod s3;
 mod store;
 mod stream;
 mod sweep;
+pub mod table;
 mod warehouse;
 
 pub use account::Account;

@@ -1,12 +1,12 @@
 //! One resource while it is written: rows on their way into files.
 
-use super::columns::Columns;
 use super::index::Index;
 use super::layout::{Format, Layout};
 use super::manifest::{File, Table};
 use super::ndjson::Lines;
-use super::parquet::{Encoded, Table as Parts};
+
 use super::store::Store;
+use super::table::{Columns, Encoded, Parts};
 use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
 

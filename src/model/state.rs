@@ -151,7 +151,8 @@ impl StreamState {
     #[must_use]
     pub fn rewound_to(&self, from: Time) -> Self {
         let rewound = |progress: &Progress| {
-            Progress::starting_at(progress.since.map_or(from, |since| since.min(from)))
+            let further = progress.since.is_some_and(|since| from < since);
+            if further { Progress::starting_at(from) } else { progress.clone() }
         };
         let listings = self.listings.iter().map(|(name, p)| (name.clone(), rewound(p))).collect();
         Self { listings, ..self.clone() }

@@ -2,8 +2,8 @@
 
 use crate::rebuild::{Cell, read};
 use serde_json::{Value, json};
-use source_pipedrive::dataset::columns::Columns;
-use source_pipedrive::dataset::parquet::{ROW_GROUP_ROWS, Table};
+use source_pipedrive::dataset::table::Columns;
+use source_pipedrive::dataset::table::{Parts, ROW_GROUP_ROWS};
 use source_pipedrive::model::{Definition, Names, Resource, Time};
 use source_pipedrive::sandbox::World;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn named(resource: &str) -> &'static Resource {
 fn check(resource: &str, record: &str, expected: &Value) {
     let resource = named(resource);
     let names = Names::pinned(resource, &definitions(), &BTreeMap::new());
-    let mut table = Table::new(Columns::of(resource, &definitions(), Some(&names)));
+    let mut table = Parts::new(Columns::of(resource, &definitions(), Some(&names)));
     table.push(fill(record).as_bytes(), NOW).expect("it is an object");
     let parts = table.close().expect("it can be encoded");
     let rows = read(&parts);
@@ -176,7 +176,7 @@ fn a_row_that_is_no_object_is_not_added() {
 #[test]
 fn parts_ascend_by_key() {
     let stages = named("stages");
-    let mut table = Table::new(Columns::of(stages, &[], None));
+    let mut table = Parts::new(Columns::of(stages, &[], None));
     let rows = ROW_GROUP_ROWS * 5 / 2;
     // Two row groups that follow each other, then half of one that begins below them.
     let ids = (1..=2 * ROW_GROUP_ROWS).rev().collect::<Vec<_>>();
@@ -214,7 +214,7 @@ fn keys_of_text_are_sorted_by_their_bytes_and_none_comes_first() {
         columns.push(row.as_bytes(), NOW).expect("it is an object");
     }
     let batch = columns.finish().expect("columns are of one length");
-    let mut table = Table::new(Columns::of(named("lead_sources"), &[], None));
+    let mut table = Parts::new(Columns::of(named("lead_sources"), &[], None));
     assert!(table.close().expect("nothing is nothing").is_empty());
     let names = arrow_array::cast::AsArray::as_string::<i32>(batch.column(0));
     assert_eq!(
@@ -313,7 +313,7 @@ fn the_sandbox_fits() {
         let fields: Vec<_> =
             fields.iter().map(|row| Definition::from_json(&row.json).expect("it is one")).collect();
         let names = Names::pinned(resource, &fields, &BTreeMap::new());
-        let mut table = Table::new(Columns::of(resource, &fields, Some(&names)));
+        let mut table = Parts::new(Columns::of(resource, &fields, Some(&names)));
         let rows = world.truth(resource.name);
         for row in &rows {
             table.push(&row.json, NOW).expect("it is an object");

@@ -61,18 +61,28 @@ fn crashed_at_every_step(
     flags: &[&str],
     check: impl Fn(&Sandbox, &Depot),
 ) {
+    crashed_and_resumed_with(prepared, flags, &[], check);
+}
+
+/// The same, with flags for the run that comes after the crash.
+fn crashed_and_resumed_with(
+    prepared: impl Fn() -> (Sandbox, Depot),
+    flags: &[&str],
+    then: &[&str],
+    check: impl Fn(&Sandbox, &Depot),
+) {
     let mut steps = 0;
     loop {
         steps += 1;
         let (account, depot) = prepared();
         if let Some(run) = depot.crash(steps, flags) {
             run.succeeded();
-            assert!(steps > 20, "a run of only {steps} steps shows little");
+            assert!(steps > 15, "a run of only {steps} steps shows little");
             return;
         }
         // Once more at the same step, then for good.
-        depot.crash(steps, &[]);
-        depot.sync(&[]).succeeded();
+        depot.crash(steps, then);
+        depot.sync(then).succeeded();
         check(&account, &depot);
         depot.assert_tidy();
     }
@@ -145,4 +155,39 @@ fn a_rebuild_of_lines_survives_a_crash_at_every_step() {
 #[test]
 fn a_rebuild_of_parquet_survives_a_crash_at_every_step() {
     rebuilds("parquet");
+}
+
+/// Whatever is asked for after a crash, no row is missing in the end.
+fn resumed_in_another_way(flags: &[&str], then: &[&str]) {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let depot = Depot::of(&account, "parquet", &["deals", "stages"]).with("concurrency", 1);
+        if !flags.is_empty() {
+            depot.sync(&[]).succeeded();
+            edit(&account);
+        }
+        (account, depot)
+    };
+    crashed_and_resumed_with(prepared, flags, then, |account, depot| {
+        depot.sync(&[]).succeeded();
+        // A crash before the first commit leaves nothing: then it is a first run since a time.
+        if depot.manifest()["starts"]["deals"].is_null() {
+            depot.assert_current(account);
+        }
+    });
+}
+
+#[test]
+fn a_first_run_that_crashed_goes_on_whatever_since_says() {
+    resumed_in_another_way(&[], &["--since", "2026-10-31"]);
+}
+
+#[test]
+fn a_rebuild_that_crashed_goes_on_whatever_since_says() {
+    resumed_in_another_way(&["--full"], &["--since", "2026-10-31"]);
+}
+
+#[test]
+fn a_rebuild_that_crashed_can_be_asked_for_again() {
+    resumed_in_another_way(&["--full"], &["--full"]);
 }

@@ -3,7 +3,7 @@
 use crate::rebuild::{self, Cell, Json, canonical, rebuilt};
 use crate::support::{BINARY, Folder, key, raw_truth};
 use serde_json::{Value, json};
-use source_pipedrive::dataset::parquet::Encoded;
+use source_pipedrive::dataset::table::Encoded;
 use source_pipedrive::model::{Definition, Resource};
 use source_pipedrive::sandbox::Sandbox;
 use std::collections::BTreeMap;

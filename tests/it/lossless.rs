@@ -4,8 +4,8 @@ use crate::rebuild::{Cell, Json, canonical, read, rebuilt};
 use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use source_pipedrive::dataset::columns::Columns;
-use source_pipedrive::dataset::parquet::Table;
+use source_pipedrive::dataset::table::Columns;
+use source_pipedrive::dataset::table::Parts;
 use source_pipedrive::model::{Custom, Definition, Names, Resource, Time, Type};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -322,7 +322,7 @@ fn round_trip(seed: u64) {
     let unique: std::collections::BTreeSet<_> =
         schema.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(unique.len(), schema.fields().len(), "two columns of one name");
-    let mut table = Table::new(columns);
+    let mut table = Parts::new(columns);
     let records: Vec<_> = (0..rng.usize(1..12)).map(|_| record(rng, resource, &fields)).collect();
     let mut parts = Vec::new();
     for (nth, record) in (0..).zip(&records) {

@@ -10,7 +10,7 @@ use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use source_pipedrive::dataset::parquet::Encoded;
+use source_pipedrive::dataset::table::Encoded;
 use source_pipedrive::model::{Custom, Definition, Resource, Time, Type};
 use std::collections::BTreeMap;
 

@@ -154,3 +154,33 @@ fn a_token_that_sees_less_buries_nothing() {
     depot.sync(&["--deletes", "sweep", "--force"]).succeeded();
     depot.sync(SWEEP).succeeded();
 }
+
+#[test]
+fn an_answer_that_is_none_buries_nothing() {
+    for fault in ["cutjson", "failure", "null", "html"] {
+        let faults = vec![format!("{fault}@leads/x2").parse().expect("a fault")];
+        let account = sandbox(Options { faults, ..small() });
+        let depot = Depot::of(&account, "ndjson", &["leads"]).with("archived", false);
+        depot.sync(&[]).succeeded();
+        let key = depot.current(&account, "leads").keys().next().expect("a lead").clone();
+        after_an_hour(&account, vec![Edit::ArchiveSilently { resource: "leads", key }]);
+        depot.sync(SWEEP).succeeded();
+        let text = std::fs::read_to_string(depot.dir().join("leads.ndjson")).expect("it is there");
+        let last = text.lines().last().expect("a line");
+        assert!(last.contains(r#""reason":"archived""#), "{fault}: {last}");
+    }
+}
+
+#[test]
+fn more_missing_rows_than_a_page_are_all_asked_for() {
+    let account = sandbox(Options { page_max: Some(4), ..small() });
+    let depot = Depot::of(&account, "ndjson", &["deals"]).with("archived", false);
+    depot.sync(&[]).succeeded();
+    let live: Vec<_> = depot.current(&account, "deals").into_keys().take(7).collect();
+    let edits = live.into_iter().map(|key| Edit::ArchiveSilently { resource: "deals", key });
+    after_an_hour(&account, edits.collect());
+    depot.sync(&["--deletes", "sweep", "--force"]).succeeded();
+    let text = std::fs::read_to_string(depot.dir().join("deals.ndjson")).expect("it is there");
+    assert_eq!(text.matches(r#""reason":"archived""#).count(), 7);
+    assert_eq!(text.matches(r#""reason":"deleted""#).count(), 0);
+}

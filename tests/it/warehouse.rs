@@ -132,6 +132,12 @@ fn since_reads_again_once_and_gives_nothing_up() {
         assert_eq!(next.rows("deals"), changed["deals"].len() as u64, "the watermark was kept");
         depot.assert_current(&account);
         depot.sync(&["--since", "soon"]).failed(64, &["--since soon", "30d"]);
+        depot.sync(&["--since", "2040-01-01"]).failed(64, &["--since", "future"]);
+        // Later than what was read: nothing in between is left out.
+        let changed = change(&account, &[("deals", 3)]);
+        let late = depot.sync(&["--since", "2026-11-01T14:01:00Z"]).succeeded();
+        assert_eq!(late.rows("deals"), changed["deals"].len() as u64);
+        assert!(late.stderr.contains("nothing is left out"), "{}", late.stderr);
     }
 }
 
@@ -142,6 +148,21 @@ fn a_first_run_since_a_time_takes_only_later_rows() {
     let changed = change(&account, &[("deals", 4)]);
     let first = depot.sync(&["--since", "2026-11-01T12:30:00Z"]).succeeded();
     assert_eq!(first.rows("deals"), changed["deals"].len() as u64);
+    assert_eq!(first.summary["resources"][0]["from"], "2026-11-01T12:30:00Z");
+    // A sweep looks for what vanished; older rows stay left out.
+    let swept = depot.sync(&["--deletes", "sweep"]).succeeded();
+    assert_eq!(swept.rows("deals"), 0);
+}
+
+#[test]
+fn readable_keys_of_lines_are_mapped_back() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    depot.sync(&["--custom-fields", "name"]).succeeded();
+    let text = std::fs::read(depot.dir().join("_fields.json")).expect("it is there");
+    let fields: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+    let tier = fields["deals"].as_array().and_then(|f| f.iter().find(|f| f["column"] == "tier"));
+    assert_eq!(tier.map(|field| field["name"].clone()), Some(json!("Tier")));
 }
 
 #[test]
@@ -202,8 +223,8 @@ fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
 
 #[test]
 fn an_interrupt_commits_what_was_taken() {
-    let account =
-        sandbox(Options { faults: vec!["hang@persons#2".parse().expect("a fault")], ..small() });
+    let faults = vec!["hang@persons#3".parse().expect("a fault")];
+    let account = sandbox(Options { faults, ..small() });
     let mut depot = Depot::of(&account, "parquet", &["persons"]);
     depot.config["commit_seconds"] = 3_600.into();
     let mut child = depot.command(&[]).spawn().expect("the binary starts");
@@ -215,4 +236,8 @@ fn an_interrupt_commits_what_was_taken() {
     assert!(signalled.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(depot.manifest()["complete"], false);
+    // The first request looked for the newest row, the second brought a page.
+    assert_eq!(depot.rows(&account, "persons").len(), 20);
+    depot.sync(&[]).succeeded();
+    depot.assert_once(&account);
 }

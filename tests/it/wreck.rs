@@ -25,6 +25,8 @@ fn a_folder_of_somebody_elses_is_refused() {
     fs::create_dir_all(depot.dir()).expect("it is made");
     fs::write(depot.dir().join("thesis.txt"), "years of work").expect("it is written");
     depot.sync(&[]).failed(65, &["thesis.txt", "--dir"]);
+    assert_eq!(depot.names(), ["thesis.txt"]);
+    assert!(!depot.dir().join("manifest.lock").exists(), "nothing of ours is left there");
     fs::write(
         depot.dir().join("manifest.json"),
         r#"{"watermarks":{"deals":"2026-01-01T00:00:00Z"}}"#,
@@ -107,11 +109,34 @@ fn a_second_writer_is_told_who_holds_the_lock() {
     account.wait_for_hang();
     let holder = format!("process {}", first.id());
     depot.sync(&[]).failed(74, &[&holder, "--break-lock"]);
-    // Broken by force, the lock is the second run's, and the first must not commit any more.
-    depot.sync(&["--break-lock"]).succeeded();
     first.kill().expect("it is there");
     first.wait().expect("it ends");
+    // The lock ended with its process.
     depot.sync(&[]).succeeded();
+    depot.assert_once(&account);
+}
+
+#[test]
+fn a_run_whose_lock_was_broken_writes_no_more() {
+    let faults = vec!["hang@deals#4".parse().expect("a fault")];
+    let account = sandbox(Options { faults, ..small() });
+    let mut depot = Depot::of(&account, "ndjson", &["deals"]);
+    // The hung request is given up and asked again: the run goes on when it is woken.
+    depot.config["timeout_millis"] = 300.into();
+    let first = depot.command(&[]).spawn().expect("the binary starts");
+    account.wait_for_hang();
+    let signal = |name: &str| {
+        let arguments = [name.to_owned(), first.id().to_string()];
+        let status = std::process::Command::new("kill").args(arguments).status();
+        assert!(status.expect("there is kill").success());
+    };
+    signal("-STOP");
+    depot.sync(&["--break-lock"]).succeeded();
+    let after = fs::read(depot.dir().join("deals.ndjson")).expect("it is there");
+    signal("-CONT");
+    let first = first.wait_with_output().expect("it ends");
+    assert_eq!(first.status.code(), Some(74), "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(fs::read(depot.dir().join("deals.ndjson")).expect("it is there"), after);
     depot.assert_once(&account);
 }
 
@@ -128,15 +153,44 @@ fn a_folder_that_cannot_be_made_is_named() {
 fn a_full_disk_loses_nothing() {
     for format in ["ndjson", "parquet"] {
         let (account, depot) = synced(format);
-        let before = depot.manifest();
+        let before = depot.manifest()["files"]["deals"].clone();
         crate::support::change(&account, &[("deals", 30)]);
         let line = format!("{:?}", depot.command(&[]));
         let script = format!("trap '' XFSZ; ulimit -f 8; exec {line}");
         let output = std::process::Command::new("bash").args(["-c", &script]).output();
         let output = output.expect("there is bash");
         assert_eq!(output.status.code(), Some(74), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(depot.manifest(), before);
+        assert_eq!(depot.manifest()["files"]["deals"], before);
         depot.sync(&[]).succeeded();
         depot.assert_current(&account);
     }
+}
+
+#[test]
+fn a_damaged_rebuild_can_be_begun_anew() {
+    let (account, depot) = synced("parquet");
+    let before = depot.names();
+    let mut step = 8;
+    // Until a part of the rebuild is committed.
+    while depot.manifest()["rebuild"]["files"]["deals"][0].is_null() {
+        step += 2;
+        depot.crash(step, &["--full"]);
+    }
+    let part = depot.manifest()["rebuild"]["files"]["deals"][0]["path"].clone();
+    assert!(!before.iter().any(|name| part == name.as_str()));
+    fs::remove_file(depot.dir().join(part.as_str().expect("a path"))).expect("it was there");
+    depot.sync(&[]).failed(65, &["is missing", "--full"]);
+    depot.sync(&["--full"]).succeeded();
+    depot.assert_once(&account);
+    depot.assert_tidy();
+}
+
+#[test]
+fn files_of_others_stay() {
+    let (_account, depot) = synced("ndjson");
+    for name in ["report#2", "notes.txt"] {
+        fs::write(depot.dir().join(name), "mine").expect("it is written");
+    }
+    depot.sync(&[]).succeeded();
+    assert!(depot.dir().join("report#2").exists() && depot.dir().join("notes.txt").exists());
 }

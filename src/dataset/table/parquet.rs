@@ -41,7 +41,7 @@ pub struct Encoded {
 /// begin below the last one, a new part begins. Compressed with zstd, with statistics per row
 /// group and a dictionary for the columns whose values repeat.
 #[derive(Debug)]
-pub struct Table {
+pub struct Parts {
     columns: Columns,
     part: Option<Part>,
     full: Vec<Encoded>,
@@ -54,7 +54,7 @@ struct Part {
     last: Vec<Value>,
 }
 
-impl Table {
+impl Parts {
     /// A table of these columns, without rows.
     pub const fn new(columns: Columns) -> Self {
         Self { columns, part: None, full: Vec::new() }

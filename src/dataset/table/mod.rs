@@ -1,0 +1,14 @@
+//! Records as typed columns, and columns as Parquet.
+
+mod cells;
+mod column;
+mod columns;
+mod exact;
+mod keys;
+mod misfits;
+mod order;
+mod parquet;
+mod plan;
+
+pub use columns::{Columns, DELETED, EXTRA, SYNCED_AT};
+pub use parquet::{Encoded, PART_BYTES_MAX, Parts, ROW_GROUP_JSON_BYTES, ROW_GROUP_ROWS};
