@@ -8,7 +8,6 @@ mod exact;
 mod held;
 mod index;
 mod inventory;
-mod keys;
 mod manifest;
 mod misfits;
 mod ndjson;
