@@ -11,6 +11,7 @@ use std::borrow::Cow;
 pub(crate) struct Json<'a> {
     text: &'a str,
     at: usize,
+    halves: bool,
 }
 
 /// Deepest nesting that is followed.
@@ -19,7 +20,19 @@ const DEPTH_MAX: u32 = 512;
 impl<'a> Json<'a> {
     /// At the beginning of a text.
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, halves: false }
+    }
+
+    /// How many bytes were read.
+    #[inline]
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether a text read since this was asked last holds an escaped half of a surrogate pair,
+    /// be its other half there or not.
+    pub(crate) const fn halves(&mut self) -> bool {
+        std::mem::replace(&mut self.halves, false)
     }
 
     /// The first byte of what comes next; 0 at the end.
@@ -209,6 +222,9 @@ impl<'a> Json<'a> {
                                 .get(at + 2..at + 6)
                                 .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
                         {
+                            // From d800 to dfff; digits are less than letters.
+                            self.halves |=
+                                matches!(bytes[at + 2], b'd' | b'D') && bytes[at + 3] >= b'8';
                             6
                         }
                         _ => return Err(self.malformed()),
@@ -219,9 +235,10 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The error of something here that must not be.
     #[cold]
-    fn malformed(&self) -> Error {
-        Error::new(Kind::Shape, format!("record is no JSON object: stray byte at {}", self.at))
+    pub(crate) fn malformed(&self) -> Error {
+        Error::new(Kind::Shape, format!("stray byte at {} of the JSON", self.at))
     }
 }
 

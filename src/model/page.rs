@@ -1,12 +1,12 @@
 //! A page of a list: one scan of the body finds the records, what is next, and what is odd.
 
 use super::error::{Error, Kind, Result};
+use super::keys::Keys;
 use super::record::Record;
 use super::resource::{Column, Custom, Listing, Paging, Resource, Type};
-use super::scan::Rows;
+use super::scan::Scan;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -65,12 +65,14 @@ impl fmt::Display for Surprise {
 #[derive(Debug, Clone)]
 pub struct Layout {
     pub(super) columns: &'static [Column],
+    /// Their names, by place.
+    pub(super) keys: Keys,
     pub(super) custom: Custom,
     pub(super) paging: Paging,
     limit: usize,
-    pub(super) key: Vec<u8>,
-    pub(super) cursor: Option<u8>,
-    pub(super) deleted: Option<u8>,
+    pub(super) key: Vec<usize>,
+    pub(super) cursor: Option<usize>,
+    pub(super) deleted: Option<usize>,
     pub(super) required: u64,
     /// Columns whose value is read as a slice: keys, and what may be nested.
     pub(super) whole: u64,
@@ -93,14 +95,13 @@ fn dated(ty: Type) -> bool {
 /// Most columns a key may have.
 pub(super) const KEYS_MAX: usize = 4;
 /// Most columns a resource may have: one bit each while a row is read.
-pub(super) const COLUMNS_MAX: usize = 64;
+const COLUMNS_MAX: usize = 64;
 
 impl Layout {
     /// The layout of what this listing answers.
     pub fn of(resource: &'static Resource, listing: &Listing) -> Self {
         let position = |name: &str| {
-            let found = resource.columns.iter().take(COLUMNS_MAX).position(|c| c.name == name);
-            found.and_then(|place| u8::try_from(place).ok())
+            resource.columns.iter().take(COLUMNS_MAX).position(|column| column.name == name)
         };
         let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
         let sent = |name: &str| !added.contains(&Some(name));
@@ -111,6 +112,7 @@ impl Layout {
         };
         Self {
             columns: resource.columns,
+            keys: Keys::new(columns().map(|(_, column)| column.name)),
             custom: resource.custom,
             paging: listing.paging,
             limit: listing.limit as usize,
@@ -151,44 +153,28 @@ impl Page {
     pub fn split(body: &Bytes, layout: &Layout) -> Result<Self> {
         let text = std::str::from_utf8(body)
             .map_err(|e| Error::new(Kind::Shape, "answer is not UTF-8").because(e))?;
-        let mut rows = Rows::new(layout, text.as_ptr() as usize);
-        if layout.paging == Paging::Goals {
-            return rows.one_by_one(body, text);
-        }
-        match rows.envelope(text) {
-            Ok(_) if rows.halves => Self::mended(text, layout),
-            Ok(envelope) => rows.page(body, &envelope),
-            // A first key with an escape hides where its row starts: read rows one by one.
-            Err(_) if rows.lost => rows.one_by_one(body, text),
-            Err(_) if text.contains("\\u") => Self::mended(text, layout),
-            Err(error) => Err(shape(error)),
+        let mut scan = Scan::of(body, text, layout);
+        let page = scan.page();
+        match scan.halves().then(|| whole_characters(text)).flatten() {
+            Some(mended) => Self::mended(&mended, layout),
+            None => page,
         }
     }
 
     /// Splits a body whose texts were cut inside a character (an emoji at a length limit): half of
-    /// a surrogate pair is no text, so it becomes U+FFFD.
+    /// a surrogate pair is no text, so it became U+FFFD.
     fn mended(text: &str, layout: &Layout) -> Result<Self> {
-        let mended = whole_characters(text);
-        let body = Bytes::from(mended.clone().unwrap_or_else(|| text.to_owned()));
-        let text = std::str::from_utf8(&body)
-            .map_err(|e| Error::new(Kind::Bug, "mended text is not UTF-8").because(e))?;
-        let mut rows = Rows::new(layout, text.as_ptr() as usize);
-        let mut page = match rows.envelope(text) {
-            Ok(envelope) => rows.page(&body, &envelope)?,
-            Err(_) if rows.lost => rows.one_by_one(&body, text)?,
-            Err(error) => return Err(shape(error)),
-        };
-        if mended.is_some() {
-            page.surprises.push(Surprise::HalfCharacter);
-        }
+        let body = Bytes::copy_from_slice(text.as_bytes());
+        let mut page = Scan::of(&body, text, layout).page()?;
+        page.surprises.push(Surprise::HalfCharacter);
         Ok(page)
     }
 }
 
-pub(super) fn next(paging: Paging, additional: Option<&RawValue>) -> Result<Next> {
+pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
     let absent = additional.is_none();
     let additional: Additional<'_> = match additional {
-        Some(raw) => serde_json::from_str::<Option<Additional<'_>>>(raw.get()).map_err(shape)?,
+        Some(raw) => serde_json::from_str::<Option<Additional<'_>>>(raw).map_err(shape)?,
         None => None,
     }
     .unwrap_or_default();
@@ -255,7 +241,7 @@ pub(super) fn is_custom(name: &str) -> bool {
         && matches!(bytes.get(40), None | Some(b'_'))
 }
 
-pub(super) fn shape(error: serde_json::Error) -> Error {
+pub(super) fn shape(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Shape, "answer is not a page of JSON records").because(error)
 }
 
@@ -291,8 +277,13 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: &str) {
-        let deals = Resource::named("deals").expect("there are deals");
-        let layout = Layout::of(deals, &deals.listings[0]);
+        check_of("deals", body, expected);
+    }
+
+    #[track_caller]
+    fn check_of(stream: &str, body: &str, expected: &str) {
+        let resource = Resource::named(stream).expect("the stream exists");
+        let layout = Layout::of(resource, &resource.listings[0]);
         let shown = match Page::split(&Bytes::from(body.to_owned()), &layout) {
             Ok(page) => {
                 let rows =
@@ -337,6 +328,40 @@ mod tests {
         check(
             r#"{"success":true,"data":[{"\u0069d":1,"x":"}"},{},{"id":2}]}"#,
             r#"{"\u0069d":1,"x":"}"} {} {"id":2} | Unsaid"#,
+        );
+    }
+
+    #[test]
+    fn goals_stand_one_level_deeper() {
+        let no_page = "Shape: answer is not a page of JSON records";
+        let page = r#"{"success":true,"data":{"x":[1],"goals":[{"id":"a","title":"\ud83d"},{}]}}"#;
+        check_of("goals", page, r#"{"id":"a","title":"\ufffd"} {} | End"#);
+        check_of("goals", r#"{"success":true,"data":{"goals":[]}}"#, " | End");
+        check_of("goals", r#"{"success":true,"data":{}}"#, no_page);
+        check_of("goals", r#"{"success":true,"data":{"goals":null}}"#, no_page);
+        check_of("goals", r#"{"success":true,"data":{"goals":[],"goals":[]}}"#, no_page);
+        check_of("goals", r#"{"success":true,"data":null}"#, no_page);
+        check_of("goals", r#"{"success":true,"data":[]}"#, no_page);
+    }
+
+    #[test]
+    fn what_comes_twice_is_not_lost() {
+        check(
+            r#"{"data":null,"success":null,"data":[{"id":1}],"x":{},"data":[{"id":2}],"success":true}"#,
+            r#"{"id":1} {"id":2} | Unsaid"#,
+        );
+        check(
+            r#"{"success":true,"success":false,"data":[]}"#,
+            "Shape: answer says success: false with status 200",
+        );
+        check(
+            r#"{"success":true,"data":[{"id":1}]}]"#,
+            "Shape: answer is not a page of JSON records",
+        );
+        check(r#"{"success":1,"data":[]}"#, "Shape: answer is not a page of JSON records");
+        check(
+            r#"{"success":true,"data":[{"id":1,"value":1e999}]}"#,
+            "Shape: answer is not a page of JSON records",
         );
     }
 }

@@ -1,7 +1,9 @@
 //! Laws that hold for every input.
 
+use crate::support::{sandbox, small};
 use bytes::Bytes;
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use source_pipedrive::model::{Layout, Next, Page, Resource, Time};
 
@@ -45,6 +47,51 @@ fn written(value: &Value, pretty: bool) -> String {
     let text =
         if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     text.expect("a value is JSON")
+}
+
+/// A page of a resource's first rows in the sandbox, in as few bytes as they take.
+fn sandbox_page(stream: &str) -> (Layout, Vec<u8>) {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let rows = sandbox(small()).world(|world| world.truth(stream));
+    let rows: Vec<_> = rows.iter().take(3).map(|r| String::from_utf8_lossy(&r.json)).collect();
+    let rows = format!("[{}]", rows.join(","));
+    let data = if stream == "goals" { format!(r#"{{"goals":{rows}}}"#) } else { rows };
+    let body = format!(r#"{{"success":true,"data":{data},"additional_data":null}}"#);
+    (Layout::of(resource, &resource.listings[0]), body.into_bytes())
+}
+
+/// What serde takes for no JSON is no page, wherever in a page it stands; and the rows of what is
+/// one are JSON.
+#[test]
+fn what_is_no_json_is_no_page() {
+    let bits = [
+        "", "\"", "\\", ",", ":", "{", "}", "[", "]", "0", "-", ".", "e", " ", "\n", "\u{1}",
+        "\u{0}", "é", "null", "true", "1e9", "\\ud83d", "\\u00e9", "\"x\":1,", "{},", "{}", "[]",
+        "\\u00g0",
+    ];
+    let mut rng = fastrand::Rng::with_seed(1);
+    for stream in ["deals", "leads", "goals", "mail_threads"] {
+        let (layout, page) = sandbox_page(stream);
+        let whole = Page::split(&Bytes::from(page.clone()), &layout).expect("it is a page");
+        assert!(!whole.records.is_empty(), "{stream}");
+        let mut taken = 0;
+        for _ in 0..4000 {
+            let mut body = page.clone();
+            for _ in 0..rng.usize(1..3) {
+                let at = rng.usize(..=body.len());
+                let end = body.len().min(at + rng.usize(..3));
+                body.splice(at..end, rng.choice(bits).unwrap_or_default().bytes());
+            }
+            let Ok(page) = Page::split(&Bytes::from(body.clone()), &layout) else { continue };
+            let text = String::from_utf8_lossy(&body);
+            assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok(), "{text}");
+            for record in page.records {
+                assert!(serde_json::from_slice::<IgnoredAny>(&record.json).is_ok(), "{text}");
+            }
+            taken += 1;
+        }
+        assert!(taken > 500, "{taken} of {stream} say too little");
+    }
 }
 
 proptest! {

@@ -1,8 +1,7 @@
 //! One column while it is filled, value by value, from raw JSON.
 
 use super::exact;
-use super::keys::{Key, Keys};
-use crate::model::{Definition, Json, Result, Type, items};
+use crate::model::{Definition, Json, Key, Keys, Result, Type, items};
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
     StructArray, TimestampMicrosecondArray,

@@ -2,11 +2,12 @@
 
 use super::cells::{Cells, instant, instants_array};
 use super::column::Column;
-use super::keys::{Key, Keys};
 use super::misfits::{LeftOver, Misfits};
 use super::order::Order;
 use super::plan::Plan;
-use crate::model::{Custom, Definition, Error, Json, Kind, Names, Resource, Result, Time, pairs};
+use crate::model::{
+    Custom, Definition, Error, Json, Key, Keys, Kind, Names, Resource, Result, Time, pairs,
+};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

@@ -4,7 +4,6 @@ mod cells;
 mod column;
 mod columns;
 mod exact;
-mod keys;
 mod misfits;
 mod order;
 mod parquet;

@@ -1,70 +1,74 @@
 //! The known keys of an object, found by the order they came in last time.
 
-use crate::model::{Json, Result, quoted};
+use super::error::Result;
+use super::json::Json;
+use super::object::quoted;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Keys by place.
 ///
 /// The API writes the keys of all records in one order and leaves some out, so the keys that
 /// followed last time are compared first, as they are spelled; hashing is left to surprises.
-#[derive(Debug)]
-pub(super) struct Keys {
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
     known: Vec<Known>,
-    places: HashMap<Box<str>, usize>,
+    /// With quotes and colon.
+    spelled: Arc<[Box<str>]>,
+    places: Arc<HashMap<Box<str>, usize>>,
     /// The key that comes first.
     first: usize,
     before: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     /// The first bytes of what is spelled, and which of its bits count.
     head: u64,
     mask: u64,
     /// The place of the key that followed it.
     following: usize,
-    /// With quotes and colon.
-    spelled: Box<str>,
 }
 
 /// How many keys in a row may be missing before the next one is looked up.
 const SKIPPED_MAX: usize = 12;
 
 /// A key that was read.
-pub(super) enum Key<'a> {
+pub(crate) enum Key<'a> {
     Known(usize),
     Unknown(Cow<'a, str>),
 }
 
 impl Keys {
     /// These keys; of two equal ones the first counts.
-    pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut known = Vec::new();
+    pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let (mut known, mut all) = (Vec::new(), Vec::new());
         let mut places = HashMap::new();
         for name in names {
             places.entry(name.into()).or_insert(known.len());
             let spelled = format!("{}:", quoted(name)).into_boxed_str();
             let mask = u64::MAX >> (64 - 8 * spelled.len().min(8));
             let head = Json::new(&spelled).head();
-            known.push(Known { head, mask, following: known.len() + 1, spelled });
+            known.push(Known { head, mask, following: known.len() + 1 });
+            all.push(spelled);
         }
-        Self { known, places, first: 0, before: None }
+        Self { known, spelled: all.into(), places: Arc::new(places), first: 0, before: None }
     }
 
     /// Begins an object.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.before = None;
     }
 
     /// Reads the object's next key.
     #[inline]
-    pub(super) fn next<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
+    pub(crate) fn next<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
         let head = json.head();
         let mut guess = self.before.map_or(self.first, |before| self.known[before].following);
         for _ in 0..SKIPPED_MAX {
             let Some(key) = self.known.get(guess) else { break };
-            if (head ^ key.head) & key.mask == 0 && json.take(&key.spelled) {
+            if (head ^ key.head) & key.mask == 0 && json.take(&self.spelled[guess]) {
                 self.before = Some(guess);
                 return Ok(Key::Known(guess));
             }
@@ -85,7 +89,7 @@ impl Keys {
     }
 
     /// The place of a key.
-    pub(super) fn place(&self, key: &str) -> Option<usize> {
+    pub(crate) fn place(&self, key: &str) -> Option<usize> {
         self.places.get(key).copied()
     }
 }
