@@ -12,7 +12,9 @@ source "$here/lake.sh"
 
 build
 lake
-debian radosgw radosgw ceph-mon ceph-osd ceph-common
+for program in radosgw ceph-mon ceph-osd ceph; do
+    debian "$program" radosgw ceph-mon ceph-osd ceph-common
+done
 
 # Large enough that every edit finds its row, small enough to be read some hundred times.
 sandbox "$work/account.json" --seed 5 --scale "${SCALE:-0.03}"

@@ -5,9 +5,10 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-/// Reads a whole Pipedrive account, completely and repeatedly.
+/// Gets a whole Pipedrive account out, completely and repeatedly.
 ///
-/// An Airbyte source (spec, check, discover, read), with a simulated account to try it on.
+/// `sync warehouse` keeps Parquet or NDJSON in step, in a folder or on S3; spec, check, discover and
+/// read make an Airbyte source. --sandbox runs against a simulated account.
 #[derive(Debug, Parser)]
 #[command(name = "source-pipedrive", version, max_term_width = 100)]
 pub(super) struct Args {

@@ -157,7 +157,7 @@ impl Run {
 
     /// Says which streams are incomplete, if any.
     fn conclude(&mut self) -> Result<ExitCode> {
-        for (resource, error) in self.report.close() {
+        for (resource, error) in self.report.close(None) {
             self.writer.failed(resource, &error, now())?;
         }
         let spending = self.client.spending();

@@ -102,10 +102,13 @@ impl Report {
     }
 
     /// Ends the run: what has not come to an end is incomplete. Names those, and why.
-    pub(super) fn close(&mut self) -> Vec<(&'static Resource, Error)> {
-        let stop = self.rows.iter().filter_map(Row::failure).find(|f| f.kind.stops_the_run());
-        let stop = stop.map_or("another stream broke down", |failure| &failure.text);
-        let message = format!("not read, the run was stopped: {stop}");
+    /// `stop` is what stopped it, if that was no resource.
+    pub(super) fn close(&mut self, stop: Option<&Error>) -> Vec<(&'static Resource, Error)> {
+        let failed = self.rows.iter().filter_map(Row::failure).find(|f| f.kind.stops_the_run());
+        let stop =
+            stop.map(Error::to_string).or_else(|| failed.map(|failure| failure.text.clone()));
+        let stop = stop.unwrap_or_else(|| "another stream broke down".to_owned());
+        let message = format!("not read to its end, the run was stopped: {stop}");
         let open = self.rows.iter_mut().filter(|row| row.outcome.is_none());
         open.map(|row| {
             let error = Error::new(Kind::Incomplete, message.clone());
@@ -203,7 +206,7 @@ mod tests {
         ] {
             report.take(&event);
         }
-        let closed = report.close();
+        let closed = report.close(None);
         assert_eq!(closed.len(), 1);
         assert_eq!(closed[0].0.name, "notes");
         let spending = Spending { tokens: 45, ..Spending::default() };

@@ -100,8 +100,9 @@ impl Summary {
             ]);
         }
         format!(
-            "{table}\nSynced {} rows to {} ({} files, {} bytes), {} tokens spent{}: {}\n",
-            grouped(self.total(|written| written.rows)),
+            "{table}\nSynced to {2}: rows {0}, tombstones {1}, files {3}, bytes {4}; {5} tokens spent{6}: {7}\n",
+            grouped(self.total(|written| written.rows - written.deleted)),
+            grouped(self.total(|written| written.deleted)),
             self.dir,
             grouped(self.total(|written| written.files)),
             grouped(self.total(|written| written.bytes)),

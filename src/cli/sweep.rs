@@ -72,10 +72,12 @@ impl Run {
         sweep.saw(fate.there)?;
         let until = sweeping.start.server_now();
         let findings = warehouse.bury(sweep, &fate.gone, until, now()).await?;
-        self.progress.note(&format!(
-            "{}: key sweep: {} gone, {} come to light",
-            resource.name, findings.gone, findings.returned
-        ));
+        if findings.gone + findings.returned > 0 {
+            self.progress.note(&format!(
+                "{}: key sweep: {} gone, {} come to light",
+                resource.name, findings.gone, findings.returned
+            ));
+        }
         Ok(())
     }
 

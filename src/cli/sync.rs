@@ -87,7 +87,7 @@ impl Run {
         }
         let mut start = Start { begun: BTreeMap::new(), bound: account.date, began };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
-        self.report.close();
+        self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
             // What the warehouse itself cannot write, it cannot commit either.
@@ -104,6 +104,10 @@ impl Run {
         Summary::of(&self.report, &warehouse, &start, place, name, complete)
             .print(flags.standalone.json(), self.client.spending())?;
         match stopped {
+            Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
+                Kind::Interrupted,
+                "interrupted: what was taken is committed, run again to go on",
+            )),
             Some(error) => Err(error),
             None => self.conclude(),
         }

@@ -30,6 +30,7 @@ impl Place {
         let Some(rest) = text.strip_prefix("s3://").or_else(|| text.strip_prefix("s3a://")) else {
             return match text.split_once("://") {
                 Some(_) => usage("only folders and s3://bucket/prefix are supported"),
+                None if text.starts_with("s3:") => usage("must look like s3://bucket/prefix"),
                 None if text.is_empty() => usage("a folder or s3://bucket/prefix is needed"),
                 None => Ok(Self::Folder(PathBuf::from(text))),
             };
@@ -119,6 +120,7 @@ mod tests {
         check("./data", "folder ./data");
         check("s3://lake", "bucket lake prefix ");
         check("s3://lake/crm/pipedrive/", "bucket lake prefix crm/pipedrive");
+        check("s3:/lake", "--dir s3:/lake: must look like s3://bucket/prefix");
         check("s3:///x", "--dir s3:///x: must look like s3://bucket/prefix");
         check("s3://lake/../x", "--dir s3://lake/../x: must look like s3://bucket/prefix");
         check("gs://lake", "--dir gs://lake: only folders and s3://bucket/prefix are supported");

@@ -146,8 +146,16 @@ impl Store {
             }
             Refusal::NotFound { .. } => no_bucket(what),
             _ if says(&["NoSuchBucket"]) => no_bucket(what),
-            Refusal::Generic { .. } => {
-                format!("cannot {what}: the object store does not answer as it should")
+            _ if says(&["169.254.169.254"]) => format!(
+                "cannot {what}: there are no S3 credentials; set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            ),
+            Refusal::Generic { source, .. } => {
+                let mut root: &dyn std::error::Error = source.as_ref();
+                while let Some(cause) = root.source() {
+                    root = cause;
+                }
+                format!("cannot {what}: the object store does not answer as it should ({root})")
             }
             _ => format!("cannot {what}"),
         };

@@ -86,6 +86,8 @@ impl Warehouse {
         options: &Options,
         owner: Owner,
     ) -> Result<(Self, Vec<String>)> {
+        // Flags that contradict each other leave no folder behind.
+        options.layout.or_default()?;
         let store = Store::open(place, options.crash_at_step)?;
         let (run, now) = (owner.run.clone(), owner.since);
         let Opening { commits, manifest, leftovers, mut notes, narrowed } =

@@ -121,7 +121,7 @@ STARTED pipelines
 INCOMPLETE pipelines
 ERROR "/api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 INCOMPLETE users
-ERROR "not read, the run was stopped: /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
+ERROR "not read to its end, the run was stopped: /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, users): /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit); 17 tokens spent"
 "#,
     );
