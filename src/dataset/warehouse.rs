@@ -221,7 +221,8 @@ impl Warehouse {
             Some(index) => index.sift(batch.records),
             None => batch.records,
         };
-        stream.push(&records, stamp)?;
+        // A page of which only a part was taken must not be committed: it would come again.
+        stream.push(&records, stamp).map_err(|error| error.of_kind(Kind::Data))?;
         stream.reached = Some(batch.reached);
         stream.waiting.get_or_insert(now);
         if stream.is_full(&self.store) {

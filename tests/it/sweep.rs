@@ -2,19 +2,8 @@
 
 use crate::depot::Depot;
 use crate::support::{sandbox, small};
+use source_pipedrive::dataset::Sweep;
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
-
-const SWEPT: &[&str] = &[
-    "deals",
-    "persons",
-    "organizations",
-    "activities",
-    "products",
-    "pipelines",
-    "stages",
-    "leads",
-    "notes",
-];
 
 const SWEEP: &[&str] = &["--deletes", "sweep"];
 
@@ -38,7 +27,7 @@ fn after_an_hour(account: &Sandbox, edits: Vec<Edit>) {
 fn deleted_rows_get_a_tombstone_once() {
     for format in ["ndjson", "parquet"] {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, SWEPT);
+        let depot = Depot::of(&account, format, Sweep::RESOURCES);
         depot.sync(SWEEP).succeeded();
         depot.assert_once(&account);
         let vanishing = ["persons", "organizations", "activities", "products", "leads", "notes"];
