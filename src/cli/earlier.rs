@@ -1,7 +1,8 @@
 //! What an earlier run left: states, and how many rows there were.
 
 use super::files;
-use crate::dataset::{Inventory, Place};
+use crate::dataset::Place;
+use crate::dataset::warehouse::Inventory;
 use crate::model::{Error, Kind, Resource, Result, StreamState};
 use crate::protocol::airbyte::{Configured, states};
 use serde_json::Value;

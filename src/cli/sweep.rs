@@ -2,7 +2,7 @@
 
 use super::setup::now;
 use super::sync::{Run, Start, Stop};
-use crate::dataset::{Sweep, Warehouse};
+use crate::dataset::warehouse::{Sweep, Warehouse};
 use crate::extract::{Fate, Mode, Reader, Selected, fate, plan};
 use crate::model::{Error, Event, Kind, Resource, Result};
 

@@ -11,7 +11,8 @@ use super::setup::{Setup, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
 use crate::api::{Account, Client};
-use crate::dataset::{self, Begun, Options, Owner, Place, Wanted, Warehouse};
+use crate::dataset::warehouse::{self, Begun, Options, Wanted, Warehouse};
+use crate::dataset::{self, Owner, Place};
 use crate::extract::{Mode, Reader, Selected, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Mask, Resource, Result, StreamState, Time};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -176,13 +177,13 @@ impl Run {
         Options {
             layout: Wanted {
                 format: flags.format.map(|format| match format {
-                    Format::Ndjson => dataset::Format::Ndjson,
-                    Format::Parquet => dataset::Format::Parquet,
+                    Format::Ndjson => warehouse::Format::Ndjson,
+                    Format::Parquet => warehouse::Format::Parquet,
                 }),
                 compression: flags.compression.map(|compression| match compression {
-                    Compression::None => dataset::Compression::None,
-                    Compression::Zstd => dataset::Compression::Zstd,
-                    Compression::Gzip => dataset::Compression::Gzip,
+                    Compression::None => warehouse::Compression::None,
+                    Compression::Zstd => warehouse::Compression::Zstd,
+                    Compression::Gzip => warehouse::Compression::Gzip,
                 }),
                 keys,
             },

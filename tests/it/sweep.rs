@@ -2,7 +2,7 @@
 
 use crate::depot::Depot;
 use crate::support::{sandbox, small};
-use source_pipedrive::dataset::Sweep;
+use source_pipedrive::dataset::warehouse::Sweep;
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
 
 const SWEEP: &[&str] = &["--deletes", "sweep"];

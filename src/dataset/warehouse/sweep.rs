@@ -6,7 +6,7 @@
 //! one before, or a fault upstream, must never look like mass deletion: see [`Sweep::refusal`].
 
 use super::held::{self, Standing};
-use super::warehouse::Warehouse;
+use super::writer::Warehouse;
 use crate::model::{Reason, Record, Resource, Result, Time, Type};
 use serde_json::{Value, json};
 use std::collections::HashMap;

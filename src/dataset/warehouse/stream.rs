@@ -5,8 +5,8 @@ use super::layout::{Format, Layout};
 use super::manifest::{File, Table};
 use super::ndjson::Lines;
 
-use super::store::Store;
-use super::table::{Columns, Encoded, Parts};
+use super::super::store::Store;
+use super::super::table::{Columns, Encoded, Parts};
 use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
 

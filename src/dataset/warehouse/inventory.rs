@@ -1,9 +1,9 @@
 //! What a warehouse holds, for those who only look.
 
-use super::commits::{self, MANIFEST};
+use super::super::commits::{self, MANIFEST};
+use super::super::place::Place;
+use super::super::store::Store;
 use super::manifest::Manifest;
-use super::place::Place;
-use super::store::Store;
 use crate::model::{Resource, Result, StreamState};
 
 /// What a warehouse holds.

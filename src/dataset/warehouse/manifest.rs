@@ -1,6 +1,6 @@
 //! What a warehouse holds: its files, how far each resource was read, and for whom.
 
-use super::account::Account;
+use super::super::account::Account;
 use super::layout::{Compression, Format, Layout};
 use crate::model::{CustomFields, Error, Kind, Resource, Result, StreamState, Time};
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,13 @@
 //! A warehouse: rows and watermarks, committed together.
 
-use super::account::Account;
-use super::commits::{Commits, Owner};
+use super::super::account::Account;
+use super::super::commits::{Commits, Owner};
+use super::super::place::Place;
+use super::super::store::Store;
 use super::index::Index;
 use super::layout::{Layout, Wanted};
 use super::manifest::{Manifest, Table};
 use super::opening::{self, Opening};
-use super::place::Place;
-use super::store::Store;
 use super::stream::{Namer, Phase, Stream, Written};
 use crate::model::{Batch, Definition, Error, Kind, Record, Resource, Result, StreamState, Time};
 use std::collections::BTreeMap;

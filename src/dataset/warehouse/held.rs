@@ -1,9 +1,9 @@
 //! Which keys a warehouse holds, read back from its rows.
 
+use super::super::store::Store;
 use super::layout::{Compression, Format, Layout};
 use super::manifest::File;
 use super::ndjson;
-use super::store::Store;
 use crate::model::{Error, Kind, Result, pairs};
 use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;

@@ -1,12 +1,12 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
-use super::account::Account;
-use super::commits::{self, COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
+use super::super::account::Account;
+use super::super::commits::{self, COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
+use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{File, Manifest, Table};
-use super::store::Store;
 use super::stream::{INDEXES, Namer};
-use super::warehouse::{FIELDS, Options};
+use super::writer::{FIELDS, Options};
 use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,19 @@
+//! A feed of changes: typed Parquet or NDJSON, made visible by a manifest.
+
+mod held;
+mod index;
+mod inventory;
+mod layout;
+mod manifest;
+mod ndjson;
+mod opening;
+mod stream;
+mod sweep;
+mod writer;
+
+pub use inventory::Inventory;
+pub use layout::{Compression, Format, Layout, Wanted};
+pub use manifest::MANIFEST_VERSION;
+pub use stream::Written;
+pub use sweep::{Findings, Sweep};
+pub use writer::{Begun, Options, Warehouse};
