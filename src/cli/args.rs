@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::backup::Backup;
 use crate::sandbox::GRAMMAR;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal as _;
@@ -33,6 +34,11 @@ pub(super) enum Command {
     /// Keep a copy of the account in step.
     #[command(subcommand)]
     Sync(Sync),
+    /// Back the account up to a folder or S3, resumable and verifiable.
+    ///
+    /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
+    /// what was read, when, and how to prove it.
+    Backup(Backup),
     /// Tell what a run would cost in requests, tokens and time, before it.
     Plan(Plan),
     /// Serve a simulated Pipedrive account on loopback.

@@ -2,6 +2,7 @@
 
 mod airbyte;
 mod args;
+mod backup;
 mod complaint;
 mod dictionaries;
 mod earlier;
@@ -65,6 +66,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Check(source) => airbyte::check(&source),
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
+        Command::Backup(flags) => backup::backup(&flags),
         Command::Plan(plan) => plan::show(&plan),
         Command::Sandbox(options) => sandbox::serve(&options),
         Command::Sync(Sync::Warehouse(flags)) => sync::warehouse(&flags),

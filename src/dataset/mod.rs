@@ -5,6 +5,7 @@ mod account;
 mod commits;
 mod place;
 mod s3;
+pub mod snapshot;
 mod store;
 pub mod table;
 pub mod warehouse;

@@ -3,7 +3,8 @@
 use super::place::Place;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{Error as Refusal, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 use std::collections::BTreeMap;
@@ -50,6 +51,27 @@ impl Store {
             Err(Refusal::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }
+    }
+
+    /// A part of an object.
+    pub(super) async fn get_part(&self, path: &str, offset: u64, length: usize) -> Result<Bytes> {
+        let name = self.name(path)?;
+        let part = self.objects.get_range(&name, offset..offset + length as u64).await;
+        part.map_err(|error| self.failed("read", path, error))
+    }
+
+    /// The bytes of an object, as they come.
+    pub(super) async fn stream(&self, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let name = self.name(path)?;
+        let found = self.objects.get(&name).await;
+        let found = found.map_err(|error| self.failed("read", path, error))?;
+        let place = self.place.name_of(path);
+        Ok(found
+            .into_stream()
+            .map_err(move |error| {
+                Error::new(Kind::Storage, "cannot be read to its end").at(&place).because(error)
+            })
+            .boxed())
     }
 
     /// Writes an object as a whole, in place of one that is there. It is durable afterwards.
@@ -196,6 +218,11 @@ impl Store {
     fn broken(&self, what: &str, path: &str, error: std::io::Error) -> Error {
         let message = format!("cannot {what} ({error})");
         Error::new(Kind::Storage, message).at(self.place.name_of(path)).because(error)
+    }
+
+    /// A file that is open for reading.
+    pub(super) fn reading(&self, path: &str) -> Result<File> {
+        File::open(self.file(path)?).map_err(|error| self.broken("read", path, error))
     }
 
     /// Whether files can grow here.

@@ -227,12 +227,18 @@ impl<'a> Json<'a> {
                                 matches!(bytes[at + 2], b'd' | b'D') && bytes[at + 3] >= b'8';
                             6
                         }
-                        _ => return Err(self.malformed()),
+                        _ => return Err(self.malformed_at(at)),
                     };
                 }
-                _ => return Err(self.malformed()),
+                _ => return Err(self.malformed_at(at)),
             }
         }
+    }
+
+    #[cold]
+    fn malformed_at(&mut self, at: usize) -> Error {
+        self.at = at;
+        self.malformed()
     }
 
     /// The error of something here that must not be.

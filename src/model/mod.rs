@@ -13,6 +13,7 @@ mod page;
 mod percent;
 mod progress;
 mod record;
+mod reference;
 mod resource;
 mod resources;
 mod scan;
@@ -34,7 +35,8 @@ pub(crate) use object::{items, pairs, quoted};
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
-pub use record::{Digest, Record};
+pub use record::{Digest, Record, key_of};
+pub use reference::reference;
 pub use resource::{
     BATCH_PARENTS_MAX, ByParent, Changes, Column, Custom, Listing, Paging, Parent, Resource, Split,
     Type,

@@ -1,9 +1,15 @@
 //! One record: the bytes Pipedrive sent, and the little we need to know about them.
 
+use super::json::Json;
 use super::object::pairs;
+use super::resource::Resource;
 use super::time::Time;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+
+/// Most columns a key may have.
+const KEY_COLUMNS_MAX: usize = 4;
 
 /// A record as the API sent it, with what was read in passing while its page was split.
 #[derive(Debug, Clone)]
@@ -80,4 +86,28 @@ impl Record {
         }
         Digest::of_parts(&parts)
     }
+}
+
+/// The key of a row, as [`Record::key`] has it; `None` when a column of it is missing or null, or
+/// when the row is no object. Reads no further than it must.
+pub fn key_of(resource: &Resource, row: &str) -> Option<String> {
+    let mut parts: [Option<Cow<'_, str>>; KEY_COLUMNS_MAX] = Default::default();
+    let mut missing = resource.key.len();
+    let mut json = Json::new(row);
+    let mut more = json.open(b'{').ok()?;
+    while more && missing > 0 {
+        let key = json.key().ok()?;
+        let value = json.value().ok()?;
+        if let Some(place) = resource.key.iter().position(|column| *column == key) {
+            missing -= usize::from(parts[place].is_none());
+            parts[place] = Some(match value.as_bytes() {
+                b"null" => return None,
+                [b'"', ..] => Cow::Owned(serde_json::from_str(value).ok()?),
+                _ => Cow::Borrowed(value),
+            });
+        }
+        more = json.more(b'{').ok()?;
+    }
+    let parts: Option<Vec<_>> = parts.into_iter().take(resource.key.len()).collect();
+    Some(parts?.join("/"))
 }

@@ -1,10 +1,19 @@
 //! Which rule fills which column, by resource and name.
 
 use super::fill::{Contact, Ending, Fill, Mark, Shape, Special};
+use crate::model::reference;
 
 /// The rule for a column, where its type alone would not do.
 pub(super) fn rule(resource: &str, column: &str) -> Option<Fill> {
-    of_resource(resource, column).or_else(|| of_column(column))
+    let referring = || {
+        let target = reference(resource, column)?.name;
+        Some(match target {
+            "leads" => Fill::Lead,
+            target if column.ends_with("_ids") || column == "users" => Fill::Refs(target),
+            target => Fill::Ref(target),
+        })
+    };
+    of_resource(resource, column).or_else(|| of_column(column)).or_else(referring)
 }
 
 #[expect(
@@ -43,7 +52,6 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
             "null",
             "{\"amount\":1999.5,\"currency\":\"USD\"}",
         ]),
-        ("leads", "source_deal_id") => Fill::Ref("deals"),
         ("persons", "first_name") => Fill::FirstName,
         ("persons", "last_name") => Fill::LastName,
         ("persons", "emails") => Fill::Contacts(Contact::Email),
@@ -92,7 +100,6 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         ("users", "active_flag") => Fill::Nth(&["true", "true", "true", "false"]),
         ("users", "created") => Fill::Add,
         ("users", "modified") => Fill::Update,
-        ("users", "role_id") => Fill::Ref("roles"),
         ("notes", "content") => Fill::Html,
         ("notes", "deal") => Fill::Named("deals", Some("title")),
         ("notes", "organization") => Fill::Named("organizations", Some("name")),
@@ -141,13 +148,10 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         ("projects", "board_id") => Fill::Group(20),
         ("projects", "phase_id") => Fill::Special(S::PhaseOfBoard),
         ("projects", "label_ids") => Fill::Pick(&["[]", "[3]", "[3,4]"]),
-        ("tasks", "parent_task_id") => Fill::Ref("tasks"),
-        ("tasks", "assignee_ids") | ("legacy_teams", "users") => Fill::Refs("users"),
         ("boards", "name") => Fill::Nth(&["\"Delivery\"", "\"Interne Projekte\"", "\"改善\""]),
         ("phases", "name") => {
             Fill::Nth(&["\"Kick-off\"", "\"Build\"", "\"Übergabe\"", "\"Done ✅\""])
         }
-        ("project_templates", "projects_board_id") => Fill::Ref("boards"),
         ("lead_labels", "name") => {
             Fill::Nth(&["\"Hot\"", "\"Warm\"", "\"Kalt ❄️\"", "\"待機\"", "\"Hot\"", "\"VIP\""])
         }
@@ -239,13 +243,11 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         ]),
         ("goals", "report_ids") => Fill::Pick(&["[]", "[\"a1b2\"]"]),
         ("legacy_teams", "active_flag") => Fill::Nth(&["1", "1", "0"]),
-        ("roles", "parent_role_id") => Fill::Ref("roles"),
         ("roles", "assignment_count" | "sub_role_count") => Fill::Pick(&["\"0\"", "\"3\""]),
         ("permission_sets", "app") => {
             Fill::Nth(&["\"sales\"", "\"projects\"", "\"campaigns\"", "\"global\"", "\"nova\""])
         }
         ("permission_sets", "type") => Fill::Nth(&["\"admin\"", "\"manager\"", "\"regular\""]),
-        ("deal_products", "product_id") => Fill::Ref("products"),
         ("deal_products", "quantity") => Fill::Pick(&["1", "2", "3.5", "10"]),
         ("deal_products", "discount") => Fill::Pick(&["0", "10", "2.5"]),
         ("deal_products", "discount_type") => Fill::Pick(&["\"percentage\"", "\"amount\""]),
@@ -291,29 +293,6 @@ fn of_column(column: &str) -> Option<Fill> {
         "active_flag" => Fill::Active,
         "deleted_flag" => Fill::Nth(&["0", "0", "1"]),
         "custom_fields" => Fill::Custom,
-        "owner_id"
-        | "user_id"
-        | "creator_user_id"
-        | "creator_id"
-        | "actor_user_id"
-        | "manager_id"
-        | "created_by_user_id"
-        | "last_update_user_id"
-        | "updater_id"
-        | "admin_id" => Fill::Ref("users"),
-        "person_id" => Fill::Ref("persons"),
-        "org_id" | "organization_id" => Fill::Ref("organizations"),
-        "deal_id" => Fill::Ref("deals"),
-        "product_id" => Fill::Ref("products"),
-        "project_id" => Fill::Ref("projects"),
-        "task_id" => Fill::Ref("tasks"),
-        "activity_id" | "next_activity_id" => Fill::Ref("activities"),
-        "pipeline_id" => Fill::Ref("pipelines"),
-        "stage_id" => Fill::Ref("stages"),
-        "lead_id" | "source_lead_id" => Fill::Lead,
-        "deal_ids" => Fill::Refs("deals"),
-        "person_ids" => Fill::Refs("persons"),
-        "org_ids" => Fill::Refs("organizations"),
         "visible_to" => Fill::Pick(&["1", "3", "5", "7"]),
         "currency" => Fill::Pick(&["\"EUR\"", "\"USD\"", "\"JPY\"", "\"GBP\""]),
         "order_nr" => Fill::Order(100),

@@ -1,0 +1,139 @@
+//! The command line of `backup`, `backup verify` and `backup diff`.
+
+use crate::cli::args::{Output, Standalone};
+use clap::{Subcommand, ValueEnum};
+use std::io::IsTerminal as _;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(in crate::cli) struct Backup {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) write: Write,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Prove that a backup is whole, offline: sizes, hashes, rows, keys, references.
+    Verify(Verify),
+    /// Tell two backups apart, offline: rows added, removed and modified, and changed fields.
+    Diff(Diff),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Write {
+    /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
+    #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-backup")]
+    pub(super) dir: String,
+    /// Go on with a backup that was broken off, at the page where it was. If the last one is
+    /// finished, a new one is begun.
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// What to back up, comma-separated. Without it everything but the histories, which cost a
+    /// request per row.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
+    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords as they
+    /// are).
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(super) include: Vec<Include>,
+    /// One resource after the other.
+    #[arg(long)]
+    pub(super) sequential: bool,
+    /// Take over from a run that holds the lock and is gone for sure.
+    #[arg(long)]
+    pub(super) break_lock: bool,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum Include {
+    FileContents,
+    Histories,
+    Secrets,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// The backup: a folder, or `s3://bucket/prefix`.
+    #[arg(value_name = "DIR|URL")]
+    pub(super) dir: String,
+    /// How many of the rows are looked into for references, options and custom fields; 0% leaves
+    /// all that is JSON out, and checks sizes and hashes only.
+    #[arg(long, value_name = "PERCENT", default_value = "100%", value_parser = percent)]
+    pub(super) sample: f64,
+    /// Kinds of findings to leave out, comma-separated: `reference`, say, if rows were deleted while
+    /// the backup was made.
+    #[arg(long, value_name = "KIND,..", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// How findings are printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Output>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Diff {
+    /// The older backup: a folder, or `s3://bucket/prefix`.
+    pub(super) old: String,
+    /// The newer backup.
+    pub(super) new: String,
+    /// Custom fields by their hash, options by their id.
+    #[arg(long)]
+    pub(super) raw: bool,
+    /// Fields that do not matter, comma-separated: `title`, or `deals.title`; names of custom fields
+    /// too.
+    #[arg(long, value_name = "FIELD,..", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// What to compare, comma-separated. Without it everything both backups hold.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// Show what Pipedrive counts and stamps by itself too, `update_time` among it.
+    #[arg(long)]
+    pub(super) all_fields: bool,
+    /// Exit with 1 if there is any difference.
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// How differences are printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Form>,
+}
+
+/// How differences are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Table,
+    /// One object: summary, skipped, schema, changes.
+    Json,
+    /// A change a line.
+    Ndjson,
+    /// One page that needs nothing but a browser.
+    Html,
+}
+
+impl Verify {
+    pub(super) fn json(&self) -> bool {
+        match self.output {
+            Some(output) => output == Output::Json,
+            None => !std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+impl Diff {
+    pub(super) fn form(&self) -> Form {
+        let terminal = std::io::stdout().is_terminal();
+        self.output.unwrap_or(if terminal { Form::Table } else { Form::Json })
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("must be a percentage like 10%, from 0% to 100%".to_owned()),
+    }
+}

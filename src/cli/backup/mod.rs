@@ -1,0 +1,19 @@
+//! `backup`: a copy of the account that can be proven, and what changed between two of them.
+
+mod args;
+mod diff;
+mod verify;
+mod write;
+
+use crate::model::Result;
+pub(super) use args::Backup;
+use args::Command;
+use std::process::ExitCode;
+
+pub(super) fn backup(backup: &Backup) -> Result<ExitCode> {
+    match &backup.command {
+        None => write::write(&backup.write),
+        Some(Command::Verify(flags)) => verify::verify(flags),
+        Some(Command::Diff(flags)) => diff::diff(flags),
+    }
+}

@@ -1,0 +1,299 @@
+//! What a backup's `manifest.json` says: which files there are, whose they are, and how to prove it.
+
+use crate::dataset::account::Account;
+use crate::model::{Error, Kind, Resource, Result, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Layout of a backup's manifest. 1: first. A manifest without a version is the seed tool's: it has
+/// `started_at`, `completed`, `counts` and `updated_at`, and no hashes.
+///
+/// Older versions are read, a newer one is refused: writing over what we do not understand could
+/// lose a backup.
+pub const MANIFEST_VERSION: u64 = 1;
+
+/// Stem of the file that says which attachment is which of the files in [`CONTENTS`].
+pub const CONTENT_INDEX: &str = "fileContents";
+/// The folder of attachments, each called after the SHA-256 of its bytes.
+pub const CONTENTS: &str = "files";
+
+/// The 18 resources the seed's tool backs up, by file stem, in its order (seed document).
+pub const SEED_FILES: [&str; 18] = [
+    "deals",
+    "persons",
+    "organizations",
+    "activities",
+    "products",
+    "pipelines",
+    "stages",
+    "dealFields",
+    "personFields",
+    "organizationFields",
+    "productFields",
+    "activityFields",
+    "leads",
+    "notes",
+    "users",
+    "filters",
+    "webhooks",
+    "currencies",
+];
+
+/// A manifest: the backup that stands, and one that is to take its place.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The backup, at the top level.
+    #[serde(flatten)]
+    pub backup: Backup,
+    /// A newer one that is not complete yet. What it has written lies in a folder of its own, so the
+    /// one that stands is whole until it is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Backup>,
+}
+
+/// One backup. Everything is keyed by file stem (`dealFields`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Backup {
+    /// When it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// What was read to its end, in the order it was.
+    #[serde(default)]
+    pub completed: Vec<String>,
+    /// Rows of what was read to its end.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// When the manifest was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Time>,
+    /// [`MANIFEST_VERSION`]; absent in a manifest of the seed's tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// The program that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Whose data it is; unknown for the seed's tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// What was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// What was asked for beyond: `file_contents`, `secrets`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// The files, and how to prove them; empty for the seed's tool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, File>,
+    /// What is being read, and how far it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_progress: BTreeMap<String, Unfinished>,
+    /// What could not be read, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, Failure>,
+    /// When everything that was asked for was read or refused for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// Whether everything that was asked for was read. Never said by the seed's tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+}
+
+/// A file that is whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct File {
+    /// Its size.
+    pub bytes: u64,
+    /// Rows of its array.
+    pub rows: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The paths that were asked.
+    pub endpoint: Vec<String>,
+    /// When reading it began, by Pipedrive's clock.
+    pub read_from: Time,
+    /// When reading it ended.
+    pub read_until: Time,
+    /// Where it still lies if the process ended while the backup took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<String>,
+    /// Whether it is of an earlier backup: the last one did not read it, or could not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+/// A file that is being written, and what of it is safe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Where it grows: a file, or in a bucket the prefix of its pieces.
+    pub path: String,
+    /// In a bucket, the number of pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<u64>,
+    /// Bytes that count; what lies beyond was never proven.
+    pub bytes: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// When reading it began.
+    pub read_from: Time,
+    /// The state to go on from, as [`crate::model::StreamState`] writes it.
+    pub state: Value,
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The kind of error: `permission`, `upstream`, …
+    pub error: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Failure {
+    /// Whether asking again would be refused again: the token may not see it, or the plan lacks it.
+    pub fn for_good(&self) -> bool {
+        self.error == Kind::Permission.name()
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest of ours or of the seed's tool. `place` names it in errors.
+    pub fn from_json(bytes: &[u8], place: &str) -> Result<Self> {
+        const WAY_OUT: &str = "bring it back from a copy, or back up to another --dir";
+        let fail = |message: String| Error::new(Kind::Data, message).at(place);
+        let json: Value = serde_json::from_slice(bytes)
+            .map_err(|error| fail(format!("manifest is not JSON ({error}): {WAY_OUT}")))?;
+        match json.get("version").map(Value::as_u64) {
+            Some(Some(version)) if version > MANIFEST_VERSION => {
+                return Err(fail(format!(
+                    "manifest is of version {version}, this program reads up to {MANIFEST_VERSION}: upgrade it"
+                )));
+            }
+            Some(None) => return Err(fail(format!("manifest is corrupt: {WAY_OUT}"))),
+            _ => {}
+        }
+        if json.get("watermarks").is_some() || json.get("streams").is_some() {
+            return Err(fail(
+                "this is the manifest of a warehouse, not of a backup: use another --dir"
+                    .to_owned(),
+            ));
+        }
+        if json.get("completed").is_none() {
+            return Err(fail(format!("this is no manifest of a backup: {WAY_OUT}")));
+        }
+        serde_json::from_value(json)
+            .map_err(|error| fail(format!("manifest is corrupt: {WAY_OUT}")).because(error))
+    }
+
+    /// The manifest as it is stored: indented, as the seed's tool writes it.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Backup {
+    /// Whether the seed's tool wrote it.
+    pub fn is_seeds(&self) -> bool {
+        self.version.is_none()
+    }
+
+    /// The file stems that were asked for.
+    pub fn asked(&self) -> Vec<&str> {
+        if self.is_seeds() {
+            return SEED_FILES.to_vec();
+        }
+        self.resources.iter().map(String::as_str).collect()
+    }
+
+    /// Whether there is nothing left to read: everything that was asked for was read, or refused for
+    /// good.
+    pub fn finished(&self) -> bool {
+        let settled = |stem: &str| {
+            self.completed.iter().any(|done| done == stem)
+                || self.failed.get(stem).is_some_and(Failure::for_good)
+        };
+        self.in_progress.is_empty() && self.asked().into_iter().all(settled)
+    }
+}
+
+/// The resource of a file stem.
+pub fn resource_of(stem: &str) -> Option<&'static Resource> {
+    Resource::all().find(|resource| resource.file == stem)
+}
+
+/// The name of a file in a backup.
+pub fn file_name(stem: &str) -> String {
+    format!("{stem}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        let shown = match Manifest::from_json(json.as_bytes(), "manifest.json") {
+            Ok(manifest) => format!(
+                "seed's {}, finished {}, completed {}",
+                manifest.backup.is_seeds(),
+                manifest.backup.finished(),
+                manifest.backup.completed.join(" ")
+            ),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_seeds_manifest_is_read() {
+        check(
+            r#"{"started_at":"2026-06-04T09:00:00.000Z","completed":["deals","persons"],
+                "counts":{"deals":1840,"persons":5210},"updated_at":"2026-06-04T09:01:12.000Z"}"#,
+            "seed's true, finished false, completed deals persons",
+        );
+    }
+
+    #[test]
+    fn what_is_no_manifest_of_a_backup_is_refused() {
+        let out = "bring it back from a copy, or back up to another --dir";
+        check(
+            "{",
+            &format!(
+                "manifest.json: manifest is not JSON (EOF while parsing an object at line 1 column 1): {out}"
+            ),
+        );
+        check("[]", &format!("manifest.json: this is no manifest of a backup: {out}"));
+        check(r#"{"completed":7}"#, &format!("manifest.json: manifest is corrupt: {out}"));
+        check(
+            r#"{"watermarks":{},"counts":{}}"#,
+            "manifest.json: this is the manifest of a warehouse, not of a backup: use another --dir",
+        );
+        check(
+            r#"{"completed":[],"version":99}"#,
+            "manifest.json: manifest is of version 99, this program reads up to 1: upgrade it",
+        );
+    }
+
+    #[test]
+    fn a_refusal_for_good_finishes_a_backup_and_a_broken_line_does_not() {
+        let manifest = |error: &str| {
+            format!(
+                r#"{{"version":1,"completed":["deals"],"resources":["deals","webhooks"],
+                    "failed":{{"webhooks":{{"error":"{error}","message":"no"}}}}}}"#
+            )
+        };
+        check(&manifest("permission"), "seed's false, finished true, completed deals");
+        check(&manifest("upstream"), "seed's false, finished false, completed deals");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let json = br#"{"completed":["deals"],"version":1,"next":{"completed":[],"version":1}}"#;
+        let manifest = Manifest::from_json(json, "").expect("it is a manifest");
+        assert!(manifest.next.is_some());
+        let again = Manifest::from_json(&manifest.to_json(), "").expect("so is this");
+        assert_eq!(again, manifest);
+    }
+}

@@ -1,0 +1,16 @@
+//! A backup as it lies there: its manifest, and the rows of its files.
+
+mod digest;
+mod manifest;
+mod opened;
+mod rows;
+
+pub(in crate::dataset) use digest::digest;
+pub use manifest::{
+    Backup, CONTENT_INDEX, CONTENTS, Failure, File, MANIFEST_VERSION, Manifest, SEED_FILES,
+    Unfinished, file_name, resource_of,
+};
+pub use opened::Snapshot;
+pub(in crate::dataset) use opened::rows;
+pub use rows::{Proof, Row, Rows};
+pub(in crate::dataset) use rows::{Source, hex};

@@ -1,0 +1,139 @@
+//! A backup, for those who only look.
+
+use super::manifest::{Backup, CONTENTS, File, Manifest, SEED_FILES, file_name};
+use super::rows::{Rows, Source};
+use crate::dataset::commits::{self, MANIFEST};
+use crate::dataset::place::Place;
+use crate::dataset::store::Store;
+use crate::model::{Error, Kind, Resource, Result};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A backup that is looked at: of ours, or of the seed's tool. Nothing is ever written to it.
+#[derive(Debug)]
+pub struct Snapshot {
+    store: Store,
+    manifest: Manifest,
+    /// Sizes of all that lies there, by path.
+    listed: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// Opens a backup. One of the seed's tool may lack its manifest; then the files that are there
+    /// are the backup. Fails with [`Kind::Usage`] when there is no backup at all.
+    pub async fn open(place: &Place) -> Result<Self> {
+        let none = || {
+            let message = "this is no backup: there is no manifest.json and no file of a resource";
+            Error::new(Kind::Usage, message).at(place.to_string())
+        };
+        if place.folder().is_some_and(|folder| !folder.is_dir()) {
+            let message = "there is no such folder";
+            return Err(Error::new(Kind::Usage, message).at(place.to_string()));
+        }
+        let store = Store::open(place, None)?;
+        let listed = store.list(None).await?;
+        let manifest = match commits::newest_manifest(&store).await? {
+            Some(bytes) => Manifest::from_json(&bytes, &place.name_of(MANIFEST))?,
+            None => Manifest {
+                backup: Backup {
+                    completed: SEED_FILES
+                        .iter()
+                        .filter(|stem| listed.contains_key(&file_name(stem)))
+                        .map(|stem| (*stem).to_owned())
+                        .collect(),
+                    ..Backup::default()
+                },
+                next: None,
+            },
+        };
+        let snapshot = Self { store, manifest, listed };
+        if snapshot.manifest.backup.is_seeds() && !Resource::all().any(|r| snapshot.holds(r.file)) {
+            return Err(none());
+        }
+        Ok(snapshot)
+    }
+
+    /// What the manifest says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The backup that stands.
+    pub fn backup(&self) -> &Backup {
+        &self.manifest.backup
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> &Place {
+        self.store.place()
+    }
+
+    /// Sizes of all that lies there, by path.
+    pub fn listed(&self) -> &BTreeMap<String, u64> {
+        &self.listed
+    }
+
+    /// What the manifest says of a file.
+    pub fn file(&self, stem: &str) -> Option<&File> {
+        self.manifest.backup.files.get(stem)
+    }
+
+    /// Where the file of a stem lies, be it there or not.
+    pub fn path(&self, stem: &str) -> String {
+        let staged = self.file(stem).and_then(|file| file.staged.as_ref());
+        // The renaming that follows a commit may have been done already.
+        match staged.filter(|staged| self.listed.contains_key(*staged)) {
+            Some(staged) => staged.clone(),
+            None => file_name(stem),
+        }
+    }
+
+    /// Whether the backup has a file of this stem: for one of ours, because its manifest says so.
+    pub fn claims(&self, stem: &str) -> bool {
+        let backup = self.backup();
+        backup.files.contains_key(stem)
+            || backup.is_seeds() && backup.completed.iter().any(|done| done == stem)
+    }
+
+    /// Whether there is a file of this stem that is part of the backup. For the seed's tool any that
+    /// lies there is, since its manifest forgets earlier runs.
+    pub fn holds(&self, stem: &str) -> bool {
+        let there = self.listed.contains_key(&self.path(stem));
+        there && (self.backup().is_seeds() || self.claims(stem))
+    }
+
+    /// The rows of a file; `hashed` to learn its SHA-256 in the end.
+    pub async fn rows(&self, stem: &str, hashed: bool) -> Result<Rows> {
+        rows(&self.store, &self.path(stem), hashed).await
+    }
+
+    /// The SHA-256 and size of something that lies there.
+    pub async fn digest(&self, path: &str) -> Result<(String, u64)> {
+        super::digest::digest(&self.store, path).await
+    }
+
+    /// A part of the file of a stem.
+    pub async fn read_at(&self, stem: &str, offset: u64, length: usize) -> Result<Bytes> {
+        self.store.get_part(&self.path(stem), offset, length).await
+    }
+
+    /// The path of an attachment.
+    pub fn content_path(sha256: &str) -> String {
+        format!("{CONTENTS}/{sha256}")
+    }
+}
+
+/// The rows of a file.
+pub(in crate::dataset) async fn rows(store: &Store, path: &str, hashed: bool) -> Result<Rows> {
+    let source = source(store, path).await?;
+    Ok(Rows::of(source, store.place().name_of(path), hashed))
+}
+
+/// The bytes of a file, as they come.
+pub(super) async fn source(store: &Store, path: &str) -> Result<Source> {
+    Ok(if store.grows() {
+        Source::File(store.reading(path)?)
+    } else {
+        Source::Stream(store.stream(path).await?)
+    })
+}
