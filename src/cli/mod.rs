@@ -14,6 +14,7 @@ mod plan;
 mod progress;
 mod read;
 mod report;
+mod run;
 mod sandbox;
 mod selection;
 mod setup;

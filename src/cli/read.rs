@@ -7,7 +7,7 @@ use super::files;
 use super::report::Report;
 use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
-use crate::extract::{Mode, Reader, Selected, plan};
+use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
 use crate::protocol::airbyte::{Configured, Level, Wire, Writer, configured, states};
 use secrecy::SecretString;
@@ -83,7 +83,8 @@ impl Run {
         });
         let jobs = plan(&self.setup.settings, selected.collect());
         self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
-        let reader = Reader::start(&self.client, &self.setup.settings, jobs, account.date);
+        let reader =
+            Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
         self.follow(reader, &wires).await?;
         let outcome = self.conclude();
         if people {

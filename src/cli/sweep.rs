@@ -1,9 +1,10 @@
 //! The key sweep of `sync warehouse`: rows that vanish where Pipedrive does not tell.
 
+use super::run::{Run, Stop};
 use super::setup::now;
-use super::sync::{Run, Start, Stop};
+use super::sync::Start;
 use crate::dataset::warehouse::{Sweep, Warehouse};
-use crate::extract::{Fate, Mode, Reader, Selected, fate, plan};
+use crate::extract::{Fate, Mode, Reader, Selected, Stride, fate, plan};
 use crate::model::{Error, Event, Kind, Resource, Result};
 
 /// What a sweep goes by.
@@ -91,7 +92,7 @@ impl Run {
         let selected = Selected { resource, mode: Mode::Full, state: None };
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
-        let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound);
+        let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| {
             match event {
                 Event::Batch(batch) => return sweep.saw(batch.records),

@@ -1,39 +1,28 @@
 //! `sync warehouse`: the reader's events become files.
 
-use super::airbyte;
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
 use super::interrupt::interrupted;
-use super::progress::{Manner, Progress};
-use super::report::Report;
+use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
-use super::setup::{Setup, now, runtime};
+use super::setup::{now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
-use crate::api::{Account, Client};
+use crate::api::Account;
 use crate::dataset::warehouse::{self, Begun, Options, Wanted, Warehouse};
-use crate::dataset::{self, Owner, Place};
-use crate::extract::{Mode, Reader, Selected, plan};
-use crate::model::{CustomFields, Error, Event, Kind, Mask, Resource, Result, StreamState, Time};
-use secrecy::{ExposeSecret as _, SecretString};
+use crate::dataset::{Owner, Place};
+use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     let place = Place::parse(&flags.dir)?;
     let resources = resources(flags.resources.as_deref())?;
     let since = flags.since.as_deref().map(|text| since(text, now())).transpose()?;
-    let setup = Setup::standalone(&flags.standalone)?;
-    let (client, rotations) = setup.client()?;
-    let mask = Mask::new(&setup.settings.secrets());
-    let progress = Progress::new(Manner::of(&flags.standalone), mask);
-    let report = Report::of(resources.iter().copied());
-    let run = Run { setup, client, rotations, progress, report, resources, since };
-    runtime()?.block_on(run.sync(flags, &place))
+    let run = Run::new(&flags.standalone, resources)?;
+    runtime()?.block_on(run.sync(flags, &place, since))
 }
 
 /// `2026-01-31T00:00:00Z`, or so many days or months of 30 days back.
@@ -52,15 +41,12 @@ fn since(text: &str, now: Time) -> Result<Time> {
     })
 }
 
-/// A run of `sync warehouse`.
-pub(super) struct Run {
-    pub(super) setup: Setup,
-    pub(super) client: Arc<Client>,
-    rotations: UnboundedReceiver<SecretString>,
-    pub(super) progress: Progress,
-    pub(super) report: Report,
-    pub(super) resources: Vec<&'static Resource>,
-    since: Option<Time>,
+fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
+    let Some(since) = since.filter(|since| *since > now) else {
+        return Ok(());
+    };
+    let message = format!("{since} lies in the future: for Pipedrive it is {now}");
+    Err(Error::new(Kind::Usage, message).at("--since"))
 }
 
 /// Where the resources of a run stand before it reads.
@@ -71,18 +57,17 @@ pub(super) struct Start {
     pub(super) began: Instant,
 }
 
-/// What ends a run early.
-pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
-
 impl Run {
-    async fn sync(mut self, flags: &Flags, place: &Place) -> Result<ExitCode> {
+    async fn sync(mut self, flags: &Flags, place: &Place, since: Option<Time>) -> Result<ExitCode> {
         let began = Instant::now();
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
+        not_in_the_future(since, account.date)?;
+        self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let (mut warehouse, notes) =
-            Warehouse::open(place, holder(&account), &self.options(flags), owner).await?;
+            Warehouse::open(place, holder(&account), &self.options(flags, since), owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
@@ -112,27 +97,6 @@ impl Run {
             Some(error) => Err(error),
             None => self.conclude(),
         }
-    }
-
-    /// Whose account it is. A start that lies in the future is refused.
-    async fn account(&mut self, stop: Stop<'_>) -> Result<Account> {
-        let account = tokio::select! {
-            biased;
-            error = stop => Err(error),
-            account = Account::of(&self.client, &self.setup.settings) => account,
-        };
-        self.keep_tokens();
-        let account = account?;
-        if let Some(since) = self.since.filter(|since| *since > account.date) {
-            let message =
-                format!("{since} lies in the future: for Pipedrive it is {}", account.date);
-            return Err(Error::new(Kind::Usage, message).at("--since"));
-        }
-        self.progress.note(&airbyte::greeting(&account));
-        for sentence in account.hidden() {
-            self.progress.note(&format!("warning: {sentence}"));
-        }
-        Ok(account)
     }
 
     /// Reads everything into the warehouse. An interrupt is an error; what was taken is kept.
@@ -167,7 +131,7 @@ impl Run {
         Ok(())
     }
 
-    fn options(&self, flags: &Flags) -> Options {
+    fn options(&self, flags: &Flags, since: Option<Time>) -> Options {
         let configured = self.setup.config.get("custom_fields").is_some_and(|keys| !keys.is_null());
         let keys = flags.custom_fields.map(|keys| match keys {
             Keys::Hash => CustomFields::Hash,
@@ -191,7 +155,7 @@ impl Run {
             break_lock: flags.break_lock,
             force: flags.force,
             start: self.setup.settings.start,
-            since: self.since,
+            since,
             commit_seconds: self.setup.settings.commit_seconds,
             crash_at_step: self.setup.settings.crash_at_step,
         }
@@ -210,32 +174,9 @@ impl Run {
             state: start.begun.get(resource.name).and_then(|begun| begun.state.clone()),
         });
         let jobs = plan(&self.setup.settings, selected.collect());
-        let reader = Reader::start(&self.client, &self.setup.settings, jobs, start.bound);
+        let reader =
+            Reader::start(&self.client, &self.setup.settings, jobs, start.bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await
-    }
-
-    /// Takes a reader's events until it ends; an interrupt is an error.
-    pub(super) async fn follow(
-        &mut self,
-        mut reader: Reader,
-        mut stop: Stop<'_>,
-        mut take: impl AsyncFnMut(&mut Self, Event) -> Result<()>,
-    ) -> Result<()> {
-        loop {
-            let event = tokio::select! {
-                biased;
-                error = &mut stop => return Err(error),
-                Some(token) = self.rotations.recv() => {
-                    self.keep_token(&token);
-                    continue;
-                }
-                event = reader.next() => event,
-            };
-            let Some(event) = event else {
-                return Ok(());
-            };
-            take(self, event).await?;
-        }
     }
 
     async fn write(
@@ -256,33 +197,6 @@ impl Run {
             _ => Ok(()),
         }
     }
-
-    /// An error when something is missing: of the kind that stopped the run or kept everything
-    /// from being read, else one that says that the run is incomplete.
-    fn conclude(&self) -> Result<ExitCode> {
-        let Some(error) = self.report.failure(self.client.spending()) else {
-            return Ok(ExitCode::SUCCESS);
-        };
-        let nothing = self.report.rows().all(|row| !row.complete());
-        match error.kind() {
-            kind if kind.stops_the_run() || nothing => Err(error),
-            _ => Err(error.of_kind(Kind::Incomplete)),
-        }
-    }
-
-    fn keep_tokens(&mut self) {
-        while let Ok(token) = self.rotations.try_recv() {
-            self.keep_token(&token);
-        }
-    }
-
-    /// Keeps a refresh token that Pipedrive replaced, out of sight.
-    fn keep_token(&mut self, token: &SecretString) {
-        self.progress.mask(token.expose_secret());
-        if let Some(sentence) = self.setup.keep(token) {
-            self.progress.insist(&sentence);
-        }
-    }
 }
 
 impl Start {
@@ -301,22 +215,6 @@ impl Start {
     pub(super) fn server_now(&self) -> Time {
         let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
         self.bound.plus_seconds(passed + 1)
-    }
-}
-
-/// A name that no other run has: when it began, and a throw of dice.
-fn run_name(now: Time) -> String {
-    let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{time}-{:04x}", fastrand::u16(..))
-}
-
-fn holder(account: &Account) -> dataset::Account {
-    dataset::Account {
-        company_id: account.company_id,
-        company_domain: account.company_domain.clone(),
-        user_id: account.user_id,
-        admin: account.admin,
-        scopes: account.scopes.clone(),
     }
 }
 

@@ -18,5 +18,5 @@ pub use estimate::{Estimate, Forecast, ROUND_TRIP, estimate};
 pub use fate::{Fate, fate};
 pub use plan::{Job, Mode, Selected, plan};
 pub use probe::probe;
-pub use reader::Reader;
+pub use reader::{Reader, Stride};
 pub use sizes::{Exactness, Extent, Rows, Sizes};

@@ -6,17 +6,38 @@ use crate::api::Client;
 use crate::model::{Error, Event, Kind, Resource, Settings, Time};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 
 /// Events that wait for the consumer: with one page each in the hands of the streams that are
 /// read side by side, this bounds memory.
 const EVENTS_IN_FLIGHT_MAX: usize = 2;
 
+/// How far reading may be ahead of whoever takes the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stride {
+    /// As far as the channel goes: the next page comes while this one is written.
+    Ahead,
+    /// Not at all: a resource asks for its next page when the rows of the last one are taken, so
+    /// that no more than one page of it is paid twice after a kill. Resources do not wait for each
+    /// other.
+    InStep,
+}
+
+/// An event on its way to the consumer.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) event: Event,
+    /// Dropped when the consumer is done with the event; who told it may wait for that.
+    pub(super) taken: Option<oneshot::Sender<()>>,
+}
+
 /// A run in progress. Dropping it ends the run.
 #[derive(Debug)]
 pub struct Reader {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Told>,
+    /// Of the event the consumer has in hand.
+    taken: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     reads: HashMap<Id, &'static Resource>,
 }
@@ -26,12 +47,18 @@ impl Reader {
     /// answer, are left to the next run.
     ///
     /// Must be called inside a tokio runtime.
-    pub fn start(client: &Arc<Client>, settings: &Settings, jobs: Vec<Job>, bound: Time) -> Self {
+    pub fn start(
+        client: &Arc<Client>,
+        settings: &Settings,
+        jobs: Vec<Job>,
+        bound: Time,
+        stride: Stride,
+    ) -> Self {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
         let turns = Arc::new(Semaphore::new(settings.concurrency));
         let mut tasks = JoinSet::new();
         let mut reads = HashMap::new();
-        let run = Run { bound, overlap: settings.overlap };
+        let run = Run { bound, overlap: settings.overlap, stride };
         for job in jobs {
             let resource = job.resource;
             let task = Task::new(Arc::clone(client), run, job, out.clone());
@@ -47,12 +74,18 @@ impl Reader {
             });
             reads.insert(task.id(), resource);
         }
-        Self { events, tasks, reads }
+        Self { events, taken: None, tasks, reads }
     }
 
-    /// The next event; `None` when all is read, or after a failure that stops the run.
+    /// The next event; `None` when all is read, or after a failure that stops the run. To ask for
+    /// it says that the one before is dealt with.
     pub async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await;
+        self.taken = None;
+        let told = self.events.recv().await;
+        let event = told.map(|told| {
+            self.taken = told.taken;
+            told.event
+        });
         if let Some(Event::Failed { error, .. }) = &event
             && error.kind().stops_the_run()
         {

@@ -1,6 +1,7 @@
 //! One resource from start to end.
 
 use super::plan::{Job, Mode};
+use super::reader::{Stride, Told};
 use crate::api::Client;
 use crate::model::{
     Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record,
@@ -9,6 +10,7 @@ use crate::model::{
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 
 /// What all tasks of a run share.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,7 @@ pub(super) struct Run {
     pub(super) bound: Time,
     /// Seconds an incremental read looks back.
     pub(super) overlap: i64,
+    pub(super) stride: Stride,
 }
 
 /// Reads one resource and tells what happens.
@@ -29,7 +32,7 @@ pub(super) struct Task {
     mode: Mode,
     listings: Vec<&'static Listing>,
     pub(super) state: StreamState,
-    out: Sender<Event>,
+    out: Sender<Told>,
     surprises: HashSet<Surprise>,
     /// Whether the listing being read has answered in this run: a later refusal is not about the
     /// parameters that are always sent.
@@ -55,7 +58,7 @@ pub(super) struct Ask {
 const SURPRISES_MAX: usize = 100;
 
 impl Task {
-    pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Event>) -> Self {
+    pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Told>) -> Self {
         let watched = job.resource.parent_resource().unwrap_or(job.resource);
         Self {
             client,
@@ -184,7 +187,16 @@ impl Task {
     async fn send(&mut self, records: Vec<Record>) {
         self.state.records += records.len() as u64;
         let batch = Batch { resource: self.resource, records, reached: self.state.clone() };
-        self.tell(Event::Batch(batch)).await;
+        let event = Event::Batch(batch);
+        match self.run.stride {
+            Stride::Ahead => self.tell(event).await,
+            Stride::InStep => {
+                let (taken, done) = oneshot::channel();
+                // A closed channel means that the reader was dropped: so is what is waited for.
+                let _ = self.out.send(Told { event, taken: Some(taken) }).await;
+                let _ = done.await;
+            }
+        }
     }
 
     /// Rows that are handled between two checkpoints: a page, or few enough parents that not much
@@ -193,7 +205,10 @@ impl Task {
         match self.resource.parent.as_ref().map(|parent| parent.ask) {
             None => usize::MAX,
             Some(crate::model::ByParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
-            Some(_) => super::children::PARENTS_PER_CHECKPOINT,
+            Some(_) => match self.run.stride {
+                Stride::Ahead => super::children::PARENTS_PER_CHECKPOINT,
+                Stride::InStep => super::children::REQUESTS_IN_FLIGHT_MAX,
+            },
         }
     }
 
@@ -211,7 +226,7 @@ impl Task {
 
     pub(super) async fn tell(&self, event: Event) {
         // A closed channel means that the reader was dropped: this task is about to be aborted.
-        let _ = self.out.send(event).await;
+        let _ = self.out.send(Told { event, taken: None }).await;
     }
 }
 

@@ -4,7 +4,7 @@ use crate::depot::Depot;
 use crate::support::{BINARY, Folder, Read, change, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::api::{Account, Client};
-use source_pipedrive::extract::{Mode, Reader, Selected, plan};
+use source_pipedrive::extract::{Mode, Reader, Selected, Stride, plan};
 use source_pipedrive::model::{Cost, Event, Resource, Settings};
 use source_pipedrive::sandbox::{Fault, Options, Plan, Sandbox, Trouble};
 use std::collections::BTreeMap;
@@ -213,7 +213,7 @@ fn events_tell_what_each_resource_cost() {
             Selected { resource, mode: Mode::Incremental, state: None }
         });
         let jobs = plan(&settings, selected.to_vec());
-        let mut reader = Reader::start(&client, &settings, jobs, account.date);
+        let mut reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
         let mut costs: BTreeMap<&str, Cost> = BTreeMap::new();
         while let Some(event) = reader.next().await {
             if let Event::Answered { resource, cost } = event {

@@ -1,0 +1,128 @@
+//! What a run of every standalone command that reads is made of.
+
+use super::airbyte;
+use super::args::Standalone;
+use super::progress::{Manner, Progress};
+use super::report::Report;
+use super::setup::Setup;
+use crate::api::{Account, Client};
+use crate::dataset;
+use crate::extract::Reader;
+use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// A run: what it works with, what it reads, and what it has to tell.
+pub(super) struct Run {
+    pub(super) setup: Setup,
+    pub(super) client: Arc<Client>,
+    rotations: UnboundedReceiver<SecretString>,
+    pub(super) progress: Progress,
+    pub(super) report: Report,
+    pub(super) resources: Vec<&'static Resource>,
+}
+
+/// What ends a run early.
+pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
+
+impl Run {
+    /// A run over these resources.
+    pub(super) fn new(standalone: &Standalone, resources: Vec<&'static Resource>) -> Result<Self> {
+        let setup = Setup::standalone(standalone)?;
+        let (client, rotations) = setup.client()?;
+        let mask = Mask::new(&setup.settings.secrets());
+        let progress = Progress::new(Manner::of(standalone), mask);
+        let report = Report::of(resources.iter().copied());
+        Ok(Self { setup, client, rotations, progress, report, resources })
+    }
+
+    /// Whose account it is.
+    pub(super) async fn account(&mut self, stop: Stop<'_>) -> Result<Account> {
+        let account = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            account = Account::of(&self.client, &self.setup.settings) => account,
+        };
+        self.keep_tokens();
+        account
+    }
+
+    /// Says whose account it is, and what the token may not see.
+    pub(super) fn greet(&mut self, account: &Account) {
+        self.progress.note(&airbyte::greeting(account));
+        for sentence in account.hidden() {
+            self.progress.note(&format!("warning: {sentence}"));
+        }
+    }
+
+    /// Takes a reader's events until it ends; an interrupt is an error.
+    pub(super) async fn follow(
+        &mut self,
+        mut reader: Reader,
+        mut stop: Stop<'_>,
+        mut take: impl AsyncFnMut(&mut Self, Event) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                error = &mut stop => return Err(error),
+                Some(token) = self.rotations.recv() => {
+                    self.keep_token(&token);
+                    continue;
+                }
+                event = reader.next() => event,
+            };
+            let Some(event) = event else {
+                return Ok(());
+            };
+            take(self, event).await?;
+        }
+    }
+
+    /// An error when something is missing: of the kind that stopped the run or kept everything
+    /// from being read, else one that says that the run is incomplete.
+    pub(super) fn conclude(&self) -> Result<ExitCode> {
+        let Some(error) = self.report.failure(self.client.spending()) else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let nothing = self.report.rows().all(|row| !row.complete());
+        match error.kind() {
+            kind if kind.stops_the_run() || nothing => Err(error),
+            _ => Err(error.of_kind(Kind::Incomplete)),
+        }
+    }
+
+    fn keep_tokens(&mut self) {
+        while let Ok(token) = self.rotations.try_recv() {
+            self.keep_token(&token);
+        }
+    }
+
+    /// Keeps a refresh token that Pipedrive replaced, out of sight.
+    fn keep_token(&mut self, token: &SecretString) {
+        self.progress.mask(token.expose_secret());
+        if let Some(sentence) = self.setup.keep(token) {
+            self.progress.insist(&sentence);
+        }
+    }
+}
+
+/// A name that no other run has: when it began, and a throw of dice.
+pub(super) fn run_name(now: Time) -> String {
+    let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{time}-{:04x}", fastrand::u16(..))
+}
+
+/// The account as data sets remember it.
+pub(super) fn holder(account: &Account) -> dataset::Account {
+    dataset::Account {
+        company_id: account.company_id,
+        company_domain: account.company_domain.clone(),
+        user_id: account.user_id,
+        admin: account.admin,
+        scopes: account.scopes.clone(),
+    }
+}
