@@ -48,6 +48,8 @@ pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     cost: u32,
+    /// Whether bytes are wanted, and no JSON.
+    file: bool,
     attempt: u32,
     limited: u32,
     refreshed: bool,
@@ -87,6 +89,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             cost,
+            file: false,
             attempt: 0,
             limited: 0,
             refreshed: false,
@@ -94,6 +97,11 @@ impl Request {
             doubts: 0,
             sent: 0,
         }
+    }
+
+    /// A request for the bytes of a file at this path and price.
+    pub fn for_file(path: impl Into<String>, cost: u32) -> Self {
+        Self { file: true, ..Self::new(path, cost) }
     }
 
     /// Adds a query parameter.
@@ -172,6 +180,14 @@ impl Client {
 
     /// Makes one attempt. The caller sleeps, so it can tell others that it does.
     pub async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
+        match self.open(request).await? {
+            Step::Done(response) => self.judge(request, response).await,
+            Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
+        }
+    }
+
+    /// Lets a request out when the budget allows it. Its answer has begun, whatever it is.
+    pub(super) async fn open(&self, request: &mut Request) -> Result<Step<reqwest::Response>> {
         if let Some(pause) = self.admitted(request).await? {
             return Ok(Step::Wait { pause, limited: true });
         }
@@ -189,14 +205,23 @@ impl Client {
             }
         };
         self.answered.store(true, Ordering::Relaxed);
+        let mut budget = self.budget();
+        budget.settle(request.cost);
+        budget.observe(Instant::now(), &limits(response.headers()));
+        Ok(Step::Done(response))
+    }
+
+    /// Reads an answer and decides what it means.
+    pub(super) async fn judge(
+        &self,
+        request: &mut Request,
+        response: reqwest::Response,
+    ) -> Result<Step<Answer>> {
+        let path = request.path.clone();
+        let place = |error: Error| error.at(path.clone());
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let limits = limits(&headers);
-        {
-            let mut budget = self.budget();
-            budget.settle(request.cost);
-            budget.observe(Instant::now(), &limits);
-        }
         let html = is_html(&headers);
         let body = match self.body(response).await {
             Ok(body) => body,
@@ -282,9 +307,9 @@ impl Client {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        let mut call =
-            self.http.get(url).header(pass.name, pass.value).header(ACCEPT, "application/json");
-        if self.gzip {
+        let accept = if request.file { "*/*" } else { "application/json" };
+        let mut call = self.http.get(url).header(pass.name, pass.value).header(ACCEPT, accept);
+        if self.gzip && !request.file {
             call = call.header(ACCEPT_ENCODING, "gzip");
         }
         let place = format!("{origin}{path}");
@@ -348,7 +373,7 @@ fn too_large() -> Error {
     Error::new(Kind::Shape, format!("answer is larger than {} MiB", BODY_BYTES_MAX >> 20))
 }
 
-fn unreachable(error: reqwest::Error) -> Error {
+pub(super) fn unreachable(error: reqwest::Error) -> Error {
     let mut root: &dyn std::error::Error = &error;
     while let Some(cause) = root.source() {
         root = cause;

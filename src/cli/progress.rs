@@ -1,7 +1,8 @@
 //! How a run gets on, on stderr, for people.
 
 use super::args::Standalone;
-use super::figures::grouped;
+use super::figures::{grouped, left_today};
+use crate::api::Spending;
 use crate::model::{Event, Mask, Resource};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
@@ -34,12 +35,18 @@ pub(super) struct Progress<W: Write = Stderr> {
     out: W,
     screen: MultiProgress,
     tallies: BTreeMap<&'static str, Tally>,
+    /// Rows that are expected of a resource, by what it had before.
+    expected: BTreeMap<&'static str, u64>,
+    /// The line of the run as a whole, below the others.
+    total: Option<ProgressBar>,
 }
 
 /// What was read of a resource, and its live line while it is read.
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
+    /// Rows of an earlier run that are gone on with.
+    here: u64,
     pages: u64,
     tokens: u64,
     wait: Option<Duration>,
@@ -73,7 +80,15 @@ impl<W: Write> Progress<W> {
             Manner::Quiet | Manner::Lines | Manner::Verbose => ProgressDrawTarget::hidden(),
         };
         let screen = MultiProgress::with_draw_target(target);
-        Self { manner, mask, out, screen, tallies: BTreeMap::new() }
+        Self {
+            manner,
+            mask,
+            out,
+            screen,
+            tallies: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            total: None,
+        }
     }
 
     /// Shows an event.
@@ -127,6 +142,29 @@ impl<W: Write> Progress<W> {
         self.end(resource);
     }
 
+    /// So many rows are expected of a resource: its live line becomes a bar. So many are here
+    /// already.
+    pub(super) fn expect(&mut self, resource: &'static Resource, rows: Option<u64>, here: u64) {
+        self.expected.extend(rows.map(|rows| (resource.name, rows)));
+        self.tally(resource).here = here;
+    }
+
+    /// Shows what the run has cost, and what is left, in a live line of its own.
+    pub(super) fn spent(&mut self, spending: Spending) {
+        if self.manner != Manner::Live {
+            return;
+        }
+        let total = self.total.get_or_insert_with(|| {
+            let line = self.screen.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("  {msg}") {
+                line.set_style(style);
+            }
+            line
+        });
+        let tokens = grouped(spending.tokens);
+        total.set_message(format!("{tokens} tokens spent{}", left_today(spending)));
+    }
+
     /// Says something about the run as a whole.
     pub(super) fn note(&mut self, text: &str) {
         self.line(text);
@@ -155,15 +193,28 @@ impl<W: Write> Progress<W> {
                 bar.finish_and_clear();
             }
         }
+        if let Some(total) = self.total.take() {
+            total.finish_and_clear();
+        }
     }
 
     fn begin(&mut self, resource: &'static Resource) {
         if self.manner == Manner::Verbose {
             self.line(&format!("{}: begins", resource.name));
         }
+        let expected = self.expected.get(resource.name).copied().filter(|rows| *rows > 0);
         let bar = (self.manner == Manner::Live).then(|| {
-            let bar = self.screen.add(ProgressBar::new_spinner().with_prefix(resource.name));
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg}") {
+            let (bar, template) = match expected {
+                Some(rows) => (ProgressBar::new(rows), "{spinner} {prefix} {bar:20} {msg}"),
+                None => (ProgressBar::new_spinner(), "{spinner} {prefix}: {msg}"),
+            };
+            let bar = bar.with_prefix(resource.name);
+            // The line of the run stays last.
+            let bar = match &self.total {
+                Some(total) => self.screen.insert_before(total, bar),
+                None => self.screen.add(bar),
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(TURN);
@@ -216,6 +267,7 @@ impl Tally {
     fn show(&self) {
         if let Some(bar) = &self.bar {
             let wait = self.wait.map(|pause| format!("; {}", limited(pause)));
+            bar.set_position(self.here + self.rows);
             bar.set_message(self.figures() + &wait.unwrap_or_default());
         }
     }

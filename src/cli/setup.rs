@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -160,6 +160,26 @@ pub(super) fn runtime() -> Result<Runtime> {
         .enable_all()
         .build()
         .map_err(|error| Error::new(Kind::Bug, "cannot start the runtime").because(error))
+}
+
+/// Pipedrive's clock, as it goes on from an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServerClock {
+    date: Time,
+    began: Instant,
+}
+
+impl ServerClock {
+    /// The clock that showed this, just now.
+    pub(super) fn at(date: Time) -> Self {
+        Self { date, began: Instant::now() }
+    }
+
+    /// What it shows by now, rounded up.
+    pub(super) fn now(&self) -> Time {
+        let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
+        self.date.plus_seconds(passed + 1)
+    }
 }
 
 /// The wall clock: for stamps on messages, never for deciding what is read.

@@ -71,7 +71,7 @@ impl Run {
             fate = self.fate(resource, missing, sweeping.admin) => fate,
         }?;
         sweep.saw(fate.there)?;
-        let until = sweeping.start.server_now();
+        let until = sweeping.start.clock.now();
         let findings = warehouse.bury(sweep, &fate.gone, until, now()).await?;
         if findings.gone + findings.returned > 0 {
             self.progress.note(&format!(

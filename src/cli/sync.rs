@@ -5,7 +5,7 @@ use super::dictionaries::Dictionaries;
 use super::interrupt::interrupted;
 use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
-use super::setup::{now, runtime};
+use super::setup::{ServerClock, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
 use crate::api::Account;
@@ -54,6 +54,7 @@ pub(super) struct Start {
     begun: BTreeMap<&'static str, Begun>,
     /// When Pipedrive answered first: rows changed from then on belong to the next run.
     pub(super) bound: Time,
+    pub(super) clock: ServerClock,
     pub(super) began: Instant,
 }
 
@@ -71,7 +72,8 @@ impl Run {
         for note in notes {
             self.progress.note(&note);
         }
-        let mut start = Start { begun: BTreeMap::new(), bound: account.date, began };
+        let (bound, clock) = (account.date, ServerClock::at(account.date));
+        let mut start = Start { begun: BTreeMap::new(), bound, clock, began };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
         self.report.close(outcome.as_ref().err());
         self.progress.done();
@@ -209,12 +211,6 @@ impl Start {
     pub(super) fn from(&self, resource: &Resource) -> Option<Time> {
         let begun = self.begun.get(resource.name).filter(|_| resource.incremental())?;
         begun.state.as_ref().filter(|_| !begun.whole).and_then(StreamState::since)
-    }
-
-    /// Pipedrive's clock by now, rounded up.
-    pub(super) fn server_now(&self) -> Time {
-        let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
-        self.bound.plus_seconds(passed + 1)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Whose data a warehouse holds.
+//! Whose data a data set holds.
 
+use crate::model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 /// Whose data it is, and what the token that read it could see.
@@ -22,6 +23,21 @@ pub struct Account {
 }
 
 impl Account {
+    /// Refuses to go on with another company's data set.
+    pub(super) fn must_be(&self, holder: &Self, place: &str) -> Result<()> {
+        if holder.company_id == self.company_id {
+            return Ok(());
+        }
+        let name =
+            |account: &Self| format!("{:?} (id {})", account.company_domain, account.company_id);
+        let message = format!(
+            "this belongs to company {}, the token to {}: use another --dir",
+            name(holder),
+            name(self)
+        );
+        Err(Error::new(Kind::Config, message).at(place))
+    }
+
     /// Why this token may see less than that one did.
     pub(super) fn narrower_than(&self, before: &Self) -> Option<String> {
         if before.admin && !self.admin {

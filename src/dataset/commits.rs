@@ -217,7 +217,7 @@ async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
 pub(super) fn taken_over(store: &Store) -> Error {
     Error::new(
         Kind::Storage,
-        "another run writes to this warehouse: what it committed stands, what this run took since its \
+        "another run writes here: what it committed stands, what this run took since its \
          last commit does not; run again when the other is done",
     )
     .at(store.place().to_string())

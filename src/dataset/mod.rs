@@ -2,7 +2,9 @@
 //! what it holds. Both are made visible by a manifest.
 
 mod account;
+pub mod backup;
 mod commits;
+mod foreign;
 mod place;
 mod s3;
 pub mod snapshot;

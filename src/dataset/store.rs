@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{Error as Refusal, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{
+    Error as Refusal, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, WriteMultipart,
+};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -14,13 +16,42 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Bytes of a piece of an upload: a server may refuse pieces under 5 MiB.
+const PIECE_BYTES: usize = 8 << 20;
+/// Pieces of an upload under way.
+const PIECES_IN_FLIGHT_MAX: usize = 2;
+
+/// An object that is being written. Holds a few pieces.
+pub(super) struct Upload<'s> {
+    store: &'s Store,
+    path: String,
+    writer: WriteMultipart,
+}
+
+impl Upload<'_> {
+    /// Adds bytes.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let ready = self.writer.wait_for_capacity(PIECES_IN_FLIGHT_MAX).await;
+        ready.map_err(|error| self.store.failed("write", &self.path, error))?;
+        self.writer.put(bytes);
+        Ok(())
+    }
+
+    /// Makes the object visible and durable.
+    pub(super) async fn finish(self) -> Result<()> {
+        let outcome = self.writer.finish().await;
+        self.store.step();
+        outcome.map(drop).map_err(|error| self.store.failed("write", &self.path, error))
+    }
+}
+
 /// A place that is open for reading and writing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     place: Place,
     objects: Arc<dyn ObjectStore>,
     /// Steps until the process ends itself; 0 for never. For tests of crashes.
-    crash: AtomicU64,
+    crash: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -31,7 +62,7 @@ impl Store {
         Ok(Self {
             place: place.clone(),
             objects,
-            crash: AtomicU64::new(crash_at_step.unwrap_or(0)),
+            crash: Arc::new(AtomicU64::new(crash_at_step.unwrap_or(0))),
         })
     }
 
@@ -112,6 +143,30 @@ impl Store {
         };
         self.remove(path).await?;
         Ok(heeds)
+    }
+
+    /// Begins an object that is written piece by piece. It becomes visible, in place of one that is
+    /// there, when it is finished; dropped before, it leaves at most what [`Self::sweep_stubs`] finds.
+    pub(super) async fn upload(&self, path: &str) -> Result<Upload<'_>> {
+        let name = self.name(path)?;
+        self.step();
+        let pieces = self.objects.put_multipart(&name).await;
+        let pieces = pieces.map_err(|error| self.failed("write", path, error))?;
+        let writer = WriteMultipart::new_with_chunk_size(pieces, PIECE_BYTES);
+        Ok(Upload { store: self, path: path.to_owned(), writer })
+    }
+
+    /// Gives an object another name, in place of one that has it. If the process ends meanwhile,
+    /// doing it again finishes it; an object that was moved already stays moved.
+    pub(super) async fn relocate(&self, from: &str, to: &str) -> Result<()> {
+        if self.grows() {
+            return self.rename(from, to);
+        }
+        let (source, target) = (self.name(from)?, self.name(to)?);
+        self.step();
+        let copied = self.objects.copy(&source, &target).await;
+        copied.map_err(|error| self.failed("copy", from, error))?;
+        self.remove(from).await
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -218,6 +273,23 @@ impl Store {
     fn broken(&self, what: &str, path: &str, error: std::io::Error) -> Error {
         let message = format!("cannot {what} ({error})");
         Error::new(Kind::Storage, message).at(self.place.name_of(path)).because(error)
+    }
+
+    /// Makes a folder for files that grow, if it is not there.
+    pub(super) fn make_folder(&self, path: &str) -> Result<()> {
+        if !self.grows() {
+            return Ok(());
+        }
+        let made = std::fs::create_dir_all(self.file(path)?);
+        made.map_err(|error| self.broken("make", path, error))
+    }
+
+    /// Removes a folder, if it is there and empty.
+    pub(super) fn remove_folder(&self, path: &str) {
+        if let Ok(folder) = self.file(path) {
+            // One that is not empty, or cannot be removed, does no harm.
+            let _ = std::fs::remove_dir(folder);
+        }
     }
 
     /// A file that is open for reading.

@@ -29,7 +29,7 @@ pub use event::{Batch, Cost, Event};
 pub use gone::Reason;
 pub(crate) use json::Json;
 pub(crate) use keys::{Key, Keys};
-pub use mask::Mask;
+pub use mask::{Mask, masked};
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub use page::{Layout, Next, Page, Surprise};

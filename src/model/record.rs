@@ -49,6 +49,11 @@ impl Digest {
         Self(bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
+    /// The digest as a number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// Reads 16 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok().map(Self)).flatten()

@@ -31,6 +31,8 @@ pub struct Resource {
     /// Whether it is read only when named: one request per parent row at a price that nobody
     /// should pay by accident.
     pub on_request: bool,
+    /// Columns whose values are secrets: a backup masks them unless told otherwise.
+    pub secrets: &'static [&'static str],
     /// Top-level columns in the order the API sends them.
     pub columns: &'static [Column],
 }

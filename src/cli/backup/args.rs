@@ -21,6 +21,7 @@ pub(super) enum Command {
     Diff(Diff),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Write {
     /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
@@ -42,6 +43,9 @@ pub(super) struct Write {
     /// One resource after the other.
     #[arg(long)]
     pub(super) sequential: bool,
+    /// Go on although the token may see less than the one the backup was made with.
+    #[arg(long)]
+    pub(super) force: bool,
     /// Take over from a run that holds the lock and is gone for sure.
     #[arg(long)]
     pub(super) break_lock: bool,

@@ -1,7 +1,9 @@
 //! `backup`: a copy of the account that can be proven, and what changed between two of them.
 
 mod args;
+mod attachments;
 mod diff;
+mod summary;
 mod verify;
 mod write;
 

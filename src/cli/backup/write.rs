@@ -1,9 +1,173 @@
-//! `backup write`.
+//! `backup`: the reader's events become files that prove themselves.
 
-use super::args::Write as Flags;
-use crate::model::{Error, Kind, Result};
+use super::args::{Include, Write as Flags};
+use super::attachments;
+use super::summary::Summary;
+use crate::api::Account;
+use crate::cli::interrupt::interrupted;
+use crate::cli::report::Report;
+use crate::cli::run::{Run, Stop, holder, run_name};
+use crate::cli::selection::resources;
+use crate::cli::setup::{ServerClock, now, runtime};
+use crate::dataset::backup::{Archive, Options};
+use crate::dataset::{Owner, Place};
+use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::model::{Error, Event, Kind, Resource, Result};
 use std::process::ExitCode;
 
 pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
-    Err(Error::new(Kind::Bug, format!("not built yet: {flags:?}")))
+    let place = Place::parse(&flags.dir)?;
+    let histories = flags.include.contains(&Include::Histories);
+    let options = Options {
+        resources: named(flags, histories)?,
+        usual: Resource::all().filter(|resource| histories || !resource.on_request).collect(),
+        contents: flags.include.contains(&Include::FileContents),
+        secrets: flags.include.contains(&Include::Secrets),
+        resume: flags.resume,
+        force: flags.force,
+        break_lock: flags.break_lock,
+        crash_at_step: None,
+    };
+    let mut run = Run::new(&flags.standalone, Vec::new())?;
+    if flags.sequential {
+        run.setup.settings.concurrency = 1;
+    }
+    let options = Options { crash_at_step: run.setup.settings.crash_at_step, ..options };
+    private();
+    runtime()?.block_on(run.back_up(flags, &place, &options))
+}
+
+/// What was asked for by name, the histories among it if they are included.
+fn named(flags: &Flags, histories: bool) -> Result<Option<Vec<&'static Resource>>> {
+    let Some(list) = flags.resources.as_deref() else {
+        return Ok(None);
+    };
+    let mut named = resources(Some(list))?;
+    for resource in Resource::all().filter(|resource| histories && resource.on_request) {
+        if named.iter().all(|known| known.name != resource.name) {
+            named.push(resource);
+        }
+    }
+    Ok(Some(named))
+}
+
+/// Keeps everything this process writes to its owner: files 0600, folders 0700.
+fn private() {
+    #[cfg(unix)]
+    {
+        use nix::sys::stat::{Mode, umask};
+        umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    }
+}
+
+impl Run {
+    async fn back_up(
+        mut self,
+        flags: &Flags,
+        place: &Place,
+        options: &Options,
+    ) -> Result<ExitCode> {
+        let mut stop = std::pin::pin!(interrupted());
+        let account = self.account(stop.as_mut()).await?;
+        let clock = ServerClock::at(account.date);
+        self.greet(&account);
+        let owner = Owner::new(run_name(now()), now());
+        let (mut archive, notes) = Archive::open(place, holder(&account), options, owner).await?;
+        for note in notes {
+            self.progress.note(&note);
+        }
+        self.resources = archive.pending();
+        self.report = Report::of(self.resources.iter().copied());
+        let outcome = self.gather(&mut archive, flags, &account, clock, stop).await;
+        self.report.close(outcome.as_ref().err());
+        self.progress.done();
+        let stopped = match outcome {
+            // What the backup itself cannot write, it cannot commit either.
+            Err(error) if matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) => {
+                // The first error says more than one about giving the lock back.
+                let _ = archive.release().await;
+                return Err(error);
+            }
+            Err(error) => Some(error),
+            Ok(()) => None,
+        };
+        let closed = archive.close(now()).await?;
+        let summary = Summary::of(&closed, &self.report, &flags.dir, self.client.spending());
+        summary.print(flags.standalone.json())?;
+        match stopped {
+            Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
+                Kind::Interrupted,
+                "interrupted: what was taken is safe, run again with --resume to go on",
+            )),
+            Some(error) => Err(error),
+            None if closed.complete => Ok(ExitCode::SUCCESS),
+            None => {
+                self.conclude()?;
+                Err(summary.incomplete())
+            }
+        }
+    }
+
+    /// Reads what is missing. An interrupt is an error; what was taken is kept.
+    async fn gather(
+        &mut self,
+        archive: &mut Archive,
+        flags: &Flags,
+        account: &Account,
+        clock: ServerClock,
+        mut stop: Stop<'_>,
+    ) -> Result<()> {
+        let mut selected = Vec::new();
+        for resource in self.resources.clone() {
+            let here = archive.safe_rows(resource);
+            self.progress.expect(resource, archive.earlier_rows(resource), here);
+            let state = archive.state(resource)?;
+            selected.push(Selected { resource, mode: Mode::Full, state });
+        }
+        let settings = &self.setup.settings;
+        let mut jobs = plan(settings, selected);
+        if flags.sequential {
+            let place = |name: &str| self.resources.iter().position(|r| r.name == name);
+            jobs.sort_by_key(|job| place(job.resource().name));
+        }
+        let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::InStep);
+        let keep = async |run: &mut Self, event| run.keep(archive, event, clock).await;
+        self.follow(reader, stop.as_mut(), keep).await?;
+        if archive.wants_contents() {
+            tokio::select! {
+                biased;
+                error = stop => return Err(error),
+                outcome = attachments::fetch(self, archive, clock) => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(
+        &mut self,
+        archive: &mut Archive,
+        event: Event,
+        clock: ServerClock,
+    ) -> Result<()> {
+        self.progress.take(&event);
+        self.report.take(&event);
+        match event {
+            Event::Started { resource } => archive.start(resource, clock.now()),
+            Event::Answered { .. } => self.progress.spent(self.client.spending()),
+            Event::Batch(batch) => archive.take(batch, now()).await?,
+            Event::Finished { resource, .. } => {
+                let repeats = archive.finish(resource, clock.now(), now()).await?;
+                if repeats > 0 {
+                    self.progress.note(&format!(
+                        "{}: {repeats} rows came twice, the later ones are kept: they moved while \
+                         they were read",
+                        resource.name
+                    ));
+                }
+            }
+            Event::Failed { resource, error } => archive.fail(resource, &error, now()).await?,
+            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => {}
+        }
+        Ok(())
+    }
 }

@@ -149,12 +149,21 @@ pub struct Failure {
     pub error: String,
     /// A sentence.
     pub message: String,
+    /// How many runs in a row it failed.
+    #[serde(default)]
+    pub runs: u64,
 }
 
+/// Runs after which a resource that keeps failing is given up, so that the others are not kept from
+/// being read anew.
+const RUNS_MAX: u64 = 2;
+
 impl Failure {
-    /// Whether asking again would be refused again: the token may not see it, or the plan lacks it.
+    /// Whether it is not to be asked for again in this backup: the token may not see it, the plan
+    /// lacks it, Pipedrive does not know it, or it failed in several runs.
     pub fn for_good(&self) -> bool {
-        self.error == Kind::Permission.name()
+        [Kind::Permission, Kind::Refused].iter().any(|kind| self.error == kind.name())
+            || self.runs >= RUNS_MAX
     }
 }
 
@@ -207,6 +216,11 @@ impl Backup {
         self.resources.iter().map(String::as_str).collect()
     }
 
+    /// Whether attachments belong to it.
+    pub fn includes_contents(&self) -> bool {
+        self.include.iter().any(|name| name == "file_contents")
+    }
+
     /// Whether there is nothing left to read: everything that was asked for was read, or refused for
     /// good.
     pub fn finished(&self) -> bool {
@@ -214,7 +228,10 @@ impl Backup {
             self.completed.iter().any(|done| done == stem)
                 || self.failed.get(stem).is_some_and(Failure::for_good)
         };
-        self.in_progress.is_empty() && self.asked().into_iter().all(settled)
+        let contents = !self.includes_contents()
+            || self.files.contains_key(CONTENT_INDEX)
+            || self.failed.get("files").is_some_and(Failure::for_good);
+        self.in_progress.is_empty() && contents && self.asked().into_iter().all(settled)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 /// A backup that is looked at: of ours, or of the seed's tool. Nothing is ever written to it.
 #[derive(Debug)]
@@ -132,7 +133,7 @@ pub(in crate::dataset) async fn rows(store: &Store, path: &str, hashed: bool) ->
 /// The bytes of a file, as they come.
 pub(super) async fn source(store: &Store, path: &str) -> Result<Source> {
     Ok(if store.grows() {
-        Source::File(store.reading(path)?)
+        Source::File(store.reading(path)?.take(u64::MAX))
     } else {
         Source::Stream(store.stream(path).await?)
     })

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Take};
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -18,8 +18,8 @@ const NEAR: usize = 12;
 
 /// Where the bytes of a file come from.
 pub(in crate::dataset) enum Source {
-    /// A local file.
-    File(File),
+    /// A local file, or the first bytes of it.
+    File(Take<File>),
     /// An object in a bucket.
     Stream(BoxStream<'static, Result<Bytes>>),
 }
@@ -38,6 +38,8 @@ pub struct Rows {
     cut: Vec<u8>,
     state: State,
     exhausted: bool,
+    /// Whether the array may lack its end.
+    open: bool,
     passed: u64,
     hash: Option<Sha256>,
 }
@@ -82,9 +84,16 @@ impl Rows {
             cut: Vec::new(),
             state: State::Before,
             exhausted: false,
+            open: false,
             passed: 0,
             hash: hashed.then(Sha256::new),
         }
+    }
+
+    /// The same of an array that is still growing: it may end after any row.
+    pub(in crate::dataset) fn open_ended(mut self) -> Self {
+        self.open = true;
+        self
     }
 
     /// The next row; `None` after the last one, when the array was closed and nothing follows.
@@ -114,12 +123,20 @@ impl Rows {
                     self.state = State::After;
                 }
                 Ok(Step::End) if self.exhausted => return Ok(None),
+                Err(_) if self.exhausted && self.open && self.at == self.window.len() => {
+                    return Ok(None);
+                }
                 Err(error) if self.exhausted || self.window.len() - self.at - passed > NEAR => {
                     return Err(self.malformed(passed).because(error));
                 }
                 Ok(Step::End) | Err(_) => self.fill().await?,
             }
         }
+    }
+
+    /// The hash of all that was read, to go on with; none if it was not asked for.
+    pub(in crate::dataset) fn into_hash(self) -> Option<Sha256> {
+        self.hash
     }
 
     /// What the file proved to be. To be asked for after the last row.

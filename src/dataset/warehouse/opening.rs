@@ -1,7 +1,8 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
 use super::super::account::Account;
-use super::super::commits::{self, COMMITS, Commits, Found, LOCK_FILE, MANIFEST, Owner};
+use super::super::commits::{self, Commits, Found, MANIFEST, Owner};
+use super::super::foreign;
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{File, Manifest, Table};
@@ -29,7 +30,7 @@ pub(super) async fn open(
     let now = owner.since;
     if store.grows() {
         // Before a lock is left in somebody else's folder.
-        refuse_foreign(store).await?;
+        foreign::refuse(store).await?;
     }
     let Found { mut commits, manifest, unconditional } =
         Commits::begin(store, owner, options.break_lock).await?;
@@ -43,7 +44,7 @@ pub(super) async fn open(
     }
     let place = store.place().name_of(MANIFEST);
     let Some(bytes) = manifest else {
-        refuse_foreign(store).await?;
+        foreign::refuse(store).await?;
         let manifest = Manifest {
             layout: options.layout.or_default()?,
             account,
@@ -80,27 +81,6 @@ pub(super) async fn open(
     Ok(Opening { commits, manifest, leftovers, notes, narrowed })
 }
 
-/// A place without a manifest must be empty: nothing of anybody's is mixed with ours.
-async fn refuse_foreign(store: &Store) -> Result<()> {
-    let ours = |path: &str| path == LOCK_FILE || path.starts_with(&format!("{COMMITS}/"));
-    let Some(path) = store.first_but(ours).await? else {
-        // Committed since the newest commit was looked for?
-        let committed = !store.grows() && commits::newest_manifest(store).await?.is_some();
-        return if committed { Err(commits::taken_over(store)) } else { Ok(()) };
-    };
-    if store.get(MANIFEST).await?.is_some() {
-        return if store.grows() { Ok(()) } else { Err(commits::taken_over(store)) };
-    }
-    Err(Error::new(
-        Kind::Data,
-        format!(
-            "there is no {MANIFEST}, but other files ({path}, …): sync to an empty or new --dir, or bring \
-             the manifest back"
-        ),
-    )
-    .at(store.place().to_string()))
-}
-
 /// Refuses another account's warehouse. Tells when the token may see less than those before it;
 /// then the manifest goes on to name what the widest could see.
 fn owned(
@@ -109,20 +89,8 @@ fn owned(
     force: bool,
     place: &str,
 ) -> Result<Option<String>> {
+    account.must_be(&manifest.account, place)?;
     let before = &manifest.account;
-    if before.company_id != account.company_id {
-        let name =
-            |account: &Account| format!("{:?} (id {})", account.company_domain, account.company_id);
-        return Err(Error::new(
-            Kind::Config,
-            format!(
-                "this warehouse belongs to company {}, the token to {}: use another --dir",
-                name(before),
-                name(&account)
-            ),
-        )
-        .at(place));
-    }
     let narrowed = account.narrower_than(before);
     if narrowed.is_none() || force {
         manifest.account = account;

@@ -152,6 +152,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "webhooks",
         listings: &[Listing { path: "/api/v1/webhooks", cost: 10, ..PLAIN }],
         scope: "admin",
+        secrets: &["http_auth_password"],
         columns: &[
             col("id", Int),
             col("company_id", Int),

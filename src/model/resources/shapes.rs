@@ -76,6 +76,7 @@ pub(super) const ROW: Resource = Resource {
     parent: None,
     scope: "base",
     on_request: false,
+    secrets: &[],
     columns: &[],
 };
 

@@ -1,0 +1,104 @@
+//! What a backup came to, in the seed tool's words and ours.
+
+use crate::api::Spending;
+use crate::cli::figures::{grouped, left_today};
+use crate::cli::report::Report;
+use crate::cli::stdout;
+use crate::dataset::backup::Closed;
+use crate::dataset::snapshot::{CONTENT_INDEX, File, file_name};
+use crate::model::{Error, Kind, Result};
+use serde_json::{Value, json};
+
+/// What a backup came to.
+pub(super) struct Summary<'s> {
+    closed: &'s Closed,
+    report: &'s Report,
+    dir: &'s str,
+    spending: Spending,
+}
+
+impl<'s> Summary<'s> {
+    pub(super) fn of(
+        closed: &'s Closed,
+        report: &'s Report,
+        dir: &'s str,
+        spending: Spending,
+    ) -> Self {
+        Self { closed, report, dir, spending }
+    }
+
+    /// Prints it, for programs or for people.
+    pub(super) fn print(&self, as_json: bool) -> Result<()> {
+        stdout::print(&if as_json { format!("{}\n", self.json()) } else { self.text() })
+    }
+
+    /// The error of a backup that came to its end with something missing.
+    pub(super) fn incomplete(&self) -> Error {
+        let names: Vec<&str> = self.closed.failed.keys().map(String::as_str).collect();
+        Error::new(Kind::Incomplete, format!("incomplete: {} could not be read", names.join(", ")))
+    }
+
+    fn total(&self, of: impl Fn(&File) -> u64) -> u64 {
+        let files = self.closed.files.iter().filter(|(stem, _)| *stem != CONTENT_INDEX);
+        files.map(|(_, file)| of(file)).sum()
+    }
+
+    fn text(&self) -> String {
+        let Closed { exported, total, skipped, .. } = self.closed;
+        let outcome = if self.closed.complete { "complete" } else { "incomplete" };
+        let skipped = match skipped {
+            0 => String::new(),
+            skipped => format!(" ({skipped} skipped)"),
+        };
+        let mut lines = vec![format!(
+            "Backup {outcome}: {exported}/{total} resources exported to {}{skipped}",
+            self.dir
+        )];
+        let failed = self.closed.failed.iter();
+        lines.extend(failed.map(|(stem, why)| format!("{}: {}", file_name(stem), why.message)));
+        if !self.closed.finished {
+            lines.push("Not finished: run again with --resume to go on.".to_owned());
+        }
+        lines.push(format!(
+            "{} rows, {} bytes; {} tokens spent{}\n",
+            grouped(self.total(|file| file.rows)),
+            grouped(self.total(|file| file.bytes)),
+            grouped(self.spending.tokens),
+            left_today(self.spending)
+        ));
+        lines.join("\n")
+    }
+
+    fn json(&self) -> Value {
+        let closed = self.closed;
+        let resources = self.report.rows().map(|row| {
+            let file = closed.files.get(row.resource.file);
+            json!({
+                "resource": row.resource.name,
+                "file": file_name(row.resource.file),
+                "rows": file.map(|file| file.rows),
+                "bytes": file.map(|file| file.bytes),
+                "requests": row.cost.requests,
+                "tokens": row.cost.tokens,
+                "warnings": row.warnings,
+                "complete": file.is_some(),
+                "message": row.failure().map(|failure| failure.text.as_str()),
+            })
+        });
+        json!({
+            "exported": closed.exported,
+            "total": closed.total,
+            "skipped": closed.skipped,
+            "dir": self.dir,
+            "complete": closed.complete,
+            "finished": closed.finished,
+            "rows": self.total(|file| file.rows),
+            "bytes": self.total(|file| file.bytes),
+            "tokens": self.spending.tokens,
+            "daily_limit": self.spending.daily_limit,
+            "daily_remaining": self.spending.daily_remaining,
+            "failed": closed.failed,
+            "resources": resources.collect::<Vec<_>>(),
+        })
+    }
+}

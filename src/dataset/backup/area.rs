@@ -1,0 +1,131 @@
+//! Where a run writes, and whether it goes on with what is there. Pure.
+
+use crate::dataset::snapshot::{Backup, Manifest, file_name};
+
+/// The folder of a backup that is to take another one's place.
+pub(super) const NEXT: &str = "_next";
+/// The folder of a bucket's pieces, of a backup that takes nobody's place.
+const PIECES: &str = "_pieces";
+/// Ending of a file that grows beside whole ones.
+const PART: &str = ".part";
+
+/// Where a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Area {
+    /// In its place: there is no backup that could be harmed.
+    Top,
+    /// Apart, until it takes the place of the backup that stands.
+    Next,
+}
+
+impl Area {
+    /// The part of the manifest that tells of the run.
+    pub(super) fn of(self, manifest: &Manifest) -> Option<&Backup> {
+        match self {
+            Self::Top => Some(&manifest.backup),
+            Self::Next => manifest.next.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut(self, manifest: &mut Manifest) -> &mut Backup {
+        match self {
+            Self::Top => &mut manifest.backup,
+            Self::Next => manifest.next.get_or_insert_default(),
+        }
+    }
+
+    /// Where a file grows: a file, or in a bucket the folder of its pieces.
+    pub(super) fn growing(self, stem: &str, in_folder: bool) -> String {
+        match (self, in_folder) {
+            (Self::Top, true) => format!("{}{PART}", file_name(stem)),
+            (Self::Top, false) => format!("{PIECES}/{stem}"),
+            (Self::Next, true) => format!("{NEXT}/{}", file_name(stem)),
+            (Self::Next, false) => format!("{NEXT}/{PIECES}/{stem}"),
+        }
+    }
+
+    /// Where a file is written once more, without the rows that came twice.
+    pub(super) fn anew(self, stem: &str, in_folder: bool) -> String {
+        self.growing(&format!("{stem}.once"), in_folder)
+    }
+
+    /// Where a whole file lies until the run's backup takes its place.
+    pub(super) fn whole(self, stem: &str) -> String {
+        match self {
+            Self::Top => file_name(stem),
+            Self::Next => format!("{NEXT}/{}", file_name(stem)),
+        }
+    }
+}
+
+/// What a run does with what it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Course {
+    pub(super) area: Area,
+    /// Whether it goes on with a backup that was broken off.
+    pub(super) resumes: bool,
+    /// Whether somebody expected it to, and it does not.
+    pub(super) anew: bool,
+}
+
+/// Where to write, and whether to go on with what is there.
+pub(super) fn course(found: Option<&Manifest>, resume: bool) -> Course {
+    let Some(manifest) = found else {
+        return Course { area: Area::Top, resumes: false, anew: false };
+    };
+    let top = &manifest.backup;
+    let holds = !top.files.is_empty() || !top.completed.is_empty();
+    match (&manifest.next, resume) {
+        (Some(_), true) => Course { area: Area::Next, resumes: true, anew: false },
+        (None, true) if !top.finished() => Course { area: Area::Top, resumes: true, anew: false },
+        (_, resume) => {
+            let area = if holds { Area::Next } else { Area::Top };
+            Course { area, resumes: false, anew: resume }
+        }
+    }
+}
+
+/// Whether a path can only be something that runs of ours left behind.
+pub(super) fn is_leftover(path: &str) -> bool {
+    let apart = [NEXT, PIECES]
+        .iter()
+        .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+    apart || path.ends_with(&format!(".json{PART}")) && !path.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(manifest: &str, resume: bool, expected: &str) {
+        let manifest = (!manifest.is_empty())
+            .then(|| Manifest::from_json(manifest.as_bytes(), "").expect("it is a manifest"));
+        let Course { area, resumes, anew } = course(manifest.as_ref(), resume);
+        let anew = if anew { ", anew" } else { "" };
+        assert_eq!(format!("{area:?}{}{anew}", if resumes { ", resumes" } else { "" }), expected);
+    }
+
+    #[test]
+    fn a_backup_that_stands_is_never_written_over() {
+        let nothing = r#"{"version":1,"completed":[],"resources":["deals","users"]}"#;
+        let broken = r#"{"version":1,"completed":["deals"],"resources":["deals","users"]}"#;
+        let whole = r#"{"version":1,"completed":["deals","users"],"resources":["deals","users"]}"#;
+        let renewed = r#"{"version":1,"completed":["deals","users"],"resources":["deals","users"],
+            "next":{"version":1,"completed":["deals"],"resources":["deals","users"]}}"#;
+        let seeds = r#"{"completed":["deals"],"counts":{"deals":3}}"#;
+        check("", false, "Top");
+        check("", true, "Top");
+        check(nothing, false, "Top");
+        check(nothing, true, "Top, resumes");
+        check(broken, false, "Next");
+        check(broken, true, "Top, resumes");
+        check(whole, false, "Next");
+        check(whole, true, "Next, anew");
+        check(renewed, false, "Next");
+        check(renewed, true, "Next, resumes");
+        check(seeds, false, "Next");
+        check(seeds, true, "Top, resumes");
+    }
+}

@@ -1,0 +1,314 @@
+//! Opening a backup for writing: whose it is, what of it is proven, and where the run writes.
+
+use super::archive::{Options, Writing};
+use super::area::{self, Area, Course, course};
+use super::contents;
+use super::growing::Growing;
+use crate::dataset::account::Account;
+use crate::dataset::commits::{Commits, Found, MANIFEST, Owner};
+use crate::dataset::foreign;
+use crate::dataset::snapshot::{
+    Backup, CONTENT_INDEX, File, MANIFEST_VERSION, Manifest, digest, file_name, resource_of, rows,
+};
+use crate::dataset::store::Store;
+use crate::model::{Error, Kind, Resource, Result, Time};
+use std::collections::BTreeMap;
+
+/// A backup that is in order.
+pub(super) struct Begun {
+    pub(super) commits: Commits,
+    pub(super) manifest: Manifest,
+    pub(super) area: Area,
+    pub(super) writing: BTreeMap<String, Writing>,
+    /// What runs before left behind and no manifest names.
+    pub(super) leftovers: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) async fn begin(
+    store: &Store,
+    account: Account,
+    options: &Options,
+    owner: Owner,
+) -> Result<Begun> {
+    if store.grows() {
+        // Before a lock is left in somebody else's folder.
+        foreign::refuse(store).await?;
+    }
+    let now = owner.since;
+    let place = store.place().to_string();
+    let Found { commits, manifest, unconditional } =
+        Commits::begin(store, owner, options.break_lock).await?;
+    let mut notes = Vec::new();
+    if unconditional {
+        notes.push(format!(
+            "{place} ignores conditional writes: a lock object keeps a second run away instead, which \
+             is weaker; do not start two runs within a second"
+        ));
+    }
+    if manifest.is_none() {
+        foreign::refuse(store).await?;
+    }
+    let manifest = manifest
+        .map(|bytes| Manifest::from_json(&bytes, &store.place().name_of(MANIFEST)))
+        .transpose()?;
+    for holder in manifest.iter().flat_map(holders) {
+        account.must_be(holder, &place)?;
+    }
+    let Course { area, resumes, anew } = course(manifest.as_ref(), options.resume);
+    let mut manifest = manifest.unwrap_or_default();
+    if let Some(why) = holders(&manifest).find_map(|holder| account.narrower_than(holder))
+        && !options.force
+    {
+        let message = format!(
+            "{why}: what is read now may be less than the backup holds; use another --dir, or --force \
+             to go on"
+        );
+        return Err(Error::new(Kind::Config, message).at(place));
+    }
+    if anew {
+        let when = manifest.backup.updated_at.map(|time| format!(" ({time})"));
+        notes.push(format!(
+            "the last backup is finished{}: a new one is begun",
+            when.unwrap_or_default()
+        ));
+    }
+    store.sweep_stubs(&[area::NEXT, contents::FOLDER], |_| true)?;
+    let mut listed = store.list(None).await?;
+    settle(store, &mut manifest.backup, Some(&mut listed)).await?;
+    let seeds = manifest.backup.is_seeds() && !manifest.backup.completed.is_empty();
+    if seeds {
+        let damaged = adopt(store, &mut manifest.backup, &listed, now).await?;
+        if resumes {
+            notes.extend(damaged);
+        }
+    }
+    let mut writing = BTreeMap::new();
+    if resumes {
+        if seeds {
+            notes.push(
+                "going on with a backup of the seed's tool: whose account it is cannot be told from it"
+                    .to_owned(),
+            );
+            manifest.backup.resources =
+                manifest.backup.asked().into_iter().map(str::to_owned).collect();
+        }
+        let backup = area.of_mut(&mut manifest);
+        prove(store, backup, &listed, &mut notes).await?;
+        writing = go_on(store, backup, &listed, &mut notes).await?;
+        ask(backup, options, false);
+    } else {
+        let mut backup = Backup { started_at: Some(now), ..Backup::default() };
+        ask(&mut backup, options, true);
+        manifest.next = None;
+        *area.of_mut(&mut manifest) = backup;
+    }
+    let backup = area.of_mut(&mut manifest);
+    backup.version = Some(MANIFEST_VERSION);
+    backup.tool = Some(concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned());
+    backup.account = Some(account);
+    backup.complete = Some(false);
+    backup.finished_at = None;
+    let leftovers = leftovers(&manifest, &listed);
+    Ok(Begun { commits, manifest, area, writing, leftovers, notes })
+}
+
+/// Whose data it holds, as far as it says so.
+fn holders(manifest: &Manifest) -> impl Iterator<Item = &Account> {
+    let next = manifest.next.as_ref().and_then(|next| next.account.as_ref());
+    manifest.backup.account.iter().chain(next)
+}
+
+/// Notes what is asked for, in addition to what was.
+fn ask(backup: &mut Backup, options: &Options, anew: bool) {
+    let usual = anew.then_some(&options.usual);
+    for resource in options.resources.as_ref().or(usual).into_iter().flatten() {
+        if !backup.resources.iter().any(|stem| stem == resource.file) {
+            backup.resources.push(resource.file.to_owned());
+        }
+    }
+    let included = [("file_contents", options.contents), ("secrets", options.secrets)];
+    for (name, _) in included.iter().filter(|(_, included)| *included) {
+        if !backup.include.iter().any(|known| known == name) {
+            backup.include.push((*name).to_owned());
+        }
+    }
+    if backup.includes_contents() && !backup.resources.iter().any(|stem| stem == "files") {
+        backup.resources.push("files".to_owned());
+    }
+}
+
+/// Finishes the renaming that belongs to a commit. Whether there was anything to do.
+pub(super) async fn settle(
+    store: &Store,
+    backup: &mut Backup,
+    mut listed: Option<&mut BTreeMap<String, u64>>,
+) -> Result<bool> {
+    let mut moved = false;
+    for (stem, file) in &mut backup.files {
+        let Some(staged) = file.staged.take() else { continue };
+        moved = true;
+        match &mut listed {
+            None => store.relocate(&staged, &file_name(stem)).await?,
+            Some(listed) => {
+                if let Some(size) = listed.remove(&staged) {
+                    store.relocate(&staged, &file_name(stem)).await?;
+                    listed.insert(file_name(stem), size);
+                }
+            }
+        }
+    }
+    Ok(moved)
+}
+
+/// Gives the files of the seed's tool, which knows no hashes, what proves them from now on. Sentences
+/// about those that are damaged, which are no longer part of the backup.
+async fn adopt(
+    store: &Store,
+    backup: &mut Backup,
+    listed: &BTreeMap<String, u64>,
+    now: Time,
+) -> Result<Vec<String>> {
+    let mut damaged = Vec::new();
+    let (from, until) = (backup.started_at.unwrap_or(now), backup.updated_at.unwrap_or(now));
+    for stem in backup.completed.clone() {
+        if backup.files.contains_key(&stem) {
+            continue;
+        }
+        let outcome = match (resource_of(&stem), listed.contains_key(&file_name(&stem))) {
+            (None, _) => continue,
+            (_, false) => Err(Error::new(Kind::Data, "is missing")),
+            (Some(resource), true) => counted(store, resource, backup.counts.get(&stem)).await,
+        };
+        match outcome {
+            Ok(file) => {
+                let file = File { read_from: from, read_until: until.max(from), ..file };
+                backup.files.insert(stem, file);
+            }
+            Err(error) if error.kind() == Kind::Data => {
+                damaged.push(again(&file_name(&stem), &error));
+                backup.completed.retain(|done| *done != stem);
+                backup.counts.remove(&stem);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damaged)
+}
+
+/// What proves a file from now on, if its rows are as many as they should be.
+async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> Result<File> {
+    let mut rows = rows(store, &file_name(resource.file), true).await?;
+    while rows.next().await?.is_some() {}
+    let proof = rows.proof();
+    if expected.is_some_and(|expected| *expected != proof.rows) {
+        let message = format!("holds {} rows, not as many as the manifest says", proof.rows);
+        return Err(Error::new(Kind::Data, message));
+    }
+    Ok(File {
+        bytes: proof.bytes,
+        rows: proof.rows,
+        sha256: proof.sha256.unwrap_or_default(),
+        endpoint: resource.listings.iter().take(1).map(|listing| listing.path.to_owned()).collect(),
+        read_from: Time::EPOCH,
+        read_until: Time::EPOCH,
+        staged: None,
+        kept: false,
+    })
+}
+
+/// Checks that every file the manifest calls whole is there, with its size and hash. One that is not
+/// is read again.
+async fn prove(
+    store: &Store,
+    backup: &mut Backup,
+    listed: &BTreeMap<String, u64>,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let mut damaged: Vec<String> = Vec::new();
+    for (stem, file) in backup.files.iter().filter(|(_, file)| !file.kept) {
+        let path = file.staged.clone().unwrap_or_else(|| file_name(stem));
+        let why = match listed.get(&path) {
+            None => Some("is missing".to_owned()),
+            Some(size) if *size != file.bytes => {
+                Some(format!("has {size} bytes where the manifest says {}", file.bytes))
+            }
+            Some(_) if digest(store, &path).await?.0 != file.sha256 => {
+                Some("has another SHA-256 than the manifest says".to_owned())
+            }
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            notes.push(again(&path, &Error::new(Kind::Data, why)));
+            damaged.push(stem.clone());
+        }
+    }
+    for stem in damaged {
+        backup.files.remove(&stem);
+        backup.counts.remove(&stem);
+        backup.completed.retain(|done| *done != stem);
+    }
+    // What is called whole and has no file is not.
+    let files = &backup.files;
+    backup.completed.retain(|stem| files.contains_key(stem));
+    Ok(())
+}
+
+fn again(path: &str, error: &Error) -> String {
+    format!("warning: {path} is damaged and is read again: {error}")
+}
+
+/// Takes up what was being read, from where it is proven.
+async fn go_on(
+    store: &Store,
+    backup: &mut Backup,
+    listed: &BTreeMap<String, u64>,
+    notes: &mut Vec<String>,
+) -> Result<BTreeMap<String, Writing>> {
+    let mut writing = BTreeMap::new();
+    for (stem, unfinished) in std::mem::take(&mut backup.in_progress) {
+        let resource = resource_of(&stem);
+        if resource.is_none() && stem != CONTENT_INDEX {
+            continue;
+        }
+        let short = match unfinished.pieces {
+            None => listed.get(&unfinished.path).copied().unwrap_or(0) < unfinished.bytes,
+            Some(_) => false,
+        };
+        let outcome = if short {
+            Err(Error::new(Kind::Data, "it is shorter than the manifest says, or missing"))
+        } else {
+            Growing::resumed(store, &unfinished, resource).await
+        };
+        match outcome {
+            Ok(growing) => {
+                let (read_from, state) = (unfinished.read_from, unfinished.state.clone());
+                writing.insert(stem.clone(), Writing { growing, read_from, state });
+                backup.in_progress.insert(stem, unfinished);
+            }
+            Err(error) if error.kind() == Kind::Data => notes.push(again(&unfinished.path, &error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(writing)
+}
+
+/// Paths of ours that the manifest does not name.
+fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
+    let backups = || [Some(&manifest.backup), manifest.next.as_ref()].into_iter().flatten();
+    let named = |path: &str| {
+        backups().any(|backup| {
+            let staged = backup.files.values().any(|file| file.staged.as_deref() == Some(path));
+            staged
+                || backup.in_progress.values().any(|unfinished| match unfinished.pieces {
+                    None => unfinished.path == path,
+                    Some(_) => {
+                        path.strip_prefix(&unfinished.path).is_some_and(|p| p.starts_with('/'))
+                    }
+                })
+        })
+    };
+    let left =
+        |path: &&String| (area::is_leftover(path) || contents::is_leftover(path)) && !named(path);
+    listed.keys().filter(left).cloned().collect()
+}
