@@ -35,8 +35,11 @@ impl Client {
             Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
         };
         for _ in 0..REDIRECTS_MAX {
-            let Some(target) = target(&response).map_err(|error| error.at(request.path()))? else {
-                break;
+            let target = match target(&response) {
+                Ok(Some(target)) => target,
+                Ok(None) => break,
+                Err(error) if error.kind() == Kind::Shape => return self.lost(request, error),
+                Err(error) => return Err(error.at(request.path())),
             };
             response = match self.http.get(target).send().await.map_err(unreachable) {
                 Ok(response) => response,
@@ -63,14 +66,13 @@ fn target(response: &Response) -> Result<Option<Url>> {
     if !response.status().is_redirection() {
         return Ok(None);
     }
-    let refused = || Error::new(Kind::Refused, "redirect leads nowhere that is safe");
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| response.url().join(location).ok());
-    let target = target.ok_or_else(refused)?;
+    let target = target.ok_or_else(|| Error::new(Kind::Shape, "redirect leads nowhere"))?;
     let loopback = matches!(target.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     if target.scheme() == "https" || loopback && target.scheme() == "http" {
         Ok(Some(target))
     } else {
-        Err(refused())
+        Err(Error::new(Kind::Refused, "redirect leads to a place that is not safe"))
     }
 }

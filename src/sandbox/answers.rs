@@ -1,6 +1,7 @@
 //! The API as a function: account, request, and time in, answer out.
 
 use super::ask::{Method, Refusal, Request};
+use super::attachments::{self, Handed, STORAGE};
 use super::json;
 use super::lists::{self, Page};
 use super::options::Options;
@@ -25,6 +26,10 @@ pub(super) enum Content {
     Page(Page),
     /// A finished body.
     Json(Bytes),
+    /// The bytes of a file.
+    File(Bytes),
+    /// Nothing: the file lies at this path of the storage.
+    Moved(String),
 }
 
 impl Answer {
@@ -32,7 +37,8 @@ impl Answer {
     pub(super) fn body(&self) -> Bytes {
         match &self.content {
             Content::Page(page) => page.body(),
-            Content::Json(body) => body.clone(),
+            Content::Json(body) | Content::File(body) => body.clone(),
+            Content::Moved(_) => Bytes::new(),
         }
     }
 }
@@ -44,6 +50,10 @@ enum Route {
     List(&'static Resource, &'static Listing, Option<String>),
     /// A row by its key.
     One(&'static Resource, String),
+    /// The bytes of the file of this key.
+    File(String),
+    /// The same, in the storage.
+    Storage(String),
     Nowhere,
 }
 
@@ -77,7 +87,14 @@ fn answered(
             permitted(options, resource)?;
             one(world, resource, key)
         }
-        (_, Route::Me | Route::Nowhere) => Err(nowhere()),
+        (Method::Get, Route::File(key)) => Ok(match attachments::hand_out(world, key)? {
+            Handed::Bytes(bytes) => (200, Content::File(bytes)),
+            Handed::Elsewhere(path) => (302, Content::Moved(path)),
+        }),
+        (Method::Get, Route::Storage(key)) => {
+            Ok((200, Content::File(attachments::stored(world, key)?)))
+        }
+        (_, Route::Me | Route::File(_) | Route::Storage(_) | Route::Nowhere) => Err(nowhere()),
         (_, Route::List(resource, ..)) => writes::create(world, resource, request),
         (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
     }
@@ -98,6 +115,13 @@ fn permitted(options: &Options, resource: &Resource) -> Result<(), Refusal> {
 fn route(path: &str) -> Route {
     if path == "/api/v1/users/me" {
         return Route::Me;
+    }
+    let file = path.strip_prefix("/api/v1/files/").and_then(|rest| rest.strip_suffix("/download"));
+    if let Some(key) = file {
+        return Route::File(key.to_owned());
+    }
+    if let Some(key) = path.strip_prefix(STORAGE) {
+        return Route::Storage(key.to_owned());
     }
     let listings = || Resource::all().flat_map(|r| r.listings.iter().map(move |l| (r, l)));
     if let Some((resource, listing)) = listings().find(|(_, listing)| listing.path == path) {
@@ -126,8 +150,9 @@ fn route(path: &str) -> Route {
 fn cost(route: &Route, request: &Request) -> u32 {
     let v2 = request.v2();
     match (request.method, route) {
-        (_, Route::Nowhere) => 0,
+        (_, Route::Nowhere | Route::Storage(_)) => 0,
         (Method::Get, Route::Me) => 2,
+        (Method::Get, Route::File(_)) => 20,
         (Method::Get, Route::List(_, listing, _)) => listing.cost,
         (Method::Get, Route::One(..)) => {
             if v2 {

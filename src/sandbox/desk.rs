@@ -2,6 +2,7 @@
 
 use super::answers::{self, Answer, Content};
 use super::ask::{Method, Request};
+use super::attachments::STORAGE;
 use super::faults::{At, Fault, Trouble};
 use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
 use super::lists::Page;
@@ -102,6 +103,16 @@ impl Desk {
         let trouble = self.trouble(number, &incoming.path_and_query);
         let (mut outgoing, limits, tokens) = match (trouble, identity) {
             (Some(trouble), _) => self.troubled(incoming, trouble),
+            (None, _) if incoming.path_and_query.starts_with(STORAGE) => {
+                // Whoever shows it a token leaks it.
+                let leaked = incoming.token.is_some() || incoming.authorization.is_some();
+                let served = if leaked {
+                    self.outgoing(400, Bytes::from_static(b"a token came here"), false)
+                } else {
+                    self.served(incoming).0
+                };
+                (served, Limits::Absent, 0)
+            }
             (None, Identity::Nobody) => {
                 let mut no = self.outgoing(401, Bytes::from_static(UNAUTHORIZED.as_bytes()), false);
                 no.headers.push(("x-401-by-gw", "true".to_owned()));
@@ -196,8 +207,15 @@ impl Desk {
             return (outgoing, Limits::True, kept.cost);
         }
         let answer = self.answer(incoming);
+        if let Content::File(body) = answer.content {
+            return (self.file(body), Limits::True, answer.cost);
+        }
         let mut outgoing = self.outgoing(answer.status, answer.body(), incoming.gzip);
-        outgoing.manner = Manner::Whole;
+        if let Content::Moved(path) = &answer.content {
+            // Another host, as far as anybody can tell by its name.
+            let storage = self.origin.replace("127.0.0.1", "localhost");
+            outgoing.headers.push(("location", format!("{storage}{path}")));
+        }
         if get && answer.status == 200 && self.options.faults.is_empty() {
             let kept = Kept { status: 200, cost: answer.cost, body: outgoing.body.clone() };
             self.cache.keep(version, place, incoming.gzip, kept);
@@ -235,6 +253,13 @@ impl Desk {
         }
         let free = matches!(spoilt.status, 0 | 401 | 403 | 429);
         (outgoing, spoilt.limits, if free { 0 } else { answer.cost })
+    }
+
+    fn file(&self, body: Bytes) -> Outgoing {
+        let mut file = self.outgoing(200, body, false);
+        file.headers.retain(|(name, _)| *name != "content-type");
+        file.headers.push(("content-type", "application/octet-stream".to_owned()));
+        file
     }
 
     fn over_limit(&self) -> Outgoing {

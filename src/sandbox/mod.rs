@@ -6,6 +6,7 @@
 mod account;
 mod answers;
 mod ask;
+mod attachments;
 mod checks;
 mod children;
 mod custom;

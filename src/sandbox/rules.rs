@@ -117,7 +117,7 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
             Fill::Pick(&["\"offer.pdf\"", "\"Zeichnung_ü.png\"", "\"契約.docx\""])
         }
         ("files", "file_type") => Fill::Pick(&["\"pdf\"", "\"img\"", "\"doc\""]),
-        ("files", "file_size") => Fill::Whole(100, 9_000_000),
+        ("files", "file_size") => Fill::Whole(100, 60_000),
         ("files", "remote_location") => Fill::Pick(&["\"s3\"", "\"googledocs\""]),
         ("files", "remote_id" | "cid" | "mail_message_id" | "mail_template_id") => Fill::Hex(16),
         ("files", "s3_bucket") => Fill::Pick(&["\"bucket-eu\""]),

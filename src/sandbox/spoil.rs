@@ -65,7 +65,7 @@ pub(super) fn spoil(answer: &Answer, before: Option<&Page>, trouble: Trouble) ->
             change(&mut page);
             fine(page.body())
         }
-        Content::Json(body) => fine(body.clone()),
+        Content::Json(_) | Content::File(_) | Content::Moved(_) => fine(answer.body()),
     };
     let first = |change: &dyn Fn(&[u8]) -> Vec<u8>| {
         page(&|page| {

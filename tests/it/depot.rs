@@ -276,7 +276,7 @@ pub(crate) struct Synced {
 }
 
 impl Synced {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let summary = match stdout.trim() {
             "" => Value::Null,

@@ -1,5 +1,7 @@
 //! Everything that is tested from outside the crate, in one binary.
 
+mod backup;
+mod backup_crash;
 mod changes;
 mod columns;
 mod crash;
@@ -18,5 +20,6 @@ mod support;
 mod sweep;
 mod table;
 mod trouble;
+mod vault;
 mod warehouse;
 mod wreck;

@@ -101,10 +101,10 @@ impl Run {
             )),
             Some(error) => Err(error),
             None if closed.complete => Ok(ExitCode::SUCCESS),
-            None => {
-                self.conclude()?;
-                Err(summary.incomplete())
-            }
+            None => match self.report.failure(self.client.spending()) {
+                Some(error) if error.kind().stops_the_run() => Err(error),
+                _ => Err(summary.incomplete()),
+            },
         }
     }
 

@@ -1,0 +1,292 @@
+//! Backups: what lies there, what a run says, and what it refuses.
+
+use crate::support::{raw_truth, sandbox, small};
+use crate::vault::Vault;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use source_pipedrive::sandbox::{Edit, Fault, Options, Trouble};
+use std::os::unix::fs::PermissionsExt as _;
+
+fn edited(account: &source_pipedrive::sandbox::Sandbox) {
+    account.world(|world| {
+        world.advance(3_600);
+        for resource in ["deals", "persons", "leads"] {
+            world.edit(Edit::Bulk { resource, rows: 5 });
+        }
+        let keys = world.truth("persons");
+        let key = keys.last().expect("there are persons").key.clone();
+        world.edit(Edit::Delete { resource: "persons", key });
+        world.advance(90);
+    });
+}
+
+#[test]
+fn a_backup_holds_every_row_as_pipedrive_sent_it() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &[]);
+    let run = vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
+    let (exported, total) = (&run.summary["exported"], &run.summary["total"]);
+    assert_eq!((exported, total, &run.summary["skipped"]), (&json!(39), &json!(39), &json!(0)));
+    let manifest = vault.manifest();
+    assert_eq!(manifest["account"]["company_id"], 900);
+    assert_eq!(manifest["version"], 1);
+    assert_eq!(manifest["files"]["deals"]["endpoint"][1], "/api/v2/deals/archived");
+    assert_eq!(manifest["counts"]["deals"], vault.rows("deals").len());
+}
+
+#[test]
+fn only_the_owner_may_look() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["deals", "files"]);
+    vault.run(&["--include", "file_contents"]).succeeded();
+    let mode = |name: &str| {
+        let meta = std::fs::metadata(vault.dir().join(name)).expect("it is there");
+        meta.permissions().mode() & 0o777
+    };
+    assert_eq!([mode(""), mode("files")], [0o700; 2]);
+    let content = std::fs::read_dir(vault.dir().join("files")).expect("it is a folder").next();
+    let content = content.expect("there is one").expect("it can be read").file_name();
+    let content = format!("files/{}", content.to_string_lossy());
+    for name in ["manifest.json", "manifest.lock", "deals.json", "fileContents.json", &content] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn secrets_in_rows_are_masked_unless_they_are_asked_for() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["webhooks"]);
+    vault.run(&[]).succeeded();
+    assert!(vault.text("webhooks.json").contains(r#""http_auth_password":"****""#));
+    assert!(!vault.text("webhooks.json").contains("invented"));
+    vault.run(&["--include", "secrets"]).succeeded();
+    assert!(vault.text("webhooks.json").contains(r#""http_auth_password":"invented""#));
+}
+
+#[test]
+fn a_new_run_replaces_a_backup_when_it_is_whole() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &[]);
+    vault.run(&[]).succeeded();
+    edited(&account);
+    vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn a_nightly_resume_never_goes_stale() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["deals", "persons", "stages"]);
+    for _ in 0..3 {
+        let run = vault.run(&["--resume"]).succeeded();
+        assert_eq!(run.summary["exported"], 3);
+        vault.assert_whole(&account);
+        edited(&account);
+    }
+    let said = vault.run(&["--resume"]).stderr;
+    assert!(said.contains("the last backup is finished"), "{said}");
+}
+
+#[test]
+fn the_backup_that_stands_is_whole_until_it_is_replaced() {
+    let account = sandbox(Options {
+        // The second page of the second run.
+        faults: vec![Fault::on(Trouble::Hang, "/api/v2/activities", 12, 1)],
+        ..small()
+    });
+    let vault = Vault::of(&account, &["deals", "persons", "activities"]);
+    vault.run(&[]).succeeded();
+    let before = vault.text("deals.json");
+    edited(&account);
+    vault.killed_at_hang(&account, &["--sequential"]);
+    assert_eq!(vault.text("deals.json"), before);
+    vault.assert_proven();
+    assert!(!vault.manifest()["next"].is_null());
+    let run = vault.run(&["--resume"]).succeeded();
+    assert_eq!((&run.summary["exported"], &run.summary["skipped"]), (&json!(1), &json!(2)));
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn what_was_not_asked_for_again_stays() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &[]);
+    vault.run(&[]).succeeded();
+    vault.run(&["--resources", "deals"]).succeeded();
+    let manifest = vault.manifest();
+    assert_eq!(manifest["completed"], json!(["deals"]));
+    assert_eq!(manifest["files"]["persons"]["kept"], true);
+    assert!(manifest["files"]["deals"]["kept"].is_null());
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn what_the_token_may_not_see_is_named_and_ends_with_3() {
+    let account = sandbox(Options { admin: false, installments: false, ..small() });
+    let vault = Vault::of(&account, &["deals", "webhooks", "roles", "deal_installments"]);
+    let run = vault.run(&[]);
+    run.failed(3, &["dealInstallments, roles, webhooks"]);
+    assert_eq!(run.summary["finished"], true);
+    assert_eq!(run.summary["failed"]["roles"]["error"], "permission");
+    assert_eq!(vault.manifest()["failed"]["webhooks"]["error"], "permission");
+    assert_eq!(vault.manifest()["complete"], false);
+    // A refusal for good does not keep the others from being read anew.
+    let again = vault.run(&["--resume"]);
+    assert_eq!((again.code, &again.summary["exported"]), (Some(3), &json!(1)));
+}
+
+#[test]
+fn a_file_that_can_no_longer_be_read_stays_as_it_was() {
+    let full = sandbox(small());
+    let mut vault = Vault::of(&full, &["deals", "webhooks"]);
+    vault.run(&[]).succeeded();
+    let before = vault.text("webhooks.json");
+    let less = sandbox(Options { admin: false, ..small() });
+    vault.pointed_at(&less);
+    vault.run(&[]).failed(78, &["not an admin", "--force"]);
+    vault.run(&["--force"]).failed(3, &["webhooks"]);
+    assert_eq!(vault.text("webhooks.json"), before);
+    assert_eq!(vault.manifest()["files"]["webhooks"]["kept"], true);
+    assert_eq!(vault.manifest()["failed"]["webhooks"]["error"], "permission");
+    vault.assert_proven();
+}
+
+#[test]
+fn a_resource_that_keeps_failing_is_given_up_in_the_second_run() {
+    let faults = vec![Fault::on(Trouble::Status(500), "/api/v1/notes", 1, u32::MAX)];
+    let account = sandbox(Options { faults, ..small() });
+    let vault = Vault::of(&account, &["deals", "notes"]);
+    let first = vault.run(&[]);
+    first.failed(3, &["notes"]);
+    assert_eq!(first.summary["finished"], false);
+    let second = vault.run(&["--resume"]);
+    assert_eq!(
+        (&second.summary["finished"], &second.summary["skipped"]),
+        (&json!(true), &json!(1))
+    );
+    let third = vault.run(&["--resume"]);
+    assert_eq!(third.summary["exported"], 1, "deals are read anew: {}", third.stderr);
+}
+
+#[test]
+fn another_companys_folder_is_refused() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["stages"]);
+    vault.run(&[]).succeeded();
+    let path = vault.dir().join("manifest.json");
+    let manifest = vault.text("manifest.json").replace("\"company_id\": 900", "\"company_id\": 7");
+    std::fs::write(path, manifest).expect("it can be written");
+    for flags in [&[][..], &["--resume"]] {
+        vault.run(flags).failed(78, &["belongs to company", "id 7", "use another --dir"]);
+    }
+}
+
+#[test]
+fn what_is_no_backup_of_ours_is_left_alone() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["stages"]);
+    std::fs::create_dir_all(vault.dir()).expect("it can be made");
+    let write = |name: &str, text: &str| {
+        std::fs::write(vault.dir().join(name), text).expect("it can be written");
+    };
+    write("holiday.txt", "x");
+    vault.run(&[]).failed(65, &["holiday.txt", "empty or new --dir"]);
+    write("manifest.json", "{\"completed\": [");
+    vault.run(&["--resume"]).failed(65, &["manifest is not JSON", "bring it back from a copy"]);
+    write("manifest.json", "{\"watermarks\": {}}");
+    vault.run(&[]).failed(65, &["of a warehouse", "another --dir"]);
+    write("manifest.json", "{\"completed\": [], \"version\": 99}");
+    vault.run(&[]).failed(65, &["version 99", "upgrade it"]);
+    assert!(!vault.dir().join("stages.json").exists());
+}
+
+#[test]
+fn a_damaged_file_is_read_again_with_a_warning() {
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let account = sandbox(Options { faults, ..small() });
+    let vault = Vault::of(&account, &["deals", "persons", "activities"]);
+    vault.killed_at_hang(&account, &["--sequential"]);
+    let path = vault.dir().join("deals.json");
+    let mut bytes = std::fs::read(&path).expect("deals were read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("it can be written");
+    std::fs::remove_file(vault.dir().join("persons.json")).expect("persons were read");
+    let run = vault.run(&["--resume"]).succeeded();
+    assert!(run.stderr.contains("deals.json is damaged and is read again"), "{}", run.stderr);
+    assert!(run.stderr.contains("persons.json is damaged and is read again"), "{}", run.stderr);
+    assert_eq!(run.summary["exported"], 3);
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn rows_that_move_between_lists_while_they_are_read_are_there_once() {
+    let script = |key: &str| {
+        let archive = Edit::Archive { resource: "deals", key: key.to_owned() };
+        (4, archive)
+    };
+    let account = sandbox(Options { script: vec![script("1"), script("2")], ..small() });
+    let vault = Vault::of(&account, &["deals"]);
+    let run = vault.run(&[]).succeeded();
+    assert!(run.stderr.contains("2 rows came twice"), "{}", run.stderr);
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn attachments_are_stored_once_and_prove_themselves() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["files"]);
+    let run = vault.run(&["--include", "file_contents"]).succeeded();
+    let index: Vec<Value> =
+        serde_json::from_str(&vault.text("fileContents.json")).expect("it is an array");
+    assert_eq!(index.len(), raw_truth(&account, "files").len());
+    let stored: Vec<_> = index.iter().filter_map(|row| row["sha256"].as_str()).collect();
+    assert!(stored.len() > 5);
+    for (sha256, row) in stored.iter().zip(index.iter().filter(|row| row["sha256"].is_string())) {
+        let bytes = std::fs::read(vault.dir().join("files").join(sha256)).expect("it is there");
+        assert_eq!(row["bytes"], bytes.len());
+        let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hash, *sha256);
+    }
+    // They never change, so another run pays for none of them.
+    let again = vault.run(&["--include", "file_contents"]).succeeded();
+    let tokens = |run: &crate::depot::Synced| run.summary["tokens"].as_u64().expect("tokens");
+    assert_eq!(tokens(&run) - tokens(&again), 20 * stored.len() as u64);
+}
+
+#[test]
+fn an_attachment_that_cannot_be_had_is_a_gap_that_is_named() {
+    let faults = vec![Fault::on(Trouble::Status(404), "/download", 2, 1)];
+    let account = sandbox(Options { faults, ..small() });
+    let vault = Vault::of(&account, &["files"]);
+    let run = vault.run(&["--include", "file_contents"]);
+    run.failed(3, &["fileContents"]);
+    assert_eq!(run.summary["finished"], true);
+    let said = &run.summary["failed"]["fileContents"]["message"];
+    assert_eq!(said, "1 attachments could not be had");
+}
+
+#[test]
+fn a_cut_attachment_is_asked_for_again() {
+    for trouble in [Trouble::Truncate, Trouble::Status(503)] {
+        let faults =
+            vec![Fault::on(trouble, "/download", 1, 1), Fault::on(trouble, "/_storage/", 1, 1)];
+        let account = sandbox(Options { faults, ..small() });
+        let vault = Vault::of(&account, &["files"]);
+        vault.run(&["--include", "file_contents"]).succeeded();
+    }
+}
+
+#[test]
+fn a_spent_budget_keeps_what_was_taken() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["deals", "persons", "activities"]).with("max_tokens", 150);
+    vault.run(&[]).failed(75, &["max_tokens"]);
+    let mut runs = 1;
+    while vault.run(&["--resume"]).code == Some(75) {
+        runs += 1;
+        assert!(runs < 20, "it gets on");
+    }
+    vault.assert_whole(&account);
+}

@@ -1,0 +1,174 @@
+//! A backup is broken off at every request and around every operation on files, and gone on with.
+
+use crate::support::{sandbox, small};
+use crate::vault::Vault;
+use source_pipedrive::model::Resource;
+use source_pipedrive::sandbox::{Edit, Entry, Fault, Options, Sandbox, Trouble};
+use std::collections::BTreeMap;
+
+/// Every way of walking, and lists per parent.
+const RESOURCES: &[&str] = &[
+    "deals",
+    "persons",
+    "leads",
+    "notes",
+    "files",
+    "users",
+    "mail_threads",
+    "deal_products",
+    "phases",
+    "product_variations",
+];
+
+/// Fewer, where every step is a run.
+const FEW: &[&str] = &["deals", "leads", "stages"];
+
+/// Requests for lists per parent between two checkpoints.
+const UNDER_WAY: u64 = 4;
+
+fn tiny() -> Options {
+    Options { scale: 0.01, page_max: Some(8), ..small() }
+}
+
+/// How often each list was asked for what.
+fn asked(requests: &[Entry]) -> BTreeMap<String, u64> {
+    let mut asked = BTreeMap::new();
+    for entry in requests {
+        *asked.entry(entry.path_and_query.clone()).or_insert(0) += 1;
+    }
+    asked
+}
+
+/// Requires that no resource paid for more than one page twice; of lists per parent, for more
+/// requests than are made between two checkpoints.
+fn assert_thrifty(whole: &BTreeMap<String, u64>, broken: &BTreeMap<String, u64>, request: u64) {
+    let mut again: BTreeMap<String, u64> = BTreeMap::new();
+    for (place, times) in broken.iter().filter(|(place, _)| !place.contains("/users/me")) {
+        let expected = whole.get(place).copied().unwrap_or(0);
+        let path = place.split('?').next().unwrap_or_default();
+        let path: Vec<_> =
+            path.split('/').map(|part| part.parse::<u64>().map_or(part, |_| "{id}")).collect();
+        *again.entry(path.join("/")).or_insert(0) += times.saturating_sub(expected);
+    }
+    for (path, times) in again {
+        let walks = |resource: &Resource| {
+            let watched = resource.parent_resource().unwrap_or(resource);
+            let own = resource.parent.is_some() && resource.listings.iter().any(|l| l.path == path);
+            let walked = watched.listings.iter().any(|listing| listing.path == path);
+            if own { UNDER_WAY } else { u64::from(walked) }
+        };
+        let resources = RESOURCES.iter().filter_map(|name| Resource::named(name));
+        let most: u64 = resources.map(walks).sum();
+        assert!(
+            times <= most,
+            "killed at request {request}: {path} was asked {times} times too often"
+        );
+    }
+}
+
+#[test]
+fn a_backup_survives_a_kill_at_every_request() {
+    let whole = sandbox(tiny());
+    Vault::of(&whole, RESOURCES).run(&[]).succeeded();
+    let requests = whole.ledger().requests;
+    assert!(requests.len() > 30, "a run of only {} requests shows little", requests.len());
+    let expected = asked(&requests);
+    for request in 1..=requests.len() as u64 {
+        let faults = vec![Fault::at(Trouble::Hang, request)];
+        let account = sandbox(Options { faults, ..tiny() });
+        let vault = Vault::of(&account, RESOURCES);
+        vault.killed_at_hang(&account, &[]);
+        vault.run(&["--resume"]).succeeded();
+        vault.assert_whole(&account);
+        assert_thrifty(&expected, &asked(&account.ledger().requests), request);
+    }
+}
+
+/// Runs that crash at step after step of their storage, until one comes to its end.
+fn crashed_at_every_step(
+    prepared: impl Fn() -> (Sandbox, Vault),
+    flags: &[&str],
+    check: impl Fn(&Sandbox, &Vault),
+) {
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        let (account, vault) = prepared();
+        if let Some(run) = vault.crash(steps, flags) {
+            run.succeeded();
+            assert!(steps > 15, "a run of only {steps} steps shows little");
+            return;
+        }
+        check(&account, &vault);
+        let resumed = [flags, &["--resume"]].concat();
+        // Once more at the same step, then for good.
+        if vault.crash(steps, &resumed).is_none() {
+            check(&account, &vault);
+            vault.run(&resumed).succeeded();
+        }
+        vault.assert_whole(&account);
+    }
+}
+
+#[test]
+fn a_first_backup_survives_a_crash_at_every_step() {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let vault = Vault::of(&account, FEW).with("concurrency", 1);
+        (account, vault)
+    };
+    crashed_at_every_step(prepared, &[], |_, vault| {
+        if vault.dir().join("manifest.json").exists() {
+            vault.assert_proven();
+        }
+    });
+}
+
+#[test]
+fn a_later_backup_survives_a_crash_at_every_step_and_so_does_the_one_before() {
+    let prepared = || {
+        let account = sandbox(tiny());
+        let vault = Vault::of(&account, FEW).with("concurrency", 1);
+        vault.run(&[]).succeeded();
+        account.world(|world| {
+            world.advance(3_600);
+            for resource in FEW {
+                world.edit(Edit::Bulk { resource, rows: 7 });
+            }
+            world.advance(90);
+        });
+        (account, vault)
+    };
+    crashed_at_every_step(prepared, &[], |_, vault| vault.assert_proven());
+}
+
+#[test]
+fn attachments_survive_a_crash_at_every_step() {
+    let prepared = || {
+        let account = sandbox(tiny());
+        (sandbox_files(&account), account)
+    };
+    crashed_at_every_step(
+        || {
+            let (vault, account) = prepared();
+            (account, vault)
+        },
+        &["--include", "file_contents"],
+        |_, _| {},
+    );
+}
+
+fn sandbox_files(account: &Sandbox) -> Vault {
+    Vault::of(account, &["files"]).with("concurrency", 1)
+}
+
+#[test]
+fn rows_that_came_twice_survive_a_crash_at_every_step() {
+    let archived = Edit::Archive { resource: "deals", key: "1".to_owned() };
+    let prepared = || {
+        let account = sandbox(Options { script: vec![(4, archived.clone())], ..tiny() });
+        let vault = Vault::of(&account, &["deals"]).with("concurrency", 1);
+        (account, vault)
+    };
+    crashed_at_every_step(prepared, &[], |_, _| {});
+}
