@@ -14,6 +14,7 @@ mod laws;
 mod lossless;
 mod read;
 mod rebuild;
+mod seed;
 mod session;
 mod shell;
 mod support;

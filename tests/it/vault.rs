@@ -46,7 +46,10 @@ impl Vault {
 
     fn command_with(&self, config: &Value, more: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
-        command.args(["backup", "-o", "json"]);
+        command.arg("backup");
+        if !more.contains(&"-o") {
+            command.args(["-o", "json"]);
+        }
         command.arg("--config").arg(self.folder.json("config.json", config));
         command.arg("--dir").arg(self.dir());
         if !self.resources.is_empty() && !more.contains(&"--resources") {

@@ -1,0 +1,86 @@
+//! Backups in the seed tool's exact form (`facts` of its source): pretty-printed arrays, no newline
+//! at the end, a manifest of four keys.
+
+use crate::support::raw_truth;
+use crate::vault::Vault;
+use serde_json::{Map, Value, json};
+use source_pipedrive::dataset::snapshot::{SEED_FILES, resource_of};
+use source_pipedrive::sandbox::Sandbox;
+use std::path::Path;
+
+/// Writes what the seed's tool would have: the first so many of its 18 resources.
+///
+/// Archived and deleted deals and archived leads are not in it, as it does not ask for them.
+pub(crate) fn write(sandbox: &Sandbox, dir: &Path, resources: usize) {
+    std::fs::create_dir_all(dir).expect("the folder can be made");
+    let mut counts = Map::new();
+    for stem in SEED_FILES.iter().take(resources) {
+        let name = resource_of(stem).expect("the table has the seed's resources").name;
+        let rows: Vec<Value> = raw_truth(sandbox, name)
+            .into_values()
+            .map(|row| serde_json::from_str(&row).expect("the sandbox writes JSON"))
+            .filter(|row: &Value| row["is_archived"] != true && row["is_deleted"] != true)
+            .collect();
+        counts.insert((*stem).to_owned(), rows.len().into());
+        let text = serde_json::to_string_pretty(&rows).expect("values are JSON");
+        std::fs::write(dir.join(format!("{stem}.json")), text).expect("it can be written");
+    }
+    let manifest = json!({
+        "started_at": "2026-10-31T02:00:00.000Z",
+        "completed": counts.keys().cloned().collect::<Vec<_>>(),
+        "counts": counts,
+        "updated_at": "2026-10-31T02:01:12.000Z",
+    });
+    let text = serde_json::to_string_pretty(&manifest).expect("a value is JSON");
+    std::fs::write(dir.join("manifest.json"), text).expect("it can be written");
+}
+
+/// What a command prints for people.
+fn printed(vault: &Vault, flags: &[&str]) -> String {
+    let output =
+        vault.command(&[flags, &["-o", "table"]].concat()).output().expect("the binary starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
+    let account = crate::support::sandbox(crate::support::small());
+    let vault = Vault::of(&account, &[]);
+    write(&account, &vault.dir(), 14);
+    let before = vault.text("deals.json");
+    let said = printed(&vault, &["--resume"]);
+    let dir = vault.dir().display().to_string();
+    let expected = format!("Backup complete: 4/18 resources exported to {dir} (14 skipped)\n");
+    assert!(said.starts_with(&expected), "{said}");
+    assert_eq!(vault.text("deals.json"), before, "what was there is left as it is");
+    vault.assert_proven();
+    // From then on it is a backup of ours.
+    let again = vault.run(&["--resume"]).succeeded();
+    assert_eq!(again.summary["total"], 39);
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn a_file_the_seeds_tool_tore_is_read_again() {
+    let account = crate::support::sandbox(crate::support::small());
+    let vault = Vault::of(&account, &[]);
+    write(&account, &vault.dir(), 18);
+    let path = vault.dir().join("deals.json");
+    let text = vault.text("deals.json");
+    std::fs::write(path, &text[..text.len() / 2]).expect("it can be written");
+    std::fs::remove_file(vault.dir().join("notes.json")).expect("it is there");
+    let said = vault.run(&["--resume"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    vault.assert_proven();
+    vault.assert_whole(&account);
+}
+
+#[test]
+fn a_finished_backup_of_the_seeds_tool_is_replaced_and_never_stale() {
+    let account = crate::support::sandbox(crate::support::small());
+    let vault = Vault::of(&account, &[]);
+    write(&account, &vault.dir(), 18);
+    let run = vault.run(&["--resume"]).succeeded();
+    assert_eq!((&run.summary["exported"], &run.summary["total"]), (&json!(39), &json!(39)));
+    vault.assert_whole(&account);
+}
