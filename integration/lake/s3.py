@@ -1,4 +1,4 @@
-"""`sync warehouse` on S3 servers of others, in good times and bad ones.
+"""`sync warehouse` and `backup` on S3 servers of others, in good times and bad ones.
 
     s3.py BINARY CONFIG SLOW_CONFIG DIRECTORY
 
@@ -8,8 +8,11 @@ runs can be met halfway. Prints a line per check and server; fails if one of the
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
+import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -17,7 +20,8 @@ from pathlib import Path
 
 from account import Account
 from servers import REGION, Ceph, Moto, Weak, running
-from warehouse import Bucket, Program, Wrong, check, ended, expect, news, truth, versions
+from vault import proven, whole
+from warehouse import Bucket, Program, Run, Wrong, check, ended, expect, news, truth, versions
 
 RESOURCES = ["deals", "persons", "leads", "pipelines"]
 FORMATS = ["parquet", "ndjson"]
@@ -56,9 +60,12 @@ class Suite:
     def __init__(self, binary, config, slow, folder, stride):
         self.program = Program(binary, config, folder, RESOURCES)
         self.slow = Program(binary, slow, folder, RESOURCES)
+        self.backups = Program(binary, config, folder, RESOURCES, ["backup"])
+        self.files = Program(binary, config, folder, ["files"], ["backup"])
         self.keys = self.program.keys()
         self.account = Account(self.program.config)
         self.folder, self.stride = folder, stride
+        self.backup_stride = {name: 1 if name == "moto" else 7 * stride[name] for name in stride}
         self.report = Report()
         self.before = self.after = None
 
@@ -71,13 +78,18 @@ class Suite:
             for server in [*servers, weak]:
                 for form in FORMATS:
                     self.report.check(server, f"first run, {form}", self.first, server, form)
+                self.report.check(server, "first backup", self.first_backup, server)
             self.edit()
             time.sleep(SECONDS_BEFORE_A_RUN)
             self.after = truth(self.account, self.keys, RESOURCES)
             for server in [*servers, weak]:
                 for form in FORMATS:
                     self.report.check(server, f"second run after edits, {form}", self.second, server, form)
+                self.report.check(server, "second backup, and the two compared", self.second_backup, server)
             for server in servers:
+                for start in (self.no_backup, self.old_backup):
+                    self.report.check(server, start.__doc__, self.broken_backup, server, start)
+                self.report.check(server, "attachments", self.attachments, server)
                 for form in FORMATS:
                     for start in (self.fresh, self.copied):
                         self.report.check(
@@ -133,6 +145,88 @@ class Suite:
         check(place, versions(self.before, self.after), self.keys)
         return f"{sum(changed.values())} rows"
 
+    def backup(self, place, *flags, program=None, **settings):
+        program = program or self.backups
+        return program.run(place.url, *flags, environment=place.environment, **settings)
+
+    def vault(self, server):
+        return Bucket(server, f"vault-{server.name[-7:]}")
+
+    def first_backup(self, server):
+        place = self.vault(server)
+        self.backup(place).succeeded()
+        rows = whole(place, self.before, self.keys)
+        self.alone("verify", place).succeeded()
+        return f"{rows} rows"
+
+    def second_backup(self, server):
+        old = self.vault(server)
+        new = old.copy(f"vault-second-{server.name[-7:]}")
+        self.backup(new).succeeded()
+        rows = whole(new, self.after, self.keys)
+        self.alone("verify", new).succeeded()
+        report = self.alone("diff", old, new.url, "--all-fields").report
+        changed = {(row["resource"], row["id"]) for row in report["changes"]}
+        wanted = {
+            (resource, key)
+            for resource in RESOURCES
+            for key in set(self.before[resource]) | set(self.after[resource])
+            if self.before[resource].get(key) != self.after[resource].get(key)
+        }
+        expect(changed == wanted, "the diff names what was edited", changed ^ wanted)
+        new.remove("persons.json")
+        self.alone("verify", new).failed(65, "finding")
+        return f"{rows} rows, {len(changed)} changed"
+
+    def alone(self, word, place, *flags):
+        """A command that needs no account."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        command = [self.program.binary, "backup", word, place.url, *flags, "-o", "json"]
+        run = subprocess.run(command, env=kept | place.environment, text=True, capture_output=True, timeout=300)
+        run = Run(run.returncode, run.stdout, run.stderr)
+        expect(run.report is not None, "a report", run.stderr[-500:])
+        return run
+
+    def no_backup(self, server, number):
+        """backup killed at every step, resumed"""
+        return Bucket(server, f"vault-fresh-{number}")
+
+    def old_backup(self, server, number):
+        """later backup killed at every step, resumed"""
+        return self.vault(server).copy(f"vault-copied-{number}")
+
+    def broken_backup(self, server, start):
+        def one(step):
+            place = start(server, step)
+            run = self.backup(place, crash_at_step=step)
+            if run.status == 0:
+                return None
+            expect(run.status == -signal.SIGABRT, f"step {step}: killed", run.status, run.stderr[-500:])
+            try:
+                proven(place)
+                self.backup(place, "--resume").succeeded()
+                whole(place, self.after, self.keys)
+            except Wrong as error:
+                raise Wrong(f"step {step}: {error}") from error
+            return step
+
+        # A backup has a step or more for each page: on Ceph, which takes its time, some of them.
+        return self.every_step(server, one, self.backup_stride[server.name])
+
+    def attachments(self, server):
+        place = Bucket(server, "attachments")
+        self.backup(place, "--include", "file_contents", program=self.files).succeeded()
+        index = json.loads(place.get("fileContents.json"))
+        stored = [row for row in index if "sha256" in row]
+        for row in stored:
+            body = place.get(f"files/{row['sha256']}")
+            expect(hashlib.sha256(body).hexdigest() == row["sha256"], "an attachment is what it is called", row)
+            expect(len(body) == row["bytes"], "an attachment's size", row)
+        self.alone("verify", place).succeeded()
+        place.remove(f"files/{stored[0]['sha256']}")
+        self.alone("verify", place).failed(65, "finding")
+        return f"{len(stored)} attachments"
+
     def fresh(self, server, form, number):
         """killed at every step of a first run"""
         return Bucket(server, f"fresh-{form}-{number}"), versions(self.after)
@@ -158,7 +252,11 @@ class Suite:
                 raise Wrong(f"step {step}: {error}") from error
             return step
 
-        kills, stride = 0, self.stride[server.name]
+        return self.every_step(server, one, self.stride[server.name])
+
+    def every_step(self, server, one, stride):
+        """Calls `one` with step after step, several side by side, until it has no such step."""
+        kills = 0
         with concurrent.futures.ThreadPoolExecutor(HANDS) as hands:
             for begin in range(1, STEPS_MAX, HANDS * stride):
                 steps = range(begin, begin + HANDS * stride, stride)

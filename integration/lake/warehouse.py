@@ -76,8 +76,8 @@ class Run:
 class Program:
     """The program and the account it reads."""
 
-    def __init__(self, binary, config, folder, resources=None):
-        self.binary, self.folder, self.resources = binary, folder, resources
+    def __init__(self, binary, config, folder, resources=None, words=("sync", "warehouse")):
+        self.binary, self.folder, self.resources, self.words = binary, folder, resources, words
         self.config = json.loads(Path(config).read_text())
         self.count = 0
 
@@ -86,7 +86,7 @@ class Program:
         self.count += 1
         config = self.folder / f"config-{self.count}-{os.urandom(3).hex()}.json"
         config.write_text(json.dumps(self.config | settings))
-        command = [self.binary, "sync", "warehouse", "--config", config, "--dir", place, "-o", "json"]
+        command = [self.binary, *self.words, "--config", config, "--dir", place, "-o", "json"]
         if self.resources:
             command += ["--resources", ",".join(self.resources)]
         return list(map(str, [*command, *flags]))

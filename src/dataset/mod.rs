@@ -10,6 +10,7 @@ mod s3;
 pub mod snapshot;
 mod store;
 pub mod table;
+pub mod verify;
 pub mod warehouse;
 
 pub use account::Account;

@@ -32,6 +32,7 @@ pub(crate) use keys::{Key, Keys};
 pub use mask::{Mask, masked};
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
+pub(crate) use page::is_custom;
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};

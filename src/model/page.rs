@@ -234,7 +234,7 @@ struct Pagination {
 
 /// Whether a top-level key is a custom field or a part of one: 40 hexadecimal digits, then
 /// nothing or `_currency`, `_until` and the like (API facts 5.4).
-pub(super) fn is_custom(name: &str) -> bool {
+pub(crate) fn is_custom(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 40
         && bytes[..40].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -4,7 +4,7 @@ use super::account::Account;
 use super::custom;
 use super::fill::{Cell, Contact, Ending, Fill, Mark, Presence, Shape, Special};
 use super::json;
-use super::rows::{Seat, Status};
+use super::rows::{self, Seat, Status};
 use super::words;
 use crate::model::Time;
 use fastrand::Rng;
@@ -35,7 +35,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
             Some(id) => json::text(out, &account.uuid("leads", id)),
             None => out.extend_from_slice(b"null"),
         },
-        Fill::Refs(target) => refs(out, account.count(target), rng),
+        Fill::Refs(target) => refs(out, target, account.count(target), rng),
         Fill::Parent => json::number(out, seat.parent),
         Fill::Pick(of) => out.extend_from_slice(words::one(rng, of).as_bytes()),
         Fill::Nth(of) => out.extend_from_slice(nth(of, seat.id).as_bytes()),
@@ -130,17 +130,22 @@ fn pointer(seat: &Seat<'_>, target: &str, presence: Presence) -> Option<u64> {
     let own = seat.account.dice(seat.resource.name, seat.id ^ 0x7265_6600).u64(..);
     let mut rng = seat.account.dice(target, own);
     let missing = rng.u8(..5) < 2 && seat.id % 8 != 1 && presence != Presence::Always;
-    (count > 0 && !missing).then(|| 1 + rng.u64(..count))
+    (count > 0 && !missing).then(|| lasting(target, 1 + rng.u64(..count)))
 }
 
-fn refs(out: &mut Vec<u8>, count: u64, rng: &mut Rng) {
+/// The number of a row that others may name: this, or the one before if it is gone for good.
+fn lasting(target: &str, id: u64) -> u64 {
+    id - u64::from(rows::purged(target, id))
+}
+
+fn refs(out: &mut Vec<u8>, target: &str, count: u64, rng: &mut Rng) {
     out.push(b'[');
     let many = if count == 0 { 0 } else { rng.u64(..4) };
     for place in 0..many {
         if place > 0 {
             out.push(b',');
         }
-        json::number(out, 1 + rng.u64(..count));
+        json::number(out, lasting(target, 1 + rng.u64(..count)));
     }
     out.push(b']');
 }

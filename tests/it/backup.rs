@@ -1,9 +1,8 @@
 //! Backups: what lies there, what a run says, and what it refuses.
 
 use crate::support::{raw_truth, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use source_pipedrive::sandbox::{Edit, Fault, Options, Trouble};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -246,8 +245,7 @@ fn attachments_are_stored_once_and_prove_themselves() {
     for (sha256, row) in stored.iter().zip(index.iter().filter(|row| row["sha256"].is_string())) {
         let bytes = std::fs::read(vault.dir().join("files").join(sha256)).expect("it is there");
         assert_eq!(row["bytes"], bytes.len());
-        let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(hash, *sha256);
+        assert_eq!(vault::sha256(&bytes), **sha256);
     }
     // They never change, so another run pays for none of them.
     let again = vault.run(&["--include", "file_contents"]).succeeded();

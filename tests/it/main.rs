@@ -22,5 +22,6 @@ mod sweep;
 mod table;
 mod trouble;
 mod vault;
+mod verify;
 mod warehouse;
 mod wreck;

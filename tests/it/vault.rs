@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// A backup in a folder of its own, and how it is made.
 #[derive(Debug)]
 pub(crate) struct Vault {
@@ -167,9 +172,7 @@ impl Vault {
                 panic!("{name} is missing");
             });
             assert_eq!(file["bytes"], bytes.len(), "{name}");
-            let hash: String =
-                Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(file["sha256"], hash, "{name}");
+            assert_eq!(file["sha256"], sha256(&bytes), "{name}");
             known.push(name);
         }
         if settled && manifest["complete"] == true && manifest["next"].is_null() {

@@ -1,9 +1,115 @@
-//! `backup verify`.
+//! `backup verify`: whether a backup is what it claims to be, for people and for programs.
 
 use super::args::Verify as Flags;
+use crate::cli::figures::grouped;
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::dataset::Place;
+use crate::dataset::snapshot::Snapshot;
+use crate::dataset::verify::{Flaw, Options, Report, verify as check};
 use crate::model::{Error, Kind, Result};
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
-    Err(Error::new(Kind::Bug, format!("not built yet: {flags:?}")))
+    let place = Place::parse(&flags.dir)?;
+    let ignore = flags.ignore.iter().map(|name| flaw(name)).collect::<Result<Vec<_>>>()?;
+    let options = Options { sample: flags.sample, ignore };
+    let (snapshot, report) = runtime()?.block_on(async {
+        let snapshot = Snapshot::open(&place).await?;
+        let report = check(&snapshot, &options).await?;
+        Ok::<_, Error>((snapshot, report))
+    })?;
+    let text = if flags.json() {
+        format!("{}\n", object(flags, &snapshot, &report))
+    } else {
+        text(flags, &snapshot, &report)
+    };
+    stdout::print(&text)?;
+    match report.findings.len() {
+        0 => Ok(ExitCode::SUCCESS),
+        _ => Err(Error::new(Kind::Data, findings(&report)).at(&flags.dir)),
+    }
+}
+
+fn flaw(name: &str) -> Result<Flaw> {
+    Flaw::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
+        let message = format!("there is no finding called {name:?}, but {}", known.join(", "));
+        Error::new(Kind::Usage, message).at("--ignore")
+    })
+}
+
+fn findings(report: &Report) -> String {
+    match report.findings.len() {
+        1 => "1 finding".to_owned(),
+        number => format!("{} findings", grouped(number as u64)),
+    }
+}
+
+fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> String {
+    let mut lines = Vec::new();
+    if !report.findings.is_empty() {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["finding", "file", "row", "what"]);
+        for finding in &report.findings {
+            table.add_row([
+                finding.flaw.name(),
+                &finding.file,
+                finding.row.as_deref().unwrap_or_default(),
+                &finding.message,
+            ]);
+        }
+        lines.push(table.to_string());
+    }
+    lines.extend(report.unchecked.iter().map(|sentence| format!("not checked: {sentence}")));
+    let backup = snapshot.backup();
+    let made = backup.started_at.map(|time| format!("; begun {time}")).unwrap_or_default();
+    let company = backup.account.as_ref().map(|account| {
+        format!(", company {:?} (id {})", account.company_domain, account.company_id)
+    });
+    let contents = match report.contents {
+        0 => String::new(),
+        number => format!(", {} attachments", grouped(number)),
+    };
+    lines.push(format!(
+        "{}: {}: {} files, {} rows, {} bytes{contents}{made}{}\n",
+        flags.dir,
+        if report.findings.is_empty() { "whole".to_owned() } else { findings(report) },
+        grouped(report.files),
+        grouped(report.rows),
+        grouped(report.bytes),
+        company.unwrap_or_default(),
+    ));
+    lines.join("\n")
+}
+
+fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {
+    let backup = snapshot.backup();
+    let findings = report.findings.iter().map(|finding| {
+        json!({
+            "kind": finding.flaw.name(),
+            "file": finding.file,
+            "row": finding.row,
+            "message": finding.message,
+        })
+    });
+    json!({
+        "dir": flags.dir,
+        "ok": report.findings.is_empty(),
+        "complete": backup.complete,
+        "seed": backup.is_seeds(),
+        "started_at": backup.started_at,
+        "finished_at": backup.finished_at,
+        "account": backup.account,
+        "files": report.files,
+        "rows": report.rows,
+        "bytes": report.bytes,
+        "attachments": report.contents,
+        "sampled_percent": flags.sample,
+        "findings": findings.collect::<Vec<_>>(),
+        "unchecked": report.unchecked,
+    })
 }

@@ -3,7 +3,7 @@
 use crate::dataset::snapshot::{Backup, Manifest, file_name};
 
 /// The folder of a backup that is to take another one's place.
-pub(super) const NEXT: &str = "_next";
+pub(in crate::dataset) const NEXT: &str = "_next";
 /// The folder of a bucket's pieces, of a backup that takes nobody's place.
 const PIECES: &str = "_pieces";
 /// Ending of a file that grows beside whole ones.
@@ -87,7 +87,7 @@ pub(super) fn course(found: Option<&Manifest>, resume: bool) -> Course {
 }
 
 /// Whether a path can only be something that runs of ours left behind.
-pub(super) fn is_leftover(path: &str) -> bool {
+pub(in crate::dataset) fn is_leftover(path: &str) -> bool {
     let apart = [NEXT, PIECES]
         .iter()
         .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));

@@ -35,7 +35,7 @@ pub(super) struct Entry {
 }
 
 /// A number for a key: the key itself if it is one, else a digest.
-pub(super) fn number(key: &str) -> u64 {
+pub(in crate::dataset) fn number(key: &str) -> u64 {
     let plain = !key.starts_with('0') || key == "0";
     let digits = key.bytes().all(|byte| byte.is_ascii_digit());
     let own = (plain && digits).then(|| key.parse().ok()).flatten();

@@ -40,6 +40,8 @@ pub struct Rows {
     exhausted: bool,
     /// Whether the array may lack its end.
     open: bool,
+    /// Whether it lacked its end, or the rest of a row.
+    cut_off: bool,
     passed: u64,
     hash: Option<Sha256>,
 }
@@ -85,6 +87,7 @@ impl Rows {
             state: State::Before,
             exhausted: false,
             open: false,
+            cut_off: false,
             passed: 0,
             hash: hashed.then(Sha256::new),
         }
@@ -132,6 +135,11 @@ impl Rows {
                 Ok(Step::End) | Err(_) => self.fill().await?,
             }
         }
+    }
+
+    /// Whether reading failed because the file ends too early.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 
     /// The hash of all that was read, to go on with; none if it was not asked for.
@@ -219,10 +227,11 @@ impl Rows {
         Ok(())
     }
 
-    fn malformed(&self, passed: usize) -> Error {
+    fn malformed(&mut self, passed: usize) -> Error {
         let place = self.at + passed;
         let byte = self.offset + place as u64;
-        let message = if self.window[place..].trim_ascii().is_empty() && self.exhausted {
+        self.cut_off = self.window[place..].trim_ascii().is_empty() && self.exhausted;
+        let message = if self.cut_off {
             match self.state {
                 State::Before => "is empty".to_owned(),
                 _ => format!("ends at byte {byte}, before its array does: it is cut off"),

@@ -1,0 +1,433 @@
+//! Checks a backup, file by file.
+
+use super::fields::{Fields, Stranger};
+use super::finding::{Finding, Findings, Flaw};
+use super::keyset::{Keyset, Named};
+use super::places::stranger;
+use super::row::Look;
+use crate::dataset::backup::Content;
+use crate::dataset::snapshot::{
+    CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, Snapshot, resource_of,
+};
+use crate::model::{Error, Kind, Resource, Result, key_of};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a backup is to be checked.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The share of rows, in percent, whose references, options and custom fields are looked at. With
+    /// 0 nothing is parsed: sizes and hashes are all that is checked.
+    pub sample: f64,
+    /// What is not to be told.
+    pub ignore: Vec<Flaw>,
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What could not be checked, or is worth knowing: sentences.
+    pub unchecked: Vec<String>,
+    /// Files of resources and their index of attachments.
+    pub files: u64,
+    /// Their rows; 0 if nothing was parsed.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Attachments.
+    pub contents: u64,
+}
+
+/// A check under way.
+struct Check<'s> {
+    snapshot: &'s Snapshot,
+    sample: f64,
+    findings: Findings,
+    report: Report,
+    /// Keys of the rows of each resource whose file could be read.
+    keys: BTreeMap<&'static str, Keyset>,
+    /// Keys that rows name, by resource.
+    named: BTreeMap<&'static str, Named>,
+    /// Custom fields and options, by dictionary.
+    fields: BTreeMap<&'static str, Fields>,
+}
+
+/// Checks a backup: every file present, of the size and SHA-256 the manifest says, well-formed, with
+/// as many rows, each under a key of its own, and naming only rows, options and custom fields that
+/// are there. Nothing is asked of Pipedrive, and nothing written.
+///
+/// An error means that the check could not be done, not that something is wrong with the backup.
+pub async fn verify(snapshot: &Snapshot, options: &Options) -> Result<Report> {
+    let mut check = Check {
+        snapshot,
+        sample: options.sample,
+        findings: Findings::ignoring(&options.ignore),
+        report: Report::default(),
+        keys: BTreeMap::new(),
+        named: BTreeMap::new(),
+        fields: BTreeMap::new(),
+    };
+    check.read_fields().await?;
+    for stem in check.stems() {
+        check.file(&stem).await?;
+    }
+    check.contents().await?;
+    check.references();
+    check.strangers();
+    check.unfinished();
+    check.say_what_is_unchecked();
+    let Check { findings, report, .. } = check;
+    Ok(Report { findings: findings.finish(), ..report })
+}
+
+impl Check<'_> {
+    /// The file stems that make the backup.
+    fn stems(&self) -> BTreeSet<String> {
+        let backup = self.snapshot.backup();
+        let mut stems: BTreeSet<String> = backup.files.keys().cloned().collect();
+        if backup.is_seeds() {
+            stems.extend(backup.completed.iter().cloned());
+            let here = Resource::all().map(|resource| resource.file);
+            stems.extend(here.filter(|stem| self.snapshot.holds(stem)).map(str::to_owned));
+        }
+        stems
+    }
+
+    async fn read_fields(&mut self) -> Result<()> {
+        if self.sample == 0.0 {
+            return Ok(());
+        }
+        let names: BTreeSet<_> = Resource::all().filter_map(|resource| resource.fields).collect();
+        for dictionary in names.into_iter().filter_map(Resource::named) {
+            let fields = Fields::read(self.snapshot, dictionary).await?;
+            self.fields.extend(fields.map(|fields| (dictionary.name, fields)));
+        }
+        Ok(())
+    }
+
+    async fn file(&mut self, stem: &str) -> Result<()> {
+        let snapshot = self.snapshot;
+        let path = snapshot.path(stem);
+        let Some(&size) = snapshot.listed().get(&path) else {
+            self.findings.add(
+                Flaw::Missing,
+                &path,
+                None,
+                "the manifest names it, and it is not there",
+            );
+            return Ok(());
+        };
+        self.report.files += 1;
+        self.report.bytes += size;
+        let file = snapshot.file(stem);
+        if let Some(file) = file.filter(|file| file.bytes != size) {
+            let message = format!("has {size} bytes where the manifest says {}", file.bytes);
+            self.findings.add(Flaw::Size, &path, None, message);
+        }
+        let expected = file.map(|file| file.sha256.clone());
+        let counts = &snapshot.backup().counts;
+        let count = file.map(|file| file.rows).or_else(|| counts.get(stem).copied());
+        let sha256 = if self.sample == 0.0 {
+            match &expected {
+                Some(_) => Some(snapshot.digest(&path).await?.0),
+                None => None,
+            }
+        } else {
+            self.rows(stem, &path, count, expected.is_some()).await?
+        };
+        if let (Some(expected), Some(sha256)) = (expected, sha256)
+            && expected != sha256
+        {
+            let message =
+                format!("has SHA-256 {sha256:.16}… where the manifest says {expected:.16}…");
+            self.findings.add(Flaw::Hash, &path, None, message);
+        }
+        Ok(())
+    }
+
+    /// Passes all rows of a file. Its SHA-256, if that was asked for.
+    async fn rows(
+        &mut self,
+        stem: &str,
+        path: &str,
+        count: Option<u64>,
+        hashed: bool,
+    ) -> Result<Option<String>> {
+        let mut rows = self.snapshot.rows(stem, hashed).await?;
+        let outcome = match resource_of(stem) {
+            Some(resource) => self.look(resource, path, &mut rows).await,
+            None => pass(&mut rows).await,
+        };
+        let torn = rows.is_cut_off();
+        if let Err(error) = outcome {
+            if error.kind() != Kind::Data {
+                return Err(error);
+            }
+            let flaw = if torn { Flaw::Torn } else { Flaw::Json };
+            // The file is named beside it.
+            let summary = error.summary();
+            let place = error.place().unwrap_or_default();
+            let message = summary.trim_start_matches(place).trim_start_matches(": ");
+            self.findings.add(flaw, path, None, message);
+            let sha256 = if hashed { Some(self.snapshot.digest(path).await?.0) } else { None };
+            return Ok(sha256);
+        }
+        let Proof { rows, sha256, .. } = rows.proof();
+        self.report.rows += rows;
+        if let Some(count) = count.filter(|count| *count != rows) {
+            let message = format!("holds {rows} rows where the manifest says {count}");
+            self.findings.add(Flaw::Rows, path, None, message);
+        }
+        Ok(sha256)
+    }
+
+    async fn look(
+        &mut self,
+        resource: &'static Resource,
+        path: &str,
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let snapshot = self.snapshot;
+        // A backup of the seed's tool has no archived deals and leads, which others still name.
+        let partial = |target: &Resource| {
+            snapshot.backup().is_seeds() && ["deals", "leads"].contains(&target.name)
+        };
+        let mut look = Look::of(resource, |target| snapshot.holds(target.file) && !partial(target));
+        let mut fields = resource.fields.and_then(|name| self.fields.remove_entry(name));
+        let mut keys = Keyset::default();
+        let mut sampling = Sampling { share: self.sample / 100.0, owed: 0.0 };
+        let outcome = loop {
+            let row = match rows.next().await {
+                Ok(Some(row)) => row,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            let Some(key) = key_of(resource, row.json) else {
+                let message = format!("the row at byte {} has no key", row.offset);
+                self.findings.add(Flaw::Key, path, None, message);
+                continue;
+            };
+            keys.add(&key);
+            if !sampling.takes() {
+                continue;
+            }
+            let seen = look.at(row.json, fields.as_mut().map(|(_, fields)| fields))?;
+            for (column, target, named) in seen.references {
+                self.named.entry(target.name).or_default().add(named, resource.file, column, &key);
+            }
+            for stranger in seen.strangers {
+                let (flaw, message) = match stranger {
+                    Stranger::Field(code) => {
+                        (Flaw::Field, format!("custom field {code} is in no field file"))
+                    }
+                    Stranger::Option { id, field } => (
+                        Flaw::Option,
+                        format!("option {id} of field {field:?} is in no field file"),
+                    ),
+                };
+                self.findings.add(flaw, path, Some(key.clone()), message);
+            }
+        };
+        self.fields.extend(fields);
+        outcome?;
+        if keys.seal() {
+            self.repeats(resource, path, &keys).await?;
+        }
+        self.keys.insert(resource.name, keys);
+        Ok(())
+    }
+
+    /// Names the rows whose key another row has too.
+    async fn repeats(
+        &mut self,
+        resource: &'static Resource,
+        path: &str,
+        keys: &Keyset,
+    ) -> Result<()> {
+        let mut first: BTreeMap<String, u64> = BTreeMap::new();
+        let mut rows = self.snapshot.rows(resource.file, false).await?;
+        while let Some(row) = rows.next().await? {
+            let key = key_of(resource, row.json).filter(|key| keys.twice(key));
+            let Some(key) = key else { continue };
+            if let Some(offset) = first.get(&key) {
+                let message =
+                    format!("is there twice: at byte {offset} and at byte {}", row.offset);
+                self.findings.add(Flaw::Key, path, Some(key), message);
+            } else {
+                first.insert(key, row.offset);
+            }
+        }
+        Ok(())
+    }
+
+    fn references(&mut self) {
+        for (target, named) in std::mem::take(&mut self.named) {
+            // A file that cannot be read says nothing about what it would hold.
+            let Some(keys) = self.keys.get(target) else { continue };
+            for naming in named.missing(keys) {
+                let others = match naming.times {
+                    1 => String::new(),
+                    2 => ", as one other does".to_owned(),
+                    times => format!(", as {} others do", times - 1),
+                };
+                let message = format!(
+                    "{} names {} of {target}, which is not there{others}",
+                    naming.column, naming.key
+                );
+                let path = self.snapshot.path(naming.file);
+                self.findings.add(Flaw::Reference, &path, Some(naming.row), message);
+            }
+        }
+    }
+
+    /// Attachments, by the index that names them.
+    async fn contents(&mut self) -> Result<()> {
+        let snapshot = self.snapshot;
+        if !snapshot.holds(CONTENT_INDEX) {
+            return Ok(());
+        }
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        let mut rows = snapshot.rows(CONTENT_INDEX, false).await?;
+        // What is wrong with the index itself was found before.
+        while let Ok(Some(row)) = rows.next().await {
+            let Ok(content) = serde_json::from_str::<Content>(row.json) else { continue };
+            let Some(sha256) = content.sha256 else { continue };
+            let path = Snapshot::content_path(&sha256);
+            let row = Some(content.id.to_string());
+            match snapshot.listed().get(&path) {
+                None => self.findings.add(Flaw::Content, &path, row, "attachment is not there"),
+                Some(_) if !named.insert(sha256.clone()) => {}
+                Some(size) => {
+                    self.report.contents += 1;
+                    let right = content.bytes.is_none_or(|bytes| bytes == *size)
+                        && snapshot.digest(&path).await?.0 == sha256;
+                    if !right {
+                        let message = "attachment is not what it is called after";
+                        self.findings.add(Flaw::Content, &path, row, message);
+                    }
+                }
+            }
+        }
+        let below = format!("{CONTENTS}/");
+        for path in snapshot.listed().keys() {
+            let name = path.strip_prefix(&below).filter(|name| !name.starts_with('_'));
+            if name.is_some_and(|name| !named.contains(name)) && snapshot.manifest().next.is_none()
+            {
+                self.findings.add(Flaw::Content, path, None, "no attachment is called so");
+            }
+        }
+        Ok(())
+    }
+
+    fn strangers(&mut self) {
+        for path in self.snapshot.listed().keys() {
+            if let Some((flaw, message)) = stranger(self.snapshot, path) {
+                self.findings.add(flaw, path, None, message);
+            }
+        }
+        let growing = self.snapshot.backup().in_progress.values();
+        let next = self.snapshot.manifest().next.iter().flat_map(|next| next.in_progress.values());
+        for unfinished in growing.chain(next).filter(|unfinished| unfinished.pieces.is_none()) {
+            let size = self.snapshot.listed().get(&unfinished.path).copied().unwrap_or(0);
+            if size < unfinished.bytes {
+                let message = format!("has {size} bytes of the {} that are safe", unfinished.bytes);
+                self.findings.add(Flaw::Torn, &unfinished.path, None, message);
+            }
+        }
+    }
+
+    fn unfinished(&mut self) {
+        let backup = self.snapshot.backup();
+        for stem in backup.asked() {
+            let done = self.snapshot.claims(stem) && !backup.failed.contains_key(stem);
+            let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
+            // A backup of the seed's tool without its manifest does not say what was asked for.
+            let unknown = backup.is_seeds() && backup.updated_at.is_none();
+            if done || refused || unknown {
+                continue;
+            }
+            let message = match backup.failed.get(stem) {
+                Some(failure) => format!("was not read to its end: {}", failure.message),
+                None => "was not read to its end; backup --resume goes on".to_owned(),
+            };
+            let path = self.snapshot.path(stem);
+            self.findings.add(Flaw::Unfinished, &path, None, message);
+        }
+        if backup.includes_contents() && !self.snapshot.claims(CONTENT_INDEX) {
+            let path = self.snapshot.path(CONTENT_INDEX);
+            let message = "attachments were not all fetched; backup --resume goes on";
+            self.findings.add(Flaw::Unfinished, &path, None, message);
+        }
+    }
+
+    fn say_what_is_unchecked(&mut self) {
+        let backup = self.snapshot.backup();
+        let unchecked = &mut self.report.unchecked;
+        if backup.is_seeds() {
+            unchecked.push(
+                "made by the seed's tool, which keeps no sizes and hashes: that files are as they were \
+                 written cannot be proven; archived and deleted deals and archived leads are not in it, \
+                 so references to deals and leads are not held against it"
+                    .to_owned(),
+            );
+        }
+        if self.sample == 0.0 {
+            unchecked
+                .push("--sample 0%: nothing was parsed, only sizes and hashes checked".to_owned());
+        } else if self.sample < 100.0 {
+            unchecked.push(format!(
+                "--sample {}%: references, options and custom fields of the other rows",
+                self.sample
+            ));
+        }
+        for (stem, failure) in &backup.failed {
+            let kept = backup.files.get(stem).filter(|file| file.kept);
+            let earlier = kept.map(|file| format!("; what is here was read {}", file.read_until));
+            unchecked.push(format!(
+                "{stem}: could not be read: {}{}",
+                failure.message,
+                earlier.unwrap_or_default()
+            ));
+        }
+        let kept = backup
+            .files
+            .iter()
+            .filter(|(stem, file)| file.kept && !backup.failed.contains_key(*stem));
+        for (stem, file) in kept {
+            unchecked.push(format!(
+                "{stem}: of an earlier backup, read {}; references between it and newer files may dangle",
+                file.read_until
+            ));
+        }
+        if self.snapshot.manifest().next.is_some() {
+            unchecked.push(
+                "a newer backup is not finished: backup --resume goes on with it; this is the one that \
+                 stands"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Which rows are looked into: evenly spread, always the same.
+struct Sampling {
+    share: f64,
+    owed: f64,
+}
+
+impl Sampling {
+    fn takes(&mut self) -> bool {
+        self.owed += self.share;
+        let takes = self.owed >= 1.0 - 1e-9;
+        if takes {
+            self.owed -= 1.0;
+        }
+        takes
+    }
+}
+
+async fn pass(rows: &mut Rows) -> Result<(), Error> {
+    while rows.next().await?.is_some() {}
+    Ok(())
+}

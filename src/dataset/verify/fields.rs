@@ -1,0 +1,130 @@
+//! The custom fields and options that a backup's field files know.
+
+use crate::dataset::snapshot::Snapshot;
+use crate::model::{Definition, Key, Keys, Resource, Result, items};
+use std::collections::HashSet;
+
+/// The custom fields of one dictionary.
+#[derive(Debug)]
+pub(super) struct Fields {
+    codes: Keys,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    /// Ids of its options as the API writes them; none for fields that are not chosen from some.
+    options: Option<HashSet<String>>,
+    /// Whether several may be chosen.
+    set: bool,
+}
+
+/// What a value of a custom field is not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// The field is unknown.
+    Field(String),
+    /// An option of a known field is.
+    Option {
+        /// The option's id.
+        id: String,
+        /// The field's name.
+        field: String,
+    },
+}
+
+impl Fields {
+    /// Reads a dictionary of a backup; `None` if the backup has none that can be read.
+    pub(super) async fn read(
+        snapshot: &Snapshot,
+        dictionary: &'static Resource,
+    ) -> Result<Option<Self>> {
+        if !snapshot.holds(dictionary.file) {
+            return Ok(None);
+        }
+        let mut definitions = Vec::new();
+        let mut rows = snapshot.rows(dictionary.file, false).await?;
+        // What is wrong with the file itself is found when it is checked.
+        while let Ok(Some(row)) = rows.next().await {
+            let Ok(definition) = Definition::from_json(row.json.as_bytes()) else {
+                return Ok(None);
+            };
+            definitions.push(definition);
+        }
+        Ok(Some(Self::of(&definitions)))
+    }
+
+    pub(super) fn of(definitions: &[Definition]) -> Self {
+        let custom = || definitions.iter().filter(|definition| definition.custom);
+        let fields = custom().map(|definition| Field {
+            name: definition.name.clone(),
+            options: definition.chosen().then(|| {
+                let options = definition.options.iter().flatten();
+                options.map(|option| plain(&option.id.to_string()).to_owned()).collect()
+            }),
+            set: definition.ty == "set",
+        });
+        Self {
+            codes: Keys::new(custom().map(|definition| definition.code.as_str())),
+            fields: fields.collect(),
+        }
+    }
+
+    /// Looks at an object keyed by hashes.
+    pub(super) fn strangers(&mut self, object: &str, found: &mut Vec<Stranger>) -> Result<()> {
+        let mut json = crate::model::Json::new(object);
+        let mut more = json.open(b'{')?;
+        self.codes.begin();
+        while more {
+            let place = match self.codes.next(&mut json)? {
+                Key::Known(place) => Some(place),
+                Key::Unknown(code) => {
+                    found.push(Stranger::Field(code.into_owned()));
+                    None
+                }
+            };
+            let value = json.value()?;
+            if let Some(place) = place {
+                self.fields[place].strangers(value, found);
+            }
+            more = json.more(b'{')?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a key of a row whose custom fields stand flat: a hash, or a part of one.
+    pub(super) fn stranger(&self, key: &str, value: &str, found: &mut Vec<Stranger>) {
+        let (code, part) = key.split_at_checked(40).unwrap_or((key, ""));
+        match self.codes.place(code) {
+            None => found.push(Stranger::Field(code.to_owned())),
+            Some(place) if part.is_empty() => self.fields[place].strangers(value, found),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Field {
+    fn strangers(&self, value: &str, found: &mut Vec<Stranger>) {
+        let Some(options) = &self.options else { return };
+        let mut look = |id: &str| {
+            if !id.is_empty() && !options.contains(id) {
+                found.push(Stranger::Option { id: id.to_owned(), field: self.name.clone() });
+            }
+        };
+        match value.as_bytes().first() {
+            None | Some(b'n' | b'{') => {}
+            Some(b'[') => {
+                // A list that is none is found when the row is.
+                let _ = items(value, |id| look(plain(id)));
+            }
+            Some(_) if self.set => plain(value).split(',').for_each(|id| look(id.trim())),
+            Some(_) => look(plain(value)),
+        }
+    }
+}
+
+/// An id without its quotes; ids hold no escapes.
+fn plain(value: &str) -> &str {
+    value.trim().trim_matches('"')
+}
