@@ -4,6 +4,7 @@
 mod account;
 pub mod backup;
 mod commits;
+pub mod diff;
 mod foreign;
 mod place;
 mod s3;

@@ -16,6 +16,7 @@ mod record;
 mod reference;
 mod resource;
 mod resources;
+mod same;
 mod scan;
 mod schema;
 mod settings;
@@ -42,6 +43,8 @@ pub use resource::{
     BATCH_PARENTS_MAX, ByParent, Changes, Column, Custom, Listing, Paging, Parent, Resource, Split,
     Type,
 };
+pub use same::same;
+pub(crate) use same::{list, member, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings};
 pub use state::{STATE_VERSION, StreamState};

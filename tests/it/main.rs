@@ -6,6 +6,7 @@ mod changes;
 mod columns;
 mod crash;
 mod depot;
+mod diff;
 mod docs;
 mod faults;
 mod house;

@@ -2,7 +2,9 @@
 
 mod args;
 mod attachments;
+mod changes;
 mod diff;
+mod page;
 mod summary;
 mod verify;
 mod write;

@@ -10,7 +10,7 @@ pub use manifest::{
     Backup, CONTENT_INDEX, CONTENTS, Failure, File, MANIFEST_VERSION, Manifest, SEED_FILES,
     Unfinished, file_name, resource_of,
 };
-pub use opened::Snapshot;
 pub(in crate::dataset) use opened::rows;
+pub use opened::{Parts, Snapshot};
 pub use rows::{Proof, Row, Rows};
 pub(in crate::dataset) use rows::{Source, hex};

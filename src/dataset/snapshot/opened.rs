@@ -8,7 +8,7 @@ use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result};
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 
 /// A backup that is looked at: of ours, or of the seed's tool. Nothing is ever written to it.
 #[derive(Debug)]
@@ -113,14 +113,40 @@ impl Snapshot {
         super::digest::digest(&self.store, path).await
     }
 
-    /// A part of the file of a stem.
-    pub async fn read_at(&self, stem: &str, offset: u64, length: usize) -> Result<Bytes> {
-        self.store.get_part(&self.path(stem), offset, length).await
+    /// The file of a stem, to look up parts of it.
+    pub fn parts(&self, stem: &str) -> Result<Parts<'_>> {
+        let path = self.path(stem);
+        let file = if self.store.grows() { Some(self.store.reading(&path)?) } else { None };
+        Ok(Parts { store: &self.store, path, file })
     }
 
     /// The path of an attachment.
     pub fn content_path(sha256: &str) -> String {
         format!("{CONTENTS}/{sha256}")
+    }
+}
+
+/// A file of which parts are looked up.
+pub struct Parts<'s> {
+    store: &'s Store,
+    path: String,
+    /// Kept open, in a folder.
+    file: Option<std::fs::File>,
+}
+
+impl Parts<'_> {
+    /// So many bytes from this place on.
+    pub async fn at(&mut self, offset: u64, length: usize) -> Result<Bytes> {
+        let Some(file) = &mut self.file else {
+            return self.store.get_part(&self.path, offset, length).await;
+        };
+        let mut bytes = vec![0; length];
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|error| {
+            let message = format!("cannot be read ({error})");
+            Error::new(Kind::Storage, message).at(self.store.place().name_of(&self.path))
+        })?;
+        Ok(bytes.into())
     }
 }
 

@@ -1,0 +1,86 @@
+//! Changes as rows: the seed tool's, with a path beside the field's name.
+
+use crate::dataset::diff::{Change, Counts, Diff, FieldChange, SchemaChange, What};
+use crate::model::quoted;
+use serde_json::{Value, json};
+
+/// The rows of a change, one for each field that differs. With `records`, rows that were added or
+/// removed come as they are.
+pub(super) fn rows(change: &Change, records: bool) -> Vec<String> {
+    let head = |what: &str| {
+        format!(
+            "{{\"resource\":{},\"id\":{},\"change\":\"{what}\"",
+            quoted(change.resource.file),
+            quoted(&change.key)
+        )
+    };
+    let whole = |what: &str, record: &str| {
+        let record = if records { format!(",\"record\":{record}") } else { String::new() };
+        vec![format!("{},\"field\":null,\"oldValue\":null,\"newValue\":null{record}}}", head(what))]
+    };
+    match &change.what {
+        What::Added(record) => whole("added", record),
+        What::Removed(record) => whole("removed", record),
+        What::Modified(fields) => {
+            let head = head("modified");
+            fields.iter().map(|field| modified(&head, field)).collect()
+        }
+    }
+}
+
+fn modified(head: &str, field: &FieldChange) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
+    format!(
+        "{head},\"field\":{},\"oldValue\":{},\"newValue\":{},\"path\":{}}}",
+        quoted(&field.label),
+        value(&field.old),
+        value(&field.new),
+        quoted(&field.path)
+    )
+}
+
+/// `{added, removed, modified, fieldsChanged, folded, schema}`.
+pub(super) fn summary(diff: &Diff<'_>) -> Value {
+    let mut summary = counts(diff.total());
+    summary["schema"] = diff.schema().len().into();
+    summary
+}
+
+/// The counts of each resource that was compared.
+pub(super) fn by_resource(diff: &Diff<'_>) -> Vec<Value> {
+    let rows = diff.counts().iter().map(|(resource, found)| {
+        let mut row = counts(*found);
+        row["resource"] = resource.file.into();
+        row
+    });
+    rows.collect()
+}
+
+fn counts(counts: Counts) -> Value {
+    serde_json::to_value(counts).unwrap_or_default()
+}
+
+/// A change of the set-up as a sentence.
+pub(super) fn sentence(change: &SchemaChange) -> String {
+    let named = |text: &Option<String>| text.clone().unwrap_or_default();
+    let what = match (change.kind, change.change) {
+        ("option", "renamed") => {
+            format!("{:?} → {:?} of {:?}", named(&change.old), named(&change.new), change.name)
+        }
+        ("option", "added") => format!("{:?} of {:?}", named(&change.new), change.name),
+        ("option", _) => format!("{:?} of {:?}", named(&change.old), change.name),
+        (_, "renamed") => format!("{:?} → {:?}", named(&change.old), named(&change.new)),
+        (_, "retyped") => {
+            format!("{:?}: {} → {}", change.name, named(&change.old), named(&change.new))
+        }
+        _ => format!("{:?}", change.name),
+    };
+    format!("{}: {} {}: {what}", change.resource, change.kind, change.change)
+}
+
+/// The row of a change of the set-up in a stream of lines.
+pub(super) fn schema_row(change: &SchemaChange) -> Value {
+    let mut row = serde_json::to_value(change).unwrap_or_default();
+    row["schema"] = json!(true);
+    row
+}

@@ -1,0 +1,300 @@
+//! A diff as one page that needs nothing but a browser.
+//!
+//! Everything that is data goes into the page as text: escaped where it is part of the markup, and as
+//! JSON without `<`, `>` and `&` where the script reads it, which shows it as text only.
+
+use crate::cli::figures::grouped;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
+/// Rows a page holds at most.
+const ROWS_MAX: u64 = 200_000;
+
+/// A page in the making.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// The rows as members of a JSON list, escaped.
+    rows: String,
+    held: u64,
+    cut: u64,
+}
+
+impl Page {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a row of the JSON output.
+    pub(super) fn change(&mut self, row: &str) {
+        if self.held == ROWS_MAX {
+            self.cut += 1;
+            return;
+        }
+        if self.held > 0 {
+            self.rows.push_str(",\n");
+        }
+        self.held += 1;
+        inert(row, &mut self.rows);
+    }
+
+    /// The page. `head` tells of both backups and sums the changes up.
+    pub(super) fn finish(&self, head: &Value) -> String {
+        let mut page = String::with_capacity(self.rows.len() + 64 * 1_024);
+        let summary = &head["summary"];
+        let count = |name: &str| grouped(summary[name].as_u64().unwrap_or(0));
+        // A string takes everything.
+        let _ = write!(
+            page,
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+             style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <meta name=\"color-scheme\" content=\"light dark\"><title>Backup diff</title>\
+             <style>{STYLE}</style></head><body><header><h1>What changed</h1>{}{}</header><main>\
+             <section class=\"totals\" aria-label=\"Totals\">\
+             <p class=\"added\"><b>{}</b> added</p><p class=\"removed\"><b>{}</b> removed</p>\
+             <p class=\"modified\"><b>{}</b> modified</p><p><b>{}</b> field changes</p>\
+             <p><b>{}</b> schema changes</p></section>",
+            integrity(STYLE),
+            integrity(SCRIPT),
+            side("Old", &head["old"]),
+            side("New", &head["new"]),
+            count("added"),
+            count("removed"),
+            count("modified"),
+            count("fieldsChanged"),
+            count("schema"),
+        );
+        schema(&mut page, &head["schema"]);
+        chart(&mut page, &head["resources"]);
+        notes(&mut page, head, self.cut);
+        page.push_str(TABLE);
+        page.push_str("</main><script type=\"application/json\" id=\"changes\">[");
+        page.push_str(&self.rows);
+        let _ = writeln!(page, "]</script><script>{SCRIPT}</script></body></html>");
+        page
+    }
+}
+
+/// The place of the changes, which the script fills.
+const TABLE: &str = "<section><h2>Changes</h2><noscript><p>The table needs JavaScript; \
+    <code>-o table</code> and <code>-o ndjson</code> do not.</p></noscript>\
+    <form class=\"filters\" id=\"filters\"><label>Search <input id=\"search\" type=\"search\" \
+    autocomplete=\"off\"></label><label>Resource <select id=\"resource\"><option value=\"\">all\
+    </option></select></label><label>Change <select id=\"kind\"><option value=\"\">all</option>\
+    <option>added</option><option>removed</option><option>modified</option></select></label>\
+    <output id=\"count\" aria-live=\"polite\"></output></form>\
+    <div class=\"frame\"><table id=\"table\"><thead><tr></tr></thead><tbody></tbody></table></div>\
+    <nav class=\"pager\" aria-label=\"Pages\"><button type=\"button\" id=\"before\">Previous</button>\
+    <span id=\"where\"></span><button type=\"button\" id=\"after\">Next</button></nav></section>";
+
+/// The hash by which a browser knows that this is the style or script we wrote.
+fn integrity(text: &str) -> String {
+    format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for place in 0..4 {
+            if place > three.len() {
+                text.push('=');
+            } else {
+                text.push(char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize]));
+            }
+        }
+    }
+    text
+}
+
+/// JSON that ends no script and begins no comment.
+fn inert(json: &str, out: &mut String) {
+    for letter in json.chars() {
+        match letter {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// Text inside markup.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => escaped(text),
+        other => escaped(&other.to_string()),
+    }
+}
+
+fn side(name: &str, side: &Value) -> String {
+    let company = match side["account"]["company_domain"].as_str() {
+        Some(domain) => format!(", {} (id {})", escaped(domain), side["account"]["company_id"]),
+        None => String::new(),
+    };
+    let begun = match side["started_at"].as_str() {
+        Some(time) => format!(", begun <time>{}</time>", escaped(time)),
+        None => String::new(),
+    };
+    format!(
+        "<p><span class=\"side\">{name}</span> <code>{}</code>{begun}{company}</p>",
+        text_of(&side["dir"])
+    )
+}
+
+fn schema(page: &mut String, changes: &Value) {
+    let changes = changes.as_array().map_or(&[][..], Vec::as_slice);
+    page.push_str("<section><h2>Schema</h2>");
+    if changes.is_empty() {
+        page.push_str(
+            "<p class=\"none\">No field, option, pipeline or stage changed.</p></section>",
+        );
+        return;
+    }
+    page.push_str(
+        "<div class=\"frame\"><table class=\"schema\"><thead><tr><th>File</th><th>What</th>\
+         <th>Change</th><th>Name</th><th>Old</th><th>New</th></tr></thead><tbody>",
+    );
+    for change in changes {
+        let cells = ["resource", "kind", "change", "name", "oldValue", "newValue"];
+        let kind = text_of(&change["change"]);
+        let _ = write!(page, "<tr class=\"{kind}\">");
+        for cell in cells {
+            let _ = write!(page, "<td>{}</td>", text_of(&change[cell]));
+        }
+        page.push_str("</tr>");
+    }
+    page.push_str("</tbody></table></div></section>");
+}
+
+/// A bar for each resource, split by kind of change.
+fn chart(page: &mut String, resources: &Value) {
+    const WIDTH: f64 = 100.0;
+    let number = |row: &Value, name: &str| row[name].as_u64().unwrap_or(0);
+    let all = |row: &Value| ["added", "removed", "modified"].map(|name| number(row, name));
+    let rows: Vec<&Value> = resources.as_array().into_iter().flatten().collect();
+    let changed: Vec<&&Value> =
+        rows.iter().filter(|row| all(row).iter().sum::<u64>() > 0).collect();
+    page.push_str("<section><h2>By resource</h2>");
+    if changed.is_empty() {
+        page.push_str("<p class=\"none\">No record changed.</p></section>");
+        return;
+    }
+    let most = changed.iter().map(|row| all(row).iter().sum::<u64>()).max().unwrap_or(1);
+    page.push_str("<div class=\"chart\">");
+    for row in changed {
+        let counts = all(row);
+        let _ = write!(
+            page,
+            "<span class=\"name\">{}</span><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" \
+             role=\"img\" aria-label=\"{} added, {} removed, {} modified\">",
+            text_of(&row["resource"]),
+            counts[0],
+            counts[1],
+            counts[2]
+        );
+        let mut from = 0.0;
+        for (kind, count) in ["added", "removed", "modified"].into_iter().zip(counts) {
+            #[expect(clippy::cast_precision_loss, reason = "a bar is no wider than a screen")]
+            let width = count as f64 / most as f64 * WIDTH;
+            if count > 0 {
+                let _ = write!(
+                    page,
+                    "<rect class=\"{kind}\" x=\"{from:.3}\" width=\"{:.3}\" height=\"10\"/>",
+                    width.max(0.4)
+                );
+                from += width.max(0.4);
+            }
+        }
+        let figures: Vec<String> = ["+", "−", "~"]
+            .into_iter()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+            .map(|(sign, count)| format!("{sign}{}", grouped(count)))
+            .collect();
+        let _ = write!(page, "</svg><span class=\"figures\">{}</span>", figures.join(" "));
+    }
+    page.push_str("</div></section>");
+}
+
+fn notes(page: &mut String, head: &Value, cut: u64) {
+    let mut notes = Vec::new();
+    let skipped: Vec<String> = head["skipped"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| format!("{} [{}]", text_of(&one["resource"]), text_of(&one["presentIn"])))
+        .collect();
+    if !skipped.is_empty() {
+        notes.push(format!("Present in one backup only, not compared: {}.", skipped.join(", ")));
+    }
+    let folded = head["summary"]["folded"].as_u64().unwrap_or(0);
+    if folded > 0 {
+        notes.push(format!(
+            "{} more records changed in fields that Pipedrive computes only.",
+            grouped(folded)
+        ));
+    }
+    if cut > 0 {
+        notes.push(format!(
+            "The table holds the first {} rows; {} more are left out.",
+            grouped(ROWS_MAX),
+            grouped(cut)
+        ));
+    }
+    for note in notes {
+        let _ = write!(page, "<p class=\"note\">{note}</p>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::quoted;
+    use serde_json::json;
+
+    #[test]
+    fn markup_in_the_data_stays_text() {
+        let evil = "</script><script>alert(1)</script><!-- & \u{2028}";
+        let mut page = Page::new();
+        page.change(&format!(
+            "{{\"resource\":\"deals\",\"id\":\"1\",\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
+            quoted(evil)
+        ));
+        let head = json!({
+            "old": {"dir": evil}, "new": {"dir": "b", "account": {"company_domain": evil}},
+            "schema": [{"resource": "dealFields", "kind": "field", "change": "added", "name": evil}],
+            "resources": [{"resource": evil, "added": 1}],
+            "skipped": [{"resource": evil, "presentIn": "A"}], "summary": {},
+        });
+        let page = page.finish(&head);
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert!(!page.contains("<!-- "), "{page}");
+        assert_eq!(page.matches("</script>").count(), 2);
+        let json =
+            page.split("id=\"changes\">").nth(1).and_then(|rest| rest.split("</script>").next());
+        let rows: Value = serde_json::from_str(json.expect("the rows")).expect("they are JSON");
+        assert_eq!(rows[0]["oldValue"], evil);
+    }
+
+    #[test]
+    fn hashes_are_spelled_as_browsers_want_them() {
+        assert_eq!(
+            ["", "f", "fo", "foo"].map(|text| base64(text.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v"]
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! How the set-up of an account changed: fields, options, pipelines and stages.
+
+use crate::dataset::snapshot::Snapshot;
+use crate::model::{Resource, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A change of the set-up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SchemaChange {
+    /// The file it is in: `dealFields`, `stages`.
+    pub resource: &'static str,
+    /// `field`, `option`, `pipeline` or `stage`.
+    pub kind: &'static str,
+    /// `added`, `removed`, `renamed`, or `retyped` for a field of another type.
+    pub change: &'static str,
+    /// The field's code, the row's id, or for an option the field's code, `/` and the option's id.
+    pub id: String,
+    /// What it is called, in the newer backup if it is there.
+    pub name: String,
+    /// The older name or type.
+    #[serde(rename = "oldValue")]
+    pub old: Option<String>,
+    /// The newer one.
+    #[serde(rename = "newValue")]
+    pub new: Option<String>,
+}
+
+/// A field definition, of v2 or v1, or a pipeline or stage.
+#[derive(Debug, Clone, Deserialize)]
+struct Thing {
+    #[serde(alias = "field_code", alias = "key")]
+    id: Value,
+    #[serde(alias = "field_name")]
+    name: Option<String>,
+    #[serde(default, rename = "field_type")]
+    ty: Option<String>,
+    #[serde(default)]
+    options: Option<Vec<Choice>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Choice {
+    id: Value,
+    #[serde(default)]
+    label: Option<String>,
+}
+
+type Things = BTreeMap<String, Thing>;
+
+/// Everything about the set-up that differs between two backups, for files that both have.
+pub(super) async fn changes(
+    old: &Snapshot,
+    new: &Snapshot,
+    wanted: impl Fn(&Resource) -> bool,
+) -> Result<Vec<SchemaChange>> {
+    let mut found = Vec::new();
+    let mut deals: BTreeSet<String> = BTreeSet::new();
+    // Those of deals first: leads have the same custom fields, which are told once.
+    for resource in Resource::all().filter(|resource| wanted(resource)) {
+        let Some(kind) = kind(resource) else { continue };
+        if !old.holds(resource.file) || !new.holds(resource.file) {
+            continue;
+        }
+        let (mut before, mut after) = (read(old, resource).await?, read(new, resource).await?);
+        if resource.name == "deal_fields" {
+            deals.extend(before.keys().chain(after.keys()).cloned());
+        }
+        if resource.name == "lead_fields" {
+            before.retain(|id, _| !deals.contains(id));
+            after.retain(|id, _| !deals.contains(id));
+        }
+        compare(resource.file, kind, &before, &after, &mut found);
+    }
+    Ok(found)
+}
+
+/// Whether a file tells of the set-up only, and its rows are no records.
+pub(super) fn is_dictionary(resource: &Resource) -> bool {
+    resource.file.ends_with("Fields")
+}
+
+fn kind(resource: &Resource) -> Option<&'static str> {
+    match resource.name {
+        _ if is_dictionary(resource) => Some("field"),
+        "pipelines" => Some("pipeline"),
+        "stages" => Some("stage"),
+        _ => None,
+    }
+}
+
+async fn read(snapshot: &Snapshot, resource: &Resource) -> Result<Things> {
+    let mut things = Things::new();
+    let mut rows = snapshot.rows(resource.file, false).await?;
+    while let Some(row) = rows.next().await? {
+        // A v1 definition has a numeric id beside its key, which is what counts.
+        let Ok(mut json) = serde_json::from_str::<Value>(row.json) else { continue };
+        if let Some(object) = json.as_object_mut()
+            && (object.contains_key("key") || object.contains_key("field_code"))
+        {
+            object.remove("id");
+        }
+        if let Ok(thing) = serde_json::from_value::<Thing>(json) {
+            things.insert(plain(&thing.id), thing);
+        }
+    }
+    Ok(things)
+}
+
+fn compare(
+    resource: &'static str,
+    kind: &'static str,
+    before: &Things,
+    after: &Things,
+    found: &mut Vec<SchemaChange>,
+) {
+    let mut add = |kind, change, id: &str, name: &str, old: Option<String>, new: Option<String>| {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        found.push(SchemaChange { resource, kind, change, id, name, old, new });
+    };
+    for (id, thing) in after {
+        let name = thing.name.clone().unwrap_or_default();
+        let Some(earlier) = before.get(id) else {
+            add(kind, "added", id, &name, None, Some(name.clone()));
+            continue;
+        };
+        if earlier.name != thing.name {
+            add(kind, "renamed", id, &name, earlier.name.clone(), thing.name.clone());
+        }
+        if earlier.ty != thing.ty {
+            add(kind, "retyped", id, &name, earlier.ty.clone(), thing.ty.clone());
+        }
+        let (old, new) = (options(earlier), options(thing));
+        for (option, label) in &new {
+            let id = format!("{id}/{option}");
+            match old.get(option) {
+                None => add("option", "added", &id, &name, None, Some(label.clone())),
+                Some(earlier) if earlier != label => {
+                    add(
+                        "option",
+                        "renamed",
+                        &id,
+                        &name,
+                        Some(earlier.clone()),
+                        Some(label.clone()),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        for (option, label) in old.iter().filter(|(option, _)| !new.contains_key(*option)) {
+            add("option", "removed", &format!("{id}/{option}"), &name, Some(label.clone()), None);
+        }
+    }
+    for (id, thing) in before.iter().filter(|(id, _)| !after.contains_key(*id)) {
+        let name = thing.name.clone().unwrap_or_default();
+        add(kind, "removed", id, &name, Some(name.clone()), None);
+    }
+}
+
+fn options(thing: &Thing) -> BTreeMap<String, String> {
+    let options = thing.options.iter().flatten();
+    options.map(|o| (plain(&o.id), o.label.clone().unwrap_or_default())).collect()
+}
+
+fn plain(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}

@@ -1,0 +1,136 @@
+//! Whether two JSON values mean the same, however they are spelled.
+
+use super::object::{items, pairs};
+use std::borrow::Cow;
+
+/// Whether two raw JSON values are equal: keys in any order, a key that is null as good as one that
+/// is absent, numbers by value and exactly (`1.0` is `1`), texts by their characters, lists in order.
+///
+/// What is no JSON is equal only to itself.
+pub fn same(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    match (one.as_bytes().first(), other.as_bytes().first()) {
+        (Some(b'{'), Some(b'{')) => same_objects(one, other),
+        (Some(b'['), Some(b'[')) => {
+            let (one, other) = (list(one), list(other));
+            one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| same(one, other))
+        }
+        (Some(b'"'), Some(b'"')) => {
+            // Without an escape in either, they would have been the same bytes.
+            let escaped = one.contains('\\') || other.contains('\\');
+            escaped && text(one).is_some() && text(one) == text(other)
+        }
+        (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) => {
+            Number::parse(one).is_some_and(|one| Some(one) == Number::parse(other))
+        }
+        _ => false,
+    }
+}
+
+fn same_objects(one: &str, other: &str) -> bool {
+    let (one, other) = (members(one), members(other));
+    let within = |some: &Members<'_>, all: &Members<'_>| {
+        some.iter()
+            .enumerate()
+            .all(|(place, (key, value))| same(value, member(all, place, key).unwrap_or("null")))
+    };
+    within(&one, &other) && within(&other, &one)
+}
+
+/// The members of an object, in order; of two with one key the last.
+pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
+
+/// Takes an object apart.
+pub(crate) fn members(object: &str) -> Members<'_> {
+    let mut members: Members<'_> = Vec::new();
+    // What is no object has no members.
+    let _ = pairs(object, |key, value| members.push((key, value)));
+    members
+}
+
+/// The value of a key, which is likely to be found at this place.
+pub(crate) fn member<'a>(members: &Members<'a>, place: usize, key: &str) -> Option<&'a str> {
+    let likely = members.get(place).filter(|(found, _)| found == key);
+    let found = likely.or_else(|| members.iter().rev().find(|(found, _)| found == key));
+    found.map(|(_, value)| *value)
+}
+
+/// The items of a list.
+pub(crate) fn list(list: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    // What is no list has no items.
+    let _ = items(list, |item| found.push(item));
+    found
+}
+
+/// The characters of a text.
+pub(crate) fn text(raw: &str) -> Option<String> {
+    serde_json::from_str(raw).ok()
+}
+
+/// A decimal number, exactly: its digits without zeros around them, and the place of the point.
+#[derive(PartialEq, Eq)]
+struct Number {
+    negative: bool,
+    digits: String,
+    /// The power of ten of the last digit.
+    exponent: i64,
+}
+
+impl Number {
+    fn parse(raw: &str) -> Option<Self> {
+        let (negative, raw) = raw.strip_prefix('-').map_or((false, raw), |raw| (true, raw));
+        let (mantissa, exponent) = match raw.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+            None => (raw, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = [whole, fraction].concat();
+        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+        let kept = digits.trim_end_matches('0');
+        let exponent = exponent.checked_add(i64::try_from(digits.len() - kept.len()).ok()?)?;
+        let digits = kept.trim_start_matches('0').to_owned();
+        // Zero has neither sign nor exponent.
+        let zero = digits.is_empty();
+        Some(Self {
+            negative: negative && !zero,
+            digits,
+            exponent: if zero { 0 } else { exponent },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(one: &str, other: &str, expected: bool) {
+        assert_eq!(same(one, other), expected, "{one} and {other}");
+        assert_eq!(same(other, one), expected, "{other} and {one}");
+    }
+
+    #[test]
+    fn spelling_does_not_matter_and_meaning_does() {
+        check("1", "1.0", true);
+        check("1e0", "10E-1", true);
+        check("-0", "0.00", true);
+        check("1.5", "1.50", true);
+        check("10", "1", false);
+        check("-1", "1", false);
+        check("12345678901234567890123", "12345678901234567890124", false);
+        check("12345678901234567890123.0", "12345678901234567890123", true);
+        check(r#""\u00e9""#, r#""é""#, true);
+        check(r#""a""#, r#""b""#, false);
+        check(r#"{"a":1,"b":null}"#, r#"{ "a" : 1.0 }"#, true);
+        check(r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, true);
+        check(r#"{"a":{"b":[1,{"c":null}]}}"#, r#"{"a":{"b":[1,{}]}}"#, true);
+        check("[1,2]", "[2,1]", false);
+        check("[1]", "[1,1]", false);
+        check("null", "0", false);
+        check("null", r#""null""#, false);
+        check("true", "false", false);
+    }
+}
