@@ -7,6 +7,7 @@ mod columns;
 mod crash;
 mod depot;
 mod diff;
+mod diff_laws;
 mod docs;
 mod faults;
 mod house;
