@@ -10,7 +10,7 @@
 //! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client | `model` |
 //! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
-//! | [`dataset`] | records at rest: typed Parquet and NDJSON, on disk or S3, committed by a manifest | `model` |
+//! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`) | `model` |
 //! | [`protocol`] | speaking JSON lines, over any `io::Write`; no clock, no network | `model` |
 //! | [`cli`] | commands, files, exit codes | all |
 //!
@@ -33,10 +33,12 @@
 //!   (a) -> RECORD lines, STATE   protocol::airbyte prefix + the record's own bytes + suffix
 //!   (b) -> columns -> part ->    dataset           builders fill; encode; PUT the part;
 //!          manifest                                replace the manifest
+//!   (c) -> deals.json, manifest  dataset::backup   append the rows; say how far they are safe
 //! ```
 //!
-//! Four hops each, no cycle. Backward there are two signals only: the saved state at the start, and
-//! dropping the [`extract::Reader`] to stop.
+//! Four hops each, no cycle. Backward there are three signals only: the saved state at the start,
+//! asking for the next event, which says that the last one is dealt with (a backup reads in step with
+//! that, [`extract::Stride`]), and dropping the [`extract::Reader`] to stop.
 //!
 //! # What always holds
 //!
@@ -51,6 +53,9 @@
 //!   rename, under a lock that dies with its owner. In a bucket a commit is an object that may only
 //!   be created, not an overwrite by `ETag`: an S3 server in wide use refuses every quoted `ETag`, and
 //!   of two writers the second fails all the same.
+//! - **A backup that stands is replaced, never written over.** A new one grows in `_next/`, its checkpoints
+//!   stand in the same manifest, and one write of it makes the new one the backup; files that still lie
+//!   apart then are named `staged` until they have their names.
 //! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
@@ -62,7 +67,9 @@
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
-//!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk.
+//!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only
+//!   exceptions are 8 bytes a row while a backup is written or verified, so that no key is there twice, and
+//!   32 a row while two are compared.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.
 //!

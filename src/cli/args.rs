@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 /// Gets a whole Pipedrive account out, completely and repeatedly.
 ///
-/// `sync warehouse` keeps Parquet or NDJSON in step, in a folder or on S3; spec, check, discover and
-/// read make an Airbyte source. --sandbox runs against a simulated account.
+/// `backup` makes a copy that can be verified and compared; `sync warehouse` keeps Parquet or NDJSON in
+/// step, in a folder or on S3; spec, check, discover and read make an Airbyte source. --sandbox runs against a simulated account.
 #[derive(Debug, Parser)]
 #[command(name = "source-pipedrive", version, max_term_width = 100)]
 pub(super) struct Args {
