@@ -80,6 +80,7 @@ fn a_backup_survives_a_kill_at_every_request() {
         vault.killed_at_hang(&account, &[]);
         vault.run(&["--resume"]).succeeded();
         vault.assert_whole(&account);
+        vault.assert_verified();
         assert_thrifty(&expected, &asked(&account.ledger().requests), request);
     }
 }
@@ -107,6 +108,7 @@ fn crashed_at_every_step(
             vault.run(&resumed).succeeded();
         }
         vault.assert_whole(&account);
+        vault.assert_verified();
     }
 }
 
@@ -146,20 +148,10 @@ fn a_later_backup_survives_a_crash_at_every_step_and_so_does_the_one_before() {
 fn attachments_survive_a_crash_at_every_step() {
     let prepared = || {
         let account = sandbox(tiny());
-        (sandbox_files(&account), account)
+        let vault = Vault::of(&account, &["files"]).with("concurrency", 1);
+        (account, vault)
     };
-    crashed_at_every_step(
-        || {
-            let (vault, account) = prepared();
-            (account, vault)
-        },
-        &["--include", "file_contents"],
-        |_, _| {},
-    );
-}
-
-fn sandbox_files(account: &Sandbox) -> Vault {
-    Vault::of(account, &["files"]).with("concurrency", 1)
+    crashed_at_every_step(prepared, &["--include", "file_contents"], |_, _| {});
 }
 
 #[test]
