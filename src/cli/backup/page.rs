@@ -1,10 +1,14 @@
 //! A diff as one page that needs nothing but a browser.
 //!
 //! Everything that is data goes into the page as text: escaped where it is part of the markup, and as
-//! JSON without `<`, `>` and `&` where the script reads it, which shows it as text only.
+//! JSON without `<`, `>` and `&` where the script reads it, which shows it as text only. Values other
+//! than text travel as they are spelled: to a browser `1.50` is `1.5`, and long ids differ too little.
 
 use crate::cli::figures::grouped;
+use crate::model::quoted;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
@@ -12,6 +16,8 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 /// Rows a page holds at most.
 const ROWS_MAX: u64 = 200_000;
+/// Bytes of rows a page holds at most; a browser takes several times as much to show them.
+const BYTES_MAX: usize = 128 << 20;
 
 /// A page in the making.
 #[derive(Debug, Default)]
@@ -22,6 +28,23 @@ pub(super) struct Page {
     cut: u64,
 }
 
+/// What the page shows of a row.
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow)]
+    resource: &'a RawValue,
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    change: &'a RawValue,
+    #[serde(borrow)]
+    field: &'a RawValue,
+    #[serde(borrow, rename = "oldValue")]
+    old: &'a RawValue,
+    #[serde(borrow, rename = "newValue")]
+    new: &'a RawValue,
+}
+
 impl Page {
     pub(super) fn new() -> Self {
         Self::default()
@@ -29,15 +52,22 @@ impl Page {
 
     /// Adds a row of the JSON output.
     pub(super) fn change(&mut self, row: &str) {
-        if self.held == ROWS_MAX {
+        // Once a row was left out, so are all after it: the page holds the first ones.
+        if self.cut > 0 || self.held == ROWS_MAX || self.rows.len() + row.len() > BYTES_MAX {
             self.cut += 1;
             return;
         }
-        if self.held > 0 {
-            self.rows.push_str(",\n");
-        }
+        let row: Row = serde_json::from_str(row).expect("a row of the JSON output is an object");
+        self.rows.push_str(if self.held > 0 { ",\n[" } else { "[" });
         self.held += 1;
-        inert(row, &mut self.rows);
+        for cell in [row.resource, row.id, row.change, row.field] {
+            inert(cell.get(), &mut self.rows);
+            self.rows.push(',');
+        }
+        spelled(row.old.get(), &mut self.rows);
+        self.rows.push(',');
+        spelled(row.new.get(), &mut self.rows);
+        self.rows.push(']');
     }
 
     /// The page. `head` tells of both backups and sums the changes up.
@@ -70,7 +100,7 @@ impl Page {
         );
         schema(&mut page, &head["schema"]);
         chart(&mut page, &head["resources"]);
-        notes(&mut page, head, self.cut);
+        notes(&mut page, head, self.held, self.cut);
         page.push_str(TABLE);
         page.push_str("</main><script type=\"application/json\" id=\"changes\">[");
         page.push_str(&self.rows);
@@ -79,17 +109,19 @@ impl Page {
     }
 }
 
-/// The place of the changes, which the script fills.
+/// The place of the changes, which the script fills and then shows.
 const TABLE: &str = "<section><h2>Changes</h2><noscript><p>The table needs JavaScript; \
     <code>-o table</code> and <code>-o ndjson</code> do not.</p></noscript>\
-    <form class=\"filters\" id=\"filters\"><label>Search <input id=\"search\" type=\"search\" \
-    autocomplete=\"off\"></label><label>Resource <select id=\"resource\"><option value=\"\">all\
-    </option></select></label><label>Change <select id=\"kind\"><option value=\"\">all</option>\
-    <option>added</option><option>removed</option><option>modified</option></select></label>\
-    <output id=\"count\" aria-live=\"polite\"></output></form>\
-    <div class=\"frame\"><table id=\"table\"><thead><tr></tr></thead><tbody></tbody></table></div>\
-    <nav class=\"pager\" aria-label=\"Pages\"><button type=\"button\" id=\"before\">Previous</button>\
-    <span id=\"where\"></span><button type=\"button\" id=\"after\">Next</button></nav></section>";
+    <div id=\"browse\" hidden><form class=\"filters\" id=\"filters\"><label>Search \
+    <input id=\"search\" type=\"search\" autocomplete=\"off\"></label><label>Resource \
+    <select id=\"resource\"><option value=\"\">all</option></select></label><label>Change \
+    <select id=\"kind\"><option value=\"\">all</option><option>added</option>\
+    <option>removed</option><option>modified</option></select></label>\
+    <output id=\"count\" aria-live=\"polite\"></output></form><p class=\"note\" id=\"printed\"></p>\
+    <div class=\"frame\"><table id=\"table\" aria-label=\"Changes\"><thead><tr></tr></thead>\
+    <tbody></tbody></table></div><nav class=\"pager\" aria-label=\"Pages\">\
+    <button type=\"button\" id=\"before\">Previous</button><span id=\"where\"></span>\
+    <button type=\"button\" id=\"after\">Next</button></nav></div></section>";
 
 /// The hash by which a browser knows that this is the style or script we wrote.
 fn integrity(text: &str) -> String {
@@ -111,6 +143,17 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// A value for the script: text and null as they are, anything else as a list of its spelling.
+fn spelled(json: &str, out: &mut String) {
+    if json.starts_with('"') || json == "null" {
+        inert(json, out);
+    } else {
+        out.push('[');
+        inert(&quoted(json), out);
+        out.push(']');
+    }
 }
 
 /// JSON that ends no script and begins no comment.
@@ -230,7 +273,7 @@ fn chart(page: &mut String, resources: &Value) {
     page.push_str("</div></section>");
 }
 
-fn notes(page: &mut String, head: &Value, cut: u64) {
+fn notes(page: &mut String, head: &Value, kept: u64, cut: u64) {
     let mut notes = Vec::new();
     let skipped: Vec<String> = head["skipped"]
         .as_array()
@@ -251,7 +294,7 @@ fn notes(page: &mut String, head: &Value, cut: u64) {
     if cut > 0 {
         notes.push(format!(
             "The table holds the first {} rows; {} more are left out.",
-            grouped(ROWS_MAX),
+            grouped(kept),
             grouped(cut)
         ));
     }
@@ -263,7 +306,6 @@ fn notes(page: &mut String, head: &Value, cut: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::quoted;
     use serde_json::json;
 
     #[test]
@@ -287,7 +329,42 @@ mod tests {
         let json =
             page.split("id=\"changes\">").nth(1).and_then(|rest| rest.split("</script>").next());
         let rows: Value = serde_json::from_str(json.expect("the rows")).expect("they are JSON");
-        assert_eq!(rows[0]["oldValue"], evil);
+        assert_eq!(rows[0][4], evil);
+    }
+
+    #[track_caller]
+    fn check(old: &str, expected: &str) {
+        let mut page = Page::new();
+        page.change(&format!(
+            r#"{{"resource":"deals","id":"1","change":"modified","field":"f","oldValue":{old},"newValue":null}}"#
+        ));
+        assert_eq!(page.rows, format!(r#"["deals","1","modified","f",{expected},null]"#));
+    }
+
+    #[test]
+    fn values_keep_their_spelling() {
+        check("1.50", r#"["1.50"]"#);
+        check("12345678901234567890123", r#"["12345678901234567890123"]"#);
+        check("true", r#"["true"]"#);
+        check("null", "null");
+        check(r#""null""#, r#""null""#);
+        check(r#"{"a":"<b>","n":1.0}"#, r#"["{\"a\":\"\u003cb\u003e\",\"n\":1.0}"]"#);
+    }
+
+    #[test]
+    fn a_page_holds_the_first_rows_and_says_what_is_left_out() {
+        let row = r#"{"resource":"deals","id":"1","change":"added","field":null,"oldValue":null,"newValue":null}"#;
+        let mut page = Page::new();
+        (0..ROWS_MAX + 2).for_each(|_| page.change(row));
+        let page = page.finish(&json!({}));
+        assert!(page.contains("holds the first 200,000 rows; 2 more are left out"));
+
+        let long = quoted(&"x".repeat(BYTES_MAX));
+        let mut page = Page::new();
+        page.change(row);
+        page.change(&row.replace(r#""newValue":null"#, &format!(r#""newValue":{long}"#)));
+        page.change(row);
+        assert_eq!((page.held, page.cut), (1, 2));
     }
 
     #[test]

@@ -1,10 +1,16 @@
 "use strict";
 (() => {
-  const PAGE_ROWS = 200, PRINT_ROWS_MAX = 5000;
+  // Rows on a page of the screen, rows on paper, letters of a value before it is unfolded.
+  const PAGE_ROWS = 200, PRINT_ROWS_MAX = 5000, LETTERS_MAX = 400;
   const at = (id) => document.getElementById(id);
-  const shown = (value) => value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
+  const grouped = (number) => number.toLocaleString("en");
+  // What is not text comes as a list of its spelling.
+  const shown = (value) => value === null ? "" : Array.isArray(value) ? value[0] : value;
+  // Text that differs from a value in its quotes only is shown with them.
+  const told = (value, other) => typeof value === "string" && !(typeof other === "string") && value === shown(other) ? JSON.stringify(value) : shown(value);
   const rows = JSON.parse(at("changes").textContent).map((row, order) => {
-    const cells = [row.resource, row.id, row.change, shown(row.field), shown(row.oldValue), shown(row.newValue)];
+    const [resource, id, change, field, before, after] = row;
+    const cells = [resource, id, change, shown(field), told(before, after), told(after, before)];
     return { cells, order, text: cells.join("\u0000").toLowerCase() };
   });
   const columns = ["Resource", "ID", "Change", "Field", "Old", "New"];
@@ -29,17 +35,15 @@
 
   const words = new Intl.Collator(undefined, { numeric: true });
   const number = (text) => text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : null;
+  // Numbers, then texts, then nothing, whichever way each of them is sorted.
+  const rank = (one) => one.number !== null ? 0 : one.text !== "" ? 1 : 2;
   function ordered(list) {
     if (sort.column < 0) return list;
     const keyed = list.map((row) => ({ row, text: row.cells[sort.column], number: number(row.cells[sort.column]) }));
     const sign = sort.down ? -1 : 1;
-    keyed.sort((a, b) => {
-      let order;
-      if (a.number !== null && b.number !== null) order = a.number - b.number;
-      else if (a.number !== null || b.number !== null) order = a.number !== null ? -1 : 1;
-      else order = words.compare(a.text, b.text);
-      return order * sign || a.row.order - b.row.order;
-    });
+    keyed.sort((a, b) => rank(a) - rank(b)
+      || (a.number !== null ? a.number - b.number : words.compare(a.text, b.text)) * sign
+      || a.row.order - b.row.order);
     return keyed.map((one) => one.row);
   }
   function update() {
@@ -51,21 +55,43 @@
     });
     show();
   }
-  function line(row) {
-    const element = document.createElement("tr");
+  // A table that is laid out as cards is one still, if it says so.
+  const role = (element, name) => { element.setAttribute("role", name); return element; };
+  role(at("table"), "table");
+  [head.parentNode, body].forEach((group) => role(group, "rowgroup"));
+  role(head, "row");
+  [...head.cells].forEach((cell) => role(cell, "columnheader"));
+
+  function write(cell, text, whole) {
+    if (whole || text.length <= LETTERS_MAX) {
+      cell.textContent = text;
+      return;
+    }
+    // Not in the middle of a character.
+    const kept = text.slice(0, LETTERS_MAX).replace(/[\ud800-\udbff]$/, "");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "unfold";
+    button.textContent = `Show all ${grouped(text.length)} letters`;
+    button.addEventListener("click", () => { cell.textContent = text; cell.tabIndex = -1; cell.focus(); });
+    cell.replaceChildren(`${kept}… `, button);
+  }
+  function line(row, whole) {
+    const element = role(document.createElement("tr"), "row");
     element.className = row.cells[2];
     row.cells.forEach((text, column) => {
-      const cell = document.createElement("td");
+      const cell = role(document.createElement("td"), "cell");
       cell.className = classes[column];
-      cell.textContent = text;
+      cell.dataset.name = columns[column];
+      write(cell, text, whole);
       element.append(cell);
     });
     return element;
   }
-  function fill(list) {
-    body.replaceChildren(...list.map(line));
+  function fill(list, whole) {
+    body.replaceChildren(...list.map((row) => line(row, whole)));
     if (list.length === 0) {
-      const element = document.createElement("tr"), cell = document.createElement("td");
+      const element = role(document.createElement("tr"), "row"), cell = role(document.createElement("td"), "cell");
       cell.colSpan = columns.length;
       cell.className = "none";
       cell.textContent = rows.length === 0 ? "No changes." : "No change matches.";
@@ -77,8 +103,8 @@
     const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
     page = Math.min(page, pages - 1);
     fill(found.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS));
-    at("count").textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} changes`;
-    at("where").textContent = `Page ${(page + 1).toLocaleString("en")} of ${pages.toLocaleString("en")}`;
+    at("count").textContent = `${grouped(found.length)} of ${grouped(rows.length)} changes`;
+    at("where").textContent = `Page ${grouped(page + 1)} of ${grouped(pages)}`;
     at("before").disabled = page === 0;
     at("after").disabled = page === pages - 1;
   }
@@ -89,7 +115,12 @@
   at("filters").addEventListener("submit", (event) => event.preventDefault());
   at("before").addEventListener("click", () => { page -= 1; show(); });
   at("after").addEventListener("click", () => { page += 1; show(); });
-  window.addEventListener("beforeprint", () => fill(found.slice(0, PRINT_ROWS_MAX)));
+  window.addEventListener("beforeprint", () => {
+    const most = Math.min(found.length, PRINT_ROWS_MAX);
+    at("printed").textContent = `Printed: ${most < found.length ? `the first ${grouped(most)} of ${grouped(found.length)} chosen` : grouped(most)} of ${grouped(rows.length)} changes.`;
+    fill(found.slice(0, most), true);
+  });
   window.addEventListener("afterprint", show);
+  at("browse").hidden = false;
   update();
 })();
