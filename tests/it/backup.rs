@@ -108,6 +108,18 @@ fn the_backup_that_stands_is_whole_until_it_is_replaced() {
 }
 
 #[test]
+fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let account = sandbox(Options { faults, ..small() });
+    let vault = Vault::of(&account, &["deals", "activities"]);
+    vault.killed_at_hang(&account, &["--sequential"]);
+    assert!(vault.names().contains(&"activities.json.part".to_owned()));
+    vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
+    vault.assert_verified();
+}
+
+#[test]
 fn what_was_not_asked_for_again_stays() {
     let account = sandbox(small());
     let vault = Vault::of(&account, &[]);

@@ -301,10 +301,12 @@ impl Archive {
             failed: backup.failed.clone(),
             files: backup.files.clone(),
         };
+        let mut replaced = Backup::default();
         if area == Area::Next && finished {
             self.area = Area::Top;
             let mut next = self.manifest.next.take().unwrap_or_default();
-            for (stem, file) in std::mem::take(&mut self.manifest.backup.files) {
+            replaced = std::mem::take(&mut self.manifest.backup);
+            for (stem, file) in std::mem::take(&mut replaced.files) {
                 next.files.entry(stem).or_insert(File { kept: true, ..file });
             }
             self.manifest.backup = next;
@@ -312,6 +314,10 @@ impl Archive {
         self.commit(now).await?;
         if self.area == Area::Top && self.settle().await? {
             self.commit(now).await?;
+        }
+        // What the backup before had begun and not finished is nobody's now.
+        for (stem, unfinished) in replaced.in_progress {
+            self.clear(&stem, Some(unfinished)).await?;
         }
         if finished {
             self.forget_contents().await?;
