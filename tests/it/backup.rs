@@ -120,6 +120,19 @@ fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
 }
 
 #[test]
+fn what_is_asked_for_beyond_is_added_to_a_backup_that_is_gone_on_with() {
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let account = sandbox(Options { faults, ..small() });
+    let mut vault = Vault::of(&account, &["deals", "activities"]);
+    vault.killed_at_hang(&account, &["--sequential"]);
+    vault.resources.clear();
+    let run = vault.run(&["--resume", "--include", "histories"]).succeeded();
+    // Both, and the eleven resources that are read on request only.
+    assert_eq!(run.summary["total"], 13);
+    vault.assert_verified();
+}
+
+#[test]
 fn what_was_not_asked_for_again_stays() {
     let account = sandbox(small());
     let vault = Vault::of(&account, &[]);

@@ -121,8 +121,13 @@ fn holders(manifest: &Manifest) -> impl Iterator<Item = &Account> {
 
 /// Notes what is asked for, in addition to what was.
 fn ask(backup: &mut Backup, options: &Options, anew: bool) {
-    let usual = anew.then_some(&options.usual);
-    for resource in options.resources.as_ref().or(usual).into_iter().flatten() {
+    // What is backed up on request only was asked for, if it is among the usual.
+    let usual = options.usual.iter().filter(|resource| anew || resource.on_request);
+    let wanted: Vec<_> = match &options.resources {
+        Some(named) => named.iter().collect(),
+        None => usual.collect(),
+    };
+    for resource in wanted {
         if !backup.resources.iter().any(|stem| stem == resource.file) {
             backup.resources.push(resource.file.to_owned());
         }
