@@ -13,7 +13,8 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use source_pipedrive::model::{Batch, Layout, Page, Resource, StreamState, Time, json_schema};
-use source_pipedrive::protocol::airbyte::{Wire, Writer};
+use source_pipedrive::protocol::Wire;
+use source_pipedrive::protocol::airbyte::Writer;
 use std::fmt::Write as _;
 use std::time::Instant;
 

@@ -129,13 +129,22 @@ impl Request {
     }
 }
 
+/// How requests introduce themselves.
+fn introduction(settings: &Settings) -> String {
+    let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));
+    match &settings.user_agent {
+        Some(agent) => format!("{program} {agent}"),
+        None => program.to_owned(),
+    }
+}
+
 impl Client {
     /// A client for these settings, and the channel on which rotated refresh tokens arrive.
     pub fn new(settings: &Settings) -> Result<(Self, UnboundedReceiver<SecretString>)> {
         // Both binaries and tests come here; installing a second time is refused and harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
-            .user_agent(concat!("source-pipedrive/", env!("CARGO_PKG_VERSION")))
+            .user_agent(introduction(settings))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(Duration::from_millis(settings.timeout_millis))

@@ -4,8 +4,7 @@ use super::files;
 use crate::dataset::Place;
 use crate::dataset::warehouse::Inventory;
 use crate::model::{Error, Kind, Resource, Result, StreamState};
-use crate::protocol::airbyte::{Configured, states};
-use serde_json::Value;
+use crate::protocol::Saved;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,16 +17,16 @@ pub(super) struct Earlier {
 }
 
 impl Earlier {
-    /// From the state file of `read`.
+    /// From a state file, as `read` takes it.
     pub(super) fn state(path: &Path, resources: &[&'static Resource]) -> Result<Self> {
-        let configured = resources.iter().map(|&resource| Configured {
-            resource,
-            incremental: true,
-            schema: Value::Null,
-        });
-        let configured: Vec<_> = configured.collect();
-        let states = states(&files::json("state", path)?, &configured)?;
-        Ok(Self { states, rows: BTreeMap::new() })
+        let saved = Saved::from_json(&files::json("state", path)?)?;
+        let mut earlier = Self::default();
+        for resource in resources {
+            if let Some(state) = saved.of(resource)? {
+                earlier.states.insert(resource.name, state);
+            }
+        }
+        Ok(earlier)
     }
 
     /// From the manifest of a warehouse.

@@ -22,6 +22,9 @@ mod stdout;
 mod summary;
 mod sweep;
 mod sync;
+mod tap;
+
+pub use tap::main as tap;
 
 use crate::model::{Kind, Result};
 use args::{Args, Command, Sync};

@@ -20,6 +20,16 @@ pub(super) enum Manner {
     Verbose,
     /// A live line for each resource that is being read; the rest as lines.
     Live,
+    /// As lines of a log, each with its level: what orchestrators of Singer taps read.
+    Log,
+}
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Info,
+    Warning,
+    Error,
 }
 
 /// Time between two turns of a spinner.
@@ -77,7 +87,9 @@ impl<W: Write> Progress<W> {
     fn onto(out: W, manner: Manner, mask: Mask) -> Self {
         let target = match manner {
             Manner::Live => ProgressDrawTarget::stderr(),
-            Manner::Quiet | Manner::Lines | Manner::Verbose => ProgressDrawTarget::hidden(),
+            Manner::Quiet | Manner::Lines | Manner::Verbose | Manner::Log => {
+                ProgressDrawTarget::hidden()
+            }
         };
         let screen = MultiProgress::with_draw_target(target);
         Self {
@@ -113,8 +125,8 @@ impl<W: Write> Progress<W> {
                 let tally = self.tally(resource);
                 tally.wait = Some(*pause);
                 tally.show();
-                if self.manner == Manner::Verbose {
-                    self.line(&format!("{}: {}", resource.name, limited(*pause)));
+                if matches!(self.manner, Manner::Verbose | Manner::Log) {
+                    self.line(Level::Info, &format!("{}: {}", resource.name, limited(*pause)));
                 }
             }
             Event::Resumed { resource } => {
@@ -123,16 +135,17 @@ impl<W: Write> Progress<W> {
                 tally.show();
             }
             Event::Warning { resource, text } => {
-                self.line(&format!("{}: warning: {text}", resource.name));
+                self.line(Level::Warning, &format!("{}: {text}", resource.name));
             }
             Event::Finished { resource, .. } => {
                 let tally = self.end(resource);
-                self.line(&format!("{}: {}", resource.name, tally.figures()));
+                self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));
             }
             Event::Failed { resource, error } => {
                 let tally = self.end(resource);
                 let figures = tally.figures();
-                self.line(&format!("{}: INCOMPLETE after {figures}: {error}", resource.name));
+                let text = format!("{}: INCOMPLETE after {figures}: {error}", resource.name);
+                self.line(Level::Error, &text);
             }
         }
     }
@@ -167,17 +180,24 @@ impl<W: Write> Progress<W> {
 
     /// Says something about the run as a whole.
     pub(super) fn note(&mut self, text: &str) {
-        self.line(text);
+        self.line(Level::Info, text);
+    }
+
+    /// Says what somebody should look at.
+    pub(super) fn warn(&mut self, text: &str) {
+        self.line(Level::Warning, text);
     }
 
     /// Says what somebody must act upon: also when nothing else is to be shown.
     pub(super) fn insist(&mut self, text: &str) {
-        if self.manner == Manner::Quiet {
-            let text = self.mask.apply(text);
-            // Nobody is left to tell if stderr is gone.
-            let _ = writeln!(self.out, "{text}");
-        } else {
-            self.line(text);
+        match self.manner {
+            Manner::Quiet => {
+                let text = self.mask.apply(text);
+                // Nobody is left to tell if stderr is gone.
+                let _ = writeln!(self.out, "{text}");
+            }
+            Manner::Log => self.line(Level::Warning, text),
+            _ => self.line(Level::Info, text),
         }
     }
 
@@ -200,7 +220,7 @@ impl<W: Write> Progress<W> {
 
     fn begin(&mut self, resource: &'static Resource) {
         if self.manner == Manner::Verbose {
-            self.line(&format!("{}: begins", resource.name));
+            self.line(Level::Info, &format!("{}: begins", resource.name));
         }
         let expected = self.expected.get(resource.name).copied().filter(|rows| *rows > 0);
         let bar = (self.manner == Manner::Live).then(|| {
@@ -238,14 +258,30 @@ impl<W: Write> Progress<W> {
         self.tallies.entry(resource.name).or_default()
     }
 
-    fn line(&mut self, text: &str) {
+    fn line(&mut self, level: Level, text: &str) {
         let text = self.mask.apply(text);
+        let text = match (self.manner, level) {
+            (Manner::Log, level) => format!("{} {text}", level.name()),
+            (_, Level::Warning) => format!("warning: {text}"),
+            _ => text,
+        };
         // Nobody is left to tell if stderr is gone.
         let _ = match self.manner {
             Manner::Quiet => Ok(()),
-            Manner::Lines | Manner::Verbose => writeln!(self.out, "{text}"),
+            Manner::Lines | Manner::Verbose | Manner::Log => writeln!(self.out, "{text}"),
             Manner::Live => self.screen.println(&text),
         };
+    }
+}
+
+impl Level {
+    /// As Python's logging spells it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
     }
 }
 
@@ -330,7 +366,7 @@ mod tests {
     fn without_a_terminal_there_is_a_line_for_each_resource() {
         check(
             Manner::Lines,
-            "deals: warning: a field is odd\n\
+            "warning: deals: a field is odd\n\
              deals: 1,200 rows, 1 page, 20 tokens\n\
              roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
              the token **** was replaced\n",
@@ -339,12 +375,24 @@ mod tests {
     }
 
     #[test]
+    fn a_log_has_levels() {
+        check(
+            Manner::Log,
+            "INFO deals: rate limited, 2 s\n\
+             WARNING deals: a field is odd\n\
+             INFO deals: 1,200 rows, 1 page, 20 tokens\n\
+             ERROR roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
+             INFO the token **** was replaced\n",
+        );
+    }
+
+    #[test]
     fn verbose_tells_what_begins_and_what_waits() {
         check(
             Manner::Verbose,
             "deals: begins\n\
              deals: rate limited, 2 s\n\
-             deals: warning: a field is odd\n\
+             warning: deals: a field is odd\n\
              deals: 1,200 rows, 1 page, 20 tokens\n\
              roles: begins\n\
              roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\

@@ -9,9 +9,9 @@ use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
-use crate::protocol::airbyte::{Configured, Level, Wire, Writer, configured, states};
+use crate::protocol::airbyte::{Configured, Level, Writer, configured};
+use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Stdout, Write as _};
 use std::process::ExitCode;
@@ -24,11 +24,10 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
         Some(path) => configured(&files::json("catalog", path)?)?,
         None => everything(),
     };
-    let state = match &args.state {
-        Some(path) => files::json("state", path)?,
-        None => Value::Null,
+    let states = match &args.state {
+        Some(path) => states(&Saved::from_json(&files::json("state", path)?)?, &streams)?,
+        None => BTreeMap::new(),
     };
-    let states = states(&state, &streams)?;
     let (client, rotations) = setup.client()?;
     let writer = writer(&setup);
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
@@ -36,6 +35,15 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     let outcome = runtime()?.block_on(run.read(streams, states, people));
     keep(&mut run.setup, &mut run.rotations, &mut run.writer)?;
     run.writer.conclude(outcome, now())
+}
+
+/// What an earlier run left of these streams; others are ignored.
+fn states(saved: &Saved, streams: &[Configured]) -> Result<BTreeMap<&'static str, StreamState>> {
+    let states = streams.iter().map(|stream| {
+        let resource = stream.resource;
+        Ok(saved.of(resource)?.map(|state| (resource.name, state)))
+    });
+    states.filter_map(Result::transpose).collect()
 }
 
 /// Every stream that is not read on request only, incrementally.

@@ -1,4 +1,4 @@
-//! What a run of every standalone command that reads is made of.
+//! What a run of every command that reads and is not Airbyte's is made of.
 
 use super::airbyte;
 use super::args::Standalone;
@@ -31,10 +31,17 @@ pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
 impl Run {
     /// A run over these resources.
     pub(super) fn new(standalone: &Standalone, resources: Vec<&'static Resource>) -> Result<Self> {
-        let setup = Setup::standalone(standalone)?;
+        Self::of(Setup::standalone(standalone)?, Manner::of(standalone), resources)
+    }
+
+    /// A run with this set-up.
+    pub(super) fn of(
+        setup: Setup,
+        manner: Manner,
+        resources: Vec<&'static Resource>,
+    ) -> Result<Self> {
         let (client, rotations) = setup.client()?;
-        let mask = Mask::new(&setup.settings.secrets());
-        let progress = Progress::new(Manner::of(standalone), mask);
+        let progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
         let report = Report::of(resources.iter().copied());
         Ok(Self { setup, client, rotations, progress, report, resources })
     }
@@ -54,7 +61,7 @@ impl Run {
     pub(super) fn greet(&mut self, account: &Account) {
         self.progress.note(&airbyte::greeting(account));
         for sentence in account.hidden() {
-            self.progress.note(&format!("warning: {sentence}"));
+            self.progress.warn(&sentence);
         }
     }
 

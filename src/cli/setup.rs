@@ -78,7 +78,14 @@ impl Given {
         Ok(Self { config, keeper: Keeper::File(path.to_owned()), sandbox: None })
     }
 
-    fn sandbox() -> Result<Self> {
+    /// What several layers make together, and the file that keeps the refresh token.
+    pub(super) fn layered(config: Value, keeper: Option<PathBuf>) -> Self {
+        let keeper = keeper.map_or(Keeper::Environment, Keeper::File);
+        Self { config, keeper, sandbox: None }
+    }
+
+    /// The embedded account.
+    pub(super) fn sandbox() -> Result<Self> {
         let sandbox =
             Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
                 .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
@@ -119,7 +126,7 @@ impl Setup {
         match &self.keeper {
             Keeper::Sandbox => None,
             Keeper::Environment => Some(format!(
-                "{lost} of PIPEDRIVE_REFRESH_TOKEN: this run goes on with the new one, but the one \
+                "{lost} that stood in the environment: this run goes on with the new one, but the one \
                  in the environment no longer works. Authorize the app again, and put its \
                  credentials into a file for --config: there, replaced tokens are kept"
             )),

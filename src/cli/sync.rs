@@ -116,7 +116,7 @@ impl Run {
             found = Dictionaries::read(&self.client, self.resources.iter().copied()) => found,
         }?;
         for note in &dictionaries.notes {
-            self.progress.note(&format!("warning: {note}"));
+            self.progress.warn(note);
         }
         for resource in self.resources.clone() {
             let begun = warehouse.begin(resource, dictionaries.of(resource)).await?;

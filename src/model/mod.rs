@@ -1,8 +1,10 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
+mod configuration;
 mod definition;
 mod error;
 mod event;
+mod fit;
 mod gone;
 mod json;
 mod keys;
@@ -24,9 +26,11 @@ mod state;
 mod tidy;
 mod time;
 
+pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Cost, Event};
+pub use fit::{Fit, JSON_AS_TEXT, Misfits};
 pub use gone::Reason;
 pub(crate) use json::Json;
 pub(crate) use keys::{Key, Keys};

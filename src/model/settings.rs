@@ -1,5 +1,6 @@
 //! The configuration: one JSON object for every command.
 
+use super::configuration::{Takes, named};
 use super::error::{Error, Kind, Result};
 use super::time::Time;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -42,6 +43,10 @@ pub struct Settings {
     pub gzip: bool,
     /// Seconds after which rows that were taken into a warehouse are committed at the latest.
     pub commit_seconds: i64,
+    /// How requests introduce themselves, beside the name of this program.
+    pub user_agent: Option<String>,
+    /// Whether a Singer target is told which rows are gone after a full-table read.
+    pub activate_versions: bool,
     /// For tests of crashes, with `base_url` only: the process aborts at this step of its storage.
     pub crash_at_step: Option<u64>,
 }
@@ -74,11 +79,6 @@ pub enum CustomFields {
 
 /// Host used when no company is configured, so that old configurations work.
 const SHARED_HOST: &str = "https://api.pipedrive.com";
-const CONCURRENCY_MAX: u64 = 64;
-const OVERLAP_SECONDS_MAX: u64 = 86_400;
-const COMMIT_SECONDS: i64 = 60;
-const COMMIT_SECONDS_MAX: u64 = 3_600;
-
 impl Settings {
     /// Reads a configuration. Unknown keys are ignored, null is absent.
     pub fn from_json(json: &Value) -> Result<Self> {
@@ -105,29 +105,26 @@ impl Settings {
             Some("name") => CustomFields::Name,
             Some(_) => return Err(config("must be \"hash\" or \"name\"", "custom_fields")),
         };
-        let overlap = number(json, "overlap_seconds", 0, OVERLAP_SECONDS_MAX)?.unwrap_or(60);
-        let concurrency = number(json, "concurrency", 1, CONCURRENCY_MAX)?.unwrap_or(4);
-        let reserve = number(json, "reserve_percent", 0, 100)?.unwrap_or(0);
-        let commit = number(json, "commit_seconds", 0, COMMIT_SECONDS_MAX)?;
-        let commit = commit.unwrap_or(COMMIT_SECONDS.unsigned_abs());
         Ok(Self {
             origin,
             shared_host,
             company,
             credentials: credentials(json)?,
             start,
-            archived: flag(json, "archived")?.unwrap_or(true),
+            archived: flag(json, "archived")?,
             custom_fields,
-            overlap: i64::try_from(overlap).unwrap_or(60),
-            concurrency: usize::try_from(concurrency).unwrap_or(4),
-            max_tokens: number(json, "max_tokens", 1, u64::MAX)?,
-            reserve_percent: u32::try_from(reserve).unwrap_or(0),
+            overlap: amount(json, "overlap_seconds")?,
+            concurrency: amount(json, "concurrency")?,
+            max_tokens: number(json, "max_tokens")?,
+            reserve_percent: amount(json, "reserve_percent")?,
             base_url: own_base,
-            backoff_millis: number(json, "backoff_millis", 1, 60_000)?.unwrap_or(1_000),
-            timeout_millis: number(json, "timeout_millis", 1, 600_000)?.unwrap_or(60_000),
-            gzip: flag(json, "gzip")?.unwrap_or(true),
-            commit_seconds: i64::try_from(commit).unwrap_or(COMMIT_SECONDS),
-            crash_at_step: number(json, "crash_at_step", 1, u64::MAX)?.filter(|_| own_base),
+            backoff_millis: amount(json, "backoff_millis")?,
+            timeout_millis: amount(json, "timeout_millis")?,
+            gzip: flag(json, "gzip")?,
+            commit_seconds: amount(json, "commit_seconds")?,
+            user_agent: user_agent(json)?,
+            activate_versions: flag(json, "emit_activate_version_messages")?,
+            crash_at_step: within(json, "crash_at_step", 1, u64::MAX)?.filter(|_| own_base),
         })
     }
 
@@ -160,7 +157,21 @@ fn text(json: &Value, key: &str) -> Result<Option<String>> {
     }
 }
 
-fn number(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>> {
+/// A number of the table that always has a value.
+fn amount<N: TryFrom<u64>>(json: &Value, key: &str) -> Result<N> {
+    let number = number(json, key)?.and_then(|number| N::try_from(number).ok());
+    Ok(number.expect("the table gives these keys a usual value, and limits that fit"))
+}
+
+/// A number of the table, or its usual value.
+fn number(json: &Value, key: &str) -> Result<Option<u64>> {
+    let Some(Takes::Number { least, most, usual }) = named(key).map(|key| key.takes) else {
+        return Err(Error::new(Kind::Bug, "is no number of the table").at(key));
+    };
+    Ok(within(json, key, least, most)?.or(usual))
+}
+
+fn within(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>> {
     match present(json, key) {
         None => Ok(None),
         Some(value) => match value.as_u64().filter(|n| (least..=most).contains(n)) {
@@ -173,12 +184,26 @@ fn number(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>>
     }
 }
 
-fn flag(json: &Value, key: &str) -> Result<Option<bool>> {
+/// A flag of the table, or its usual value.
+fn flag(json: &Value, key: &str) -> Result<bool> {
     match present(json, key) {
-        None => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        None => Ok(matches!(named(key).map(|key| key.takes), Some(Takes::Flag(true)))),
+        Some(Value::Bool(flag)) => Ok(*flag),
         Some(_) => Err(config("must be true or false", key)),
     }
+}
+
+/// How requests introduce themselves: `user-agent` is how the existing Singer tap spells it.
+fn user_agent(json: &Value) -> Result<Option<String>> {
+    for key in ["user_agent", "user-agent"] {
+        if let Some(text) = text(json, key)? {
+            if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+                return Ok(Some(text));
+            }
+            return Err(config("holds characters that no header has", key));
+        }
+    }
+    Ok(None)
 }
 
 fn start(key: &str, text: &str) -> Result<Time> {

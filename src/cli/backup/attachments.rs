@@ -39,7 +39,7 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
     run.progress.note(&format!("attachments: {}, {} bytes", grouped(count), grouped(bytes)));
     for content in failed {
         let why = content.absent.unwrap_or_default();
-        run.progress.note(&format!("warning: attachment {}: {why}", content.id));
+        run.progress.warn(&format!("attachment {}: {why}", content.id));
     }
     Ok(())
 }

@@ -3,11 +3,9 @@
 mod catalog;
 mod input;
 mod spec;
-mod wire;
 mod writer;
 
 pub use catalog::catalog;
-pub use input::{Configured, configured, states};
+pub use input::{Configured, configured};
 pub use spec::spec;
-pub use wire::Wire;
 pub use writer::{Level, Writer};

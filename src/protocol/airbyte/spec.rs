@@ -1,9 +1,16 @@
 //! What a user can configure, as the platform's form shows it (protocol facts, section 4).
 
-use serde_json::{Value, json};
+use crate::model::{ConfigKey, KEYS, Place, Takes, WAYS, Way};
+use serde_json::{Map, Value, json};
 
 /// The payload of the SPEC message.
 pub fn spec() -> Value {
+    let mut properties = Map::new();
+    properties.insert("credentials".to_owned(), credentials());
+    let keys = KEYS.iter().filter(|key| matches!(key.place, Place::Everywhere | Place::Hidden));
+    for (key, order) in keys.zip(1..) {
+        properties.insert(key.name.to_owned(), property(key, order));
+    }
     json!({
         "documentationUrl": "https://developers.pipedrive.com/docs/api/v1",
         "supportsIncremental": true,
@@ -12,87 +19,7 @@ pub fn spec() -> Value {
             "title": "Pipedrive",
             "type": "object",
             "additionalProperties": true,
-            "properties": {
-                "credentials": credentials(),
-                "company_domain": {
-                    "type": "string",
-                    "title": "Company domain",
-                    "description": "acme for https://acme.pipedrive.com. Without it requests go to Pipedrive's shared host, and a token of another company is not noticed.",
-                    "examples": ["acme", "acme.pipedrive.com"],
-                    "order": 1
-                },
-                "start_date": {
-                    "type": "string",
-                    "title": "Start date",
-                    "description": "Incremental streams begin with rows changed at or after this time. Without it everything is read, rows without a time of change included.",
-                    "format": "date-time",
-                    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-                    "pattern_descriptor": "YYYY-MM-DDTHH:MM:SSZ",
-                    "examples": ["2024-01-01T00:00:00Z"],
-                    "order": 2
-                },
-                "archived": {
-                    "type": "boolean",
-                    "title": "Archived deals and leads",
-                    "description": "Whether archived deals and leads belong to their streams. Their lists cost twice the tokens.",
-                    "default": true,
-                    "order": 3
-                },
-                "custom_fields": {
-                    "type": "string",
-                    "title": "Custom field keys",
-                    "description": "hash: as the API has them, stable when a field is renamed. name: made of the field's name, with the labels of options beside their ids.",
-                    "enum": ["hash", "name"],
-                    "default": "hash",
-                    "order": 4
-                },
-                "overlap_seconds": {
-                    "type": "integer",
-                    "title": "Overlap (seconds)",
-                    "description": "How far back an incremental read looks for rows that surface late. Rows delivered before are not repeated.",
-                    "default": 60, "minimum": 0, "maximum": 86400,
-                    "order": 5
-                },
-                "concurrency": {
-                    "type": "integer",
-                    "title": "Streams read side by side",
-                    "default": 4, "minimum": 1, "maximum": 64,
-                    "order": 6
-                },
-                "max_tokens": {
-                    "type": "integer",
-                    "title": "Token limit of a run",
-                    "description": "A run stops cleanly before it spends more API tokens than this; the next one goes on from there.",
-                    "minimum": 1,
-                    "order": 7
-                },
-                "reserve_percent": {
-                    "type": "integer",
-                    "title": "Daily tokens left to others (percent)",
-                    "description": "A run stops cleanly before the company's daily token budget falls under this share.",
-                    "default": 0, "minimum": 0, "maximum": 100,
-                    "order": 8
-                },
-                "api_token": {
-                    "type": "string",
-                    "title": "API token",
-                    "description": "Accepted here too, so that older configurations keep working.",
-                    "airbyte_secret": true, "airbyte_hidden": true,
-                    "order": 9
-                },
-                "replication_start_date": {
-                    "type": "string",
-                    "title": "Start date (old key)",
-                    "airbyte_hidden": true,
-                    "order": 10
-                },
-                "base_url": {
-                    "type": "string",
-                    "title": "Another API origin, for tests and proxies",
-                    "airbyte_hidden": true,
-                    "order": 11
-                }
-            }
+            "properties": properties,
         }
     })
 }
@@ -102,42 +29,57 @@ fn credentials() -> Value {
         "type": "object",
         "title": "Authentication",
         "order": 0,
-        "oneOf": [
-            {
-                "title": "OAuth 2.0",
-                "type": "object",
-                "required": ["auth_type", "client_id", "client_secret", "refresh_token"],
-                "properties": {
-                    "auth_type": {"type": "string", "const": "oauth", "order": 0},
-                    "client_id": {
-                        "type": "string", "title": "Client ID",
-                        "description": "Of your app in Pipedrive's developer hub.",
-                        "order": 1
-                    },
-                    "client_secret": {
-                        "type": "string", "title": "Client secret",
-                        "airbyte_secret": true, "order": 2
-                    },
-                    "refresh_token": {
-                        "type": "string", "title": "Refresh token",
-                        "description": "From authorizing the app once.",
-                        "airbyte_secret": true, "order": 3
-                    }
-                }
-            },
-            {
-                "title": "API token",
-                "type": "object",
-                "required": ["auth_type", "api_token"],
-                "properties": {
-                    "auth_type": {"type": "string", "const": "token", "order": 0},
-                    "api_token": {
-                        "type": "string", "title": "API token",
-                        "description": "In Pipedrive under Personal preferences, API. It sees what its user may see.",
-                        "airbyte_secret": true, "order": 1
-                    }
-                }
-            }
-        ]
+        "oneOf": WAYS.iter().map(way).collect::<Vec<_>>(),
     })
+}
+
+fn way(way: &Way) -> Value {
+    let mut properties = Map::new();
+    let auth_type = json!({"type": "string", "const": way.auth_type, "order": 0});
+    properties.insert("auth_type".to_owned(), auth_type);
+    for (key, order) in way.keys.iter().zip(1..) {
+        properties.insert(key.name.to_owned(), property(key, order));
+    }
+    let mut needed = vec!["auth_type"];
+    needed.extend(way.keys.iter().map(|key| key.name));
+    json!({
+        "title": way.title,
+        "type": "object",
+        "required": needed,
+        "properties": properties,
+    })
+}
+
+fn property(key: &ConfigKey, order: u32) -> Value {
+    let mut property = match key.takes {
+        Takes::Text([]) => json!({"type": "string"}),
+        Takes::Text(examples) => json!({"type": "string", "examples": examples}),
+        Takes::Secret => json!({"type": "string", "airbyte_secret": true}),
+        Takes::Time => json!({
+            "type": "string",
+            "format": "date-time",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+            "pattern_descriptor": "YYYY-MM-DDTHH:MM:SSZ",
+            "examples": ["2024-01-01T00:00:00Z"],
+        }),
+        Takes::Flag(usual) => json!({"type": "boolean", "default": usual}),
+        Takes::Number { least, most, usual } => {
+            let mut number = json!({"type": "integer", "minimum": least});
+            if most < u64::MAX {
+                number["maximum"] = most.into();
+            }
+            if let Some(usual) = usual {
+                number["default"] = usual.into();
+            }
+            number
+        }
+        Takes::Word(words) => json!({"type": "string", "enum": words, "default": words[0]}),
+    };
+    property["title"] = key.title.into();
+    property["description"] = key.about.into();
+    property["order"] = order.into();
+    if key.place == Place::Hidden {
+        property["airbyte_hidden"] = true.into();
+    }
+    property
 }

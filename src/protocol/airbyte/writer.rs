@@ -1,6 +1,7 @@
 //! Protocol lines on an output: records, checkpoints, statuses, logs.
 
-use super::wire::Wire;
+use super::super::pace::{self, Pace};
+use super::super::wire::Wire;
 use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -8,15 +9,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Records after which a checkpoint is due however large it is.
-const CHECKPOINT_RECORDS: u64 = 10_000;
-/// Seconds after which one is due.
-const CHECKPOINT_SECONDS: i64 = 30;
-/// A checkpoint may come earlier when it is at most this fraction of the records it covers.
-const CHECKPOINT_SHARE: usize = 8;
-/// About how many bytes one remembered row takes in a checkpoint, and how many the rest.
-const REMEMBERED_BYTES: usize = 32;
-const CHECKPOINT_BYTES: usize = 400;
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -43,10 +35,8 @@ struct Stream {
     wire: Wire,
     prefix: Vec<u8>,
     running: bool,
-    /// Rows and bytes since the last checkpoint, and when that was.
-    records: u64,
-    bytes: usize,
-    checked: Option<Time>,
+    /// Since the last checkpoint.
+    pace: Pace,
     pending: Option<StreamState>,
     /// The last state written.
     last: Option<StreamState>,
@@ -161,9 +151,7 @@ impl<W: Write> Writer<W> {
             wire,
             prefix: prefix.into_bytes(),
             running: false,
-            records: 0,
-            bytes: 0,
-            checked: Some(now),
+            pace: Pace::new(now),
             pending: None,
             last: None,
         };
@@ -206,13 +194,8 @@ impl<W: Write> Writer<W> {
                 self.buffer.extend_from_slice(tail.as_bytes());
             }
         }
-        stream.records += batch.records.len() as u64;
-        stream.bytes += self.buffer.len() - before;
-        let size = CHECKPOINT_BYTES + REMEMBERED_BYTES * batch.reached.remembered();
-        let waited = stream.checked.is_none_or(|then| then.plus_seconds(CHECKPOINT_SECONDS) <= now);
-        let due = stream.records >= CHECKPOINT_RECORDS
-            || waited
-            || stream.bytes >= size.saturating_mul(CHECKPOINT_SHARE);
+        stream.pace.count(batch.records.len(), self.buffer.len() - before);
+        let due = stream.pace.due(pace::size(&batch.reached), now);
         stream.pending = Some(batch.reached);
         if due {
             self.checkpoint(resource, now)?;
@@ -283,12 +266,12 @@ impl<W: Write> Writer<W> {
         let Some(state) = stream.pending.take() else {
             return Ok(());
         };
-        if stream.records == 0 && stream.last.as_ref() == Some(&state) {
+        if stream.pace.records == 0 && stream.last.as_ref() == Some(&state) {
             return Ok(());
         }
         #[expect(clippy::cast_precision_loss, reason = "a count below 2^53, written as 5.0")]
-        let records = stream.records as f64;
-        (stream.records, stream.bytes, stream.checked) = (0, 0, Some(now));
+        let records = stream.pace.records as f64;
+        stream.pace = Pace::new(now);
         let json = state.to_json();
         stream.last = Some(state);
         self.message(&json!({

@@ -1,0 +1,80 @@
+//! The configuration of the tap: files, one over the other, and the environment.
+
+use crate::cli::setup::Given;
+use crate::cli::{environment, files};
+use crate::model::{Error, KEYS, Kind, Result, Takes};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The word that stands for the environment.
+const ENV: &str = "ENV";
+/// What variables begin with.
+const PREFIX: &str = "TAP_PIPEDRIVE_";
+
+/// The configuration that these layers make, later ones over earlier ones. A refresh token that is
+/// replaced is kept in the file the old one came from.
+pub(super) fn given(layers: &[PathBuf]) -> Result<Given> {
+    let (mut config, mut keeper) = (Map::new(), None);
+    for layer in layers {
+        let (found, file) = if layer.as_os_str() == ENV {
+            (environment(environment::variable)?, None)
+        } else {
+            (file(layer)?, Some(layer))
+        };
+        if ["credentials", "authorization"].iter().any(|key| found.contains_key(*key)) {
+            keeper = file.cloned();
+        }
+        config.extend(found);
+    }
+    Ok(Given::layered(Value::Object(config), keeper))
+}
+
+fn file(path: &Path) -> Result<Map<String, Value>> {
+    if let Value::Object(object) = files::json("config", path)? {
+        return Ok(object);
+    }
+    let place = format!("--config {}", path.display());
+    Err(Error::new(Kind::Config, "configuration is not a JSON object").at(place))
+}
+
+/// What stands in the environment: text as it is, numbers, flags and objects as JSON.
+fn environment(variable: impl Fn(&str) -> Option<String>) -> Result<Map<String, Value>> {
+    let keys = KEYS.iter().map(|key| (key.name, Some(key.takes)));
+    let mut config = Map::new();
+    for (key, takes) in keys.chain([("credentials", None)]) {
+        let name = format!("{PREFIX}{}", key.to_uppercase());
+        let Some(text) = variable(&name) else { continue };
+        let value = match takes {
+            Some(Takes::Flag(_) | Takes::Number { .. }) | None => serde_json::from_str(&text)
+                .map_err(|_| Error::new(Kind::Config, "must be JSON").at(&name))?,
+            Some(_) => Value::String(text),
+        };
+        config.insert(key.to_owned(), value);
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_settings() {
+        let read = |env: &'static [(&str, &str)]| {
+            let found = environment(|name| {
+                let found = env.iter().find(|(known, _)| name == format!("{PREFIX}{known}"));
+                found.map(|(_, value)| (*value).to_owned())
+            });
+            found.map_or_else(|error| error.to_string(), |found| Value::Object(found).to_string())
+        };
+        assert_eq!(
+            read(&[("API_TOKEN", "12"), ("CONCURRENCY", "2"), ("ARCHIVED", "false")]),
+            r#"{"api_token":"12","archived":false,"concurrency":2}"#
+        );
+        assert_eq!(
+            read(&[("CREDENTIALS", r#"{"api_token":"x"}"#)]),
+            r#"{"credentials":{"api_token":"x"}}"#
+        );
+        assert_eq!(read(&[("CONCURRENCY", "two")]), "TAP_PIPEDRIVE_CONCURRENCY: must be JSON");
+    }
+}

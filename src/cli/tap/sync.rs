@@ -1,0 +1,164 @@
+//! Reading: the reader's events become Singer messages.
+
+use super::{Args, config};
+use crate::cli::dictionaries::Dictionaries;
+use crate::cli::files;
+use crate::cli::interrupt::interrupted;
+use crate::cli::progress::Manner;
+use crate::cli::report::Report;
+use crate::cli::run::{Run, Stop};
+use crate::cli::setup::{Given, Setup, now, runtime};
+use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState};
+use crate::protocol::Saved;
+use crate::protocol::singer::{Method, Selection, Writer, default_selection, selections};
+use std::collections::BTreeMap;
+use std::io::{Stderr, Stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a run may take to end after it was told to: as long as a target that reads slowly may
+/// take for what is under way, and shorter than what containers are given.
+const ENDING: Duration = Duration::from_secs(8);
+
+/// A run of the tap.
+pub(super) fn open(args: &Args) -> Result<Run> {
+    let given = if args.sandbox { Given::sandbox()? } else { config::given(&args.config)? };
+    Run::of(Setup::of(given)?, Manner::Log, Vec::new())
+}
+
+pub(super) fn sync(args: &Args) -> Result<ExitCode> {
+    let mut run = open(args)?;
+    let catalog = args.catalog.as_deref().or(args.properties.as_deref());
+    let catalog = catalog.map(|path| files::json("catalog", path)).transpose()?;
+    let selected = catalog.as_ref().map(selections).transpose()?;
+    let saved = match &args.state {
+        Some(path) => Saved::from_json(&files::json("state", path)?)?,
+        None => Saved::default(),
+    };
+    runtime()?.block_on(run.tap(selected, &saved))
+}
+
+/// The dictionaries of these resources' custom fields.
+pub(super) async fn dictionaries(
+    run: &mut Run,
+    resources: impl Iterator<Item = &'static Resource>,
+    stop: Stop<'_>,
+) -> Result<Dictionaries> {
+    let found = tokio::select! {
+        biased;
+        error = stop => Err(error),
+        found = Dictionaries::read(&run.client, resources) => found,
+    }?;
+    for note in &found.notes {
+        run.progress.warn(note);
+    }
+    Ok(found)
+}
+
+/// How the streams of a run are written.
+struct Streams {
+    writer: Writer<Stdout, Stderr>,
+    selected: BTreeMap<&'static str, Stream>,
+}
+
+struct Stream {
+    selection: Selection,
+    names: Option<Names>,
+    versioned: bool,
+}
+
+impl Run {
+    async fn tap(&mut self, selected: Option<Vec<Selection>>, saved: &Saved) -> Result<ExitCode> {
+        let mut stop = std::pin::pin!(interrupted());
+        tokio::spawn(end_at_last());
+        let account = self.account(stop.as_mut()).await?;
+        self.greet(&account);
+        let readable = self.setup.settings.custom_fields.readable();
+        let found = match &selected {
+            Some(selected) => {
+                let resources = selected.iter().map(|s| s.resource).filter(|_| readable);
+                let resources: Vec<_> = resources.collect();
+                dictionaries(self, resources.into_iter(), stop.as_mut()).await?
+            }
+            None => dictionaries(self, Resource::all(), stop.as_mut()).await?,
+        };
+        let selected = selected.unwrap_or_else(|| default_selection(&found.fields, readable));
+        self.resources = selected.iter().map(|selection| selection.resource).collect();
+        self.report = Report::of(self.resources.iter().copied());
+        let (mut wanted, mut streams) = (Vec::new(), BTreeMap::new());
+        for selection in selected {
+            let resource = selection.resource;
+            let state = going_on(selection.method, saved.of(resource)?);
+            // Rows that an interrupted read delivered carry another version.
+            let whole = selection.method == Method::FullTable && state.is_none();
+            let versioned = self.setup.settings.activate_versions && whole;
+            let names = readable.then(|| Names::of(resource, found.of(resource)));
+            let mode = match selection.method {
+                Method::Incremental => Mode::Incremental,
+                Method::FullTable => Mode::Full,
+            };
+            wanted.push(Selected { resource, mode, state });
+            streams.insert(resource.name, Stream { selection, names, versioned });
+        }
+        let jobs = plan(&self.setup.settings, wanted);
+        let settings = &self.setup.settings;
+        let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::Ahead);
+        let writer = Writer::new(std::io::stdout(), std::io::stderr(), &saved.streams, now());
+        let mut streams = Streams { writer, selected: streams };
+        let outcome = self
+            .follow(reader, stop, async |run, event| {
+                run.progress.take(&event);
+                run.report.take(&event);
+                streams.take(event)
+            })
+            .await;
+        // Whatever ended the run: what it proved is said.
+        streams.writer.state(now())?;
+        streams.writer.flush()?;
+        for (resource, error) in self.report.close(outcome.as_ref().err()) {
+            self.progress.take(&Event::Failed { resource, error });
+        }
+        outcome?;
+        self.conclude()
+    }
+}
+
+/// The state a stream goes on from. A full table that was read to its end is read anew; one that
+/// was broken off goes on.
+fn going_on(method: Method, state: Option<StreamState>) -> Option<StreamState> {
+    match method {
+        Method::Incremental => state,
+        Method::FullTable => state.filter(|state| state.full && !state.complete),
+    }
+}
+
+impl Streams {
+    fn take(&mut self, event: Event) -> Result<()> {
+        let (writer, now) = (&mut self.writer, now());
+        match event {
+            Event::Started { resource } => {
+                let stream = self.selected.get(resource.name).ok_or_else(|| {
+                    Error::new(Kind::Bug, "a stream is read that was not selected")
+                })?;
+                writer.started(&stream.selection, stream.names.clone(), stream.versioned, now)
+            }
+            Event::Batch(batch) => writer.batch(batch, now),
+            Event::Answered { resource, cost } => {
+                writer.answered(resource, cost);
+                Ok(())
+            }
+            Event::Finished { resource, reached } => writer.finished(resource, reached, now),
+            Event::Failed { resource, .. } => writer.failed(resource, now),
+            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => Ok(()),
+        }
+    }
+}
+
+/// Ends a run that was told to end and cannot, because nobody reads what it writes.
+async fn end_at_last() {
+    let error = interrupted().await;
+    tokio::time::sleep(ENDING).await;
+    #[expect(clippy::exit, reason = "the main thread waits for a reader that may never come")]
+    std::process::exit(i32::from(error.kind().exit_code()));
+}

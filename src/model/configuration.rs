@@ -1,0 +1,244 @@
+//! What can be configured: one table, from which forms, checks and the docs are made.
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in the JSON object.
+    pub name: &'static str,
+    /// What a form calls it.
+    pub title: &'static str,
+    /// What it means, a sentence or two.
+    pub about: &'static str,
+    /// What its value is.
+    pub takes: Takes,
+    /// Who reads it.
+    pub place: Place,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Text, like these.
+    Text(&'static [&'static str]),
+    /// Text that nobody may see.
+    Secret,
+    /// A time, RFC 3339.
+    Time,
+    /// Yes or no, and which without it.
+    Flag(bool),
+    /// A whole number within limits, and which without it.
+    Number {
+        /// The least.
+        least: u64,
+        /// The most; [`u64::MAX`] for no limit.
+        most: u64,
+        /// Without it.
+        usual: Option<u64>,
+    },
+    /// One of these words; the first without it.
+    Word(&'static [&'static str]),
+}
+
+/// Who reads a key, and whether forms show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Every command, and forms show it.
+    Everywhere,
+    /// Every command, but forms do not show it: old spellings, and what tests need.
+    Hidden,
+    /// `sync warehouse` only.
+    Warehouse,
+    /// `tap-pipedrive` only.
+    Singer,
+}
+
+/// A way to identify: the value of `auth_type`, and the keys beside it in `credentials`.
+#[derive(Debug)]
+pub struct Way {
+    /// The value of `auth_type`.
+    pub auth_type: &'static str,
+    /// What a form calls it.
+    pub title: &'static str,
+    /// All of them are needed.
+    pub keys: &'static [Key],
+}
+
+const fn key(
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    takes: Takes,
+    place: Place,
+) -> Key {
+    Key { name, title, about, takes, place }
+}
+
+const fn number(least: u64, most: u64, usual: Option<u64>) -> Takes {
+    Takes::Number { least, most, usual }
+}
+
+use Place::{Everywhere, Hidden, Singer, Warehouse};
+
+/// The ways to identify, the one for apps first, as Airbyte wants it.
+pub const WAYS: &[Way] = &[
+    Way {
+        auth_type: "oauth",
+        title: "OAuth 2.0",
+        keys: &[
+            key(
+                "client_id",
+                "Client ID",
+                "Of your app in Pipedrive's developer hub.",
+                Takes::Text(&[]),
+                Everywhere,
+            ),
+            key(
+                "client_secret",
+                "Client secret",
+                "Of your app in Pipedrive's developer hub.",
+                Takes::Secret,
+                Everywhere,
+            ),
+            key(
+                "refresh_token",
+                "Refresh token",
+                "From authorizing the app once.",
+                Takes::Secret,
+                Everywhere,
+            ),
+        ],
+    },
+    Way {
+        auth_type: "token",
+        title: "API token",
+        keys: &[key(
+            "api_token",
+            "API token",
+            "In Pipedrive under Personal preferences, API. It sees what its user may see.",
+            Takes::Secret,
+            Everywhere,
+        )],
+    },
+];
+
+/// Every key beside `credentials`.
+pub const KEYS: &[Key] = &[
+    key(
+        "company_domain",
+        "Company domain",
+        "acme for https://acme.pipedrive.com. Without it requests go to Pipedrive's shared host, and a token of another company is not noticed.",
+        Takes::Text(&["acme", "acme.pipedrive.com"]),
+        Everywhere,
+    ),
+    key(
+        "start_date",
+        "Start date",
+        "Incremental streams begin with rows changed at or after this time. Without it everything is read, rows without a time of change included.",
+        Takes::Time,
+        Everywhere,
+    ),
+    key(
+        "archived",
+        "Archived deals and leads",
+        "Whether archived deals and leads belong to their streams. Their lists cost twice the tokens.",
+        Takes::Flag(true),
+        Everywhere,
+    ),
+    key(
+        "custom_fields",
+        "Custom field keys",
+        "hash: as the API has them, stable when a field is renamed. name: made of the field's name, with the labels of options beside their ids.",
+        Takes::Word(&["hash", "name"]),
+        Everywhere,
+    ),
+    key(
+        "overlap_seconds",
+        "Overlap (seconds)",
+        "How far back an incremental read looks for rows that surface late. Rows delivered before are not repeated.",
+        number(0, 86_400, Some(60)),
+        Everywhere,
+    ),
+    key(
+        "concurrency",
+        "Streams read side by side",
+        "How many streams are read at a time.",
+        number(1, 64, Some(4)),
+        Everywhere,
+    ),
+    key(
+        "max_tokens",
+        "Token limit of a run",
+        "A run stops cleanly before it spends more API tokens than this; the next one goes on from there.",
+        number(1, u64::MAX, None),
+        Everywhere,
+    ),
+    key(
+        "reserve_percent",
+        "Daily tokens left to others (percent)",
+        "A run stops cleanly before the company's daily token budget falls under this share. It needs Pipedrive to tell the budget, which it mostly does.",
+        number(0, 100, Some(0)),
+        Everywhere,
+    ),
+    key(
+        "api_token",
+        "API token",
+        "Accepted here too, so that older configurations keep working.",
+        Takes::Secret,
+        Hidden,
+    ),
+    key(
+        "replication_start_date",
+        "Start date (old key)",
+        "The old name of start_date.",
+        Takes::Time,
+        Hidden,
+    ),
+    key(
+        "user_agent",
+        "User agent",
+        "How requests introduce themselves, beside the name of this program. user-agent, as older Singer taps spell it, is taken too.",
+        Takes::Text(&["crm-sync (data@example.test)"]),
+        Hidden,
+    ),
+    key(
+        "base_url",
+        "API origin",
+        "Another API origin, for tests and proxies; plain http on loopback only.",
+        Takes::Text(&["http://127.0.0.1:8080"]),
+        Hidden,
+    ),
+    key("gzip", "Packed answers", "Whether answers may come packed.", Takes::Flag(true), Hidden),
+    key(
+        "backoff_millis",
+        "First wait (milliseconds)",
+        "The first wait after a failed request; each later one is twice as long.",
+        number(1, 60_000, Some(1_000)),
+        Hidden,
+    ),
+    key(
+        "timeout_millis",
+        "Longest silence (milliseconds)",
+        "Longest silence within an answer.",
+        number(1, 600_000, Some(60_000)),
+        Hidden,
+    ),
+    key(
+        "commit_seconds",
+        "Commit interval (seconds)",
+        "How often rows are committed while they are read.",
+        number(0, 3_600, Some(60)),
+        Warehouse,
+    ),
+    key(
+        "emit_activate_version_messages",
+        "ACTIVATE_VERSION messages",
+        "After a full-table stream was read to its end, tell the target that rows which did not come are gone. Targets mark or delete those.",
+        Takes::Flag(false),
+        Singer,
+    ),
+];
+
+/// The key of this name.
+pub(super) fn named(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

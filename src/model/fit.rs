@@ -1,0 +1,465 @@
+//! Records held against a JSON Schema, for loaders that take nothing else.
+//!
+//! A loader of the Singer world checks every record and ends the whole load at the first value that
+//! is not of its declared type, or at a property that was not declared (protocol facts, section 9).
+
+use super::error::{Error, Kind, Result};
+use super::json::Json;
+use super::keys::{Key, Keys};
+use super::object::quoted;
+use super::time::Time;
+use serde_json::Value;
+
+/// The keyword of a property that holds text, or JSON as text: of columns that come in several types.
+pub const JSON_AS_TEXT: &str = "x-json";
+
+/// What the records of a stream must be, compiled from their schema.
+#[derive(Debug, Clone)]
+pub struct Fit(Members);
+
+/// What did not fit in one record or more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Misfits {
+    /// Paths of values that are null now, dots between keys.
+    pub nulled: Vec<String>,
+    /// Properties that nobody declared, and that are left out.
+    pub undeclared: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Members {
+    keys: Keys,
+    shapes: Vec<Shape>,
+    /// Whether other properties than these may stand in it.
+    open: bool,
+    /// How many of them must.
+    required: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Shape {
+    kinds: u8,
+    form: Form,
+    inside: Option<Members>,
+    each: Option<Box<Self>>,
+    required: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Plain,
+    Date,
+    DateTime,
+    /// Text; what is none is spelled as JSON.
+    Spelled,
+    /// Not wanted: left out without a word.
+    Dropped,
+}
+
+const NULL: u8 = 1;
+const BOOL: u8 = 2;
+const INTEGER: u8 = 4;
+const NUMBER: u8 = 8;
+const TEXT: u8 = 16;
+const OBJECT: u8 = 32;
+const LIST: u8 = 64;
+const ANY: u8 = u8::MAX;
+
+impl Fit {
+    /// What records must be to pass `schema`. Properties of `whole` that it lacks were not selected;
+    /// a record without one of those in `key` passes never.
+    pub fn of(schema: &Value, whole: &Value, key: &[&str]) -> Self {
+        let mut members =
+            Members { open: false, required: key.len(), ..Members::of(schema, whole) };
+        for (name, shape) in
+            whole["properties"].as_object().into_iter().flatten().zip(&mut members.shapes)
+        {
+            shape.required = key.contains(&name.0.as_str());
+        }
+        Self(members)
+    }
+
+    /// Whether a record passes as it is: every property declared, every value of its type.
+    pub fn passes(&mut self, json: &str) -> Result<bool> {
+        self.0.pass(&mut Json::new(json))
+    }
+
+    /// The record as it passes: what fits stands as it was spelled, other values are null, and
+    /// undeclared properties are left out. Whole numbers may be spelled `5.0`, and become `5`.
+    pub fn mend(&mut self, json: &str, misfits: &mut Misfits) -> Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(json.len() + 64);
+        self.0.mend(json, "", &mut out, misfits)?;
+        Ok(out)
+    }
+}
+
+impl Members {
+    fn of(schema: &Value, whole: &Value) -> Self {
+        let (declared, all) = (&schema["properties"], &whole["properties"]);
+        let names: Vec<&String> = all.as_object().into_iter().flatten().map(|(k, _)| k).collect();
+        let shape = |name: &&String| match declared.get(name.as_str()) {
+            Some(property) => Shape::of(property, &all[name.as_str()]),
+            None => Shape { form: Form::Dropped, ..Shape::default() },
+        };
+        Self {
+            keys: Keys::new(names.iter().map(|name| name.as_str())),
+            shapes: names.iter().map(shape).collect(),
+            open: schema["additionalProperties"] != Value::Bool(false),
+            required: 0,
+        }
+    }
+
+    /// Reads an object. Once it does not pass, the rest of it is not read.
+    fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
+        let mut required = self.required;
+        self.keys.begin();
+        let mut more = json.open(b'{')?;
+        while more {
+            match self.keys.next(json)? {
+                Key::Known(place) if !self.shapes[place].pass(json)? => return Ok(false),
+                Key::Known(place) => {
+                    required -= usize::from(self.shapes[place].required).min(required);
+                }
+                Key::Unknown(_) if !self.open => return Ok(false),
+                Key::Unknown(_) => drop(json.value()?),
+            }
+            more = json.more(b'{')?;
+        }
+        Ok(required == 0)
+    }
+
+    fn mend(
+        &mut self,
+        text: &str,
+        path: &str,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let mut json = Json::new(text);
+        let mut required = self.required;
+        self.keys.begin();
+        out.push(b'{');
+        let first = out.len();
+        let mut more = json.open(b'{')?;
+        while more {
+            json.peek();
+            let start = json.at();
+            let key = self.keys.next(&mut json)?;
+            let spelled = &text[start..json.at()];
+            let value = json.value()?;
+            more = json.more(b'{')?;
+            let place = match key {
+                Key::Known(place) if self.shapes[place].form == Form::Dropped => continue,
+                Key::Known(place) => {
+                    required -= usize::from(self.shapes[place].required).min(required);
+                    Some(place)
+                }
+                Key::Unknown(_) if self.open => None,
+                Key::Unknown(name) => {
+                    misfits.undeclared.push(below(path, &name));
+                    continue;
+                }
+            };
+            if out.len() > first {
+                out.push(b',');
+            }
+            out.extend_from_slice(spelled.as_bytes());
+            let Some(place) = place else {
+                out.extend_from_slice(value.as_bytes());
+                continue;
+            };
+            let path = || below(path, &name_of(spelled));
+            self.shapes[place].put(value, &path, out, misfits)?;
+        }
+        out.push(b'}');
+        json.end()?;
+        if required == 0 {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Shape, "a row lacks its key, or a part of it: no loader takes it"))
+    }
+}
+
+impl Shape {
+    fn of(schema: &Value, whole: &Value) -> Self {
+        let kinds = match &schema["type"] {
+            Value::String(name) => kind(name),
+            Value::Array(names) => {
+                names.iter().filter_map(Value::as_str).fold(0, |kinds, name| kinds | kind(name))
+            }
+            _ => ANY,
+        };
+        let form = match schema["format"].as_str() {
+            Some("date") => Form::Date,
+            Some("date-time") => Form::DateTime,
+            _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
+            _ => Form::Plain,
+        };
+        let inside = schema.get("properties").map(|_| Members::of(schema, whole));
+        let each = schema["items"].is_object();
+        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"])));
+        Self { kinds, form, inside, each, required: false }
+    }
+
+    #[inline]
+    fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
+        match (json.peek(), &mut self.inside, &mut self.each) {
+            (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.pass(json),
+            (b'[', _, Some(each)) if self.kinds & LIST != 0 => {
+                let mut more = json.open(b'[')?;
+                while more {
+                    if !each.pass(json)? {
+                        return Ok(false);
+                    }
+                    more = json.more(b'[')?;
+                }
+                Ok(true)
+            }
+            _ => {
+                let value = json.value()?;
+                Ok(self.form != Form::Dropped && self.takes(value))
+            }
+        }
+    }
+
+    /// Whether a value is of the type, whatever is inside it.
+    #[inline]
+    fn takes(&self, value: &str) -> bool {
+        let takes = |kind: u8| self.kinds & kind != 0;
+        match value.as_bytes().first() {
+            Some(b'"') => takes(TEXT) && self.says(value),
+            Some(b'n') => takes(NULL),
+            Some(b't' | b'f') => takes(BOOL),
+            Some(b'{') => takes(OBJECT),
+            Some(b'[') => takes(LIST),
+            _ => takes(NUMBER) && finite(value) || takes(INTEGER) && whole(value),
+        }
+    }
+
+    /// Whether a text, in its quotes, is of the form.
+    fn says(&self, value: &str) -> bool {
+        let text = &value[1..value.len() - 1];
+        match self.form {
+            Form::Date => text.len() == 10 && Time::parse(text).is_some(),
+            Form::DateTime => {
+                text.as_bytes().get(10) == Some(&b'T')
+                    && text.ends_with('Z')
+                    && Time::parse(text).is_some()
+            }
+            Form::Plain | Form::Spelled | Form::Dropped => true,
+        }
+    }
+
+    /// Writes a value as it fits.
+    fn put(
+        &mut self,
+        value: &str,
+        path: &dyn Fn() -> String,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let fits = self.takes(value);
+        match (&mut self.inside, &mut self.each) {
+            (Some(members), _) if fits && value.starts_with('{') => {
+                return members.mend(value, &path(), out, misfits);
+            }
+            (_, Some(each)) if fits && value.starts_with('[') => {
+                return each.put_all(value, path, out, misfits);
+            }
+            _ => {}
+        }
+        if fits {
+            out.extend_from_slice(value.as_bytes());
+        } else if self.form == Form::Spelled {
+            out.extend_from_slice(quoted(value).as_bytes());
+        } else if let Some(number) = spelled_whole(value).filter(|_| self.kinds & INTEGER != 0) {
+            out.extend_from_slice(number.as_bytes());
+        } else if self.kinds & NULL != 0 {
+            misfits.nulled.push(path());
+            out.extend_from_slice(b"null");
+        } else {
+            let message = "a value is not of its declared type, and the schema does not allow null";
+            return Err(Error::new(Kind::Shape, message).at(path()));
+        }
+        Ok(())
+    }
+
+    fn put_all(
+        &mut self,
+        list: &str,
+        path: &dyn Fn() -> String,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let mut json = Json::new(list);
+        let mut more = json.open(b'[')?;
+        out.push(b'[');
+        let first = out.len();
+        while more {
+            if out.len() > first {
+                out.push(b',');
+            }
+            self.put(json.value()?, path, out, misfits)?;
+            more = json.more(b'[')?;
+        }
+        out.push(b']');
+        json.end()
+    }
+}
+
+fn kind(name: &str) -> u8 {
+    match name {
+        "null" => NULL,
+        "boolean" => BOOL,
+        "integer" => INTEGER,
+        "number" => NUMBER,
+        "string" => TEXT,
+        "object" => OBJECT,
+        "array" => LIST,
+        _ => ANY,
+    }
+}
+
+/// Whether a number is one to those who read it as a double.
+fn finite(number: &str) -> bool {
+    let plain = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    plain || number.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Whether a number is spelled as a whole one, of 64 bits: what databases have room for.
+fn whole(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() < 19 || number.parse::<i64>().is_ok())
+}
+
+/// `5.0` as `5`.
+fn spelled_whole(value: &str) -> Option<&str> {
+    let (number, fraction) = value.split_once('.')?;
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    (zeros && !number.is_empty() && whole(number)).then_some(number)
+}
+
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The name of a key as it is spelled, with its quotes and colon.
+fn name_of(spelled: &str) -> String {
+    let quoted = spelled.trim_end().trim_end_matches(':').trim_end();
+    serde_json::from_str(quoted).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn schema() -> Value {
+        json!({"properties": {
+            "id": {"type": "integer"},
+            "text": {"type": ["null", "string"]},
+            "share": {"type": ["null", "number"]},
+            "on": {"type": ["null", "string"], "format": "date"},
+            "at": {"type": ["null", "string"], "format": "date-time"},
+            "either": {"type": ["null", "string"], "x-json": true},
+            "count": {"type": ["null", "integer"]},
+            "list": {"type": ["null", "array"], "items": {"type": ["null", "integer"]}},
+            "gone": {"type": ["null", "string"]},
+            "in": {"type": ["null", "object"], "properties": {
+                "flag": {"type": ["null", "boolean"]},
+                "gone": {"type": ["null", "boolean"]},
+            }},
+        }})
+    }
+
+    fn fit() -> Fit {
+        let mut selected = schema();
+        for object in ["/properties", "/properties/in/properties"] {
+            let object = selected.pointer_mut(object).and_then(Value::as_object_mut);
+            object.expect("it is there").remove("gone");
+        }
+        Fit::of(&selected, &schema(), &["id"])
+    }
+
+    #[track_caller]
+    fn check(json: &str, expected: &str, nulled: &[&str], undeclared: &[&str]) {
+        let mut misfits = Misfits::default();
+        let passes = fit().passes(json).expect("it is an object");
+        let mended = fit().mend(json, &mut misfits).expect("it can be mended");
+        assert_eq!(String::from_utf8_lossy(&mended), expected);
+        assert_eq!(misfits.nulled, nulled);
+        assert_eq!(misfits.undeclared, undeclared);
+        assert_eq!(passes, json == expected, "{json}");
+        assert!(fit().passes(expected).expect("it is an object"), "{expected}");
+    }
+
+    #[test]
+    fn what_fits_stays_as_it_is_spelled() {
+        for json in [
+            r#"{"id":1,"share":1.50,"on":"2026-02-28","at":"2026-02-28T10:00:00.123Z"}"#,
+            r#"{"id":-9223372036854775808,"share":12345678901234567890.5,"text":"","list":[1,null]}"#,
+            r#"{"id":1,"either":"x","in":{"flag":true,"more":[1,{}]},"list":null,"text":null}"#,
+            r#"{"id":1}"#,
+        ] {
+            check(json, json, &[], &[]);
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_become_null_and_are_named() {
+        check(
+            r#"{"id":1,"text":5,"share":"2","on":"2026-02-30","at":"2026-02-28 10:00:00"}"#,
+            r#"{"id":1,"text":null,"share":null,"on":null,"at":null}"#,
+            &["text", "share", "on", "at"],
+            &[],
+        );
+        check(
+            r#"{"id":1,"count":9223372036854775808,"list":[1.5,"2",3],"in":{"flag":1}}"#,
+            r#"{"id":1,"count":null,"list":[null,null,3],"in":{"flag":null}}"#,
+            &["count", "list", "list", "in.flag"],
+            &[],
+        );
+        check(
+            r#"{"id":1,"share":1e999,"in":[]}"#,
+            r#"{"id":1,"share":null,"in":null}"#,
+            &["share", "in"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_only_is_spelled_otherwise_is_kept() {
+        check(r#"{"id":2.0,"list":[-3.00]}"#, r#"{"id":2,"list":[-3]}"#, &[], &[]);
+        check(r#"{"id":1,"either":{"a":"b"}}"#, r#"{"id":1,"either":"{\"a\":\"b\"}"}"#, &[], &[]);
+        check(r#"{"id":1,"either":31}"#, r#"{"id":1,"either":"31"}"#, &[], &[]);
+    }
+
+    #[test]
+    fn what_is_not_declared_is_left_out() {
+        check(
+            r#"{"new":1,"id":1,"gone":"x","in":{"gone":true,"flag":false}}"#,
+            r#"{"id":1,"in":{"flag":false}}"#,
+            &[],
+            &["new"],
+        );
+    }
+
+    #[test]
+    fn a_key_is_there_and_never_null() {
+        let refused = |json: &str| {
+            assert!(!fit().passes(json).expect("it is an object"), "{json}");
+            let error = fit().mend(json, &mut Misfits::default());
+            error.expect_err("it lacks its key").to_string()
+        };
+        for json in [r#"{"id":"x"}"#, r#"{"id":null}"#] {
+            assert_eq!(
+                refused(json),
+                "id: a value is not of its declared type, and the schema does not allow null"
+            );
+        }
+        let lacks = "a row lacks its key, or a part of it: no loader takes it";
+        assert_eq!(refused(r#"{"text":"x"}"#), lacks);
+    }
+}

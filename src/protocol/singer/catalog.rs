@@ -1,0 +1,125 @@
+//! The catalog: every resource with this account's custom fields, and metadata for every property.
+
+use super::metadata::Metadata;
+use super::selection::{Method, Selection};
+use crate::model::{Definition, JSON_AS_TEXT, Names, Resource, json_schema};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The catalog, one JSON document.
+///
+/// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
+/// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
+pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) -> Value {
+    let streams: Vec<_> = Resource::all()
+        .map(|resource| stream(resource, &schema(resource, definitions, readable)))
+        .collect();
+    json!({ "streams": streams })
+}
+
+/// What is read without a catalog: every stream that is not read on request only, with all its
+/// properties.
+pub fn default_selection(
+    definitions: &BTreeMap<&str, Vec<Definition>>,
+    readable: bool,
+) -> Vec<Selection> {
+    Resource::all()
+        .filter(|resource| !resource.on_request)
+        .map(|resource| {
+            let schema = schema(resource, definitions, readable);
+            Selection { resource, method: Method::of(resource), whole: schema.clone(), schema }
+        })
+        .collect()
+}
+
+fn stream(resource: &Resource, schema: &Value) -> Value {
+    let method = Method::of(resource);
+    let mut metadata = Metadata::default();
+    let mut root = json!({
+        "inclusion": "available",
+        "selected-by-default": !resource.on_request,
+        "table-key-properties": resource.key,
+    });
+    match method {
+        Method::Incremental => {
+            root["valid-replication-keys"] = resource.cursor.into_iter().collect();
+        }
+        // There is no other way.
+        Method::FullTable => root["forced-replication-method"] = method.name().into(),
+    }
+    metadata.put(&[], root);
+    describe(resource, schema, &mut Vec::new(), &mut metadata);
+    let mut stream = json!({
+        "tap_stream_id": resource.name,
+        "stream": resource.name,
+        "schema": schema,
+        "key_properties": resource.key,
+        "replication_method": method.name(),
+        "metadata": metadata.entries(),
+    });
+    if let (Method::Incremental, Some(cursor)) = (method, resource.cursor) {
+        stream["replication_key"] = cursor.into();
+    }
+    stream
+}
+
+/// Metadata of every property, those inside objects included.
+fn describe(resource: &Resource, schema: &Value, path: &mut Vec<String>, metadata: &mut Metadata) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let automatic = path.is_empty() && is_automatic(resource, name);
+        path.extend(["properties".to_owned(), name.clone()]);
+        let inclusion = if automatic { "automatic" } else { "available" };
+        metadata.put(path, json!({"inclusion": inclusion}));
+        describe(resource, property, path, metadata);
+        path.truncate(path.len() - 2);
+    }
+}
+
+/// Whether a property is part of every record, whatever was selected: keys, and what says when a row
+/// changed.
+pub(super) fn is_automatic(resource: &Resource, name: &str) -> bool {
+    resource.key.contains(&name) || resource.cursor == Some(name)
+}
+
+/// The JSON Schema of a stream as the strictest loaders take it: keys are never null, and a column
+/// is of one type.
+fn schema(
+    resource: &Resource,
+    definitions: &BTreeMap<&str, Vec<Definition>>,
+    readable: bool,
+) -> Value {
+    let fields = resource.fields.and_then(|name| definitions.get(name));
+    let fields = fields.map(Vec::as_slice).unwrap_or_default();
+    let names = readable.then(|| Names::of(resource, fields));
+    let mut schema = json_schema(resource, fields, names.as_ref());
+    plain(&mut schema);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("$schema");
+        object.remove("additionalProperties");
+    }
+    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        let types = property["type"].as_array().cloned().unwrap_or_default();
+        let several = types.iter().filter(|name| *name != "null").count() > 1;
+        if several {
+            property["type"] = json!(["null", "string"]);
+            property[JSON_AS_TEXT] = true.into();
+        }
+        if resource.key.contains(&name.as_str()) {
+            let kept = property["type"].as_array().into_iter().flatten();
+            property["type"] = kept.filter(|name| *name != "null").cloned().collect();
+        }
+    }
+    schema
+}
+
+/// Takes out what only Airbyte reads.
+fn plain(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.remove("airbyte_type");
+            object.values_mut().for_each(plain);
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        _ => {}
+    }
+}

@@ -1,0 +1,51 @@
+//! Metadata of a catalog entry: facts by breadcrumb.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The metadata of one stream. A breadcrumb is the path to a property; the empty one is the stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Metadata(BTreeMap<Vec<String>, Value>);
+
+impl Metadata {
+    /// Reads the `metadata` of a catalog entry; what is not metadata is ignored.
+    pub(super) fn from_json(json: &Value) -> Self {
+        let mut all = Self::default();
+        for entry in json.as_array().into_iter().flatten() {
+            let crumbs = entry["breadcrumb"].as_array().into_iter().flatten();
+            let path: Vec<_> = crumbs.filter_map(Value::as_str).map(str::to_owned).collect();
+            all.0.insert(path, entry["metadata"].clone());
+        }
+        all
+    }
+
+    /// Sets what is known of a place.
+    pub(super) fn put(&mut self, path: &[String], facts: Value) {
+        self.0.insert(path.to_vec(), facts);
+    }
+
+    /// As it stands in a catalog.
+    pub(super) fn entries(self) -> Vec<Value> {
+        let entry = |(path, facts)| json!({"breadcrumb": path, "metadata": facts});
+        self.0.into_iter().map(entry).collect()
+    }
+
+    /// A text of a place.
+    pub(super) fn text(&self, path: &[String], key: &str) -> Option<&str> {
+        self.0.get(path)?.get(key)?.as_str()
+    }
+
+    /// A yes or no of a place; `"true"` and `"false"` are taken too (protocol facts, section 10).
+    pub(super) fn flag(&self, path: &[String], key: &str) -> Option<bool> {
+        flag(self.0.get(path)?.get(key)?)
+    }
+}
+
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}

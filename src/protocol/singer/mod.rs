@@ -1,0 +1,12 @@
+//! The Singer protocol, version 0.3 (protocol facts, sections 8 to 11).
+
+mod about;
+mod catalog;
+mod metadata;
+mod selection;
+mod writer;
+
+pub use about::{about, markdown};
+pub use catalog::{catalog, default_selection};
+pub use selection::{Method, Selection, selections};
+pub use writer::Writer;

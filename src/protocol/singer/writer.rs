@@ -1,0 +1,300 @@
+//! Singer lines on an output, and what is said about them on another.
+
+use super::super::pace::{self, Pace};
+use super::super::wire::Wire;
+use super::selection::{Method, Selection};
+use crate::model::{
+    Batch, Change, Cost, Error, Fit, Kind, Misfits, Names, Record, Resource, Result, StreamState,
+    Time,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+
+/// Bytes that are written at a time.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Seconds between two counts of a stream that goes on.
+const METRIC_SECONDS: i64 = 60;
+/// Properties whose misfits are counted; more than any resource has.
+const MISFITS_MAX: usize = 1_000;
+/// Properties that are named when values of them did not fit; the rest is counted.
+const MISFITS_NAMED_MAX: usize = 10;
+
+/// Writes Singer messages, one JSON object a line, never half of one; metrics and warnings go to
+/// `log`, a line each.
+#[derive(Debug)]
+pub struct Writer<W, L> {
+    out: W,
+    log: L,
+    buffer: Vec<u8>,
+    streams: HashMap<&'static str, Stream>,
+    /// What STATE holds: the object of every stream, as JSON.
+    bookmarks: BTreeMap<String, String>,
+    /// The last state written.
+    last: Option<String>,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+struct Stream {
+    wire: Wire,
+    fit: Fit,
+    prefix: Vec<u8>,
+    /// What `ACTIVATE_VERSION` will name; `None` where none is to be sent.
+    version: Option<i64>,
+    reached: Option<StreamState>,
+    began: Time,
+    counted: Time,
+    /// Rows that were not counted yet.
+    records: u64,
+    cost: Cost,
+    nulled: BTreeMap<String, u64>,
+    undeclared: BTreeMap<String, u64>,
+}
+
+impl<W: Write, L: Write> Writer<W, L> {
+    /// A writer that goes on from these bookmarks: those of streams that are not read stay as they are.
+    pub fn new(out: W, log: L, bookmarks: &BTreeMap<String, Value>, now: Time) -> Self {
+        let bookmarks = bookmarks.iter().map(|(name, state)| (name.clone(), state.to_string()));
+        Self {
+            out,
+            log,
+            buffer: Vec::new(),
+            streams: HashMap::new(),
+            bookmarks: bookmarks.collect(),
+            last: None,
+            pace: Pace::new(now),
+        }
+    }
+
+    /// A stream begins: its SCHEMA. With `versioned`, its rows carry a version, and when they have
+    /// all come, `ACTIVATE_VERSION` says that there are no others.
+    pub fn started(
+        &mut self,
+        selection: &Selection,
+        names: Option<Names>,
+        versioned: bool,
+        now: Time,
+    ) -> Result<()> {
+        let resource = selection.resource;
+        let mut schema = json!({
+            "type": "SCHEMA",
+            "stream": resource.name,
+            "schema": selection.schema,
+            "key_properties": resource.key,
+        });
+        if let (Method::Incremental, Some(cursor)) = (selection.method, resource.cursor) {
+            schema["bookmark_properties"] = json!([cursor]);
+        }
+        self.message(&schema)?;
+        let name = Value::from(resource.name);
+        let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
+        let stream = Stream {
+            wire: Wire::new(resource, &selection.whole, names),
+            fit: Fit::of(&selection.schema, &selection.whole, resource.key),
+            prefix: prefix.into_bytes(),
+            version: versioned.then(|| now.millis()),
+            reached: None,
+            began: now,
+            counted: now,
+            records: 0,
+            cost: Cost::default(),
+            nulled: BTreeMap::new(),
+            undeclared: BTreeMap::new(),
+        };
+        self.streams.insert(resource.name, stream);
+        self.flush()
+    }
+
+    /// RECORD for every row of a batch, and a STATE when one is due.
+    pub fn batch(&mut self, batch: Batch, now: Time) -> Result<()> {
+        let name = batch.resource.name;
+        let Some(stream) = self.streams.get_mut(name) else {
+            return Err(Error::new(Kind::Bug, "batch of a stream that was not started"));
+        };
+        let version = stream.version.map(|version| format!(",\"version\":{version}"));
+        let suffix =
+            format!(",\"time_extracted\":\"{now}\"{}}}\n", version.as_deref().unwrap_or_default());
+        let before = self.buffer.len();
+        for record in &batch.records {
+            self.buffer.extend_from_slice(&stream.prefix);
+            if let Err(error) = stream.put(record, &mut self.buffer) {
+                // Never half a line.
+                self.buffer.truncate(before);
+                return Err(error.at(name));
+            }
+            self.buffer.extend_from_slice(suffix.as_bytes());
+        }
+        stream.records += batch.records.len() as u64;
+        self.pace.count(batch.records.len(), self.buffer.len() - before);
+        stream.reached = Some(batch.reached);
+        if stream.counted.plus_seconds(METRIC_SECONDS) <= now {
+            let (records, name) = (std::mem::take(&mut stream.records), Value::from(name));
+            stream.counted = now;
+            self.metric("counter", "record_count", &records.into(), &json!({"stream": name}));
+        }
+        let reached = self.streams.values().filter_map(|stream| stream.reached.as_ref());
+        let size: usize = reached.map(pace::size).sum();
+        let others: usize = self.bookmarks.values().map(String::len).sum();
+        if self.pace.due(size + others, now) {
+            self.state(now)?;
+        }
+        self.flush()
+    }
+
+    /// A page was answered: what it cost.
+    pub fn answered(&mut self, resource: &'static Resource, cost: Cost) {
+        if let Some(stream) = self.streams.get_mut(resource.name) {
+            stream.cost += cost;
+        }
+    }
+
+    /// The stream was read to its end: `ACTIVATE_VERSION` if it is versioned, and STATE.
+    pub fn finished(
+        &mut self,
+        resource: &'static Resource,
+        reached: StreamState,
+        now: Time,
+    ) -> Result<()> {
+        let Some(stream) = self.streams.get_mut(resource.name) else {
+            return Err(Error::new(Kind::Bug, "end of a stream that was not started"));
+        };
+        stream.reached = Some(reached);
+        if let Some(version) = stream.version {
+            self.message(&json!({
+                "type": "ACTIVATE_VERSION", "stream": resource.name, "version": version,
+            }))?;
+        }
+        self.ended(resource, "succeeded", now)
+    }
+
+    /// The stream ended before its end.
+    pub fn failed(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        self.ended(resource, "failed", now)
+    }
+
+    fn ended(&mut self, resource: &'static Resource, status: &str, now: Time) -> Result<()> {
+        self.state(now)?;
+        self.flush()?;
+        let Some(stream) = self.streams.remove(resource.name) else {
+            return Ok(());
+        };
+        let name = resource.name;
+        let tags = json!({ "stream": name });
+        self.metric("counter", "record_count", &stream.records.into(), &tags);
+        self.metric("counter", "http_request_count", &stream.cost.requests.into(), &tags);
+        self.metric("counter", "api_token_count", &stream.cost.tokens.into(), &tags);
+        #[expect(clippy::cast_precision_loss, reason = "a time that passed, in milliseconds")]
+        let seconds = (now.millis() - stream.began.millis()) as f64 / 1000.0;
+        let tags = json!({"stream": name, "status": status});
+        self.metric("timer", "sync_duration", &seconds.into(), &tags);
+        if let Some(counts) = counted(&stream.nulled) {
+            self.warn(&format!(
+                "{name}: values that are not of their declared type went out as null: {counts}"
+            ));
+        }
+        if let Some(counts) = counted(&stream.undeclared) {
+            self.warn(&format!(
+                "{name}: fields that the catalog does not have were left out, run --discover to \
+                 have them: {counts}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The state of the run as it stands, if it was not the last thing said about it.
+    pub fn state(&mut self, now: Time) -> Result<()> {
+        for (name, stream) in &mut self.streams {
+            if let Some(reached) = stream.reached.take() {
+                self.bookmarks.insert((*name).to_owned(), reached.to_json().to_string());
+            }
+        }
+        self.pace = Pace::new(now);
+        let mut state = String::from(r#"{"type":"STATE","value":{"bookmarks":{"#);
+        for (nth, (name, bookmark)) in self.bookmarks.iter().enumerate() {
+            if nth > 0 {
+                state.push(',');
+            }
+            state.push_str(&Value::from(name.as_str()).to_string());
+            state.push(':');
+            state.push_str(bookmark);
+        }
+        state.push_str("}}}\n");
+        if self.last.as_deref() == Some(&state) {
+            return Ok(());
+        }
+        self.buffer.extend_from_slice(state.as_bytes());
+        self.last = Some(state);
+        Ok(())
+    }
+
+    /// Sees everything out.
+    pub fn flush(&mut self) -> Result<()> {
+        let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES);
+        written.map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::BrokenPipe => Kind::Pipe,
+                _ => Kind::Storage,
+            };
+            Error::new(kind, "cannot write to standard output").because(error)
+        })
+    }
+
+    fn message(&mut self, message: &Value) -> Result<()> {
+        serde_json::to_writer(&mut self.buffer, message)
+            .map_err(|error| Error::new(Kind::Bug, "a message is not JSON").because(error))?;
+        self.buffer.push(b'\n');
+        Ok(())
+    }
+
+    /// A metric as taps log them (protocol facts, section 10).
+    fn metric(&mut self, kind: &str, metric: &str, value: &Value, tags: &Value) {
+        let point = json!({"type": kind, "metric": metric, "value": value, "tags": tags});
+        // Nobody is left to tell if stderr is gone.
+        let _ = writeln!(self.log, "INFO METRIC: {point}");
+    }
+
+    fn warn(&mut self, text: &str) {
+        let _ = writeln!(self.log, "WARNING {text}");
+    }
+}
+
+impl Stream {
+    /// The record as the target takes it: as Pipedrive sent it, unless something in it does not fit.
+    fn put(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Result<()> {
+        let mut changes = Vec::new();
+        let line = self.wire.line(record, &mut changes)?;
+        count(changes.into_iter().map(|Change { field }| field), &mut self.nulled);
+        let json = std::str::from_utf8(&line)
+            .map_err(|error| Error::new(Kind::Bug, "a record is not UTF-8").because(error))?;
+        if self.fit.passes(json)? {
+            buffer.extend_from_slice(&line);
+            return Ok(());
+        }
+        let mut misfits = Misfits::default();
+        buffer.extend_from_slice(&self.fit.mend(json, &mut misfits)?);
+        count(misfits.nulled, &mut self.nulled);
+        count(misfits.undeclared, &mut self.undeclared);
+        Ok(())
+    }
+}
+
+fn count(fields: impl IntoIterator<Item = String>, counts: &mut BTreeMap<String, u64>) {
+    for field in fields {
+        if counts.len() < MISFITS_MAX || counts.contains_key(&field) {
+            *counts.entry(field).or_default() += 1;
+        }
+    }
+}
+
+/// `probability (2), custom_fields.9dc8… (1)`.
+fn counted(counts: &BTreeMap<String, u64>) -> Option<String> {
+    let named = counts.iter().take(MISFITS_NAMED_MAX).map(|(field, n)| format!("{field} ({n})"));
+    let mut named: Vec<_> = named.collect();
+    if counts.len() > MISFITS_NAMED_MAX {
+        named.push(format!("and {} more", counts.len() - MISFITS_NAMED_MAX));
+    }
+    (!named.is_empty()).then(|| named.join(", "))
+}
