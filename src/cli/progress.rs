@@ -322,13 +322,7 @@ mod tests {
     fn events() -> Vec<Event> {
         let named = |name| Resource::named(name).expect("it exists");
         let (deals, roles) = (named("deals"), named("roles"));
-        let record = Record {
-            json: r#"{"title":"Secret customer"}"#.into(),
-            key: None,
-            time: None,
-            odd: false,
-            deleted: false,
-        };
+        let record = Record::bare(r#"{"title":"Secret customer"}"#.into());
         let cost = Cost { requests: 2, tokens: 20 };
         vec![
             Event::Started { resource: deals },

@@ -186,5 +186,5 @@ fn completed(
         json.push(b',');
     }
     json.extend_from_slice(rest);
-    Record { json: Bytes::from(json), key, ..row.clone() }
+    Record { json: Bytes::from(json), key, exact: None, ..row.clone() }
 }

@@ -118,13 +118,7 @@ mod tests {
     use bytes::Bytes;
 
     fn row(key: u64) -> Record {
-        Record {
-            json: Bytes::new(),
-            key: Some(key.to_string()),
-            time: None,
-            odd: false,
-            deleted: false,
-        }
+        Record { key: Some(key.to_string()), ..Record::bare(Bytes::new()) }
     }
 
     /// Walks a list that `change` alters before each page, and tells the keys in order.

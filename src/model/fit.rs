@@ -6,8 +6,11 @@
 use super::error::{Error, Kind, Result};
 use super::json::Json;
 use super::keys::{Key, Keys};
+use super::number::{is_finite, is_whole};
 use super::object::quoted;
-use super::time::Time;
+use super::record::Inside;
+use super::resource::{Resource, Type};
+use super::time::{is_date, is_utc};
 use serde_json::Value;
 
 /// The keyword of a property that holds text, or JSON as text: of columns that come in several types.
@@ -15,7 +18,12 @@ pub const JSON_AS_TEXT: &str = "x-json";
 
 /// What the records of a stream must be, compiled from their schema.
 #[derive(Debug, Clone)]
-pub struct Fit(Members);
+pub struct Fit {
+    members: Members,
+    /// For records that are exact: what is inside each column of the table must be; `None` where the
+    /// schema is not that of the table, or not all of it is wanted.
+    columns: Option<Vec<usize>>,
+}
 
 /// What did not fit in one record or more.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +48,7 @@ struct Members {
 struct Shape {
     kinds: u8,
     form: Form,
-    inside: Option<Members>,
+    inside: Option<Box<Members>>,
     each: Option<Box<Self>>,
     required: bool,
 }
@@ -69,7 +77,8 @@ const ANY: u8 = u8::MAX;
 impl Fit {
     /// What records must be to pass `schema`. Properties of `whole` that it lacks were not selected;
     /// a record without one of those in `key` passes never.
-    pub fn of(schema: &Value, whole: &Value, key: &[&str]) -> Self {
+    pub fn of(resource: &Resource, schema: &Value, whole: &Value) -> Self {
+        let key = resource.key;
         let mut members =
             Members { open: false, required: key.len(), ..Members::of(schema, whole) };
         for (name, shape) in
@@ -77,19 +86,38 @@ impl Fit {
         {
             shape.required = key.contains(&name.0.as_str());
         }
-        Self(members)
+        let names = whole["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
+        let names: Vec<&String> = names.collect();
+        let columns = resource.columns.iter().map(|column| {
+            let place = names.iter().position(|name| *name == column.name)?;
+            let shape = &members.shapes[place];
+            (shape.form != Form::Dropped && shape.declares(column.ty)).then_some(place)
+        });
+        Self { columns: columns.collect(), members }
     }
 
     /// Whether a record passes as it is: every property declared, every value of its type.
-    pub fn passes(&mut self, json: &str) -> Result<bool> {
-        self.0.pass(&mut Json::new(json))
+    ///
+    /// Of one that is known to be exact, only what is inside of it is looked at.
+    pub fn passes(&mut self, json: &str, exact: Option<Inside>) -> Result<bool> {
+        let (Some(inside), Some(columns)) = (&exact, &self.columns) else {
+            return self.members.pass(&mut Json::new(json));
+        };
+        for (column, start, end) in inside.iter() {
+            let shape = &mut self.members.shapes[columns[column]];
+            let value = json.get(start..end).unwrap_or_default();
+            if !shape.pass(&mut Json::new(value))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The record as it passes: what fits stands as it was spelled, other values are null, and
     /// undeclared properties are left out. Whole numbers may be spelled `5.0`, and become `5`.
     pub fn mend(&mut self, json: &str, misfits: &mut Misfits) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(json.len() + 64);
-        self.0.mend(json, "", &mut out, misfits)?;
+        self.members.mend(json, "", &mut out, misfits)?;
         Ok(out)
     }
 }
@@ -100,6 +128,7 @@ impl Members {
         let names: Vec<&String> = all.as_object().into_iter().flatten().map(|(k, _)| k).collect();
         let shape = |name: &&String| match declared.get(name.as_str()) {
             Some(property) => Shape::of(property, &all[name.as_str()]),
+            // Of no kind: no value passes.
             None => Shape { form: Form::Dropped, ..Shape::default() },
         };
         Self {
@@ -196,15 +225,38 @@ impl Shape {
             _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
             _ => Form::Plain,
         };
-        let inside = schema.get("properties").map(|_| Members::of(schema, whole));
+        let inside = schema.get("properties").map(|_| Box::new(Members::of(schema, whole)));
         let each = schema["items"].is_object();
         let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"])));
         Self { kinds, form, inside, each, required: false }
     }
 
+    /// Whether it takes every value that is exactly of this type, lists and objects aside.
+    fn declares(&self, ty: Type) -> bool {
+        let (kinds, form) = match ty {
+            Type::Bool => (BOOL, Form::Plain),
+            Type::Int => (INTEGER, Form::Plain),
+            Type::Num => (NUMBER, Form::Plain),
+            Type::Date => (TEXT, Form::Date),
+            Type::Time | Type::Naked => (TEXT, Form::DateTime),
+            Type::List(_) => (LIST, Form::Plain),
+            Type::Object(_) => (OBJECT, Form::Plain),
+            Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json => {
+                (TEXT, Form::Plain)
+            }
+        };
+        let formed = self.form == form || matches!(self.form, Form::Plain | Form::Spelled);
+        // A key may be declared without null; that it has none is known of an exact record.
+        self.kinds & kinds != 0 && formed && (self.required || self.kinds & NULL != 0)
+    }
+
     #[inline]
     fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
         match (json.peek(), &mut self.inside, &mut self.each) {
+            (b'"', ..) => {
+                let text = json.text()?;
+                Ok(self.kinds & TEXT != 0 && self.says(text))
+            }
             (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.pass(json),
             (b'[', _, Some(each)) if self.kinds & LIST != 0 => {
                 let mut more = json.open(b'[')?;
@@ -218,7 +270,7 @@ impl Shape {
             }
             _ => {
                 let value = json.value()?;
-                Ok(self.form != Form::Dropped && self.takes(value))
+                Ok(self.takes(value))
             }
         }
     }
@@ -233,7 +285,7 @@ impl Shape {
             Some(b't' | b'f') => takes(BOOL),
             Some(b'{') => takes(OBJECT),
             Some(b'[') => takes(LIST),
-            _ => takes(NUMBER) && finite(value) || takes(INTEGER) && whole(value),
+            _ => takes(NUMBER) && is_finite(value) || takes(INTEGER) && is_whole(value),
         }
     }
 
@@ -241,12 +293,8 @@ impl Shape {
     fn says(&self, value: &str) -> bool {
         let text = &value[1..value.len() - 1];
         match self.form {
-            Form::Date => text.len() == 10 && Time::parse(text).is_some(),
-            Form::DateTime => {
-                text.as_bytes().get(10) == Some(&b'T')
-                    && text.ends_with('Z')
-                    && Time::parse(text).is_some()
-            }
+            Form::Date => is_date(text.as_bytes()),
+            Form::DateTime => is_utc(text.as_bytes()),
             Form::Plain | Form::Spelled | Form::Dropped => true,
         }
     }
@@ -321,24 +369,11 @@ fn kind(name: &str) -> u8 {
     }
 }
 
-/// Whether a number is one to those who read it as a double.
-fn finite(number: &str) -> bool {
-    let plain = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
-    plain || number.parse::<f64>().is_ok_and(f64::is_finite)
-}
-
-/// Whether a number is spelled as a whole one, of 64 bits: what databases have room for.
-fn whole(number: &str) -> bool {
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits.len() < 19 || number.parse::<i64>().is_ok())
-}
-
 /// `5.0` as `5`.
 fn spelled_whole(value: &str) -> Option<&str> {
     let (number, fraction) = value.split_once('.')?;
     let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
-    (zeros && !number.is_empty() && whole(number)).then_some(number)
+    (zeros && !number.is_empty() && is_whole(number)).then_some(number)
 }
 
 fn below(path: &str, key: &str) -> String {
@@ -380,19 +415,20 @@ mod tests {
             let object = selected.pointer_mut(object).and_then(Value::as_object_mut);
             object.expect("it is there").remove("gone");
         }
-        Fit::of(&selected, &schema(), &["id"])
+        let stages = Resource::named("stages").expect("there are stages");
+        Fit::of(stages, &selected, &schema())
     }
 
     #[track_caller]
     fn check(json: &str, expected: &str, nulled: &[&str], undeclared: &[&str]) {
         let mut misfits = Misfits::default();
-        let passes = fit().passes(json).expect("it is an object");
+        let passes = fit().passes(json, None).expect("it is an object");
         let mended = fit().mend(json, &mut misfits).expect("it can be mended");
         assert_eq!(String::from_utf8_lossy(&mended), expected);
         assert_eq!(misfits.nulled, nulled);
         assert_eq!(misfits.undeclared, undeclared);
         assert_eq!(passes, json == expected, "{json}");
-        assert!(fit().passes(expected).expect("it is an object"), "{expected}");
+        assert!(fit().passes(expected, None).expect("it is an object"), "{expected}");
     }
 
     #[test]
@@ -449,7 +485,7 @@ mod tests {
     #[test]
     fn a_key_is_there_and_never_null() {
         let refused = |json: &str| {
-            assert!(!fit().passes(json).expect("it is an object"), "{json}");
+            assert!(!fit().passes(json, None).expect("it is an object"), "{json}");
             let error = fit().mend(json, &mut Misfits::default());
             error.expect_err("it lacks its key").to_string()
         };

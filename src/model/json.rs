@@ -117,6 +117,14 @@ impl<'a> Json<'a> {
         Ok(Cow::Owned(key))
     }
 
+    /// A text that comes next, in its quotes.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        let start = self.at;
+        self.string()?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// A value, whatever it is.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<&'a str> {

@@ -14,8 +14,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     known: Vec<Known>,
-    /// With quotes and colon.
-    spelled: Arc<[Box<str>]>,
+    /// All of them, one after the other, with quotes and colon.
+    spelled: Arc<str>,
     places: Arc<HashMap<Box<str>, usize>>,
     /// The key that comes first.
     first: usize,
@@ -27,6 +27,9 @@ struct Known {
     /// The first bytes of what is spelled, and which of its bits count.
     head: u64,
     mask: u64,
+    /// Where it is spelled.
+    start: usize,
+    end: usize,
     /// The place of the key that followed it.
     following: usize,
 }
@@ -43,15 +46,16 @@ pub(crate) enum Key<'a> {
 impl Keys {
     /// These keys; of two equal ones the first counts.
     pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        let (mut known, mut all) = (Vec::new(), Vec::new());
+        let (mut known, mut all) = (Vec::new(), String::new());
         let mut places = HashMap::new();
         for name in names {
             places.entry(name.into()).or_insert(known.len());
-            let spelled = format!("{}:", quoted(name)).into_boxed_str();
+            let spelled = format!("{}:", quoted(name));
             let mask = u64::MAX >> (64 - 8 * spelled.len().min(8));
             let head = Json::new(&spelled).head();
-            known.push(Known { head, mask, following: known.len() + 1 });
-            all.push(spelled);
+            let start = all.len();
+            all.push_str(&spelled);
+            known.push(Known { head, mask, start, end: all.len(), following: known.len() + 1 });
         }
         Self { known, spelled: all.into(), places: Arc::new(places), first: 0, before: None }
     }
@@ -68,7 +72,7 @@ impl Keys {
         let mut guess = self.before.map_or(self.first, |before| self.known[before].following);
         for _ in 0..SKIPPED_MAX {
             let Some(key) = self.known.get(guess) else { break };
-            if (head ^ key.head) & key.mask == 0 && json.take(&self.spelled[guess]) {
+            if (head ^ key.head) & key.mask == 0 && json.take(&self.spelled[key.start..key.end]) {
                 self.before = Some(guess);
                 return Ok(Key::Known(guess));
             }

@@ -10,6 +10,7 @@ mod json;
 mod keys;
 mod mask;
 mod names;
+mod number;
 mod object;
 mod page;
 mod percent;
@@ -41,7 +42,7 @@ pub(crate) use page::is_custom;
 pub use page::{Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
-pub use record::{Digest, Record, key_of};
+pub use record::{Digest, Inside, Record, key_of};
 pub use reference::reference;
 pub use resource::{
     BATCH_PARENTS_MAX, ByParent, Changes, Column, Custom, Listing, Paging, Parent, Resource, Split,

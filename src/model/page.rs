@@ -78,6 +78,8 @@ pub struct Layout {
     pub(super) whole: u64,
     /// Nested columns that may hold dates or times.
     pub(super) dated: u64,
+    /// Whether the API's rows lack columns that are added to them later.
+    pub(super) partial: bool,
 }
 
 /// Whether something nested may hold a date or a time; custom fields may.
@@ -125,6 +127,7 @@ impl Layout {
                 .collect(),
             cursor: resource.cursor.and_then(position),
             deleted: position("is_deleted"),
+            partial: added != [None, None],
             required: bits(&|column| !column.optional && sent(column.name)),
             dated: bits(&|column| dated(column.ty)),
             whole: bits(&|column| {
@@ -151,7 +154,7 @@ impl Page {
     /// `data: null` is an empty page. Anything that is not a successful list is a
     /// [`Kind::Shape`] error: a walk must not end on a page that was none.
     pub fn split(body: &Bytes, layout: &Layout) -> Result<Self> {
-        let text = std::str::from_utf8(body)
+        let text = simdutf8::compat::from_utf8(body)
             .map_err(|e| Error::new(Kind::Shape, "answer is not UTF-8").because(e))?;
         let mut scan = Scan::of(body, text, layout);
         let page = scan.page();

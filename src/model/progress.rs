@@ -350,8 +350,7 @@ mod tests {
             json: Bytes::from(format!("{{\"id\":{key},\"t\":{seconds},\"x\":\"{text}\"}}")),
             key: Some(key.to_string()),
             time: Some(Time::from_seconds(seconds)),
-            odd: false,
-            deleted: false,
+            ..Record::bare(Bytes::new())
         }
     }
 

@@ -24,6 +24,41 @@ pub struct Record {
     pub odd: bool,
     /// Whether the row says of itself that it was deleted.
     pub deleted: bool,
+    /// What stands inside of it, if all around that is to the letter as documented.
+    pub exact: Option<Inside>,
+}
+
+/// Most lists and objects that are remembered of a record.
+const INSIDE_MAX: usize = 8;
+
+/// Where a record holds lists and objects. Every other key of it is a column of its resource, with
+/// null or a value of exactly its type; keys are not null.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Inside {
+    places: [(u8, u32, u32); INSIDE_MAX],
+    len: u8,
+}
+
+impl Inside {
+    /// Adds the value of the column at this place of the table, from here to there in the record.
+    /// `false` when there is no room left.
+    pub(super) fn push(&mut self, column: usize, start: usize, end: usize) -> bool {
+        let place = (u8::try_from(column), u32::try_from(start), u32::try_from(end));
+        match (place, self.places.get_mut(usize::from(self.len))) {
+            ((Ok(column), Ok(start), Ok(end)), Some(free)) => {
+                *free = (column, start, end);
+                self.len += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Each of them: the place of its column, where it begins and where it ends.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let all = self.places.iter().take(usize::from(self.len));
+        all.map(|(column, start, end)| (usize::from(*column), *start as usize, *end as usize))
+    }
 }
 
 /// A 64-bit digest of some bytes, the same on every machine and in every version.
@@ -67,6 +102,11 @@ impl std::fmt::Display for Digest {
 }
 
 impl Record {
+    /// A record of which nothing is known.
+    pub fn bare(json: Bytes) -> Self {
+        Self { json, key: None, time: None, odd: false, deleted: false, exact: None }
+    }
+
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.json)

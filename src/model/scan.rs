@@ -6,10 +6,11 @@
 use super::error::{Error, Kind, Result};
 use super::json::Json;
 use super::keys::{Key, Keys};
+use super::number::{is_finite, is_whole};
 use super::page::{KEYS_MAX, Layout, Page, Surprise, is_custom, next, shape};
-use super::record::Record;
+use super::record::{Inside, Record};
 use super::resource::{Custom, Paging, Type};
-use super::time::Time;
+use super::time::{Time, is_date, is_utc};
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -143,8 +144,8 @@ impl<'l> Scan<'l> {
     fn row(&mut self) -> Result<()> {
         self.json.peek();
         let start = self.json.at();
-        let mut row =
-            Record { json: Bytes::new(), key: None, time: None, odd: false, deleted: false };
+        let exact = (!self.layout.partial).then(Inside::default);
+        let mut row = Record { exact, ..Record::bare(Bytes::new()) };
         let mut seen = 0_u64;
         let mut key = [None; KEYS_MAX];
         self.keys.begin();
@@ -154,6 +155,7 @@ impl<'l> Scan<'l> {
                 Key::Known(place) => {
                     seen |= 1 << place;
                     let value = self.json.value()?;
+                    self.exact(place, value, start, &mut row);
                     if self.layout.whole >> place & 1 == 1 {
                         self.nested(place, value, &mut row);
                         if let Some(slot) = self.layout.key.iter().position(|key| *key == place) {
@@ -165,6 +167,7 @@ impl<'l> Scan<'l> {
                 }
                 Key::Unknown(name) => {
                     let value = self.json.value()?;
+                    row.exact = None;
                     self.unknown(&name, value, &mut row);
                 }
             }
@@ -173,6 +176,9 @@ impl<'l> Scan<'l> {
         row.json = self.body.slice(start..self.json.at());
         row.key = joined(&key[..self.layout.key.len()]);
         let missing = self.layout.required & !seen;
+        if self.layout.key.iter().any(|key| seen >> key & 1 == 0) {
+            row.exact = None;
+        }
         if missing != 0 {
             for (place, column) in self.layout.columns.iter().enumerate() {
                 if missing >> place & 1 == 1 {
@@ -182,6 +188,23 @@ impl<'l> Scan<'l> {
         }
         self.records.push(row);
         Ok(())
+    }
+
+    /// Notes whether a value is to the letter of its type, and where it stands if it is nested.
+    #[inline]
+    fn exact(&self, place: usize, value: &str, start: usize, row: &mut Record) {
+        let Some(inside) = &mut row.exact else { return };
+        let exact = match first(value) {
+            b'n' => !self.layout.key.contains(&place),
+            b'{' | b'[' => {
+                let end = self.json.at() - start;
+                inside.push(place, end - value.len(), end)
+            }
+            _ => is_exact(self.layout.columns[place].ty, value),
+        };
+        if !exact {
+            row.exact = None;
+        }
     }
 
     fn unknown(&mut self, name: &str, value: &str, row: &mut Record) {
@@ -224,7 +247,7 @@ impl<'l> Scan<'l> {
         if !fits {
             self.surprised(Surprise::OtherType(column.name));
         }
-        if matches!(first, b'-' | b'0'..=b'9') && !finite(value) {
+        if matches!(first, b'-' | b'0'..=b'9') && !is_finite(value) {
             return Err(self.json.malformed());
         }
         Ok(())
@@ -258,10 +281,22 @@ fn first(value: &str) -> u8 {
     value.as_bytes().first().copied().unwrap_or(b'n')
 }
 
-/// Whether a number is one to those who read it as a double, for whom `1e999` is none.
-fn finite(number: &str) -> bool {
-    let plain = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
-    plain || serde_json::from_str::<f64>(number).is_ok()
+/// Whether a value that is not null is to the letter of its type, where that is no list or object. A
+/// column of several types is taken for text.
+#[inline]
+fn is_exact(ty: Type, value: &str) -> bool {
+    let text = || value.as_bytes().get(1..value.len() - 1).unwrap_or_default();
+    match (ty, first(value)) {
+        (Type::Bool, b't' | b'f')
+        | (Type::Num, b'-' | b'0'..=b'9')
+        | (Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json, b'"') => {
+            true
+        }
+        (Type::Int, b'-' | b'0'..=b'9') => is_whole(value),
+        (Type::Date, b'"') => is_date(text()),
+        (Type::Time | Type::Naked, b'"') => is_utc(text()),
+        _ => false,
+    }
 }
 
 /// What a text says. One with half of a character says nothing: the page is read again.

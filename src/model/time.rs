@@ -142,6 +142,63 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// Whether a text is a date, `2026-03-04`, of the calendar.
+#[inline]
+pub(super) fn is_date(text: &[u8]) -> bool {
+    let Some((head, &[d1, d2])) = text.split_first_chunk::<8>() else {
+        return false;
+    };
+    if !is_like(*head, *b"0000-00-") || !d1.is_ascii_digit() || !d2.is_ascii_digit() {
+        return false;
+    }
+    let (month, day) = (pair(head[5], head[6]), pair(d1, d2));
+    let usual = (1..=12).contains(&month) && (1..=28).contains(&day) && head[..4] != *b"0000";
+    // The end of a month is looked up.
+    usual || std::str::from_utf8(text).is_ok_and(|text| Time::parse(text).is_some())
+}
+
+/// Whether a text is RFC 3339 in UTC, `2026-03-04T09:10:11Z`, with or without a fraction: the one
+/// spelling all loaders take.
+#[inline]
+pub(super) fn is_utc(text: &[u8]) -> bool {
+    let (Some((date, rest)), Some((b'Z', _))) = (text.split_at_checked(10), text.split_last())
+    else {
+        return false;
+    };
+    let Some((clock, fraction)) = rest.split_first_chunk::<8>() else {
+        return false;
+    };
+    let [s1, rest @ ..] = fraction else { return false };
+    let whole = match rest {
+        [b'Z'] => true,
+        [b'.', digits @ .., b'Z'] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    whole
+        && is_like(*clock, *b"T00:00:0")
+        && s1.is_ascii_digit()
+        && pair(clock[1], clock[2]) < 24
+        && pair(clock[4], clock[5]) < 60
+        && clock[7] < b'6'
+        && is_date(date)
+}
+
+/// Whether bytes are digits where the pattern has zeros, and as the pattern elsewhere.
+#[inline]
+fn is_like(bytes: [u8; 8], pattern: [u8; 8]) -> bool {
+    // A digit differs from `0` by nine at most; adding brings what differs by more to the high bit.
+    let slack = pattern.map(|byte| if byte == b'0' { 0x76 } else { 0x7f });
+    let other = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(pattern);
+    let high = u64::from_le_bytes([0x80; 8]);
+    (other.wrapping_add(u64::from_le_bytes(slack)) | other) & high == 0
+}
+
+/// Two digits as a number.
+#[inline]
+const fn pair(tens: u8, ones: u8) -> u8 {
+    (tens & 15) * 10 + (ones & 15)
+}
+
 fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0, |number, byte| {
         byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
@@ -228,6 +285,36 @@ mod tests {
         check("2026-03-03T23:40:11-09:30", "2026-03-04T09:10:11Z");
         check("2024-02-29", "2024-02-29T00:00:00Z");
         check("1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn the_strict_spellings_are_told_from_all_others() {
+        for (text, date, utc) in [
+            ("2026-03-04", true, false),
+            ("2024-02-29", true, false),
+            ("2026-02-29", false, false),
+            ("2026-04-31", false, false),
+            ("2026-00-10", false, false),
+            ("2026-13-10", false, false),
+            ("0000-01-01", false, false),
+            ("2026-03-0x", false, false),
+            ("2026-3-04", false, false),
+            ("2026-03-04T09:10:11Z", false, true),
+            ("2026-12-31T23:59:59.123456Z", false, true),
+            ("2026-03-04T09:10:11.Z", false, false),
+            ("2026-03-04T24:00:00Z", false, false),
+            ("2026-03-04T09:60:00Z", false, false),
+            ("2026-03-04T09:10:60Z", false, false),
+            ("2026-03-04 09:10:11Z", false, false),
+            ("2026-03-04T09:10:11+00:00", false, false),
+            ("2026-03-04T09:10Z", false, false),
+            ("2026-02-30T09:10:11Z", false, false),
+            ("", false, false),
+            ("Z", false, false),
+            ("äöüäöüäöüäZ", false, false),
+        ] {
+            assert_eq!((is_date(text.as_bytes()), is_utc(text.as_bytes())), (date, utc), "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod diff;
 mod diff_laws;
 mod docs;
 mod faults;
+mod fit;
 mod house;
 mod kill;
 mod laws;

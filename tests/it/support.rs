@@ -286,13 +286,7 @@ pub(crate) fn raw_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Str
             if let Some(column) = parent.digest {
                 let columns = resource.columns.iter().filter(|column| !column.optional);
                 let columns: Vec<_> = columns.map(|column| column.name).collect();
-                let record = Record {
-                    json: row.json.clone(),
-                    key: None,
-                    time: None,
-                    odd: false,
-                    deleted: false,
-                };
+                let record = Record::bare(row.json.clone());
                 let mut nth = 0;
                 while !identities.insert(record.identity(owner, &columns, nth)) {
                     nth += 1;

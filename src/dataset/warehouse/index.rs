@@ -94,11 +94,8 @@ mod tests {
 
     fn rows(texts: &[(&str, &str)]) -> Vec<Record> {
         let row = |(key, json): &(&str, &str)| Record {
-            json: Bytes::copy_from_slice(json.as_bytes()),
             key: Some((*key).to_owned()),
-            time: None,
-            odd: false,
-            deleted: false,
+            ..Record::bare(Bytes::copy_from_slice(json.as_bytes()))
         };
         texts.iter().map(row).collect()
     }

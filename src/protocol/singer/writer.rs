@@ -8,6 +8,7 @@ use crate::model::{
     Time,
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
@@ -91,7 +92,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
         let stream = Stream {
             wire: Wire::new(resource, &selection.whole, names),
-            fit: Fit::of(&selection.schema, &selection.whole, resource.key),
+            fit: Fit::of(resource, &selection.schema, &selection.whole),
             prefix: prefix.into_bytes(),
             version: versioned.then(|| now.millis()),
             reached: None,
@@ -267,9 +268,11 @@ impl Stream {
         let mut changes = Vec::new();
         let line = self.wire.line(record, &mut changes)?;
         count(changes.into_iter().map(|Change { field }| field), &mut self.nulled);
-        let json = std::str::from_utf8(&line)
+        let json = simdutf8::basic::from_utf8(&line)
             .map_err(|error| Error::new(Kind::Bug, "a record is not UTF-8").because(error))?;
-        if self.fit.passes(json)? {
+        // What was rewritten stands elsewhere than it was found.
+        let exact = record.exact.filter(|_| matches!(line, Cow::Borrowed(_)));
+        if self.fit.passes(json, exact)? {
             buffer.extend_from_slice(&line);
             return Ok(());
         }

@@ -1,0 +1,14 @@
+//! Numbers as they are spelled.
+
+/// Whether a number is one to those who read it as a double, for whom `1e999` is none.
+pub(super) fn is_finite(number: &str) -> bool {
+    let plain = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    plain || number.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Whether a number is spelled as a whole one, of 64 bits: what databases have room for.
+pub(super) fn is_whole(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() < 19 || number.parse::<i64>().is_ok())
+}
