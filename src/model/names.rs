@@ -22,6 +22,9 @@ pub struct Names {
     renamed: Vec<String>,
 }
 
+/// Longest name of a column made of a field's name: what databases have room for.
+const COLUMN_BYTES_MAX: usize = 63;
+
 #[derive(Debug, Clone)]
 struct Field {
     key: String,
@@ -92,9 +95,10 @@ impl Names {
                 format!("{readable}_{}", definition.code.get(..8).unwrap_or(&definition.code));
             let candidates = [readable, short, definition.code.clone()];
             let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
-                let free = |key: &&String| {
-                    !taken.contains(*key) && beside(key).iter().all(|name| !taken.contains(name))
-                };
+                // On the wire a flat field is a column of a database.
+                let fits = |name: &str| pinned.is_some() || !flat || name.len() <= COLUMN_BYTES_MAX;
+                let free = |name: &str| !taken.contains(name) && fits(name);
+                let free = |key: &&String| free(key) && beside(key).iter().all(|name| free(name));
                 // The hash itself is free: nothing else is called like it.
                 candidates.iter().find(free).unwrap_or(&definition.code).clone()
             });

@@ -104,12 +104,25 @@ fn schema(
             property["type"] = json!(["null", "string"]);
             property[JSON_AS_TEXT] = true.into();
         }
+        if !is_plain_item(&property["items"])
+            && let Some(list) = property.as_object_mut()
+        {
+            // A column of lists of numbers is no place for [1.5, 2] in a database with typed lists.
+            list.remove("items");
+        }
         if resource.key.contains(&name.as_str()) {
             let kept = property["type"].as_array().into_iter().flatten();
             property["type"] = kept.filter(|name| *name != "null").cloned().collect();
         }
     }
     schema
+}
+
+/// Whether the items of a list are all of one type that lists of databases can be of.
+fn is_plain_item(items: &Value) -> bool {
+    let types = items["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let types: Vec<_> = types.filter(|name| *name != "null").collect();
+    matches!(types.as_slice(), ["integer" | "string" | "boolean" | "object"])
 }
 
 /// Takes out what only Airbyte reads.

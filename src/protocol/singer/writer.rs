@@ -51,6 +51,8 @@ struct Stream {
     cost: Cost,
     nulled: BTreeMap<String, u64>,
     undeclared: BTreeMap<String, u64>,
+    /// Rows whose texts held a NUL.
+    nuls: u64,
 }
 
 impl<W: Write, L: Write> Writer<W, L> {
@@ -102,6 +104,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             cost: Cost::default(),
             nulled: BTreeMap::new(),
             undeclared: BTreeMap::new(),
+            nuls: 0,
         };
         self.streams.insert(resource.name, stream);
         self.flush()
@@ -194,6 +197,13 @@ impl<W: Write, L: Write> Writer<W, L> {
                 "{name}: values that are not of their declared type went out as null: {counts}"
             ));
         }
+        if stream.nuls > 0 {
+            self.warn(&format!(
+                "{name}: texts of {} rows held NUL characters, which databases refuse; they are \
+                 U+FFFD now",
+                stream.nuls
+            ));
+        }
         if let Some(counts) = counted(&stream.undeclared) {
             self.warn(&format!(
                 "{name}: fields that the catalog does not have were left out, run --discover to \
@@ -210,7 +220,6 @@ impl<W: Write, L: Write> Writer<W, L> {
                 self.bookmarks.insert((*name).to_owned(), reached.to_json().to_string());
             }
         }
-        self.pace = Pace::new(now);
         let mut state = String::from(r#"{"type":"STATE","value":{"bookmarks":{"#);
         for (nth, (name, bookmark)) in self.bookmarks.iter().enumerate() {
             if nth > 0 {
@@ -221,9 +230,10 @@ impl<W: Write, L: Write> Writer<W, L> {
             state.push_str(bookmark);
         }
         state.push_str("}}}\n");
-        if self.last.as_deref() == Some(&state) {
+        if self.pace.records == 0 && self.last.as_deref() == Some(&state) {
             return Ok(());
         }
+        self.pace = Pace::new(now);
         self.buffer.extend_from_slice(state.as_bytes());
         self.last = Some(state);
         Ok(())
@@ -268,6 +278,11 @@ impl Stream {
         let mut changes = Vec::new();
         let line = self.wire.line(record, &mut changes)?;
         count(changes.into_iter().map(|Change { field }| field), &mut self.nulled);
+        let mut line = line;
+        if let Some(mended) = without_nul(&line) {
+            self.nuls += 1;
+            line = Cow::Owned(mended);
+        }
         let json = simdutf8::basic::from_utf8(&line)
             .map_err(|error| Error::new(Kind::Bug, "a record is not UTF-8").because(error))?;
         // What was rewritten stands elsewhere than it was found.
@@ -292,6 +307,22 @@ fn count(fields: impl IntoIterator<Item = String>, counts: &mut BTreeMap<String,
     }
 }
 
+/// The record with U+FFFD in place of every NUL in a text; `None` when there is none.
+fn without_nul(json: &[u8]) -> Option<Vec<u8>> {
+    const NUL: &[u8] = br"\u0000";
+    memchr::memmem::find(json, NUL)?;
+    let (mut out, mut at) = (json.to_vec(), 0);
+    while let Some(found) = memchr::memchr(b'\\', &out[at..]) {
+        at += found;
+        if out[at..].starts_with(NUL) {
+            out[at..at + NUL.len()].copy_from_slice(br"\ufffd");
+        }
+        // Over the escape, which may be of a backslash.
+        at += 2;
+    }
+    Some(out)
+}
+
 /// `probability (2), custom_fields.9dc8… (1)`.
 fn counted(counts: &BTreeMap<String, u64>) -> Option<String> {
     let named = counts.iter().take(MISFITS_NAMED_MAX).map(|(field, n)| format!("{field} ({n})"));
@@ -300,4 +331,21 @@ fn counted(counts: &BTreeMap<String, u64>) -> Option<String> {
         named.push(format!("and {} more", counts.len() - MISFITS_NAMED_MAX));
     }
     (!named.is_empty()).then(|| named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_is_told_from_what_looks_like_it() {
+        for (json, expected) in [
+            (r#"{"a":"x\u0000y\u0000"}"#, Some(r#"{"a":"x\ufffdy\ufffd"}"#)),
+            (r#"{"a":"\\u0000\\\u0000"}"#, Some(r#"{"a":"\\u0000\\\ufffd"}"#)),
+            (r#"{"a":"\u0001"}"#, None),
+        ] {
+            let mended = without_nul(json.as_bytes());
+            assert_eq!(mended.as_deref().map(String::from_utf8_lossy).as_deref(), expected);
+        }
+    }
 }
