@@ -132,21 +132,38 @@ impl Read {
 
     /// Runs until the sandbox has hung a request, then kills the process.
     pub(crate) fn killed_at_hang(&self, sandbox: &Sandbox) -> Session {
-        let mut child: Child = self.command().spawn().expect("the binary starts");
-        // Its output is read meanwhile, or a full pipe would keep it from the request that hangs.
-        let mut stdout = child.stdout.take().expect("stdout is a pipe");
-        let reader = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut stdout, &mut bytes).map(|_| bytes)
+        let mut output = ended_at_hang(self.command(), sandbox, |child| {
+            child.kill().expect("the process can be killed");
         });
-        sandbox.wait_for_hang();
-        child.kill().expect("the process can be killed");
-        let status = child.wait().expect("it ends");
-        let stdout = reader.join().expect("the reader ends").expect("the pipe can be read");
         // What is cut off by the kill is no line.
-        let whole = stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        Session::of(&Output { status, stdout: stdout[..whole].to_vec(), stderr: Vec::new() })
+        let whole = output.stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        output.stdout.truncate(whole);
+        Session::of(&output)
     }
+}
+
+/// Runs a command until the sandbox has hung a request, and ends it then.
+pub(crate) fn ended_at_hang(
+    mut command: Command,
+    sandbox: &Sandbox,
+    end: impl FnOnce(&mut Child),
+) -> Output {
+    let mut child = command.spawn().expect("the binary starts");
+    // Its output is read meanwhile, or a full pipe would keep it from the request that hangs.
+    fn reader(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).expect("the pipe can be read");
+            bytes
+        })
+    }
+    let stdout = reader(child.stdout.take().expect("stdout is a pipe"));
+    let stderr = reader(child.stderr.take().expect("stderr is a pipe"));
+    sandbox.wait_for_hang();
+    end(&mut child);
+    let status = child.wait().expect("it ends");
+    let stdout = stdout.join().expect("the reader ends");
+    Output { status, stdout, stderr: stderr.join().expect("the reader ends") }
 }
 
 /// What a run said.

@@ -1,0 +1,1 @@
+//! One state, carried from tongue to tongue.
