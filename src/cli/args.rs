@@ -73,6 +73,10 @@ pub(super) struct Warehouse {
     /// 30d or 6m. Rows since then are written again.
     #[arg(long, value_name = "X")]
     pub(super) since: Option<String>,
+    /// Go on where another tool was: a state of `read` or of `tap-pipedrive`, or another warehouse's
+    /// manifest. For resources this warehouse has not read yet.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "full"])]
+    pub(super) state: Option<PathBuf>,
     /// Read everything anew. What is there stays until the new is complete.
     #[arg(long, conflicts_with = "since")]
     pub(super) full: bool,

@@ -2,6 +2,7 @@
 
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
+use super::earlier::Earlier;
 use super::interrupt::interrupted;
 use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
@@ -21,8 +22,13 @@ pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     let place = Place::parse(&flags.dir)?;
     let resources = resources(flags.resources.as_deref())?;
     let since = flags.since.as_deref().map(|text| since(text, now())).transpose()?;
+    let handed = match &flags.state {
+        Some(path) => Earlier::state(path, &resources)?.states,
+        None => BTreeMap::new(),
+    };
     let run = Run::new(&flags.standalone, resources)?;
-    runtime()?.block_on(run.sync(flags, &place, since))
+    let options = Options { since, handed, ..run.options(flags) };
+    runtime()?.block_on(run.sync(flags, &place, &options))
 }
 
 /// `2026-01-31T00:00:00Z`, or so many days or months of 30 days back.
@@ -59,16 +65,16 @@ pub(super) struct Start {
 }
 
 impl Run {
-    async fn sync(mut self, flags: &Flags, place: &Place, since: Option<Time>) -> Result<ExitCode> {
+    async fn sync(mut self, flags: &Flags, place: &Place, options: &Options) -> Result<ExitCode> {
         let began = Instant::now();
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
-        not_in_the_future(since, account.date)?;
+        not_in_the_future(options.since, account.date)?;
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let (mut warehouse, notes) =
-            Warehouse::open(place, holder(&account), &self.options(flags, since), owner).await?;
+            Warehouse::open(place, holder(&account), options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
@@ -133,7 +139,7 @@ impl Run {
         Ok(())
     }
 
-    fn options(&self, flags: &Flags, since: Option<Time>) -> Options {
+    fn options(&self, flags: &Flags) -> Options {
         let configured = self.setup.config.get("custom_fields").is_some_and(|keys| !keys.is_null());
         let keys = flags.custom_fields.map(|keys| match keys {
             Keys::Hash => CustomFields::Hash,
@@ -157,7 +163,8 @@ impl Run {
             break_lock: flags.break_lock,
             force: flags.force,
             start: self.setup.settings.start,
-            since,
+            since: None,
+            handed: BTreeMap::new(),
             commit_seconds: self.setup.settings.commit_seconds,
             crash_at_step: self.setup.settings.crash_at_step,
         }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod backup_crash;
+mod carry;
 mod changes;
 mod columns;
 mod crash;

@@ -148,7 +148,6 @@ pub(crate) fn ended_at_hang(
     sandbox: &Sandbox,
     end: impl FnOnce(&mut Child),
 ) -> Output {
-    let mut child = command.spawn().expect("the binary starts");
     // Its output is read meanwhile, or a full pipe would keep it from the request that hangs.
     fn reader(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
         std::thread::spawn(move || {
@@ -157,6 +156,7 @@ pub(crate) fn ended_at_hang(
             bytes
         })
     }
+    let mut child = command.spawn().expect("the binary starts");
     let stdout = reader(child.stdout.take().expect("stdout is a pipe"));
     let stderr = reader(child.stderr.take().expect("stderr is a pipe"));
     sandbox.wait_for_hang();

@@ -262,7 +262,9 @@ fn assert_strict(schema: &Value, value: &Value, path: &str) {
             }
         }
         Value::Array(items) if schema.get("items").is_some() => {
-            items.iter().for_each(|item| assert_strict(&schema["items"], item, path));
+            for item in items {
+                assert_strict(&schema["items"], item, path);
+            }
         }
         Value::Object(members) => {
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {

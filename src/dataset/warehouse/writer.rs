@@ -34,6 +34,8 @@ pub struct Options {
     pub start: Option<Time>,
     /// Where resources begin this once that were read before.
     pub since: Option<Time>,
+    /// States from elsewhere: resources that were never read go on from there.
+    pub handed: BTreeMap<&'static str, StreamState>,
     /// Seconds after which rows that were taken are committed.
     pub commit_seconds: i64,
     /// For tests: the process aborts at this step of its storage.
@@ -54,6 +56,7 @@ pub struct Warehouse {
     rebuild: Vec<&'static Resource>,
     start: Option<Time>,
     since: Option<Time>,
+    handed: BTreeMap<&'static str, StreamState>,
     commit_seconds: i64,
     committed: Time,
     /// Files that runs before this one left behind; removed when a commit has shown that none of
@@ -101,6 +104,7 @@ impl Warehouse {
             rebuild: options.rebuild.clone(),
             start: options.start,
             since: options.since,
+            handed: options.handed.clone(),
             commit_seconds: options.commit_seconds,
             committed: now,
             leftovers,
@@ -160,8 +164,24 @@ impl Warehouse {
         } else {
             Some(self.index(&table, begun.state.as_ref()).await?)
         };
+        let handed = self.handed.get(name).filter(|_| resource.incremental() && !rebuild);
+        match (handed, &begun.state) {
+            (Some(_), Some(_)) => {
+                begun.notes.push("goes on where this warehouse is, without --state".into());
+            }
+            (Some(state), None) if !state.settled() => {
+                begun.notes.push("--state was not read to its end: everything is read".into());
+            }
+            _ => {}
+        }
+        let handed = handed.filter(|state| state.settled());
         let floor = match (self.since, &begun.state) {
             _ if !resource.incremental() => None,
+            (_, None) if handed.is_some() => {
+                table.start = handed.and_then(StreamState::since);
+                begun.state = handed.cloned();
+                None
+            }
             (since, None) => {
                 table.start = since.filter(|_| !rebuild).or(self.start);
                 begun.state = table.start.map(|start| StreamState::starting_at(resource, start));
