@@ -4,22 +4,10 @@
 
 # Sets $python to the one of the environment, made when it is not there.
 lake() {
-    local environment=$here/.venv-lake
-    # shellcheck disable=SC2034 # read by once
-    inputs=(lake/requirements.txt)
-    once "$environment/.stamp" install_lake "$environment"
+    environment lake lake/requirements.txt
     python=$environment/bin/python
-    # account.py is shared with PyAirbyte's checks.
+    # account.py is shared with the checks of orchestrators.
     export PYTHONPATH=$here/lake:$here/pyairbyte PYTHONDONTWRITEBYTECODE=1
-}
-
-install_lake() {
-    echo "installing S3 server and engines"
-    rm -rf "$1"
-    "${PYTHON:-python3.11}" -m venv "$1" &&
-        # The list is complete, so nothing is left to resolve.
-        "$1/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile \
-            -r "$here/lake/requirements.txt"
 }
 
 # Makes the program named first available by installing the Debian packages named after it.

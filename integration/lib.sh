@@ -25,7 +25,8 @@ fail() {
     exit 1
 }
 
-# Sets $source_pipedrive to an absolute path: the binary SOURCE_PIPEDRIVE names, or a fresh build.
+# Sets $source_pipedrive to an absolute path: the binary SOURCE_PIPEDRIVE names, or a fresh build; and
+# $tap_pipedrive to the tap that lies beside it.
 build() {
     if [[ -n ${SOURCE_PIPEDRIVE:-} ]]; then
         source_pipedrive=$(realpath "$SOURCE_PIPEDRIVE")
@@ -34,6 +35,8 @@ build() {
         (cd "$root" && cargo build --release --quiet) || fail "the build"
         source_pipedrive=${CARGO_TARGET_DIR:-$root/target}/release/source-pipedrive
     fi
+    # shellcheck disable=SC2034 # read by who needs it
+    tap_pipedrive=$(dirname "$source_pipedrive")/tap-pipedrive
     [[ -x $source_pipedrive ]] || fail "$source_pipedrive is not executable"
     "$source_pipedrive" --version
 }
@@ -56,6 +59,24 @@ sandbox() {
     done
     cat "$log" >&2
     fail "the sandbox did not start"
+}
+
+# Sets $environment to the Python environment of this name, with what the list names; made when it is
+# not there yet, or the list has changed.
+environment() {
+    environment=$here/.venv-$1
+    # shellcheck disable=SC2034 # read by once
+    inputs=("$2")
+    once "$environment/.stamp" install_environment "$1" "$2"
+}
+
+install_environment() {
+    echo "installing the environment of $1"
+    rm -rf "$environment"
+    "${PYTHON:-python3.11}" -m venv "$environment" &&
+        # The list is complete, so nothing is left to resolve.
+        "$environment/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile \
+            -r "$here/$2"
 }
 
 # Runs the rest of the arguments unless the stamp named first already holds the checksum of the

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Kind, Result};
 use super::progress::Progress;
-use super::record::Record;
+use super::record::{Digest, Record};
 use super::resource::Resource;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ pub const STATE_VERSION: u64 = 1;
 
 /// Name of the listing of a resource that has only one.
 const ALL: &str = "all";
+
+/// Key of the digest of a state that may be merged with an older one.
+const SEAL: &str = "seal";
 
 /// How far a stream has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +52,10 @@ struct Stored {
         skip_serializing_if = "Option::is_none"
     )]
     complete: Option<bool>,
+    #[serde(default, skip_serializing)]
+    replication_key_value: Option<Time>,
+    #[serde(default, skip_serializing)]
+    seal: Option<String>,
 }
 
 impl StreamState {
@@ -63,6 +70,8 @@ impl StreamState {
             listings: alone.is_none().then(|| self.listings.clone()),
             full_refresh: self.full.then_some(true),
             complete: self.complete.then_some(true),
+            replication_key_value: None,
+            seal: None,
         };
         let mut json = serde_json::to_value(stored).unwrap_or_default();
         if let (Some(progress), Some(object)) = (alone, json.as_object_mut())
@@ -73,10 +82,37 @@ impl StreamState {
         json
     }
 
+    /// The state as JSON, with a seal: a digest by which it is noticed when something merged it with
+    /// an older one. Meltano does so with `--full-refresh`, key by key, also inside of objects.
+    pub fn to_sealed_json(&self) -> Value {
+        let mut json = self.to_json();
+        json[SEAL] = self.seal().into();
+        json
+    }
+
+    fn seal(&self) -> String {
+        Digest::of(self.to_json().to_string().as_bytes()).to_string()
+    }
+
+    /// What is certain of a state whose seal is broken: every key it holds is the newest, or was
+    /// absent from the newest. So a walk, and whether it is of a full refresh, may be of either, and
+    /// all is read anew; without them, `since` is the newest, and what was delivered after it comes
+    /// once more.
+    fn unsealed(self) -> Option<Self> {
+        let certain = |progress: &Progress| progress.walk.is_none() && progress.since.is_some();
+        if self.full || !self.listings.values().all(certain) {
+            return None;
+        }
+        let starts = self.listings.into_iter();
+        let starts = starts.filter_map(|(name, p)| Some((name, Progress::starting_at(p.since?))));
+        Some(Self { listings: starts.collect(), ..Self::default() })
+    }
+
     /// Reads a stored state. `None` when it holds nothing to go on from.
     ///
-    /// A state of another connector that has just an `update_time` is taken as a watermark: rows
-    /// of that second come once more, none is lost.
+    /// A state of another connector that has just an `update_time` (or, as Singer taps write it, a
+    /// `replication_key_value`) is taken as a watermark: rows of that second come once more, none is
+    /// lost.
     pub fn from_json(resource: &Resource, json: &Value) -> Result<Option<Self>> {
         let fail = |message: &str| {
             Error::new(
@@ -104,7 +140,7 @@ impl StreamState {
                 return Ok(Some(Self { full: true, complete: true, ..Self::default() }));
             }
             None => {
-                let Some(time) = stored.update_time else {
+                let Some(time) = stored.update_time.or(stored.replication_key_value) else {
                     return Err(fail("state has no version;"));
                 };
                 let names = watched(resource).listings.iter().map(|listing| listing.name);
@@ -119,12 +155,16 @@ impl StreamState {
                 .map_err(|error| fail("state is corrupt;").because(error))?;
             BTreeMap::from([(ALL.to_owned(), progress)])
         };
-        Ok(Some(Self {
+        let state = Self {
             listings,
             records: stored.records.unwrap_or(0),
             full: stored.full_refresh.unwrap_or(false),
             complete: stored.complete.unwrap_or(false),
-        }))
+        };
+        match stored.seal {
+            Some(seal) if seal != state.seal() => Ok(state.unsealed()),
+            _ => Ok(Some(state)),
+        }
     }
 
     /// Whether every listing that was begun was read to its end once: what changed since can be
@@ -200,4 +240,60 @@ impl StreamState {
 /// The resource whose listings a stream's progress is about.
 fn watched(resource: &Resource) -> &Resource {
     resource.parent_resource().unwrap_or(resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Merges as Meltano does: key by key, also inside of objects.
+    fn merge(new: &Value, old: &mut Value) {
+        for (key, value) in new.as_object().into_iter().flatten() {
+            if value.is_object() {
+                let old = old.as_object_mut().expect("it was an object");
+                merge(value, old.entry(key.clone()).or_insert_with(|| json!({})));
+            } else {
+                old[key] = value.clone();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(old: &Value, new: &Value, expected: Option<&str>) {
+        let deals = Resource::named("persons").expect("there are persons");
+        let read = |json| StreamState::from_json(deals, &json).expect("it is a state");
+        let sealed =
+            |json: &Value| read(json.clone()).expect("it holds something").to_sealed_json();
+        let (mut merged, new) = (sealed(old), sealed(new));
+        assert_eq!(read(new.clone()).map(|state| state.to_sealed_json()), Some(new.clone()));
+        merge(&new, &mut merged);
+        let since = read(merged).map(|state| {
+            assert_eq!(state.remembered(), 0, "what was delivered may be of either");
+            state.since().map(|time| time.to_string()).unwrap_or_default()
+        });
+        assert_eq!(since.as_deref(), expected);
+    }
+
+    #[test]
+    fn a_state_that_was_merged_with_an_older_one_loses_nothing() {
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let settled = |since: &str, key: &str| json!({"version": 1, "since": since, "delivered": {key: "0123456789abcdef"}});
+        let walking = json!({"version": 1, "walk": {"since": late, "cursor": "abc"}});
+        check(&settled(early, "1"), &settled(late, "2"), Some(late));
+        // The newer one has not come as far as the watermark of the older one says.
+        check(&settled(early, "1"), &walking, None);
+        check(&walking, &settled(late, "2"), None);
+        let full = json!({"version": 1, "full_refresh": true, "since": early});
+        check(&full, &settled(late, "2"), None);
+    }
+
+    #[test]
+    fn a_bookmark_of_another_tap_is_a_watermark() {
+        let persons = Resource::named("persons").expect("there are persons");
+        let bookmark = json!({"replication_key": "update_time", "replication_key_value": "2026-02-01T00:00:00Z"});
+        let state = StreamState::from_json(persons, &bookmark).expect("it is one");
+        let since = state.and_then(|state| state.since());
+        assert_eq!(since, Time::parse("2026-02-01T00:00:00Z"));
+    }
 }

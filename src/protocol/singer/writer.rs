@@ -217,7 +217,7 @@ impl<W: Write, L: Write> Writer<W, L> {
     pub fn state(&mut self, now: Time) -> Result<()> {
         for (name, stream) in &mut self.streams {
             if let Some(reached) = stream.reached.take() {
-                self.bookmarks.insert((*name).to_owned(), reached.to_json().to_string());
+                self.bookmarks.insert((*name).to_owned(), reached.to_sealed_json().to_string());
             }
         }
         let mut state = String::from(r#"{"type":"STATE","value":{"bookmarks":{"#);
