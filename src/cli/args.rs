@@ -43,6 +43,31 @@ pub(super) enum Command {
     Plan(Plan),
     /// Serve a simulated Pipedrive account on loopback.
     Sandbox(Sandbox),
+    /// Print completions for a shell.
+    Completions(Completions),
+    /// Write the reference pages and man pages into a folder.
+    Reference(Reference),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// Which shell.
+    pub(super) shell: clap_complete::Shell,
+    /// Which program's command line.
+    #[arg(long, value_name = "NAME", default_value = "source-pipedrive")]
+    pub(super) program: Program,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Program {
+    SourcePipedrive,
+    TapPipedrive,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Reference {
+    /// Where to: pages as Markdown, and man pages below `man/`.
+    pub(super) dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ mod interrupt;
 mod plan;
 mod progress;
 mod read;
+mod reference;
 mod report;
 mod run;
 mod sandbox;
@@ -73,6 +74,8 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Backup(flags) => backup::backup(&flags),
         Command::Plan(plan) => plan::show(&plan),
         Command::Sandbox(options) => sandbox::serve(&options),
+        Command::Completions(flags) => reference::completions(&flags),
+        Command::Reference(flags) => reference::write(&flags),
         Command::Sync(Sync::Warehouse(flags)) => sync::warehouse(&flags),
     }
 }

@@ -41,7 +41,57 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Exit code of the standalone commands; documented in the README.
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Usage,
+        Self::Config,
+        Self::Auth,
+        Self::Permission,
+        Self::Quota,
+        Self::Upstream,
+        Self::Network,
+        Self::Refused,
+        Self::Shape,
+        Self::State,
+        Self::Data,
+        Self::Storage,
+        Self::Pipe,
+        Self::Incomplete,
+        Self::Interrupted,
+        Self::Bug,
+    ];
+
+    /// When it happens, for the docs.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Usage => "The command line is wrong.",
+            Self::Config => "The configuration is wrong, or a company is not the one it says.",
+            Self::Auth => "Pipedrive does not accept the token (401).",
+            Self::Permission => {
+                "Nothing that was asked for is open to the token, or part of the plan (403)."
+            }
+            Self::Quota => {
+                "Rate limited for good, or the daily budget or `max_tokens` is spent: run again later, nothing is lost."
+            }
+            Self::Upstream => "Pipedrive fails after all retries (5xx).",
+            Self::Network => "Pipedrive cannot be reached.",
+            Self::Refused => "Pipedrive refused a request (400, 404, 405, 410).",
+            Self::Shape => "An answer is not of the documented form.",
+            Self::State => "A state cannot be used, or is of a newer version.",
+            Self::Data => {
+                "A manifest, or a file of a warehouse or backup, cannot be used; or `backup verify` found something."
+            }
+            Self::Storage => {
+                "Reading or writing files or object storage failed, or another run holds the lock."
+            }
+            Self::Pipe => "The reader of the output went away.",
+            Self::Incomplete => "Done, but incomplete: the summary says what is missing and why.",
+            Self::Interrupted => "Interrupted (Ctrl-C or SIGTERM); what was taken is committed.",
+            Self::Bug => "A bug.",
+        }
+    }
+
+    /// Exit code of the standalone commands.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Pipe => 0,

@@ -1,66 +1,80 @@
-//! What the README says about resources is what the table says.
+//! The pages of `docs/` are what the code makes of itself.
 
-use source_pipedrive::model::{ByParent, Changes, Resource};
-use std::fmt::Write as _;
+use crate::depot::Depot;
+use crate::support::{BINARY, Folder, sandbox, small};
+use crate::tap::TAP;
+use crate::vault::Vault;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 
-const BEGIN: &str = "<!-- resources: made from the code, checked by a test -->\n";
-const END: &str = "<!-- end of resources -->";
-
-fn table() -> String {
-    let mut out = String::from(
-        "| stream | key | tokens a call | how it is read |\n| --- | --- | ---: | --- |\n",
-    );
-    for resource in Resource::all() {
-        let mut costs: Vec<_> = resource.listings.iter().map(|l| l.cost.to_string()).collect();
-        costs.dedup();
-        let key = resource.key.iter().map(|column| format!("`{column}`"));
-        writeln!(
-            out,
-            "| `{}` | {} | {} | {} |",
-            resource.name,
-            key.collect::<Vec<_>>().join(", "),
-            costs.join(" / "),
-            how(resource)
-        )
-        .expect("a string takes everything");
+/// Files of a folder and below, by their path in it.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            let below = files(&path).into_iter();
+            found.extend(below.map(|(below, text)| (format!("{name}/{below}"), text)));
+        } else {
+            found.insert(name, std::fs::read_to_string(&path).expect("a page is text"));
+        }
     }
-    out
-}
-
-fn how(resource: &Resource) -> String {
-    if let Some(parent) = &resource.parent {
-        let rows = parent.resource;
-        let changed = if resource.incremental() { "that changed" } else { "in full" };
-        let ask = match parent.ask {
-            ByParent::Batch(_) => format!("for {rows} {changed}, 100 a call"),
-            ByParent::Path | ByParent::Query(_) => format!("for {rows} {changed}, one a call"),
-        };
-        return if resource.on_request { format!("{ask}; only when selected") } else { ask };
-    }
-    let several = resource.listings.len();
-    let changes = resource.listings.iter().map(|listing| match listing.changes {
-        Changes::Window => "changes in a window of time",
-        Changes::Since => "changes since",
-        Changes::SinceByKey => "changes since, paged by key",
-        Changes::NewestFirst => "newest first, down to the watermark",
-        Changes::Snapshot => "in full",
-    });
-    let mut changes: Vec<_> = changes.collect();
-    changes.dedup();
-    let names: Vec<_> = resource.listings.iter().map(|listing| listing.name).collect();
-    let changes = changes.join("; ");
-    match several {
-        1 => changes,
-        2..=4 => format!("{changes} ({})", names.join(", ")),
-        _ => format!("{changes} ({several} lists)"),
-    }
+    found
 }
 
 #[test]
-fn the_readme_lists_every_resource_as_it_is() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).expect("there is a README");
-    let (_, rest) = readme.split_once(BEGIN).expect("the README has a place for the table");
-    let (shown, _) = rest.split_once(END).expect("the table in the README ends");
-    assert!(shown == table(), "the table in README.md should be:\n{BEGIN}{}{END}", table());
+fn the_reference_is_as_the_code_makes_it() {
+    let folder = Folder::new();
+    let status = Command::new(BINARY).arg("reference").arg(folder.path()).status();
+    assert!(status.expect("the binary starts").success());
+    let made = files(folder.path());
+    let kept = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")));
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    let hint = "run: cargo run -- reference docs";
+    assert_eq!(names(&made), names(&kept), "{hint}");
+    for (name, page) in &made {
+        assert!(*page == kept[name], "docs/{name} is not what the code says; {hint}");
+    }
+}
+
+/// Keys in the first column of the table that follows a sentence.
+fn keys(page: &str, after: &str) -> BTreeSet<String> {
+    let (_, rest) = page.split_once(after).expect("the page has the table");
+    let rows = rest.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
+    rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect()
+}
+
+#[test]
+fn the_page_of_files_names_every_key_of_a_manifest() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/files.md"));
+    let page = page.expect("there is a page");
+    let (backup, warehouse) = page.split_once("## Warehouse").expect("it has two parts");
+    let of = |manifest: &Value| -> BTreeSet<String> {
+        manifest.as_object().expect("an object").keys().cloned().collect()
+    };
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &[]);
+    vault.run(&[]).succeeded();
+    let manifest = serde_json::from_str(&vault.text("manifest.json")).expect("it is JSON");
+    assert_eq!(keys(backup, "In `manifest.json`"), of(&manifest));
+    let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
+    depot.sync(&[]).succeeded();
+    assert_eq!(keys(warehouse, "In `manifest.json`"), of(&depot.manifest()));
+}
+
+#[test]
+fn shells_complete_both_programs() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        for program in ["source-pipedrive", "tap-pipedrive"] {
+            let command = ["completions", shell, "--program", program];
+            let output = Command::new(BINARY).args(command).output().expect("the binary starts");
+            let script = String::from_utf8(output.stdout).expect("it is text");
+            assert!(output.status.success() && script.contains(program), "{shell} {program}");
+        }
+    }
+    assert!(Path::new(TAP).exists());
 }

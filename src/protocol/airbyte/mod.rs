@@ -8,4 +8,4 @@ mod writer;
 pub use catalog::catalog;
 pub use input::{Configured, configured};
 pub use spec::spec;
-pub use writer::{Level, Writer};
+pub use writer::{Level, Writer, failure_type};

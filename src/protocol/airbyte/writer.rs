@@ -326,7 +326,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// Who must act, in Airbyte's words: the user, nobody (try again), or us.
-fn failure_type(kind: Kind) -> &'static str {
+pub fn failure_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Usage
         | Kind::Config

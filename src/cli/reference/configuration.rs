@@ -1,0 +1,75 @@
+//! The page of all configuration keys.
+
+use super::{begin, code, table};
+use crate::model::{ConfigKey, KEYS, Place, Takes, WAYS};
+use std::fmt::Write as _;
+
+pub(super) fn page() -> String {
+    let mut page = begin("Configuration");
+    page.push_str(
+        "One JSON object serves every command. Keys that are not listed are ignored, null is absent.\n\n\
+         ```json\n{\"company_domain\": \"acme\", \"credentials\": {\"auth_type\": \"token\", \"api_token\": \"...\"}}\n```\n\n\
+         ## credentials\n\n`api_token` is taken at the top level too, as older connectors have it, and \
+         `authorization` is another name of `credentials`.\n\n",
+    );
+    for way in WAYS {
+        let _ = writeln!(
+            page,
+            "With `\"auth_type\": \"{}\"` ({}), all of:\n",
+            way.auth_type, way.title
+        );
+        let rows = way.keys.iter().map(|key| vec![code(key.name), key.about.to_owned()]);
+        page.push_str(&table(&["key", "meaning"], rows));
+        page.push('\n');
+    }
+    for (title, note, place) in [
+        ("All commands", "", Place::Everywhere),
+        ("`sync warehouse`", "", Place::Warehouse),
+        ("`tap-pipedrive`", "", Place::Singer),
+        ("Older spellings, tests and proxies", "Forms do not show these.\n\n", Place::Hidden),
+    ] {
+        let _ = write!(page, "## {title}\n\n{note}");
+        let keys = KEYS.iter().filter(|key| key.place == place);
+        let rows =
+            keys.map(|key| vec![code(key.name), kind(key.takes), usual(key), key.about.to_owned()]);
+        page.push_str(&table(&["key", "value", "without it", "meaning"], rows));
+        page.push('\n');
+    }
+    page.push_str(
+        "## Environment\n\nStandalone commands (`sync`, `backup`, `plan`) read these over the file, and get by \
+         without one. `tap-pipedrive --config ENV` reads `TAP_PIPEDRIVE_` and the key in capitals.\n\n",
+    );
+    let variables = [
+        ("PIPEDRIVE_COMPANY_DOMAIN", "`company_domain`"),
+        ("PIPEDRIVE_API_TOKEN", "the token; it replaces whatever credentials the file holds"),
+        (
+            "PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET, PIPEDRIVE_REFRESH_TOKEN",
+            "an OAuth grant, if there is no token; id and secret alone go over those of the file",
+        ),
+        ("PIPEDRIVE_BASE_URL", "`base_url`"),
+    ];
+    let rows = variables.map(|(name, meaning)| vec![code(name), meaning.to_owned()]);
+    page.push_str(&table(&["variable", "what it sets"], rows));
+    page
+}
+
+fn kind(takes: Takes) -> String {
+    match takes {
+        Takes::Text(_) => "text".to_owned(),
+        Takes::Secret => "text, secret".to_owned(),
+        Takes::Time => "a time, RFC 3339".to_owned(),
+        Takes::Flag(_) => "true or false".to_owned(),
+        Takes::Number { least, most: u64::MAX, .. } => format!("a whole number from {least}"),
+        Takes::Number { least, most, .. } => format!("a whole number, {least} to {most}"),
+        Takes::Word(words) => words.iter().map(|word| code(word)).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn usual(key: &ConfigKey) -> String {
+    match key.takes {
+        Takes::Flag(usual) => code(&usual.to_string()),
+        Takes::Number { usual: Some(usual), .. } => code(&usual.to_string()),
+        Takes::Word(words) => code(words[0]),
+        _ => String::new(),
+    }
+}

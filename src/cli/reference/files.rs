@@ -1,0 +1,87 @@
+//! The page about files.
+
+use super::{begin, code, table};
+use std::fmt::Write as _;
+
+/// Keys of a backup's manifest.
+const BACKUP: &[(&str, &str)] = &[
+    ("version", "layout of the manifest"),
+    ("tool", "what wrote it"),
+    (
+        "account",
+        "whose it is: company, user, whether that is an admin. Another company's run is refused",
+    ),
+    ("started_at", "when the backup that stands here was begun"),
+    ("finished_at", "when it took the place of the one before"),
+    ("updated_at", "when the manifest was last written"),
+    ("resources", "what belongs to the backup"),
+    ("completed", "what of it was read to its end, in that order"),
+    ("counts", "rows by resource"),
+    (
+        "files",
+        "by resource: `bytes`, `rows`, `sha256`, the `endpoint`s it was read from, and Pipedrive's time when that began and ended (`read_from`, `read_until`)",
+    ),
+    ("complete", "whether everything that belongs to it was read"),
+];
+
+/// What a backup's manifest may hold as well.
+const BACKUP_SOMETIMES: &[(&str, &str)] = &[
+    ("kept", "resources that stand as an earlier backup had them, and why"),
+    ("failed", "resources that could not be read, and why"),
+    ("in_progress", "checkpoints of the backup that grows in `_next/`"),
+];
+
+/// Keys of a warehouse's manifest.
+const WAREHOUSE: &[(&str, &str)] = &[
+    ("version", "layout of the manifest"),
+    ("tool", "what wrote it"),
+    ("format", "`parquet` or `ndjson`"),
+    ("compression", "how files are packed"),
+    ("custom_fields", "`hash` or `name`"),
+    ("account", "whose it is. Another company's run is refused"),
+    ("updated_at", "when it was last written"),
+    ("synced_at", "the newest `_synced_at` that was given out"),
+    ("complete", "whether the last run read everything it was asked for"),
+    ("watermarks", "the newest `update_time` by resource"),
+    ("counts", "rows of the last run by resource"),
+    ("streams", "how far each resource was read: its [state](state.md)"),
+    ("files", "by resource: `path`, `bytes`, `rows`. What is not named here is not committed"),
+    ("indexes", "files of known keys, of resources that are read as a whole"),
+    ("columns", "column by hash, of custom fields"),
+    ("checked_at", "when a resource was last known to hold every row there is"),
+];
+
+pub(super) fn page() -> String {
+    let mut page = begin("Files");
+    page.push_str(
+        "A folder (or a bucket's prefix) belongs to one account and one kind of data set; anything else in \
+         it is refused, and nothing is overwritten but by one write of `manifest.json`.\n\n\
+         ## Backup\n\n```text\n\
+         manifest.json         what was read, when, for whom, and how to prove it\n\
+         deals.json, ...       one JSON array a resource, each row as Pipedrive sent it\n\
+         files/<sha256>        attachments, with --include file_contents; fileContents.json names them\n\
+         _next/                a backup that grows; it takes over by one write of the manifest\n\
+         manifest.lock         of a folder; it holds only while its process lives\n\
+         ```\n\n",
+    );
+    list(&mut page, "In `manifest.json`:", BACKUP);
+    list(&mut page, "and, where there is something to tell:", BACKUP_SOMETIMES);
+    page.push_str(
+        "## Warehouse\n\n```text\n\
+         manifest.json         names the files, and says how far each resource was read\n\
+         deals/part-*.parquet  or .ndjson on S3\n\
+         deals.ndjson          in a folder; .zst or .gz where it is packed\n\
+         _fields.json          columns of custom fields: hash, name, type, options\n\
+         _keys/                which rows are known, of resources that are read as a whole\n\
+         _manifest/            on S3: the commits, objects that may only be created\n\
+         manifest.lock         of a folder; it holds only while its process lives\n\
+         ```\n\n",
+    );
+    list(&mut page, "In `manifest.json`:", WAREHOUSE);
+    page.trim_end().to_owned() + "\n"
+}
+
+fn list(page: &mut String, title: &str, keys: &[(&str, &str)]) {
+    let rows = keys.iter().map(|(key, meaning)| vec![code(key), (*meaning).to_owned()]);
+    let _ = write!(page, "{title}\n\n{}\n", table(&["key", "what it says"], rows));
+}
