@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cargo build --release --bin source-pipedrive
+cargo build --release
 release="${CARGO_TARGET_DIR:-target}/release"
 bare="${CARGO_TARGET_DIR:-target}/bare"
 cargo build --release --manifest-path integration/bench/bare/Cargo.toml --target-dir "$bare"
