@@ -11,7 +11,7 @@
 //! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
 //! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`) | `model` |
-//! | [`protocol`] | speaking JSON lines, over any `io::Write`; no clock, no network | `model` |
+//! | [`protocol`] | speaking JSON lines, over any `io::Write`: `airbyte`, `singer`, and the states both take; no clock, no network | `model` |
 //! | [`cli`] | commands, files, exit codes | all |
 //!
 //! `extract`, `dataset` and `protocol` never see each other: they exchange [`model::Event`], and only
@@ -20,7 +20,8 @@
 //! # One row adds a resource
 //!
 //! [`model::Resource`] is a row of facts. The request, the catalog entry, the JSON Schema, the
-//! sandbox's endpoint and its data, and the table in the README are derived from it. How a list
+//! sandbox's endpoint and its data, and the page in `docs/` are derived from it. So are forms, checks
+//! and docs of the configuration from [`model::KEYS`], and man pages from the command lines. How a list
 //! changes ([`model::Changes`]) belongs to each of its listings and not to the resource, because
 //! live and archived leads are one stream over two lists of different kinds.
 //!
@@ -30,7 +31,8 @@
 //! HTTP body: Bytes               api::Client       budget, retry; one allocation
 //!   -> Page { records, next }    model::Page       one scan; records are slices of the body
 //!   -> Event::Batch              extract::Reader   rows to deliver, and the state they prove
-//!   (a) -> RECORD lines, STATE   protocol::airbyte prefix + the record's own bytes + suffix
+//!   (a) -> RECORD lines, STATE   protocol          prefix + the record's own bytes + suffix; for
+//!                                                  Singer, what does not fit its schema is mended
 //!   (b) -> columns -> part ->    dataset           builders fill; encode; PUT the part;
 //!          manifest                                replace the manifest
 //!   (c) -> deals.json, manifest  dataset::backup   append the rows; say how far they are safe
@@ -45,7 +47,8 @@
 //! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
 //!   included. Exceptions are three: dates and times that no loader takes (`0000-00-00`, empty text,
 //!   zoneless) are mended, those that become null reported; a text cut inside a character gets
-//!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request.
+//!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request. To Singer targets, which
+//!   end a load at the first value of another type, such values go as null, counted by field.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
 //! - **One atomic write is the commit.** A warehouse's files are invisible until the manifest names
@@ -57,6 +60,7 @@
 //!   stand in the same manifest, and one write of it makes the new one the backup; files that still lie
 //!   apart then are named `staged` until they have their names.
 //! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`.
+//! - **A state is one object in every tongue**, and survives being merged with an older one: a seal tells.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
 //! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy

@@ -1,6 +1,9 @@
 //! `sandbox`: the simulated account as a server of its own.
 
 use super::args::{Edition, Sandbox as Flags};
+use super::figures::grouped;
+use super::interrupt::interrupted;
+use super::setup::runtime;
 use super::stdout;
 use crate::model::{Error, Kind, Result};
 use crate::sandbox::{self, Clock, Options, Sandbox};
@@ -40,7 +43,15 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     );
     // Nobody is left to tell if stderr is gone.
     let _ = std::io::stderr().write_all(text.as_bytes());
-    sandbox.serve_forever();
+    runtime()?.block_on(interrupted());
+    let ledger = sandbox.ledger();
+    let text = format!(
+        "asked {} times over {} connections, {} tokens\n",
+        grouped(ledger.requests.len() as u64),
+        grouped(ledger.connections),
+        grouped(ledger.tokens)
+    );
+    let _ = std::io::stderr().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -130,14 +130,6 @@ impl Sandbox {
             hung = self.shared.hang.wait(hung).unwrap_or_else(PoisonError::into_inner);
         }
     }
-
-    /// Serves until the process ends.
-    pub fn serve_forever(mut self) {
-        if let Some(thread) = self.thread.take() {
-            // A panic of the server's thread was reported when it happened.
-            let _ = thread.join();
-        }
-    }
 }
 
 impl Drop for Sandbox {
