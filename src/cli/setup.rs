@@ -126,7 +126,8 @@ impl Setup {
         match &self.keeper {
             Keeper::Sandbox => None,
             Keeper::Environment => Some(format!(
-                "{lost} that stood in the environment: this run goes on with the new one, but the one \
+                "{lost} that stood in the environment (PIPEDRIVE_REFRESH_TOKEN, or \
+                 TAP_PIPEDRIVE_CREDENTIALS): this run goes on with the new one, but the one \
                  in the environment no longer works. Authorize the app again, and put its \
                  credentials into a file for --config: there, replaced tokens are kept"
             )),

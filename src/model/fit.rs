@@ -6,11 +6,9 @@
 use super::error::{Error, Kind, Result};
 use super::json::Json;
 use super::keys::{Key, Keys};
-use super::number::{is_finite, is_whole};
-use super::object::quoted;
 use super::record::Inside;
-use super::resource::{Resource, Type};
-use super::time::{is_date, is_utc};
+use super::resource::Resource;
+use super::shape::{Form, Shape};
 use serde_json::Value;
 
 /// The keyword of a property that holds text, or JSON as text: of columns that come in several types.
@@ -34,8 +32,9 @@ pub struct Misfits {
     pub undeclared: Vec<String>,
 }
 
+/// The properties of an object, and what each must be.
 #[derive(Debug, Clone)]
-struct Members {
+pub(super) struct Members {
     keys: Keys,
     shapes: Vec<Shape>,
     /// Whether other properties than these may stand in it.
@@ -43,36 +42,6 @@ struct Members {
     /// How many of them must.
     required: usize,
 }
-
-#[derive(Debug, Clone, Default)]
-struct Shape {
-    kinds: u8,
-    form: Form,
-    inside: Option<Box<Members>>,
-    each: Option<Box<Self>>,
-    required: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Form {
-    #[default]
-    Plain,
-    Date,
-    DateTime,
-    /// Text; what is none is spelled as JSON.
-    Spelled,
-    /// Not wanted: left out without a word.
-    Dropped,
-}
-
-const NULL: u8 = 1;
-const BOOL: u8 = 2;
-const INTEGER: u8 = 4;
-const NUMBER: u8 = 8;
-const TEXT: u8 = 16;
-const OBJECT: u8 = 32;
-const LIST: u8 = 64;
-const ANY: u8 = u8::MAX;
 
 impl Fit {
     /// What records must be to pass `schema`. Properties of `whole` that it lacks were not selected;
@@ -123,13 +92,13 @@ impl Fit {
 }
 
 impl Members {
-    fn of(schema: &Value, whole: &Value) -> Self {
+    /// Of a schema; what `whole` has beyond it is to be left out.
+    pub(super) fn of(schema: &Value, whole: &Value) -> Self {
         let (declared, all) = (&schema["properties"], &whole["properties"]);
         let names: Vec<&String> = all.as_object().into_iter().flatten().map(|(k, _)| k).collect();
         let shape = |name: &&String| match declared.get(name.as_str()) {
             Some(property) => Shape::of(property, &all[name.as_str()]),
-            // Of no kind: no value passes.
-            None => Shape { form: Form::Dropped, ..Shape::default() },
+            None => Shape::dropped(),
         };
         Self {
             keys: Keys::new(names.iter().map(|name| name.as_str())),
@@ -140,7 +109,7 @@ impl Members {
     }
 
     /// Reads an object. Once it does not pass, the rest of it is not read.
-    fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
+    pub(super) fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
         let mut required = self.required;
         self.keys.begin();
         let mut more = json.open(b'{')?;
@@ -158,7 +127,8 @@ impl Members {
         Ok(required == 0)
     }
 
-    fn mend(
+    /// Writes an object as it passes.
+    pub(super) fn mend(
         &mut self,
         text: &str,
         path: &str,
@@ -208,172 +178,6 @@ impl Members {
         }
         Err(Error::new(Kind::Shape, "a row lacks its key, or a part of it: no loader takes it"))
     }
-}
-
-impl Shape {
-    fn of(schema: &Value, whole: &Value) -> Self {
-        let kinds = match &schema["type"] {
-            Value::String(name) => kind(name),
-            Value::Array(names) => {
-                names.iter().filter_map(Value::as_str).fold(0, |kinds, name| kinds | kind(name))
-            }
-            _ => ANY,
-        };
-        let form = match schema["format"].as_str() {
-            Some("date") => Form::Date,
-            Some("date-time") => Form::DateTime,
-            _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
-            _ => Form::Plain,
-        };
-        let inside = schema.get("properties").map(|_| Box::new(Members::of(schema, whole)));
-        let each = schema["items"].is_object();
-        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"])));
-        Self { kinds, form, inside, each, required: false }
-    }
-
-    /// Whether it takes every value that is exactly of this type, lists and objects aside.
-    fn declares(&self, ty: Type) -> bool {
-        let (kinds, form) = match ty {
-            Type::Bool => (BOOL, Form::Plain),
-            Type::Int => (INTEGER, Form::Plain),
-            Type::Num => (NUMBER, Form::Plain),
-            Type::Date => (TEXT, Form::Date),
-            Type::Time | Type::Naked => (TEXT, Form::DateTime),
-            Type::List(_) => (LIST, Form::Plain),
-            Type::Object(_) => (OBJECT, Form::Plain),
-            Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json => {
-                (TEXT, Form::Plain)
-            }
-        };
-        let formed = self.form == form || matches!(self.form, Form::Plain | Form::Spelled);
-        // A key may be declared without null; that it has none is known of an exact record.
-        self.kinds & kinds != 0 && formed && (self.required || self.kinds & NULL != 0)
-    }
-
-    #[inline]
-    fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
-        match (json.peek(), &mut self.inside, &mut self.each) {
-            (b'"', ..) => {
-                let text = json.text()?;
-                Ok(self.kinds & TEXT != 0 && self.says(text))
-            }
-            (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.pass(json),
-            (b'[', _, Some(each)) if self.kinds & LIST != 0 => {
-                let mut more = json.open(b'[')?;
-                while more {
-                    if !each.pass(json)? {
-                        return Ok(false);
-                    }
-                    more = json.more(b'[')?;
-                }
-                Ok(true)
-            }
-            _ => {
-                let value = json.value()?;
-                Ok(self.takes(value))
-            }
-        }
-    }
-
-    /// Whether a value is of the type, whatever is inside it.
-    #[inline]
-    fn takes(&self, value: &str) -> bool {
-        let takes = |kind: u8| self.kinds & kind != 0;
-        match value.as_bytes().first() {
-            Some(b'"') => takes(TEXT) && self.says(value),
-            Some(b'n') => takes(NULL),
-            Some(b't' | b'f') => takes(BOOL),
-            Some(b'{') => takes(OBJECT),
-            Some(b'[') => takes(LIST),
-            _ => takes(NUMBER) && is_finite(value) || takes(INTEGER) && is_whole(value),
-        }
-    }
-
-    /// Whether a text, in its quotes, is of the form.
-    fn says(&self, value: &str) -> bool {
-        let text = &value[1..value.len() - 1];
-        match self.form {
-            Form::Date => is_date(text.as_bytes()),
-            Form::DateTime => is_utc(text.as_bytes()),
-            Form::Plain | Form::Spelled | Form::Dropped => true,
-        }
-    }
-
-    /// Writes a value as it fits.
-    fn put(
-        &mut self,
-        value: &str,
-        path: &dyn Fn() -> String,
-        out: &mut Vec<u8>,
-        misfits: &mut Misfits,
-    ) -> Result<()> {
-        let fits = self.takes(value);
-        match (&mut self.inside, &mut self.each) {
-            (Some(members), _) if fits && value.starts_with('{') => {
-                return members.mend(value, &path(), out, misfits);
-            }
-            (_, Some(each)) if fits && value.starts_with('[') => {
-                return each.put_all(value, path, out, misfits);
-            }
-            _ => {}
-        }
-        if fits {
-            out.extend_from_slice(value.as_bytes());
-        } else if self.form == Form::Spelled {
-            out.extend_from_slice(quoted(value).as_bytes());
-        } else if let Some(number) = spelled_whole(value).filter(|_| self.kinds & INTEGER != 0) {
-            out.extend_from_slice(number.as_bytes());
-        } else if self.kinds & NULL != 0 {
-            misfits.nulled.push(path());
-            out.extend_from_slice(b"null");
-        } else {
-            let message = "a value is not of its declared type, and the schema does not allow null";
-            return Err(Error::new(Kind::Shape, message).at(path()));
-        }
-        Ok(())
-    }
-
-    fn put_all(
-        &mut self,
-        list: &str,
-        path: &dyn Fn() -> String,
-        out: &mut Vec<u8>,
-        misfits: &mut Misfits,
-    ) -> Result<()> {
-        let mut json = Json::new(list);
-        let mut more = json.open(b'[')?;
-        out.push(b'[');
-        let first = out.len();
-        while more {
-            if out.len() > first {
-                out.push(b',');
-            }
-            self.put(json.value()?, path, out, misfits)?;
-            more = json.more(b'[')?;
-        }
-        out.push(b']');
-        json.end()
-    }
-}
-
-fn kind(name: &str) -> u8 {
-    match name {
-        "null" => NULL,
-        "boolean" => BOOL,
-        "integer" => INTEGER,
-        "number" => NUMBER,
-        "string" => TEXT,
-        "object" => OBJECT,
-        "array" => LIST,
-        _ => ANY,
-    }
-}
-
-/// `5.0` as `5`.
-fn spelled_whole(value: &str) -> Option<&str> {
-    let (number, fraction) = value.split_once('.')?;
-    let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
-    (zeros && !number.is_empty() && is_whole(number)).then_some(number)
 }
 
 fn below(path: &str, key: &str) -> String {

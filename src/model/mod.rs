@@ -23,6 +23,7 @@ mod same;
 mod scan;
 mod schema;
 mod settings;
+mod shape;
 mod state;
 mod tidy;
 mod time;

@@ -98,7 +98,7 @@ fn unusable_files_are_named() {
     );
     check(
         &["read", "--config", &good, "--catalog", &deals, "--state", &words],
-        "run: config_error: state: is not a list of state messages; clear the connection's state to start over",
+        "run: config_error: state: is neither a list of state messages, nor has it bookmarks or streams; clear the connection's state to start over",
     );
     check(
         &["read", "--config", &good, "--catalog", &deals, "--state", &global],

@@ -1,0 +1,215 @@
+//! What a single value must be to pass a schema, and how it is written where it is not.
+
+use super::error::{Error, Kind, Result};
+use super::fit::{JSON_AS_TEXT, Members, Misfits};
+use super::json::Json;
+use super::number::{is_finite, is_whole};
+use super::object::quoted;
+use super::resource::Type;
+use super::time::{is_date, is_utc};
+use serde_json::Value;
+
+/// What a value must be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shape {
+    kinds: u8,
+    pub(super) form: Form,
+    inside: Option<Box<Members>>,
+    each: Option<Box<Self>>,
+    /// Whether the object it stands in must have it.
+    pub(super) required: bool,
+}
+
+/// What a text must be besides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Plain,
+    Date,
+    DateTime,
+    /// Text; what is none is spelled as JSON.
+    Spelled,
+    /// Not wanted: left out without a word.
+    Dropped,
+}
+
+const NULL: u8 = 1;
+const BOOL: u8 = 2;
+const INTEGER: u8 = 4;
+const NUMBER: u8 = 8;
+const TEXT: u8 = 16;
+const OBJECT: u8 = 32;
+const LIST: u8 = 64;
+const ANY: u8 = u8::MAX;
+
+impl Shape {
+    /// Of a property that is not wanted: of no kind, so that no value passes.
+    pub(super) fn dropped() -> Self {
+        Self { form: Form::Dropped, ..Self::default() }
+    }
+
+    /// As a schema declares it.
+    pub(super) fn of(schema: &Value, whole: &Value) -> Self {
+        let kinds = match &schema["type"] {
+            Value::String(name) => kind(name),
+            Value::Array(names) => {
+                names.iter().filter_map(Value::as_str).fold(0, |kinds, name| kinds | kind(name))
+            }
+            _ => ANY,
+        };
+        let form = match schema["format"].as_str() {
+            Some("date") => Form::Date,
+            Some("date-time") => Form::DateTime,
+            _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
+            _ => Form::Plain,
+        };
+        let inside = schema.get("properties").map(|_| Box::new(Members::of(schema, whole)));
+        let each = schema["items"].is_object();
+        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"])));
+        Self { kinds, form, inside, each, required: false }
+    }
+
+    /// Whether it takes every value that is exactly of this type, lists and objects aside.
+    pub(super) fn declares(&self, ty: Type) -> bool {
+        let (kinds, form) = match ty {
+            Type::Bool => (BOOL, Form::Plain),
+            Type::Int => (INTEGER, Form::Plain),
+            Type::Num => (NUMBER, Form::Plain),
+            Type::Date => (TEXT, Form::Date),
+            Type::Time | Type::Naked => (TEXT, Form::DateTime),
+            Type::List(_) => (LIST, Form::Plain),
+            Type::Object(_) => (OBJECT, Form::Plain),
+            Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json => {
+                (TEXT, Form::Plain)
+            }
+        };
+        let formed = self.form == form || matches!(self.form, Form::Plain | Form::Spelled);
+        // A key may be declared without null; that it has none is known of an exact record.
+        self.kinds & kinds != 0 && formed && (self.required || self.kinds & NULL != 0)
+    }
+
+    #[inline]
+    pub(super) fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
+        match (json.peek(), &mut self.inside, &mut self.each) {
+            (b'"', ..) => {
+                let text = json.text()?;
+                Ok(self.kinds & TEXT != 0 && self.says(text))
+            }
+            (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.pass(json),
+            (b'[', _, Some(each)) if self.kinds & LIST != 0 => {
+                let mut more = json.open(b'[')?;
+                while more {
+                    if !each.pass(json)? {
+                        return Ok(false);
+                    }
+                    more = json.more(b'[')?;
+                }
+                Ok(true)
+            }
+            _ => {
+                let value = json.value()?;
+                Ok(self.takes(value))
+            }
+        }
+    }
+
+    /// Whether a value is of the type, whatever is inside it.
+    #[inline]
+    fn takes(&self, value: &str) -> bool {
+        let takes = |kind: u8| self.kinds & kind != 0;
+        match value.as_bytes().first() {
+            Some(b'"') => takes(TEXT) && self.says(value),
+            Some(b'n') => takes(NULL),
+            Some(b't' | b'f') => takes(BOOL),
+            Some(b'{') => takes(OBJECT),
+            Some(b'[') => takes(LIST),
+            _ => takes(NUMBER) && is_finite(value) || takes(INTEGER) && is_whole(value),
+        }
+    }
+
+    /// Whether a text, in its quotes, is of the form.
+    fn says(&self, value: &str) -> bool {
+        let text = &value[1..value.len() - 1];
+        match self.form {
+            Form::Date => is_date(text.as_bytes()),
+            Form::DateTime => is_utc(text.as_bytes()),
+            Form::Plain | Form::Spelled | Form::Dropped => true,
+        }
+    }
+
+    /// Writes a value as it fits.
+    pub(super) fn put(
+        &mut self,
+        value: &str,
+        path: &dyn Fn() -> String,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let fits = self.takes(value);
+        match (&mut self.inside, &mut self.each) {
+            (Some(members), _) if fits && value.starts_with('{') => {
+                return members.mend(value, &path(), out, misfits);
+            }
+            (_, Some(each)) if fits && value.starts_with('[') => {
+                return each.put_all(value, path, out, misfits);
+            }
+            _ => {}
+        }
+        if fits {
+            out.extend_from_slice(value.as_bytes());
+        } else if self.form == Form::Spelled {
+            out.extend_from_slice(quoted(value).as_bytes());
+        } else if let Some(number) = spelled_whole(value).filter(|_| self.kinds & INTEGER != 0) {
+            out.extend_from_slice(number.as_bytes());
+        } else if self.kinds & NULL != 0 {
+            misfits.nulled.push(path());
+            out.extend_from_slice(b"null");
+        } else {
+            let message = "a value is not of its declared type, and the schema does not allow null";
+            return Err(Error::new(Kind::Shape, message).at(path()));
+        }
+        Ok(())
+    }
+
+    fn put_all(
+        &mut self,
+        list: &str,
+        path: &dyn Fn() -> String,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let mut json = Json::new(list);
+        let mut more = json.open(b'[')?;
+        out.push(b'[');
+        let first = out.len();
+        while more {
+            if out.len() > first {
+                out.push(b',');
+            }
+            self.put(json.value()?, path, out, misfits)?;
+            more = json.more(b'[')?;
+        }
+        out.push(b']');
+        json.end()
+    }
+}
+
+fn kind(name: &str) -> u8 {
+    match name {
+        "null" => NULL,
+        "boolean" => BOOL,
+        "integer" => INTEGER,
+        "number" => NUMBER,
+        "string" => TEXT,
+        "object" => OBJECT,
+        "array" => LIST,
+        _ => ANY,
+    }
+}
+
+/// `5.0` as `5`.
+fn spelled_whole(value: &str) -> Option<&str> {
+    let (number, fraction) = value.split_once('.')?;
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    (zeros && !number.is_empty() && is_whole(number)).then_some(number)
+}
