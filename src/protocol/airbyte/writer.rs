@@ -1,16 +1,14 @@
 //! Protocol lines on an output: records, checkpoints, statuses, logs.
 
+use super::super::lines::{self, BUFFER_BYTES};
 use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
 use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
-
-/// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// Level of a LOG message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,23 +303,12 @@ impl<W: Write> Writer<W> {
     }
 
     fn message(&mut self, message: &Value) -> Result<()> {
-        serde_json::to_writer(&mut self.buffer, message)
-            .map_err(|error| Error::new(Kind::Bug, "a message is not JSON").because(error))?;
-        self.buffer.push(b'\n');
+        lines::push(&mut self.buffer, message)?;
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
-        self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_BYTES);
-        written.map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::BrokenPipe => Kind::Pipe,
-                _ => Kind::Storage,
-            };
-            Error::new(kind, "cannot write to standard output").because(error)
-        })
+        lines::flush(&mut self.out, &mut self.buffer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Singer lines on an output, and what is said about them on another.
 
+use super::super::lines;
 use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
 use super::selection::{Method, Selection};
@@ -10,10 +11,8 @@ use crate::model::{
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::io::Write;
 
-/// Bytes that are written at a time.
-const BUFFER_BYTES: usize = 1 << 20;
 /// Seconds between two counts of a stream that goes on.
 const METRIC_SECONDS: i64 = 60;
 /// Properties whose misfits are counted; more than any resource has.
@@ -241,23 +240,11 @@ impl<W: Write, L: Write> Writer<W, L> {
 
     /// Sees everything out.
     pub fn flush(&mut self) -> Result<()> {
-        let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
-        self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_BYTES);
-        written.map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::BrokenPipe => Kind::Pipe,
-                _ => Kind::Storage,
-            };
-            Error::new(kind, "cannot write to standard output").because(error)
-        })
+        lines::flush(&mut self.out, &mut self.buffer)
     }
 
     fn message(&mut self, message: &Value) -> Result<()> {
-        serde_json::to_writer(&mut self.buffer, message)
-            .map_err(|error| Error::new(Kind::Bug, "a message is not JSON").because(error))?;
-        self.buffer.push(b'\n');
-        Ok(())
+        lines::push(&mut self.buffer, message)
     }
 
     /// A metric as taps log them (protocol facts, section 10).
