@@ -354,6 +354,21 @@ mod tests {
     }
 
     #[test]
+    fn a_user_agent_is_taken_in_both_spellings() {
+        let read = |json: &str| {
+            let json = serde_json::from_str(json).expect("the test writes JSON");
+            Settings::from_json(&json).map(|settings| settings.user_agent)
+        };
+        for key in ["user_agent", "user-agent"] {
+            let json = format!(r#"{{"api_token":"t","{key}":"tap (data@example.test)"}}"#);
+            let agent = read(&json).expect("it is one");
+            assert_eq!(agent.as_deref(), Some("tap (data@example.test)"));
+        }
+        let error = read(r#"{"api_token":"t","user_agent":"a\nb"}"#).expect_err("it is none");
+        assert_eq!(error.to_string(), "user_agent: holds characters that no header has");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         check("[]", "configuration: configuration is not a JSON object");
         check(
