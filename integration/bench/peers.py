@@ -26,10 +26,11 @@ START = "2000-01-01T00:00:00Z"
 # What is asked of a peer in CPU per record.
 RATIO_MIN = 20
 FAULTS = [
-    ("one 500", "500@v2/deals"),
-    ("one 429", "429@v2/deals"),
-    ("a cut body", "truncate@v2/deals"),
-    ("a reset connection", "reset@v2/deals"),
+    ("one 500", "500@v2/deals#2"),
+    ("one 429", "429@v2/deals#2"),
+    ("a cut body", "truncate@v2/deals#2"),
+    ("JSON that ends early", "cutjson@v2/deals#2"),
+    ("a reset connection", "reset@v2/deals#2"),
 ]
 
 
@@ -332,6 +333,9 @@ def main():
     parser.add_argument("--only", choices=["speed", "trouble"])
     args = parser.parse_args()
     os.environ["AIRBYTE_OFFLINE_MODE"] = os.environ["DO_NOT_TRACK"] = "1"
+    # Whoever has these set would have the peers compile themselves at every start.
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        os.environ.pop(name, None)
     programs = [
         Ours("source-pipedrive", args.source),
         OurTap("our tap-pipedrive", args.tap),
