@@ -84,6 +84,7 @@
 //! after the next incremental read; no v1 endpoints of the core entities, which went out of support.
 
 pub mod api;
+pub mod bundle;
 pub mod cli;
 pub mod dataset;
 pub mod extract;

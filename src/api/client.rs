@@ -419,7 +419,7 @@ fn limits(headers: &HeaderMap) -> Limits {
     }
 }
 
-fn http_date(text: &str) -> Option<Time> {
+pub(super) fn http_date(text: &str) -> Option<Time> {
     let time = httpdate::parse_http_date(text).ok()?;
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(Time::from_seconds(i64::try_from(since.as_secs()).ok()?))

@@ -1,9 +1,11 @@
-//! Pipedrive over HTTP: one client that survives, and respects the company's budget.
+//! Pipedrive over HTTP: one client that survives, and respects the company's budget. And a small one for
+//! the CRM that bundles go to.
 
 mod account;
 mod auth;
 mod budget;
 mod client;
+mod crm;
 mod download;
 mod pages;
 mod retry;
@@ -11,5 +13,6 @@ mod retry;
 pub use account::Account;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Request, Step};
+pub use crm::{Crm, Reply};
 pub use download::Download;
 pub use pages::{definitions, one, page, page_in_the_end};

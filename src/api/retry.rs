@@ -8,13 +8,13 @@ use std::time::Duration;
 /// Attempts for one request before a failure that may pass is taken as final.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
 /// Answers of 429 to one request before it is not the burst window any more.
-const LIMITED_MAX: u32 = 5;
+pub(super) const LIMITED_MAX: u32 = 5;
 /// Attempts while Pipedrive's firewall answers in its place.
 const BLOCKED_MAX: u32 = 4;
 /// Longest pause of the exponential backoff.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// Longest `Retry-After` that is worth waiting for inside a run.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 /// Most of the API's own words that a message quotes.
 const QUOTE_MAX: usize = 200;
 /// Longest word of them.
@@ -133,7 +133,7 @@ fn window(seen: &Seen<'_>) -> Duration {
 }
 
 /// The API's own words for an error, if it found some.
-fn said(body: &[u8]) -> Option<String> {
+pub(super) fn said(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Said {
         #[serde(alias = "message")]

@@ -1,6 +1,7 @@
 //! The command line.
 
 use super::backup::Backup;
+use super::bundle::Bundle;
 use crate::sandbox::GRAMMAR;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal as _;
@@ -39,6 +40,9 @@ pub(super) enum Command {
     /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
     /// what was read, when, and how to prove it.
     Backup(Backup),
+    /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// Tell what a run would cost in requests, tokens and time, before it.
     Plan(Plan),
     /// Serve a simulated Pipedrive account on loopback.

@@ -3,6 +3,7 @@
 mod airbyte;
 mod args;
 mod backup;
+mod bundle;
 mod complaint;
 mod dictionaries;
 mod earlier;
@@ -72,6 +73,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
         Command::Backup(flags) => backup::backup(&flags),
+        Command::Bundle(command) => bundle::bundle(&command),
         Command::Plan(plan) => plan::show(&plan),
         Command::Sandbox(options) => sandbox::serve(&options),
         Command::Completions(flags) => reference::completions(&flags),

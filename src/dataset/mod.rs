@@ -13,7 +13,9 @@ mod store;
 pub mod table;
 pub mod verify;
 pub mod warehouse;
+mod window;
 
 pub use account::Account;
 pub use commits::Owner;
 pub use place::Place;
+pub(crate) use window::{Miss, Window, hex};

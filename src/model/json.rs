@@ -249,6 +249,11 @@ impl<'a> Json<'a> {
         self.malformed()
     }
 
+    /// Whether nothing is left of the text.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
     /// The error of something here that must not be.
     #[cold]
     pub(crate) fn malformed(&self) -> Error {

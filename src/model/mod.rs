@@ -50,9 +50,9 @@ pub use resource::{
     Type,
 };
 pub use same::same;
-pub(crate) use same::{list, member, members, text};
+pub(crate) use same::{Members, list, member, members, text};
 pub use schema::json_schema;
-pub use settings::{Credentials, CustomFields, Settings};
+pub use settings::{Credentials, CustomFields, Settings, safe_origin};
 pub use state::{STATE_VERSION, StreamState};
 pub use tidy::{Change, Tidy};
 pub use time::Time;

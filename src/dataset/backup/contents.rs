@@ -2,8 +2,9 @@
 
 use super::archive::Archive;
 use super::growing::Entry;
-use crate::dataset::snapshot::{CONTENT_INDEX, CONTENTS, Rows, hex, rows};
+use crate::dataset::snapshot::{CONTENT_INDEX, CONTENTS, Rows, rows};
 use crate::dataset::store::{Store, Upload};
+use crate::dataset::window::hex;
 use crate::model::{Error, Kind, Result, Time};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! A file of a backup while it is written: it grows by pages, and each page is safe when it is said
 //! to be.
 
-use crate::dataset::snapshot::{Rows, Source, Unfinished, hex};
+use crate::dataset::snapshot::{Rows, Unfinished};
 use crate::dataset::store::Store;
+use crate::dataset::window::{Source, hex};
 use crate::model::{Digest, Error, Kind, Resource, Result, Time, key_of};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};

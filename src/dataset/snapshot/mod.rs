@@ -13,4 +13,3 @@ pub use manifest::{
 pub(in crate::dataset) use opened::rows;
 pub use opened::{Parts, Snapshot};
 pub use rows::{Proof, Row, Rows};
-pub(in crate::dataset) use rows::{Source, hex};

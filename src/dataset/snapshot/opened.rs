@@ -1,10 +1,11 @@
 //! A backup, for those who only look.
 
 use super::manifest::{Backup, CONTENTS, File, Manifest, SEED_FILES, file_name};
-use super::rows::{Rows, Source};
+use super::rows::Rows;
 use crate::dataset::commits::{self, MANIFEST};
 use crate::dataset::place::Place;
 use crate::dataset::store::Store;
+use crate::dataset::window::Source;
 use crate::model::{Error, Kind, Resource, Result};
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -1,0 +1,421 @@
+//! The other CRM over HTTP: an export that may be large, an import that may be refused.
+
+use super::client::is_html;
+use super::retry::{ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
+use crate::model::{Error, Kind, Result, Time, safe_origin};
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
+use reqwest::{RequestBuilder, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// Where the API lies below the origin.
+const API: &str = "/api/v1";
+/// Largest answer that is held in memory: what an import says of its rows.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest silence: an export is put together before its first byte comes.
+const SILENCE_MAX: Duration = Duration::from_mins(10);
+/// Attempts to reach a host that never answered: it is rather misspelt than in trouble.
+const FIRST_ATTEMPTS_MAX: u32 = 3;
+
+/// A connection to one organization of the CRM: its key resolves to exactly one.
+#[derive(Debug)]
+pub struct Crm {
+    http: reqwest::Client,
+    origin: String,
+    key: HeaderValue,
+    /// First pause before another attempt.
+    base: Duration,
+}
+
+/// An answer that was taken, or that says no for good.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status: 2xx, 400, 404, 409, 413 or 422.
+    pub status: u16,
+    /// Its body.
+    pub body: Bytes,
+    /// The server's clock.
+    pub date: Option<Time>,
+}
+
+/// What was heard of an answer, for the table.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard<'h> {
+    /// Its status.
+    status: u16,
+    /// Whether it is a web page.
+    html: bool,
+    /// What it asks to wait.
+    retry_after: Option<Duration>,
+    /// Its body, where that is an error's.
+    body: &'h [u8],
+    /// How often this request was tried before.
+    attempt: u32,
+}
+
+/// What to do about an answer.
+#[derive(Debug)]
+enum Verdict {
+    /// It says yes, or no in a way the caller deals with.
+    Take,
+    Retry(Duration),
+    Fail(Error),
+}
+
+impl Crm {
+    /// A client for the CRM at this address, with or without `/api/v1`, `base` being the first
+    /// pause before another attempt.
+    pub fn new(address: &str, key: &SecretString, base: Duration) -> Result<Self> {
+        let config = |message: &str, at: &str| Error::new(Kind::Config, message).at(at);
+        let address = address.trim().trim_end_matches('/');
+        let origin =
+            safe_origin(address.strip_suffix(API).unwrap_or(address)).ok_or_else(|| {
+                config("must be an https:// address, or http:// on loopback", "address of the CRM")
+            })?;
+        let mut key = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()))
+            .map_err(|_| config("holds characters that no key has", "DRIPPULSE_API_KEY"))?;
+        key.set_sensitive(true);
+        // A second installation is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("source-pipedrive/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_MAX)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
+        Ok(Self { http, origin, key, base })
+    }
+
+    /// Where it is, without a path.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Asks for a path below `/api/v1`.
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply> {
+        self.ask(path, query, None).await
+    }
+
+    /// Sends a JSON body. What is sent must do no harm when it arrives twice: an answer that was
+    /// lost is asked for again.
+    pub async fn post(&self, path: &str, body: Bytes) -> Result<Reply> {
+        self.ask(path, &[], Some(body)).await
+    }
+
+    async fn ask(&self, path: &str, query: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply> {
+        let mut tries = Tries::default();
+        loop {
+            let attempt = async {
+                let response = self.request(path, query, body.clone())?.send().await?;
+                let heard = (response.status().as_u16(), response.headers().clone());
+                Ok::<_, Broken>((heard, whole(response).await?))
+            };
+            match attempt.await {
+                Ok(((status, headers), body)) => {
+                    if self.judge(&mut tries, path, status, &headers, &body).await? {
+                        return Ok(Reply { status, body, date: date(&headers) });
+                    }
+                }
+                Err(broken) => self.again(&mut tries, path, broken).await?,
+            }
+        }
+    }
+
+    /// Fetches an answer into a file. A file that stands is replaced; one that broke off is begun
+    /// anew. Says what the server's clock was.
+    pub async fn download(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        to: &Path,
+    ) -> Result<Option<Time>> {
+        let mut tries = Tries::default();
+        loop {
+            let attempt = async {
+                let response = self.request(path, query, None)?.send().await?;
+                let heard = (response.status().as_u16(), response.headers().clone());
+                let good = response.status().is_success() && !is_html(response.headers());
+                let body = if good {
+                    kept(response, to).await?;
+                    Bytes::new()
+                } else {
+                    whole(response).await?
+                };
+                Ok::<_, Broken>((heard, body))
+            };
+            match attempt.await {
+                Ok(((status, headers), body)) => {
+                    if self.judge(&mut tries, path, status, &headers, &body).await? {
+                        if (200..300).contains(&status) {
+                            return Ok(date(&headers));
+                        }
+                        return Err(refused(status, &body).at(path));
+                    }
+                }
+                Err(broken) => self.again(&mut tries, path, broken).await?,
+            }
+        }
+    }
+
+    fn request(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<RequestBuilder> {
+        let mut url = reqwest::Url::parse(&format!("{}{API}{path}", self.origin))
+            .map_err(|e| Error::new(Kind::Config, "is no valid address").because(e))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = match body {
+            None => self.http.get(url),
+            Some(body) => self.http.post(url).header(CONTENT_TYPE, "application/json").body(body),
+        };
+        Ok(request.header(AUTHORIZATION, self.key.clone()).header(ACCEPT, "application/json"))
+    }
+
+    /// Whether an answer is to be taken; otherwise it was waited for the next attempt.
+    async fn judge(
+        &self,
+        tries: &mut Tries,
+        path: &str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<bool> {
+        tries.answered = true;
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| text.trim().parse().ok());
+        let heard = Heard {
+            status,
+            html: is_html(headers),
+            retry_after: retry_after.map(Duration::from_secs),
+            body,
+            attempt: tries.attempt,
+        };
+        match verdict(&heard, Pace { base: self.base, dice: fastrand::f64() }) {
+            Verdict::Take => Ok(true),
+            Verdict::Fail(error) => Err(error.at(path)),
+            Verdict::Retry(pause) => {
+                tries.attempt += 1;
+                tokio::time::sleep(pause).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Waits for the next attempt after one that brought nothing, or gives up.
+    async fn again(&self, tries: &mut Tries, path: &str, broken: Broken) -> Result<()> {
+        let error = match broken {
+            Broken::Failed(error) => return Err(error),
+            Broken::Lost(error) => unreachable(error),
+        };
+        let most = if tries.answered { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
+        if tries.attempt >= most {
+            return Err(error.at(format!("{}{API}{path}", self.origin)));
+        }
+        let pause = Pace { base: self.base, dice: fastrand::f64() }.pause(tries.attempt);
+        tries.attempt += 1;
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// How often a request was tried, and whether it was ever answered.
+#[derive(Debug, Default)]
+struct Tries {
+    attempt: u32,
+    answered: bool,
+}
+
+/// Why an attempt brought no answer.
+enum Broken {
+    /// The next one may.
+    Lost(reqwest::Error),
+    Failed(Error),
+}
+
+impl From<reqwest::Error> for Broken {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A body that is held in memory.
+async fn whole(mut response: Response) -> Result<Bytes, Broken> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            let message = format!("answer is larger than {} MiB", ANSWER_BYTES_MAX >> 20);
+            return Err(Error::new(Kind::Shape, message).into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// A body that goes to a file as it comes.
+async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
+    let failed = |error: std::io::Error| {
+        let message = format!("cannot be written ({error})");
+        Error::new(Kind::Storage, message).at(to.display().to_string())
+    };
+    let mut file = File::create(to).map_err(failed)?;
+    while let Some(chunk) = response.chunk().await? {
+        file.write_all(&chunk).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn date(headers: &HeaderMap) -> Option<Time> {
+    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(super::client::http_date)
+}
+
+fn unreachable(error: reqwest::Error) -> Error {
+    let mut root: &dyn std::error::Error = &error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    let message = if error.is_timeout() {
+        "the CRM does not answer in time".to_owned()
+    } else if error.is_connect() {
+        format!("the CRM cannot be reached ({root})")
+    } else {
+        format!("connection to the CRM broke off ({root})")
+    };
+    Error::new(Kind::Network, message).because(error.without_url())
+}
+
+/// The error of an answer that says no.
+fn refused(status: u16, body: &[u8]) -> Error {
+    fail(Kind::Refused, "the CRM refused the request", status, body)
+}
+
+fn fail(kind: Kind, message: &str, status: u16, body: &[u8]) -> Error {
+    let message = match said(body) {
+        Some(said) => format!("{message} (HTTP {status}: {said})"),
+        None => format!("{message} (HTTP {status})"),
+    };
+    Error::new(kind, message).status(status)
+}
+
+/// What to do: a table, tested without a network (the CRM's documented errors: 400, 401, 403, 404,
+/// 422, 429 with `Retry-After`, 5xx).
+fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
+    let no = |kind, message: &str| {
+        Verdict::Fail(fail(kind, message, heard.status, if heard.html { b"" } else { heard.body }))
+    };
+    let pause = heard.retry_after.unwrap_or_else(|| pace.pause(heard.attempt));
+    match heard.status {
+        429 | 500..=599 if pause > RETRY_AFTER_MAX => {
+            let kind = if heard.status == 429 { Kind::Quota } else { Kind::Upstream };
+            no(kind, &format!("the CRM asks to come back in {} s", pause.as_secs()))
+        }
+        200..=299 if !heard.html => Verdict::Take,
+        200..=299 if heard.attempt < ATTEMPTS_MAX => Verdict::Retry(pause),
+        200..=299 => no(Kind::Upstream, "the CRM answers with a web page: is the address right?"),
+        300..=399 => no(Kind::Refused, "the CRM redirects, which could leak the key: refused"),
+        401 => no(Kind::Auth, "the CRM does not accept the key in DRIPPULSE_API_KEY"),
+        403 => no(Kind::Permission, "the key in DRIPPULSE_API_KEY may not do this"),
+        429 if heard.attempt < LIMITED_MAX => Verdict::Retry(pause),
+        429 => no(Kind::Quota, "the CRM keeps limiting the rate; run again later"),
+        500 | 502..=504 | 520..=530 if heard.attempt < ATTEMPTS_MAX => Verdict::Retry(pause),
+        500..=599 => no(Kind::Upstream, "the CRM is in trouble"),
+        400 | 404 | 409 | 413 | 422 if !heard.html => Verdict::Take,
+        _ => no(Kind::Refused, "the CRM refused the request"),
+    }
+}
+
+impl Reply {
+    /// The body of a success; any other answer is a [`Kind::Refused`] error.
+    pub fn success(self, path: &str) -> Result<Bytes> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        Err(refused(self.status, &self.body).at(path))
+    }
+
+    /// The CRM's own words for a no.
+    pub fn said(&self) -> String {
+        said(&self.body).unwrap_or_else(|| format!("HTTP {}", self.status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(heard: &Heard<'_>, expected: &str) {
+        let pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
+        let shown = match verdict(heard, pace) {
+            Verdict::Take => "take".to_owned(),
+            Verdict::Retry(pause) => format!("retry in {} s", pause.as_secs()),
+            Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    fn heard(status: u16) -> Heard<'static> {
+        Heard { status, ..Heard::default() }
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_and_a_no_is_taken() {
+        for status in [200, 201, 400, 404, 413, 422] {
+            check(&heard(status), "take");
+        }
+        for status in [429, 500, 502, 503, 504, 524] {
+            check(&heard(status), "retry in 1 s");
+        }
+        check(&Heard { retry_after: Some(Duration::from_secs(7)), ..heard(429) }, "retry in 7 s");
+        check(&Heard { retry_after: Some(Duration::ZERO), ..heard(429) }, "retry in 0 s");
+        check(
+            &Heard { retry_after: Some(Duration::from_hours(1)), ..heard(503) },
+            "Upstream: the CRM asks to come back in 3600 s (HTTP 503)",
+        );
+        check(
+            &Heard { attempt: LIMITED_MAX, ..heard(429) },
+            "Quota: the CRM keeps limiting the rate; run again later (HTTP 429)",
+        );
+        check(&Heard { attempt: 8, ..heard(503) }, "Upstream: the CRM is in trouble (HTTP 503)");
+        check(&Heard { html: true, ..heard(200) }, "retry in 1 s");
+        check(
+            &Heard { body: br#"{"error":"unauthorized"}"#, ..heard(401) },
+            "Auth: the CRM does not accept the key in DRIPPULSE_API_KEY (HTTP 401: unauthorized)",
+        );
+        check(
+            &heard(307),
+            "Refused: the CRM redirects, which could leak the key: refused (HTTP 307)",
+        );
+    }
+
+    #[test]
+    fn a_key_goes_to_safe_places_only() {
+        let open = |address: &str| {
+            Crm::new(address, &"adcrm_test_x".into(), Duration::ZERO).map(|crm| crm.origin)
+        };
+        for address in ["https://crm.example.test", "https://crm.example.test/api/v1/"] {
+            assert_eq!(open(address).expect("an address"), "https://crm.example.test");
+        }
+        for address in ["http://crm.example.test", "https://crm.example.test/x", "crm", ""] {
+            assert!(open(address).is_err(), "{address}");
+        }
+    }
+}

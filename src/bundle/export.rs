@@ -1,0 +1,77 @@
+//! An account becomes a bundle and its side-car, record by record.
+
+use super::context::{CONTEXT_VERSION, Context, Source, Stamp};
+use super::map::{LEARNT, Mapper, Setup};
+use super::writer::{Writer, Written, settle};
+use crate::model::{Resource, Result, Time};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A bundle that is being made of records. Nothing is visible before [`Export::finish`].
+pub struct Export {
+    path: PathBuf,
+    mapper: Mapper,
+    writer: Writer,
+    source: Source,
+}
+
+impl Export {
+    /// Begins to export an account that says this of itself.
+    pub fn begin(path: &Path, setup: Setup, source: Source, exported_at: Time) -> Result<Self> {
+        let organization = format!("pipedrive:{}", setup.company);
+        let writer = Writer::create(path, exported_at, &organization)?;
+        Ok(Self { path: path.to_owned(), mapper: Mapper::new(setup), writer, source })
+    }
+
+    /// Resources whose records must be passed to [`Export::learn`] before the first row: the account
+    /// may keep public ids of an earlier push.
+    pub fn learnt(&self) -> &'static [&'static str] {
+        if self.mapper.keeps_ids() { LEARNT } else { &[] }
+    }
+
+    /// Learns the public id of an organization or person.
+    pub fn learn(&mut self, resource: &'static Resource, json: &str) {
+        self.mapper.learn(resource, json);
+    }
+
+    /// Takes a record; those of one resource after the other, in the order of
+    /// [`super::map::RESOURCES`].
+    pub fn take(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
+        match self.mapper.row(resource, json) {
+            Some((array, row)) => self.writer.row(array, row),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows written so far, of each array.
+    pub const fn rows(&self) -> [u64; 5] {
+        self.writer.rows()
+    }
+
+    /// Records that came again and were left out: they moved while they were read.
+    pub const fn repeats(&self) -> u64 {
+        self.mapper.repeats()
+    }
+
+    /// Makes both files visible, the side-car first.
+    pub fn finish(mut self) -> Result<(Written, Context)> {
+        self.mapper.close();
+        let written = self.writer.finish()?;
+        let mut context = Context {
+            version: CONTEXT_VERSION,
+            tool: Context::tool(),
+            bundle: Stamp::of(&written),
+            source: self.source,
+            counts: BTreeMap::new(),
+            pipelines: Vec::new(),
+            fields: BTreeMap::new(),
+            owners: Vec::new(),
+            activity_types: Vec::new(),
+            unmapped: Vec::new(),
+        };
+        self.mapper.describe(&mut context);
+        context.write(&self.path)?;
+        settle(&self.path)?;
+        Ok((written, context))
+    }
+}

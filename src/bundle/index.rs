@@ -1,0 +1,85 @@
+//! Where the rows of a bundle lie, by public id: 24 bytes a row.
+
+use super::portable::{Array, public_id_of};
+use super::reader::{Reader, Survey};
+use crate::model::{Digest, Error, Kind, Result};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// Where a row lies.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    id: u64,
+    offset: u64,
+    length: u32,
+}
+
+/// The rows of a bundle by public id; of two with one id the first.
+#[derive(Debug)]
+pub struct Index {
+    rows: [Vec<Entry>; 5],
+    file: File,
+    path: std::path::PathBuf,
+}
+
+/// The number by which a public id is known: equal for two ids one time in 10^19.
+pub fn number(public_id: &str) -> u64 {
+    Digest::of(public_id.as_bytes()).number()
+}
+
+impl Index {
+    /// Reads a bundle through and remembers where its rows lie.
+    pub async fn of(path: &Path) -> Result<(Self, Survey)> {
+        let mut reader = Reader::open(path)?;
+        let mut rows: [Vec<Entry>; 5] = Default::default();
+        while let Some(row) = reader.next().await? {
+            if let Some(id) = public_id_of(row.json) {
+                let length = u32::try_from(row.json.len()).unwrap_or(u32::MAX);
+                let entry = Entry { id: number(&id), offset: row.offset, length };
+                rows[row.array as usize].push(entry);
+            }
+        }
+        for entries in &mut rows {
+            // Stable, so the first of an id stays the first.
+            entries.sort_by_key(|entry| entry.id);
+            entries.dedup_by_key(|entry| entry.id);
+        }
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let index = Self { rows, file, path: path.to_owned() };
+        Ok((index, reader.survey()))
+    }
+
+    /// How many rows an array has.
+    pub fn rows(&self, array: Array) -> usize {
+        self.rows[array as usize].len()
+    }
+
+    /// Whether a row is there.
+    pub fn holds(&self, array: Array, id: u64) -> bool {
+        self.rows[array as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
+    }
+
+    /// The row of this public id.
+    pub fn row(&mut self, array: Array, public_id: &str) -> Result<Option<String>> {
+        let (id, entries) = (number(public_id), &self.rows[array as usize]);
+        let Ok(place) = entries.binary_search_by_key(&id, |entry| entry.id) else {
+            return Ok(None);
+        };
+        let entry = entries[place];
+        let mut bytes = vec![0; entry.length as usize];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(entry.offset))
+            .and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|error| unreadable(&self.path, &error))?;
+        let changed = || Error::new(Kind::Data, "changed while it was read");
+        String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| changed().at(self.path.display().to_string()))
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Kind::Storage, format!("cannot be read ({error})")).at(path.display().to_string())
+}

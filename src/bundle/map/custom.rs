@@ -1,0 +1,177 @@
+//! Values of custom fields, as a bundle has them: by name, with labels and public ids.
+//!
+//! | type in Pipedrive | value in `custom` |
+//! | --- | --- |
+//! | enum, set | label, list of labels |
+//! | monetary | `{"amount","currency"}` |
+//! | daterange | `{"from","until"}` |
+//! | user, org, people | e-mail, public id of an account, of a contact |
+//! | time, timerange, address | the object as version 2 of the API has it |
+//! | all others | as they are |
+
+use super::mapper::Known;
+use super::setup::{CustomValue, Dictionary};
+use super::source::id;
+use crate::bundle::portable::Array;
+use crate::model::{is_custom, list, members, quoted, text};
+use std::collections::HashMap;
+
+/// The custom values of a record.
+#[derive(Default)]
+pub(super) struct Custom {
+    /// The object, as JSON.
+    pub(super) json: String,
+    /// What stands in the field that keeps the public id.
+    pub(super) marker: Option<String>,
+    /// Fields of which something could not be mapped, and why.
+    pub(super) lost: Vec<(String, &'static str)>,
+    /// Fields that refer to an account or contact which has not come yet.
+    pub(super) promised: Vec<(String, Array, u64)>,
+}
+
+/// What values refer to.
+pub(super) struct Targets<'t> {
+    pub(super) users: &'t HashMap<u64, String>,
+    pub(super) known: &'t Known,
+}
+
+/// Why a value stays as Pipedrive has it.
+const UNKNOWN_OPTION: &str = "names an option that the field no longer has; the id is kept";
+const UNKNOWN_USER: &str = "is no user with an e-mail address; the id is kept";
+const NO_ID: &str = "is no id; the value is kept";
+const UNKNOWN_FIELD: &str = "belongs to a field that the account does not describe; left out";
+
+/// Values of version 2: an object by hash.
+pub(super) fn nested(dictionary: &Dictionary, targets: &Targets<'_>, raw: &str) -> Custom {
+    let mut custom = Custom::begin();
+    for (code, value) in members(raw) {
+        if value != "null" {
+            custom.add(dictionary, targets, &code, value);
+        }
+    }
+    custom.end()
+}
+
+/// Values of version 1: keys at the root, with parts beside them.
+pub(super) fn flat<'r>(
+    dictionary: &Dictionary,
+    targets: &Targets<'_>,
+    pairs: impl Iterator<Item = (&'r str, &'r str)>,
+) -> Custom {
+    let mut custom = Custom::begin();
+    let mut whole: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
+    for (key, value) in pairs.filter(|(key, _)| is_custom(key)) {
+        let (code, part) = key.split_at(40);
+        let part = part.trim_start_matches('_');
+        match whole.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, parts)) => parts.push((part, value)),
+            None => whole.push((code, vec![(part, value)])),
+        }
+    }
+    for (code, parts) in whole {
+        let own = parts.iter().find(|(part, _)| part.is_empty()).map_or("null", |(_, raw)| raw);
+        if own == "null" {
+            continue;
+        }
+        let ty = dictionary.custom.get(code).map_or("", |field| field.ty.as_str());
+        let value = match ty {
+            "monetary" | "daterange" | "time" | "timerange" | "address" => {
+                let parts = parts.iter().map(|(part, raw)| {
+                    format!("{}:{raw}", quoted(if part.is_empty() { "value" } else { part }))
+                });
+                format!("{{{}}}", parts.collect::<Vec<_>>().join(","))
+            }
+            "set" => {
+                let ids = text(own).unwrap_or_else(|| own.to_owned());
+                let ids = ids.split(',').map(str::trim).filter(|id| !id.is_empty());
+                format!("[{}]", ids.map(quoted).collect::<Vec<_>>().join(","))
+            }
+            _ => own.to_owned(),
+        };
+        custom.add(dictionary, targets, code, &value);
+    }
+    custom.end()
+}
+
+impl Custom {
+    fn begin() -> Self {
+        Self { json: "{".to_owned(), ..Self::default() }
+    }
+
+    fn end(mut self) -> Self {
+        self.json.push('}');
+        self
+    }
+
+    fn add(&mut self, dictionary: &Dictionary, targets: &Targets<'_>, code: &str, raw: &str) {
+        if dictionary.marker.as_deref() == Some(code) {
+            self.marker = text(raw).filter(|id| !id.is_empty());
+            return;
+        }
+        let Some(field) = dictionary.custom.get(code) else {
+            self.lost.push((code.to_owned(), UNKNOWN_FIELD));
+            return;
+        };
+        let refers = match field.ty.as_str() {
+            "org" => Some(Array::Accounts),
+            "people" => Some(Array::Contacts),
+            _ => None,
+        };
+        let value = match refers {
+            Some(to) => id(raw).ok_or(NO_ID).map(|id| {
+                let (public_id, came) = targets.known.promised(to, id);
+                if !came {
+                    self.promised.push((field.name.clone(), to, id));
+                }
+                Some(quoted(&public_id))
+            }),
+            None => value(field, targets, raw),
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(why) => {
+                self.lost.push((field.name.clone(), why));
+                None
+            }
+        };
+        if self.json.len() > 1 {
+            self.json.push(',');
+        }
+        self.json.push_str(&quoted(&field.name));
+        self.json.push(':');
+        self.json.push_str(value.as_deref().unwrap_or(raw));
+    }
+}
+
+/// A value as the bundle has it; `None` where it is the same.
+fn value(
+    field: &CustomValue,
+    targets: &Targets<'_>,
+    raw: &str,
+) -> Result<Option<String>, &'static str> {
+    let label = |id: &str| field.labels.get(id.trim_matches('"')).map(|label| quoted(label));
+    Ok(match field.ty.as_str() {
+        "enum" => Some(label(raw).ok_or(UNKNOWN_OPTION)?),
+        "set" => {
+            let labels: Option<Vec<_>> = list(raw).into_iter().map(label).collect();
+            Some(format!("[{}]", labels.ok_or(UNKNOWN_OPTION)?.join(",")))
+        }
+        "monetary" => Some(renamed(raw, &[("value", "amount"), ("currency", "currency")])),
+        "daterange" => Some(renamed(raw, &[("value", "from"), ("until", "until")])),
+        "user" => {
+            let email = id(raw).and_then(|id| targets.users.get(&id));
+            Some(quoted(email.ok_or(UNKNOWN_USER)?))
+        }
+        _ => None,
+    })
+}
+
+/// These members of an object under other names.
+fn renamed(raw: &str, names: &[(&str, &str)]) -> String {
+    let object = members(raw);
+    let pairs = names.iter().filter_map(|(old, new)| {
+        let (_, value) = object.iter().find(|(key, _)| key == old)?;
+        (*value != "null").then(|| format!("\"{new}\":{value}"))
+    });
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+}

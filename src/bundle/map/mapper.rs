@@ -1,0 +1,392 @@
+//! Pipedrive's records as rows of a bundle. Pure: what comes in decides what goes out.
+
+use super::custom::{self, Custom, Targets};
+use super::rows;
+use super::setup::{Setup, dictionary};
+use super::source::{Fields, Losses, id};
+use crate::bundle::context::{Context, Counts, Unmapped};
+use crate::bundle::index::number;
+use crate::bundle::portable::{Array, value_of};
+use crate::model::{Resource, Time, quoted, text};
+use std::collections::{HashMap, HashSet};
+
+/// The resources whose rows become rows of a bundle, in the order in which they must be taken.
+pub const RESOURCES: &[(&str, Array)] = &[
+    ("organizations", Array::Accounts),
+    ("persons", Array::Contacts),
+    ("deals", Array::Opportunities),
+    ("leads", Array::Leads),
+    ("activities", Array::Activities),
+];
+
+/// The resources whose public ids custom fields of any row may name.
+pub const LEARNT: &[&str] = &["organizations", "persons"];
+
+/// How an activity keeps its public id in Pipedrive, which has no custom fields for activities: as
+/// the last paragraph of its note.
+pub(in crate::bundle) const NOTE_MARK: (&str, &str) = ("<p>Portable id: ", "</p>");
+
+/// Why a value is not in the bundle.
+const NOT_IN_BUNDLE: &str = "has no field in a bundle";
+const DANGLING: &str = "refers to a row that is not there; its external id is kept";
+const BROKEN_PROMISE: &str = "refers to a row that is not there; the id it would have is kept";
+const NO_OWNER: &str = "is no user with an e-mail address";
+const NO_LABEL: &str = "is no label that the account has";
+const NO_STAGE: &str = "is no stage that the account has";
+const TWICE: &str = "stands in two rows; the later one gets an id of its own";
+
+/// Rows that were taken, by id: what later rows may refer to.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    company: i64,
+    /// For each array: the public id, where it is not the one made of the id.
+    rows: [HashMap<u64, Option<Box<str>>>; 5],
+    /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
+    learnt: [HashMap<u64, Box<str>>; 2],
+    /// Public ids that were found in records.
+    kept: HashSet<u64>,
+}
+
+/// Makes rows of records.
+#[derive(Debug)]
+pub struct Mapper {
+    setup: Setup,
+    known: Known,
+    losses: Losses,
+    counts: [Counts; 5],
+    /// References of custom fields to accounts and contacts that had not come yet.
+    promised: Vec<(&'static str, Box<str>, Array, u64)>,
+    /// Records that came again.
+    repeats: u64,
+    out: String,
+}
+
+/// What every row begins and ends with.
+pub(super) struct Common {
+    pub(super) public_id: String,
+    pub(super) external_id: String,
+    pub(super) owner: Option<String>,
+    pub(super) created_at: Option<String>,
+    pub(super) updated_at: Option<String>,
+    pub(super) deleted_at: Option<String>,
+}
+
+impl Known {
+    /// The public id of an account or contact that may come later, and whether it came already.
+    pub(super) fn promised(&self, array: Array, id: u64) -> (String, bool) {
+        let came = self.rows[array as usize].get(&id);
+        let own = match came {
+            Some(own) => own.as_ref(),
+            None => self.learnt.get(array as usize).and_then(|learnt| learnt.get(&id)),
+        };
+        let public_id = own.map(ToString::to_string);
+        let public_id = public_id.unwrap_or_else(|| minted(self.company, array, &id.to_string()));
+        (public_id, came.is_some())
+    }
+}
+
+/// The public id of a record that does not keep one: the same for the same record always, and
+/// never that of another company's.
+fn minted(company: i64, array: Array, id: &str) -> String {
+    format!("{}pd{company}_{id}", array.prefix())
+}
+
+/// What a record is called in external ids.
+const fn entity(array: Array) -> &'static str {
+    match array {
+        Array::Accounts => "organization",
+        Array::Contacts => "person",
+        Array::Opportunities => "deal",
+        Array::Leads => "lead",
+        Array::Activities => "activity",
+    }
+}
+
+/// The resource that an array is made of.
+fn resource(array: Array) -> &'static str {
+    RESOURCES[array as usize].0
+}
+
+impl Mapper {
+    /// Begins, with a set-up that is ready.
+    pub fn new(setup: Setup) -> Self {
+        let known = Known { company: setup.company, ..Known::default() };
+        Self {
+            setup,
+            known,
+            losses: Losses::default(),
+            counts: [Counts::default(); 5],
+            promised: Vec::new(),
+            repeats: 0,
+            out: String::new(),
+        }
+    }
+
+    /// Whether an account may keep public ids, so that those of accounts and contacts must be learnt
+    /// before rows can refer to them.
+    pub fn keeps_ids(&self) -> bool {
+        self.setup.dictionaries[..2].iter().any(|dictionary| dictionary.marker.is_some())
+    }
+
+    /// Learns the public id of an organization or person, if it keeps one.
+    pub fn learn(&mut self, resource: &'static Resource, json: &str) {
+        let array =
+            RESOURCES.iter().find(|(name, _)| *name == resource.name).map(|(_, array)| *array);
+        let (Some(array @ (Array::Accounts | Array::Contacts)), Some(id)) =
+            (array, value_of(json, "id").and_then(id))
+        else {
+            return;
+        };
+        let marker = self.setup.dictionaries[array as usize].marker.as_deref();
+        let kept = value_of(json, "custom_fields").and_then(|custom| value_of(custom, marker?));
+        if let Some(public_id) = kept.and_then(text).filter(|id| !id.is_empty()) {
+            self.known.learnt[array as usize].insert(id, public_id.into());
+        }
+    }
+
+    /// Counts references of custom fields to rows that never came. To be called after the last
+    /// record.
+    pub fn close(&mut self) {
+        for (resource, field, to, id) in std::mem::take(&mut self.promised) {
+            if !self.known.rows[to as usize].contains_key(&id) {
+                self.losses.count(resource, &field, BROKEN_PROMISE);
+            }
+        }
+    }
+
+    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before: it
+    /// moved while it was read.
+    pub fn row(&mut self, resource: &'static Resource, json: &str) -> Option<(Array, &str)> {
+        let array = RESOURCES.iter().find(|(name, _)| *name == resource.name)?.1;
+        let mut fields = Fields::of(json);
+        let external = match array {
+            Array::Leads => fields.text("id")?,
+            _ => fields.id("id")?.to_string(),
+        };
+        let key = if array == Array::Leads { number(&external) } else { external.parse().ok()? };
+        if self.known.rows[array as usize].contains_key(&key) {
+            self.repeats += 1;
+            return None;
+        }
+        let custom = self.custom(resource.name, array, &mut fields, json);
+        let marker = match array {
+            Array::Activities => fields.take("note").and_then(text).and_then(|note| split(&note).1),
+            _ => custom.marker.clone(),
+        };
+        let own = marker.filter(|id| {
+            let first = self.known.kept.insert(number(id));
+            if !first {
+                self.losses.count(resource.name, "public_id", TWICE);
+            }
+            first
+        });
+        let company = self.setup.company;
+        let minted = minted(company, array, &external);
+        let common = self.common(array, &mut fields, own.clone().unwrap_or(minted), &external);
+        self.known.rows[array as usize].insert(key, own.map(Into::into));
+        self.count(array, &common, json);
+        let mut out = std::mem::take(&mut self.out);
+        rows::write(self, array, &common, &custom.json, &mut fields, &mut out);
+        self.out = out;
+        let flat = array == Array::Leads;
+        for (field, _) in fields.rest() {
+            if !(flat && crate::model::is_custom(&field)) {
+                self.losses.count(resource.name, &field, NOT_IN_BUNDLE);
+            }
+        }
+        Some((array, &self.out))
+    }
+
+    fn custom(
+        &mut self,
+        resource: &'static str,
+        array: Array,
+        fields: &mut Fields<'_>,
+        json: &str,
+    ) -> Custom {
+        let Some(place) = dictionary(array) else { return Custom::default() };
+        let dictionary = &self.setup.dictionaries[place];
+        let targets = Targets { users: &self.setup.users, known: &self.known };
+        let custom = if array == Array::Leads {
+            let pairs = crate::model::members(json);
+            custom::flat(dictionary, &targets, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)))
+        } else {
+            custom::nested(dictionary, &targets, fields.take("custom_fields").unwrap_or("{}"))
+        };
+        for (field, why) in &custom.lost {
+            self.losses.count(resource, field, why);
+        }
+        let promised = custom.promised.iter();
+        self.promised
+            .extend(promised.map(|(field, to, id)| (resource, field.as_str().into(), *to, *id)));
+        custom
+    }
+
+    fn common(
+        &mut self,
+        array: Array,
+        fields: &mut Fields<'_>,
+        public_id: String,
+        external: &str,
+    ) -> Common {
+        let owner = fields.id("owner_id").and_then(|id| {
+            let email = self.setup.users.get(&id).cloned();
+            if email.is_none() {
+                self.losses.count(resource(array), "owner_id", NO_OWNER);
+            }
+            email
+        });
+        let updated_at = fields.take("update_time").map(time);
+        let deleted = fields.flag("is_deleted")
+            || array == Array::Opportunities && fields.take("status") == Some("\"deleted\"");
+        // Of a deleted record `update_time` says when it was deleted (API facts 2.5).
+        let deleted_at = if deleted { updated_at.clone() } else { None };
+        Common {
+            public_id,
+            external_id: format!("{}:{}:{external}", self.setup.company, entity(array)),
+            owner,
+            created_at: fields.take("add_time").map(time),
+            updated_at,
+            deleted_at,
+        }
+    }
+
+    fn count(&mut self, array: Array, common: &Common, json: &str) {
+        let counts = &mut self.counts[array as usize];
+        counts.rows += 1;
+        counts.deleted += u64::from(common.deleted_at.is_some());
+        let archived = value_of(json, "is_archived") == Some("true");
+        counts.archived += u64::from(archived);
+    }
+
+    /// A reference to a row of this array, as JSON. One to a row that is not there is counted, and
+    /// the row gets the external id instead.
+    pub(super) fn reference(
+        &mut self,
+        of: Array,
+        name: &'static str,
+        to: Array,
+        raw: Option<&str>,
+    ) -> Reference {
+        let Some(raw) = raw else { return Reference::default() };
+        let (key, external) = if to == Array::Leads {
+            let external = text(raw).unwrap_or_default();
+            (Some(number(&external)), external)
+        } else {
+            (id(raw), id(raw).map(|id| id.to_string()).unwrap_or_default())
+        };
+        let known = key.and_then(|key| {
+            let own = self.known.rows[to as usize].get(&key)?;
+            let company = self.setup.company;
+            Some(own.as_ref().map_or_else(|| minted(company, to, &external), ToString::to_string))
+        });
+        if let Some(id) = known {
+            return Reference { id: Some(id), external: None };
+        }
+        self.losses.count(resource(of), name, DANGLING);
+        let external = format!("{}:{}:{external}", self.setup.company, entity(to));
+        Reference { id: None, external: Some(external) }
+    }
+
+    /// Labels by name, as a JSON list.
+    pub(super) fn labels(&mut self, array: Array, raw: Option<&str>) -> Option<String> {
+        let ids = crate::model::list(raw?);
+        let mut labels = Vec::new();
+        for id in ids {
+            let label = match dictionary(array) {
+                _ if array == Array::Leads => {
+                    text(id).and_then(|id| self.setup.lead_labels.get(&id).cloned())
+                }
+                Some(place) => {
+                    self.setup.dictionaries[place].label("label_ids", id).map(str::to_owned)
+                }
+                None => None,
+            };
+            match label {
+                Some(label) => labels.push(quoted(&label)),
+                None => self.losses.count(resource(array), "label_ids", NO_LABEL),
+            }
+        }
+        (!labels.is_empty()).then(|| format!("[{}]", labels.join(",")))
+    }
+
+    /// The label of an option of a built-in field of accounts, or the value itself.
+    pub(super) fn industry(&self, raw: &str) -> String {
+        self.setup.dictionaries[0]
+            .label("industry", raw)
+            .map_or_else(|| text(raw).unwrap_or_else(|| raw.to_owned()), str::to_owned)
+    }
+
+    /// Pipeline and stage of a deal: ids and names.
+    pub(super) fn stage(
+        &mut self,
+        pipeline: Option<u64>,
+        stage: Option<u64>,
+    ) -> [Option<String>; 4] {
+        let found = stage.and_then(|id| self.setup.stages.get(&id));
+        if let Some((pipeline, stage)) = found {
+            let pipeline = &self.setup.pipelines[*pipeline];
+            let stage = &pipeline.stages[*stage];
+            return [&pipeline.id, &stage.id, &pipeline.name, &stage.name].map(|t| Some(t.clone()));
+        }
+        if stage.is_some() {
+            self.losses.count("deals", "stage_id", NO_STAGE);
+        }
+        let external = pipeline.map(|id| format!("{}:pipeline:{id}", self.setup.company));
+        let pipeline = self.setup.pipelines.iter().find(|p| p.external_id == external);
+        [pipeline.map(|p| p.id.clone()), None, pipeline.map(|p| p.name.clone()), None]
+    }
+
+    /// How many records came again and were left out.
+    pub const fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
+    /// Writes into the side-car what is known of the account and what was lost.
+    pub fn describe(&self, context: &mut Context) {
+        for (array, counts) in Array::ALL.into_iter().zip(self.counts) {
+            *context.counts_of(array) = counts;
+        }
+        context.pipelines.clone_from(&self.setup.pipelines);
+        context.fields = self.setup.described();
+        context.owners.clone_from(&self.setup.owners);
+        context.activity_types.clone_from(&self.setup.activity_types);
+        context.unmapped = self
+            .losses
+            .iter()
+            .map(|(resource, field, reason, rows)| Unmapped {
+                resource: resource.to_owned(),
+                field: field.to_owned(),
+                rows,
+                reason: reason.to_owned(),
+            })
+            .collect();
+    }
+}
+
+/// Where a reference leads.
+#[derive(Debug, Default)]
+pub(super) struct Reference {
+    /// The public id of the row.
+    pub(super) id: Option<String>,
+    /// The external id of a row that is not there.
+    pub(super) external: Option<String>,
+}
+
+/// A time as RFC 3339 in UTC, as JSON; what is no time stays as it is.
+pub(super) fn time(raw: &str) -> String {
+    let parsed = text(raw).and_then(|text| Time::parse(&text));
+    parsed.map_or_else(|| raw.to_owned(), |time| quoted(&time.to_string()))
+}
+
+/// A note of an activity without the paragraph that keeps its public id, and that id.
+pub(in crate::bundle) fn split(note: &str) -> (&str, Option<String>) {
+    let (before, after) = NOTE_MARK;
+    let found = note.trim_end().strip_suffix(after).and_then(|rest| rest.rsplit_once(before));
+    match found {
+        Some((body, id)) if !id.is_empty() && !id.contains(['<', ' ']) => {
+            (body, Some(id.to_owned()))
+        }
+        _ => (note, None),
+    }
+}

@@ -1,0 +1,10 @@
+//! Between Pipedrive's records and the rows of a bundle. Pure.
+
+mod custom;
+mod mapper;
+mod rows;
+mod setup;
+mod source;
+
+pub use mapper::{LEARNT, Mapper, RESOURCES};
+pub use setup::{MARKER, SETUP, Setup};

@@ -1,0 +1,229 @@
+//! The five kinds of rows, field by field.
+
+use super::mapper::{Common, Mapper, split, time};
+use super::source::{Fields, Out, is_empty};
+use crate::bundle::portable::Array;
+use crate::model::{list, members, quoted, text};
+
+/// Writes the row of a record into a buffer.
+pub(super) fn write(
+    mapper: &mut Mapper,
+    array: Array,
+    common: &Common,
+    custom: &str,
+    fields: &mut Fields<'_>,
+    buffer: &mut String,
+) {
+    let mut out = Out::begin(buffer);
+    out.text("public_id", Some(&common.public_id));
+    out.text("external_system", Some("pipedrive"));
+    out.text("external_id", Some(&common.external_id));
+    match array {
+        Array::Accounts => account(mapper, fields, &mut out),
+        Array::Contacts => contact(mapper, fields, &mut out),
+        Array::Opportunities => opportunity(mapper, common, fields, &mut out),
+        Array::Leads => lead(mapper, fields, &mut out),
+        Array::Activities => activity(mapper, fields, &mut out),
+    }
+    out.text("owner", common.owner.as_deref());
+    if array != Array::Activities {
+        let labels = mapper.labels(array, fields.take("label_ids"));
+        out.raw("labels", labels.as_deref());
+        out.raw("custom", Some(custom));
+    }
+    out.raw("created_at", common.created_at.as_deref());
+    out.raw("updated_at", common.updated_at.as_deref());
+    out.raw("deleted_at", common.deleted_at.as_deref());
+    out.end();
+}
+
+fn account(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
+    out.raw("name", fields.take("name"));
+    out.raw("website", fields.take("website"));
+    out.raw("linkedin", fields.take("linkedin"));
+    let industry = fields.take("industry").map(|raw| mapper.industry(raw));
+    out.text("industry", industry.as_deref());
+    out.raw("annual_revenue", fields.take("annual_revenue"));
+    out.raw("employee_count", fields.take("employee_count"));
+    let address = fields.take("address").filter(|raw| raw.starts_with('{'));
+    out.raw("address", address.and_then(spelled));
+    out.raw("address_parts", address);
+}
+
+fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
+    let account = fields.take("org_id");
+    refer(mapper, out, Array::Contacts, "org_id", Array::Accounts, account);
+    out.raw("name", fields.take("name"));
+    out.raw("first_name", fields.take("first_name"));
+    out.raw("last_name", fields.take("last_name"));
+    let (emails, phones) = (fields.take("emails"), fields.take("phones"));
+    out.raw("email", emails.and_then(primary));
+    out.raw("phone", phones.and_then(primary));
+    out.raw("emails", emails.filter(|raw| !is_empty(raw)));
+    out.raw("phones", phones.filter(|raw| !is_empty(raw)));
+    out.raw("title", fields.take("job_title"));
+    out.raw("birthday", fields.take("birthday"));
+    out.raw("address", fields.take("postal_address").and_then(spelled));
+}
+
+fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, out: &mut Out<'_>) {
+    out.raw("name", fields.take("title"));
+    let (account, contact) = (fields.take("org_id"), fields.take("person_id"));
+    refer(mapper, out, Array::Opportunities, "org_id", Array::Accounts, account);
+    refer(mapper, out, Array::Opportunities, "person_id", Array::Contacts, contact);
+    out.raw("amount", fields.take("value"));
+    out.raw("currency", fields.take("currency"));
+    let (won, lost) = (fields.take("won_time"), fields.take("lost_time"));
+    let status = match fields.take("status") {
+        // A deleted deal does not say what it was before; the times do.
+        Some("\"deleted\"") if won.is_some() => "\"won\"",
+        Some("\"deleted\"") if lost.is_some() => "\"lost\"",
+        Some("\"deleted\"") | None => "\"open\"",
+        Some(status) => status,
+    };
+    debug_assert!(common.deleted_at.is_some() || status != "\"deleted\"");
+    out.raw("status", Some(status));
+    out.raw("probability", fields.take("probability"));
+    // An object `{id, label}` since the reasons can be predefined (API facts 5.1).
+    let reason = fields.take("lost_reason").map(|raw| {
+        match members(raw).iter().find(|(k, _)| k == "label") {
+            Some((_, label)) => *label,
+            None => raw,
+        }
+    });
+    out.raw("lost_reason", reason);
+    out.raw("close_date", fields.take("expected_close_date"));
+    out.raw("closed_at", fields.take("close_time").map(time).as_deref());
+    let archived = fields.flag("is_archived");
+    let at = fields.take("archive_time").map(time);
+    out.raw(
+        "archived_at",
+        at.or_else(|| common.updated_at.clone()).filter(|_| archived).as_deref(),
+    );
+    let (pipeline, stage) = (fields.id("pipeline_id"), fields.id("stage_id"));
+    let [pipeline_id, stage_id, pipeline, stage] = mapper.stage(pipeline, stage);
+    out.text("pipeline_id", pipeline_id.as_deref());
+    out.text("pipeline_stage_id", stage_id.as_deref());
+    out.text("pipeline_name", pipeline.as_deref());
+    out.text("stage_name", stage.as_deref());
+}
+
+fn lead(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
+    out.raw("title", fields.take("title"));
+    let (account, contact) = (fields.take("organization_id"), fields.take("person_id"));
+    refer(mapper, out, Array::Leads, "organization_id", Array::Accounts, account);
+    refer(mapper, out, Array::Leads, "person_id", Array::Contacts, contact);
+    let deal = fields.take("source_deal_id");
+    refer(mapper, out, Array::Leads, "source_deal_id", Array::Opportunities, deal);
+    let archived = fields.flag("is_archived");
+    out.text("status", Some(if archived { "archived" } else { "open" }));
+    out.raw("source", fields.take("source_name"));
+    let value = fields.take("value").map(members).unwrap_or_default();
+    let part = |name: &str| value.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+    out.raw("amount", part("amount"));
+    out.raw("currency", part("currency"));
+    out.raw("close_date", fields.take("expected_close_date"));
+}
+
+fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
+    let links = [
+        ("deal_id", Array::Opportunities),
+        ("person_id", Array::Contacts),
+        ("org_id", Array::Accounts),
+        ("lead_id", Array::Leads),
+    ];
+    let found = links.map(|(name, array)| {
+        let raw = fields.take(name);
+        (array, mapper.reference(Array::Activities, name, array, raw))
+    });
+    // One parent, as the other CRM has it: what is nearest to the sale comes first.
+    let parent = found.iter().find_map(|(array, link)| Some((*array, link.id.as_deref()?)));
+    out.text("record_type", parent.map(|(array, _)| array.record_type()));
+    out.text("record_public_id", parent.map(|(_, id)| id));
+    for (array, link) in &found {
+        let name = array.link().unwrap_or_default();
+        out.text(name, link.id.as_deref());
+        if let Some(external) = &link.external {
+            out.text(&name.replace("public", "external"), Some(external));
+        }
+    }
+    out.raw("activity_type", fields.take("type"));
+    out.raw("subject", fields.take("subject"));
+    let note = fields.text("note");
+    out.text("body", note.as_deref().map(|note| split(note).0).filter(|body| !body.is_empty()));
+    let (date, clock) = (fields.text("due_date"), fields.text("due_time"));
+    out.text("due_at", date.map(|date| due(&date, clock.as_deref())).as_deref());
+    out.raw("duration", fields.take("duration").filter(|raw| !is_empty(raw)));
+    out.raw("done", fields.take("done"));
+    out.raw("completed_at", fields.take("marked_as_done_time").map(time).as_deref());
+    out.raw("busy", fields.take("busy"));
+    let location = fields.take("location").filter(|raw| raw.starts_with('{'));
+    out.raw("location", location.and_then(spelled));
+    out.raw("public_description", fields.take("public_description"));
+    out.raw("priority", fields.take("priority"));
+    let contact = found[1].1.id.clone();
+    let participants = participants(mapper, fields.take("participants"), contact.as_deref());
+    out.raw("participants", participants.as_deref());
+}
+
+/// Everybody who takes part, as a JSON list; `None` where that is the contact alone.
+fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -> Option<String> {
+    let mut all = Vec::new();
+    for one in list(raw?) {
+        let one = members(one);
+        let part = |name: &str| one.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+        let person = part("person_id").filter(|raw| *raw != "null");
+        let link = mapper.reference(Array::Activities, "participants", Array::Contacts, person);
+        all.extend(link.id.map(|id| (id, part("primary") == Some("true"))));
+    }
+    if all.is_empty() || matches!(&all[..], [(id, _)] if Some(id.as_str()) == contact) {
+        return None;
+    }
+    let rows = all.iter().map(|(id, primary)| {
+        format!("{{\"contact_public_id\":{},\"primary\":{primary}}}", quoted(id))
+    });
+    Some(format!("[{}]", rows.collect::<Vec<_>>().join(",")))
+}
+
+/// A reference, and beside it the external id of a row that is not there.
+fn refer(
+    mapper: &mut Mapper,
+    out: &mut Out<'_>,
+    of: Array,
+    field: &'static str,
+    to: Array,
+    raw: Option<&str>,
+) {
+    let link = mapper.reference(of, field, to, raw);
+    let name = to.link().unwrap_or_default();
+    out.text(name, link.id.as_deref());
+    if let Some(external) = link.external {
+        out.text(&name.replace("public", "external"), Some(&external));
+    }
+}
+
+/// A date, or an instant if the time of day is known (which Pipedrive has in UTC).
+fn due(date: &str, clock: Option<&str>) -> String {
+    match clock {
+        Some(clock) if clock.len() == 5 => format!("{date}T{clock}:00Z"),
+        Some(clock) if clock.len() == 8 => format!("{date}T{clock}Z"),
+        _ => date.to_owned(),
+    }
+}
+
+/// An address as people write it.
+fn spelled(address: &str) -> Option<&str> {
+    let parts = members(address);
+    let part = |name: &str| parts.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+    ["value", "formatted_address"].into_iter().filter_map(part).find(|raw| !is_empty(raw))
+}
+
+/// The value that is marked as primary, else the first.
+fn primary(values: &str) -> Option<&str> {
+    let values: Vec<_> = list(values).into_iter().map(members).collect();
+    let marked =
+        values.iter().find(|one| one.iter().any(|(key, raw)| key == "primary" && *raw == "true"));
+    let one = marked.or_else(|| values.first())?;
+    let value = one.iter().find(|(key, _)| key == "value").map(|(_, raw)| *raw)?;
+    text(value).filter(|text| !text.is_empty()).map(|_| value)
+}

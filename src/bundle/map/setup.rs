@@ -1,0 +1,281 @@
+//! What an account says of itself: users, pipelines, fields, labels.
+
+use crate::bundle::context::{ActivityType, CustomField, Owner, Pipeline, Stage};
+use crate::bundle::portable::Array;
+use crate::model::{Definition, Error, Kind, Resource, Result};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashMap};
+
+/// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
+/// keeps the public id.
+pub const MARKER: &str = "Portable id";
+/// What is read of an account before its rows, in this order.
+pub const SETUP: &[&str] = &[
+    "users",
+    "pipelines",
+    "stages",
+    "organization_fields",
+    "person_fields",
+    "deal_fields",
+    "lead_labels",
+    "activity_types",
+];
+
+/// What an account says of itself.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// The company, as ids name it.
+    pub company: i64,
+    pub(super) users: HashMap<u64, String>,
+    pub(super) owners: Vec<Owner>,
+    pub(super) pipelines: Vec<Pipeline>,
+    /// Stages as they were read: pipeline, order, id, name.
+    found: Vec<(u64, i64, u64, String)>,
+    /// Where a stage lies in `pipelines`, by its id in Pipedrive.
+    pub(super) stages: HashMap<u64, (usize, usize)>,
+    pub(super) activity_types: Vec<ActivityType>,
+    /// Labels of leads, by id.
+    pub(super) lead_labels: HashMap<String, String>,
+    pub(super) dictionaries: [Dictionary; 3],
+}
+
+/// The fields of organizations, persons or deals.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    pub(super) custom: HashMap<String, CustomValue>,
+    /// In the order of the dictionary.
+    codes: Vec<String>,
+    /// Labels of the options of built-in fields, by field and option id.
+    labels: HashMap<String, HashMap<String, String>>,
+    /// The code of [`MARKER`].
+    pub(super) marker: Option<String>,
+}
+
+/// A custom field and how its values are read.
+#[derive(Debug, Clone)]
+pub(super) struct CustomValue {
+    /// Its key in `custom`.
+    pub(super) name: String,
+    /// Its type in Pipedrive.
+    pub(super) ty: String,
+    /// Labels by option id.
+    pub(super) labels: HashMap<String, String>,
+    /// Labels in order.
+    options: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: u64,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: serde_json::Value,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    key_string: Option<String>,
+    #[serde(default)]
+    pipeline_id: Option<u64>,
+    #[serde(default)]
+    order_nr: Option<i64>,
+    #[serde(default)]
+    is_deleted: Option<bool>,
+}
+
+/// A UUID that is always the same for the same name.
+///
+/// The bundle's documented ids of pipelines and stages are UUIDs; version 8 is the one for
+/// schemes of one's own (RFC 9562).
+pub(super) fn uuid(name: &str) -> String {
+    let mut bytes: [u8; 16] = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(name.as_bytes())[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = crate::dataset::hex(&bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// The place of an array's dictionary: leads have the fields of deals. Activities have none.
+pub(super) const fn dictionary(array: Array) -> Option<usize> {
+    match array {
+        Array::Accounts => Some(0),
+        Array::Contacts => Some(1),
+        Array::Opportunities | Array::Leads => Some(2),
+        Array::Activities => None,
+    }
+}
+
+impl Setup {
+    /// The set-up of a company, still empty.
+    pub fn of(company: i64) -> Self {
+        Self { company, ..Self::default() }
+    }
+
+    /// Takes a row of one of the [`SETUP`] resources.
+    pub fn take(&mut self, resource: &Resource, json: &str) -> Result<()> {
+        let unreadable = |error: serde_json::Error| {
+            let message = format!("a row of {} is not readable", resource.name);
+            Error::new(Kind::Shape, message).because(error)
+        };
+        let place = match resource.name {
+            "organization_fields" => 0,
+            "person_fields" => 1,
+            "deal_fields" => 2,
+            "users" => {
+                let user: User = serde_json::from_str(json).map_err(unreadable)?;
+                if let Some(email) = user.email.filter(|email| !email.is_empty()) {
+                    let name = user.name.unwrap_or_default();
+                    let external_id = format!("{}:user:{}", self.company, user.id);
+                    self.users.insert(user.id, email.clone());
+                    self.owners.push(Owner { email, name, external_id });
+                }
+                return Ok(());
+            }
+            name => {
+                let row: Named = serde_json::from_str(json).map_err(unreadable)?;
+                self.named(name, row);
+                return Ok(());
+            }
+        };
+        self.dictionaries[place].take(Definition::from_json(json.as_bytes())?);
+        Ok(())
+    }
+
+    fn named(&mut self, resource: &str, row: Named) {
+        let name = row.name.unwrap_or_default();
+        let id = row.id.to_string();
+        let id = id.trim_matches('"').to_owned();
+        match resource {
+            "pipelines" => {
+                let external = format!("{}:pipeline:{id}", self.company);
+                self.pipelines.push(Pipeline {
+                    id: uuid(&format!("pipedrive:{external}")),
+                    name,
+                    default: false,
+                    external_id: Some(external),
+                    stages: Vec::new(),
+                });
+            }
+            "stages" => {
+                if let (Ok(id), Some(pipeline), false) =
+                    (id.parse(), row.pipeline_id, row.is_deleted.unwrap_or(false))
+                {
+                    self.found.push((pipeline, row.order_nr.unwrap_or(0), id, name));
+                }
+            }
+            "lead_labels" => {
+                self.lead_labels.insert(id, name);
+            }
+            _ => {
+                let key = row.key_string.unwrap_or(id);
+                self.activity_types.push(ActivityType { key, name });
+            }
+        }
+    }
+
+    /// Finishes: stages get their places, names of custom fields become unique. To be called after
+    /// the last row.
+    #[must_use]
+    pub fn ready(mut self) -> Self {
+        let mut found = std::mem::take(&mut self.found);
+        found.sort();
+        for (pipeline, _, id, name) in found {
+            let owner = format!("{}:pipeline:{pipeline}", self.company);
+            let at = self.pipelines.iter().position(|p| p.external_id.as_ref() == Some(&owner));
+            let Some(at) = at else { continue };
+            let external = format!("{}:stage:{id}", self.company);
+            let stages = &mut self.pipelines[at].stages;
+            self.stages.insert(id, (at, stages.len()));
+            stages.push(Stage {
+                id: uuid(&format!("pipedrive:{external}")),
+                name,
+                // Pipedrive's stages have no type: won and lost are states of a deal.
+                stage_type: "open".to_owned(),
+                external_id: Some(external),
+            });
+        }
+        for dictionary in &mut self.dictionaries {
+            dictionary.name();
+        }
+        if let Some(first) = self.pipelines.first_mut() {
+            first.default = true;
+        }
+        self
+    }
+
+    /// The custom fields of an array, for the side-car.
+    pub(super) fn fields(&self, array: Array) -> Vec<CustomField> {
+        let Some(place) = dictionary(array) else { return Vec::new() };
+        self.dictionaries[place].described()
+    }
+
+    /// What the side-car says of the account.
+    pub(super) fn described(&self) -> BTreeMap<String, Vec<CustomField>> {
+        let described =
+            Array::ALL.into_iter().map(|array| (array.name().to_owned(), self.fields(array)));
+        described.filter(|(_, fields)| !fields.is_empty()).collect()
+    }
+}
+
+impl Dictionary {
+    fn take(&mut self, definition: Definition) {
+        let id = |option: &crate::model::FieldOption| {
+            let id = option.id.to_string();
+            id.trim_matches('"').to_owned()
+        };
+        let options = definition.options.iter().flatten();
+        let labels = options.clone().map(|option| (id(option), option.label.clone())).collect();
+        let options = options.map(|option| option.label.clone()).collect();
+        let Definition { name, code, ty, custom, .. } = definition;
+        if !custom {
+            self.labels.insert(code, labels);
+        } else if name == MARKER && self.marker.is_none() {
+            self.marker = Some(code);
+        } else {
+            self.codes.push(code.clone());
+            self.custom.insert(code, CustomValue { name, ty, labels, options });
+        }
+    }
+
+    /// Names that two fields share get the beginning of their hash.
+    fn name(&mut self) {
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for field in self.custom.values() {
+            *times.entry(field.name.clone()).or_insert(0) += 1;
+        }
+        for (code, field) in &mut self.custom {
+            if times.get(&field.name).is_some_and(|times| *times > 1) {
+                field.name = format!("{} ({})", field.name, code.get(..8).unwrap_or(code));
+            }
+        }
+    }
+
+    /// The label of an option of a built-in field.
+    pub(super) fn label(&self, field: &str, option: &str) -> Option<&str> {
+        let labels = self.labels.get(field)?;
+        labels.get(option.trim_matches('"')).map(String::as_str)
+    }
+
+    fn described(&self) -> Vec<CustomField> {
+        let fields = self.codes.iter().filter_map(|code| Some((code, self.custom.get(code)?)));
+        fields
+            .map(|(code, field)| CustomField {
+                name: field.name.clone(),
+                key: code.clone(),
+                ty: field.ty.clone(),
+                options: if matches!(field.ty.as_str(), "enum" | "set") {
+                    field.options.clone()
+                } else {
+                    Vec::new()
+                },
+            })
+            .collect()
+    }
+}

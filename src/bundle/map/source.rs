@@ -1,0 +1,138 @@
+//! A Pipedrive record whose values are taken one by one; what nobody took is counted.
+
+use crate::model::{Members, members, quoted, text};
+use std::collections::BTreeMap;
+
+/// The members of a record, and which of them were taken.
+pub(super) struct Fields<'r> {
+    members: Members<'r>,
+    taken: Vec<bool>,
+    /// Where the next one is likely to be found.
+    next: usize,
+}
+
+impl<'r> Fields<'r> {
+    pub(super) fn of(record: &'r str) -> Self {
+        let members = members(record);
+        let taken = vec![false; members.len()];
+        Self { members, taken, next: 0 }
+    }
+
+    /// The raw value of a key, unless it is absent or null.
+    pub(super) fn take(&mut self, name: &str) -> Option<&'r str> {
+        let count = self.members.len();
+        let place =
+            (self.next..count).chain(0..self.next).find(|place| self.members[*place].0 == name)?;
+        self.next = (place + 1) % count;
+        self.taken[place] = true;
+        Some(self.members[place].1).filter(|value| *value != "null")
+    }
+
+    /// The characters of a text.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name).and_then(text)
+    }
+
+    /// A whole number that is an id.
+    pub(super) fn id(&mut self, name: &str) -> Option<u64> {
+        id(self.take(name)?)
+    }
+
+    /// Whether it is there and true, or 1 as v1 writes it.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        self.take(name).is_some_and(|value| matches!(value, "true" | "1"))
+    }
+
+    /// What was not taken and holds something, in the order of the record.
+    pub(super) fn rest(self) -> impl Iterator<Item = (std::borrow::Cow<'r, str>, &'r str)> {
+        let left = self.members.into_iter().zip(self.taken).filter(|(_, taken)| !taken);
+        left.map(|(member, _)| member).filter(|(_, value)| !is_empty(value))
+    }
+}
+
+/// An id, which v1 writes as a number, as text, or as an object with a `value`.
+pub(super) fn id(raw: &str) -> Option<u64> {
+    match raw.as_bytes().first()? {
+        b'{' => {
+            let object = members(raw);
+            let own = object.iter().find(|(key, _)| key == "value");
+            let own = own.or_else(|| object.iter().find(|(key, _)| key == "id"));
+            own.and_then(|(_, value)| id(value))
+        }
+        b'"' => text(raw)?.parse().ok(),
+        _ => raw.parse().ok(),
+    }
+}
+
+/// Whether a value says nothing.
+pub(super) fn is_empty(value: &str) -> bool {
+    matches!(value, "null" | "\"\"" | "[]" | "{}")
+}
+
+/// A row of the bundle, written pair by pair.
+pub(super) struct Out<'o>(&'o mut String);
+
+impl<'o> Out<'o> {
+    /// Begins a row in this buffer.
+    pub(super) fn begin(buffer: &'o mut String) -> Self {
+        buffer.clear();
+        buffer.push('{');
+        Self(buffer)
+    }
+
+    /// A pair; the value is JSON, and null where there is none: a field that was emptied has to
+    /// be emptied in the target too.
+    pub(super) fn raw(&mut self, key: &str, value: Option<&str>) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
+        match value {
+            // Line breaks stand between tokens only.
+            Some(value) if value.contains(['\n', '\r']) => {
+                self.0.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
+            }
+            value => self.0.push_str(value.unwrap_or("null")),
+        }
+    }
+
+    /// A pair whose value is text.
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) {
+        self.raw(key, value.map(quoted).as_deref());
+    }
+
+    pub(super) fn end(self) {
+        self.0.push('}');
+    }
+}
+
+/// Values that were not mapped, by resource and field: how many, and why.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    counts: BTreeMap<&'static str, Vec<(String, &'static str, u64)>>,
+    next: usize,
+}
+
+impl Losses {
+    pub(super) fn count(&mut self, resource: &'static str, field: &str, reason: &'static str) {
+        let known = self.counts.entry(resource).or_default();
+        // Records of one resource lack the same fields in the same order.
+        let order = (self.next..known.len()).chain(0..self.next.min(known.len()));
+        let found = order.into_iter().find(|at| known[*at].0 == field && known[*at].1 == reason);
+        let place = found.unwrap_or_else(|| {
+            known.push((field.to_owned(), reason, 0));
+            known.len() - 1
+        });
+        known[place].2 += 1;
+        self.next = place + 1;
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str, &'static str, u64)> {
+        let all = self.counts.iter();
+        all.flat_map(|(resource, fields)| {
+            fields.iter().map(|(field, reason, rows)| (*resource, field.as_str(), *reason, *rows))
+        })
+    }
+}

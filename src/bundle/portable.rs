@@ -1,0 +1,345 @@
+//! What a bundle is made of: five arrays, their fields, and how rows refer to each other.
+
+use crate::model::{Error, Json, Kind, Result, Time, text};
+use serde::Serialize;
+
+/// The version that is written, as text.
+pub const BUNDLE_VERSION: &str = "1";
+/// Longest row that is taken: the target of a push has to take it in one request.
+pub const ROW_BYTES_MAX: usize = 1 << 20;
+/// Longest public id.
+pub const PUBLIC_ID_MAX: usize = 255;
+
+/// One of the arrays of a bundle, in the order in which they are imported: rows refer to rows of
+/// earlier ones (and activities to any).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Array {
+    /// Companies.
+    Accounts,
+    /// People.
+    Contacts,
+    /// Deals.
+    Opportunities,
+    /// What may become a deal.
+    Leads,
+    /// Calls, meetings, tasks.
+    Activities,
+}
+
+/// What the value of a field is. Every field may be null or absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Flag,
+    /// RFC 3339, or a date alone.
+    Time,
+    /// `open`, `won` or `lost`.
+    Status,
+    /// Three capital letters, or what Pipedrive's custom currencies are called.
+    Currency,
+    /// The public id of a row of this array.
+    Reference(Array),
+    /// `account`, `contact`, `opportunity` or `lead`.
+    RecordType,
+    /// The public id of the row that [`Shape::RecordType`] names the array of.
+    Parent,
+    /// A list.
+    List,
+    /// An object.
+    Object,
+}
+
+/// A field that we know of. All others are kept as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its key.
+    pub name: &'static str,
+    /// What its value is.
+    pub shape: Shape,
+    /// Whether the other CRM documents it; the rest are guesses, or ours.
+    pub documented: bool,
+}
+
+const fn doc(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape, documented: true }
+}
+
+const fn own(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape, documented: false }
+}
+
+/// What every row has.
+const COMMON: &[Field] = &[
+    doc("public_id", Shape::Text),
+    doc("external_system", Shape::Text),
+    doc("external_id", Shape::Text),
+    doc("deleted_at", Shape::Time),
+    own("owner", Shape::Text),
+    own("labels", Shape::List),
+    own("custom", Shape::Object),
+    own("created_at", Shape::Time),
+    own("updated_at", Shape::Time),
+];
+
+const ACCOUNTS: &[Field] = &[
+    doc("name", Shape::Text),
+    own("website", Shape::Text),
+    own("linkedin", Shape::Text),
+    own("industry", Shape::Text),
+    own("annual_revenue", Shape::Number),
+    own("employee_count", Shape::Number),
+    own("address", Shape::Text),
+    own("address_parts", Shape::Object),
+];
+
+const CONTACTS: &[Field] = &[
+    doc("account_public_id", Shape::Reference(Array::Accounts)),
+    own("name", Shape::Text),
+    own("first_name", Shape::Text),
+    own("last_name", Shape::Text),
+    own("email", Shape::Text),
+    own("phone", Shape::Text),
+    own("emails", Shape::List),
+    own("phones", Shape::List),
+    own("title", Shape::Text),
+    own("birthday", Shape::Time),
+    own("address", Shape::Text),
+];
+
+const OPPORTUNITIES: &[Field] = &[
+    doc("name", Shape::Text),
+    doc("account_public_id", Shape::Reference(Array::Accounts)),
+    own("contact_public_id", Shape::Reference(Array::Contacts)),
+    own("amount", Shape::Number),
+    own("currency", Shape::Currency),
+    doc("status", Shape::Status),
+    own("probability", Shape::Number),
+    own("lost_reason", Shape::Text),
+    own("close_date", Shape::Time),
+    own("closed_at", Shape::Time),
+    own("archived_at", Shape::Time),
+    doc("pipeline_id", Shape::Text),
+    doc("pipeline_stage_id", Shape::Text),
+    doc("stage_position", Shape::Number),
+    own("pipeline_name", Shape::Text),
+    own("stage_name", Shape::Text),
+];
+
+const LEADS: &[Field] = &[
+    own("title", Shape::Text),
+    own("account_public_id", Shape::Reference(Array::Accounts)),
+    own("contact_public_id", Shape::Reference(Array::Contacts)),
+    own("opportunity_public_id", Shape::Reference(Array::Opportunities)),
+    own("status", Shape::Text),
+    own("source", Shape::Text),
+    own("amount", Shape::Number),
+    own("currency", Shape::Currency),
+    own("close_date", Shape::Time),
+];
+
+const ACTIVITIES: &[Field] = &[
+    doc("record_type", Shape::RecordType),
+    doc("record_public_id", Shape::Parent),
+    own("opportunity_public_id", Shape::Reference(Array::Opportunities)),
+    own("contact_public_id", Shape::Reference(Array::Contacts)),
+    own("account_public_id", Shape::Reference(Array::Accounts)),
+    own("lead_public_id", Shape::Reference(Array::Leads)),
+    own("activity_type", Shape::Text),
+    own("subject", Shape::Text),
+    own("body", Shape::Text),
+    own("due_at", Shape::Time),
+    own("duration", Shape::Text),
+    own("done", Shape::Flag),
+    own("completed_at", Shape::Time),
+    own("busy", Shape::Flag),
+    own("location", Shape::Text),
+    own("public_description", Shape::Text),
+    own("priority", Shape::Number),
+    own("participants", Shape::List),
+];
+
+impl Array {
+    /// All of them, in the order in which they are imported.
+    pub const ALL: [Self; 5] =
+        [Self::Accounts, Self::Contacts, Self::Opportunities, Self::Leads, Self::Activities];
+
+    /// Its key in the bundle.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Contacts => "contacts",
+            Self::Opportunities => "opportunities",
+            Self::Leads => "leads",
+            Self::Activities => "activities",
+        }
+    }
+
+    /// What a row of it is called, in `record_type`.
+    pub const fn record_type(self) -> &'static str {
+        match self {
+            Self::Accounts => "account",
+            Self::Contacts => "contact",
+            Self::Opportunities => "opportunity",
+            Self::Leads => "lead",
+            Self::Activities => "activity",
+        }
+    }
+
+    /// How its public ids begin.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Accounts => "acct_",
+            Self::Contacts => "cnt_",
+            Self::Opportunities => "opp_",
+            Self::Leads => "lead_",
+            Self::Activities => "act_",
+        }
+    }
+
+    /// The array of this key.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|array| array.name() == name)
+    }
+
+    /// The array whose rows are called this in `record_type`; activities are nobody's parent.
+    pub fn of_record_type(name: &str) -> Option<Self> {
+        let mut parents = Self::ALL.into_iter().filter(|array| *array != Self::Activities);
+        parents.find(|array| array.record_type() == name)
+    }
+
+    /// The field by which an activity refers to a row of this array beside its parent.
+    pub const fn link(self) -> Option<&'static str> {
+        match self {
+            Self::Accounts => Some("account_public_id"),
+            Self::Contacts => Some("contact_public_id"),
+            Self::Opportunities => Some("opportunity_public_id"),
+            Self::Leads => Some("lead_public_id"),
+            Self::Activities => None,
+        }
+    }
+
+    /// The fields we know of.
+    pub fn fields(self) -> impl Iterator<Item = &'static Field> {
+        let own = match self {
+            Self::Accounts => ACCOUNTS,
+            Self::Contacts => CONTACTS,
+            Self::Opportunities => OPPORTUNITIES,
+            Self::Leads => LEADS,
+            Self::Activities => ACTIVITIES,
+        };
+        COMMON.iter().chain(own)
+    }
+
+    /// The field of this key.
+    pub fn field(self, name: &str) -> Option<&'static Field> {
+        self.fields().find(|field| field.name == name)
+    }
+}
+
+/// Fields that say when a row was written. A target may stamp rows by itself, so they are no reason
+/// to push a row, and none to call it different.
+pub const STAMPS: &[&str] = &["created_at", "updated_at"];
+
+/// What stands at the top of a bundle beside its arrays, each as raw JSON.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// `version`: text or a number.
+    pub version: Option<String>,
+    /// `exported_at`.
+    pub exported_at: Option<String>,
+    /// `organization_id`.
+    pub organization_id: Option<String>,
+    /// Other keys, and arrays that are no lists.
+    pub other: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Whose rows they are, as text.
+    pub fn organization(&self) -> Option<String> {
+        let raw = self.organization_id.as_deref().filter(|raw| *raw != "null")?;
+        Some(text(raw).unwrap_or_else(|| raw.to_owned()))
+    }
+
+    /// When it was exported.
+    pub fn exported(&self) -> Option<Time> {
+        Time::parse(&text(self.exported_at.as_deref()?)?)
+    }
+
+    /// Refuses a version we do not know: its rows could mean anything.
+    pub fn check_version(&self) -> Result<()> {
+        let known = ["1", "\"1\"", "\"1.0\"", "1.0"];
+        match self.version.as_deref() {
+            Some(version) if known.contains(&version) => Ok(()),
+            Some(version) => {
+                let shown: String = version.chars().take(40).collect();
+                let message = format!(
+                    "bundle is of version {shown}, this program knows version {BUNDLE_VERSION}: \
+                     export it again, or update source-pipedrive"
+                );
+                Err(Error::new(Kind::Data, message))
+            }
+            // A subset written by hand may lack it.
+            None => Ok(()),
+        }
+    }
+}
+
+/// The raw value of a key of a row; reads no further than it must.
+pub fn value_of<'r>(row: &'r str, name: &str) -> Option<&'r str> {
+    let mut json = Json::new(row);
+    let mut more = json.open(b'{').ok()?;
+    while more {
+        let key = json.key().ok()?;
+        let value = json.value().ok()?;
+        if key == name {
+            return Some(value);
+        }
+        more = json.more(b'{').ok()?;
+    }
+    None
+}
+
+/// The public id of a row.
+pub fn public_id_of(row: &str) -> Option<String> {
+    text(value_of(row, "public_id")?).filter(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_and_their_fields_are_told_apart() {
+        for array in Array::ALL {
+            assert_eq!(Array::named(array.name()), Some(array));
+            let mut names: Vec<_> = array.fields().map(|field| field.name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{array:?} has a field twice");
+        }
+        assert_eq!(Array::of_record_type("lead"), Some(Array::Leads));
+        assert_eq!(Array::of_record_type("activity"), None);
+    }
+
+    #[track_caller]
+    fn check(version: Option<&str>, known: bool) {
+        let head = Head { version: version.map(str::to_owned), ..Head::default() };
+        assert_eq!(head.check_version().is_ok(), known, "{version:?}");
+    }
+
+    #[test]
+    fn versions_are_text_or_numbers() {
+        for version in [None, Some("1"), Some("\"1\""), Some("1.0")] {
+            check(version, true);
+        }
+        for version in ["2", "\"1.1\"", "null", "{}", "\"\""] {
+            check(Some(version), false);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A bundle's file, row by row, whatever its size.
+
+use super::portable::{Array, Head};
+use crate::dataset::{Miss, Window};
+use crate::model::{Error, Json, Kind, Result};
+use std::path::{Path, PathBuf};
+
+/// Keys at the top of a bundle beside the arrays that are remembered.
+const OTHERS_MAX: usize = 100;
+
+/// Reads a bundle: its head, and its rows in the order of the file. Holds one row and a chunk.
+pub struct Reader {
+    window: Window,
+    path: PathBuf,
+    state: State,
+    head: Head,
+    spans: Vec<Span>,
+    /// Whether it ends with the array it began in.
+    one: bool,
+}
+
+/// Where an array lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Which.
+    pub array: Array,
+    /// The byte after its opening bracket.
+    start: u64,
+    /// How many rows it has.
+    pub rows: u64,
+}
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'r> {
+    /// The array it stands in.
+    pub array: Array,
+    /// Its place there, from 0.
+    pub index: u64,
+    /// The value, byte for byte; an object unless the bundle is broken.
+    pub json: &'r str,
+    /// Where it begins in the file.
+    pub offset: u64,
+}
+
+/// What a file proved to be when all its rows had been passed.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Where.
+    pub path: PathBuf,
+    /// What stands beside the arrays.
+    pub head: Head,
+    /// Its arrays, in the order of the file.
+    pub spans: Vec<Span>,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Before,
+    /// Between two keys; whether none was read yet.
+    Top(bool),
+    /// In an array; whether no row was read yet.
+    In(Array, bool),
+    After,
+}
+
+enum Step {
+    Opened,
+    Field(String, String),
+    Array(Array),
+    Row(usize),
+    Closed,
+    Done,
+}
+
+impl Reader {
+    /// Opens a bundle.
+    pub fn open(path: &Path) -> Result<Self> {
+        let window = Window::open(path, 0, true)?;
+        let (head, spans) = (Head::default(), Vec::new());
+        let path = path.to_owned();
+        Ok(Self { window, path, state: State::Before, head, spans, one: false })
+    }
+
+    /// Opens one array of it.
+    pub fn of_array(path: &Path, span: Span) -> Result<Self> {
+        let window = Window::open(path, span.start, false)?;
+        let state = State::In(span.array, true);
+        let spans = vec![Span { rows: 0, ..span }];
+        Ok(Self { window, path: path.to_owned(), state, head: Head::default(), spans, one: true })
+    }
+
+    /// The next row; `None` after the last one.
+    ///
+    /// What is no bundle is a [`Kind::Data`] error that names the byte: no object, an array that is
+    /// there twice, a file that is cut off.
+    pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
+        loop {
+            let state = self.state;
+            match self.window.take(|json| step(state, json)).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Step::Opened)) => self.state = State::Top(true),
+                Ok(Some(Step::Done)) => self.state = State::After,
+                Ok(Some(Step::Closed)) if self.one => return Ok(None),
+                Ok(Some(Step::Closed)) => self.state = State::Top(false),
+                Ok(Some(Step::Field(key, value))) => {
+                    self.state = State::Top(false);
+                    self.keep(key, value);
+                }
+                Ok(Some(Step::Array(array))) => {
+                    if self.spans.iter().any(|span| span.array == array) {
+                        let message = format!("has the array {} twice", array.name());
+                        return Err(self.error(message));
+                    }
+                    self.state = State::In(array, true);
+                    self.spans.push(Span { array, start: self.window.byte(), rows: 0 });
+                }
+                Ok(Some(Step::Row(length))) => {
+                    let Some(span) = self.spans.last_mut() else { continue };
+                    let (array, index) = (span.array, span.rows);
+                    span.rows += 1;
+                    self.state = State::In(array, false);
+                    let offset = self.window.byte() - length as u64;
+                    let json = self.window.passed(length);
+                    return Ok(Some(Row { array, index, json, offset }));
+                }
+                Err(Miss::Failed(error)) => return Err(error),
+                Err(Miss::Stray { byte, cut_off, error, .. }) => {
+                    return Err(self.error(self.stray(byte, cut_off)).because(error));
+                }
+            }
+        }
+    }
+
+    /// What the file proved to be. To be asked for after the last row.
+    pub fn survey(self) -> Survey {
+        let Self { window, path, head, spans, .. } = self;
+        let bytes = window.byte();
+        Survey { path, head, spans, sha256: window.sha256().unwrap_or_default(), bytes }
+    }
+
+    /// What was read of its head so far.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn keep(&mut self, key: String, value: String) {
+        match key.as_str() {
+            "version" => self.head.version = Some(value),
+            "exported_at" => self.head.exported_at = Some(value),
+            "organization_id" => self.head.organization_id = Some(value),
+            _ if self.head.other.len() < OTHERS_MAX => self.head.other.push((key, value)),
+            _ => {}
+        }
+    }
+
+    fn error(&self, message: String) -> Error {
+        Error::new(Kind::Data, message).at(self.path.display().to_string())
+    }
+
+    fn stray(&self, byte: u64, cut_off: bool) -> String {
+        match (cut_off, self.state) {
+            (true, State::Before) => "is empty".to_owned(),
+            (true, _) => format!("ends at byte {byte}, before the bundle does: it is cut off"),
+            (_, State::Before) => format!("is no bundle: no JSON object (byte {byte})"),
+            (_, State::After) => format!("goes on after the bundle, at byte {byte}"),
+            (_, State::Top(_)) => format!("is not well-formed at byte {byte}"),
+            (_, State::In(array, _)) => {
+                let row = self.spans.last().map_or(0, |span| span.rows);
+                format!("is not well-formed at byte {byte}, in /{}/{row}", array.name())
+            }
+        }
+    }
+}
+
+/// What comes next; `None` for the end.
+fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
+    match state {
+        State::Before => {
+            if json.peek() != b'{' {
+                return Err(json.malformed());
+            }
+            json.take("{");
+            Ok(Some(Step::Opened))
+        }
+        State::After => {
+            json.end()?;
+            Ok(None)
+        }
+        State::Top(first) => {
+            if first && json.peek() == b'}' {
+                json.take("}");
+                return Ok(Some(Step::Done));
+            }
+            if !first && !json.more(b'{')? {
+                return Ok(Some(Step::Done));
+            }
+            let key = json.key()?.into_owned();
+            if let (Some(array), b'[') = (Array::named(&key), json.peek()) {
+                json.take("[");
+                return Ok(Some(Step::Array(array)));
+            }
+            let value = whole(json)?.to_owned();
+            Ok(Some(Step::Field(key, value)))
+        }
+        State::In(_, first) => {
+            if first && json.peek() == b']' {
+                json.take("]");
+                return Ok(Some(Step::Closed));
+            }
+            if !first && !json.more(b'[')? {
+                return Ok(Some(Step::Closed));
+            }
+            whole(json).map(|row| Some(Step::Row(row.len())))
+        }
+    }
+}
+
+/// A value of which it is certain that it ends here: a number may go on in what was not read yet.
+fn whole<'j>(json: &mut Json<'j>) -> Result<&'j str> {
+    let number = matches!(json.peek(), b'-' | b'0'..=b'9');
+    let value = json.value()?;
+    if number && json.is_at_end() { Err(json.malformed()) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        let path = std::env::temp_dir().join(format!(
+            "bundle-{}-{:x}",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
+        std::fs::write(&path, text).expect("a file can be written");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let shown = runtime.block_on(async {
+            let mut reader = Reader::open(&path)?;
+            let mut shown = Vec::new();
+            while let Some(row) = reader.next().await? {
+                let from = usize::try_from(row.offset).unwrap_or(usize::MAX);
+                assert_eq!(&text[from..from + row.json.len()], row.json);
+                shown.push(format!("{}/{} {}", row.array.name(), row.index, row.json));
+            }
+            let survey = reader.survey();
+            assert_eq!(survey.bytes, text.len() as u64);
+            for span in &survey.spans {
+                let mut again = Reader::of_array(&path, *span)?;
+                let mut rows = 0;
+                while let Some(row) = again.next().await? {
+                    assert_eq!((row.array, row.index), (span.array, rows));
+                    rows += 1;
+                }
+                assert_eq!(rows, span.rows);
+            }
+            let version = survey.head.version.unwrap_or_default();
+            shown.push(format!("version {version}, {} other", survey.head.other.len()));
+            Ok::<_, Error>(shown.join(" | "))
+        });
+        std::fs::remove_file(&path).expect("the file is there");
+        shown.unwrap_or_else(|error| error.to_string().replace(&path.display().to_string(), "f"))
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn rows_come_with_their_places() {
+        check("{}", "version , 0 other");
+        check(
+            r#" {"version":"1","contacts":[{"a":1}, {"b":"]"}],"x":{"y":[1]},"accounts":[]} "#,
+            r#"contacts/0 {"a":1} | contacts/1 {"b":"]"} | version "1", 1 other"#,
+        );
+        check(
+            r#"{"leads":[7,null],"version":12}"#,
+            "leads/0 7 | leads/1 null | version 12, 0 other",
+        );
+        check(r#"{"accounts":null}"#, "version , 1 other");
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_named() {
+        check("", "f: is empty");
+        check("[]", "f: is no bundle: no JSON object (byte 0)");
+        check("{} x", "f: goes on after the bundle, at byte 3");
+        check(
+            r#"{"accounts":[{"a":1}"#,
+            "f: ends at byte 20, before the bundle does: it is cut off",
+        );
+        check(r#"{"leads":[{},}]}            "#, "f: is not well-formed at byte 13, in /leads/1");
+        check(r#"{"leads":[],"leads":[]}"#, "f: has the array leads twice");
+    }
+}

@@ -1,0 +1,124 @@
+//! Writes a bundle row by row. It becomes visible when it is whole.
+
+use super::portable::{Array, BUNDLE_VERSION};
+use crate::dataset::hex;
+use crate::model::{Error, Kind, Result, Time, quoted};
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A bundle that is being written, beside its place. Dropped before [`Writer::finish`], it leaves
+/// nothing.
+pub struct Writer {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+    hash: Sha256,
+    bytes: u64,
+    /// The array that is open, by its place.
+    array: Option<usize>,
+    rows: [u64; 5],
+}
+
+/// A bundle that stands.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows of each array, in the order of [`Array::ALL`].
+    pub rows: [u64; 5],
+}
+
+/// Where a file grows before it takes its place.
+pub fn partial(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    path.with_file_name(name)
+}
+
+/// Puts what grew beside a place onto it.
+pub fn settle(path: &Path) -> Result<()> {
+    std::fs::rename(partial(path), path).map_err(|error| failed(path, &error))
+}
+
+pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Kind::Storage, format!("cannot be written ({error})")).at(path.display().to_string())
+}
+
+impl Writer {
+    /// Begins a bundle of this organization at this path.
+    pub fn create(path: &Path, exported_at: Time, organization: &str) -> Result<Self> {
+        let file = File::create(partial(path)).map_err(|error| failed(path, &error))?;
+        let file = Some(BufWriter::with_capacity(BUFFER_BYTES, file));
+        let (path, hash) = (path.to_owned(), Sha256::new());
+        let mut writer = Self { path, file, hash, bytes: 0, array: None, rows: [0; 5] };
+        let head = format!(
+            "{{\"version\":{},\"exported_at\":\"{exported_at}\",\"organization_id\":{}",
+            quoted(BUNDLE_VERSION),
+            quoted(organization)
+        );
+        writer.write(&head)?;
+        Ok(writer)
+    }
+
+    /// Adds a row. Arrays come in their order; going back to one is a [`Kind::Bug`].
+    pub fn row(&mut self, array: Array, json: &str) -> Result<()> {
+        self.reach(array as usize)?;
+        let place = array as usize;
+        self.write(if self.rows[place] == 0 { "\n" } else { ",\n" })?;
+        self.rows[place] += 1;
+        self.write(json)
+    }
+
+    /// Rows written so far.
+    pub const fn rows(&self) -> [u64; 5] {
+        self.rows
+    }
+
+    /// Makes the bundle durable, beside its place; [`settle`] makes it visible.
+    pub fn finish(mut self) -> Result<Written> {
+        self.reach(Array::ALL.len() - 1)?;
+        self.write("\n]}\n")?;
+        let Some(mut file) = self.file.take() else {
+            return Err(Error::new(Kind::Bug, "the bundle was finished before"));
+        };
+        let synced = file.flush().and_then(|()| file.get_ref().sync_all());
+        synced.map_err(|error| failed(&self.path, &error))?;
+        let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
+        Ok(Written { sha256, bytes: self.bytes, rows: self.rows })
+    }
+
+    fn reach(&mut self, place: usize) -> Result<()> {
+        while self.array.is_none_or(|at| at < place) {
+            let next = self.array.map_or(0, |at| at + 1);
+            let end = if self.array.is_some() { "\n]" } else { "" };
+            self.write(&format!("{end},\n\"{}\":[", Array::ALL[next].name()))?;
+            self.array = Some(next);
+        }
+        if self.array == Some(place) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Bug, "an array of the bundle was closed before its last row"))
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        self.hash.update(text.as_bytes());
+        self.bytes += text.len() as u64;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // What is half written is of no use; that it cannot be removed either changes nothing.
+            let _ = std::fs::remove_file(partial(&self.path));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `bundle export`: an account, or a backup of it, becomes a bundle.
+
+use super::args::Export as Flags;
+use crate::api::Account;
+use crate::bundle::map::{RESOURCES, SETUP, Setup};
+use crate::bundle::{Array, Context, Export, Source, Written};
+use crate::cli::figures::{grouped, left_today};
+use crate::cli::interrupt::interrupted;
+use crate::cli::run::{Run, Stop};
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::dataset::Place;
+use crate::dataset::snapshot::Snapshot;
+use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::model::{Error, Event, Kind, Resource, Result, Time};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
+    runtime()?.block_on(async {
+        let (written, context, spent) = if flags.from == "account" {
+            let mut run = Run::new(&flags.standalone, Vec::new())?;
+            let mut stop = std::pin::pin!(interrupted());
+            let account = run.account(stop.as_mut()).await?;
+            run.greet(&account);
+            let exported = run.export(&flags.out, &account, stop.as_mut()).await;
+            run.progress.done();
+            let (written, context) = exported?;
+            (written, context, Some(run.client.spending()))
+        } else {
+            let (written, context) = of_backup(flags).await?;
+            (written, context, None)
+        };
+        let spent = spent.map(|spent| (spent.tokens, left_today(spent)));
+        print(flags, &written, &context, spent)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn resource(name: &str) -> Result<&'static Resource> {
+    Resource::named(name).ok_or_else(|| Error::new(Kind::Bug, format!("{name} is no resource")))
+}
+
+impl Run {
+    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
+    /// would look like an account that lost them.
+    pub(super) async fn export(
+        &mut self,
+        out: &Path,
+        account: &Account,
+        mut stop: Stop<'_>,
+    ) -> Result<(Written, Context)> {
+        let mut setup = Setup::of(account.company_id);
+        for name in SETUP {
+            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+        }
+        let source = Source {
+            system: "pipedrive".to_owned(),
+            from: "account".to_owned(),
+            company_id: Some(account.company_id),
+            company_domain: Some(account.company_domain.clone()),
+            organization_id: None,
+        };
+        let mut export = Export::begin(out, setup.ready(), source, account.date)?;
+        for name in export.learnt() {
+            let learn = |resource: &'static Resource, json: &str| {
+                export.learn(resource, json);
+                Ok(())
+            };
+            self.pass(resource(name)?, account.date, stop.as_mut(), learn).await?;
+        }
+        for (name, _) in RESOURCES {
+            let take = |resource: &'static Resource, json: &str| export.take(resource, json);
+            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+        }
+        if export.repeats() > 0 {
+            let repeats = grouped(export.repeats());
+            self.progress
+                .note(&format!("{repeats} rows came twice and were left out the second time"));
+        }
+        export.finish()
+    }
+
+    /// Reads a resource from its first row to its last.
+    async fn pass(
+        &mut self,
+        resource: &'static Resource,
+        bound: Time,
+        stop: Stop<'_>,
+        mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
+    ) -> Result<()> {
+        let settings = &self.setup.settings;
+        let selected = Selected { resource, mode: Mode::Full, state: None };
+        let jobs = plan(settings, vec![selected]);
+        let reader = Reader::start(&self.client, settings, jobs, bound, Stride::Ahead);
+        self.follow(reader, stop, async |run: &mut Self, event| {
+            run.progress.take(&event);
+            match event {
+                Event::Batch(batch) => {
+                    for record in batch.records {
+                        let json = std::str::from_utf8(&record.json).map_err(|error| {
+                            Error::new(Kind::Shape, "a record is not UTF-8").because(error)
+                        })?;
+                        take(resource, json)?;
+                    }
+                }
+                Event::Answered { .. } => run.progress.spent(run.client.spending()),
+                Event::Failed { error, .. } => {
+                    return Err(if error.place().is_some() {
+                        error
+                    } else {
+                        error.at(resource.name)
+                    });
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
+    let snapshot = Snapshot::open(&Place::parse(&flags.from)?).await?;
+    let backup = snapshot.backup();
+    let account = backup.account.as_ref();
+    let company =
+        account.map(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
+            let message =
+                "the backup does not say of which company it is: name its id with --company-id";
+            Error::new(Kind::Usage, message).at(&flags.from)
+        })?;
+    if flags.company_id.is_some_and(|asked| asked != company) {
+        let message =
+            format!("the backup is of company {company}, and not of the one --company-id names");
+        return Err(Error::new(Kind::Usage, message).at(&flags.from));
+    }
+    let names = SETUP.iter().chain(RESOURCES.iter().map(|(name, _)| name));
+    let missing: Vec<_> = names
+        .filter(|name| Resource::named(name).is_none_or(|resource| !snapshot.holds(resource.file)))
+        .copied()
+        .collect();
+    if !missing.is_empty() {
+        let message = format!(
+            "the backup holds no {}: a bundle without them would lack rows or their meaning",
+            missing.join(", ")
+        );
+        return Err(Error::new(Kind::Data, message).at(&flags.from));
+    }
+    let mut setup = Setup::of(company);
+    for name in SETUP {
+        pass(&snapshot, resource(name)?, |resource, json| setup.take(resource, json)).await?;
+    }
+    let source = Source {
+        system: "pipedrive".to_owned(),
+        from: "backup".to_owned(),
+        company_id: Some(company),
+        company_domain: account.map(|account| account.company_domain.clone()),
+        organization_id: None,
+    };
+    let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
+    let mut export = Export::begin(&flags.out, setup.ready(), source, date)?;
+    for name in export.learnt() {
+        let learn = |resource: &'static Resource, json: &str| {
+            export.learn(resource, json);
+            Ok(())
+        };
+        pass(&snapshot, resource(name)?, learn).await?;
+    }
+    for (name, _) in RESOURCES {
+        pass(&snapshot, resource(name)?, |resource, json| export.take(resource, json)).await?;
+    }
+    export.finish()
+}
+
+async fn pass(
+    snapshot: &Snapshot,
+    resource: &'static Resource,
+    mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
+) -> Result<()> {
+    let mut rows = snapshot.rows(resource.file, false).await?;
+    while let Some(row) = rows.next().await? {
+        take(resource, row.json)?;
+    }
+    Ok(())
+}
+
+fn print(
+    flags: &Flags,
+    written: &Written,
+    context: &Context,
+    spent: Option<(u64, String)>,
+) -> Result<()> {
+    let out = flags.out.display().to_string();
+    let rows: u64 = written.rows.iter().sum();
+    if flags.standalone.json() {
+        let object = json!({
+            "bundle": out,
+            "sha256": written.sha256,
+            "bytes": written.bytes,
+            "rows": rows,
+            "counts": context.counts,
+            "unmapped": context.unmapped,
+            "tokens": spent.map(|(tokens, _)| tokens),
+        });
+        return stdout::print(&format!("{object}\n"));
+    }
+    let mut text = String::new();
+    for array in Array::ALL {
+        let counts = context.counts.get(array.name()).copied().unwrap_or_default();
+        let mut notes = Vec::new();
+        if counts.deleted > 0 {
+            notes.push(format!("{} deleted", grouped(counts.deleted)));
+        }
+        if counts.archived > 0 {
+            notes.push(format!("{} archived", grouped(counts.archived)));
+        }
+        let notes = if notes.is_empty() {
+            String::new()
+        } else {
+            format!(", of these {}", notes.join(", "))
+        };
+        text += &format!("{:<14}{:>10}{notes}\n", array.name(), grouped(counts.rows));
+    }
+    let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
+    text += &format!(
+        "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}\n",
+        grouped(rows),
+        grouped(written.bytes),
+        grouped(context.unmapped.len() as u64),
+        spent.unwrap_or_default()
+    );
+    stdout::print(&text)
+}
