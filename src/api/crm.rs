@@ -327,17 +327,17 @@ fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
             let kind = if heard.status == 429 { Kind::Quota } else { Kind::Upstream };
             no(kind, &format!("the CRM asks to come back in {} s", pause.as_secs()))
         }
-        200..=299 if !heard.html => Verdict::Take,
-        200..=299 if heard.attempt < ATTEMPTS_MAX => Verdict::Retry(pause),
+        200..=299 | 400 | 404 | 409 | 413 | 422 if !heard.html => Verdict::Take,
+        200..=299 | 500 | 502..=504 | 520..=530 if heard.attempt < ATTEMPTS_MAX => {
+            Verdict::Retry(pause)
+        }
         200..=299 => no(Kind::Upstream, "the CRM answers with a web page: is the address right?"),
         300..=399 => no(Kind::Refused, "the CRM redirects, which could leak the key: refused"),
         401 => no(Kind::Auth, "the CRM does not accept the key in DRIPPULSE_API_KEY"),
         403 => no(Kind::Permission, "the key in DRIPPULSE_API_KEY may not do this"),
         429 if heard.attempt < LIMITED_MAX => Verdict::Retry(pause),
         429 => no(Kind::Quota, "the CRM keeps limiting the rate; run again later"),
-        500 | 502..=504 | 520..=530 if heard.attempt < ATTEMPTS_MAX => Verdict::Retry(pause),
         500..=599 => no(Kind::Upstream, "the CRM is in trouble"),
-        400 | 404 | 409 | 413 | 422 if !heard.html => Verdict::Take,
         _ => no(Kind::Refused, "the CRM refused the request"),
     }
 }

@@ -2,11 +2,15 @@
 //! pulled out of one.
 
 mod context;
+pub mod crm;
 mod export;
 mod index;
+mod listing;
 pub mod map;
 mod portable;
+pub mod push;
 mod reader;
+mod validate;
 mod writer;
 
 pub use context::{
@@ -15,9 +19,11 @@ pub use context::{
 };
 pub use export::Export;
 pub use index::{Index, number};
+pub use listing::Listing;
 pub use portable::{
     Array, BUNDLE_VERSION, Field, Head, PUBLIC_ID_MAX, ROW_BYTES_MAX, STAMPS, Shape, public_id_of,
     value_of,
 };
 pub use reader::{Reader, Row, Span, Survey};
+pub use validate::{FINDINGS_MAX, Finding, Rule, Validation, validate};
 pub use writer::{Writer, Written, partial, settle};

@@ -164,9 +164,23 @@ impl<W: Write> Progress<W> {
 
     /// Shows what the run has cost, and what is left, in a live line of its own.
     pub(super) fn spent(&mut self, spending: Spending) {
-        if self.manner != Manner::Live {
-            return;
+        if self.manner == Manner::Live {
+            let tokens = grouped(spending.tokens);
+            self.show(format!("{tokens} tokens spent{}", left_today(spending)));
         }
+    }
+
+    /// Tells how far the run as a whole has come: in its live line, or as a line for those who want
+    /// to know more.
+    pub(super) fn tell(&mut self, text: &str) {
+        match self.manner {
+            Manner::Live => self.show(text.to_owned()),
+            Manner::Verbose => self.line(Level::Info, text),
+            Manner::Quiet | Manner::Lines | Manner::Log => {}
+        }
+    }
+
+    fn show(&mut self, text: String) {
         let total = self.total.get_or_insert_with(|| {
             let line = self.screen.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("  {msg}") {
@@ -174,8 +188,7 @@ impl<W: Write> Progress<W> {
             }
             line
         });
-        let tokens = grouped(spending.tokens);
-        total.set_message(format!("{tokens} tokens spent{}", left_today(spending)));
+        total.set_message(text);
     }
 
     /// Says something about the run as a whole.

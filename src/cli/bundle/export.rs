@@ -14,6 +14,7 @@ use crate::dataset::snapshot::Snapshot;
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Resource, Result, Time};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -207,6 +208,7 @@ fn print(
         });
         return stdout::print(&format!("{object}\n"));
     }
+    // A string takes everything.
     let mut text = String::new();
     for array in Array::ALL {
         let counts = context.counts.get(array.name()).copied().unwrap_or_default();
@@ -222,11 +224,12 @@ fn print(
         } else {
             format!(", of these {}", notes.join(", "))
         };
-        text += &format!("{:<14}{:>10}{notes}\n", array.name(), grouped(counts.rows));
+        let _ = writeln!(text, "{:<14}{:>10}{notes}", array.name(), grouped(counts.rows));
     }
     let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
-    text += &format!(
-        "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}\n",
+    let _ = writeln!(
+        text,
+        "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}",
         grouped(rows),
         grouped(written.bytes),
         grouped(context.unmapped.len() as u64),

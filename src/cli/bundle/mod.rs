@@ -1,7 +1,12 @@
 //! `bundle`: the account as a portable file, and that file in another CRM.
 
 mod args;
+mod changes;
 mod export;
+mod findings;
+mod pull;
+mod push;
+mod target;
 
 use crate::model::Result;
 pub(super) use args::Bundle;
@@ -10,6 +15,10 @@ use std::process::ExitCode;
 pub(super) fn bundle(command: &Bundle) -> Result<ExitCode> {
     match command {
         Bundle::Export(flags) => export::export(flags),
-        _ => Err(crate::model::Error::new(crate::model::Kind::Bug, "not yet")),
+        Bundle::Validate(flags) => findings::validate(flags),
+        Bundle::Push(flags) => push::push(flags),
+        Bundle::Pull(flags) => pull::pull(flags),
+        Bundle::Changes(flags) => changes::changes(flags),
+        Bundle::Diff(_) => Err(crate::model::Error::new(crate::model::Kind::Bug, "not yet")),
     }
 }

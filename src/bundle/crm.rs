@@ -1,0 +1,143 @@
+//! What a CRM's API offers a bundle, where its answers are documented and where they are guessed.
+
+use super::context::{CONTEXT_VERSION, Context, Pipeline, Source, Stage, Stamp};
+use super::portable::Array;
+use super::reader::{Reader, Survey};
+use super::writer::{partial, settle};
+use crate::api::Crm;
+use crate::model::{Error, Kind, Result, Time};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The organization's own rows, as a bundle.
+const EXPORT: &str = "/crm/export";
+/// Pipelines and stages.
+const PIPELINES: &str = "/crm/opportunity_pipelines";
+/// What happened.
+const CHANGES: &str = "/crm/change_events";
+
+/// Lists come below a plural key, with pagination nowhere.
+#[derive(Deserialize)]
+struct Pipelines {
+    #[serde(default, alias = "pipelines", alias = "data")]
+    opportunity_pipelines: Vec<Listed>,
+    #[serde(default)]
+    default_pipeline_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    is_default: bool,
+    #[serde(default)]
+    stages: Vec<ListedStage>,
+}
+
+#[derive(Deserialize)]
+struct ListedStage {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    stage_type: Option<String>,
+    #[serde(default)]
+    position: Option<f64>,
+}
+
+/// Fetches the organization's export into a file that is not visible as a bundle yet: see
+/// [`super::partial`]. Says what the server's clock was.
+pub async fn fetch(crm: &Crm, path: &Path) -> Result<Option<Time>> {
+    crm.download(EXPORT, &[], &partial(path)).await
+}
+
+/// Fetches the change events into a file.
+pub async fn changes(
+    crm: &Crm,
+    record_type: Option<&str>,
+    record_id: Option<&str>,
+    path: &Path,
+) -> Result<()> {
+    let filters = [("record_type", record_type), ("record_id", record_id)];
+    let query: Vec<_> =
+        filters.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+    crm.download(CHANGES, &query, path).await.map(|_| ())
+}
+
+/// The organization's pipelines; none where the CRM has no such list.
+pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
+    let reply = crm.get(PIPELINES, &[]).await?;
+    if reply.status == 404 {
+        return Ok(Vec::new());
+    }
+    let body = reply.success(PIPELINES)?;
+    let found: Pipelines = serde_json::from_slice(&body).map_err(|error| {
+        Error::new(Kind::Shape, "answer is no list of pipelines").at(PIPELINES).because(error)
+    })?;
+    let default = found.default_pipeline_id;
+    let pipelines = found.opportunity_pipelines.into_iter().map(|mut pipeline| {
+        pipeline.stages.sort_by(|one, other| {
+            let place = |stage: &ListedStage| stage.position.unwrap_or(0.0);
+            place(one).total_cmp(&place(other))
+        });
+        let stages = pipeline.stages.into_iter().map(|stage| Stage {
+            id: stage.id,
+            name: stage.name,
+            stage_type: stage.stage_type.unwrap_or_else(|| "open".to_owned()),
+            external_id: None,
+        });
+        Pipeline {
+            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default,
+            id: pipeline.id,
+            name: pipeline.name,
+            external_id: None,
+            stages: stages.collect(),
+        }
+    });
+    Ok(pipelines.collect())
+}
+
+/// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
+/// with its pipelines.
+pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
+    fetch(crm, path).await?;
+    let mut reader = Reader::open(&partial(path))?;
+    let mut counts = BTreeMap::new();
+    for array in Array::ALL {
+        counts.insert(array.name().to_owned(), super::context::Counts::default());
+    }
+    let mut context = Context {
+        version: CONTEXT_VERSION,
+        tool: Context::tool(),
+        bundle: Stamp { sha256: String::new(), bytes: 0 },
+        source: Source {
+            system: "crm".to_owned(),
+            from: crm.origin().to_owned(),
+            ..Source::default()
+        },
+        counts,
+        pipelines: pipelines(crm).await?,
+        fields: BTreeMap::new(),
+        owners: Vec::new(),
+        activity_types: Vec::new(),
+        unmapped: Vec::new(),
+    };
+    while let Some(row) = reader.next().await? {
+        let there = |name| super::value_of(row.json, name).is_some_and(|at| at != "null");
+        let (deleted, archived) = (there("deleted_at"), there("archived_at"));
+        let counts = context.counts_of(row.array);
+        counts.rows += 1;
+        counts.deleted += u64::from(deleted);
+        counts.archived += u64::from(archived);
+    }
+    let survey = reader.survey();
+    survey.head.check_version()?;
+    context.source.organization_id = survey.head.organization();
+    context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
+    context.write(path)?;
+    settle(path)?;
+    Ok((survey, context))
+}

@@ -1,0 +1,94 @@
+//! The rows of a CRM's answer: a list, or the first list of an object.
+
+use crate::dataset::{Miss, Window};
+use crate::model::{Error, Json, Kind, Result};
+use std::path::Path;
+
+/// Rows of a file that holds an answer, whatever its size.
+pub struct Listing {
+    window: Window,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Before,
+    /// Between two keys; whether none was read yet.
+    Top(bool),
+    /// In the list; whether no row was read yet.
+    In(bool),
+}
+
+enum Step {
+    Object,
+    List,
+    Passed,
+    Row(usize),
+    End,
+}
+
+impl Listing {
+    /// Opens an answer.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { window: Window::open(path, 0, false)?, state: State::Before })
+    }
+
+    /// The next row; `None` after the last one, or if there is no list. What is no JSON is a
+    /// [`Kind::Shape`] error.
+    pub async fn next(&mut self) -> Result<Option<&str>> {
+        loop {
+            let state = self.state;
+            match self.window.take(|json| step(state, json).map(Some)).await {
+                Ok(None | Some(Step::End)) => return Ok(None),
+                Ok(Some(Step::Object)) => self.state = State::Top(true),
+                Ok(Some(Step::Passed)) => self.state = State::Top(false),
+                Ok(Some(Step::List)) => self.state = State::In(true),
+                Ok(Some(Step::Row(length))) => {
+                    self.state = State::In(false);
+                    return Ok(Some(self.window.passed(length)));
+                }
+                Err(Miss::Failed(error)) => return Err(error),
+                Err(Miss::Stray { byte, error, .. }) => {
+                    let message = format!("the CRM's answer is not well-formed at byte {byte}");
+                    return Err(Error::new(Kind::Shape, message).because(error));
+                }
+            }
+        }
+    }
+}
+
+fn step(state: State, json: &mut Json<'_>) -> Result<Step> {
+    match state {
+        State::Before => match json.peek() {
+            b'[' => {
+                json.take("[");
+                Ok(Step::List)
+            }
+            b'{' => {
+                json.take("{");
+                Ok(Step::Object)
+            }
+            _ => Err(json.malformed()),
+        },
+        State::Top(first) => {
+            if first && json.peek() == b'}' || !first && !json.more(b'{')? {
+                return Ok(Step::End);
+            }
+            json.key()?;
+            if json.peek() == b'[' {
+                json.take("[");
+                return Ok(Step::List);
+            }
+            json.value()?;
+            // A number may go on in what was not read yet.
+            if json.is_at_end() { Err(json.malformed()) } else { Ok(Step::Passed) }
+        }
+        State::In(first) => {
+            if first && json.peek() == b']' || !first && !json.more(b'[')? {
+                return Ok(Step::End);
+            }
+            let row = json.value()?.len();
+            if json.is_at_end() { Err(json.malformed()) } else { Ok(Step::Row(row)) }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Rows on their way into the CRM, in requests of bounded size.
+
+use super::journal::{Journal, Refused};
+use super::plan::{Act, Plan, in_order};
+use crate::api::Crm;
+use crate::bundle::portable::{Array, public_id_of, value_of};
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Error, Kind, Result, text};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// Most rows of a request.
+pub const BATCH_ROWS_MAX: usize = 500;
+/// Most bytes of a request, unless one row is larger.
+pub const BATCH_BYTES_MAX: usize = 2 << 20;
+/// The path of the import.
+const IMPORT: &str = "/crm/import";
+/// Why a row was refused that nobody spoke of.
+const UNSAID: &str = "refused without a word";
+
+/// Rows that go together.
+#[derive(Debug, Default)]
+struct Batch {
+    rows: Vec<Ready>,
+    bytes: usize,
+}
+
+/// A row that is ready to be sent.
+#[derive(Debug, Clone)]
+struct Ready {
+    index: u64,
+    json: String,
+}
+
+/// What came of the rows.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Rows that were sent and not refused, by array.
+    pub rows: [u64; 5],
+    /// Rows that were refused.
+    pub refused: Vec<Refused>,
+    /// Requests that were answered.
+    pub requests: u64,
+}
+
+/// Sends what the plan says, array by array, and tells `seen` of every batch. Each batch stands in the
+/// journal before and after.
+pub async fn carry_out<F>(
+    survey: &Survey,
+    plan: &Plan,
+    crm: &Crm,
+    journal: &mut Journal,
+    mut fit: F,
+    mut seen: impl FnMut(&Sent),
+) -> Result<Sent>
+where
+    F: FnMut(Array, &str) -> Result<Option<String>>,
+{
+    let mut sent = Sent::default();
+    for span in in_order(survey) {
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        let mut batch = Batch::default();
+        while let Some(row) = rows.next().await? {
+            if !matches!(plan.act_of(row.array, row.index), Act::Create | Act::Update) {
+                continue;
+            }
+            let Some(json) = fit(row.array, row.json)? else { continue };
+            if batch.is_full(json.len()) {
+                send(std::mem::take(&mut batch), span.array, crm, journal, &mut sent).await?;
+                seen(&sent);
+            }
+            batch.bytes += json.len() + 1;
+            batch.rows.push(Ready { index: row.index, json });
+        }
+        if !batch.rows.is_empty() {
+            send(batch, span.array, crm, journal, &mut sent).await?;
+            seen(&sent);
+        }
+    }
+    Ok(sent)
+}
+
+impl Batch {
+    fn is_full(&self, more: usize) -> bool {
+        let full = self.rows.len() >= BATCH_ROWS_MAX || self.bytes + more > BATCH_BYTES_MAX;
+        full && !self.rows.is_empty()
+    }
+}
+
+async fn send(
+    batch: Batch,
+    array: Array,
+    crm: &Crm,
+    journal: &mut Journal,
+    sent: &mut Sent,
+) -> Result<()> {
+    let indexes: Vec<u64> = batch.rows.iter().map(|row| row.index).collect();
+    let number = journal.send(array, &indexes)?;
+    let mut refused = Vec::new();
+    // A request that is refused as a whole is taken apart until the rows at fault are alone.
+    let mut waiting = vec![batch.rows];
+    while let Some(mut rows) = waiting.pop() {
+        let reply = crm.post(IMPORT, body(array, &rows)).await?;
+        sent.requests += 1;
+        let faults = faults(&reply.body, array, &rows);
+        match reply.status {
+            200..=299 => refused.extend(faults),
+            404 => {
+                let message = format!("there is no import at this address ({})", reply.said());
+                return Err(Error::new(Kind::Refused, message).status(404).at(IMPORT));
+            }
+            _ if rows.len() == 1 => {
+                let said = faults.into_iter().next().map_or_else(|| reply.said(), |row| row.error);
+                refused.push(refusal(array, &rows[0], said));
+            }
+            _ if !faults.is_empty() && faults.len() < rows.len() => {
+                rows.retain(|row| faults.iter().all(|fault| fault.index != row.index));
+                refused.extend(faults);
+                waiting.push(rows);
+            }
+            _ => {
+                let half = rows.split_off(rows.len() / 2);
+                waiting.push(half);
+                waiting.push(rows);
+            }
+        }
+    }
+    refused.sort_by_key(|row| row.index);
+    refused.dedup_by_key(|row| row.index);
+    sent.rows[array as usize] += (indexes.len() - refused.len()) as u64;
+    sent.refused.extend(refused.iter().cloned());
+    journal.done(number, refused)
+}
+
+fn body(array: Array, rows: &[Ready]) -> Bytes {
+    let mut body = format!("{{\"{}\":[", array.name());
+    for (place, row) in rows.iter().enumerate() {
+        if place > 0 {
+            body.push(',');
+        }
+        body.push_str(&row.json);
+    }
+    body.push_str("]}");
+    body.into()
+}
+
+fn refusal(array: Array, row: &Ready, error: String) -> Refused {
+    let public_id = public_id_of(&row.json).unwrap_or_default();
+    Refused { array: array.name().to_owned(), index: row.index, public_id, error }
+}
+
+/// A fault as an import may tell it. The answer's form is not documented, so several are taken: rows
+/// by index within the request or by public id, below `errors`.
+#[derive(Deserialize)]
+struct Fault {
+    #[serde(default, alias = "row", alias = "position")]
+    index: Option<usize>,
+    #[serde(default)]
+    public_id: Option<String>,
+    #[serde(default, alias = "message", alias = "reason")]
+    error: Option<serde_json::Value>,
+}
+
+/// The rows an answer says were refused.
+fn faults(answer: &[u8], array: Array, rows: &[Ready]) -> Vec<Refused> {
+    let Some(errors) = std::str::from_utf8(answer).ok().and_then(|text| value_of(text, "errors"))
+    else {
+        return Vec::new();
+    };
+    let faults = crate::model::list(errors).into_iter().filter_map(|fault| {
+        let fault: Fault = serde_json::from_str(fault).ok()?;
+        let named = fault
+            .public_id
+            .as_ref()
+            .and_then(|id| rows.iter().find(|row| public_id_of(&row.json).as_ref() == Some(id)));
+        let row = named.or_else(|| rows.get(fault.index?))?;
+        let error = fault.error.map_or_else(
+            || UNSAID.to_owned(),
+            |error| text(&error.to_string()).unwrap_or_else(|| error.to_string()),
+        );
+        Some(refusal(array, row, error))
+    });
+    faults.collect()
+}

@@ -1,0 +1,132 @@
+//! Rows as the CRM takes them: its own stages, allowed parents, no field it refuses.
+
+use super::stages::{Stages, Standing};
+use crate::bundle::portable::Array;
+use crate::model::{Error, Kind, Members, Result, members, quoted, text};
+use std::borrow::Cow;
+
+/// What rows go through on their way to the CRM.
+#[derive(Debug)]
+pub struct Fit {
+    /// Which stage becomes which.
+    pub stages: Stages,
+    /// Fields that are left out.
+    dropped: Vec<(Option<Array>, String)>,
+    /// Whether only documented fields go.
+    strict: bool,
+    /// What an activity may belong to, the best first.
+    parents: Vec<Array>,
+}
+
+impl Fit {
+    /// Drops these fields (`custom`, `contacts.title`); with `strict` all that are not documented.
+    /// Activities belong to the first of these `parents` that they have.
+    pub fn new(stages: Stages, drop: &[String], strict: bool, parents: &[String]) -> Result<Self> {
+        let dropped = drop.iter().map(|name| match name.split_once('.') {
+            Some((array, field)) if Array::named(array).is_some() => {
+                (Array::named(array), field.to_owned())
+            }
+            _ => (None, name.clone()),
+        });
+        let dropped: Vec<_> = dropped.collect();
+        if let Some((_, name)) = dropped.iter().find(|(_, name)| name == "public_id") {
+            let message = format!("{name} cannot be dropped: rows are known by it");
+            return Err(Error::new(Kind::Usage, message).at("--drop"));
+        }
+        let parents = parents.iter().map(|name| {
+            Array::of_record_type(name.trim()).ok_or_else(|| {
+                let message = format!("{name:?} is none of account, contact, opportunity, lead");
+                Error::new(Kind::Usage, message).at("--activity-parents")
+            })
+        });
+        Ok(Self { stages, dropped, strict, parents: parents.collect::<Result<_>>()? })
+    }
+
+    /// A row as it is sent.
+    pub fn row<'r>(&mut self, array: Array, json: &'r str) -> Cow<'r, str> {
+        let fields = members(json);
+        let set = match array {
+            Array::Opportunities => self.standing(&fields),
+            Array::Activities => self.parent(&fields),
+            _ => Vec::new(),
+        };
+        let plain = set.is_empty() && !self.strict && self.dropped.is_empty();
+        if plain && !json.contains(['\n', '\r']) {
+            return Cow::Borrowed(json);
+        }
+        let mut out = String::with_capacity(json.len() + 64);
+        out.push('{');
+        let mut add = |key: &str, value: &str| {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&quoted(key));
+            out.push(':');
+            out.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
+        };
+        for (key, value) in &fields {
+            let replaced = set.iter().find(|(name, _)| name == key);
+            if !self.drops(array, key) {
+                add(key, replaced.map_or(value, |(_, value)| value));
+            }
+        }
+        for (key, value) in &set {
+            let there = fields.iter().any(|(name, _)| name == key);
+            if !there && !self.drops(array, key) {
+                add(key, value);
+            }
+        }
+        out.push('}');
+        Cow::Owned(out)
+    }
+
+    fn drops(&self, array: Array, key: &str) -> bool {
+        let undocumented = || array.field(key).is_none_or(|field| !field.documented);
+        let named =
+            |(of, name): &(Option<Array>, String)| of.is_none_or(|of| of == array) && name == key;
+        self.strict && undocumented() || self.dropped.iter().any(named)
+    }
+
+    fn standing(&mut self, fields: &Members<'_>) -> Vec<(&'static str, String)> {
+        let get = |name: &str| value(fields, name).and_then(text);
+        let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
+        let (pipeline_name, stage_name) = (get("pipeline_name"), get("stage_name"));
+        let status = get("status");
+        let row = Standing {
+            pipeline: pipeline.as_deref(),
+            stage: stage.as_deref(),
+            pipeline_name: pipeline_name.as_deref(),
+            stage_name: stage_name.as_deref(),
+            status: status.as_deref(),
+        };
+        let [pipeline, stage] = match self.stages.place(row) {
+            Some((pipeline, stage)) => [quoted(&pipeline.id), quoted(&stage.id)],
+            None => ["null".to_owned(), "null".to_owned()],
+        };
+        vec![("pipeline_id", pipeline), ("pipeline_stage_id", stage)]
+    }
+
+    fn parent(&self, fields: &Members<'_>) -> Vec<(&'static str, String)> {
+        let own = value(fields, "record_type").and_then(text);
+        let own = own.and_then(|name| Array::of_record_type(&name));
+        if own.is_none_or(|own| self.parents.contains(&own)) {
+            return Vec::new();
+        }
+        let other = self.parents.iter().find_map(|array| {
+            let id = value(fields, array.link()?).filter(|id| *id != "null")?;
+            Some((*array, id.to_owned()))
+        });
+        match other {
+            Some((array, id)) => {
+                vec![("record_type", quoted(array.record_type())), ("record_public_id", id)]
+            }
+            None => {
+                vec![("record_type", "null".to_owned()), ("record_public_id", "null".to_owned())]
+            }
+        }
+    }
+}
+
+fn value<'m>(fields: &Members<'m>, name: &str) -> Option<&'m str> {
+    fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+}

@@ -1,0 +1,153 @@
+//! What a push would do: which rows the target lacks, which it has otherwise, which it has.
+
+use crate::bundle::index::Index;
+use crate::bundle::portable::{Array, STAMPS, public_id_of};
+use crate::bundle::reader::{Reader, Span, Survey};
+use crate::model::{Error, Kind, Result, member, members, same};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// The target lacks it.
+    Create,
+    /// The target has other values.
+    Update,
+    /// The target has it so.
+    Keep,
+    /// It is not pushed: deleted, and the target never had it; or the target cannot hold it.
+    Leave,
+}
+
+/// What becomes of each row of a bundle. One byte a row.
+#[derive(Debug, Default)]
+pub struct Plan {
+    acts: [Vec<Act>; 5],
+    /// Fields in which rows to be updated differ, by array, and in how many rows.
+    pub fields: BTreeMap<(Array, String), u64>,
+}
+
+/// How many rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// That the target lacks.
+    pub create: u64,
+    /// That it has otherwise.
+    pub update: u64,
+    /// That it has.
+    pub unchanged: u64,
+    /// That are not pushed.
+    pub left: u64,
+}
+
+/// The arrays of a bundle in the order in which they are imported.
+pub(super) fn in_order(survey: &Survey) -> Vec<Span> {
+    let mut spans = survey.spans.clone();
+    spans.sort_by_key(|span| span.array);
+    spans
+}
+
+impl Plan {
+    /// Holds a bundle against the target's own rows. `fit` makes of a row what would be sent; `None`
+    /// if it cannot be.
+    pub async fn of<F>(survey: &Survey, target: &mut Index, mut fit: F) -> Result<Self>
+    where
+        F: FnMut(Array, &str) -> Result<Option<String>>,
+    {
+        let mut plan = Self::default();
+        for span in in_order(survey) {
+            let mut rows = Reader::of_array(&survey.path, span)?;
+            while let Some(row) = rows.next().await? {
+                let act = match fit(row.array, row.json)? {
+                    None => Act::Leave,
+                    Some(wanted) => plan.act(row.array, &wanted, target)?,
+                };
+                plan.acts[row.array as usize].push(act);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn act(&mut self, array: Array, wanted: &str, target: &mut Index) -> Result<Act> {
+        let id = public_id_of(wanted).ok_or_else(|| {
+            Error::new(Kind::Bug, "a row without a public id was not found before")
+        })?;
+        let Some(there) = target.row(array, &id)? else {
+            return Ok(Act::Create);
+        };
+        let differing = differing(wanted, &there);
+        if differing.is_empty() {
+            return Ok(Act::Keep);
+        }
+        for field in differing {
+            *self.fields.entry((array, field.into_owned())).or_insert(0) += 1;
+        }
+        Ok(Act::Update)
+    }
+
+    /// What becomes of a row.
+    pub fn act_of(&self, array: Array, index: u64) -> Act {
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        self.acts[array as usize].get(place).copied().unwrap_or(Act::Leave)
+    }
+
+    /// The counts of an array.
+    pub fn counts(&self, array: Array) -> Counts {
+        let mut counts = Counts::default();
+        for act in &self.acts[array as usize] {
+            match act {
+                Act::Create => counts.create += 1,
+                Act::Update => counts.update += 1,
+                Act::Keep => counts.unchanged += 1,
+                Act::Leave => counts.left += 1,
+            }
+        }
+        counts
+    }
+
+    /// How many rows would be sent.
+    pub fn work(&self) -> u64 {
+        let sent = |act: &&Act| matches!(act, Act::Create | Act::Update);
+        self.acts.iter().flatten().filter(sent).count() as u64
+    }
+}
+
+/// The fields of a row that the target has otherwise. What the target has beyond does not count, nor
+/// when a row was written.
+pub fn differing<'w>(wanted: &'w str, there: &str) -> Vec<Cow<'w, str>> {
+    let (wanted, there) = (members(wanted), members(there));
+    let fields = wanted.into_iter().enumerate().filter(|(place, (key, value))| {
+        let other = member(&there, *place, key).unwrap_or("null");
+        !STAMPS.contains(&key.as_ref()) && !alike(value, other)
+    });
+    fields.map(|(_, (key, _))| key).collect()
+}
+
+/// Whether two values are the same to a CRM: an empty list or object is as good as none.
+fn alike(one: &str, other: &str) -> bool {
+    let bare = |value| matches!(value, "null" | "[]" | "{}" | "\"\"");
+    bare(one) && bare(other) || same(one, other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(wanted: &str, there: &str, expected: &[&str]) {
+        assert_eq!(differing(wanted, there), expected);
+    }
+
+    #[test]
+    fn what_the_target_adds_is_no_difference() {
+        let there = r#"{"id":"x","public_id":"a","name":"N","amount":10.0,"labels":[],"updated_at":"2026-01-02T00:00:00Z"}"#;
+        check(
+            r#"{"public_id":"a","name":"N","amount":10,"labels":null,"updated_at":"2025-01-01T00:00:00Z"}"#,
+            there,
+            &[],
+        );
+        check(r#"{"public_id":"a","name":"M","custom":{},"phone":"1"}"#, there, &["name", "phone"]);
+        check(r#"{"name":null}"#, there, &["name"]);
+    }
+}

@@ -1,0 +1,321 @@
+//! Which stage of the target a row goes to: as told, by id, by name, by type.
+
+use crate::bundle::context::{Pipeline, Stage};
+use crate::model::{Error, Kind, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How a stage was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// `--map-stages` says so.
+    Given,
+    /// The target has a stage of this id.
+    Id,
+    /// Name of pipeline and stage.
+    Name,
+    /// Name of the stage, in another pipeline.
+    StageName,
+    /// Its type alone: the first one of the pipeline.
+    Type,
+    /// The target has none that fits; it decides by itself.
+    Target,
+}
+
+/// A row of the table of stages that a push uses.
+#[derive(Debug, Clone, Serialize)]
+pub struct Used {
+    /// Pipeline and stage in the bundle.
+    pub from: String,
+    /// Status of the rows.
+    pub status: String,
+    /// Pipeline and stage in the target.
+    pub to: String,
+    /// How it was found.
+    pub how: How,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// From stages of a bundle to those of a target.
+#[derive(Debug)]
+pub struct Stages {
+    source: Vec<Pipeline>,
+    target: Vec<Pipeline>,
+    given: BTreeMap<String, (usize, usize)>,
+    /// Whether a stage decides the status of its rows.
+    typed: bool,
+    used: BTreeMap<(String, String), (String, How, u64)>,
+}
+
+/// Where a row stands in the bundle.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing<'r> {
+    /// `pipeline_id`.
+    pub pipeline: Option<&'r str>,
+    /// `pipeline_stage_id`.
+    pub stage: Option<&'r str>,
+    /// `pipeline_name`, for bundles without a side-car.
+    pub pipeline_name: Option<&'r str>,
+    /// `stage_name`.
+    pub stage_name: Option<&'r str>,
+    /// `status`.
+    pub status: Option<&'r str>,
+}
+
+impl Stages {
+    /// The mapping between these pipelines. `given` are wishes by name or id; one that names no
+    /// stage of the target, or several, is a [`Kind::Usage`] error.
+    pub fn new(
+        source: Vec<Pipeline>,
+        target: Vec<Pipeline>,
+        given: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let typed = target.iter().flat_map(|p| &p.stages).any(|stage| stage.stage_type != "open");
+        let mut stages =
+            Self { source, target, given: BTreeMap::new(), typed, used: BTreeMap::new() };
+        for (from, to) in given {
+            let found = stages.all().filter(|(p, s)| is_called(p, s, to)).count();
+            let place = stages.places().find(|(p, s)| {
+                let pipeline = &stages.target[*p];
+                is_called(pipeline, &pipeline.stages[*s], to)
+            });
+            let (Some(place), 1) = (place, found) else {
+                let all: Vec<_> =
+                    stages.all().map(|(p, s)| format!("{}/{}", p.name, s.name)).collect();
+                let several = if found > 1 { "several stages" } else { "no stage" };
+                let message = format!(
+                    "{to:?} names {several} of the target, whose stages are {}",
+                    all.join(", ")
+                );
+                return Err(Error::new(Kind::Usage, message).at("--map-stages"));
+            };
+            stages.given.insert(from.clone(), place);
+        }
+        Ok(stages)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Pipeline, &Stage)> {
+        self.target.iter().flat_map(|pipeline| pipeline.stages.iter().map(move |s| (pipeline, s)))
+    }
+
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let pipelines = self.target.iter().enumerate();
+        pipelines.flat_map(|(p, pipeline)| (0..pipeline.stages.len()).map(move |s| (p, s)))
+    }
+
+    /// Pipeline and stage of the target for a row; `None` where the target decides by itself.
+    /// Counts the row.
+    pub fn place(&mut self, row: Standing<'_>) -> Option<(&Pipeline, &Stage)> {
+        let status = row.status.unwrap_or("open");
+        let source = self.source_of(row);
+        let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
+        let (pipeline, stage) = match names {
+            Some((pipeline, stage)) => (Some(pipeline), stage),
+            None => (row.pipeline_name.map(str::to_owned), row.stage_name.map(str::to_owned)),
+        };
+        let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
+        let shown = |part: Option<&str>, id: Option<&str>| part.or(id).unwrap_or("–").to_owned();
+        let from = format!(
+            "{}/{}",
+            shown(pipeline.as_deref(), row.pipeline),
+            shown(stage.as_deref(), row.stage)
+        );
+        let to = found.map(|((p, s), _)| {
+            let pipeline = &self.target[p];
+            format!("{}/{}", pipeline.name, pipeline.stages[s].name)
+        });
+        let how = found.map_or(How::Target, |(_, how)| how);
+        let to = to.unwrap_or_else(|| "as the target decides".to_owned());
+        let used = self.used.entry((from, status.to_owned())).or_insert((to, how, 0));
+        used.2 += 1;
+        let (p, s) = found?.0;
+        Some((&self.target[p], &self.target[p].stages[s]))
+    }
+
+    fn find(
+        &self,
+        row: Standing<'_>,
+        pipeline: Option<&str>,
+        stage: Option<&str>,
+        status: &str,
+    ) -> Option<((usize, usize), How)> {
+        let of = |(p, s): (usize, usize)| (&self.target[p], &self.target[p].stages[s]);
+        // A stage of another type would change the row's status.
+        let fits = |place: &(usize, usize)| !self.typed || of(*place).1.stage_type == status;
+        let told = self.given.iter().find(|(from, _)| {
+            let whole = match (pipeline, stage) {
+                (Some(pipeline), Some(stage)) => format!("{pipeline}/{stage}"),
+                _ => String::new(),
+            };
+            [Some(whole.as_str()), stage, row.stage]
+                .into_iter()
+                .flatten()
+                .any(|name| !name.is_empty() && alike(name, from))
+        });
+        if let Some(place) = told.map(|(_, place)| *place).filter(fits) {
+            return Some((place, How::Given));
+        }
+        if let Some(id) = row.stage
+            && let Some(place) = self.places().filter(fits).find(|place| of(*place).1.id == id)
+        {
+            return Some((place, How::Id));
+        }
+        let main = self.target.iter().position(|p| p.default).unwrap_or(0);
+        let home = pipeline.and_then(|name| self.target.iter().position(|p| alike(&p.name, name)));
+        if let Some(name) = stage {
+            let mut named: Vec<_> = self
+                .places()
+                .filter(fits)
+                .filter(|place| alike(&of(*place).1.name, name))
+                .collect();
+            named.sort_by_key(|(p, s)| (Some(*p) != home, *p != main, *p, *s));
+            if let Some(place) = named.first() {
+                let how = if Some(place.0) == home { How::Name } else { How::StageName };
+                return Some((*place, how));
+            }
+        }
+        let pipeline = home.unwrap_or(main);
+        let mut fitting = self.places().filter(|(p, _)| *p == pipeline).filter(fits);
+        // Where stages have no type, what was won stood at the end.
+        let place = if !self.typed && status == "won" { fitting.last() } else { fitting.next() };
+        place.or_else(|| self.places().find(fits)).map(|place| (place, How::Type))
+    }
+
+    fn source_of(&self, row: Standing<'_>) -> Option<(&Pipeline, Option<&Stage>)> {
+        let all = self.source.iter().flat_map(|p| p.stages.iter().map(move |s| (p, s)));
+        if let Some(id) = row.stage
+            && let Some((pipeline, stage)) = all.into_iter().find(|(_, stage)| stage.id == id)
+        {
+            return Some((pipeline, Some(stage)));
+        }
+        let pipeline = self.source.iter().find(|p| Some(p.id.as_str()) == row.pipeline)?;
+        Some((pipeline, None))
+    }
+
+    /// Which stages were used so far, and for how many rows.
+    pub fn used(&self) -> Vec<Used> {
+        let used = self.used.iter().map(|((from, status), (to, how, rows))| Used {
+            from: from.clone(),
+            status: status.clone(),
+            to: to.clone(),
+            how: *how,
+            rows: *rows,
+        });
+        used.collect()
+    }
+
+    /// Forgets what was counted.
+    pub fn reset(&mut self) {
+        self.used.clear();
+    }
+}
+
+/// Whether a wish means this stage: by id, by name, or by pipeline and name.
+fn is_called(pipeline: &Pipeline, stage: &Stage, wish: &str) -> bool {
+    stage.id == wish
+        || alike(&stage.name, wish)
+        || alike(&format!("{}/{}", pipeline.name, stage.name), wish)
+}
+
+/// Whether two names are the same to a person.
+fn alike(one: &str, other: &str) -> bool {
+    one == other || one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipeline(name: &str, stages: &[(&str, &str)]) -> Pipeline {
+        let stages = stages.iter().map(|(stage, ty)| Stage {
+            id: format!("{name}:{stage}"),
+            name: (*stage).to_owned(),
+            stage_type: (*ty).to_owned(),
+            external_id: None,
+        });
+        Pipeline {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            default: name == "Main",
+            external_id: None,
+            stages: stages.collect(),
+        }
+    }
+
+    fn crm() -> Vec<Pipeline> {
+        let main = [
+            ("Unassigned", "open"),
+            ("Proposal", "open"),
+            ("Negotiation", "open"),
+            ("Won", "won"),
+            ("Lost", "lost"),
+        ];
+        vec![pipeline("Main", &main), pipeline("Sales", &[("Demo", "open"), ("Proposal", "open")])]
+    }
+
+    fn account() -> Vec<Pipeline> {
+        vec![
+            pipeline("Sales", &[("Demo", "open"), ("Talks", "open")]),
+            pipeline("Partners", &[("proposal", "open"), ("Talks", "open")]),
+        ]
+    }
+
+    #[track_caller]
+    fn check(target: Vec<Pipeline>, given: &[(&str, &str)], row: (&str, &str), expected: &str) {
+        let given = given.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
+        let shown = match Stages::new(account(), target, &given.collect()) {
+            Err(error) => error.to_string(),
+            Ok(mut stages) => {
+                let standing =
+                    Standing { stage: Some(row.0), status: Some(row.1), ..Standing::default() };
+                let found = stages.place(standing).map(|(p, s)| format!("{}/{}", p.name, s.name));
+                format!("{} {:?}", found.unwrap_or_default(), stages.used()[0].how)
+            }
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn names_come_before_types_and_types_are_kept() {
+        check(crm(), &[], ("Sales:Demo", "open"), "Sales/Demo Id");
+        check(crm(), &[], ("Partners:proposal", "open"), "Main/Proposal StageName");
+        check(crm(), &[], ("Partners:Talks", "open"), "Main/Unassigned Type");
+        check(crm(), &[], ("Sales:Talks", "open"), "Sales/Demo Type");
+        // Stages decide the status, so won rows go where the type is.
+        check(crm(), &[], ("Sales:Demo", "won"), "Main/Won Type");
+        check(crm(), &[], ("Partners:proposal", "lost"), "Main/Lost Type");
+        check(crm(), &[], ("nowhere", "open"), "Main/Unassigned Type");
+        check(Vec::new(), &[], ("Sales:Demo", "open"), " Target");
+    }
+
+    #[test]
+    fn wishes_come_first() {
+        let given = [("Sales/Talks", "Negotiation")];
+        check(crm(), &given, ("Sales:Talks", "open"), "Main/Negotiation Given");
+        check(crm(), &given, ("Partners:Talks", "open"), "Main/Unassigned Type");
+        check(
+            crm(),
+            &[("talks", "Main/Proposal")],
+            ("Partners:Talks", "open"),
+            "Main/Proposal Given",
+        );
+        check(crm(), &[("Talks", "Main/Proposal")], ("Sales:Talks", "won"), "Main/Won Type");
+        check(
+            crm(),
+            &[("Talks", "Proposal")],
+            ("Sales:Talks", "open"),
+            "--map-stages: \"Proposal\" names several stages of the target, whose stages are \
+             Main/Unassigned, Main/Proposal, Main/Negotiation, Main/Won, Main/Lost, Sales/Demo, Sales/Proposal",
+        );
+    }
+
+    #[test]
+    fn stages_without_types_leave_the_status_alone() {
+        let target = || vec![pipeline("Sales", &[("Demo", "open"), ("Talks", "open")])];
+        check(target(), &[], ("Sales:Demo", "won"), "Sales/Demo Id");
+        check(target(), &[], ("Partners:proposal", "won"), "Sales/Talks Type");
+        check(target(), &[], ("Partners:proposal", "lost"), "Sales/Demo Type");
+    }
+}

@@ -1,0 +1,143 @@
+//! Whether a push arrived: the target's own export, and its change events.
+
+use super::plan::{differing, in_order};
+use crate::bundle::index::{Index, number};
+use crate::bundle::listing::Listing;
+use crate::bundle::portable::{Array, public_id_of, value_of};
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Result, Time, text};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Rows that are named in a report; all are counted.
+pub const NAMED_MAX: usize = 20;
+
+/// What the target has of an array afterwards.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Checked {
+    /// Rows that are there as they were sent.
+    pub verified: u64,
+    /// Rows that are not there.
+    pub missing: u64,
+    /// Rows that are there with other values.
+    pub different: u64,
+    /// Deleted rows that the target does not export.
+    pub hidden: u64,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// By array.
+    pub arrays: BTreeMap<Array, Checked>,
+    /// Some of the rows that are not there.
+    pub missing: Vec<String>,
+    /// Fields that differ, by array, in how many rows.
+    pub fields: BTreeMap<(Array, String), u64>,
+    /// Internal ids of pushed rows, for the events: by the number of the id.
+    pub pushed: HashMap<u64, Array>,
+    /// Pushed rows of which the target does not say its internal id.
+    pub nameless: BTreeMap<Array, u64>,
+}
+
+/// Holds every row of the bundle against the target's export. `fit` makes of a row what was sent
+/// (`None` if it was not), `pushed` tells which rows were sent now or by an earlier attempt.
+pub async fn verify<F>(
+    survey: &Survey,
+    target: &mut Index,
+    mut fit: F,
+    pushed: impl Fn(Array, u64) -> bool,
+) -> Result<Verified>
+where
+    F: FnMut(Array, &str) -> Result<Option<String>>,
+{
+    let mut found = Verified::default();
+    for span in in_order(survey) {
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            let Some(wanted) = fit(row.array, row.json)? else { continue };
+            let Some(id) = public_id_of(&wanted) else { continue };
+            let checked = found.arrays.entry(row.array).or_default();
+            let there = target.row(row.array, &id)?;
+            let Some(there) = there else {
+                let deleted = value_of(&wanted, "deleted_at").is_some_and(|at| at != "null");
+                if deleted {
+                    checked.hidden += 1;
+                } else {
+                    checked.missing += 1;
+                    if found.missing.len() < NAMED_MAX {
+                        found.missing.push(id);
+                    }
+                }
+                continue;
+            };
+            let differing = differing(&wanted, &there);
+            if differing.is_empty() {
+                checked.verified += 1;
+            } else {
+                checked.different += 1;
+            }
+            for field in differing {
+                *found.fields.entry((row.array, field.into_owned())).or_insert(0) += 1;
+            }
+            if pushed(row.array, row.index) {
+                match value_of(&there, "id").and_then(text) {
+                    Some(id) => {
+                        found.pushed.insert(number(&id), row.array);
+                    }
+                    None => *found.nameless.entry(row.array).or_insert(0) += 1,
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What the change events say of the pushed rows.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Accounted {
+    /// Pushed rows with an event `imported`.
+    pub imported: u64,
+    /// Pushed rows without one.
+    pub unaccounted: u64,
+    /// Whether rows were told apart; otherwise events were counted by array.
+    pub by_row: bool,
+}
+
+/// Reads the change events for what was pushed since then (by the target's clock).
+pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) -> Result<Accounted> {
+    let mut waiting = verified.pushed.clone();
+    let mut counts: BTreeMap<Array, u64> = BTreeMap::new();
+    let mut listing = Listing::open(events)?;
+    while let Some(event) = listing.next().await? {
+        let get = |name| value_of(event, name).and_then(text);
+        let imported = get("event_type").is_some_and(|ty| ty == "imported");
+        // Events that do not say when they happened are taken for ours.
+        let at = get("created_at").and_then(|at| Time::parse(&at));
+        let ours = match (at, since) {
+            (Some(at), Some(since)) => at >= since.whole_second(),
+            _ => true,
+        };
+        if !imported || !ours {
+            continue;
+        }
+        let array = get("record_type")
+            .and_then(|name| Array::ALL.into_iter().find(|array| array.record_type() == name));
+        if let Some(id) = get("record_id")
+            && waiting.remove(&number(&id)).is_none()
+            && let Some(array) = array
+        {
+            *counts.entry(array).or_insert(0) += 1;
+        }
+    }
+    let nameless: u64 = verified.nameless.values().sum();
+    let counted: u64 = verified
+        .nameless
+        .iter()
+        .map(|(array, rows)| counts.get(array).copied().unwrap_or(0).min(*rows))
+        .sum();
+    let rows = verified.pushed.len() as u64;
+    let unaccounted = waiting.len() as u64 + (nameless - counted);
+    Ok(Accounted { imported: rows + nameless - unaccounted, unaccounted, by_row: nameless == 0 })
+}

@@ -1,0 +1,336 @@
+//! Whether a bundle is what it claims to be: shape, unique ids, references, stages.
+
+use super::context::Context;
+use super::index::number;
+use super::portable::{Array, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
+use super::reader::{Reader, Row, Survey};
+use crate::model::{Members, Result, Time, members, text};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Findings that are listed; all are counted.
+pub const FINDINGS_MAX: usize = 1_000;
+/// Characters of a value that a message shows.
+const SHOWN_MAX: usize = 80;
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// `version` is none we know.
+    Version,
+    /// The bundle, an array or a row is not of the form.
+    Form,
+    /// A value is of another type than its field.
+    Value,
+    /// A row has no usable public id.
+    PublicId,
+    /// Two rows have one public id.
+    Duplicate,
+    /// A reference leads nowhere.
+    Reference,
+    /// Stage, pipeline and status contradict each other.
+    Stage,
+    /// A row is too large to be imported.
+    Size,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub rule: Rule,
+    /// Where, as a JSON pointer.
+    pub pointer: String,
+    /// What.
+    pub message: String,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Validation {
+    /// The bundle.
+    pub survey: Survey,
+    /// What is wrong, up to [`FINDINGS_MAX`].
+    pub findings: Vec<Finding>,
+    /// How much is wrong.
+    pub total: u64,
+}
+
+/// A row as others refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    number: u64,
+    array: Array,
+    index: u64,
+}
+
+/// Checks a bundle, in two passes. `elsewhere` tells whether a row that is not in it is where it is
+/// going to.
+///
+/// Memory: 24 bytes a row.
+pub async fn validate(
+    path: &Path,
+    context: Option<&Context>,
+    elsewhere: impl Fn(Array, u64) -> bool,
+) -> Result<Validation> {
+    let mut check = Check { found: Vec::new(), total: 0 };
+    let mut ids = Vec::new();
+    let mut reader = Reader::open(path)?;
+    while let Some(row) = reader.next().await? {
+        check.id(row, &mut ids);
+    }
+    let survey = reader.survey();
+    check.head(&survey);
+    ids.sort_unstable();
+    for pair in ids.windows(2).filter(|pair| pair[0].number == pair[1].number) {
+        let at = |id: &Id| format!("/{}/{}", id.array.name(), id.index);
+        let message = format!("is the public id of {} too: ids are unique", at(&pair[0]));
+        check.find(Rule::Duplicate, format!("{}/public_id", at(&pair[1])), message);
+    }
+    let stages = Stages::of(context);
+    let held = |array: Array, public_id: &str| {
+        let number = number(public_id);
+        let at = ids.partition_point(|id| id.number < number);
+        let here = ids[at..].iter().take_while(|id| id.number == number);
+        here.into_iter().any(|id| id.array == array) || elsewhere(array, number)
+    };
+    let mut reader = Reader::open(path)?;
+    let mut seen = HashMap::new();
+    while let Some(row) = reader.next().await? {
+        check.row(row, &held);
+        if row.array == Array::Opportunities {
+            check.stage(row, stages.as_ref(), &mut seen);
+        }
+    }
+    Ok(Validation { survey, findings: check.found, total: check.total })
+}
+
+struct Check {
+    found: Vec<Finding>,
+    total: u64,
+}
+
+impl Check {
+    fn find(&mut self, rule: Rule, pointer: String, message: impl Into<String>) {
+        self.total += 1;
+        if self.found.len() < FINDINGS_MAX {
+            self.found.push(Finding { rule, pointer, message: message.into() });
+        }
+    }
+
+    fn head(&mut self, survey: &Survey) {
+        let head = &survey.head;
+        if let Err(error) = head.check_version() {
+            self.find(Rule::Version, "/version".to_owned(), error.to_string());
+        }
+        if head.exported_at.as_deref().is_some_and(|raw| raw != "null") && head.exported().is_none()
+        {
+            self.find(Rule::Value, "/exported_at".to_owned(), "is no RFC 3339 time");
+        }
+        let id = head.organization_id.as_deref().and_then(|raw| raw.bytes().next());
+        if matches!(id, Some(b'{' | b'[' | b't' | b'f')) {
+            self.find(Rule::Value, "/organization_id".to_owned(), "is neither text nor a number");
+        }
+        for (key, value) in &head.other {
+            if Array::named(key).is_some() && value != "null" {
+                self.find(Rule::Form, format!("/{key}"), "is no list of rows");
+            }
+        }
+    }
+
+    fn id(&mut self, row: Row<'_>, ids: &mut Vec<Id>) {
+        if !row.json.starts_with('{') {
+            return;
+        }
+        let raw = super::portable::value_of(row.json, "public_id");
+        let public_id = raw.filter(|raw| raw.starts_with('"')).and_then(text);
+        let message = match public_id {
+            Some(id) if !id.is_empty() && id.len() <= PUBLIC_ID_MAX => {
+                ids.push(Id { number: number(&id), array: row.array, index: row.index });
+                return;
+            }
+            Some(id) if id.len() > PUBLIC_ID_MAX => format!("is longer than {PUBLIC_ID_MAX} bytes"),
+            Some(_) => "is empty".to_owned(),
+            None => "is missing: every row needs one".to_owned(),
+        };
+        self.find(Rule::PublicId, at(row, "public_id"), message);
+    }
+
+    fn row(&mut self, row: Row<'_>, held: &impl Fn(Array, &str) -> bool) {
+        let place = format!("/{}/{}", row.array.name(), row.index);
+        if !row.json.starts_with('{') {
+            return self.find(Rule::Form, place, "is no object");
+        }
+        if row.json.len() > ROW_BYTES_MAX {
+            let message = format!(
+                "is {} bytes long; rows of more than {} KiB are not imported",
+                row.json.len(),
+                ROW_BYTES_MAX >> 10
+            );
+            self.find(Rule::Size, place, message);
+        }
+        let fields = members(row.json);
+        for (key, value) in fields.iter().filter(|(_, value)| *value != "null") {
+            if let Some(field) = row.array.field(key) {
+                self.value(row, &fields, field.name, field.shape, value, held);
+            }
+        }
+        let named = matches!(row.array, Array::Accounts | Array::Opportunities);
+        if named && get(&fields, "name").is_none_or(|name| matches!(name, "null" | "\"\"")) {
+            self.find(Rule::Value, at(row, "name"), "is missing");
+        }
+        if row.array == Array::Activities {
+            let there = |name| get(&fields, name).is_some_and(|value| value != "null");
+            match (there("record_type"), there("record_public_id")) {
+                (true, false) => {
+                    self.find(Rule::Reference, at(row, "record_public_id"), "is missing");
+                }
+                (false, true) => self.find(Rule::Reference, at(row, "record_type"), "is missing"),
+                _ => {}
+            }
+        }
+    }
+
+    fn value(
+        &mut self,
+        row: Row<'_>,
+        fields: &Members<'_>,
+        name: &str,
+        shape: Shape,
+        value: &str,
+        held: &impl Fn(Array, &str) -> bool,
+    ) {
+        let first = value.as_bytes().first().copied().unwrap_or(b'n');
+        let is_text = first == b'"';
+        let message = match shape {
+            Shape::Text if !is_text => "is no text".to_owned(),
+            Shape::Number if !matches!(first, b'-' | b'0'..=b'9') => "is no number".to_owned(),
+            Shape::Flag if !matches!(first, b't' | b'f') => "is neither true nor false".to_owned(),
+            Shape::List if first != b'[' => "is no list".to_owned(),
+            Shape::Object if first != b'{' => "is no object".to_owned(),
+            Shape::Time if text(value).and_then(|text| Time::parse(&text)).is_none() => {
+                format!("is {}, no RFC 3339 time or date", shown(value))
+            }
+            Shape::Status if !matches!(value, "\"open\"" | "\"won\"" | "\"lost\"") => {
+                format!("is {}, but open, won or lost", shown(value))
+            }
+            Shape::Currency if !text(value).is_some_and(|code| is_currency(&code)) => {
+                format!("is {}, no currency's code", shown(value))
+            }
+            Shape::RecordType
+                if text(value).and_then(|name| Array::of_record_type(&name)).is_none() =>
+            {
+                format!("is {}, but account, contact, opportunity or lead", shown(value))
+            }
+            Shape::Reference(to) => return self.reference(row, name, to, value, held),
+            Shape::Parent => {
+                let to = get(fields, "record_type").and_then(text);
+                let Some(to) = to.and_then(|name| Array::of_record_type(&name)) else { return };
+                return self.reference(row, name, to, value, held);
+            }
+            _ => return,
+        };
+        self.find(Rule::Value, at(row, name), message);
+    }
+
+    fn reference(
+        &mut self,
+        row: Row<'_>,
+        name: &str,
+        to: Array,
+        value: &str,
+        held: &impl Fn(Array, &str) -> bool,
+    ) {
+        match text(value).filter(|_| value.starts_with('"')) {
+            None => self.find(Rule::Value, at(row, name), "is no text"),
+            Some(id) if !held(to, &id) => {
+                let message =
+                    format!("refers to {}, which is no row of /{}", shown(value), to.name());
+                self.find(Rule::Reference, at(row, name), message);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn stage(&mut self, row: Row<'_>, known: Option<&Stages>, seen: &mut HashMap<String, String>) {
+        let fields = members(row.json);
+        let get = |name| get(&fields, name).and_then(text);
+        let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
+        let (Some(stage), status) = (stage, get("status").unwrap_or_default()) else {
+            return;
+        };
+        let pointer = |name| at(row, name);
+        if let Some(known) = known {
+            let Some((of, ty)) = known.stages.get(&stage) else {
+                let message = "is no stage that the side-car knows";
+                return self.find(Rule::Stage, pointer("pipeline_stage_id"), message);
+            };
+            if pipeline.as_ref().is_some_and(|pipeline| pipeline != of) {
+                let message = "is a stage of another pipeline than pipeline_id says";
+                self.find(Rule::Stage, pointer("pipeline_stage_id"), message);
+            }
+            if matches!(ty.as_str(), "won" | "lost") && *ty != status {
+                let message = format!("is {status:?} in a stage of type {ty:?}");
+                self.find(Rule::Stage, pointer("status"), message);
+            }
+            return;
+        }
+        let Some(pipeline) = pipeline else { return };
+        match seen.get(&stage) {
+            Some(of) if *of != pipeline => {
+                let message = "is a stage of another pipeline in an earlier row";
+                self.find(Rule::Stage, pointer("pipeline_stage_id"), message);
+            }
+            None if seen.len() < STAGES_MAX => {
+                seen.insert(stage, pipeline);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Stages that are remembered of a bundle without a side-car.
+const STAGES_MAX: usize = 100_000;
+
+/// The stages of a side-car: pipeline and type by id.
+struct Stages {
+    stages: HashMap<String, (String, String)>,
+}
+
+impl Stages {
+    fn of(context: Option<&Context>) -> Option<Self> {
+        let pipelines = &context?.pipelines;
+        let all = pipelines.iter().flat_map(|pipeline| {
+            let of = |stage: &super::context::Stage| {
+                (stage.id.clone(), (pipeline.id.clone(), stage.stage_type.clone()))
+            };
+            pipeline.stages.iter().map(of)
+        });
+        (!pipelines.is_empty()).then(|| Self { stages: all.collect() })
+    }
+}
+
+fn get<'m>(fields: &Members<'m>, name: &str) -> Option<&'m str> {
+    fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+}
+
+fn at(row: Row<'_>, name: &str) -> String {
+    format!("/{}/{}/{name}", row.array.name(), row.index)
+}
+
+/// ISO 4217, or what a company calls a currency of its own.
+fn is_currency(code: &str) -> bool {
+    (2..=8).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// A value in a message: short, on one line.
+fn shown(value: &str) -> String {
+    let letters: Vec<char> = value.chars().filter(|letter| !letter.is_control()).collect();
+    if letters.len() <= SHOWN_MAX {
+        return letters.into_iter().collect();
+    }
+    letters.into_iter().take(SHOWN_MAX - 1).chain(['…']).collect()
+}

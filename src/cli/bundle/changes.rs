@@ -1,0 +1,69 @@
+//! `bundle changes`: a CRM's change events as NDJSON.
+
+use super::args::Changes as Flags;
+use super::target::{Scrap, crm};
+use crate::api::Crm;
+use crate::bundle::crm::changes as fetch;
+use crate::bundle::{Array, Listing, number};
+use crate::cli::interrupt::interrupted;
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::model::{Error, Kind, Result};
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Bytes that are gathered before they are printed.
+const BUFFER_BYTES: usize = 64 << 10;
+
+pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
+    if let Some(wanted) = &flags.record_type
+        && Array::ALL.iter().all(|array| array.record_type() != wanted)
+    {
+        let message =
+            format!("{wanted:?} is none of account, contact, opportunity, lead, activity");
+        return Err(Error::new(Kind::Usage, message).at("--record-type"));
+    }
+    let crm = crm("--from", flags.from.as_deref())?;
+    let scrap = Scrap::beside(&std::env::temp_dir().join(name()), "partial");
+    let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
+    runtime()?.block_on(async {
+        tokio::select! {
+            biased;
+            error = interrupted() => Err(error),
+            outcome = follow(&crm, flags, scrap.path(), pause) => outcome,
+        }
+    })
+}
+
+/// A name that no other process has for its file.
+fn name() -> String {
+    format!("source-pipedrive-changes-{}-{:08x}", std::process::id(), fastrand::u32(..))
+}
+
+/// Prints events, once each; the list has no order, no paging and no filter by time, so the ones
+/// that were printed are remembered (8 bytes each).
+async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Result<ExitCode> {
+    let mut printed = HashSet::new();
+    loop {
+        fetch(crm, flags.record_type.as_deref(), flags.record_id.as_deref(), path).await?;
+        let mut listing = Listing::open(path)?;
+        let mut out = String::new();
+        while let Some(event) = listing.next().await? {
+            if flags.follow && !printed.insert(number(event)) {
+                continue;
+            }
+            out.extend(event.chars().filter(|c| !matches!(c, '\n' | '\r')));
+            out.push('\n');
+            if out.len() > BUFFER_BYTES {
+                stdout::print(&std::mem::take(&mut out))?;
+            }
+        }
+        stdout::print(&out)?;
+        if !flags.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::time::sleep(pause).await;
+    }
+}

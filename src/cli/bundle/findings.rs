@@ -1,0 +1,86 @@
+//! `bundle validate`, and what it found, for people and for programs.
+
+use super::args::Validate as Flags;
+use crate::bundle::{Context, FINDINGS_MAX, Validation, validate as check};
+use crate::cli::figures::grouped;
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::model::{Error, Kind, Result};
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
+    let (validation, foreign) = runtime()?.block_on(async {
+        let context = Context::read(&flags.file)?;
+        let validation = check(&flags.file, context.as_ref(), |_, _| false).await?;
+        let foreign = context.filter(|context| context.bundle.sha256 != validation.survey.sha256);
+        Ok::<_, Error>((validation, foreign.is_some()))
+    })?;
+    let text = if flags.json() {
+        format!("{}\n", object(&flags.file, &validation))
+    } else {
+        let note =
+            if foreign { "the side-car belongs to another version of this bundle\n" } else { "" };
+        let rows: u64 = validation.survey.spans.iter().map(|span| span.rows).sum();
+        format!(
+            "{}{note}{}: {}: {} rows, {} bytes\n",
+            table(&validation),
+            flags.file.display(),
+            if validation.total == 0 { "valid".to_owned() } else { counted(validation.total) },
+            grouped(rows),
+            grouped(validation.survey.bytes)
+        )
+    };
+    stdout::print(&text)?;
+    conclude(&flags.file, &validation)
+}
+
+/// An error when something was found.
+pub(super) fn conclude(file: &Path, validation: &Validation) -> Result<ExitCode> {
+    match validation.total {
+        0 => Ok(ExitCode::SUCCESS),
+        total => Err(Error::new(Kind::Data, counted(total)).at(file.display().to_string())),
+    }
+}
+
+fn counted(total: u64) -> String {
+    match total {
+        1 => "1 finding".to_owned(),
+        total => format!("{} findings", grouped(total)),
+    }
+}
+
+/// The findings as a table; empty if there are none.
+pub(super) fn table(validation: &Validation) -> String {
+    if validation.findings.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["finding", "where", "what"]);
+    for finding in &validation.findings {
+        let rule = serde_json::to_value(finding.rule).unwrap_or_default();
+        table.add_row([rule.as_str().unwrap_or_default(), &finding.pointer, &finding.message]);
+    }
+    let more = validation.total.saturating_sub(FINDINGS_MAX as u64);
+    let more = if more > 0 { format!("… {} more\n", grouped(more)) } else { String::new() };
+    format!("{table}\n{more}")
+}
+
+/// The findings as an object.
+pub(super) fn object(file: &Path, validation: &Validation) -> Value {
+    let rows =
+        validation.survey.spans.iter().map(|span| (span.array.name().to_owned(), span.rows.into()));
+    json!({
+        "bundle": file.display().to_string(),
+        "valid": validation.total == 0,
+        "sha256": validation.survey.sha256,
+        "bytes": validation.survey.bytes,
+        "organization_id": validation.survey.head.organization(),
+        "rows": rows.collect::<serde_json::Map<_, Value>>(),
+        "findings": validation.findings,
+        "total": validation.total,
+    })
+}

@@ -1,0 +1,47 @@
+//! `bundle pull`: the CRM's own export as a file.
+
+use super::args::Pull as Flags;
+use super::target::{Scrap, crm};
+use crate::bundle::crm::pull as fetch;
+use crate::cli::figures::grouped;
+use crate::cli::interrupt::interrupted;
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::model::Result;
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
+    let crm = crm("--from", flags.from.as_deref())?;
+    let (survey, context) = runtime()?.block_on(async {
+        // What was half fetched is of no use.
+        let _scrap = Scrap::beside(&flags.out, "partial");
+        tokio::select! {
+            biased;
+            error = interrupted() => Err(error),
+            pulled = fetch(&crm, &flags.out) => pulled,
+        }
+    })?;
+    let out = flags.out.display().to_string();
+    let rows: u64 = survey.spans.iter().map(|span| span.rows).sum();
+    let text = if flags.standalone.json() {
+        let object = json!({
+            "bundle": out,
+            "organization_id": survey.head.organization(),
+            "sha256": survey.sha256,
+            "bytes": survey.bytes,
+            "rows": rows,
+            "counts": context.counts,
+        });
+        format!("{object}\n")
+    } else {
+        format!(
+            "{out}: {} rows, {} bytes, organization {}\n",
+            grouped(rows),
+            grouped(survey.bytes),
+            survey.head.organization().unwrap_or_else(|| "unnamed".to_owned())
+        )
+    };
+    stdout::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

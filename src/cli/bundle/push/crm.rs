@@ -1,0 +1,142 @@
+//! A bundle goes into a CRM: plan, send, prove.
+
+use super::report::Report;
+use super::{Input, whose};
+use crate::bundle::crm::{changes, fetch, pipelines};
+use crate::bundle::push::{
+    Begin, Entry, Fit, JOURNAL_VERSION, Journal, Plan, Stages, account, carry_out, verify,
+};
+use crate::bundle::{Array, Context, Index, Validation, partial, validate};
+use crate::cli::bundle::args::Push as Flags;
+use crate::cli::bundle::findings;
+use crate::cli::bundle::target::{Scrap, crm};
+use crate::cli::figures::grouped;
+use crate::cli::progress::Progress;
+use crate::cli::setup::now;
+use crate::model::{Error, Kind, Result};
+use std::collections::BTreeSet;
+
+/// Pushes; the report says how far it came.
+pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
+    let crm = crm("--to", flags.to.as_deref())?;
+    let scrap = Scrap::beside(&flags.file, "target");
+    let at = fetch(&crm, scrap.path()).await?;
+    let (mut index, target) = Index::of(&partial(scrap.path())).await?;
+    let organization = target.head.organization().ok_or_else(|| {
+        let message = "the CRM's export does not say of which organization it is";
+        Error::new(Kind::Shape, message).at("/crm/export")
+    })?;
+    let elsewhere = |array: Array, id: u64| index.holds(array, id);
+    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
+    refuse(flags, &validation)?;
+    foreign(flags, input, &validation, &organization)?;
+    let survey = validation.survey;
+    let source =
+        input.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default();
+    let stages = Stages::new(source, pipelines(&crm).await?, &input.given)?;
+    let mut fit = Fit::new(stages, &flags.drop, flags.strict_fields, &flags.activity_parents)?;
+    let plan = {
+        let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
+        Plan::of(&survey, &mut index, fitted).await?
+    };
+    let mut report = Report {
+        bundle: flags.file.display().to_string(),
+        from: whose(input.context.as_ref(), &survey),
+        to: format!("organization {organization} at {}", crm.origin()),
+        dry_run: flags.dry_run,
+        stages: fit.stages.used(),
+        ..Report::default()
+    };
+    if flags.dry_run {
+        report.plan = plan;
+        return Ok(report);
+    }
+    let begin = Begin {
+        version: JOURNAL_VERSION,
+        tool: Context::tool(),
+        bundle: survey.sha256.clone(),
+        target: crm.origin().to_owned(),
+        organization,
+        at: at.unwrap_or_else(now),
+    };
+    let (mut journal, earlier) = Journal::open(&input.journal, &begin, flags.resume)?;
+    let earlier = earlier.unwrap_or_default();
+    let since = earlier.at.unwrap_or(begin.at);
+    if plan.work() > 0 {
+        let work = plan.work();
+        let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
+        let sent = carry_out(&survey, &plan, &crm, &mut journal, fitted, |sent| {
+            let rows: u64 = sent.rows.iter().sum();
+            progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
+        })
+        .await?;
+        report.sent = sent.rows.iter().sum();
+        report.requests = sent.requests;
+        report.refused = sent.refused;
+    }
+    // What was sent before the push broke off, and is not sent again now.
+    let kept = |array: Array, rows: &BTreeSet<u64>| {
+        let kept = |row: &&u64| matches!(plan.act_of(array, **row), crate::bundle::push::Act::Keep);
+        rows.iter().filter(kept).count() as u64
+    };
+    report.earlier = earlier.sent.iter().map(|(array, rows)| kept(*array, rows)).sum();
+    progress.tell("asking the target what it has now");
+    fetch(&crm, scrap.path()).await?;
+    let (mut index, _) = Index::of(&partial(scrap.path())).await?;
+    let pushed = |array: Array, row: u64| {
+        use crate::bundle::push::Act;
+        let before = earlier.sent.get(&array).is_some_and(|rows| rows.contains(&row));
+        before || matches!(plan.act_of(array, row), Act::Create | Act::Update)
+    };
+    let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
+    let verified = verify(&survey, &mut index, fitted, pushed).await?;
+    if report.sent + report.earlier > 0 {
+        let events = Scrap::beside(&flags.file, "events");
+        changes(&crm, None, None, events.path()).await?;
+        report.events = Some(account(events.path(), &verified, Some(since)).await?);
+    }
+    let count = |of: &dyn Fn(&crate::bundle::push::Checked) -> u64| {
+        verified.arrays.values().map(of).sum::<u64>()
+    };
+    journal.write(&Entry::End {
+        verified: count(&|checked| checked.verified),
+        missing: count(&|checked| checked.missing + checked.different),
+    })?;
+    report.verified = Some(verified);
+    report.plan = plan;
+    Ok(report)
+}
+
+/// A bundle with findings is not pushed at all: nothing half done.
+pub(super) fn refuse(flags: &Flags, validation: &Validation) -> Result<()> {
+    if validation.total == 0 {
+        return Ok(());
+    }
+    let text = if flags.standalone.json() {
+        format!("{}\n", findings::object(&flags.file, validation))
+    } else {
+        findings::table(validation)
+    };
+    crate::cli::stdout::print(&text)?;
+    findings::conclude(&flags.file, validation).map(|_| ())
+}
+
+/// A bundle of another organization of the CRM is refused: its public ids are taken there, and unique
+/// across the product.
+fn foreign(
+    flags: &Flags,
+    input: &Input,
+    validation: &Validation,
+    organization: &str,
+) -> Result<()> {
+    let Some(own) = validation.survey.head.organization() else { return Ok(()) };
+    let of_crm = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
+    if own == organization || own.starts_with("pipedrive:") && !of_crm || flags.foreign {
+        return Ok(());
+    }
+    let message = format!(
+        "the bundle is of organization {own}, and the key is of {organization}: --foreign pushes it all \
+         the same"
+    );
+    Err(Error::new(Kind::Data, message).at(flags.file.display().to_string()))
+}

@@ -1,0 +1,74 @@
+//! `bundle push`: a bundle goes into a CRM or into Pipedrive.
+
+mod crm;
+mod report;
+
+use super::args::Push as Flags;
+use crate::bundle::{Context, Survey, push};
+use crate::cli::files;
+use crate::cli::interrupt::interrupted;
+use crate::cli::progress::{Manner, Progress};
+use crate::cli::setup::runtime;
+use crate::cli::stdout;
+use crate::model::{Error, Kind, Mask, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a push is given beside the bundle.
+struct Input {
+    context: Option<Context>,
+    /// Wishes of `--map-stages`.
+    given: BTreeMap<String, String>,
+    journal: PathBuf,
+}
+
+pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
+    if !flags.file.is_file() {
+        let message = "there is no such bundle";
+        return Err(Error::new(Kind::Usage, message).at(flags.file.display().to_string()));
+    }
+    let input = Input {
+        context: Context::read(&flags.file)?,
+        given: given(flags)?,
+        journal: flags.journal.clone().unwrap_or_else(|| push::beside(&flags.file)),
+    };
+    let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
+    let report = runtime()?.block_on(async {
+        tokio::select! {
+            biased;
+            error = interrupted() => Err(Error::new(
+                error.kind(),
+                "interrupted: the journal knows what was sent, run again with --resume to go on",
+            )),
+            report = crm::push(flags, &input, &mut progress) => report,
+        }
+    })?;
+    progress.done();
+    stdout::print(&if flags.standalone.json() {
+        format!("{}\n", report.json())
+    } else {
+        report.text()
+    })?;
+    report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn given(flags: &Flags) -> Result<BTreeMap<String, String>> {
+    let Some(path) = &flags.map_stages else { return Ok(BTreeMap::new()) };
+    let json = files::json("map-stages", path)?;
+    serde_json::from_value(json).map_err(|_| {
+        let message =
+            "must be one JSON object of texts, like {\"Sales/Demo\": \"Default/Proposal\"}";
+        Error::new(Kind::Usage, message).at(format!("--map-stages {}", path.display()))
+    })
+}
+
+/// Whose rows a bundle holds.
+fn whose(context: Option<&Context>, survey: &Survey) -> String {
+    let company = context.and_then(|context| context.source.company_id);
+    match (company, survey.head.organization()) {
+        (Some(company), _) => format!("Pipedrive company {company}"),
+        (None, Some(organization)) => format!("organization {organization}"),
+        (None, None) => "of nobody in particular".to_owned(),
+    }
+}
