@@ -38,8 +38,11 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     }
     stdout::print(&format!("{config}\n"))?;
     let text = format!(
-        "a simulated Pipedrive account at {}; its configuration is the line on stdout; Ctrl-C ends it\n",
-        sandbox.origin()
+        "a simulated Pipedrive account at {0}; its configuration is the line on stdout; Ctrl-C ends it\n\
+         another CRM at {0}; its two organizations have the keys {1} and {2}\n",
+        sandbox.origin(),
+        sandbox.crm_key(0),
+        sandbox.crm_key(1)
     );
     // Nobody is left to tell if stderr is gone.
     let _ = std::io::stderr().write_all(text.as_bytes());

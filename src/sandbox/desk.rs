@@ -3,6 +3,7 @@
 use super::answers::{self, Answer, Content};
 use super::ask::{Method, Request};
 use super::attachments::STORAGE;
+use super::crm::{self, Crm};
 use super::faults::{At, Fault, Trouble};
 use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
 use super::lists::Page;
@@ -21,6 +22,7 @@ pub(super) struct Desk {
     pub(super) world: World,
     pub(super) ledger: Ledger,
     pub(super) tokens: Tokens,
+    pub(super) crm: Crm,
     options: Options,
     origin: String,
     meter: Meter,
@@ -71,6 +73,7 @@ impl Desk {
             world: World::new(options.seed, options.scale),
             ledger: Ledger::default(),
             tokens: Tokens::new(),
+            crm: Crm::new(options.crm.clone()),
             meter: Meter::new(&options),
             seen: vec![0; options.faults.len()],
             pages: HashMap::new(),
@@ -98,6 +101,9 @@ impl Desk {
         }
         let number = self.ledger.requests.len() as u64 + 1;
         self.play_script(number);
+        if crm::is_path(incoming.path_and_query.split('?').next().unwrap_or_default()) {
+            return self.respond_for_crm(incoming, number);
+        }
         let identity = self.identity(incoming);
         let oauth = matches!(identity, Identity::OAuth | Identity::Stale);
         let trouble = self.trouble(number, &incoming.path_and_query);
@@ -147,6 +153,52 @@ impl Desk {
         self.ledger.body_bytes += outgoing.body.len() as u64;
         let levels = self.meter.levels(now, &self.options, oauth);
         outgoing.headers.extend(limit_headers(levels, limits));
+        outgoing
+    }
+
+    /// Answers a request to the other CRM, which knows no tokens and no limits of Pipedrive's.
+    fn respond_for_crm(&mut self, incoming: &Incoming, number: u64) -> Outgoing {
+        let trouble = self.trouble(number, &incoming.path_and_query);
+        let method = Method::named(&incoming.method).unwrap_or(Method::Get);
+        let request = Request::new(method, &incoming.path_and_query, incoming.body.clone());
+        let caller = crm::Caller {
+            authorization: incoming.authorization.as_deref(),
+            token: incoming.token.as_deref(),
+            content_type: incoming.content_type.as_deref(),
+        };
+        let limited = matches!(trouble, Some(Trouble::Burst | Trouble::BareLimit | Trouble::Daily));
+        // What is over the limit is not looked at; what goes wrong otherwise may have been done.
+        let (status, body) = if limited {
+            (429, Bytes::from_static(br#"{"error":"rate limit exceeded"}"#))
+        } else {
+            let half = trouble == Some(Trouble::Half);
+            self.crm.respond(caller, &request, self.world.now(), half)
+        };
+        let mut outgoing = match trouble {
+            Some(trouble) if !limited => {
+                let answer = Answer { status, cost: 0, content: Content::Json(body) };
+                let spoilt = spoil::spoil(&answer, None, trouble);
+                let mut outgoing = self.outgoing(spoilt.status, spoilt.body, false);
+                outgoing.manner = spoilt.manner;
+                if spoilt.html {
+                    outgoing.headers.retain(|(name, _)| *name != "content-type");
+                    outgoing.headers.push(("content-type", "text/html; charset=UTF-8".to_owned()));
+                }
+                outgoing
+            }
+            _ => self.outgoing(status, body, false),
+        };
+        if limited {
+            let wait = if trouble == Some(Trouble::Daily) { "3600" } else { "0" };
+            outgoing.headers.push(("retry-after", wait.to_owned()));
+        }
+        self.ledger.requests.push(Entry {
+            method: incoming.method.clone(),
+            path_and_query: incoming.path_and_query.clone(),
+            status: outgoing.status,
+            tokens: 0,
+        });
+        self.ledger.body_bytes += outgoing.body.len() as u64;
         outgoing
     }
 

@@ -19,8 +19,8 @@ pub struct Fault {
 /// How a fault is written on a command line.
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
-hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired or \
-badcursor; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired, \
+badcursor or half (of the CRM's import); WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
 
 /// What can go wrong.
@@ -76,6 +76,8 @@ pub enum Trouble {
     Expired,
     /// 400: the cursor is not accepted.
     BadCursor,
+    /// 500 after the first half of the rows of an import into the CRM was taken.
+    Half,
 }
 
 /// From which request on a fault strikes. Requests count from 1.
@@ -160,6 +162,7 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "lostreason" => Trouble::LostReason,
         "expired" => Trouble::Expired,
         "badcursor" => Trouble::BadCursor,
+        "half" => Trouble::Half,
         other => match other.split_once(':') {
             Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
             _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),

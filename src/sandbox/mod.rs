@@ -1,4 +1,5 @@
-//! A small Pipedrive in a box: an invented account, strict answers, limits, and faults on demand.
+//! A small Pipedrive in a box: an invented account, strict answers, limits, and faults on demand. And
+//! beside it the CRM that bundles go to.
 //!
 //! Everything about endpoints and columns is derived from the table in [`crate::model`], so the
 //! sandbox knows a resource as soon as the table has its row.
@@ -9,6 +10,7 @@ mod ask;
 mod attachments;
 mod checks;
 mod children;
+mod crm;
 mod custom;
 mod definitions;
 mod desk;
@@ -34,6 +36,7 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+pub use crm::{CrmOptions, CrmTenant, UnknownFields};
 pub use edit::Edit;
 pub use faults::{At, Fault, GRAMMAR, Trouble};
 pub use ledger::{Entry, Ledger};

@@ -1,5 +1,6 @@
 //! What a sandbox is told when it starts.
 
+use super::crm::CrmOptions;
 use super::edit::Edit;
 use super::faults::Fault;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Options {
     pub null_empty: bool,
     /// Whether the account has installments; otherwise they answer 403.
     pub installments: bool,
+    /// How the other CRM behaves, and who has an account there.
+    pub crm: CrmOptions,
 }
 
 impl Default for Options {
@@ -72,6 +75,7 @@ impl Default for Options {
             refuse_products_since: false,
             null_empty: false,
             installments: true,
+            crm: CrmOptions::default(),
         }
     }
 }

@@ -109,6 +109,22 @@ impl Sandbox {
         })
     }
 
+    /// The key of an organization of the other CRM, by its place from 0; empty if there is none.
+    pub fn crm_key(&self, organization: usize) -> String {
+        lock(&self.shared.desk).crm.key(organization).unwrap_or_default()
+    }
+
+    /// The rows of an organization of the other CRM, as its export has them: `accounts`, `contacts`,
+    /// `opportunities`, `leads` or `activities`.
+    pub fn crm_rows(&self, organization: usize, array: &str) -> Vec<Bytes> {
+        lock(&self.shared.desk).crm.rows(organization, array)
+    }
+
+    /// How many change events an organization of the other CRM has.
+    pub fn crm_events(&self, organization: usize) -> usize {
+        lock(&self.shared.desk).crm.events(organization)
+    }
+
     /// What happened so far.
     pub fn ledger(&self) -> Ledger {
         let traffic = *lock(&self.shared.traffic);

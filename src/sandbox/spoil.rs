@@ -84,6 +84,8 @@ pub(super) fn spoil(answer: &Answer, before: Option<&Page>, trouble: Trouble) ->
     match trouble {
         Trouble::Status(status) if status >= 520 => no(status, CLOUDFLARE),
         Trouble::Status(status) => no(status, SERVER_ERROR),
+        // The CRM has seen to it; nothing else has halves.
+        Trouble::Half => no(500, SERVER_ERROR),
         Trouble::Burst => Spoilt { limits: Limits::BurstEmpty, ..no(429, OVER_LIMIT) },
         Trouble::BareLimit => Spoilt { limits: Limits::Absent, ..no(429, OVER_LIMIT) },
         Trouble::Daily => Spoilt { limits: Limits::BudgetEmpty, ..no(429, OVER_LIMIT) },

@@ -1,0 +1,84 @@
+//! How the CRM behaves where its documentation leaves it open.
+
+/// An organization of the CRM.
+#[derive(Debug, Clone)]
+pub struct CrmTenant {
+    /// The key that resolves to it.
+    pub key: String,
+    /// Its id, a UUID.
+    pub organization_id: String,
+    /// Pipelines beside the default one: name, and stages with their types.
+    pub pipelines: Vec<(String, Vec<(String, String)>)>,
+}
+
+/// What an import does with fields that nobody documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// They are kept.
+    Keep,
+    /// They are left out.
+    Drop,
+    /// The row is refused.
+    Refuse,
+}
+
+/// How the CRM behaves. `CrmOptions::default()` is the friendliest reading of its documents.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent habit of the API")]
+pub struct CrmOptions {
+    /// Its organizations.
+    pub tenants: Vec<CrmTenant>,
+    /// Whether a request with a bad row is refused as a whole (422).
+    pub atomic: bool,
+    /// Whether exported rows carry their internal id.
+    pub ids: bool,
+    /// Fields whose rows are refused: `custom`, `contacts.custom`.
+    pub refuse_fields: Vec<String>,
+    /// What happens to fields that are neither documented nor likely.
+    pub unknown_fields: UnknownFields,
+    /// Whether `created_at` and `updated_at` are taken as they come.
+    pub keep_stamps: bool,
+    /// What activities may belong to.
+    pub activity_parents: Vec<String>,
+    /// Whether activities may belong to nothing.
+    pub parentless: bool,
+    /// Whether the export has soft-deleted rows.
+    pub export_deleted: bool,
+    /// Whether change events say when they happened.
+    pub event_times: bool,
+    /// Whether an import says what became of its rows.
+    pub report: bool,
+    /// Largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// Most rows of a request.
+    pub rows_max: usize,
+}
+
+impl Default for CrmOptions {
+    fn default() -> Self {
+        let tenant = |key: &str, id: &str| CrmTenant {
+            key: key.to_owned(),
+            organization_id: id.to_owned(),
+            pipelines: Vec::new(),
+        };
+        let parents = ["account", "contact", "opportunity", "lead"];
+        Self {
+            tenants: vec![
+                tenant("adcrm_test_first", "0f1c5a52-6a0e-4c2e-9d5a-000000000001"),
+                tenant("adcrm_test_second", "0f1c5a52-6a0e-4c2e-9d5a-000000000002"),
+            ],
+            atomic: false,
+            ids: true,
+            refuse_fields: Vec::new(),
+            unknown_fields: UnknownFields::Keep,
+            keep_stamps: true,
+            activity_parents: parents.map(str::to_owned).to_vec(),
+            parentless: true,
+            export_deleted: true,
+            event_times: true,
+            report: true,
+            body_bytes_max: 64 << 20,
+            rows_max: 5_000,
+        }
+    }
+}
