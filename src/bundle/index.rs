@@ -13,6 +13,7 @@ struct Entry {
     id: u64,
     offset: u64,
     length: u32,
+    seen: bool,
 }
 
 /// The rows of a bundle by public id; of two with one id the first.
@@ -36,7 +37,7 @@ impl Index {
         while let Some(row) = reader.next().await? {
             if let Some(id) = public_id_of(row.json) {
                 let length = u32::try_from(row.json.len()).unwrap_or(u32::MAX);
-                let entry = Entry { id: number(&id), offset: row.offset, length };
+                let entry = Entry { id: number(&id), offset: row.offset, length, seen: false };
                 rows[row.array as usize].push(entry);
             }
         }
@@ -60,23 +61,44 @@ impl Index {
         self.rows[array as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
     }
 
-    /// The row of this public id.
+    /// The row of this public id, which is marked as seen.
     pub fn row(&mut self, array: Array, public_id: &str) -> Result<Option<String>> {
-        let (id, entries) = (number(public_id), &self.rows[array as usize]);
+        let (id, entries) = (number(public_id), &mut self.rows[array as usize]);
         let Ok(place) = entries.binary_search_by_key(&id, |entry| entry.id) else {
             return Ok(None);
         };
+        entries[place].seen = true;
         let entry = entries[place];
+        self.read(entry).map(Some)
+    }
+
+    /// The next row of an array, in the order of the file, that nobody has seen; it is marked. Call
+    /// [`Index::settle`] before.
+    pub fn unseen(&mut self, array: Array) -> Result<Option<String>> {
+        let entries = &mut self.rows[array as usize];
+        while let Some(entry) = entries.pop() {
+            if !entry.seen {
+                return self.read(entry).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the looking up of an array: what is left is handed out in the order of the file.
+    pub fn settle(&mut self, array: Array) {
+        self.rows[array as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
+    }
+
+    fn read(&mut self, entry: Entry) -> Result<String> {
         let mut bytes = vec![0; entry.length as usize];
         let read = self
             .file
             .seek(SeekFrom::Start(entry.offset))
             .and_then(|_| self.file.read_exact(&mut bytes));
         read.map_err(|error| unreadable(&self.path, &error))?;
-        let changed = || Error::new(Kind::Data, "changed while it was read");
-        String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| changed().at(self.path.display().to_string()))
+        String::from_utf8(bytes).map_err(|_| {
+            Error::new(Kind::Data, "changed while it was read").at(self.path.display().to_string())
+        })
     }
 }
 

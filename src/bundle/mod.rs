@@ -3,6 +3,7 @@
 
 mod context;
 pub mod crm;
+mod diff;
 mod export;
 mod index;
 mod listing;
@@ -17,6 +18,7 @@ pub use context::{
     ActivityType, CONTEXT_VERSION, Context, Counts, CustomField, Owner, Pipeline, Source, Stage,
     Stamp, Unmapped, beside,
 };
+pub use diff::Diff;
 pub use export::Export;
 pub use index::{Index, number};
 pub use listing::Listing;

@@ -139,7 +139,7 @@ impl Reader {
     /// What the file proved to be. To be asked for after the last row.
     pub fn survey(self) -> Survey {
         let Self { window, path, head, spans, .. } = self;
-        let bytes = window.byte();
+        let bytes = window.read();
         Survey { path, head, spans, sha256: window.sha256().unwrap_or_default(), bytes }
     }
 

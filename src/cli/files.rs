@@ -55,6 +55,15 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
+/// Keeps everything this process writes to its owner: files 0600, folders 0700.
+pub(super) fn private() {
+    #[cfg(unix)]
+    {
+        use nix::sys::stat::{Mode, umask};
+        umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    }
+}
+
 /// A new file that nobody else may read: it will hold secrets.
 fn create(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();

@@ -6,6 +6,7 @@ mod backup;
 mod bundle;
 mod complaint;
 mod dictionaries;
+mod differences;
 mod earlier;
 mod environment;
 mod figures;

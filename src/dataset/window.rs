@@ -132,7 +132,7 @@ impl Window {
     }
 
     /// How many bytes of the file were read.
-    pub(super) const fn read(&self) -> u64 {
+    pub(crate) const fn read(&self) -> u64 {
         self.offset + self.text.len() as u64
     }
 

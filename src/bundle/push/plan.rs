@@ -42,7 +42,7 @@ pub struct Counts {
 }
 
 /// The arrays of a bundle in the order in which they are imported.
-pub(super) fn in_order(survey: &Survey) -> Vec<Span> {
+pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
     let mut spans = survey.spans.clone();
     spans.sort_by_key(|span| span.array);
     spans

@@ -1,33 +1,17 @@
 //! `backup diff`: what changed between two backups, for people and for programs.
 
 use super::args::{Diff as Flags, Form};
-use super::changes::{by_resource, rows, schema_row, sentence, summary};
 use super::page::Page;
-use crate::cli::figures::grouped;
+use crate::cli::differences::{Differ, by_resource, lines, object, rows, summary, table};
 use crate::cli::selection::resources;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::dataset::Place;
-use crate::dataset::diff::{Change, Diff, Options, What};
+use crate::dataset::diff::{Diff, Options};
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Resource, Result};
-use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
-use serde_json::{Value, json};
+use crate::model::Result;
+use serde_json::json;
 use std::process::ExitCode;
-
-/// Rows a table shows at most.
-const TABLE_ROWS_MAX: usize = 10_000;
-/// Characters of a value that a table shows.
-const VALUE_MAX: usize = 60;
-/// Bytes that are gathered before they are printed.
-const BUFFER_BYTES: usize = 64 << 10;
-/// The seed tool's table: lines around, between columns, and below the header.
-const STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::new('┌', '─', '┬', '┐'))
-    .header_lines(ContentLineStyle::new('│', '│', '│'))
-    .header_separator(LineStyle::new('├', '─', '┼', '┤'))
-    .content_lines(ContentLineStyle::new('│', '│', '│'))
-    .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
 
 pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
     let (old, new) = (Place::parse(&flags.old)?, Place::parse(&flags.new)?);
@@ -40,74 +24,18 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
     };
     runtime()?.block_on(async {
         let (old, new) = (Snapshot::open(&old).await?, Snapshot::open(&new).await?);
-        let mut diff = Diff::open(&old, &new, options).await?;
+        let mut diff = Differ::Backups(Box::new(Diff::open(&old, &new, options).await?));
         match flags.form() {
             Form::Table => table(&mut diff).await?,
             Form::Json => object(&mut diff).await?,
             Form::Ndjson => lines(&mut diff).await?,
             Form::Html => page(&mut diff, flags, &old, &new).await?,
         }
-        let total = diff.total();
-        let same = total.added + total.removed + total.modified == 0 && diff.schema().is_empty();
-        Ok(if flags.exit_code && !same { ExitCode::from(1) } else { ExitCode::SUCCESS })
+        Ok(diff.exit(flags.exit_code))
     })
 }
 
-/// What is printed in portions.
-#[derive(Default)]
-struct Printer(String);
-
-impl Printer {
-    fn print(&mut self, text: &str) -> Result<()> {
-        self.0.push_str(text);
-        if self.0.len() > BUFFER_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        stdout::print(&std::mem::take(&mut self.0))
-    }
-}
-
-/// One object, written as it comes: the summary is last.
-async fn object(diff: &mut Diff<'_>) -> Result<()> {
-    let mut out = Printer::default();
-    out.print("{\"changes\":[")?;
-    let mut comma = "";
-    while let Some(change) = diff.next().await? {
-        for row in rows(&change, false) {
-            out.print(comma)?;
-            out.print(&row)?;
-            comma = ",\n";
-        }
-    }
-    let rest = json!({
-        "schema": diff.schema(),
-        "skipped": diff.skipped(),
-        "summary": summary(diff),
-    });
-    out.print("],")?;
-    out.print(rest.to_string().trim_start_matches('{'))?;
-    out.print("\n")?;
-    out.flush()
-}
-
-async fn lines(diff: &mut Diff<'_>) -> Result<()> {
-    let mut out = Printer::default();
-    for change in diff.schema() {
-        out.print(&format!("{}\n", schema_row(change)))?;
-    }
-    while let Some(change) = diff.next().await? {
-        for row in rows(&change, true) {
-            out.print(&row)?;
-            out.print("\n")?;
-        }
-    }
-    let last = json!({"summary": summary(diff), "skipped": diff.skipped()});
-    out.print(&format!("{last}\n"))?;
-    out.flush()
-}
-
-async fn page(diff: &mut Diff<'_>, flags: &Flags, old: &Snapshot, new: &Snapshot) -> Result<()> {
+async fn page(diff: &mut Differ<'_>, flags: &Flags, old: &Snapshot, new: &Snapshot) -> Result<()> {
     let mut page = Page::new();
     while let Some(change) = diff.next().await? {
         for row in rows(&change, false) {
@@ -127,107 +55,4 @@ async fn page(diff: &mut Diff<'_>, flags: &Flags, old: &Snapshot, new: &Snapshot
         "resources": by_resource(diff),
     });
     stdout::print(&page.finish(&head))
-}
-
-async fn table(diff: &mut Diff<'_>) -> Result<()> {
-    let mut table = Table::new();
-    table.load_style(STYLE);
-    table.set_header(["Resource", "ID", "Change", "Field", "Old", "New"]);
-    let (mut shown, mut more) = (0, 0);
-    while let Some(change) = diff.next().await? {
-        for row in cells(&change) {
-            if shown < TABLE_ROWS_MAX {
-                table.add_row(row);
-                shown += 1;
-            } else {
-                more += 1;
-            }
-        }
-    }
-    let mut lines: Vec<String> = diff.schema().iter().map(sentence).collect();
-    if !lines.is_empty() {
-        lines.push(String::new());
-    }
-    if shown > 0 {
-        lines.push(table.to_string());
-    }
-    if more > 0 {
-        lines.push(format!("… {} more rows: -o ndjson shows all", grouped(more)));
-    }
-    if shown > 0 {
-        lines.push(String::new());
-    }
-    let total = diff.total();
-    lines.push(format!(
-        "{} added · {} removed · {} modified ({} field changes)",
-        total.added, total.removed, total.modified, total.fields
-    ));
-    if !diff.skipped().is_empty() {
-        let skipped = diff.skipped().iter();
-        let skipped = skipped.map(|one| format!("{}[{}]", one.resource, one.present));
-        lines.push(format!(
-            "Skipped (present in one snapshot only): {}",
-            skipped.collect::<Vec<_>>().join(", ")
-        ));
-    }
-    if total.folded > 0 {
-        lines.push(format!(
-            "{} more changed in computed fields only (--all-fields shows them)",
-            grouped(total.folded)
-        ));
-    }
-    stdout::print(&format!("{}\n", lines.join("\n")))
-}
-
-/// The rows of a change in a table.
-fn cells(change: &Change) -> Vec<[String; 6]> {
-    let (resource, id) = (change.resource.file.to_owned(), change.key.clone());
-    let whole = |what: &str| {
-        let none = String::new;
-        vec![[resource.clone(), id.clone(), what.to_owned(), none(), none(), none()]]
-    };
-    match &change.what {
-        What::Added(_) => whole("added"),
-        What::Removed(_) => whole("removed"),
-        What::Modified(fields) => fields
-            .iter()
-            .map(|field| {
-                [
-                    resource.clone(),
-                    id.clone(),
-                    "modified".to_owned(),
-                    short(change.resource, &field.label).to_owned(),
-                    shown(field.old.as_deref()),
-                    shown(field.new.as_deref()),
-                ]
-            })
-            .collect(),
-    }
-}
-
-/// A field's label without the object that holds custom fields, unless it would be mistaken for a
-/// column then.
-fn short<'l>(resource: &Resource, label: &'l str) -> &'l str {
-    let Some(short) = label.strip_prefix("custom_fields.") else {
-        return label;
-    };
-    let first = short.split(['.', '[']).next().unwrap_or(short);
-    if resource.column(first).is_some() { label } else { short }
-}
-
-/// A value in a table: text without its quotes, on one line, cut where it is long.
-fn shown(value: Option<&str>) -> String {
-    let text = match value {
-        None => return String::new(),
-        Some(raw) if raw.starts_with('"') => match serde_json::from_str::<Value>(raw) {
-            Ok(Value::String(text)) => text,
-            _ => raw.to_owned(),
-        },
-        Some(raw) => raw.to_owned(),
-    };
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() <= VALUE_MAX {
-        return text;
-    }
-    text.chars().take(VALUE_MAX - 1).chain(['…']).collect()
 }

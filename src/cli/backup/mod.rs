@@ -2,7 +2,6 @@
 
 mod args;
 mod attachments;
-mod changes;
 mod diff;
 mod page;
 mod summary;

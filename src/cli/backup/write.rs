@@ -4,6 +4,7 @@ use super::args::{Include, Write as Flags};
 use super::attachments;
 use super::summary::Summary;
 use crate::api::Account;
+use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop, holder, run_name};
@@ -33,7 +34,7 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
         run.setup.settings.concurrency = 1;
     }
     let options = Options { crash_at_step: run.setup.settings.crash_at_step, ..options };
-    private();
+    files::private();
     runtime()?.block_on(run.back_up(flags, &place, &options))
 }
 
@@ -49,15 +50,6 @@ fn named(flags: &Flags, histories: bool) -> Result<Option<Vec<&'static Resource>
         }
     }
     Ok(Some(named))
-}
-
-/// Keeps everything this process writes to its owner: files 0600, folders 0700.
-fn private() {
-    #[cfg(unix)]
-    {
-        use nix::sys::stat::{Mode, umask};
-        umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    }
 }
 
 impl Run {

@@ -5,6 +5,7 @@ use crate::api::Account;
 use crate::bundle::map::{RESOURCES, SETUP, Setup};
 use crate::bundle::{Array, Context, Export, Source, Written};
 use crate::cli::figures::{grouped, left_today};
+use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::runtime;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
+    files::private();
     runtime()?.block_on(async {
         let (written, context, spent) = if flags.from == "account" {
             let mut run = Run::new(&flags.standalone, Vec::new())?;

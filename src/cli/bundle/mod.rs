@@ -2,6 +2,7 @@
 
 mod args;
 mod changes;
+mod diff;
 mod export;
 mod findings;
 mod pull;
@@ -19,6 +20,6 @@ pub(super) fn bundle(command: &Bundle) -> Result<ExitCode> {
         Bundle::Push(flags) => push::push(flags),
         Bundle::Pull(flags) => pull::pull(flags),
         Bundle::Changes(flags) => changes::changes(flags),
-        Bundle::Diff(_) => Err(crate::model::Error::new(crate::model::Kind::Bug, "not yet")),
+        Bundle::Diff(flags) => diff::diff(flags),
     }
 }

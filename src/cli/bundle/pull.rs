@@ -4,6 +4,7 @@ use super::args::Pull as Flags;
 use super::target::{Scrap, crm};
 use crate::bundle::crm::pull as fetch;
 use crate::cli::figures::grouped;
+use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
@@ -12,6 +13,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
+    files::private();
     let crm = crm("--from", flags.from.as_deref())?;
     let (survey, context) = runtime()?.block_on(async {
         // What was half fetched is of no use.

@@ -27,8 +27,8 @@ pub struct Options {
 /// A row that differs.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What it is a row of.
-    pub resource: &'static Resource,
+    /// What it is a row of: the file stem of a resource, or the array of a bundle.
+    pub resource: &'static str,
     /// Its key.
     pub key: String,
     /// How it differs.
@@ -60,6 +60,32 @@ pub struct Counts {
     pub fields: u64,
     /// Rows of which nothing differs but what Pipedrive counts or stamps by itself.
     pub folded: u64,
+}
+
+impl Counts {
+    /// Counts a change.
+    pub(crate) fn take(&mut self, what: &What) {
+        match what {
+            What::Added(_) => self.added += 1,
+            What::Removed(_) => self.removed += 1,
+            What::Modified(fields) => {
+                self.modified += 1;
+                self.fields += fields.len() as u64;
+            }
+        }
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |total, counts| Self {
+            added: total.added + counts.added,
+            removed: total.removed + counts.removed,
+            modified: total.modified + counts.modified,
+            fields: total.fields + counts.fields,
+            folded: total.folded + counts.folded,
+        })
+    }
 }
 
 /// A resource that only one of the backups has.
@@ -152,13 +178,7 @@ impl<'s> Diff<'s> {
 
     /// What was counted so far, all together.
     pub fn total(&self) -> Counts {
-        self.counts.iter().fold(Counts::default(), |total, (_, counts)| Counts {
-            added: total.added + counts.added,
-            removed: total.removed + counts.removed,
-            modified: total.modified + counts.modified,
-            fields: total.fields + counts.fields,
-            folded: total.folded + counts.folded,
-        })
+        self.counts.iter().map(|(_, counts)| *counts).sum()
     }
 
     /// The next change: by file stem, in the order of the newer file, removed rows last. `None` when
@@ -180,14 +200,7 @@ impl<'s> Diff<'s> {
                 Step::Folded => counts.folded += 1,
                 Step::End => self.current = None,
                 Step::Changed(change) => {
-                    match &change.what {
-                        What::Added(_) => counts.added += 1,
-                        What::Removed(_) => counts.removed += 1,
-                        What::Modified(fields) => {
-                            counts.modified += 1;
-                            counts.fields += fields.len() as u64;
-                        }
-                    }
+                    counts.take(&change.what);
                     return Ok(Some(change));
                 }
             }
@@ -225,7 +238,7 @@ impl Current<'_> {
             Found::Unchanged | Found::Again => return Ok(Step::Nothing),
             Found::Added => {
                 let what = What::Added(one_line(row.json));
-                return Ok(Step::Changed(Change { resource: self.resource, key, what }));
+                return Ok(Step::Changed(Change { resource: self.resource.file, key, what }));
             }
             Found::Other(entry) => entry,
         };
@@ -237,7 +250,11 @@ impl Current<'_> {
         if fields.is_empty() {
             return Ok(if differs { Step::Folded } else { Step::Nothing });
         }
-        Ok(Step::Changed(Change { resource: self.resource, key, what: What::Modified(fields) }))
+        Ok(Step::Changed(Change {
+            resource: self.resource.file,
+            key,
+            what: What::Modified(fields),
+        }))
     }
 
     async fn removed(&mut self) -> Result<Step> {
@@ -247,7 +264,7 @@ impl Current<'_> {
         let row = read(&mut self.parts, entry).await?;
         let key = key(self.resource, &row);
         let what = What::Removed(one_line(&row));
-        Ok(Step::Changed(Change { resource: self.resource, key, what }))
+        Ok(Step::Changed(Change { resource: self.resource.file, key, what }))
     }
 }
 
@@ -260,13 +277,16 @@ async fn read(parts: &mut Parts<'_>, entry: Entry) -> Result<String> {
 /// Whether a difference counts.
 fn counts(resource: &Resource, field: &FieldChange, options: &Options) -> bool {
     let column = field.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if !options.all_fields && is_computed(resource.name, column) {
-        return false;
-    }
+    let computed = !options.all_fields && is_computed(resource.name, column);
+    !computed && !is_ignored(&[resource.file, resource.name], field, &options.ignore)
+}
+
+/// Whether a field is one of those that do not matter, of a resource that goes by these names.
+pub(crate) fn is_ignored(names: &[&str], field: &FieldChange, ignore: &[String]) -> bool {
     let dotted = field.path.trim_start_matches('/').replace('/', ".");
-    !options.ignore.iter().any(|ignored| {
+    ignore.iter().any(|ignored| {
         let ignored = match ignored.split_once('.') {
-            Some((name, rest)) if name == resource.file || name == resource.name => rest,
+            Some((name, rest)) if names.contains(&name) => rest,
             _ => ignored,
         };
         let short = |label: &str| label.strip_prefix("custom_fields.").map(str::to_owned);
@@ -278,4 +298,9 @@ fn counts(resource: &Resource, field: &FieldChange, options: &Options) -> bool {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             })
     })
+}
+
+/// What differs between two rows that nobody described: by their own keys.
+pub(crate) fn plain(old: &str, new: &str) -> Vec<FieldChange> {
+    Compare::new(&Naming::default()).rows(old, new)
 }

@@ -112,7 +112,7 @@ impl<'n> Compare<'n> {
 }
 
 /// A raw value without line breaks, which stand between tokens only.
-pub(super) fn one_line(raw: &str) -> String {
+pub(crate) fn one_line(raw: &str) -> String {
     if raw.contains(['\n', '\r']) {
         let lines = raw.lines().map(str::trim);
         return lines.collect::<Vec<_>>().join(" ").trim().to_owned();

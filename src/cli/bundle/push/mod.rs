@@ -28,6 +28,7 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         let message = "there is no such bundle";
         return Err(Error::new(Kind::Usage, message).at(flags.file.display().to_string()));
     }
+    files::private();
     let input = Input {
         context: Context::read(&flags.file)?,
         given: given(flags)?,

@@ -1,7 +1,7 @@
 //! What a push would do, and what it did, for people and for programs.
 
 use crate::bundle::Array;
-use crate::bundle::push::{Accounted, Plan, Refused, Used, Verified};
+use crate::bundle::push::{Accounted, How, Plan, Refused, Used, Verified};
 use crate::cli::figures::grouped;
 use crate::model::{Error, Kind};
 use serde_json::{Map, Value, json};
@@ -115,6 +115,25 @@ impl Report {
         object
     }
 
+    /// The stages that are used; those that were found by their type alone go together.
+    fn mapping(&self) -> Vec<(String, String, String, u64)> {
+        let mut rows: Vec<(String, String, String, u64)> = Vec::new();
+        for used in &self.stages {
+            let from = match used.how {
+                How::Type | How::Target => format!("others ({})", used.status),
+                _ => format!("{} ({})", used.from, used.status),
+            };
+            let how = serde_json::to_value(used.how).unwrap_or_default();
+            let how = how.as_str().unwrap_or_default().replace('_', " ");
+            match rows.iter_mut().find(|row| row.0 == from && row.1 == used.to) {
+                Some(row) => row.3 += used.rows,
+                None => rows.push((from, used.to.clone(), how, used.rows)),
+            }
+        }
+        rows.sort_by_key(|row| row.0.starts_with("others"));
+        rows
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut out = format!("{} ({}) → {}\n", self.bundle, self.from, self.to);
@@ -139,17 +158,8 @@ impl Report {
         for ((array, field), rows) in &self.plan.fields {
             let _ = writeln!(out, "differs: {}.{field} in {} rows", array.name(), grouped(*rows));
         }
-        for used in &self.stages {
-            let how = serde_json::to_value(used.how).unwrap_or_default();
-            let _ = writeln!(
-                out,
-                "stage: {} ({}) → {} [{}], {} rows",
-                used.from,
-                used.status,
-                used.to,
-                how.as_str().unwrap_or_default().replace('_', " "),
-                grouped(used.rows)
-            );
+        for (from, to, how, rows) in self.mapping() {
+            let _ = writeln!(out, "stage: {from} → {to} [{how}], {} rows", grouped(rows));
         }
         for (array, name, ty) in &self.fields {
             let _ = writeln!(out, "creates the field {name:?} ({ty}) of {}", array.name());

@@ -1,16 +1,17 @@
 //! Changes as rows: the seed tool's, with a path beside the field's name.
 
-use crate::dataset::diff::{Change, Counts, Diff, FieldChange, SchemaChange, What};
+use super::differ::Differ;
+use crate::dataset::diff::{Change, Counts, FieldChange, SchemaChange, What};
 use crate::model::quoted;
 use serde_json::{Value, json};
 
 /// The rows of a change, one for each field that differs. With `records`, rows that were added or
 /// removed come as they are.
-pub(super) fn rows(change: &Change, records: bool) -> Vec<String> {
+pub(in crate::cli) fn rows(change: &Change, records: bool) -> Vec<String> {
     let head = |what: &str| {
         format!(
             "{{\"resource\":{},\"id\":{},\"change\":\"{what}\"",
-            quoted(change.resource.file),
+            quoted(change.resource),
             quoted(&change.key)
         )
     };
@@ -40,17 +41,17 @@ fn modified(head: &str, field: &FieldChange) -> String {
 }
 
 /// `{added, removed, modified, fieldsChanged, folded, schema}`.
-pub(super) fn summary(diff: &Diff<'_>) -> Value {
+pub(in crate::cli) fn summary(diff: &Differ<'_>) -> Value {
     let mut summary = counts(diff.total());
     summary["schema"] = diff.schema().len().into();
     summary
 }
 
 /// The counts of each resource that was compared.
-pub(super) fn by_resource(diff: &Diff<'_>) -> Vec<Value> {
-    let rows = diff.counts().iter().map(|(resource, found)| {
-        let mut row = counts(*found);
-        row["resource"] = resource.file.into();
+pub(in crate::cli) fn by_resource(diff: &Differ<'_>) -> Vec<Value> {
+    let rows = diff.counts().into_iter().map(|(resource, found)| {
+        let mut row = counts(found);
+        row["resource"] = resource.into();
         row
     });
     rows.collect()
@@ -61,7 +62,7 @@ fn counts(counts: Counts) -> Value {
 }
 
 /// A change of the set-up as a sentence.
-pub(super) fn sentence(change: &SchemaChange) -> String {
+pub(in crate::cli) fn sentence(change: &SchemaChange) -> String {
     let named = |text: &Option<String>| text.clone().unwrap_or_default();
     let what = match (change.kind, change.change) {
         ("option", "renamed") => {
@@ -79,7 +80,7 @@ pub(super) fn sentence(change: &SchemaChange) -> String {
 }
 
 /// The row of a change of the set-up in a stream of lines.
-pub(super) fn schema_row(change: &SchemaChange) -> Value {
+pub(in crate::cli) fn schema_row(change: &SchemaChange) -> Value {
     let mut row = serde_json::to_value(change).unwrap_or_default();
     row["schema"] = json!(true);
     row
