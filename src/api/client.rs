@@ -42,12 +42,13 @@ pub struct Client {
     answered: AtomicBool,
 }
 
-/// A GET that may take several attempts.
+/// A request that may take several attempts.
 #[derive(Debug, Clone)]
 pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     cost: u32,
+    write: Option<Write>,
     /// Whether bytes are wanted, and no JSON.
     file: bool,
     attempt: u32,
@@ -57,6 +58,13 @@ pub struct Request {
     doubts: u32,
     /// Attempts that were let out.
     sent: u32,
+}
+
+/// What a request writes.
+#[derive(Debug, Clone)]
+struct Write {
+    method: reqwest::Method,
+    body: Bytes,
 }
 
 /// The outcome of one attempt.
@@ -89,6 +97,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             cost,
+            write: None,
             file: false,
             attempt: 0,
             limited: 0,
@@ -102,6 +111,25 @@ impl Request {
     /// A request for the bytes of a file at this path and price.
     pub fn for_file(path: impl Into<String>, cost: u32) -> Self {
         Self { file: true, ..Self::new(path, cost) }
+    }
+
+    /// A request that creates something from this JSON body. It is sent again only when it is certain
+    /// that nothing came of it (429, an access token that is over). When the answer is lost, the error
+    /// is of [`Kind::Network`] or [`Kind::Upstream`], and whether the thing exists is open.
+    pub fn create(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
+        let write = Some(Write { method: reqwest::Method::POST, body: body.into() });
+        Self { write, ..Self::new(path, cost) }
+    }
+
+    /// A request that changes something to what this JSON body says; it does no harm twice.
+    pub fn change(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
+        let write = Some(Write { method: reqwest::Method::PATCH, body: body.into() });
+        Self { write, ..Self::new(path, cost) }
+    }
+
+    /// Whether it must not arrive twice.
+    fn is_once(&self) -> bool {
+        self.write.as_ref().is_some_and(|write| write.method == reqwest::Method::POST)
     }
 
     /// Adds a query parameter.
@@ -248,8 +276,14 @@ impl Client {
             attempt: request.attempt,
             limited: request.limited,
             refreshable: self.auth.is_oauth() && !request.refreshed,
+            writes: request.write.is_some(),
         };
         match verdict(&seen, self.pace()) {
+            // It may have been done all the same.
+            Verdict::Retry { limited: false, .. } if request.is_once() => {
+                let message = format!("Pipedrive is in trouble (HTTP {status})");
+                Err(place(Error::new(Kind::Upstream, message).status(status)))
+            }
             Verdict::Accept => {
                 let date = header(&headers, DATE.as_str()).and_then(http_date);
                 Ok(Step::Done(Answer { body, date }))
@@ -275,7 +309,7 @@ impl Client {
     pub(super) fn lost<T>(&self, request: &mut Request, error: Error) -> Result<Step<T>> {
         let most =
             if self.answered.load(Ordering::Relaxed) { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
-        if request.attempt >= most {
+        if request.attempt >= most || request.is_once() {
             return Err(if error.place().is_some() { error } else { error.at(&request.path) });
         }
         let pause = self.pace().pause(request.attempt);
@@ -317,7 +351,15 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         let accept = if request.file { "*/*" } else { "application/json" };
-        let mut call = self.http.get(url).header(pass.name, pass.value).header(ACCEPT, accept);
+        let call = match &request.write {
+            None => self.http.get(url),
+            Some(Write { method, body }) => self
+                .http
+                .request(method.clone(), url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+        };
+        let mut call = call.header(pass.name, pass.value).header(ACCEPT, accept);
         if self.gzip && !request.file {
             call = call.header(ACCEPT_ENCODING, "gzip");
         }

@@ -35,6 +35,8 @@ pub(super) struct Seen<'a> {
     pub(super) limited: u32,
     /// Whether a fresh access token can still be fetched.
     pub(super) refreshable: bool,
+    /// Whether the request was to write something.
+    pub(super) writes: bool,
 }
 
 /// How pauses grow, and the dice that spread them.
@@ -105,6 +107,7 @@ pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
         }
+        403 if seen.writes => fail(Kind::Permission, "the token's user may not write this"),
         403 => fail(
             Kind::Permission,
             "the token's user may not read this; deselect it or use an admin's token",

@@ -8,6 +8,7 @@ mod export;
 mod index;
 mod listing;
 pub mod map;
+pub mod pipedrive;
 mod portable;
 pub mod push;
 mod reader;

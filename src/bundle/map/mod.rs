@@ -6,5 +6,6 @@ mod rows;
 mod setup;
 mod source;
 
+pub(in crate::bundle) use mapper::NOTE_MARK;
 pub use mapper::{LEARNT, Mapper, RESOURCES};
-pub use setup::{MARKER, SETUP, Setup};
+pub use setup::{MARKER, SETUP, Setup, Target};

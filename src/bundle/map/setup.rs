@@ -23,7 +23,7 @@ pub const SETUP: &[&str] = &[
 ];
 
 /// What an account says of itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// The company, as ids name it.
     pub company: i64,
@@ -41,7 +41,7 @@ pub struct Setup {
 }
 
 /// The fields of organizations, persons or deals.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Dictionary {
     pub(super) custom: HashMap<String, CustomValue>,
     /// In the order of the dictionary.
@@ -61,8 +61,19 @@ pub(super) struct CustomValue {
     pub(super) ty: String,
     /// Labels by option id.
     pub(super) labels: HashMap<String, String>,
-    /// Labels in order.
-    options: Vec<String>,
+    /// Ids and labels in order.
+    options: Vec<(String, String)>,
+}
+
+/// A custom field, to be written to.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'s> {
+    /// Its key.
+    pub code: &'s str,
+    /// Its type.
+    pub ty: &'s str,
+    /// Ids and labels of its options.
+    pub options: &'s [(String, String)],
 }
 
 #[derive(Deserialize)]
@@ -210,6 +221,63 @@ impl Setup {
         self
     }
 
+    /// The id of the user with this e-mail address.
+    pub fn user(&self, email: &str) -> Option<u64> {
+        let found = self.users.iter().find(|(_, known)| known.eq_ignore_ascii_case(email));
+        found.map(|(id, _)| *id)
+    }
+
+    /// The custom field that has this name in `custom`.
+    pub fn target(&self, array: Array, name: &str) -> Option<Target<'_>> {
+        let fields = &self.dictionaries[dictionary(array)?].custom;
+        let (code, field) = fields.iter().find(|(_, field)| field.name == name)?;
+        Some(Target { code, ty: &field.ty, options: &field.options })
+    }
+
+    /// The custom fields of an array: name, type, labels of options.
+    pub fn targets(&self, array: Array) -> Vec<CustomField> {
+        self.fields(array)
+    }
+
+    /// The key of [`MARKER`] for rows of an array, if the account has that field.
+    pub fn marker(&self, array: Array) -> Option<&str> {
+        self.dictionaries[dictionary(array)?].marker.as_deref()
+    }
+
+    /// The id of a label of rows of an array, as JSON.
+    pub fn label_id(&self, array: Array, label: &str) -> Option<String> {
+        if array == Array::Leads {
+            let found = self.lead_labels.iter().find(|(_, known)| *known == label);
+            return found.map(|(id, _)| crate::model::quoted(id));
+        }
+        self.option_id(array, "label_ids", label)
+    }
+
+    /// The id of an option of a built-in field, as JSON.
+    pub fn option_id(&self, array: Array, field: &str, label: &str) -> Option<String> {
+        let labels = self.dictionaries[dictionary(array)?].labels.get(field)?;
+        labels.iter().find(|(_, known)| *known == label).map(|(id, _)| id.clone())
+    }
+
+    /// The pipelines, as a bundle has them.
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
+    }
+
+    /// The ids in Pipedrive of a stage and its pipeline, by the stage's id in a bundle.
+    pub fn stage_ids(&self, stage: &str) -> Option<(u64, u64)> {
+        let found =
+            self.stages.iter().find(|(_, (p, s))| self.pipelines[*p].stages[*s].id == stage)?;
+        let (id, (pipeline, _)) = found;
+        let pipeline = self.pipelines[*pipeline].external_id.as_ref()?.rsplit(':').next()?;
+        Some((pipeline.parse().ok()?, *id))
+    }
+
+    /// Whether there is an activity type of this key.
+    pub fn has_activity_type(&self, key: &str) -> bool {
+        self.activity_types.iter().any(|known| known.key == key)
+    }
+
     /// The custom fields of an array, for the side-car.
     pub(super) fn fields(&self, array: Array) -> Vec<CustomField> {
         let Some(place) = dictionary(array) else { return Vec::new() };
@@ -232,7 +300,7 @@ impl Dictionary {
         };
         let options = definition.options.iter().flatten();
         let labels = options.clone().map(|option| (id(option), option.label.clone())).collect();
-        let options = options.map(|option| option.label.clone()).collect();
+        let options = options.map(|option| (id(option), option.label.clone())).collect();
         let Definition { name, code, ty, custom, .. } = definition;
         if !custom {
             self.labels.insert(code, labels);
@@ -271,7 +339,7 @@ impl Dictionary {
                 key: code.clone(),
                 ty: field.ty.clone(),
                 options: if matches!(field.ty.as_str(), "enum" | "set") {
-                    field.options.clone()
+                    field.options.iter().map(|(_, label)| label.clone()).collect()
                 } else {
                     Vec::new()
                 },

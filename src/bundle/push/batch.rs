@@ -1,7 +1,7 @@
 //! Rows on their way into the CRM, in requests of bounded size.
 
 use super::journal::{Journal, Refused};
-use super::plan::{Act, Plan, in_order};
+use super::plan::{Plan, in_order};
 use crate::api::Crm;
 use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::reader::{Reader, Survey};
@@ -61,7 +61,7 @@ where
         let mut rows = Reader::of_array(&survey.path, span)?;
         let mut batch = Batch::default();
         while let Some(row) = rows.next().await? {
-            if !matches!(plan.act_of(row.array, row.index), Act::Create | Act::Update) {
+            if !plan.sends(row.array, row.index) {
                 continue;
             }
             let Some(json) = fit(row.array, row.json)? else { continue };

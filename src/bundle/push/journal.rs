@@ -1,5 +1,6 @@
 //! What a push did, written before and after each step: nothing is half done without an entry.
 
+use super::plan::{Act, Plan};
 use crate::bundle::portable::Array;
 use crate::bundle::writer::failed;
 use crate::model::{Error, Kind, Result, Time};
@@ -120,6 +121,20 @@ struct Past {
     begin: Option<Begin>,
     ended: bool,
     earlier: Earlier,
+}
+
+impl Earlier {
+    /// Whether a row was sent.
+    pub fn sent(&self, array: Array, index: u64) -> bool {
+        self.sent.get(&array).is_some_and(|rows| rows.contains(&index))
+    }
+
+    /// How many of the rows that were sent are not sent again.
+    pub fn kept(&self, plan: &Plan) -> u64 {
+        let rows =
+            self.sent.iter().flat_map(|(array, rows)| rows.iter().map(move |row| (array, row)));
+        rows.filter(|(array, row)| plan.act_of(**array, **row) == Act::Keep).count() as u64
+    }
 }
 
 /// Where the journal of a bundle lies.

@@ -92,6 +92,11 @@ impl Plan {
         self.acts[array as usize].get(place).copied().unwrap_or(Act::Leave)
     }
 
+    /// Whether a row is sent.
+    pub fn sends(&self, array: Array, index: u64) -> bool {
+        matches!(self.act_of(array, index), Act::Create | Act::Update)
+    }
+
     /// The counts of an array.
     pub fn counts(&self, array: Array) -> Counts {
         let mut counts = Counts::default();

@@ -1,5 +1,6 @@
 //! Whether a push arrived: the target's own export, and its change events.
 
+use super::journal::Entry;
 use super::plan::{differing, in_order};
 use crate::bundle::index::{Index, number};
 use crate::bundle::listing::Listing;
@@ -39,6 +40,17 @@ pub struct Verified {
     pub pushed: HashMap<u64, Array>,
     /// Pushed rows of which the target does not say its internal id.
     pub nameless: BTreeMap<Array, u64>,
+}
+
+impl Verified {
+    /// How the journal ends.
+    pub fn entry(&self) -> Entry {
+        let count = |of: fn(&Checked) -> u64| self.arrays.values().map(of).sum();
+        Entry::End {
+            verified: count(|checked| checked.verified),
+            missing: count(|checked| checked.missing + checked.different),
+        }
+    }
 }
 
 /// Holds every row of the bundle against the target's export. `fit` makes of a row what was sent

@@ -1,7 +1,7 @@
 //! `bundle changes`: a CRM's change events as NDJSON.
 
 use super::args::Changes as Flags;
-use super::target::{Scrap, crm};
+use super::target::{Scrap, target};
 use crate::api::Crm;
 use crate::bundle::crm::changes as fetch;
 use crate::bundle::{Array, Listing, number};
@@ -25,14 +25,14 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
             format!("{wanted:?} is none of account, contact, opportunity, lead, activity");
         return Err(Error::new(Kind::Usage, message).at("--record-type"));
     }
-    let crm = crm("--from", flags.from.as_deref())?;
+    let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
     let scrap = Scrap::beside(&std::env::temp_dir().join(name()), "partial");
     let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
     runtime()?.block_on(async {
         tokio::select! {
             biased;
             error = interrupted() => Err(error),
-            outcome = follow(&crm, flags, scrap.path(), pause) => outcome,
+            outcome = follow(&target.crm, flags, scrap.path(), pause) => outcome,
         }
     })
 }

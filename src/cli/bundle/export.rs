@@ -27,7 +27,8 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let mut stop = std::pin::pin!(interrupted());
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
-            let exported = run.export(&flags.out, &account, stop.as_mut()).await;
+            let setup = run.set_up(&account, stop.as_mut()).await?;
+            let exported = run.export(&flags.out, setup, &account, stop.as_mut()).await;
             run.progress.done();
             let (written, context) = exported?;
             (written, context, Some(run.client.spending()))
@@ -46,19 +47,25 @@ fn resource(name: &str) -> Result<&'static Resource> {
 }
 
 impl Run {
-    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
-    /// would look like an account that lost them.
-    pub(super) async fn export(
-        &mut self,
-        out: &Path,
-        account: &Account,
-        mut stop: Stop<'_>,
-    ) -> Result<(Written, Context)> {
+    /// Reads what the account says of itself.
+    pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
         let mut setup = Setup::of(account.company_id);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
             self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
         }
+        Ok(setup.ready())
+    }
+
+    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
+    /// would look like an account that lost them.
+    pub(super) async fn export(
+        &mut self,
+        out: &Path,
+        setup: Setup,
+        account: &Account,
+        mut stop: Stop<'_>,
+    ) -> Result<(Written, Context)> {
         let source = Source {
             system: "pipedrive".to_owned(),
             from: "account".to_owned(),
@@ -66,7 +73,7 @@ impl Run {
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
-        let mut export = Export::begin(out, setup.ready(), source, account.date)?;
+        let mut export = Export::begin(out, setup, source, account.date)?;
         for name in export.learnt() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);

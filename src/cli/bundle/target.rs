@@ -1,8 +1,11 @@
 //! The CRM that a command talks to: its address and its key.
 
 use crate::api::Crm;
+use crate::bundle::{beside, partial};
+use crate::cli::args::Standalone;
 use crate::cli::environment::variable;
 use crate::model::{Error, Kind, Result};
+use crate::sandbox::{Options, Sandbox};
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,8 +13,23 @@ use std::time::Duration;
 /// First pause before a request is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The CRM at this address, or at the one in the environment. The key is never taken from a flag.
-pub(super) fn crm(flag: &str, address: Option<&str>) -> Result<Crm> {
+/// A CRM that a command talks to.
+pub(super) struct Target {
+    pub(super) crm: Crm,
+    /// Held so that it is served until the command ends.
+    _sandbox: Option<Sandbox>,
+}
+
+/// The CRM at this address, at the one in the environment, or the embedded one. The key is never
+/// taken from a flag.
+pub(super) fn target(flag: &str, address: Option<&str>, flags: &Standalone) -> Result<Target> {
+    if flags.sandbox {
+        let sandbox = Sandbox::start(Options { scale: 0.0, ..Options::default() })
+            .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
+        let key = SecretString::from(sandbox.crm_key(0));
+        let crm = Crm::new(&sandbox.origin(), &key, PAUSE)?;
+        return Ok(Target { crm, _sandbox: Some(sandbox) });
+    }
     let address = address.map(str::to_owned).or_else(|| variable("DRIPPULSE_BASE_URL"));
     let address = address.ok_or_else(|| {
         let message = "name the CRM's address here, or set DRIPPULSE_BASE_URL";
@@ -23,7 +41,9 @@ pub(super) fn crm(flag: &str, address: Option<&str>) -> Result<Crm> {
     })?;
     // Against a sandbox nobody has to be polite.
     let pause = variable("DRIPPULSE_BACKOFF_MILLIS").and_then(|millis| millis.parse().ok());
-    Crm::new(&address, &SecretString::from(key), pause.map_or(PAUSE, Duration::from_millis))
+    let pause = pause.map_or(PAUSE, Duration::from_millis);
+    let crm = Crm::new(&address, &SecretString::from(key), pause)?;
+    Ok(Target { crm, _sandbox: None })
 }
 
 /// A file beside a bundle that is gone when this is dropped.
@@ -45,7 +65,8 @@ impl Scrap {
 impl Drop for Scrap {
     fn drop(&mut self) {
         // It may never have been written.
-        let _ = std::fs::remove_file(&self.0);
-        let _ = std::fs::remove_file(crate::bundle::partial(&self.0));
+        for path in [&self.0, &partial(&self.0), &beside(&self.0)] {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Desk<'_> {
         self.valid(array, whole, &mut set)?;
         if there.is_none() {
             for stamp in ["created_at", "updated_at"] {
-                if set.iter().all(|(key, value)| key != stamp || value == "null") {
+                if set.iter().all(|(key, _)| key != stamp) {
                     set.push((stamp.to_owned(), format!("\"{}\"", self.now)));
                 }
             }

@@ -4,25 +4,25 @@ use super::report::Report;
 use super::{Input, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{
-    Begin, Entry, Fit, JOURNAL_VERSION, Journal, Plan, Stages, account, carry_out, verify,
+    Begin, Fit, JOURNAL_VERSION, Journal, Plan, Stages, account, carry_out, verify,
 };
 use crate::bundle::{Array, Context, Index, Validation, partial, validate};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::findings;
-use crate::cli::bundle::target::{Scrap, crm};
+use crate::cli::bundle::target::{Scrap, target};
 use crate::cli::figures::grouped;
 use crate::cli::progress::Progress;
 use crate::cli::setup::now;
 use crate::model::{Error, Kind, Result};
-use std::collections::BTreeSet;
 
 /// Pushes; the report says how far it came.
 pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
-    let crm = crm("--to", flags.to.as_deref())?;
+    let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
+    let crm = &target.crm;
     let scrap = Scrap::beside(&flags.file, "target");
-    let at = fetch(&crm, scrap.path()).await?;
-    let (mut index, target) = Index::of(&partial(scrap.path())).await?;
-    let organization = target.head.organization().ok_or_else(|| {
+    let at = fetch(crm, scrap.path()).await?;
+    let (mut index, own) = Index::of(&partial(scrap.path())).await?;
+    let organization = own.head.organization().ok_or_else(|| {
         let message = "the CRM's export does not say of which organization it is";
         Error::new(Kind::Shape, message).at("/crm/export")
     })?;
@@ -33,7 +33,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let survey = validation.survey;
     let source =
         input.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default();
-    let stages = Stages::new(source, pipelines(&crm).await?, &input.given)?;
+    let stages = Stages::new(source, pipelines(crm).await?, &input.given)?;
     let mut fit = Fit::new(stages, &flags.drop, flags.strict_fields, &flags.activity_parents)?;
     let plan = {
         let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
@@ -65,7 +65,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     if plan.work() > 0 {
         let work = plan.work();
         let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
-        let sent = carry_out(&survey, &plan, &crm, &mut journal, fitted, |sent| {
+        let sent = carry_out(&survey, &plan, crm, &mut journal, fitted, |sent| {
             let rows: u64 = sent.rows.iter().sum();
             progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
         })
@@ -74,34 +74,19 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         report.requests = sent.requests;
         report.refused = sent.refused;
     }
-    // What was sent before the push broke off, and is not sent again now.
-    let kept = |array: Array, rows: &BTreeSet<u64>| {
-        let kept = |row: &&u64| matches!(plan.act_of(array, **row), crate::bundle::push::Act::Keep);
-        rows.iter().filter(kept).count() as u64
-    };
-    report.earlier = earlier.sent.iter().map(|(array, rows)| kept(*array, rows)).sum();
+    report.earlier = earlier.kept(&plan);
     progress.tell("asking the target what it has now");
-    fetch(&crm, scrap.path()).await?;
+    fetch(crm, scrap.path()).await?;
     let (mut index, _) = Index::of(&partial(scrap.path())).await?;
-    let pushed = |array: Array, row: u64| {
-        use crate::bundle::push::Act;
-        let before = earlier.sent.get(&array).is_some_and(|rows| rows.contains(&row));
-        before || matches!(plan.act_of(array, row), Act::Create | Act::Update)
-    };
+    let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
     let verified = verify(&survey, &mut index, fitted, pushed).await?;
     if report.sent + report.earlier > 0 {
         let events = Scrap::beside(&flags.file, "events");
-        changes(&crm, None, None, events.path()).await?;
+        changes(crm, None, None, events.path()).await?;
         report.events = Some(account(events.path(), &verified, Some(since)).await?);
     }
-    let count = |of: &dyn Fn(&crate::bundle::push::Checked) -> u64| {
-        verified.arrays.values().map(of).sum::<u64>()
-    };
-    journal.write(&Entry::End {
-        verified: count(&|checked| checked.verified),
-        missing: count(&|checked| checked.missing + checked.different),
-    })?;
+    journal.write(&verified.entry())?;
     report.verified = Some(verified);
     report.plan = plan;
     Ok(report)

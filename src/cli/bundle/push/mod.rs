@@ -1,6 +1,7 @@
 //! `bundle push`: a bundle goes into a CRM or into Pipedrive.
 
 mod crm;
+mod pipedrive;
 mod report;
 
 use super::args::Push as Flags;
@@ -14,6 +15,9 @@ use crate::model::{Error, Kind, Mask, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// What activities belong to, the best first, unless a CRM wants it otherwise.
+const PARENTS: [&str; 4] = ["opportunity", "contact", "account", "lead"];
 
 /// What a push is given beside the bundle.
 struct Input {
@@ -36,14 +40,21 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     };
     let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
     let report = runtime()?.block_on(async {
+        if flags.to.as_deref() == Some("pipedrive") {
+            return pipedrive::push(flags, &input).await;
+        }
         tokio::select! {
             biased;
-            error = interrupted() => Err(Error::new(
-                error.kind(),
-                "interrupted: the journal knows what was sent, run again with --resume to go on",
-            )),
+            error = interrupted() => Err(error),
             report = crm::push(flags, &input, &mut progress) => report,
         }
+    });
+    let report = report.map_err(|error| match error.kind() {
+        Kind::Interrupted => Error::new(
+            Kind::Interrupted,
+            "interrupted: the journal knows what was sent, run again with --resume to go on",
+        ),
+        _ => error,
     })?;
     progress.done();
     stdout::print(&if flags.standalone.json() {

@@ -1,0 +1,278 @@
+//! Rows as bodies of Pipedrive's write endpoints (API facts 7).
+
+use super::custom::{flat, written};
+use super::ids::Ids;
+use super::needs::owner;
+use crate::bundle::map::{NOTE_MARK, Setup};
+use crate::bundle::portable::Array;
+use crate::model::{Members, Time, list, members, quoted, text};
+
+/// What a row becomes.
+#[derive(Debug)]
+pub(super) struct Body {
+    /// The object that is sent.
+    pub(super) json: String,
+    /// For a lead that is archived, which cannot be created so: what is sent next.
+    pub(super) then: Option<String>,
+}
+
+/// A body that is being made.
+struct Making<'r> {
+    fields: Members<'r>,
+    out: Vec<(String, String)>,
+}
+
+impl<'r> Making<'r> {
+    fn get(&self, name: &str) -> Option<&'r str> {
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// The raw value, unless it is null.
+    fn some(&self, name: &str) -> Option<&'r str> {
+        self.get(name).filter(|value| *value != "null")
+    }
+
+    fn put(&mut self, key: &str, value: impl Into<String>) {
+        self.out.push((key.to_owned(), value.into()));
+    }
+
+    /// Copies a field under another key.
+    fn copy(&mut self, name: &str, key: &str) {
+        if let Some(value) = self.get(name) {
+            self.put(key, value);
+        }
+    }
+
+    /// A reference by id.
+    fn refer(&mut self, array: Array, key: &str, ids: &Ids) {
+        let Some(value) = array.link().and_then(|name| self.get(name)) else { return };
+        let id = text(value).and_then(|id| ids.find(array, &id));
+        self.put(key, id.unwrap_or("null"));
+    }
+
+    fn finish(self) -> String {
+        let pairs = self.out.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+    }
+}
+
+/// The body for a row as [`super::Hold::row`] made it; `new` if it is to be created.
+pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids) -> Body {
+    let mut making = Making { fields: members(row), out: Vec::new() };
+    let public_id = making.some("public_id").and_then(text).unwrap_or_default();
+    let mut then = None;
+    match array {
+        Array::Accounts => account(&mut making, new, setup),
+        Array::Contacts => contact(&mut making, new, ids),
+        Array::Opportunities => opportunity(&mut making, new, setup, ids),
+        Array::Leads => then = lead(&mut making, new, ids),
+        Array::Activities => activity(&mut making, &public_id, ids),
+    }
+    if let Some(user) = making.some("owner").and_then(text).and_then(|email| setup.user(&email)) {
+        making.put("owner_id", user.to_string());
+    }
+    if array != Array::Activities {
+        if let Some(labels) = making.get("labels") {
+            let labels = list(labels).into_iter().filter_map(text);
+            let labels = labels.filter_map(|label| setup.label_id(array, &label));
+            making.put("label_ids", format!("[{}]", labels.collect::<Vec<_>>().join(",")));
+        }
+        custom(&mut making, array, (&public_id, new), setup, ids);
+    }
+    Body { json: making.finish(), then }
+}
+
+fn custom(
+    making: &mut Making<'_>,
+    array: Array,
+    (public_id, new): (&str, bool),
+    setup: &Setup,
+    ids: &Ids,
+) {
+    let owner = owner(array).unwrap_or(array);
+    let mut pairs = Vec::new();
+    if let Some(marker) = setup.marker(owner) {
+        pairs.push((marker.to_owned(), quoted(public_id)));
+    }
+    let given = making.get("custom");
+    for (name, value) in members(given.unwrap_or("{}")) {
+        let Some(target) = setup.target(owner, &name) else { continue };
+        let Some(value) = written(target, value, setup, ids) else { continue };
+        if array == Array::Leads {
+            pairs.extend(flat(target, &value));
+        } else {
+            pairs.push((target.code.to_owned(), value));
+        }
+    }
+    // What the row no longer has is emptied; what it never spoke of stays.
+    if given.is_some() {
+        for field in setup.targets(owner) {
+            if pairs.iter().all(|(key, _)| *key != field.key) {
+                pairs.push((field.key, "null".to_owned()));
+            }
+        }
+    }
+    if array == Array::Leads {
+        // An unset field of a lead is absent (API facts 5.4), so there is nothing to empty in a new one.
+        for (key, value) in pairs.into_iter().filter(|(_, value)| !new || value != "null") {
+            making.put(&key, value);
+        }
+        return;
+    }
+    let pairs = pairs.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+    making.put("custom_fields", format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")));
+}
+
+fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
+    for name in ["name", "website", "linkedin", "annual_revenue", "employee_count"] {
+        making.copy(name, name);
+    }
+    if let Some(industry) = making.some("industry").and_then(text) {
+        let id = setup.option_id(Array::Accounts, "industry", &industry);
+        making.put("industry", id.unwrap_or(industry));
+    }
+    match (making.some("address_parts"), making.get("address")) {
+        (Some(parts), _) => making.put("address", parts),
+        (None, Some("null")) => making.put("address", "null"),
+        (None, Some(text)) => making.put("address", format!("{{\"value\":{text}}}")),
+        (None, None) => {}
+    }
+    added(making, new);
+}
+
+fn contact(making: &mut Making<'_>, new: bool, ids: &Ids) {
+    making.copy("name", "name");
+    making.refer(Array::Accounts, "org_id", ids);
+    for name in ["emails", "phones"] {
+        if let Some(all) = making.get(name) {
+            making.put(name, if all == "null" { "[]" } else { all });
+        }
+    }
+    added(making, new);
+}
+
+/// When a row was added can be said once.
+fn added(making: &mut Making<'_>, new: bool) {
+    let at = making.some("created_at").and_then(text).and_then(|at| Time::parse(&at));
+    if let Some(at) = at.filter(|_| new) {
+        making.put("add_time", quoted(&at.whole_second().to_string()));
+    }
+}
+
+fn opportunity(making: &mut Making<'_>, new: bool, setup: &Setup, ids: &Ids) {
+    making.copy("name", "title");
+    making.refer(Array::Accounts, "org_id", ids);
+    making.refer(Array::Contacts, "person_id", ids);
+    if let Some(amount) = making.some("amount") {
+        making.put("value", amount);
+    }
+    for (name, key) in [
+        ("currency", "currency"),
+        ("status", "status"),
+        ("probability", "probability"),
+        ("lost_reason", "lost_reason"),
+        ("close_date", "expected_close_date"),
+    ] {
+        making.copy(name, key);
+    }
+    let status = making.some("status").and_then(text).unwrap_or_default();
+    let at = making.some("closed_at").and_then(text).and_then(|at| Time::parse(&at));
+    if let (Some(at), "won" | "lost") = (at, status.as_str()) {
+        let at = quoted(&at.whole_second().to_string());
+        making.put("close_time", at.clone());
+        making.put(&format!("{status}_time"), at);
+    }
+    let stage = making.some("pipeline_stage_id").and_then(text);
+    if let Some((pipeline, stage)) = stage.and_then(|stage| setup.stage_ids(&stage)) {
+        making.put("pipeline_id", pipeline.to_string());
+        making.put("stage_id", stage.to_string());
+    }
+    let at = making.some("archived_at").and_then(text).and_then(|at| Time::parse(&at));
+    if let Some(at) = at.filter(|_| new) {
+        making.put("is_archived", "true");
+        making.put("archive_time", quoted(&at.whole_second().to_string()));
+    }
+}
+
+fn lead(making: &mut Making<'_>, new: bool, ids: &Ids) -> Option<String> {
+    making.copy("title", "title");
+    making.refer(Array::Accounts, "organization_id", ids);
+    making.refer(Array::Contacts, "person_id", ids);
+    match (making.some("amount"), making.some("currency")) {
+        (Some(amount), Some(currency)) => {
+            making.put("value", format!("{{\"amount\":{amount},\"currency\":{currency}}}"));
+        }
+        _ if making.get("amount").is_some() => making.put("value", "null"),
+        _ => {}
+    }
+    making.copy("close_date", "expected_close_date");
+    let archived = making.some("status").map(|status| status == "\"archived\"");
+    match archived {
+        Some(true) if new => return Some("{\"is_archived\":true}".to_owned()),
+        Some(archived) if !new => making.put("is_archived", archived.to_string()),
+        _ => {}
+    }
+    None
+}
+
+fn activity(making: &mut Making<'_>, public_id: &str, ids: &Ids) {
+    making.copy("subject", "subject");
+    making.copy("activity_type", "type");
+    for (array, key) in
+        [(Array::Opportunities, "deal_id"), (Array::Accounts, "org_id"), (Array::Leads, "lead_id")]
+    {
+        making.refer(array, key, ids);
+    }
+    // A person is set by taking part (API facts 7).
+    let one = |id: &str, primary: bool| {
+        let id = ids.find(Array::Contacts, id)?;
+        Some(format!("{{\"person_id\":{id},\"primary\":{primary}}}"))
+    };
+    let contact = making.some("contact_public_id").and_then(text);
+    let all: Vec<String> = match making.some("participants") {
+        Some(all) => list(all)
+            .into_iter()
+            .filter_map(|each| {
+                let each = members(each);
+                let part = |name: &str| each.iter().find(|(key, _)| key == name).map(|(_, v)| *v);
+                let id = part("contact_public_id").and_then(text)?;
+                one(&id, part("primary") == Some("true"))
+            })
+            .collect(),
+        None => contact.into_iter().filter_map(|id| one(&id, true)).collect(),
+    };
+    if making.get("contact_public_id").is_some() || !all.is_empty() {
+        making.put("participants", format!("[{}]", all.join(",")));
+    }
+    if let Some(due) = making.get("due_at") {
+        let due = text(due);
+        let at = due.as_deref().filter(|due| due.len() > 10).and_then(Time::parse);
+        match (at, due) {
+            (Some(at), _) => {
+                let naked = at.naked();
+                let (date, clock) = naked.split_at(10);
+                making.put("due_date", quoted(date));
+                let clock = clock.trim_start();
+                making.put("due_time", quoted(clock.strip_suffix(":00").unwrap_or(clock)));
+            }
+            (None, Some(date)) => making.put("due_date", quoted(&date)),
+            (None, None) => making.put("due_date", "null"),
+        }
+    }
+    for name in ["duration", "public_description", "priority"] {
+        making.copy(name, name);
+    }
+    for name in ["done", "busy"] {
+        if let Some(flag) = making.some(name) {
+            making.put(name, flag);
+        }
+    }
+    match making.get("location") {
+        Some("null") => making.put("location", "null"),
+        Some(text) => making.put("location", format!("{{\"value\":{text}}}")),
+        None => {}
+    }
+    let body = making.some("body").and_then(text).unwrap_or_default();
+    let (before, after) = NOTE_MARK;
+    making.put("note", quoted(&format!("{body}{before}{public_id}{after}")));
+}

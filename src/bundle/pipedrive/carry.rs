@@ -1,0 +1,256 @@
+//! Rows on their way into Pipedrive, one by one. Nothing is created twice, nothing deleted.
+
+use super::body::body;
+use super::ids::Ids;
+use super::needs::{Needs, dictionary, owner};
+use crate::api::{Client, Request};
+use crate::bundle::map::{NOTE_MARK, Setup};
+use crate::bundle::portable::{Array, public_id_of, value_of};
+use crate::bundle::push::{Act, Entry, Journal, Plan, Refused, in_order};
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Error, Kind, Result, list, text};
+
+/// Tokens of a write, by version of the API (API facts 4.3).
+const WRITE_TOKENS: [u64; 2] = [10, 5];
+/// Tokens of a look at the newest rows.
+const LOOK_TOKENS: [u32; 2] = [20, 10];
+/// Newest rows among which one is looked for that may have been created.
+const NEWEST: &str = "100";
+/// How often a row is created whose answer was lost and that is not there.
+const TRIES_MAX: u32 = 4;
+
+/// What came of the rows.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Rows that were written, by array.
+    pub rows: [u64; 5],
+    /// Rows that were refused.
+    pub refused: Vec<Refused>,
+    /// Requests that wrote something.
+    pub requests: u64,
+}
+
+/// The path of rows of an array.
+const fn path(array: Array) -> &'static str {
+    match array {
+        Array::Accounts => "/api/v2/organizations",
+        Array::Contacts => "/api/v2/persons",
+        Array::Opportunities => "/api/v2/deals",
+        Array::Leads => "/api/v1/leads",
+        Array::Activities => "/api/v2/activities",
+    }
+}
+
+/// Whether rows of an array are written by version 2 of the API.
+const fn v2(array: Array) -> bool {
+    !matches!(array, Array::Leads)
+}
+
+/// Tokens that a plan costs: a write for each row (two for a lead that is archived, at most), and for
+/// each field and its options.
+pub fn tokens(plan: &Plan, needs: &Needs) -> u64 {
+    let rows = Array::ALL.into_iter().map(|array| {
+        let counts = plan.counts(array);
+        (counts.create + counts.update) * WRITE_TOKENS[usize::from(v2(array))]
+    });
+    rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
+}
+
+/// Creates the fields and options that are missing. Both stand in the journal.
+pub async fn prepare(client: &Client, needs: &Needs, journal: &mut Journal) -> Result<()> {
+    let cost = u32::try_from(WRITE_TOKENS[1]).unwrap_or(0);
+    for field in &needs.fields {
+        let request = Request::create(dictionary(field.array), cost, field.body());
+        let answer = client.get(request).await?;
+        let key = data(&answer.body).and_then(|data| value_of(data, "field_code").and_then(text));
+        journal.write(&Entry::Field {
+            array: field.array.name().to_owned(),
+            name: field.name.clone(),
+            key: key.unwrap_or_default(),
+        })?;
+    }
+    for options in &needs.options {
+        let path = format!("{}/{}/options", dictionary(options.array), options.code);
+        client.get(Request::create(path, cost, options.body())).await?;
+    }
+    Ok(())
+}
+
+/// Writes what the plan says, row by row; each stands in the journal before and after. `fit` is that of
+/// the plan. An error of a kind that stops a run ends it; a row that Pipedrive refuses does not.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a push joins: the bundle, the account, the record"
+)]
+pub async fn carry_out<F>(
+    survey: &Survey,
+    plan: &Plan,
+    client: &Client,
+    setup: &Setup,
+    ids: &mut Ids,
+    journal: &mut Journal,
+    mut fit: F,
+    mut seen: impl FnMut(&Sent),
+) -> Result<Sent>
+where
+    F: FnMut(Array, &str) -> Result<Option<String>>,
+{
+    let mut sent = Sent::default();
+    for span in in_order(survey) {
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            if !plan.sends(row.array, row.index) {
+                continue;
+            }
+            let Some(fitted) = fit(row.array, row.json)? else { continue };
+            let public_id = public_id_of(&fitted).unwrap_or_default();
+            let batch = journal.send(row.array, &[row.index])?;
+            let mut desk = Desk { client, setup, ids, sent: &mut sent };
+            let outcome = desk
+                .write(
+                    row.array,
+                    &public_id,
+                    &fitted,
+                    plan.act_of(row.array, row.index) == Act::Create,
+                )
+                .await;
+            match outcome {
+                Ok(id) => {
+                    journal.write(&Entry::Id {
+                        array: row.array.name().to_owned(),
+                        public_id,
+                        id,
+                    })?;
+                    journal.done(batch, Vec::new())?;
+                    sent.rows[row.array as usize] += 1;
+                }
+                Err(error) if matches!(error.kind(), Kind::Refused | Kind::Permission) => {
+                    let refused = Refused {
+                        array: row.array.name().to_owned(),
+                        index: row.index,
+                        public_id,
+                        error: error.to_string(),
+                    };
+                    sent.refused.push(refused.clone());
+                    journal.done(batch, vec![refused])?;
+                }
+                Err(error) => return Err(error),
+            }
+            seen(&sent);
+        }
+    }
+    Ok(sent)
+}
+
+/// What a row is written with.
+struct Desk<'d> {
+    client: &'d Client,
+    setup: &'d Setup,
+    ids: &'d mut Ids,
+    sent: &'d mut Sent,
+}
+
+impl Desk<'_> {
+    /// Writes a row, and says its id.
+    async fn write(
+        &mut self,
+        array: Array,
+        public_id: &str,
+        row: &str,
+        new: bool,
+    ) -> Result<String> {
+        let made = body(array, row, new, self.setup, self.ids);
+        let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
+        let id = if new {
+            let id = self.create(array, public_id, &made.json, cost).await?;
+            self.ids.add(array, public_id, &id);
+            id
+        } else {
+            let id = self.ids.find(array, public_id).ok_or_else(|| {
+                Error::new(Kind::Bug, format!("{public_id} is in the account and has no id"))
+            })?;
+            let id = id.trim_matches('"').to_owned();
+            self.change(array, &id, made.json, cost).await?;
+            id
+        };
+        if let Some(then) = made.then {
+            self.change(array, &id, then, cost).await?;
+        }
+        Ok(id)
+    }
+
+    async fn change(&mut self, array: Array, id: &str, body: String, cost: u32) -> Result<()> {
+        self.sent.requests += 1;
+        let request = Request::change(format!("{}/{id}", path(array)), cost, body);
+        self.client.get(request).await.map(|_| ())
+    }
+
+    /// Creates a row. Where the answer is lost it is looked for among the newest rows, by the public
+    /// id it keeps, before it is created again.
+    async fn create(
+        &mut self,
+        array: Array,
+        public_id: &str,
+        body: &str,
+        cost: u32,
+    ) -> Result<String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.sent.requests += 1;
+            let lost =
+                match self.client.get(Request::create(path(array), cost, body.to_owned())).await {
+                    Ok(answer) => match data(&answer.body).and_then(id_of) {
+                        Some(id) => return Ok(id),
+                        None => Error::new(Kind::Upstream, "answer does not say what was created"),
+                    },
+                    Err(error) if matches!(error.kind(), Kind::Network | Kind::Upstream) => error,
+                    Err(error) => return Err(error),
+                };
+            if let Some(id) = self.newest(array, public_id).await? {
+                return Ok(id);
+            }
+            if tries == TRIES_MAX {
+                return Err(lost);
+            }
+        }
+    }
+
+    /// The id of a row with this public id, if it is among the newest.
+    async fn newest(&self, array: Array, public_id: &str) -> Result<Option<String>> {
+        let cost = LOOK_TOKENS[usize::from(v2(array))];
+        let mut request = Request::new(path(array), cost).with("limit", NEWEST);
+        request = if v2(array) {
+            request.with("sort_by", "id").with("sort_direction", "desc")
+        } else {
+            request.with("start", "0").with("sort", "add_time DESC")
+        };
+        let marker = owner(array).and_then(|owner| self.setup.marker(owner));
+        if let (Some(marker), true) = (marker, v2(array)) {
+            request = request.with("custom_fields", marker);
+        }
+        let answer = self.client.get(request).await?;
+        let rows = data(&answer.body).map(list).unwrap_or_default();
+        let (before, after) = NOTE_MARK;
+        let mark = format!("{before}{public_id}{after}");
+        let found = rows.into_iter().find(|row| match marker {
+            Some(marker) => {
+                let home = value_of(row, "custom_fields").unwrap_or(row);
+                value_of(home, marker).and_then(text).is_some_and(|id| id == public_id)
+            }
+            None => value_of(row, "note").and_then(text).is_some_and(|note| note.ends_with(&mark)),
+        });
+        Ok(found.and_then(id_of))
+    }
+}
+
+/// What an answer holds.
+fn data(body: &[u8]) -> Option<&str> {
+    value_of(std::str::from_utf8(body).ok()?, "data")
+}
+
+/// The id of a row, as text.
+fn id_of(row: &str) -> Option<String> {
+    let raw = value_of(row, "id")?;
+    text(raw).or_else(|| Some(raw.to_owned())).filter(|id| id != "null")
+}

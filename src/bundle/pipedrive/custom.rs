@@ -1,0 +1,136 @@
+//! Custom values on their way back into Pipedrive: the reverse of what an export makes of them.
+
+use super::ids::Ids;
+use crate::bundle::map::{Setup, Target};
+use crate::bundle::portable::Array;
+use crate::model::{list, members, quoted, text};
+
+/// Longest text of a `varchar` field.
+const VARCHAR_MAX: usize = 255;
+
+/// How values of a field type are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Varchar,
+    Text,
+    Number,
+    Date,
+    DateRange,
+    Money,
+    Option,
+    Options,
+    User,
+    Account,
+    Contact,
+    /// An object, as version 2 of the API has it: `time`, `timerange`, `address`.
+    Object,
+    Other,
+}
+
+impl Kind {
+    /// The kind of a field type.
+    pub(super) fn of(ty: &str) -> Self {
+        match ty {
+            "varchar" | "varchar_auto" | "phone" => Self::Varchar,
+            "text" => Self::Text,
+            "double" => Self::Number,
+            "date" => Self::Date,
+            "daterange" => Self::DateRange,
+            "monetary" => Self::Money,
+            "enum" => Self::Option,
+            "set" => Self::Options,
+            "user" => Self::User,
+            "org" => Self::Account,
+            "people" => Self::Contact,
+            "time" | "timerange" | "address" => Self::Object,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The value as it will come out again, or why Pipedrive cannot hold it.
+pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'static str> {
+    let first = value.as_bytes().first().copied().unwrap_or(b'n');
+    let is_text = first == b'"';
+    let own = || value.to_owned();
+    Ok(match kind {
+        Kind::Text | Kind::Varchar if !is_text => {
+            let text = quoted(value);
+            if kind == Kind::Varchar && text.len() > VARCHAR_MAX {
+                return Err("is longer than 255 characters");
+            }
+            text
+        }
+        Kind::Varchar if text(value).is_some_and(|text| text.chars().count() > VARCHAR_MAX) => {
+            return Err("is longer than 255 characters");
+        }
+        Kind::Number if !matches!(first, b'-' | b'0'..=b'9') => return Err("is no number"),
+        Kind::Date if !is_text || value.len() != 12 => return Err("is no date"),
+        Kind::Money | Kind::DateRange | Kind::Object if first != b'{' => {
+            return Err("is no object");
+        }
+        Kind::Option if !is_text => return Err("is no option"),
+        Kind::Options if list(value).iter().any(|item| !item.starts_with('"')) || first != b'[' => {
+            return Err("is no list of options");
+        }
+        Kind::Options if list(value).is_empty() => return Err("is an empty list"),
+        Kind::User if text(value).and_then(|email| setup.user(&email)).is_none() => {
+            return Err("is no user of the account");
+        }
+        Kind::Account | Kind::Contact if !is_text => return Err("is no public id"),
+        Kind::Other => return Err("the field's type cannot be written"),
+        _ => own(),
+    })
+}
+
+/// The value as the API takes it; `None` if what it refers to is not there.
+pub(super) fn written(target: Target<'_>, value: &str, setup: &Setup, ids: &Ids) -> Option<String> {
+    let option = |raw: &str| {
+        let label = text(raw)?;
+        target.options.iter().find(|(_, known)| *known == label).map(|(id, _)| id.clone())
+    };
+    Some(match Kind::of(target.ty) {
+        Kind::Option => option(value)?,
+        Kind::Options => {
+            let ids: Option<Vec<_>> = list(value).into_iter().map(option).collect();
+            format!("[{}]", ids?.join(","))
+        }
+        Kind::Money => renamed(value, &[("amount", "value"), ("currency", "currency")]),
+        Kind::DateRange => renamed(value, &[("from", "value"), ("until", "until")]),
+        Kind::User => setup.user(&text(value)?)?.to_string(),
+        Kind::Account => ids.find(Array::Accounts, &text(value)?)?.to_owned(),
+        Kind::Contact => ids.find(Array::Contacts, &text(value)?)?.to_owned(),
+        _ => value.to_owned(),
+    })
+}
+
+/// A value of version 2 as version 1 has it: parts stand beside the key (API facts 5.4).
+pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
+    let code = target.code;
+    match Kind::of(target.ty) {
+        Kind::Option => vec![(code.to_owned(), quoted(value))],
+        Kind::Options => {
+            let ids = list(value).join(",");
+            vec![(code.to_owned(), quoted(&ids))]
+        }
+        Kind::Money | Kind::DateRange | Kind::Object => members(value)
+            .into_iter()
+            .filter(|(_, value)| *value != "null")
+            .map(|(part, value)| {
+                let key = if part == "value" { code.to_owned() } else { format!("{code}_{part}") };
+                (key, value.to_owned())
+            })
+            .collect(),
+        _ => vec![(code.to_owned(), value.to_owned())],
+    }
+}
+
+/// These members of an object under other names.
+fn renamed(value: &str, names: &[(&str, &str)]) -> String {
+    let object = members(value);
+    let pairs = names.iter().map(|(old, new)| {
+        let value = object.iter().find(|(key, _)| key == old).map_or("null", |(_, value)| value);
+        format!("\"{new}\":{value}")
+    });
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+}

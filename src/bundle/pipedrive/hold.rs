@@ -1,0 +1,437 @@
+//! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
+
+use super::custom::{Kind, held};
+use super::needs::{Needs, owner};
+use crate::bundle::map::{MARKER, Setup};
+use crate::bundle::portable::Array;
+use crate::bundle::push::{Stages, Standing};
+use crate::model::{Members, Result, Time, list, members, quoted, text};
+use std::collections::BTreeMap;
+
+/// Rows as Pipedrive holds them.
+#[derive(Debug)]
+pub struct Hold<'a> {
+    setup: &'a Setup,
+    needs: &'a Needs,
+    /// Which stage becomes which.
+    pub stages: Stages,
+    /// Whether rows are made to be sent: then they have parts that Pipedrive may rewrite, and that are
+    /// not compared.
+    sending: bool,
+    /// What is lost, by array and field: why, and of how many rows.
+    pub losses: BTreeMap<(Array, String), (String, u64)>,
+}
+
+/// Fields that say the same as others, or that only a CRM needs.
+const DERIVED: &[&str] = &[
+    "id",
+    "organization_id",
+    "external_system",
+    "external_id",
+    "address_parts",
+    "pipeline_id",
+    "pipeline_stage_id",
+    "pipeline_name",
+    "stage_name",
+    "record_type",
+    "record_public_id",
+    "deleted_at",
+];
+
+/// A row that is being made.
+struct Made<'r> {
+    array: Array,
+    fields: Members<'r>,
+    taken: Vec<&'r str>,
+    out: Vec<(String, String)>,
+}
+
+impl<'r> Made<'r> {
+    fn of(array: Array, json: &'r str) -> Self {
+        Self { array, fields: members(json), taken: Vec::new(), out: Vec::new() }
+    }
+
+    /// The raw value of a field, null and absent alike.
+    fn get(&self, name: &str) -> Option<&'r str> {
+        let found = self.fields.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| *value).filter(|value| *value != "null")
+    }
+
+    /// Whether the row says something of a field, be it null.
+    fn says(&self, name: &str) -> bool {
+        self.fields.iter().any(|(key, _)| key == name)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(text)
+    }
+
+    fn take(&mut self, name: &'r str) {
+        self.taken.push(name);
+    }
+
+    /// Takes a field as it is.
+    fn keep(&mut self, name: &'r str) {
+        self.take(name);
+        if self.says(name) {
+            let value = self.get(name).unwrap_or("null").to_owned();
+            self.put(name, value);
+        }
+    }
+
+    /// Takes a field as it is, unless it says nothing.
+    fn keep_some(&mut self, name: &'r str) {
+        self.take(name);
+        if let Some(value) = self.get(name) {
+            self.put(name, value);
+        }
+    }
+
+    /// Takes an instant, to the second as Pipedrive has them; a date stays one.
+    fn instant(&mut self, name: &'r str) {
+        self.take(name);
+        let Some(value) = self.text(name) else { return };
+        let at = Time::parse(&value).filter(|_| value.len() > 10);
+        let at = at.map(|at| at.whole_second().to_string());
+        self.put(name, quoted(&at.unwrap_or(value)));
+    }
+
+    fn put(&mut self, name: &str, value: impl Into<String>) {
+        self.out.push((name.to_owned(), value.into()));
+    }
+
+    fn finish(self) -> String {
+        let pairs = self.out.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl<'a> Hold<'a> {
+    /// For an account with this set-up, to which these needs will be added.
+    pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages) -> Self {
+        Self { setup, needs, stages, sending: false, losses: BTreeMap::new() }
+    }
+
+    /// The same, for rows that are to be sent.
+    #[must_use]
+    pub fn for_sending(mut self) -> Self {
+        self.sending = true;
+        self
+    }
+
+    /// The row as Pipedrive can hold it; `None` for a row it cannot: a deleted one, or a lead of
+    /// nobody.
+    pub fn row(&mut self, array: Array, json: &str) -> Result<Option<String>> {
+        let mut row = Made::of(array, json);
+        if row.get("deleted_at").is_some() {
+            self.lose(
+                array,
+                "deleted_at",
+                "deleted rows are not created, and none is ever deleted",
+            );
+            return Ok(None);
+        }
+        if array == Array::Leads
+            && row.get("contact_public_id").is_none()
+            && row.get("account_public_id").is_none()
+        {
+            self.lose(array, "contact_public_id", "a lead needs a contact or an account; left out");
+            return Ok(None);
+        }
+        row.keep("public_id");
+        match array {
+            Array::Accounts => self.account(&mut row),
+            Array::Contacts => contact(&mut row),
+            Array::Opportunities => self.opportunity(&mut row),
+            Array::Leads => self.lead(&mut row),
+            Array::Activities => self.activity(&mut row),
+        }
+        self.common(&mut row);
+        let left: Vec<String> = row
+            .fields
+            .iter()
+            .filter(|(key, value)| {
+                let key = key.as_ref();
+                let bare = matches!(*value, "null" | "[]" | "{}" | "\"\"");
+                !bare && !row.taken.contains(&key) && !DERIVED.contains(&key)
+            })
+            .map(|(key, _)| key.to_string())
+            .collect();
+        for field in left {
+            let why = match field.as_str() {
+                "updated_at" => "Pipedrive stamps it",
+                "created_at" => "Pipedrive lets nobody set it here",
+                _ => "Pipedrive has no field for it",
+            };
+            self.lose(array, &field, why);
+        }
+        Ok(Some(row.finish()))
+    }
+
+    fn lose(&mut self, array: Array, field: &str, why: &str) {
+        let entry = self.losses.entry((array, field.to_owned()));
+        entry.or_insert_with(|| (why.to_owned(), 0)).1 += 1;
+    }
+
+    fn account(&mut self, row: &mut Made<'_>) {
+        for name in ["name", "website", "linkedin"] {
+            row.keep(name);
+        }
+        for name in ["annual_revenue", "employee_count"] {
+            self.whole(row, name);
+        }
+        row.take("industry");
+        if let Some(industry) = row.text("industry") {
+            // An id without a label came out of Pipedrive and goes in again.
+            let known = self.setup.option_id(Array::Accounts, "industry", &industry).is_some();
+            if known || industry.bytes().all(|byte| byte.is_ascii_digit()) {
+                row.put("industry", quoted(&industry));
+            } else {
+                self.lose(Array::Accounts, "industry", "is no industry that the account knows");
+            }
+        }
+        row.keep("address");
+        if let Some(parts) = row.get("address_parts").filter(|_| self.sending) {
+            row.put("address_parts", parts);
+        }
+        row.keep_some("created_at");
+    }
+
+    fn opportunity(&mut self, row: &mut Made<'_>) {
+        for name in ["name", "account_public_id", "contact_public_id"] {
+            row.keep(name);
+        }
+        // A deal always has a value and a currency: neither can be emptied.
+        row.keep_some("amount");
+        row.keep_some("currency");
+        let status = row.text("status").unwrap_or_else(|| "open".to_owned());
+        row.take("status");
+        row.put("status", quoted(&status));
+        self.percent(row);
+        row.take("lost_reason");
+        if status == "lost" {
+            row.keep("lost_reason");
+        } else if row.get("lost_reason").is_some() {
+            self.lose(row.array, "lost_reason", "only lost deals have one");
+        }
+        self.date(row, "close_date");
+        row.take("closed_at");
+        match row.get("closed_at") {
+            Some(_) if status != "open" => row.instant("closed_at"),
+            Some(_) => self.lose(row.array, "closed_at", "open deals have none"),
+            None => {}
+        }
+        row.instant("archived_at");
+        let get = |name: &str| row.text(name);
+        let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
+        let (pipeline_name, stage_name) = (get("pipeline_name"), get("stage_name"));
+        let place = self.stages.place(Standing {
+            pipeline: pipeline.as_deref(),
+            stage: stage.as_deref(),
+            pipeline_name: pipeline_name.as_deref(),
+            stage_name: stage_name.as_deref(),
+            status: Some(&status),
+        });
+        if let Some((pipeline, stage)) = place {
+            let ids = [("pipeline_id", &pipeline.id), ("pipeline_stage_id", &stage.id)];
+            for (name, id) in ids {
+                row.put(name, quoted(id));
+            }
+        }
+        row.take("stage_position");
+        if row.get("stage_position").is_some() {
+            self.lose(row.array, "stage_position", "Pipedrive orders deals by itself");
+        }
+    }
+
+    fn lead(&mut self, row: &mut Made<'_>) {
+        row.take("title");
+        let title = row.text("title").filter(|title| !title.is_empty());
+        let named = [row.text("first_name"), row.text("last_name")];
+        let named: Vec<_> = named.into_iter().flatten().collect();
+        let title = title.or_else(|| (!named.is_empty()).then(|| named.join(" ")));
+        let title = title.or_else(|| row.text("email")).unwrap_or_else(|| "–".to_owned());
+        row.put("title", quoted(&title));
+        for name in ["account_public_id", "contact_public_id"] {
+            row.keep(name);
+        }
+        row.take("status");
+        match row.text("status").as_deref() {
+            Some(status @ ("open" | "archived")) => row.put("status", quoted(status)),
+            None => {}
+            Some(_) => self.lose(row.array, "status", "leads are open or archived"),
+        }
+        row.take("amount");
+        row.take("currency");
+        // A value has an amount and a currency, or it is none.
+        match (row.get("amount"), row.get("currency")) {
+            (Some(amount), Some(currency)) => {
+                row.put("amount", amount);
+                row.put("currency", currency);
+            }
+            (None, None) if row.says("amount") => row.put("amount", "null"),
+            (None, None) => {}
+            (Some(_), None) => self.lose(row.array, "amount", "an amount needs a currency"),
+            (None, Some(_)) => self.lose(row.array, "currency", "a currency needs an amount"),
+        }
+        self.date(row, "close_date");
+    }
+
+    fn activity(&mut self, row: &mut Made<'_>) {
+        let parent = row.text("record_type").and_then(|name| Array::of_record_type(&name));
+        let parent = parent.zip(row.get("record_public_id"));
+        for array in [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads] {
+            let link = array.link().unwrap_or_default();
+            row.take(link);
+            let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
+            if let Some(id) = row.get(link).or(own) {
+                row.put(link, id);
+            } else if row.says(link) {
+                row.put(link, "null");
+            }
+        }
+        row.take("activity_type");
+        if let Some(key) = row.text("activity_type") {
+            if self.setup.has_activity_type(&key) {
+                row.put("activity_type", quoted(&key));
+            } else {
+                self.lose(row.array, "activity_type", "is no type that the account has");
+            }
+        }
+        for name in ["subject", "done", "busy", "participants"] {
+            row.keep_some(name);
+        }
+        for name in ["body", "duration", "location", "public_description"] {
+            row.keep(name);
+        }
+        match row.get("due_at") {
+            Some(_) => row.instant("due_at"),
+            None => row.keep("due_at"),
+        }
+        self.whole(row, "priority");
+        row.take("completed_at");
+        if row.get("completed_at").is_some() {
+            self.lose(row.array, "completed_at", "Pipedrive stamps it");
+        }
+    }
+
+    fn common(&mut self, row: &mut Made<'_>) {
+        row.take("owner");
+        if let Some(owner) = row.text("owner") {
+            match self.setup.user(&owner) {
+                Some(_) => row.put("owner", quoted(&owner)),
+                None => self.lose(row.array, "owner", "is no user of the account"),
+            }
+        }
+        if row.array == Array::Activities {
+            return;
+        }
+        row.take("labels");
+        if row.says("labels") {
+            let labels = list(row.get("labels").unwrap_or("[]"));
+            let all = labels.len();
+            let known: Vec<_> = labels
+                .into_iter()
+                .filter(|raw| {
+                    text(raw).is_some_and(|label| self.setup.label_id(row.array, &label).is_some())
+                })
+                .collect();
+            if known.len() < all {
+                self.lose(row.array, "labels", "is no label that the account has");
+            }
+            row.put("labels", format!("[{}]", known.join(",")));
+        }
+        row.take("custom");
+        if !row.says("custom") {
+            return;
+        }
+        let owner = owner(row.array).unwrap_or(row.array);
+        let mut kept = Vec::new();
+        for (name, value) in members(row.get("custom").unwrap_or("{}")) {
+            if value == "null" {
+                continue;
+            }
+            let target = self.setup.target(owner, &name);
+            let kind = match (target, self.needs.field(owner, &name)) {
+                (Some(target), _) => Some(Kind::of(target.ty)),
+                (None, Some((ty, _))) => Some(Kind::of(ty)),
+                (None, None) => None,
+            };
+            let field = format!("custom.{name}");
+            match kind {
+                _ if name == MARKER => self.lose(row.array, &field, "is ours"),
+                None => self.lose(row.array, &field, "the account has no such field"),
+                Some(kind) => match held(kind, value, self.setup) {
+                    Ok(value) => kept.push(format!("{}:{value}", quoted(&name))),
+                    Err(why) => self.lose(row.array, &field, why),
+                },
+            }
+        }
+        row.put("custom", format!("{{{}}}", kept.join(",")));
+    }
+
+    fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
+        row.take(name);
+        match row.get(name) {
+            Some(value) if value.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
+                self.lose(row.array, name, "Pipedrive has whole numbers here");
+            }
+            Some(value) => row.put(name, value),
+            None if row.says(name) => row.put(name, "null"),
+            None => {}
+        }
+    }
+
+    fn percent(&mut self, row: &mut Made<'_>) {
+        row.take("probability");
+        match row.get("probability") {
+            Some(value) if value.parse::<u8>().is_ok_and(|percent| percent <= 100) => {
+                row.put("probability", value);
+            }
+            Some(_) => self.lose(row.array, "probability", "is no whole percentage"),
+            None => {}
+        }
+    }
+
+    fn date(&mut self, row: &mut Made<'_>, name: &'static str) {
+        row.take(name);
+        match row.text(name) {
+            Some(date) if date.len() == 10 => row.put(name, quoted(&date)),
+            Some(time) => {
+                self.lose(row.array, name, "Pipedrive has dates here, no times of day");
+                row.put(name, quoted(time.get(..10).unwrap_or(&time)));
+            }
+            None if row.says(name) => row.put(name, "null"),
+            None => {}
+        }
+    }
+}
+
+fn contact(row: &mut Made<'_>) {
+    row.keep("account_public_id");
+    for name in ["name", "first_name", "last_name"] {
+        row.take(name);
+    }
+    let name = row.text("name").filter(|name| !name.is_empty()).or_else(|| {
+        let parts = [row.text("first_name"), row.text("last_name")];
+        let parts: Vec<_> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    });
+    // Pipedrive wants a name; who has none is called by their address.
+    let name = name.or_else(|| row.text("email")).unwrap_or_else(|| "–".to_owned());
+    row.put("name", quoted(&name));
+    for (one, many) in [("email", "emails"), ("phone", "phones")] {
+        row.take(one);
+        row.take(many);
+        let all = match (row.get(many), row.get(one)) {
+            (Some(all), _) => all.to_owned(),
+            (None, Some(own)) => {
+                format!("[{{\"value\":{own},\"primary\":true,\"label\":\"work\"}}]")
+            }
+            (None, None) if row.says(one) || row.says(many) => "null".to_owned(),
+            (None, None) => continue,
+        };
+        row.put(many, all);
+    }
+    row.keep_some("created_at");
+}

@@ -1,0 +1,13 @@
+//! A bundle goes into Pipedrive: what it can hold, what it lacks, and how rows are written.
+
+mod body;
+mod carry;
+mod custom;
+mod hold;
+mod ids;
+mod needs;
+
+pub use carry::{Sent, carry_out, prepare, tokens};
+pub use hold::Hold;
+pub use ids::Ids;
+pub use needs::{Needs, NewField, NewOptions};

@@ -1,0 +1,263 @@
+//! The custom fields that an account lacks for a bundle, and the options that its fields lack.
+
+use crate::bundle::context::Context;
+use crate::bundle::map::{MARKER, Setup};
+use crate::bundle::portable::{Array, value_of};
+use crate::bundle::push::in_order;
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Result, list, members, quoted, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The arrays whose rows have custom fields of their own; leads have those of opportunities.
+const OWNERS: [Array; 3] = [Array::Accounts, Array::Contacts, Array::Opportunities];
+/// Options of a field that is to be created; a list with more different values becomes text.
+const OPTIONS_MAX: usize = 500;
+/// Longest text of a `varchar` field (API facts 5.3 and 7).
+const VARCHAR_MAX: usize = 255;
+/// The types that can be created (API facts 5.3).
+const CREATABLE: &[&str] = &[
+    "varchar",
+    "varchar_auto",
+    "text",
+    "double",
+    "phone",
+    "date",
+    "daterange",
+    "time",
+    "timerange",
+    "set",
+    "enum",
+    "address",
+    "monetary",
+    "org",
+    "people",
+    "user",
+];
+
+/// A field that is to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewField {
+    /// Whose field.
+    pub array: Array,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: String,
+    /// Labels of its options.
+    pub options: Vec<String>,
+}
+
+/// Options that are to be added to a field that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOptions {
+    /// Whose field.
+    pub array: Array,
+    /// Its key.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Labels.
+    pub options: Vec<String>,
+}
+
+/// What is to be created before the first row.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Fields.
+    pub fields: Vec<NewField>,
+    /// Options.
+    pub options: Vec<NewOptions>,
+}
+
+/// What was seen of a name in `custom`.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "kinds of values that were met")]
+struct Seen {
+    numbers: bool,
+    money: bool,
+    ranges: bool,
+    texts: bool,
+    long: bool,
+    lists: bool,
+    other: bool,
+    labels: BTreeSet<String>,
+}
+
+/// The path of a field dictionary.
+pub(super) const fn dictionary(array: Array) -> &'static str {
+    match array {
+        Array::Accounts => "/api/v2/organizationFields",
+        Array::Contacts => "/api/v2/personFields",
+        _ => "/api/v2/dealFields",
+    }
+}
+
+/// Whose custom fields rows of an array have.
+pub(super) const fn owner(array: Array) -> Option<Array> {
+    match array {
+        Array::Activities => None,
+        Array::Leads => Some(Array::Opportunities),
+        other => Some(other),
+    }
+}
+
+impl Needs {
+    /// Reads the bundle for names and values of custom fields and compares with the account.
+    pub async fn of(survey: &Survey, context: Option<&Context>, setup: &Setup) -> Result<Self> {
+        let mut seen: BTreeMap<(Array, String), Seen> = BTreeMap::new();
+        let mut arrays = BTreeSet::new();
+        for span in in_order(survey) {
+            let Some(owner) = owner(span.array) else { continue };
+            let mut rows = Reader::of_array(&survey.path, span)?;
+            while let Some(row) = rows.next().await? {
+                arrays.insert(owner);
+                let custom = value_of(row.json, "custom").unwrap_or("{}");
+                for (name, value) in members(custom) {
+                    if value != "null" {
+                        seen.entry((owner, name.into_owned())).or_default().take(value);
+                    }
+                }
+            }
+        }
+        let mut needs = Self::default();
+        for array in OWNERS.into_iter().filter(|array| arrays.contains(array)) {
+            if setup.marker(array).is_none() {
+                let (name, ty) = (MARKER.to_owned(), "varchar".to_owned());
+                needs.fields.push(NewField { array, name, ty, options: Vec::new() });
+            }
+        }
+        for ((array, name), seen) in seen {
+            if name == MARKER {
+                continue;
+            }
+            match setup.target(array, &name) {
+                None => needs.fields.push(seen.field(array, name, context)),
+                Some(target) if matches!(target.ty, "enum" | "set") => {
+                    let known = |label: &String| target.options.iter().any(|(_, l)| l == label);
+                    let options: Vec<_> = seen.labels.into_iter().filter(|l| !known(l)).collect();
+                    if !options.is_empty() && options.len() <= OPTIONS_MAX {
+                        let code = target.code.to_owned();
+                        needs.options.push(NewOptions { array, code, name, options });
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(needs)
+    }
+
+    /// Requests that it takes to create all this.
+    pub fn requests(&self) -> u64 {
+        (self.fields.len() + self.options.len()) as u64
+    }
+
+    /// Type and labels of a field, as it will be.
+    pub fn field(&self, array: Array, name: &str) -> Option<(&str, &[String])> {
+        let found = self.fields.iter().find(|field| field.array == array && field.name == name)?;
+        Some((&found.ty, &found.options))
+    }
+}
+
+impl Seen {
+    fn take(&mut self, value: &str) {
+        match value.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => self.numbers = true,
+            Some(b'"') => {
+                self.texts = true;
+                self.long |= value.len() > VARCHAR_MAX;
+                self.label(text(value));
+            }
+            Some(b'[') => {
+                let items = list(value);
+                self.lists |= items.iter().all(|item| item.starts_with('"'));
+                self.other |= items.iter().any(|item| !item.starts_with('"'));
+                for item in items {
+                    self.label(text(item));
+                }
+            }
+            Some(b'{') => {
+                let object = members(value);
+                let only =
+                    |names: &[&str]| object.iter().all(|(key, _)| names.contains(&key.as_ref()));
+                if only(&["amount", "currency"]) {
+                    self.money = true;
+                } else if only(&["from", "until"]) {
+                    self.ranges = true;
+                } else {
+                    self.other = true;
+                }
+            }
+            _ => self.other = true,
+        }
+    }
+
+    fn label(&mut self, label: Option<String>) {
+        if self.labels.len() <= OPTIONS_MAX {
+            self.labels.extend(label);
+        }
+    }
+
+    /// The field for what was seen: as the side-car describes it, else as its values are.
+    fn field(self, array: Array, name: String, context: Option<&Context>) -> NewField {
+        let described = context.and_then(|context| {
+            let fields = context.fields.get(array.name())?.iter();
+            fields.into_iter().find(|field| field.name == name)
+        });
+        let described = described.filter(|field| CREATABLE.contains(&field.ty.as_str()));
+        let mut options: BTreeSet<String> = self.labels.clone();
+        let ty = match described {
+            Some(field) => {
+                options.extend(field.options.iter().cloned());
+                field.ty.as_str()
+            }
+            None => self.ty(),
+        };
+        let chosen = matches!(ty, "enum" | "set");
+        let (ty, options) = match ty {
+            _ if chosen && options.len() > OPTIONS_MAX => ("text", BTreeSet::new()),
+            _ if chosen => (ty, options),
+            ty => (ty, BTreeSet::new()),
+        };
+        NewField { array, name, ty: ty.to_owned(), options: options.into_iter().collect() }
+    }
+
+    fn ty(&self) -> &'static str {
+        let Self { numbers, money, ranges, texts, long, lists, other, .. } = *self;
+        match [numbers, money, ranges, texts, lists, other] {
+            [true, false, false, false, false, false] => "double",
+            [false, true, false, false, false, false] => "monetary",
+            [false, false, true, false, false, false] => "daterange",
+            [false, false, false, true, false, false] if !long => "varchar",
+            [false, false, false, false, true, false] => "set",
+            _ => "text",
+        }
+    }
+}
+
+impl NewField {
+    /// The body of the request that creates it.
+    pub(super) fn body(&self) -> String {
+        let options = if self.options.is_empty() {
+            String::new()
+        } else {
+            format!(",\"options\":{}", labels(&self.options))
+        };
+        format!(
+            "{{\"field_name\":{},\"field_type\":{}{options}}}",
+            quoted(&self.name),
+            quoted(&self.ty)
+        )
+    }
+}
+
+impl NewOptions {
+    /// The body of the request that adds them.
+    pub(super) fn body(&self) -> String {
+        labels(&self.options)
+    }
+}
+
+fn labels(labels: &[String]) -> String {
+    let options = labels.iter().map(|label| format!("{{\"label\":{}}}", quoted(label)));
+    format!("[{}]", options.collect::<Vec<_>>().join(","))
+}

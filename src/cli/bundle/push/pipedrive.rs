@@ -1,0 +1,146 @@
+//! A bundle goes into Pipedrive: plan, write row by row, prove.
+
+use super::crm::refuse;
+use super::report::Report;
+use super::{Input, whose};
+use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
+use crate::bundle::push::{Begin, JOURNAL_VERSION, Journal, Plan, Stages, verify};
+use crate::bundle::{Array, Context, Index, validate};
+use crate::cli::bundle::args::Push as Flags;
+use crate::cli::bundle::target::Scrap;
+use crate::cli::figures::grouped;
+use crate::cli::interrupt::interrupted;
+use crate::cli::run::{Run, Stop};
+use crate::model::{Error, Kind, Result};
+
+/// Pushes; the report says how far it came.
+pub(super) async fn push(flags: &Flags, input: &Input) -> Result<Report> {
+    for (given, flag) in [
+        (flags.strict_fields, "--strict-fields"),
+        (!flags.drop.is_empty(), "--drop"),
+        (flags.activity_parents != super::PARENTS, "--activity-parents"),
+    ] {
+        if given {
+            let message = "is for CRMs; what Pipedrive cannot hold is left out anyway";
+            return Err(Error::new(Kind::Usage, message).at(flag));
+        }
+    }
+    let mut run = Run::new(&flags.standalone, Vec::new())?;
+    let mut stop = std::pin::pin!(interrupted());
+    let report = push_with(flags, input, &mut run, stop.as_mut()).await;
+    run.progress.done();
+    report
+}
+
+async fn push_with(
+    flags: &Flags,
+    input: &Input,
+    run: &mut Run,
+    mut stop: Stop<'_>,
+) -> Result<Report> {
+    let account = run.account(stop.as_mut()).await?;
+    run.greet(&account);
+    foreign(flags, input, account.company_id)?;
+    let setup = run.set_up(&account, stop.as_mut()).await?;
+    let scrap = Scrap::beside(&flags.file, "target");
+    run.export(scrap.path(), setup.clone(), &account, stop.as_mut()).await?;
+    let (mut index, _) = Index::of(scrap.path()).await?;
+    let elsewhere = |array: Array, id: u64| index.holds(array, id);
+    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
+    refuse(flags, &validation)?;
+    let survey = validation.survey;
+    let source =
+        input.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default();
+    let stages = || Stages::new(source.clone(), setup.pipelines().to_vec(), &input.given);
+    let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
+    let mut hold = Hold::new(&setup, &needs, stages()?);
+    let plan = Plan::of(&survey, &mut index, |array, json| hold.row(array, json)).await?;
+    let mut report = Report {
+        bundle: flags.file.display().to_string(),
+        from: whose(input.context.as_ref(), &survey),
+        to: format!("Pipedrive company {} ({})", account.company_id, account.company_domain),
+        dry_run: flags.dry_run,
+        stages: hold.stages.used(),
+        losses: hold.losses,
+        fields: needs.fields.iter().map(|f| (f.array, f.name.clone(), f.ty.clone())).collect(),
+        tokens: Some(tokens(&plan, &needs)),
+        ..Report::default()
+    };
+    if plan.work() == 0 {
+        report.fields.clear();
+        report.tokens = Some(0);
+    }
+    if flags.dry_run {
+        report.plan = plan;
+        return Ok(report);
+    }
+    let begin = Begin {
+        version: JOURNAL_VERSION,
+        tool: Context::tool(),
+        bundle: survey.sha256.clone(),
+        target: "pipedrive".to_owned(),
+        organization: account.company_id.to_string(),
+        at: account.date,
+    };
+    let (mut journal, earlier) = Journal::open(&input.journal, &begin, flags.resume)?;
+    let earlier = earlier.unwrap_or_default();
+    if plan.work() > 0 {
+        prepare(&run.client, &needs, &mut journal).await?;
+        // What was created has its keys now.
+        let setup = run.set_up(&account, stop.as_mut()).await?;
+        let none = Needs::default();
+        let mut hold = Hold::new(&setup, &none, stages()?).for_sending();
+        let mut ids = Ids::of(scrap.path()).await?;
+        let (client, work) = (run.client.clone(), plan.work());
+        let progress = &mut run.progress;
+        let sending = carry_out(
+            &survey,
+            &plan,
+            &client,
+            &setup,
+            &mut ids,
+            &mut journal,
+            |array, json| hold.row(array, json),
+            |sent| {
+                let rows: u64 = sent.rows.iter().sum();
+                progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
+            },
+        );
+        let sent = tokio::select! {
+            biased;
+            error = stop.as_mut() => Err(error),
+            sent = sending => sent,
+        }?;
+        report.sent = sent.rows.iter().sum();
+        report.requests = sent.requests;
+        report.refused = sent.refused;
+    }
+    report.earlier = earlier.kept(&plan);
+    let setup = run.set_up(&account, stop.as_mut()).await?;
+    run.export(scrap.path(), setup.clone(), &account, stop).await?;
+    let (mut index, _) = Index::of(scrap.path()).await?;
+    let none = Needs::default();
+    let mut hold = Hold::new(&setup, &none, stages()?);
+    let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
+    let verified = verify(&survey, &mut index, |array, json| hold.row(array, json), pushed).await?;
+    journal.write(&verified.entry())?;
+    report.verified = Some(verified);
+    report.tokens = Some(run.client.spending().tokens);
+    report.plan = plan;
+    Ok(report)
+}
+
+/// A bundle of another company is pushed when that is meant.
+fn foreign(flags: &Flags, input: &Input, company: i64) -> Result<()> {
+    let own = input.context.as_ref().and_then(|context| context.source.company_id);
+    match own {
+        Some(own) if own != company && !flags.foreign => {
+            let message = format!(
+                "the bundle is of Pipedrive company {own}, and the token of company {company}: --foreign \
+                 pushes it all the same"
+            );
+            Err(Error::new(Kind::Data, message).at(flags.file.display().to_string()))
+        }
+        _ => Ok(()),
+    }
+}
