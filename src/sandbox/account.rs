@@ -11,9 +11,14 @@ pub(super) const START: Time = Time::from_seconds(1_793_534_400);
 /// The second in which one row in twenty was last written: somebody edited in bulk.
 pub(super) const BULK: Time = START.plus_seconds(-40 * 86_400);
 
+/// The company whose account it is, unless told otherwise.
+pub(super) const COMPANY: u64 = 900;
+
 /// Seed, size and custom fields of an account.
 #[derive(Debug)]
 pub(super) struct Account {
+    /// The number of the company.
+    pub(super) company: u64,
     seed: u64,
     scale: f64,
     fields: [(&'static str, Vec<Field>); 5],
@@ -36,7 +41,7 @@ impl Account {
     pub(super) fn new(seed: u64, scale: f64) -> Self {
         let fields = ["deal", "person", "organization", "product", "project"]
             .map(|entity| (entity, custom::fields(seed, entity)));
-        Self { seed, scale, fields }
+        Self { company: COMPANY, seed, scale, fields }
     }
 
     /// The dice of one row: the same for the same row always.

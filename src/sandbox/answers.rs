@@ -206,7 +206,7 @@ fn me(world: &mut World, options: &Options) -> Bytes {
     let set = [
         ("access", access.as_str()),
         ("is_admin", if options.admin { "1" } else { "0" }),
-        ("company_id", "900"),
+        ("company_id", company.as_str()),
         ("company_name", "\"Sandbox Ltd\""),
         ("company_domain", "\"sandbox\""),
         ("company_country", "\"LV\""),
@@ -219,6 +219,7 @@ fn me(world: &mut World, options: &Options) -> Bytes {
 
 /// Parents a request for a child list names, by path or parameter; each must be a number.
 pub(super) fn parents(
+    let company = options.company_id.to_string();
     resource: &Resource,
     in_path: Option<&str>,
     request: &Request,

@@ -68,7 +68,7 @@ impl Desk {
     /// A desk for a new account, reachable at this origin.
     pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
         Self {
-            world: World::new(options.seed, options.scale),
+            world: World::new(options.seed, options.scale).of_company(options.company_id),
             ledger: Ledger::default(),
             tokens: Tokens::new(),
             meter: Meter::new(&options),

@@ -47,6 +47,8 @@ pub(super) enum Fill {
     Lead,
     /// The numbers of up to three rows of another resource.
     Refs(&'static str),
+    /// The number of the company.
+    Company,
     /// The key of the parent row.
     Parent,
     /// One of these, raw.

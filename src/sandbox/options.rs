@@ -1,5 +1,6 @@
 //! What a sandbox is told when it starts.
 
+use super::account::COMPANY;
 use super::edit::Edit;
 use super::faults::Fault;
 use std::time::Duration;
@@ -48,6 +49,11 @@ pub struct Options {
     pub null_empty: bool,
     /// Whether the account has installments; otherwise they answer 403.
     pub installments: bool,
+    /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
+    /// and job title of a person cannot be written (403).
+    pub contact_sync: bool,
+    /// The number of the company, by which two accounts are told apart.
+    pub company_id: u64,
 }
 
 impl Default for Options {
@@ -72,6 +78,8 @@ impl Default for Options {
             refuse_products_since: false,
             null_empty: false,
             installments: true,
+            contact_sync: true,
+            company_id: COMPANY,
         }
     }
 }

@@ -54,6 +54,13 @@ impl World {
 
     /// The account's clock.
     pub const fn now(&self) -> Time {
+    /// The same account in a company of another number.
+    #[must_use]
+    pub const fn of_company(mut self, company: u64) -> Self {
+        self.account.company = company;
+        self
+    }
+
         self.now
     }
 
