@@ -33,6 +33,11 @@ pub(super) enum Content {
 }
 
 impl Answer {
+    /// What a request gets that nobody looks at.
+    pub(super) const fn nothing() -> Self {
+        Self { status: 0, cost: 0, content: Content::Json(Bytes::new()) }
+    }
+
     /// The body.
     pub(super) fn body(&self) -> Bytes {
         match &self.content {
