@@ -11,9 +11,14 @@ pub(super) const START: Time = Time::from_seconds(1_793_534_400);
 /// The second in which one row in twenty was last written: somebody edited in bulk.
 pub(super) const BULK: Time = START.plus_seconds(-40 * 86_400);
 
+/// The company whose account it is, unless told otherwise.
+pub(super) const COMPANY: u64 = 900;
+
 /// Seed, size and custom fields of an account.
 #[derive(Debug)]
 pub(super) struct Account {
+    /// The number of the company.
+    pub(super) company: u64,
     seed: u64,
     scale: f64,
     fields: [(&'static str, Vec<Field>); 5],
@@ -36,7 +41,7 @@ impl Account {
     pub(super) fn new(seed: u64, scale: f64) -> Self {
         let fields = ["deal", "person", "organization", "product", "project"]
             .map(|entity| (entity, custom::fields(seed, entity)));
-        Self { seed, scale, fields }
+        Self { company: COMPANY, seed, scale, fields }
     }
 
     /// The dice of one row: the same for the same row always.
@@ -90,14 +95,32 @@ impl Account {
         name: &str,
         kind: Kind,
         labels: Vec<String>,
-    ) -> Option<String> {
+    ) -> Option<Field> {
         let seed = self.seed;
         let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
         let (entity, fields) = self.fields.iter_mut().find(owner)?;
         let field = custom::added(seed, entity, fields, name, kind, labels);
-        let code = field.code.clone();
-        fields.push(field);
-        Some(code)
+        fields.push(field.clone());
+        Some(field)
+    }
+
+    /// Adds options to a custom field, and says which.
+    pub(super) fn add_options(
+        &mut self,
+        resource: &str,
+        code: &str,
+        labels: Vec<String>,
+    ) -> Option<Vec<(u64, String)>> {
+        let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
+        let (_, fields) = self.fields.iter_mut().find(owner)?;
+        let first = custom::next_option(fields);
+        let field = fields.iter_mut().find(|field| field.code == code)?;
+        if !matches!(field.kind, Kind::Enum | Kind::Set) {
+            return None;
+        }
+        let added: Vec<_> = (first..).zip(labels).collect();
+        field.options.extend(added.iter().cloned());
+        Some(added)
     }
 
     /// What custom fields may point at.

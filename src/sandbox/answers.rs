@@ -33,6 +33,11 @@ pub(super) enum Content {
 }
 
 impl Answer {
+    /// What a request gets that nobody looks at.
+    pub(super) const fn nothing() -> Self {
+        Self { status: 0, cost: 0, content: Content::Json(Bytes::new()) }
+    }
+
     /// The body.
     pub(super) fn body(&self) -> Bytes {
         match &self.content {
@@ -50,6 +55,8 @@ enum Route {
     List(&'static Resource, &'static Listing, Option<String>),
     /// A row by its key.
     One(&'static Resource, String),
+    /// The options of a field, by its dictionary and code.
+    FieldOptions(&'static Resource, String),
     /// The bytes of the file of this key.
     File(String),
     /// The same, in the storage.
@@ -94,9 +101,19 @@ fn answered(
         (Method::Get, Route::Storage(key)) => {
             Ok((200, Content::File(attachments::stored(world, key)?)))
         }
-        (_, Route::Me | Route::File(_) | Route::Storage(_) | Route::Nowhere) => Err(nowhere()),
-        (_, Route::List(resource, ..)) => writes::create(world, resource, request),
-        (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
+        (Method::Post, Route::FieldOptions(resource, code)) => {
+            writes::add_options(world, options, resource, code, request)
+        }
+        (_, Route::List(resource, ..)) => writes::create(world, options, resource, request),
+        (_, Route::One(resource, key)) => writes::write(world, options, resource, key, request),
+        (
+            _,
+            Route::Me
+            | Route::FieldOptions(..)
+            | Route::File(_)
+            | Route::Storage(_)
+            | Route::Nowhere,
+        ) => Err(nowhere()),
     }
 }
 
@@ -137,10 +154,14 @@ fn route(path: &str) -> Route {
     }
     for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
         let key = path.strip_prefix(resource.listings[0].path);
-        if let Some(key) = key.and_then(|rest| rest.strip_prefix('/'))
-            && !key.contains('/')
-        {
-            return Route::One(resource, key.to_owned());
+        if let Some(key) = key.and_then(|rest| rest.strip_prefix('/')) {
+            match key.strip_suffix("/options") {
+                Some(code) if resource.name.ends_with("_fields") && !code.contains('/') => {
+                    return Route::FieldOptions(resource, code.to_owned());
+                }
+                _ if key.contains('/') => {}
+                _ => return Route::One(resource, key.to_owned()),
+            }
         }
     }
     Route::Nowhere
@@ -150,7 +171,7 @@ fn route(path: &str) -> Route {
 fn cost(route: &Route, request: &Request) -> u32 {
     let v2 = request.v2();
     match (request.method, route) {
-        (_, Route::Nowhere | Route::Storage(_)) => 0,
+        (_, Route::Nowhere | Route::Storage(_)) | (Method::Get, Route::FieldOptions(..)) => 0,
         (Method::Get, Route::Me) => 2,
         (Method::Get, Route::File(_)) => 20,
         (Method::Get, Route::List(_, listing, _)) => listing.cost,
@@ -198,6 +219,7 @@ pub(super) fn single(row: &[u8]) -> Bytes {
 fn me(world: &mut World, options: &Options) -> Bytes {
     let users = Resource::named("users").expect("the table has users");
     let row = world.table(users).rows()[0].json.clone();
+    let company = options.company_id.to_string();
     let access = format!(
         "[{{\"app\":\"global\",\"admin\":{0},\"permission_set_id\":\"{1}\"}},{{\"app\":\"sales\",\"admin\":{0},\"permission_set_id\":\"{1}\"}}]",
         options.admin,
@@ -206,7 +228,7 @@ fn me(world: &mut World, options: &Options) -> Bytes {
     let set = [
         ("access", access.as_str()),
         ("is_admin", if options.admin { "1" } else { "0" }),
-        ("company_id", "900"),
+        ("company_id", company.as_str()),
         ("company_name", "\"Sandbox Ltd\""),
         ("company_domain", "\"sandbox\""),
         ("company_country", "\"LV\""),

@@ -70,7 +70,7 @@ impl Desk {
     /// A desk for a new account, reachable at this origin.
     pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
         Self {
-            world: World::new(options.seed, options.scale),
+            world: World::new(options.seed, options.scale).of_company(options.company_id),
             ledger: Ledger::default(),
             tokens: Tokens::new(),
             crm: Crm::new(options.crm.clone()),
@@ -294,7 +294,9 @@ impl Desk {
     fn troubled(&mut self, incoming: &Incoming, trouble: Trouble) -> (Outgoing, Limits, u32) {
         let path = Request::new(Method::Get, &incoming.path_and_query, Bytes::new()).path;
         let before = self.pages.remove(&path);
-        let answer = self.answer(incoming);
+        // What is refused at the gate is not done.
+        let undone = incoming.method != "GET" && trouble.at_the_gate();
+        let answer = if undone { Answer::nothing() } else { self.answer(incoming) };
         let spoilt = spoil::spoil(&answer, before.as_ref(), trouble);
         let gzip = incoming.gzip && !spoilt.html;
         let mut outgoing = self.outgoing(spoilt.status, spoilt.body, gzip);

@@ -80,6 +80,22 @@ pub enum Trouble {
     Half,
 }
 
+impl Trouble {
+    /// Whether a request is turned away before anybody acts on it, so that a write is not done.
+    pub(super) const fn at_the_gate(self) -> bool {
+        matches!(
+            self,
+            Self::Status(400..=499)
+                | Self::Burst
+                | Self::BareLimit
+                | Self::Daily
+                | Self::Cloudflare
+                | Self::Expired
+                | Self::BadCursor
+        )
+    }
+}
+
 /// From which request on a fault strikes. Requests count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {

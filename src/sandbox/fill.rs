@@ -47,6 +47,8 @@ pub(super) enum Fill {
     Lead,
     /// The numbers of up to three rows of another resource.
     Refs(&'static str),
+    /// The number of the company.
+    Company,
     /// The key of the parent row.
     Parent,
     /// One of these, raw.
@@ -175,7 +177,9 @@ fn cell(resource: &Resource, column: &'static Column) -> Cell {
     ) || NULLABLE.contains(&column.name);
     // These say null themselves, in the states they do not belong to.
     let own = matches!(fill, Fill::Ended(..) | Fill::Archived(_));
-    let key = resource.key.contains(&column.name);
+    // Sums name a currency by its code.
+    let code = resource.name == "currencies" && column.name == "code";
+    let key = resource.key.contains(&column.name) || code;
     let presence = match (column.optional, nullable) {
         _ if own || key || NEVER_NULL.contains(&column.name) => Presence::Always,
         (true, _) => Presence::Optional,

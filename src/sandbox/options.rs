@@ -1,5 +1,6 @@
 //! What a sandbox is told when it starts.
 
+use super::account::COMPANY;
 use super::crm::CrmOptions;
 use super::edit::Edit;
 use super::faults::Fault;
@@ -51,6 +52,11 @@ pub struct Options {
     pub installments: bool,
     /// How the other CRM behaves, and who has an account there.
     pub crm: CrmOptions,
+    /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
+    /// and job title of a person cannot be written (403).
+    pub contact_sync: bool,
+    /// The number of the company, by which two accounts are told apart.
+    pub company_id: u64,
 }
 
 impl Default for Options {
@@ -76,6 +82,8 @@ impl Default for Options {
             null_empty: false,
             installments: true,
             crm: CrmOptions::default(),
+            contact_sync: true,
+            company_id: COMPANY,
         }
     }
 }

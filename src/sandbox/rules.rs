@@ -303,7 +303,7 @@ fn of_column(column: &str) -> Option<Fill> {
         "billing_frequency" => {
             Fill::Pick(&["\"one-time\"", "\"monthly\"", "\"annually\"", "\"weekly\""])
         }
-        "company_id" => Fill::Pick(&["900"]),
+        "company_id" => Fill::Company,
         "url" | "icon_url" | "body_url" | "linkedin" | "conference_meeting_url" => {
             Fill::Special(Special::Url)
         }

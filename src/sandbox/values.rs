@@ -36,6 +36,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
             None => out.extend_from_slice(b"null"),
         },
         Fill::Refs(target) => refs(out, target, account.count(target), rng),
+        Fill::Company => json::number(out, account.company),
         Fill::Parent => json::number(out, seat.parent),
         Fill::Pick(of) => out.extend_from_slice(words::one(rng, of).as_bytes()),
         Fill::Nth(of) => out.extend_from_slice(nth(of, seat.id).as_bytes()),

@@ -3,6 +3,7 @@
 mod strict;
 mod walks;
 mod wire;
+mod writes;
 
 use super::answers::{self, Answer};
 use super::ask::{Method, Request};

@@ -265,3 +265,15 @@ fn a_script_edits_the_account_under_a_reader() {
     assert!(!get(&sandbox, "/api/v2/deals/1").text().contains("edited"));
     assert!(get(&sandbox, "/api/v2/deals/1").text().contains("2026-11-01T12:00:05Z"));
 }
+
+#[test]
+fn a_write_is_done_though_its_answer_is_spoilt_unless_it_was_turned_away() {
+    let faults = ["500", "524", "reset", "truncate", "html", "429", "cloudflare", "expired"];
+    for (spec, done) in faults.iter().zip([1, 1, 1, 1, 1, 0, 0, 0]) {
+        let sandbox = faulty(&format!("{spec}@1"));
+        let before = sandbox.world(|world| world.truth("persons").len());
+        ask(&sandbox, "POST /api/v2/persons", &token(&sandbox), r#"{"name":"A"}"#);
+        let after = sandbox.world(|world| world.truth("persons").len());
+        assert_eq!(after - before, done, "{spec}");
+    }
+}
