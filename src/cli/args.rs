@@ -244,6 +244,9 @@ pub(super) struct Sandbox {
     /// The same seed makes the same account.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(super) seed: u64,
+    /// Id of the company, so that two sandboxes can be two companies.
+    #[arg(long, value_name = "ID", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) company_id: u64,
     /// Milliseconds before every answer.
     #[arg(long, value_name = "L", default_value_t = 0)]
     pub(super) latency_ms: u64,

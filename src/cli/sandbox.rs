@@ -20,6 +20,7 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
         seed: flags.seed,
         scale: flags.scale,
         port: flags.port,
+        company_id: flags.company_id,
         latency: Duration::from_millis(flags.latency_ms),
         faults: faults.collect::<Result<_>>()?,
         limits: flags.plan.is_some(),

@@ -28,6 +28,8 @@ pub struct Setup {
     /// The company, as ids name it.
     pub company: i64,
     pub(super) users: HashMap<u64, String>,
+    /// Users who can be given rows, by e-mail address in small letters.
+    active: HashMap<String, u64>,
     pub(super) owners: Vec<Owner>,
     pub(super) pipelines: Vec<Pipeline>,
     /// Stages as they were read: pipeline, order, id, name.
@@ -83,6 +85,10 @@ struct User {
     name: Option<String>,
     #[serde(default)]
     email: Option<String>,
+    #[serde(default)]
+    is_deleted: Option<bool>,
+    #[serde(default)]
+    active_flag: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -145,6 +151,9 @@ impl Setup {
                     let name = user.name.unwrap_or_default();
                     let external_id = format!("{}:user:{}", self.company, user.id);
                     self.users.insert(user.id, email.clone());
+                    if user.active_flag != Some(false) && user.is_deleted != Some(true) {
+                        self.active.insert(email.to_lowercase(), user.id);
+                    }
                     self.owners.push(Owner { email, name, external_id });
                 }
                 return Ok(());
@@ -221,10 +230,9 @@ impl Setup {
         self
     }
 
-    /// The id of the user with this e-mail address.
+    /// The id of the active user with this e-mail address.
     pub fn user(&self, email: &str) -> Option<u64> {
-        let found = self.users.iter().find(|(_, known)| known.eq_ignore_ascii_case(email));
-        found.map(|(id, _)| *id)
+        self.active.get(&email.to_lowercase()).copied()
     }
 
     /// The custom field that has this name in `custom`.

@@ -14,6 +14,8 @@ pub(super) struct Body {
     pub(super) json: String,
     /// For a lead that is archived, which cannot be created so: what is sent next.
     pub(super) then: Option<String>,
+    /// Whether a custom field refers to a row that does not exist yet.
+    pub(super) early: bool,
 }
 
 /// A body that is being made.
@@ -60,7 +62,7 @@ impl<'r> Making<'r> {
 pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids) -> Body {
     let mut making = Making { fields: members(row), out: Vec::new() };
     let public_id = making.some("public_id").and_then(text).unwrap_or_default();
-    let mut then = None;
+    let (mut then, mut early) = (None, false);
     match array {
         Array::Accounts => account(&mut making, new, setup),
         Array::Contacts => contact(&mut making, new, ids),
@@ -77,18 +79,20 @@ pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids)
             let labels = labels.filter_map(|label| setup.label_id(array, &label));
             making.put("label_ids", format!("[{}]", labels.collect::<Vec<_>>().join(",")));
         }
-        custom(&mut making, array, (&public_id, new), setup, ids);
+        early = custom(&mut making, array, (&public_id, new), setup, ids);
     }
-    Body { json: making.finish(), then }
+    Body { json: making.finish(), then, early }
 }
 
+/// Custom fields. Whether one refers to a row that does not exist yet.
 fn custom(
     making: &mut Making<'_>,
     array: Array,
     (public_id, new): (&str, bool),
     setup: &Setup,
     ids: &Ids,
-) {
+) -> bool {
+    let mut early = false;
     let owner = owner(array).unwrap_or(array);
     let mut pairs = Vec::new();
     if let Some(marker) = setup.marker(owner) {
@@ -97,7 +101,10 @@ fn custom(
     let given = making.get("custom");
     for (name, value) in members(given.unwrap_or("{}")) {
         let Some(target) = setup.target(owner, &name) else { continue };
-        let Some(value) = written(target, value, setup, ids) else { continue };
+        let Some(value) = written(target, value, setup, ids) else {
+            early |= matches!(target.ty, "org" | "people");
+            continue;
+        };
         if array == Array::Leads {
             pairs.extend(flat(target, &value));
         } else {
@@ -117,10 +124,11 @@ fn custom(
         for (key, value) in pairs.into_iter().filter(|(_, value)| !new || value != "null") {
             making.put(&key, value);
         }
-        return;
+        return early;
     }
     let pairs = pairs.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
     making.put("custom_fields", format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")));
+    early
 }
 
 fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {

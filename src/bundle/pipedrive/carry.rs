@@ -9,6 +9,7 @@ use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::push::{Act, Entry, Journal, Plan, Refused, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, list, text};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Tokens of a write, by version of the API (API facts 4.3).
 const WRITE_TOKENS: [u64; 2] = [10, 5];
@@ -95,70 +96,105 @@ pub async fn carry_out<F>(
 where
     F: FnMut(Array, &str) -> Result<Option<String>>,
 {
-    let mut sent = Sent::default();
+    let mut push = Push { client, setup, ids, journal, sent: Sent::default() };
+    let mut early: BTreeMap<Array, BTreeSet<u64>> = BTreeMap::new();
     for span in in_order(survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            if !plan.sends(row.array, row.index) {
-                continue;
-            }
+            // Every row is looked at, since it decides what may be said of later ones.
             let Some(fitted) = fit(row.array, row.json)? else { continue };
-            let public_id = public_id_of(&fitted).unwrap_or_default();
-            let batch = journal.send(row.array, &[row.index])?;
-            let mut desk = Desk { client, setup, ids, sent: &mut sent };
-            let outcome = desk
-                .write(
-                    row.array,
-                    &public_id,
-                    &fitted,
-                    plan.act_of(row.array, row.index) == Act::Create,
-                )
-                .await;
-            match outcome {
-                Ok(id) => {
-                    journal.write(&Entry::Id {
-                        array: row.array.name().to_owned(),
-                        public_id,
-                        id,
-                    })?;
-                    journal.done(batch, Vec::new())?;
-                    sent.rows[row.array as usize] += 1;
-                }
-                Err(error) if matches!(error.kind(), Kind::Refused | Kind::Permission) => {
-                    let refused = Refused {
-                        array: row.array.name().to_owned(),
-                        index: row.index,
-                        public_id,
-                        error: error.to_string(),
-                    };
-                    sent.refused.push(refused.clone());
-                    journal.done(batch, vec![refused])?;
-                }
-                Err(error) => return Err(error),
+            let new = match plan.act_of(row.array, row.index) {
+                Act::Create => true,
+                Act::Update => false,
+                Act::Keep | Act::Leave => continue,
+            };
+            if push.row(row.array, row.index, &fitted, new).await? {
+                early.entry(row.array).or_default().insert(row.index);
             }
-            seen(&sent);
+            seen(&push.sent);
         }
     }
-    Ok(sent)
+    // Custom fields may refer to rows that did not exist when theirs was written.
+    for span in in_order(survey) {
+        let Some(waiting) = early.get(&span.array) else { continue };
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            if waiting.contains(&row.index)
+                && let Some(fitted) = fit(row.array, row.json)?
+            {
+                push.again(row.array, row.index, &fitted).await?;
+            }
+        }
+    }
+    Ok(push.sent)
 }
 
-/// What a row is written with.
-struct Desk<'d> {
-    client: &'d Client,
-    setup: &'d Setup,
-    ids: &'d mut Ids,
-    sent: &'d mut Sent,
+/// A push that is under way.
+struct Push<'p> {
+    client: &'p Client,
+    setup: &'p Setup,
+    ids: &'p mut Ids,
+    journal: &'p mut Journal,
+    sent: Sent,
 }
 
-impl Desk<'_> {
-    /// Writes a row, and says its id.
+impl Push<'_> {
+    /// Writes a row, between two entries of the journal. Whether it refers to rows that do not exist
+    /// yet.
+    async fn row(&mut self, array: Array, index: u64, row: &str, new: bool) -> Result<bool> {
+        let public_id = public_id_of(row).unwrap_or_default();
+        let batch = self.journal.send(array, &[index])?;
+        match self.write(array, &public_id, row, new).await {
+            Ok((id, early)) => {
+                let array_name = array.name().to_owned();
+                self.journal.write(&Entry::Id { array: array_name, public_id, id })?;
+                self.journal.done(batch, Vec::new())?;
+                self.sent.rows[array as usize] += 1;
+                Ok(early)
+            }
+            Err(error) => {
+                self.refused(array, index, batch, public_id, error)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Writes a row once more, now that what it refers to is there.
+    async fn again(&mut self, array: Array, index: u64, row: &str) -> Result<()> {
+        let public_id = public_id_of(row).unwrap_or_default();
+        let batch = self.journal.send(array, &[index])?;
+        match self.write(array, &public_id, row, false).await {
+            Ok(_) => self.journal.done(batch, Vec::new()),
+            Err(error) => self.refused(array, index, batch, public_id, error),
+        }
+    }
+
+    /// A row that Pipedrive refuses does not end the push; anything else does.
+    fn refused(
+        &mut self,
+        array: Array,
+        index: u64,
+        batch: u64,
+        public_id: String,
+        error: Error,
+    ) -> Result<()> {
+        if !matches!(error.kind(), Kind::Refused | Kind::Permission) {
+            return Err(error);
+        }
+        let array = array.name().to_owned();
+        let refused = Refused { array, index, public_id, error: error.to_string() };
+        self.sent.refused.push(refused.clone());
+        self.journal.done(batch, vec![refused])
+    }
+
+    /// Writes a row. Says its id, and whether it refers to rows that do not exist yet.
     async fn write(
         &mut self,
         array: Array,
         public_id: &str,
         row: &str,
         new: bool,
-    ) -> Result<String> {
+    ) -> Result<(String, bool)> {
         let made = body(array, row, new, self.setup, self.ids);
         let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
         let id = if new {
@@ -176,7 +212,7 @@ impl Desk<'_> {
         if let Some(then) = made.then {
             self.change(array, &id, then, cost).await?;
         }
-        Ok(id)
+        Ok((id, made.early))
     }
 
     async fn change(&mut self, array: Array, id: &str, body: String, cost: u32) -> Result<()> {

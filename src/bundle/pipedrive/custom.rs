@@ -22,8 +22,9 @@ pub(super) enum Kind {
     User,
     Account,
     Contact,
-    /// An object, as version 2 of the API has it: `time`, `timerange`, `address`.
-    Object,
+    /// An object, as version 2 of the API has it: `time`, `timerange`.
+    Clock,
+    Address,
     Other,
 }
 
@@ -42,7 +43,8 @@ impl Kind {
             "user" => Self::User,
             "org" => Self::Account,
             "people" => Self::Contact,
-            "time" | "timerange" | "address" => Self::Object,
+            "time" | "timerange" => Self::Clock,
+            "address" => Self::Address,
             _ => Self::Other,
         }
     }
@@ -66,16 +68,17 @@ pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'s
         }
         Kind::Number if !matches!(first, b'-' | b'0'..=b'9') => return Err("is no number"),
         Kind::Date if !is_text || value.len() != 12 => return Err("is no date"),
-        Kind::Money | Kind::DateRange | Kind::Object if first != b'{' => {
+        Kind::Money | Kind::DateRange | Kind::Clock | Kind::Address if first != b'{' => {
             return Err("is no object");
         }
+        Kind::Address => address(value),
         Kind::Option if !is_text => return Err("is no option"),
         Kind::Options if list(value).iter().any(|item| !item.starts_with('"')) || first != b'[' => {
             return Err("is no list of options");
         }
         Kind::Options if list(value).is_empty() => return Err("is an empty list"),
         Kind::User if text(value).and_then(|email| setup.user(&email)).is_none() => {
-            return Err("is no user of the account");
+            return Err("is no active user of the account");
         }
         Kind::Account | Kind::Contact if !is_text => return Err("is no public id"),
         Kind::Other => return Err("the field's type cannot be written"),
@@ -113,9 +116,10 @@ pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
             let ids = list(value).join(",");
             vec![(code.to_owned(), quoted(&ids))]
         }
-        Kind::Money | Kind::DateRange | Kind::Object => members(value)
+        Kind::Money | Kind::DateRange | Kind::Clock | Kind::Address => members(value)
             .into_iter()
-            .filter(|(_, value)| *value != "null")
+            // A sum without a currency says so; other parts are absent where they are not set.
+            .filter(|(part, value)| *value != "null" || part == "currency")
             .map(|(part, value)| {
                 let key = if part == "value" { code.to_owned() } else { format!("{code}_{part}") };
                 (key, value.to_owned())
@@ -123,6 +127,28 @@ pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
             .collect(),
         _ => vec![(code.to_owned(), value.to_owned())],
     }
+}
+
+/// The parts of an address that can be written; `formatted_address` follows from them (API facts 5.1).
+pub(super) fn address(value: &str) -> String {
+    const PARTS: [&str; 10] = [
+        "value",
+        "country",
+        "admin_area_level_1",
+        "admin_area_level_2",
+        "locality",
+        "sublocality",
+        "route",
+        "street_number",
+        "subpremise",
+        "postal_code",
+    ];
+    let object = members(value);
+    let parts = object
+        .iter()
+        .filter(|(key, value)| PARTS.contains(&key.as_ref()) && value.starts_with('"'))
+        .map(|(key, value)| format!("\"{key}\":{value}"));
+    format!("{{{}}}", parts.collect::<Vec<_>>().join(","))
 }
 
 /// These members of an object under other names.

@@ -1,12 +1,13 @@
 //! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
 
-use super::custom::{Kind, held};
+use super::custom::{Kind, address, held};
 use super::needs::{Needs, owner};
+use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
 use crate::bundle::push::{Stages, Standing};
 use crate::model::{Members, Result, Time, list, members, quoted, text};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Rows as Pipedrive holds them.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Hold<'a> {
     /// Whether rows are made to be sent: then they have parts that Pipedrive may rewrite, and that are
     /// not compared.
     sending: bool,
+    /// Rows that are not pushed, by the number of their public id.
+    left: HashSet<u64>,
     /// What is lost, by array and field: why, and of how many rows.
     pub losses: BTreeMap<(Array, String), (String, u64)>,
 }
@@ -109,7 +112,7 @@ impl<'r> Made<'r> {
 impl<'a> Hold<'a> {
     /// For an account with this set-up, to which these needs will be added.
     pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages) -> Self {
-        Self { setup, needs, stages, sending: false, losses: BTreeMap::new() }
+        Self { setup, needs, stages, sending: false, left: HashSet::new(), losses: BTreeMap::new() }
     }
 
     /// The same, for rows that are to be sent.
@@ -123,7 +126,9 @@ impl<'a> Hold<'a> {
     /// nobody.
     pub fn row(&mut self, array: Array, json: &str) -> Result<Option<String>> {
         let mut row = Made::of(array, json);
+        let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
         if row.get("deleted_at").is_some() {
+            self.left.insert(id);
             self.lose(
                 array,
                 "deleted_at",
@@ -131,10 +136,10 @@ impl<'a> Hold<'a> {
             );
             return Ok(None);
         }
-        if array == Array::Leads
-            && row.get("contact_public_id").is_none()
-            && row.get("account_public_id").is_none()
-        {
+        self.forget(&mut row);
+        let nobodys = ["contact_public_id", "account_public_id"].map(|name| row.get(name));
+        if array == Array::Leads && nobodys == [None, None] {
+            self.left.insert(id);
             self.lose(array, "contact_public_id", "a lead needs a contact or an account; left out");
             return Ok(None);
         }
@@ -168,6 +173,25 @@ impl<'a> Hold<'a> {
         Ok(Some(row.finish()))
     }
 
+    /// Makes references to rows that are not pushed null.
+    fn forget(&mut self, row: &mut Made<'_>) {
+        if self.left.is_empty() {
+            return;
+        }
+        let left = |value: &str| text(value).is_some_and(|id| self.left.contains(&number(&id)));
+        let links = row.fields.iter_mut().filter(|(key, value)| {
+            key.ends_with("_public_id") && value.starts_with('"') && left(value)
+        });
+        let mut lost = Vec::new();
+        for (key, value) in links {
+            *value = "null";
+            lost.push(key.to_string());
+        }
+        for field in lost {
+            self.lose(row.array, &field, "refers to a row that is left out");
+        }
+    }
+
     fn lose(&mut self, array: Array, field: &str, why: &str) {
         let entry = self.losses.entry((array, field.to_owned()));
         entry.or_insert_with(|| (why.to_owned(), 0)).1 += 1;
@@ -192,7 +216,7 @@ impl<'a> Hold<'a> {
         }
         row.keep("address");
         if let Some(parts) = row.get("address_parts").filter(|_| self.sending) {
-            row.put("address_parts", parts);
+            row.put("address_parts", address(parts));
         }
         row.keep_some("created_at");
     }
@@ -298,9 +322,10 @@ impl<'a> Hold<'a> {
                 self.lose(row.array, "activity_type", "is no type that the account has");
             }
         }
-        for name in ["subject", "done", "busy", "participants"] {
+        for name in ["subject", "done", "busy"] {
             row.keep_some(name);
         }
+        self.participants(row);
         for name in ["body", "duration", "location", "public_description"] {
             row.keep(name);
         }
@@ -315,12 +340,39 @@ impl<'a> Hold<'a> {
         }
     }
 
+    /// The contact of an activity is who takes part first (API facts 7).
+    fn participants(&mut self, row: &mut Made<'_>) {
+        row.take("participants");
+        let contact = row.out.iter().find(|(key, _)| key == "contact_public_id");
+        let contact = contact.map(|(_, id)| id.clone()).filter(|id| id != "null");
+        let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))
+            .into_iter()
+            .filter_map(|one| {
+                let one = members(one);
+                one.iter()
+                    .find(|(key, _)| key == "contact_public_id")
+                    .map(|(_, id)| (*id).to_owned())
+            })
+            .filter(|id| !text(id).is_some_and(|id| self.left.contains(&number(&id))))
+            .collect();
+        let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
+        all.retain(|id| *id != contact);
+        all.dedup();
+        row.out.retain(|(key, _)| key != "contact_public_id");
+        row.put("contact_public_id", contact.clone());
+        let mut shown = format!("[{{\"contact_public_id\":{contact},\"primary\":true}}");
+        for id in &all {
+            shown += &format!(",{{\"contact_public_id\":{id},\"primary\":false}}");
+        }
+        row.put("participants", if all.is_empty() { "null".to_owned() } else { shown + "]" });
+    }
+
     fn common(&mut self, row: &mut Made<'_>) {
         row.take("owner");
         if let Some(owner) = row.text("owner") {
             match self.setup.user(&owner) {
                 Some(_) => row.put("owner", quoted(&owner)),
-                None => self.lose(row.array, "owner", "is no user of the account"),
+                None => self.lose(row.array, "owner", "is no active user of the account"),
             }
         }
         if row.array == Array::Activities {
@@ -385,10 +437,10 @@ impl<'a> Hold<'a> {
     fn percent(&mut self, row: &mut Made<'_>) {
         row.take("probability");
         match row.get("probability") {
-            Some(value) if value.parse::<u8>().is_ok_and(|percent| percent <= 100) => {
+            Some(value) if value.parse().is_ok_and(|part: f64| (0.0..=100.0).contains(&part)) => {
                 row.put("probability", value);
             }
-            Some(_) => self.lose(row.array, "probability", "is no whole percentage"),
+            Some(_) => self.lose(row.array, "probability", "is no percentage"),
             None => {}
         }
     }

@@ -3,7 +3,7 @@
 use crate::bundle::context::Context;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::{Array, value_of};
-use crate::bundle::push::in_order;
+use crate::bundle::push::{Plan, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, list, members, quoted, text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,6 +144,18 @@ impl Needs {
             }
         }
         Ok(needs)
+    }
+
+    /// The same for a plan: a field for public ids is needed where rows are created, and nothing at all
+    /// where nothing is written.
+    #[must_use]
+    pub fn of_plan(mut self, plan: &Plan) -> Self {
+        let creates = |array: Array| plan.counts(array).create > 0;
+        self.fields.retain(|field| {
+            let leads = field.array == Array::Opportunities && creates(Array::Leads);
+            field.name != MARKER || creates(field.array) || leads
+        });
+        if plan.work() == 0 { Self::default() } else { self }
     }
 
     /// Requests that it takes to create all this.

@@ -55,21 +55,19 @@ async fn push_with(
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let mut hold = Hold::new(&setup, &needs, stages()?);
     let plan = Plan::of(&survey, &mut index, |array, json| hold.row(array, json)).await?;
+    let (used, losses) = (hold.stages.used(), hold.losses);
+    let needs = needs.of_plan(&plan);
     let mut report = Report {
         bundle: flags.file.display().to_string(),
         from: whose(input.context.as_ref(), &survey),
         to: format!("Pipedrive company {} ({})", account.company_id, account.company_domain),
         dry_run: flags.dry_run,
-        stages: hold.stages.used(),
-        losses: hold.losses,
+        stages: used,
+        losses,
         fields: needs.fields.iter().map(|f| (f.array, f.name.clone(), f.ty.clone())).collect(),
         tokens: Some(tokens(&plan, &needs)),
         ..Report::default()
     };
-    if plan.work() == 0 {
-        report.fields.clear();
-        report.tokens = Some(0);
-    }
     if flags.dry_run {
         report.plan = plan;
         return Ok(report);

@@ -115,10 +115,13 @@ impl Report {
         object
     }
 
-    /// The stages that are used; those that were found by their type alone go together.
+    /// The stages that change; those that were found by their type alone go together.
     fn mapping(&self) -> Vec<(String, String, String, u64)> {
         let mut rows: Vec<(String, String, String, u64)> = Vec::new();
         for used in &self.stages {
+            if used.how == How::Id || used.how == How::Name && used.from == used.to {
+                continue;
+            }
             let from = match used.how {
                 How::Type | How::Target => format!("others ({})", used.status),
                 _ => format!("{} ({})", used.from, used.status),
