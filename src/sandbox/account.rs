@@ -95,14 +95,32 @@ impl Account {
         name: &str,
         kind: Kind,
         labels: Vec<String>,
-    ) -> Option<String> {
+    ) -> Option<Field> {
         let seed = self.seed;
         let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
         let (entity, fields) = self.fields.iter_mut().find(owner)?;
         let field = custom::added(seed, entity, fields, name, kind, labels);
-        let code = field.code.clone();
-        fields.push(field);
-        Some(code)
+        fields.push(field.clone());
+        Some(field)
+    }
+
+    /// Adds options to a custom field, and says which.
+    pub(super) fn add_options(
+        &mut self,
+        resource: &str,
+        code: &str,
+        labels: Vec<String>,
+    ) -> Option<Vec<(u64, String)>> {
+        let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
+        let (_, fields) = self.fields.iter_mut().find(owner)?;
+        let first = custom::next_option(fields);
+        let field = fields.iter_mut().find(|field| field.code == code)?;
+        if !matches!(field.kind, Kind::Enum | Kind::Set) {
+            return None;
+        }
+        let added: Vec<_> = (first..).zip(labels).collect();
+        field.options.extend(added.iter().cloned());
+        Some(added)
     }
 
     /// What custom fields may point at.

@@ -55,6 +55,8 @@ enum Route {
     List(&'static Resource, &'static Listing, Option<String>),
     /// A row by its key.
     One(&'static Resource, String),
+    /// The options of a field, by its dictionary and code.
+    FieldOptions(&'static Resource, String),
     /// The bytes of the file of this key.
     File(String),
     /// The same, in the storage.
@@ -99,9 +101,19 @@ fn answered(
         (Method::Get, Route::Storage(key)) => {
             Ok((200, Content::File(attachments::stored(world, key)?)))
         }
-        (_, Route::Me | Route::File(_) | Route::Storage(_) | Route::Nowhere) => Err(nowhere()),
-        (_, Route::List(resource, ..)) => writes::create(world, resource, request),
-        (_, Route::One(resource, key)) => writes::write(world, resource, key, request),
+        (Method::Post, Route::FieldOptions(resource, code)) => {
+            writes::add_options(world, options, resource, code, request)
+        }
+        (_, Route::List(resource, ..)) => writes::create(world, options, resource, request),
+        (_, Route::One(resource, key)) => writes::write(world, options, resource, key, request),
+        (
+            _,
+            Route::Me
+            | Route::FieldOptions(..)
+            | Route::File(_)
+            | Route::Storage(_)
+            | Route::Nowhere,
+        ) => Err(nowhere()),
     }
 }
 
@@ -142,10 +154,14 @@ fn route(path: &str) -> Route {
     }
     for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
         let key = path.strip_prefix(resource.listings[0].path);
-        if let Some(key) = key.and_then(|rest| rest.strip_prefix('/'))
-            && !key.contains('/')
-        {
-            return Route::One(resource, key.to_owned());
+        if let Some(key) = key.and_then(|rest| rest.strip_prefix('/')) {
+            match key.strip_suffix("/options") {
+                Some(code) if resource.name.ends_with("_fields") && !code.contains('/') => {
+                    return Route::FieldOptions(resource, code.to_owned());
+                }
+                _ if key.contains('/') => {}
+                _ => return Route::One(resource, key.to_owned()),
+            }
         }
     }
     Route::Nowhere
@@ -155,7 +171,7 @@ fn route(path: &str) -> Route {
 fn cost(route: &Route, request: &Request) -> u32 {
     let v2 = request.v2();
     match (request.method, route) {
-        (_, Route::Nowhere | Route::Storage(_)) => 0,
+        (_, Route::Nowhere | Route::Storage(_)) | (Method::Get, Route::FieldOptions(..)) => 0,
         (Method::Get, Route::Me) => 2,
         (Method::Get, Route::File(_)) => 20,
         (Method::Get, Route::List(_, listing, _)) => listing.cost,
@@ -203,6 +219,7 @@ pub(super) fn single(row: &[u8]) -> Bytes {
 fn me(world: &mut World, options: &Options) -> Bytes {
     let users = Resource::named("users").expect("the table has users");
     let row = world.table(users).rows()[0].json.clone();
+    let company = options.company_id.to_string();
     let access = format!(
         "[{{\"app\":\"global\",\"admin\":{0},\"permission_set_id\":\"{1}\"}},{{\"app\":\"sales\",\"admin\":{0},\"permission_set_id\":\"{1}\"}}]",
         options.admin,
@@ -224,7 +241,6 @@ fn me(world: &mut World, options: &Options) -> Bytes {
 
 /// Parents a request for a child list names, by path or parameter; each must be a number.
 pub(super) fn parents(
-    let company = options.company_id.to_string();
     resource: &Resource,
     in_path: Option<&str>,
     request: &Request,

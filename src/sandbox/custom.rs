@@ -148,8 +148,7 @@ pub(super) fn added(
     kind: Kind,
     labels: Vec<String>,
 ) -> Field {
-    let known = fields.iter().flat_map(|field| &field.options);
-    let first = known.map(|(id, _)| id + 1).max().unwrap_or(31);
+    let first = next_option(fields);
     let place = FIELDS.len() + fields.len();
     Field {
         code: code(seed, entity, place),
@@ -158,6 +157,12 @@ pub(super) fn added(
         options: (first..).zip(labels).collect(),
         place: place as u64,
     }
+}
+
+/// The id of the next new option of these fields.
+pub(super) fn next_option(fields: &[Field]) -> u64 {
+    let known = fields.iter().flat_map(|field| &field.options);
+    known.map(|(id, _)| id + 1).max().unwrap_or(31)
 }
 
 fn code(seed: u64, entity: &str, place: usize) -> String {

@@ -39,6 +39,28 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
     Some(rows.collect())
 }
 
+/// The definition of a custom field, as v2 lists it.
+pub(super) fn added(field: &Field, id: u64) -> Row {
+    Row {
+        id,
+        name: Some(field.code.as_str().into()),
+        add: START.plus_seconds(-86_400 * 700),
+        update: None,
+        status: Status::None,
+        archived: false,
+        deleted: None,
+        json: Bytes::from(Definition::of(field).v2(id)),
+    }
+}
+
+/// An option of a custom field.
+pub(super) fn option(id: u64, label: &str) -> String {
+    let label = quoted(label);
+    format!(
+        "{{\"id\":{id},\"label\":{label},\"color\":null,\"add_time\":\"2025-02-01T08:00:00Z\",\"update_time\":null}}"
+    )
+}
+
 struct Definition {
     code: String,
     name: String,
@@ -103,12 +125,7 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
 
 impl Definition {
     fn of(field: &Field) -> Self {
-        let options = field.options.iter().map(|(id, label)| {
-            format!(
-                "{{\"id\":{id},\"label\":{},\"color\":null,\"add_time\":\"2025-02-01T08:00:00Z\",\"update_time\":null}}",
-                quoted(label)
-            )
-        });
+        let options = field.options.iter().map(|(id, label)| option(*id, label));
         Self {
             code: field.code.clone(),
             name: field.name.clone(),

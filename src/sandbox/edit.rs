@@ -212,7 +212,7 @@ fn new_words(row: &Row, version: u64) -> (String, String) {
 }
 
 /// The row with these fields, and what lists know of it brought up to date.
-fn rewritten(
+pub(super) fn rewritten(
     resource: &Resource,
     row: &Row,
     mut set: Vec<(String, String)>,

@@ -144,6 +144,16 @@ pub(super) fn replaced(json: &[u8], changes: &[(String, String)]) -> Vec<u8> {
     out
 }
 
+/// The object without these keys.
+pub(super) fn without(json: &[u8], keys: &[&str]) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    for (key, value) in pairs(json).into_iter().filter(|(key, _)| !keys.contains(&&**key)) {
+        pair(&mut out, &key, value);
+    }
+    out.push(b'}');
+    out
+}
+
 /// Appends a key and a raw value to an object that was begun.
 pub(super) fn pair(out: &mut Vec<u8>, key: &str, value: &str) {
     if out.len() > 1 && out.last() != Some(&b'{') {

@@ -80,9 +80,15 @@ impl Table {
         &self.rows
     }
 
+    /// Rewrites every row, without a change to what lists sort by.
+    pub(super) fn each(&mut self, change: impl FnMut(&mut Row)) {
+        self.rows.iter_mut().for_each(change);
+    }
+
     /// The number the next new row gets.
     pub(super) fn next_id(&self) -> u64 {
-        self.rows.iter().map(|row| row.id).max().unwrap_or(0) + 1
+        // Rows are kept in the order of their numbers.
+        self.rows.last().map_or(0, |row| row.id) + 1
     }
 
     /// The index of the row with this key.

@@ -6,10 +6,12 @@ use super::custom;
 use super::definitions;
 use super::edit::{self, Edit};
 use super::filter::Filter;
+use super::json;
 use super::rows::{Plan, Row};
 use super::table::Table;
-use crate::model::{Resource, Time};
+use crate::model::{Custom, Resource, Time};
 use bytes::Bytes;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -52,8 +54,6 @@ impl World {
         }
     }
 
-    /// The account's clock.
-    pub const fn now(&self) -> Time {
     /// The same account in a company of another number.
     #[must_use]
     pub const fn of_company(mut self, company: u64) -> Self {
@@ -61,6 +61,8 @@ impl World {
         self
     }
 
+    /// The account's clock.
+    pub const fn now(&self) -> Time {
         self.now
     }
 
@@ -86,32 +88,65 @@ impl World {
         self.version += 1;
     }
 
-    /// Adds a custom field to what a field dictionary describes, and says its code.
+    /// Adds a custom field to what a field dictionary describes, and says its code. `extra` is
+    /// what its definition says otherwise than others.
     pub(super) fn add_field(
         &mut self,
         dictionary: &str,
         name: &str,
         kind: custom::Kind,
         labels: Vec<String>,
+        extra: &[(String, String)],
     ) -> Option<String> {
-        // Rows are made with the fields there are: those of before are made now, without it.
-        let described: &[&str] = match dictionary {
-            "deal_fields" => &["deals", "leads"],
-            "person_fields" => &["persons"],
-            "organization_fields" => &["organizations"],
-            "product_fields" => &["products"],
-            "project_fields" => &["projects"],
-            _ => return None,
+        self.make_described(dictionary);
+        let field = self.account.add_field(dictionary, name, kind, labels)?;
+        // All custom fields appear on each record of v2 (API facts 5.4).
+        for resource in described(dictionary).filter(|of| of.custom == Custom::Nested) {
+            self.table(resource).each(|row| row.json = with_null(&row.json, &field.code));
+        }
+        let table = self.table(Resource::named(dictionary)?);
+        let mut row = definitions::added(&field, table.next_id());
+        row.json = Bytes::from(json::replaced(&row.json, extra));
+        table.put(row);
+        self.tables.remove("lead_fields");
+        self.changed();
+        Some(field.code)
+    }
+
+    /// Adds options to a field that has such, and says which, as a list.
+    pub(super) fn add_options(
+        &mut self,
+        dictionary: &'static Resource,
+        code: &str,
+        labels: Vec<String>,
+    ) -> Option<String> {
+        self.make_described(dictionary.name);
+        let row = self.table(dictionary).get(code)?.clone();
+        let raw = json::find(&row.json, "options")?;
+        let added = if code == "label_ids" {
+            let known: Vec<Value> = serde_json::from_str(raw).ok()?;
+            let last = known.iter().filter_map(|option| option["id"].as_u64()).max();
+            (last.unwrap_or(0) + 1..).zip(labels).collect()
+        } else {
+            self.account.add_options(dictionary.name, code, labels)?
         };
-        for resource in described.iter().filter_map(|name| Resource::named(name)) {
+        let added: Vec<_> =
+            added.iter().map(|(id, label)| definitions::option(*id, label)).collect();
+        let added = added.join(",");
+        let all = format!("{},{added}]", raw.strip_suffix(']')?);
+        let json = Bytes::from(json::replaced(&row.json, &[("options".to_owned(), all)]));
+        self.table(dictionary).put(Row { json, ..row });
+        self.tables.remove("lead_fields");
+        self.changed();
+        Some(format!("[{added}]"))
+    }
+
+    /// Makes a dictionary and the rows it describes, which follow from the fields there are:
+    /// later ones are not to change them.
+    fn make_described(&mut self, dictionary: &str) {
+        for resource in described(dictionary).chain(Resource::named(dictionary)) {
             self.table(resource);
         }
-        let code = self.account.add_field(dictionary, name, kind, labels)?;
-        for stale in [dictionary, "lead_fields"] {
-            self.tables.remove(stale);
-        }
-        self.changed();
-        Some(code)
     }
 
     /// How often the account changed.
@@ -222,6 +257,27 @@ impl World {
     }
 }
 
+/// The resources whose custom fields a dictionary lists.
+fn described(dictionary: &str) -> impl Iterator<Item = &'static Resource> {
+    let names: &[&str] = match dictionary {
+        "deal_fields" => &["deals", "leads"],
+        "person_fields" => &["persons"],
+        "organization_fields" => &["organizations"],
+        "product_fields" => &["products"],
+        "project_fields" => &["projects"],
+        _ => &[],
+    };
+    names.iter().filter_map(|name| Resource::named(name))
+}
+
+/// The row with one more custom field, which is not set.
+fn with_null(row: &[u8], code: &str) -> Bytes {
+    let custom = json::find(row, "custom_fields").unwrap_or("{}");
+    let more = json::replaced(custom.as_bytes(), &[(code.to_owned(), "null".to_owned())]);
+    let more = String::from_utf8_lossy(&more).into_owned();
+    Bytes::from(json::replaced(row, &[("custom_fields".to_owned(), more)]))
+}
+
 /// Values of the key columns that the row carries, joined by `/`.
 fn key(resource: &Resource, row: &Row) -> String {
     if let Some(name) = &row.name {
@@ -229,6 +285,6 @@ fn key(resource: &Resource, row: &Row) -> String {
     }
     let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
     let sent = resource.key.iter().filter(|key| !added.contains(&Some(**key)));
-    let values = sent.map(|key| super::json::find(&row.json, key).unwrap_or_default());
+    let values = sent.map(|key| json::find(&row.json, key).unwrap_or_default());
     values.map(|value| value.trim_matches('"')).collect::<Vec<_>>().join("/")
 }

@@ -1,8 +1,10 @@
 //! The sandbox keeps the rules it is there to check others against.
 
+mod fields;
 mod strict;
 mod walks;
 mod wire;
+mod writes;
 
 use super::answers::{self, Answer};
 use super::ask::{Method, Request};

@@ -102,7 +102,14 @@ fn a_new_field_is_described_and_can_be_set() {
     assert_eq!((status, body["data"]["options"][1]["label"].as_str()), (201, Some("high")));
     let code = body["data"]["field_code"].as_str().unwrap_or_default().to_owned();
     let (_, after) = ask(Method::Get, "/api/v2/deals?limit=500", "");
-    assert_eq!(before["data"], after["data"], "rows stay as they are");
+    let (before_custom, after_custom) =
+        (&before["data"][0]["custom_fields"], &after["data"][0]["custom_fields"]);
+    assert!(after_custom.get(&code) == Some(&serde_json::Value::Null), "every row has the key");
+    assert_eq!(
+        before_custom.as_object().map(|of| of.len() + 1),
+        after_custom.as_object().map(serde_json::Map::len)
+    );
+    assert_eq!(before["data"][0]["update_time"], after["data"][0]["update_time"]);
     let option = &body["data"]["options"][1]["id"];
     let set = format!("{{\"custom_fields\":{{\"{code}\":[{option}]}}}}");
     let path = format!("/api/v2/deals/{}", before["data"][0]["id"]);

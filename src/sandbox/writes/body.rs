@@ -1,0 +1,68 @@
+//! The body of a write: its keys, what they hold, and the bytes they held it in.
+
+use crate::sandbox::ask::{Refusal, Request};
+use crate::sandbox::json;
+use serde_json::{Map, Value};
+
+/// The keys of a body, by name.
+#[derive(Debug)]
+pub(super) struct Body {
+    map: Map<String, Value>,
+    raw: Vec<(String, String)>,
+}
+
+impl Body {
+    /// The body of a request, which must be an object.
+    pub(super) fn read(request: &Request) -> Result<Self, Refusal> {
+        let Ok(Value::Object(map)) = serde_json::from_slice(&request.body) else {
+            return Err(invalid(request, "body: Expected a JSON object"));
+        };
+        let raw = json::pairs(&request.body).into_iter();
+        let raw = raw.map(|(key, raw)| (key.into_owned(), on_one_line(raw))).collect();
+        Ok(Self { map, raw })
+    }
+
+    /// What a key holds, null included.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key)
+    }
+
+    /// What a key holds, unless that is null.
+    pub(super) fn given(&self, key: &str) -> Option<&Value> {
+        self.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Whether one of these keys is there.
+    pub(super) fn has(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.map.contains_key(*key))
+    }
+
+    /// The value of a key as it was spelt: 1.50 stays 1.50.
+    pub(super) fn raw(&self, key: &str) -> Option<&str> {
+        self.raw.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| raw.as_str())
+    }
+
+    /// All keys with what they hold.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.map.iter().map(|(key, value)| (key.as_str(), value))
+    }
+}
+
+/// Rows are kept without line breaks between their tokens.
+pub(super) fn on_one_line(raw: &str) -> String {
+    raw.replace(['\n', '\r'], "")
+}
+
+/// A parameter or key is not as it must be, in the words of the version that was asked.
+pub(in crate::sandbox) fn invalid(request: &Request, fault: &str) -> Refusal {
+    faulty(request, &[fault.to_owned()])
+}
+
+/// The same for several: v2 names them all, v1 the first.
+pub(super) fn faulty(request: &Request, faults: &[String]) -> Refusal {
+    if request.v2() {
+        Refusal::invalid(faults)
+    } else {
+        Refusal::general(400, faults.first().map_or("Bad request", String::as_str), "")
+    }
+}

@@ -1,0 +1,17 @@
+//! Writes over HTTP: what a client may set of each resource, and what follows from it.
+//!
+//! A request passes three gates: the keys it may name ([`table`]), the values they take ([`shape`]
+//! and [`custom`]), and what the keys mean together ([`follow`]). Only then is a row written.
+
+mod body;
+mod carry;
+mod custom;
+mod deals;
+mod fields;
+mod follow;
+mod shape;
+mod table;
+
+pub(super) use body::invalid;
+pub(super) use carry::{create, write};
+pub(super) use fields::add_options;

@@ -1,0 +1,287 @@
+//! What the value of a key must be: its JSON type, its spelling, and that what it names is there.
+
+use super::custom;
+use crate::model::{Resource, Time};
+use crate::sandbox::json;
+use crate::sandbox::world::World;
+use serde_json::{Map, Value};
+
+/// What a key takes, besides null.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    Text,
+    Whole,
+    Num,
+    /// A number from 0 to 100.
+    Percent,
+    Bool,
+    /// A truth value, or 0 or 1 (v1).
+    Flag,
+    /// `YYYY-MM-DD`
+    Date,
+    /// `HH:MM` or `HH:MM:SS`
+    Clock,
+    /// `YYYY-MM-DDTHH:MM:SSZ`
+    Instant,
+    /// `YYYY-MM-DD HH:MM:SS`
+    Naked,
+    /// One or the other of these two.
+    Either,
+    OneOf(&'static [&'static str]),
+    /// 1, 3, 5 or 7.
+    Visible,
+    /// The same as text (leads).
+    VisibleText,
+    /// The number of a row of another resource that is not deleted.
+    Row(&'static str),
+    /// The UUID of a lead.
+    Lead,
+    /// The `key_string` of an activity type.
+    ActivityType,
+    /// The code of an active currency.
+    Currency,
+    /// Options of the field `label_ids` in this dictionary.
+    Labels(&'static str),
+    /// UUIDs of lead labels.
+    LeadLabels,
+    /// The category of a product: the id of an option.
+    Category,
+    /// E-mail addresses, phone numbers or messenger names.
+    Contacts,
+    Address,
+    Participants,
+    Attendees,
+    /// The value of a lead.
+    Amount,
+    Prices,
+    /// The object `custom_fields` (v2).
+    Custom,
+}
+
+/// What the parts of an address are called; `formatted_address` is not written (facts 5.1).
+pub(super) const ADDRESS: [&str; 10] = [
+    "value",
+    "country",
+    "admin_area_level_1",
+    "admin_area_level_2",
+    "locality",
+    "sublocality",
+    "route",
+    "street_number",
+    "subpremise",
+    "postal_code",
+];
+
+/// What is wrong with a value, if anything. `resource` is the one that is written.
+pub(super) fn faults(
+    world: &mut World,
+    resource: &str,
+    key: &str,
+    shape: Shape,
+    value: &Value,
+) -> Vec<String> {
+    if let Shape::Custom = shape {
+        return custom::nested(world, resource, value);
+    }
+    let fault = match shape {
+        _ if takes(world, shape, value) => return Vec::new(),
+        Shape::Row(target) => format!("{key}: Expected the id of one of the {target}"),
+        Shape::OneOf(of) => format!("{key}: Expected one of {}", of.join(", ")),
+        shape => format!("{key}: Expected {}", wanted(shape)),
+    };
+    vec![fault]
+}
+
+/// What a shape is called in an error.
+const fn wanted(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Text => "string",
+        Shape::Whole | Shape::Row(_) => "integer",
+        Shape::Num => "number",
+        Shape::Percent => "number between 0 and 100",
+        Shape::Bool | Shape::Flag => "boolean",
+        Shape::Date => "a date as YYYY-MM-DD",
+        Shape::Clock => "a time as HH:MM or HH:MM:SS",
+        Shape::Instant => "a datetime as YYYY-MM-DDTHH:MM:SSZ",
+        Shape::Naked => "a datetime as YYYY-MM-DD HH:MM:SS",
+        Shape::Either => "a datetime",
+        Shape::OneOf(_) => "one of a list",
+        Shape::Visible => "1, 3, 5 or 7",
+        Shape::VisibleText => "\"1\", \"3\", \"5\" or \"7\"",
+        Shape::Lead => "the id of a lead",
+        Shape::ActivityType => "the key_string of an activity type",
+        Shape::Currency => "the code of an active currency",
+        Shape::Labels(_) => "a list of options of label_ids",
+        Shape::LeadLabels => "a list of ids of lead labels",
+        Shape::Category => "an option of category",
+        Shape::Contacts => "a list of {value, primary, label}",
+        Shape::Address => "an address object with a value",
+        Shape::Participants => "a list of {person_id, primary}",
+        Shape::Attendees => "a list of {email, name, status, is_organizer, person_id, user_id}",
+        Shape::Amount => "{amount, currency}",
+        Shape::Prices => "a list of {currency, price, cost, direct_cost, notes}",
+        Shape::Custom => "an object",
+    }
+}
+
+fn takes(world: &mut World, shape: Shape, value: &Value) -> bool {
+    match shape {
+        Shape::Text => value.is_string(),
+        Shape::Whole => value.is_i64() || value.is_u64(),
+        Shape::Num => value.is_number(),
+        Shape::Percent => value.as_f64().is_some_and(|number| (0.0..=100.0).contains(&number)),
+        Shape::Bool => value.is_boolean(),
+        Shape::Flag => value.is_boolean() || matches!(value.as_u64(), Some(0 | 1)),
+        Shape::Date => is_date(value),
+        Shape::Clock => is_clock(value),
+        Shape::Instant => value.as_str().is_some_and(is_instant),
+        Shape::Naked => value.as_str().is_some_and(is_naked),
+        Shape::Either => value.as_str().is_some_and(|text| is_instant(text) || is_naked(text)),
+        Shape::OneOf(of) => value.as_str().is_some_and(|text| of.contains(&text)),
+        Shape::Visible => matches!(value.as_u64(), Some(1 | 3 | 5 | 7)),
+        Shape::VisibleText => matches!(value.as_str(), Some("1" | "3" | "5" | "7")),
+        Shape::Row(target) => is_row(world, target, value),
+        Shape::Lead => value.as_str().is_some_and(|key| is_there(world, "leads", key)),
+        Shape::ActivityType => value
+            .as_str()
+            .is_some_and(|key| holds(world, "activity_types", |row| row["key_string"] == key)),
+        Shape::Currency => is_currency(world, value),
+        Shape::Labels(dictionary) => {
+            let known = options(world, dictionary, "label_ids");
+            list(value, |id| id.as_u64().is_some_and(|id| known.contains(&id)))
+        }
+        Shape::LeadLabels => {
+            list(value, |id| id.as_str().is_some_and(|id| is_there(world, "lead_labels", id)))
+        }
+        Shape::Category => {
+            // Rows say "31" and the specification writes 31: UNVERIFIED, so both are taken.
+            let id = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+            id.is_some_and(|id| options(world, "product_fields", "category").contains(&id))
+        }
+        Shape::Contacts => list(value, |item| {
+            let object = parts(item, &["value", "primary", "label"]);
+            object.is_some_and(|of| {
+                of.get("value").is_some_and(Value::is_string)
+                    && of.get("primary").is_none_or(Value::is_boolean)
+                    && of.get("label").is_none_or(|label| label.is_string() || label.is_null())
+            })
+        }),
+        Shape::Address => parts(value, &ADDRESS).is_some_and(is_address),
+        Shape::Participants => list(value, |item| {
+            parts(item, &["person_id", "primary"]).is_some_and(|of| {
+                of.get("primary").is_none_or(Value::is_boolean)
+                    && of.get("person_id").is_some_and(|id| is_row(world, "persons", id))
+            })
+        }),
+        Shape::Attendees => list(value, |item| is_attendee(world, item)),
+        Shape::Amount => parts(value, &["amount", "currency"]).is_some_and(|of| {
+            of.get("amount").is_some_and(Value::is_number)
+                && of.get("currency").is_some_and(|code| is_currency(world, code))
+        }),
+        Shape::Prices => list(value, |item| is_price(world, item)),
+        Shape::Custom => value.is_object(),
+    }
+}
+
+fn is_attendee(world: &mut World, item: &Value) -> bool {
+    let keys = ["email", "name", "status", "is_organizer", "person_id", "user_id"];
+    parts(item, &keys).is_some_and(|of| {
+        let text = |key: &str| of.get(key).is_none_or(|text| text.is_string() || text.is_null());
+        let who = ["email", "person_id", "user_id"];
+        who.iter().any(|key| of.get(*key).is_some_and(|value| !value.is_null()))
+            && ["email", "name", "status"].into_iter().all(text)
+            && of.get("is_organizer").is_none_or(Value::is_boolean)
+            && [("person_id", "persons"), ("user_id", "users")].iter().all(|(key, target)| {
+                let id = of.get(*key).filter(|id| !id.is_null());
+                id.is_none_or(|id| is_row(world, target, id))
+            })
+    })
+}
+
+fn is_price(world: &mut World, item: &Value) -> bool {
+    let keys = ["currency", "price", "cost", "direct_cost", "notes"];
+    parts(item, &keys).is_some_and(|of| {
+        of.get("currency").is_some_and(|code| is_currency(world, code))
+            && of.get("price").is_none_or(Value::is_number)
+            && of.get("cost").is_none_or(Value::is_number)
+            && of.get("direct_cost").is_none_or(|cost| cost.is_number() || cost.is_null())
+            && of.get("notes").is_none_or(Value::is_string)
+    })
+}
+
+fn list(value: &Value, mut takes: impl FnMut(&Value) -> bool) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(&mut takes))
+}
+
+/// The object, if it has no other keys than these.
+pub(super) fn parts<'v>(value: &'v Value, known: &[&str]) -> Option<&'v Map<String, Value>> {
+    value.as_object().filter(|of| of.keys().all(|key| known.contains(&key.as_str())))
+}
+
+/// Whether the parts of an address are text, the first one for certain.
+pub(super) fn is_address(of: &Map<String, Value>) -> bool {
+    of.get("value").is_some_and(Value::is_string)
+        && of.values().all(|part| part.is_string() || part.is_null())
+}
+
+pub(super) fn is_date(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.len() == 10 && Time::parse(text).is_some())
+}
+
+pub(super) fn is_clock(value: &Value) -> bool {
+    let clock = |text: &str| {
+        let whole = if text.len() == 5 { format!("{text}:00") } else { text.to_owned() };
+        whole.len() == 8 && Time::parse(&format!("2026-01-01T{whole}Z")).is_some()
+    };
+    value.as_str().is_some_and(clock)
+}
+
+/// Whether a text is UTC in whole seconds: all that v2 takes for certain (API facts, gotcha 2).
+fn is_instant(text: &str) -> bool {
+    let spelt = text.len() == 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
+    spelt && Time::parse(text).is_some()
+}
+
+fn is_naked(text: &str) -> bool {
+    text.len() == 19 && text.as_bytes()[10] == b' ' && Time::parse(text).is_some()
+}
+
+pub(super) fn is_currency(world: &mut World, value: &Value) -> bool {
+    value.as_str().is_some_and(|code| {
+        holds(world, "currencies", |row| row["code"] == code && row["active_flag"] == true)
+    })
+}
+
+/// Whether a number is that of a row which is still there; of a user who is.
+pub(super) fn is_row(world: &mut World, resource: &str, value: &Value) -> bool {
+    value.as_u64().is_some_and(|id| is_there(world, resource, &id.to_string()))
+}
+
+fn is_there(world: &mut World, resource: &str, key: &str) -> bool {
+    let Some(resource) = Resource::named(resource) else {
+        return false;
+    };
+    let row = world.table(resource).get(key).filter(|row| row.deleted.is_none());
+    // Users who left stay in their list.
+    row.is_some_and(|row| {
+        resource.name != "users" || json::find(&row.json, "is_deleted") != Some("true")
+    })
+}
+
+/// Whether a row of a short list is as asked for.
+fn holds(world: &mut World, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
+    let Some(resource) = Resource::named(resource) else {
+        return false;
+    };
+    let rows = world.table(resource).rows().iter().filter(|row| row.deleted.is_none());
+    rows.filter_map(|row| serde_json::from_slice(&row.json).ok()).any(|row| wanted(&row))
+}
+
+/// Ids of the options of a field.
+pub(super) fn options(world: &mut World, dictionary: &str, code: &str) -> Vec<u64> {
+    let row = Resource::named(dictionary).and_then(|of| world.table(of).get(code));
+    let options = row.and_then(|row| json::find(&row.json, "options"));
+    let options: Vec<Value> =
+        options.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
+    options.iter().filter_map(|option| option["id"].as_u64()).collect()
+}
