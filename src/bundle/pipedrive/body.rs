@@ -111,8 +111,9 @@ fn custom(
             pairs.push((target.code.to_owned(), value));
         }
     }
-    // What the row no longer has is emptied; what it never spoke of stays.
-    if given.is_some() {
+    // What the row no longer has is emptied; what it never spoke of stays. An unset field of a lead is
+    // absent (API facts 5.4), so there is nothing to empty in a new one.
+    if given.is_some() && !(new && array == Array::Leads) {
         for field in setup.targets(owner) {
             if pairs.iter().all(|(key, _)| *key != field.key) {
                 pairs.push((field.key, "null".to_owned()));
@@ -120,8 +121,7 @@ fn custom(
         }
     }
     if array == Array::Leads {
-        // An unset field of a lead is absent (API facts 5.4), so there is nothing to empty in a new one.
-        for (key, value) in pairs.into_iter().filter(|(_, value)| !new || value != "null") {
+        for (key, value) in pairs {
             making.put(&key, value);
         }
         return early;

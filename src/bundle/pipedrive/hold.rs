@@ -360,11 +360,13 @@ impl<'a> Hold<'a> {
         all.dedup();
         row.out.retain(|(key, _)| key != "contact_public_id");
         row.put("contact_public_id", contact.clone());
-        let mut shown = format!("[{{\"contact_public_id\":{contact},\"primary\":true}}");
-        for id in &all {
-            shown += &format!(",{{\"contact_public_id\":{id},\"primary\":false}}");
-        }
-        row.put("participants", if all.is_empty() { "null".to_owned() } else { shown + "]" });
+        let one = |id: &String, primary: bool| {
+            format!("{{\"contact_public_id\":{id},\"primary\":{primary}}}")
+        };
+        let others = all.iter().map(|id| one(id, false));
+        let shown: Vec<_> = std::iter::once(one(&contact, true)).chain(others).collect();
+        let shown = format!("[{}]", shown.join(","));
+        row.put("participants", if all.is_empty() { "null".to_owned() } else { shown });
     }
 
     fn common(&mut self, row: &mut Made<'_>) {
