@@ -42,6 +42,9 @@ pub struct Context {
     /// Values that are not in the bundle, or not as they were, with counts.
     #[serde(default)]
     pub unmapped: Vec<Unmapped>,
+    /// What a target of a push could not hold, by target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, Vec<Unmapped>>,
 }
 
 /// Which file a side-car belongs to.
@@ -152,7 +155,7 @@ pub struct ActivityType {
 /// Values that could not be mapped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
-    /// The resource they are of.
+    /// The resource, or array, they are of.
     pub resource: String,
     /// The field.
     pub field: String,
@@ -185,6 +188,23 @@ impl Context {
     /// What we are.
     pub fn tool() -> String {
         concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned()
+    }
+
+    /// A side-car that says nothing yet, for a bundle of this stamp and source.
+    pub fn empty(bundle: Stamp, source: Source) -> Self {
+        Self {
+            version: CONTEXT_VERSION,
+            tool: Self::tool(),
+            bundle,
+            source,
+            counts: BTreeMap::new(),
+            pipelines: Vec::new(),
+            fields: BTreeMap::new(),
+            owners: Vec::new(),
+            activity_types: Vec::new(),
+            unmapped: Vec::new(),
+            lost: BTreeMap::new(),
+        }
     }
 
     /// Reads the side-car of a bundle; `None` if it has none. One of a newer version is a

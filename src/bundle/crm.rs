@@ -1,13 +1,12 @@
 //! What a CRM's API offers a bundle, where its answers are documented and where they are guessed.
 
-use super::context::{CONTEXT_VERSION, Context, Pipeline, Source, Stage, Stamp};
+use super::context::{Context, Pipeline, Source, Stage, Stamp};
 use super::portable::Array;
 use super::reader::{Reader, Survey};
 use super::writer::{partial, settle};
 use crate::api::Crm;
 use crate::model::{Error, Kind, Result, Time};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The organization's own rows, as a bundle.
@@ -105,26 +104,14 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
     fetch(crm, path).await?;
     let mut reader = Reader::open(&partial(path))?;
-    let mut counts = BTreeMap::new();
+    let source =
+        Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };
+    let stamp = Stamp { sha256: String::new(), bytes: 0 };
+    let mut context = Context::empty(stamp, source);
+    context.pipelines = pipelines(crm).await?;
     for array in Array::ALL {
-        counts.insert(array.name().to_owned(), super::context::Counts::default());
+        context.counts_of(array);
     }
-    let mut context = Context {
-        version: CONTEXT_VERSION,
-        tool: Context::tool(),
-        bundle: Stamp { sha256: String::new(), bytes: 0 },
-        source: Source {
-            system: "crm".to_owned(),
-            from: crm.origin().to_owned(),
-            ..Source::default()
-        },
-        counts,
-        pipelines: pipelines(crm).await?,
-        fields: BTreeMap::new(),
-        owners: Vec::new(),
-        activity_types: Vec::new(),
-        unmapped: Vec::new(),
-    };
     while let Some(row) = reader.next().await? {
         let there = |name| super::value_of(row.json, name).is_some_and(|at| at != "null");
         let (deleted, archived) = (there("deleted_at"), there("archived_at"));

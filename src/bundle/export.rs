@@ -1,10 +1,9 @@
 //! An account becomes a bundle and its side-car, record by record.
 
-use super::context::{CONTEXT_VERSION, Context, Source, Stamp};
+use super::context::{Context, Source, Stamp};
 use super::map::{LEARNT, Mapper, Setup};
 use super::writer::{Writer, Written, settle};
 use crate::model::{Resource, Result, Time};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A bundle that is being made of records. Nothing is visible before [`Export::finish`].
@@ -57,18 +56,7 @@ impl Export {
     pub fn finish(mut self) -> Result<(Written, Context)> {
         self.mapper.close();
         let written = self.writer.finish()?;
-        let mut context = Context {
-            version: CONTEXT_VERSION,
-            tool: Context::tool(),
-            bundle: Stamp::of(&written),
-            source: self.source,
-            counts: BTreeMap::new(),
-            pipelines: Vec::new(),
-            fields: BTreeMap::new(),
-            owners: Vec::new(),
-            activity_types: Vec::new(),
-            unmapped: Vec::new(),
-        };
+        let mut context = Context::empty(Stamp::of(&written), self.source);
         self.mapper.describe(&mut context);
         context.write(&self.path)?;
         settle(&self.path)?;

@@ -149,7 +149,9 @@ fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
 }
 
 fn contact(making: &mut Making<'_>, new: bool, ids: &Ids) {
-    making.copy("name", "name");
+    for name in ["name", "first_name", "last_name"] {
+        making.copy(name, name);
+    }
     making.refer(Array::Accounts, "org_id", ids);
     for name in ["emails", "phones"] {
         if let Some(all) = making.get(name) {

@@ -6,7 +6,7 @@ use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
 use crate::bundle::push::{Stages, Standing};
-use crate::model::{Members, Result, Time, list, members, quoted, text};
+use crate::model::{Members, Result, Time, list, members, quoted, same, text};
 use std::collections::{BTreeMap, HashSet};
 
 /// Rows as Pipedrive holds them.
@@ -218,6 +218,9 @@ impl<'a> Hold<'a> {
         if let Some(parts) = row.get("address_parts").filter(|_| self.sending) {
             row.put("address_parts", address(parts));
         }
+        if row.get("address_parts").is_some_and(|parts| !same(parts, &address(parts))) {
+            self.lose(row.array, "address_parts", "Pipedrive puts the formatted address together");
+        }
         row.keep_some("created_at");
     }
 
@@ -314,6 +317,16 @@ impl<'a> Hold<'a> {
                 row.put(link, "null");
             }
         }
+        let nearest = row.out.iter().find(|(key, value)| {
+            key.ends_with("_public_id") && value != "null" && key != "public_id"
+        });
+        if parent.is_some_and(|(_, id)| nearest.is_some_and(|(_, nearest)| nearest != id)) {
+            self.lose(
+                row.array,
+                "record_public_id",
+                "an activity belongs to what is nearest to the sale",
+            );
+        }
         row.take("activity_type");
         if let Some(key) = row.text("activity_type") {
             if self.setup.has_activity_type(&key) {
@@ -355,7 +368,15 @@ impl<'a> Hold<'a> {
             })
             .filter(|id| !text(id).is_some_and(|id| self.left.contains(&number(&id))))
             .collect();
+        let own = contact.is_some();
         let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
+        if !own || !all.is_empty() && !all.contains(&contact) {
+            self.lose(
+                row.array,
+                "participants",
+                "the contact of an activity is who takes part first",
+            );
+        }
         all.retain(|id| *id != contact);
         all.dedup();
         row.out.retain(|(key, _)| key != "contact_public_id");
@@ -416,7 +437,12 @@ impl<'a> Hold<'a> {
                 _ if name == MARKER => self.lose(row.array, &field, "is ours"),
                 None => self.lose(row.array, &field, "the account has no such field"),
                 Some(kind) => match held(kind, value, self.setup) {
-                    Ok(value) => kept.push(format!("{}:{value}", quoted(&name))),
+                    Ok(held) => {
+                        if !same(&held, value) {
+                            self.lose(row.array, &field, "is not kept as it is spelled");
+                        }
+                        kept.push(format!("{}:{held}", quoted(&name)));
+                    }
                     Err(why) => self.lose(row.array, &field, why),
                 },
             }
@@ -466,14 +492,22 @@ fn contact(row: &mut Made<'_>) {
     for name in ["name", "first_name", "last_name"] {
         row.take(name);
     }
-    let name = row.text("name").filter(|name| !name.is_empty()).or_else(|| {
-        let parts = [row.text("first_name"), row.text("last_name")];
-        let parts: Vec<_> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
-        (!parts.is_empty()).then(|| parts.join(" "))
-    });
-    // Pipedrive wants a name; who has none is called by their address.
-    let name = name.or_else(|| row.text("email")).unwrap_or_else(|| "–".to_owned());
-    row.put("name", quoted(&name));
+    let filled = |name: &str| row.text(name).filter(|text| !text.is_empty());
+    let (name, first, last) = (filled("name"), filled("first_name"), filled("last_name"));
+    match (name, first, last) {
+        // Both halves say more than the whole, which Pipedrive would split by itself.
+        (name, Some(first), Some(last))
+            if name.as_ref().is_none_or(|name| *name == format!("{first} {last}")) =>
+        {
+            row.put("first_name", quoted(&first));
+            row.put("last_name", quoted(&last));
+        }
+        (name, first, last) => {
+            // Pipedrive wants a name; who has none is called by their address.
+            let name = name.or(first).or(last).or_else(|| filled("email"));
+            row.put("name", quoted(&name.unwrap_or_else(|| "–".to_owned())));
+        }
+    }
     for (one, many) in [("email", "emails"), ("phone", "phones")] {
         row.take(one);
         row.take(many);

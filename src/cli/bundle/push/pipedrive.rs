@@ -5,7 +5,7 @@ use super::report::Report;
 use super::{Input, whose};
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{Begin, JOURNAL_VERSION, Journal, Plan, Stages, verify};
-use crate::bundle::{Array, Context, Index, validate};
+use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped, validate};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::Scrap;
 use crate::cli::figures::grouped;
@@ -122,10 +122,32 @@ async fn push_with(
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let verified = verify(&survey, &mut index, |array, json| hold.row(array, json), pushed).await?;
     journal.write(&verified.entry())?;
+    note_losses(flags, input, &survey, &hold, account.company_id)?;
     report.verified = Some(verified);
     report.tokens = Some(run.client.spending().tokens);
     report.plan = plan;
     Ok(report)
+}
+
+/// Writes into the side-car what this company could not hold.
+fn note_losses(
+    flags: &Flags,
+    input: &Input,
+    survey: &Survey,
+    hold: &Hold<'_>,
+    company: i64,
+) -> Result<()> {
+    let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
+    let context = input.context.clone();
+    let mut context = context.unwrap_or_else(|| Context::empty(stamp, Source::default()));
+    let lost = hold.losses.iter().map(|((array, field), (reason, rows))| Unmapped {
+        resource: array.name().to_owned(),
+        field: field.clone(),
+        rows: *rows,
+        reason: reason.clone(),
+    });
+    context.lost.insert(format!("pipedrive:{company}"), lost.collect());
+    context.write(&flags.file)
 }
 
 /// A bundle of another company is pushed when that is meant.
