@@ -2,6 +2,10 @@
 
 mod backup;
 mod backup_crash;
+mod bundle;
+mod bundle_kill;
+mod bundle_laws;
+mod bundle_targets;
 mod carry;
 mod changes;
 mod columns;
@@ -16,6 +20,7 @@ mod house;
 mod kill;
 mod laws;
 mod lossless;
+mod parcel;
 mod read;
 mod rebuild;
 mod seed;

@@ -9,8 +9,6 @@ use crate::model::{Error, Kind, Result, text};
 use bytes::Bytes;
 use serde::Deserialize;
 
-/// Most rows of a request.
-pub const BATCH_ROWS_MAX: usize = 500;
 /// Most bytes of a request, unless one row is larger.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 /// The path of the import.
@@ -43,12 +41,12 @@ pub struct Sent {
     pub requests: u64,
 }
 
-/// Sends what the plan says, array by array, and tells `seen` of every batch. Each batch stands in the
+/// Sends what the plan says, array by array, so many rows a request at most, and tells `seen` of every batch. Each batch stands in the
 /// journal before and after.
 pub async fn carry_out<F>(
     survey: &Survey,
     plan: &Plan,
-    crm: &Crm,
+    (crm, batch_rows): (&Crm, usize),
     journal: &mut Journal,
     mut fit: F,
     mut seen: impl FnMut(&Sent),
@@ -65,7 +63,7 @@ where
                 continue;
             }
             let Some(json) = fit(row.array, row.json)? else { continue };
-            if batch.is_full(json.len()) {
+            if batch.is_full(json.len(), batch_rows) {
                 send(std::mem::take(&mut batch), span.array, crm, journal, &mut sent).await?;
                 seen(&sent);
             }
@@ -81,8 +79,8 @@ where
 }
 
 impl Batch {
-    fn is_full(&self, more: usize) -> bool {
-        let full = self.rows.len() >= BATCH_ROWS_MAX || self.bytes + more > BATCH_BYTES_MAX;
+    fn is_full(&self, more: usize, rows: usize) -> bool {
+        let full = self.rows.len() >= rows || self.bytes + more > BATCH_BYTES_MAX;
         full && !self.rows.is_empty()
     }
 }

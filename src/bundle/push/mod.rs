@@ -7,7 +7,7 @@ mod plan;
 mod stages;
 mod verify;
 
-pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Sent, carry_out};
+pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
 pub use fit::Fit;
 pub use journal::{Begin, Earlier, Entry, JOURNAL_VERSION, Journal, Refused, beside};
 pub(super) use plan::in_order;

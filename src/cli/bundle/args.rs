@@ -75,6 +75,9 @@ pub(in crate::cli) struct Push {
     /// Where the push is recorded [default: FILE.journal.ndjson].
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
+    /// Most rows of a request to a CRM; one of more than 2 MiB is split in any case.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) batch_rows: u16,
     /// Fields that are not sent, comma-separated: `custom`, `contacts.title`.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) drop: Vec<String>,

@@ -65,10 +65,17 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     if plan.work() > 0 {
         let work = plan.work();
         let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
-        let sent = carry_out(&survey, &plan, crm, &mut journal, fitted, |sent| {
-            let rows: u64 = sent.rows.iter().sum();
-            progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
-        })
+        let sent = carry_out(
+            &survey,
+            &plan,
+            (crm, usize::from(flags.batch_rows)),
+            &mut journal,
+            fitted,
+            |sent| {
+                let rows: u64 = sent.rows.iter().sum();
+                progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
+            },
+        )
         .await?;
         report.sent = sent.rows.iter().sum();
         report.requests = sent.requests;
