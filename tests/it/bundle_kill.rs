@@ -108,7 +108,10 @@ fn a_crm_in_lasting_trouble_ends_the_push_and_the_journal_knows() {
     let parcel = Parcel::new().crm(&sandbox, 0);
     parcel.put("a.json", &text);
     let (code, message) = parcel.run(PUSH).error();
-    assert_eq!((code, message.as_str()), (69, "/crm/import: the CRM is in trouble (HTTP 500)"));
+    assert_eq!(
+        (code, message.as_str()),
+        (69, "/crm/import: the CRM is in trouble (HTTP 500: Something went wrong)")
+    );
     let journal = std::fs::read_to_string(parcel.path("a.json.journal.ndjson")).expect("a journal");
     let last: Value = journal
         .lines()

@@ -63,6 +63,9 @@ fn row(named: bool) -> impl Strategy<Value = Map<String, Value>> {
             row.insert("custom".to_owned(), custom);
             let at = deleted.then_some("2026-05-04T03:02:01Z");
             row.insert("deleted_at".to_owned(), at.into());
+            for stamp in ["created_at", "updated_at"] {
+                row.insert(stamp.to_owned(), "2026-05-04T03:02:00Z".into());
+            }
             row
         })
 }

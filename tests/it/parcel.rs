@@ -39,6 +39,12 @@ impl Parcel {
         self
     }
 
+    /// Commands come with this key.
+    pub(crate) fn key(mut self, key: &str) -> Self {
+        self.crm = self.crm.map(|(address, _)| (address, key.to_owned()));
+        self
+    }
+
     /// Commands talk to the account of this sandbox.
     pub(crate) fn account(mut self, sandbox: &Sandbox) -> Self {
         self.config = Some(sandbox.config());
@@ -125,9 +131,7 @@ impl Said {
         let last = self.stderr.lines().last().unwrap_or_default();
         let error: Value = serde_json::from_str(last)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr));
-        let place = error["path"].as_str().map(|place| format!("{place}: "));
-        let message = error["message"].as_str().unwrap_or_default();
-        (self.code.unwrap_or(-1), place.unwrap_or_default() + message)
+        (self.code.unwrap_or(-1), error["message"].as_str().unwrap_or_default().to_owned())
     }
 }
 

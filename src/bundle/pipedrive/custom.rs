@@ -76,7 +76,6 @@ pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'s
         Kind::Options if list(value).iter().any(|item| !item.starts_with('"')) || first != b'[' => {
             return Err("is no list of options");
         }
-        Kind::Options if list(value).is_empty() => return Err("is an empty list"),
         Kind::User if text(value).and_then(|email| setup.user(&email)).is_none() => {
             return Err("is no active user of the account");
         }

@@ -1,7 +1,7 @@
 //! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
 
 use super::custom::{Kind, address, held};
-use super::needs::{Needs, owner};
+use super::needs::{Needs, owner, says_nothing};
 use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
@@ -157,8 +157,7 @@ impl<'a> Hold<'a> {
             .iter()
             .filter(|(key, value)| {
                 let key = key.as_ref();
-                let bare = matches!(*value, "null" | "[]" | "{}" | "\"\"");
-                !bare && !row.taken.contains(&key) && !DERIVED.contains(&key)
+                !says_nothing(value) && !row.taken.contains(&key) && !DERIVED.contains(&key)
             })
             .map(|(key, _)| key.to_string())
             .collect();
@@ -423,7 +422,7 @@ impl<'a> Hold<'a> {
         let owner = owner(row.array).unwrap_or(row.array);
         let mut kept = Vec::new();
         for (name, value) in members(row.get("custom").unwrap_or("{}")) {
-            if value == "null" {
+            if says_nothing(value) {
                 continue;
             }
             let target = self.setup.target(owner, &name);

@@ -92,6 +92,11 @@ pub(super) const fn dictionary(array: Array) -> &'static str {
     }
 }
 
+/// Whether a custom value is as good as none.
+pub(super) fn says_nothing(value: &str) -> bool {
+    matches!(value, "null" | "[]" | "{}" | "\"\"")
+}
+
 /// Whose custom fields rows of an array have.
 pub(super) const fn owner(array: Array) -> Option<Array> {
     match array {
@@ -110,10 +115,13 @@ impl Needs {
             let Some(owner) = owner(span.array) else { continue };
             let mut rows = Reader::of_array(&survey.path, span)?;
             while let Some(row) = rows.next().await? {
+                if value_of(row.json, "deleted_at").is_some_and(|at| at != "null") {
+                    continue;
+                }
                 arrays.insert(owner);
                 let custom = value_of(row.json, "custom").unwrap_or("{}");
                 for (name, value) in members(custom) {
-                    if value != "null" {
+                    if !says_nothing(value) {
                         seen.entry((owner, name.into_owned())).or_default().take(value);
                     }
                 }
@@ -183,8 +191,10 @@ impl Seen {
                 let items = list(value);
                 self.lists |= items.iter().all(|item| item.starts_with('"'));
                 self.other |= items.iter().any(|item| !item.starts_with('"'));
-                for item in items {
-                    self.label(text(item));
+                for label in items.into_iter().filter_map(text) {
+                    // No option is called nothing, or begins with a space.
+                    self.other |= label.is_empty() || label.trim() != label;
+                    self.label(Some(label));
                 }
             }
             Some(b'{') => {
