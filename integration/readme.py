@@ -27,7 +27,7 @@ def main():
         faults.append(f"only {len(blocks)} blocks of commands were found")
     token = config["credentials"]["api_token"]
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PIPEDRIVE_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PIPEDRIVE_", "DRIPPULSE_"))},
         "PIPEDRIVE_BASE_URL": config["base_url"],
         "PIPEDRIVE_API_TOKEN": token,
         "ORIGIN": config["base_url"],
@@ -36,6 +36,9 @@ def main():
     stand_ins = [
         ("PIPEDRIVE_COMPANY_DOMAIN=acme", "PIPEDRIVE_COMPANY_DOMAIN="),
         ("PIPEDRIVE_API_TOKEN=...", f"PIPEDRIVE_API_TOKEN={token}"),
+        # The sandbox is the other CRM as well.
+        ("https://crm.example.test", config["base_url"]),
+        ("DRIPPULSE_API_KEY=...", "DRIPPULSE_API_KEY=adcrm_test_first"),
         # Object stores are for s3.sh.
         ("s3://lake/crm", "lake-crm"),
         # It serves until it is told to end.

@@ -11,6 +11,7 @@
 //! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
 //! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`) | `model` |
+//! | [`bundle`] | the portable CRM bundle: its form, the mapping from and to Pipedrive (pure), validation, and pushing it somewhere: plan, carry out, journal, verify | `model`, `api`, `dataset` |
 //! | [`protocol`] | speaking JSON lines, over any `io::Write`: `airbyte`, `singer`, and the states both take; no clock, no network | `model` |
 //! | [`cli`] | commands, files, exit codes | all |
 //!
@@ -36,6 +37,8 @@
 //!   (b) -> columns -> part ->    dataset           builders fill; encode; PUT the part;
 //!          manifest                                replace the manifest
 //!   (c) -> deals.json, manifest  dataset::backup   append the rows; say how far they are safe
+//!   (d) -> opportunities         bundle::map       members by name; ids minted, labels and e-mails
+//!                                                  looked up; what has no place is counted
 //! ```
 //!
 //! Four hops each, no cycle. Backward there are three signals only: the saved state at the start,
@@ -60,6 +63,10 @@
 //!   stand in the same manifest, and one write of it makes the new one the backup; files that still lie
 //!   apart then are named `staged` until they have their names.
 //! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`.
+//! - **A push is a plan first**, made against the target's own rows: the same bundle twice changes nothing, and
+//!   what happened is proved by the target's export afterwards. An import is an upsert and may arrive twice; a
+//!   row of Pipedrive may not, so one whose answer was lost is looked for by the public id it keeps before it is
+//!   created again. Nothing is sent without an entry in the journal.
 //! - **A state is one object in every tongue**, and survives being merged with an older one: a seal tells.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
@@ -72,8 +79,9 @@
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only
-//!   exceptions are 8 bytes a row while a backup is written or verified, so that no key is there twice, and
-//!   32 a row while two are compared.
+//!   exceptions are 8 bytes a row while a backup is written or verified, so that no key is there twice, 32 a row
+//!   while two are compared, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
+//!   that later rows of an export, or of a push into Pipedrive, refer to.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.
 //!

@@ -63,104 +63,114 @@ pub struct Field {
     pub shape: Shape,
     /// Whether the other CRM documents it; the rest are guesses, or ours.
     pub documented: bool,
+    /// What an export puts there, in Pipedrive's words, as Markdown.
+    pub from: &'static str,
 }
 
-const fn doc(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, documented: true }
+const fn doc(name: &'static str, shape: Shape, from: &'static str) -> Field {
+    Field { name, shape, documented: true, from }
 }
 
-const fn own(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, documented: false }
+const fn own(name: &'static str, shape: Shape, from: &'static str) -> Field {
+    Field { name, shape, documented: false, from }
 }
 
 /// What every row has.
 const COMMON: &[Field] = &[
-    doc("public_id", Shape::Text),
-    doc("external_system", Shape::Text),
-    doc("external_id", Shape::Text),
-    doc("deleted_at", Shape::Time),
-    own("owner", Shape::Text),
-    own("labels", Shape::List),
-    own("custom", Shape::Object),
-    own("created_at", Shape::Time),
-    own("updated_at", Shape::Time),
+    doc(
+        "public_id",
+        Shape::Text,
+        "`acct_pd<company>_<id>` and so on, or what an earlier push has put into the field \"Portable id\"",
+    ),
+    doc("external_system", Shape::Text, "`pipedrive`"),
+    doc("external_id", Shape::Text, "`<company>:<entity>:<id>`"),
+    doc("deleted_at", Shape::Time, "`update_time` of a row that says it was deleted"),
+    own("owner", Shape::Text, "e-mail of `owner_id`"),
+    own("labels", Shape::List, "names of `label_ids`"),
+    own("custom", Shape::Object, "custom fields by name, see below"),
+    own("created_at", Shape::Time, "`add_time`"),
+    own("updated_at", Shape::Time, "`update_time`"),
 ];
 
 const ACCOUNTS: &[Field] = &[
-    doc("name", Shape::Text),
-    own("website", Shape::Text),
-    own("linkedin", Shape::Text),
-    own("industry", Shape::Text),
-    own("annual_revenue", Shape::Number),
-    own("employee_count", Shape::Number),
-    own("address", Shape::Text),
-    own("address_parts", Shape::Object),
+    doc("name", Shape::Text, "`name`"),
+    own("website", Shape::Text, "`website`"),
+    own("linkedin", Shape::Text, "`linkedin`"),
+    own("industry", Shape::Text, "label of `industry`, or its id"),
+    own("annual_revenue", Shape::Number, "`annual_revenue`"),
+    own("employee_count", Shape::Number, "`employee_count`"),
+    own("address", Shape::Text, "`address.value`"),
+    own("address_parts", Shape::Object, "`address`"),
 ];
 
 const CONTACTS: &[Field] = &[
-    doc("account_public_id", Shape::Reference(Array::Accounts)),
-    own("name", Shape::Text),
-    own("first_name", Shape::Text),
-    own("last_name", Shape::Text),
-    own("email", Shape::Text),
-    own("phone", Shape::Text),
-    own("emails", Shape::List),
-    own("phones", Shape::List),
-    own("title", Shape::Text),
-    own("birthday", Shape::Time),
-    own("address", Shape::Text),
+    doc("account_public_id", Shape::Reference(Array::Accounts), "`org_id`"),
+    own("name", Shape::Text, "`name`"),
+    own("first_name", Shape::Text, "`first_name`"),
+    own("last_name", Shape::Text, "`last_name`"),
+    own("email", Shape::Text, "the primary one of `emails`"),
+    own("phone", Shape::Text, "the primary one of `phones`"),
+    own("emails", Shape::List, "`emails`"),
+    own("phones", Shape::List, "`phones`"),
+    own("title", Shape::Text, "`job_title`"),
+    own("birthday", Shape::Time, "`birthday`"),
+    own("address", Shape::Text, "`postal_address.value`"),
 ];
 
 const OPPORTUNITIES: &[Field] = &[
-    doc("name", Shape::Text),
-    doc("account_public_id", Shape::Reference(Array::Accounts)),
-    own("contact_public_id", Shape::Reference(Array::Contacts)),
-    own("amount", Shape::Number),
-    own("currency", Shape::Currency),
-    doc("status", Shape::Status),
-    own("probability", Shape::Number),
-    own("lost_reason", Shape::Text),
-    own("close_date", Shape::Time),
-    own("closed_at", Shape::Time),
-    own("archived_at", Shape::Time),
-    doc("pipeline_id", Shape::Text),
-    doc("pipeline_stage_id", Shape::Text),
-    doc("stage_position", Shape::Number),
-    own("pipeline_name", Shape::Text),
-    own("stage_name", Shape::Text),
+    doc("name", Shape::Text, "`title`"),
+    doc("account_public_id", Shape::Reference(Array::Accounts), "`org_id`"),
+    own("contact_public_id", Shape::Reference(Array::Contacts), "`person_id`"),
+    own("amount", Shape::Number, "`value`"),
+    own("currency", Shape::Currency, "`currency`"),
+    doc("status", Shape::Status, "`status`; of a deleted deal what its times say"),
+    own("probability", Shape::Number, "`probability`"),
+    own("lost_reason", Shape::Text, "`lost_reason`, or its label"),
+    own("close_date", Shape::Time, "`expected_close_date`"),
+    own("closed_at", Shape::Time, "`close_time`"),
+    own("archived_at", Shape::Time, "`archive_time`"),
+    doc("pipeline_id", Shape::Text, "a UUID made of `pipeline_id`"),
+    doc("pipeline_stage_id", Shape::Text, "a UUID made of `stage_id`"),
+    doc("stage_position", Shape::Number, "nothing: Pipedrive orders deals by itself"),
+    own("pipeline_name", Shape::Text, "name of the pipeline"),
+    own("stage_name", Shape::Text, "name of the stage"),
 ];
 
 const LEADS: &[Field] = &[
-    own("title", Shape::Text),
-    own("account_public_id", Shape::Reference(Array::Accounts)),
-    own("contact_public_id", Shape::Reference(Array::Contacts)),
-    own("opportunity_public_id", Shape::Reference(Array::Opportunities)),
-    own("status", Shape::Text),
-    own("source", Shape::Text),
-    own("amount", Shape::Number),
-    own("currency", Shape::Currency),
-    own("close_date", Shape::Time),
+    own("title", Shape::Text, "`title`"),
+    own("account_public_id", Shape::Reference(Array::Accounts), "`organization_id`"),
+    own("contact_public_id", Shape::Reference(Array::Contacts), "`person_id`"),
+    own("opportunity_public_id", Shape::Reference(Array::Opportunities), "`source_deal_id`"),
+    own("status", Shape::Text, "`open`, or `archived`"),
+    own("source", Shape::Text, "`source_name`"),
+    own("amount", Shape::Number, "`value.amount`"),
+    own("currency", Shape::Currency, "`value.currency`"),
+    own("close_date", Shape::Time, "`expected_close_date`"),
 ];
 
 const ACTIVITIES: &[Field] = &[
-    doc("record_type", Shape::RecordType),
-    doc("record_public_id", Shape::Parent),
-    own("opportunity_public_id", Shape::Reference(Array::Opportunities)),
-    own("contact_public_id", Shape::Reference(Array::Contacts)),
-    own("account_public_id", Shape::Reference(Array::Accounts)),
-    own("lead_public_id", Shape::Reference(Array::Leads)),
-    own("activity_type", Shape::Text),
-    own("subject", Shape::Text),
-    own("body", Shape::Text),
-    own("due_at", Shape::Time),
-    own("duration", Shape::Text),
-    own("done", Shape::Flag),
-    own("completed_at", Shape::Time),
-    own("busy", Shape::Flag),
-    own("location", Shape::Text),
-    own("public_description", Shape::Text),
-    own("priority", Shape::Number),
-    own("participants", Shape::List),
+    doc(
+        "record_type",
+        Shape::RecordType,
+        "the kind of the first link there is: opportunity, contact, account, lead",
+    ),
+    doc("record_public_id", Shape::Parent, "that link"),
+    own("opportunity_public_id", Shape::Reference(Array::Opportunities), "`deal_id`"),
+    own("contact_public_id", Shape::Reference(Array::Contacts), "`person_id`"),
+    own("account_public_id", Shape::Reference(Array::Accounts), "`org_id`"),
+    own("lead_public_id", Shape::Reference(Array::Leads), "`lead_id`"),
+    own("activity_type", Shape::Text, "`type`"),
+    own("subject", Shape::Text, "`subject`"),
+    own("body", Shape::Text, "`note`"),
+    own("due_at", Shape::Time, "`due_date` with `due_time`, or the date alone"),
+    own("duration", Shape::Text, "`duration`"),
+    own("done", Shape::Flag, "`done`"),
+    own("completed_at", Shape::Time, "`marked_as_done_time`"),
+    own("busy", Shape::Flag, "`busy`"),
+    own("location", Shape::Text, "`location.value`"),
+    own("public_description", Shape::Text, "`public_description`"),
+    own("priority", Shape::Number, "`priority`"),
+    own("participants", Shape::List, "`participants`, unless that is the contact alone"),
 ];
 
 impl Array {
@@ -223,16 +233,25 @@ impl Array {
         }
     }
 
-    /// The fields we know of.
-    pub fn fields(self) -> impl Iterator<Item = &'static Field> {
-        let own = match self {
+    /// The fields that rows of every array have.
+    pub const fn common() -> &'static [Field] {
+        COMMON
+    }
+
+    /// The fields that only rows of this array have.
+    pub const fn own(self) -> &'static [Field] {
+        match self {
             Self::Accounts => ACCOUNTS,
             Self::Contacts => CONTACTS,
             Self::Opportunities => OPPORTUNITIES,
             Self::Leads => LEADS,
             Self::Activities => ACTIVITIES,
-        };
-        COMMON.iter().chain(own)
+        }
+    }
+
+    /// The fields we know of.
+    pub fn fields(self) -> impl Iterator<Item = &'static Field> {
+        COMMON.iter().chain(self.own())
     }
 
     /// The field of this key.

@@ -79,7 +79,7 @@ impl Kind {
             Self::Shape => "An answer is not of the documented form.",
             Self::State => "A state cannot be used, or is of a newer version.",
             Self::Data => {
-                "A manifest, or a file of a warehouse or backup, cannot be used; or `backup verify` found something."
+                "A manifest, or a file of a warehouse, backup or bundle, cannot be used; or `backup verify` or `bundle validate` found something."
             }
             Self::Storage => {
                 "Reading or writing files or object storage failed, or another run holds the lock."

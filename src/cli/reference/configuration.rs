@@ -36,7 +36,7 @@ pub(super) fn page() -> String {
         page.push('\n');
     }
     page.push_str(
-        "## Environment\n\nStandalone commands (`sync`, `backup`, `plan`) read these over the file, and get by \
+        "## Environment\n\nStandalone commands (`sync`, `backup`, `bundle`, `plan`) read these over the file, and get by \
          without one. `tap-pipedrive --config ENV` reads `TAP_PIPEDRIVE_` and the key in capitals.\n\n",
     );
     let variables = [
@@ -47,6 +47,8 @@ pub(super) fn page() -> String {
             "an OAuth grant, if there is no token; id and secret alone go over those of the file",
         ),
         ("PIPEDRIVE_BASE_URL", "`base_url`"),
+        ("DRIPPULSE_BASE_URL", "address of the CRM, for `bundle`, where no flag names it"),
+        ("DRIPPULSE_API_KEY", "key or JWT of an organization of that CRM; never taken from a flag"),
     ];
     let rows = variables.map(|(name, meaning)| vec![code(name), meaning.to_owned()]);
     page.push_str(&table(&["variable", "what it sets"], rows));

@@ -1,6 +1,7 @@
 //! `reference`: the pages of `docs/`, made of the code they describe; man pages and completions, made of
 //! the command lines.
 
+mod bundle;
 mod commands;
 mod configuration;
 mod exits;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 /// Writes every page into a folder: Markdown, and man pages below `man/`.
 pub(super) fn write(flags: &args::Reference) -> Result<ExitCode> {
     let pages = [
+        ("bundles.md", bundle::page()),
         ("commands.md", commands::page(&programs())),
         ("configuration.md", configuration::page()),
         ("exit-codes.md", exits::page()),

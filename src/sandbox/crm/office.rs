@@ -166,13 +166,8 @@ impl Crm {
         if rows.len() > self.options.rows_max {
             return no(413, &format!("at most {} rows at a time", self.options.rows_max));
         }
-        if self.options.atomic {
-            let errors = self.dry(place, &rows, now);
-            if !errors.is_empty() {
-                let body = json!({"message": "validation failed", "errors": errors});
-                return (422, body.to_string().into());
-            }
-        }
+        // Taken back as a whole if one of its rows is refused.
+        let before = self.options.atomic.then(|| (self.tenants[place].clone(), self.taken.clone()));
         let most = if half { rows.len() / 2 } else { rows.len() };
         let (mut errors, mut imported) = (Vec::new(), [0_u64; 5]);
         let mut desk = self.desk(place, now);
@@ -188,6 +183,11 @@ impl Crm {
         if half {
             return no(500, "something went wrong");
         }
+        if let (Some((tenant, taken)), false) = (before, errors.is_empty()) {
+            (self.tenants[place], self.taken) = (tenant, taken);
+            let body = json!({"message": "validation failed", "errors": errors});
+            return (422, body.to_string().into());
+        }
         if !self.options.report {
             return (200, Bytes::from_static(b"{}"));
         }
@@ -197,35 +197,6 @@ impl Crm {
             .map(|((plural, ..), rows)| ((*plural).to_owned(), rows.into()));
         let imported: serde_json::Map<String, Value> = imported.collect();
         (200, json!({"imported": imported, "errors": errors}).to_string().into())
-    }
-
-    /// What is wrong with rows that are to be taken together: references may lead to earlier ones.
-    fn dry(&mut self, place: usize, rows: &[(usize, usize, String)], now: Time) -> Vec<Value> {
-        let mut errors = Vec::new();
-        let mut promised: Vec<(usize, String)> = Vec::new();
-        let desk = self.desk(place, now);
-        for (array, index, row) in rows {
-            let id = super::rows::get(row, "public_id").unwrap_or_default();
-            match desk.check(*array, row) {
-                Ok(_) => promised.push((*array, id)),
-                // A row that refers to one of the same request.
-                Err(error) if error.contains("refers to no") => {
-                    let there = members(row).iter().any(|(key, raw)| {
-                        key.ends_with("public_id")
-                            && key != "public_id"
-                            && crate::model::text(raw)
-                                .is_some_and(|to| promised.iter().any(|(_, id)| *id == to))
-                    });
-                    if there {
-                        promised.push((*array, id));
-                    } else {
-                        errors.push(fault(*array, *index, row, &error));
-                    }
-                }
-                Err(error) => errors.push(fault(*array, *index, row, &error)),
-            }
-        }
-        errors
     }
 
     fn change_events(&self, place: usize, request: &Request) -> Answer {

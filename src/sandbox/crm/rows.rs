@@ -15,7 +15,7 @@ pub(super) const ARRAYS: [(&str, &str, &str); 5] = [
 ];
 
 /// A row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Row {
     /// Its number among all rows of the CRM, from which its UUID is made.
     pub(super) number: u64,
@@ -56,7 +56,7 @@ impl What {
 }
 
 /// Rows of one array, in the order in which they were created.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     pub(super) list: Vec<Row>,
     places: HashMap<Box<str>, usize>,

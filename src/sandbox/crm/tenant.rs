@@ -14,7 +14,7 @@ const STAGES: [(&str, &str); 7] = [
     ("Lost", "lost"),
 ];
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tenant {
     pub(super) key: String,
     pub(super) organization_id: String,
@@ -23,14 +23,14 @@ pub(super) struct Tenant {
     pub(super) events: Vec<Event>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pipeline {
     pub(super) id: String,
     name: String,
     pub(super) stages: Vec<Stage>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stage {
     pub(super) id: String,
     name: String,

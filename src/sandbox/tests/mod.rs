@@ -1,5 +1,6 @@
 //! The sandbox keeps the rules it is there to check others against.
 
+mod crm;
 mod fields;
 mod strict;
 mod walks;
