@@ -7,8 +7,8 @@
 //! | room | holds | uses |
 //! | --- | --- | --- |
 //! | [`model`] | the vocabulary, pure: resources, records, pages, progress, state, schema, settings, errors | nothing |
-//! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client | `model` |
-//! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers, limits, faults | `model` |
+//! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client; a small one for the CRM of bundles, so that HTTP stays in one room | `model` |
+//! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers and writes, limits, faults; and the CRM beside it | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
 //! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`) | `model` |
 //! | [`bundle`] | the portable CRM bundle: its form, the mapping from and to Pipedrive (pure), validation, and pushing it somewhere: plan, carry out, journal, verify | `model`, `api`, `dataset` |

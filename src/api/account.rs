@@ -1,6 +1,7 @@
 //! Whose account it is, and what its token may see.
 
-use super::client::{Client, Request};
+use super::client::Client;
+use super::request::Request;
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use serde::Deserialize;
 

@@ -2,8 +2,9 @@
 
 use super::auth::Auth;
 use super::budget::{Admit, Budget, Limits, Spending};
+use super::request::{Request, Write};
 use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
-use crate::model::{Cost, Error, Kind, Result, Settings, Time};
+use crate::model::{Error, Kind, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use reqwest::header::{
@@ -19,8 +20,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const BODY_BYTES_MAX: usize = 64 << 20;
 /// Largest window of a gzip stream (RFC 1952).
 const GZIP_WINDOW_BITS: u8 = 15;
-/// How often an answer that is odd but possible is asked for again.
-const DOUBTS_MAX: u32 = 2;
 /// Longest wait that is just the rhythm of the burst window.
 const BURST_WAIT_MAX: Duration = Duration::from_millis(2_100);
 /// Attempts to reach a host that has never answered: it is rather misspelt than in trouble.
@@ -40,31 +39,6 @@ pub struct Client {
     gzip: bool,
     /// Whether the host ever answered.
     answered: AtomicBool,
-}
-
-/// A request that may take several attempts.
-#[derive(Debug, Clone)]
-pub struct Request {
-    path: String,
-    query: Vec<(String, String)>,
-    cost: u32,
-    write: Option<Write>,
-    /// Whether bytes are wanted, and no JSON.
-    file: bool,
-    attempt: u32,
-    limited: u32,
-    refreshed: bool,
-    serial: u64,
-    doubts: u32,
-    /// Attempts that were let out.
-    sent: u32,
-}
-
-/// What a request writes.
-#[derive(Debug, Clone)]
-struct Write {
-    method: reqwest::Method,
-    body: Bytes,
 }
 
 /// The outcome of one attempt.
@@ -88,73 +62,6 @@ pub struct Answer {
     pub body: Bytes,
     /// The server's clock.
     pub date: Option<Time>,
-}
-
-impl Request {
-    /// A request for this path (below the host, `/api/v1/…` or `/api/v2/…`) at this price.
-    pub fn new(path: impl Into<String>, cost: u32) -> Self {
-        Self {
-            path: path.into(),
-            query: Vec::new(),
-            cost,
-            write: None,
-            file: false,
-            attempt: 0,
-            limited: 0,
-            refreshed: false,
-            serial: 0,
-            doubts: 0,
-            sent: 0,
-        }
-    }
-
-    /// A request for the bytes of a file at this path and price.
-    pub fn for_file(path: impl Into<String>, cost: u32) -> Self {
-        Self { file: true, ..Self::new(path, cost) }
-    }
-
-    /// A request that creates something from this JSON body. It is sent again only when it is certain
-    /// that nothing came of it (429, an access token that is over). When the answer is lost, the error
-    /// is of [`Kind::Network`] or [`Kind::Upstream`], and whether the thing exists is open.
-    pub fn create(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
-        let write = Some(Write { method: reqwest::Method::POST, body: body.into() });
-        Self { write, ..Self::new(path, cost) }
-    }
-
-    /// A request that changes something to what this JSON body says; it does no harm twice.
-    pub fn change(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
-        let write = Some(Write { method: reqwest::Method::PATCH, body: body.into() });
-        Self { write, ..Self::new(path, cost) }
-    }
-
-    /// Whether it must not arrive twice.
-    fn is_once(&self) -> bool {
-        self.write.as_ref().is_some_and(|write| write.method == reqwest::Method::POST)
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.query.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// Whether an answer that looks wrong is worth asking for again.
-    pub(super) fn doubt(&mut self) -> bool {
-        self.doubts += 1;
-        self.doubts <= DOUBTS_MAX
-    }
-
-    /// What its attempts have cost so far.
-    pub fn cost(&self) -> Cost {
-        let requests = u64::from(self.sent);
-        Cost { requests, tokens: requests * u64::from(self.cost) }
-    }
-
-    /// The path asked for; free of secrets.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
 }
 
 /// How requests introduce themselves.

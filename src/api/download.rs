@@ -1,6 +1,7 @@
 //! The bytes of a file, as they come.
 
-use super::client::{Client, Request, Step, unreachable};
+use super::client::{Client, Step, unreachable};
+use super::request::Request;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
 use reqwest::header::LOCATION;

@@ -8,11 +8,13 @@ mod client;
 mod crm;
 mod download;
 mod pages;
+mod request;
 mod retry;
 
 pub use account::Account;
 pub use budget::{Budget, Spending};
-pub use client::{Answer, Client, Request, Step};
+pub use client::{Answer, Client, Step};
 pub use crm::{Crm, Reply};
 pub use download::Download;
 pub use pages::{definitions, one, page, page_in_the_end};
+pub use request::Request;

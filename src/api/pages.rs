@@ -1,6 +1,7 @@
 //! Pages instead of bytes: an answer that is no page is asked for again.
 
-use super::client::{Client, Request, Step};
+use super::client::{Client, Step};
+use super::request::Request;
 use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
 use bytes::Bytes;
 use serde::Deserialize;

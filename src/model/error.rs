@@ -66,16 +66,16 @@ impl Kind {
         match self {
             Self::Usage => "The command line is wrong.",
             Self::Config => "The configuration is wrong, or a company is not the one it says.",
-            Self::Auth => "Pipedrive does not accept the token (401).",
+            Self::Auth => "Pipedrive, or the CRM of a bundle, does not accept the token (401).",
             Self::Permission => {
                 "Nothing that was asked for is open to the token, or part of the plan (403)."
             }
             Self::Quota => {
                 "Rate limited for good, or the daily budget or `max_tokens` is spent: run again later, nothing is lost."
             }
-            Self::Upstream => "Pipedrive fails after all retries (5xx).",
-            Self::Network => "Pipedrive cannot be reached.",
-            Self::Refused => "Pipedrive refused a request (400, 404, 405, 410).",
+            Self::Upstream => "Pipedrive, or the CRM, fails after all retries (5xx).",
+            Self::Network => "Pipedrive, or the CRM, cannot be reached.",
+            Self::Refused => "Pipedrive, or the CRM, refused a request (400, 404, 405, 410).",
             Self::Shape => "An answer is not of the documented form.",
             Self::State => "A state cannot be used, or is of a newer version.",
             Self::Data => {

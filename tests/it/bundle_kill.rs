@@ -212,6 +212,29 @@ fn a_push_into_pipedrive_that_is_killed_at_any_request_creates_nothing_twice() {
 }
 
 #[test]
+fn a_budget_that_is_spent_ends_a_push_and_the_next_one_goes_on() {
+    let mut halves = 0;
+    for tokens in (200..600).step_by(10) {
+        let sandbox = company(Vec::new());
+        let before = account(&sandbox);
+        let mut config = sandbox.config();
+        config["max_tokens"] = tokens.into();
+        let parcel = Parcel::new().account(&sandbox).configured(config);
+        parcel.put("a.json", &little().to_string());
+        let said = parcel.run(INTO);
+        if said.code == Some(0) {
+            break;
+        }
+        assert_eq!(said.error().0, 75, "{tokens} tokens");
+        halves += usize::from(account(&sandbox) != before);
+        let parcel = parcel.account(&sandbox);
+        let said = parcel.run(&[INTO, &["--resume"]].concat());
+        assert_in_pipedrive(&sandbox, &before, &said, &format!("after {tokens} tokens"));
+    }
+    assert!(halves > 3, "budgets never ended among the rows");
+}
+
+#[test]
 fn a_lost_answer_of_pipedrive_creates_nothing_twice() {
     let unbroken = company(Vec::new());
     let parcel = Parcel::new().account(&unbroken);

@@ -51,6 +51,12 @@ impl Parcel {
         self
     }
 
+    /// The same with this configuration.
+    pub(crate) fn configured(mut self, config: Value) -> Self {
+        self.config = Some(config);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -30,6 +30,7 @@ pub(in crate::bundle) const NOTE_MARK: (&str, &str) = ("<p>Portable id: ", "</p>
 const NOT_IN_BUNDLE: &str = "has no field in a bundle";
 const DANGLING: &str = "refers to a row that is not there; its external id is kept";
 const BROKEN_PROMISE: &str = "refers to a row that is not there; the id it would have is kept";
+const NOT_READ: &str = "is not in the backup, so what it names stays unnamed";
 const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
 const NO_STAGE: &str = "is no stage that the account has";
@@ -147,6 +148,9 @@ impl Mapper {
     /// Counts references of custom fields to rows that never came. To be called after the last
     /// record.
     pub fn close(&mut self) {
+        for name in std::mem::take(&mut self.setup.lacking) {
+            self.losses.count(name, "*", NOT_READ);
+        }
         for (resource, field, to, id) in std::mem::take(&mut self.promised) {
             if !self.known.rows[to as usize].contains_key(&id) {
                 self.losses.count(resource, &field, BROKEN_PROMISE);

@@ -8,4 +8,4 @@ mod source;
 
 pub(in crate::bundle) use mapper::NOTE_MARK;
 pub use mapper::{LEARNT, Mapper, RESOURCES};
-pub use setup::{MARKER, SETUP, Setup, Target};
+pub use setup::{FIELDS, MARKER, SETUP, Setup, Target};

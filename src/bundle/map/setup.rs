@@ -22,6 +22,9 @@ pub const SETUP: &[&str] = &[
     "activity_types",
 ];
 
+/// Of these, what changes when fields are created.
+pub const FIELDS: &[&str] = &["organization_fields", "person_fields", "deal_fields"];
+
 /// What an account says of itself.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -40,6 +43,8 @@ pub struct Setup {
     /// Labels of leads, by id.
     pub(super) lead_labels: HashMap<String, String>,
     pub(super) dictionaries: [Dictionary; 3],
+    /// What of it is not known.
+    pub(super) lacking: Vec<&'static str>,
 }
 
 /// The fields of organizations, persons or deals.
@@ -133,6 +138,16 @@ impl Setup {
     /// The set-up of a company, still empty.
     pub fn of(company: i64) -> Self {
         Self { company, ..Self::default() }
+    }
+
+    /// Forgets the fields, which are to be read anew.
+    pub fn forget_fields(&mut self) {
+        self.dictionaries = Default::default();
+    }
+
+    /// Notes that one of the [`SETUP`] resources is not known.
+    pub fn lacks(&mut self, resource: &'static Resource) {
+        self.lacking.push(resource.name);
     }
 
     /// Takes a row of one of the [`SETUP`] resources.

@@ -1,12 +1,13 @@
 //! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
 
 use super::custom::{Kind, address, held};
+use super::made::Made;
 use super::needs::{Needs, owner, says_nothing};
 use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
 use crate::bundle::push::{Stages, Standing};
-use crate::model::{Members, Result, Time, list, members, quoted, same, text};
+use crate::model::{Result, list, members, quoted, same, text};
 use std::collections::{BTreeMap, HashSet};
 
 /// Rows as Pipedrive holds them.
@@ -40,74 +41,6 @@ const DERIVED: &[&str] = &[
     "record_public_id",
     "deleted_at",
 ];
-
-/// A row that is being made.
-struct Made<'r> {
-    array: Array,
-    fields: Members<'r>,
-    taken: Vec<&'r str>,
-    out: Vec<(String, String)>,
-}
-
-impl<'r> Made<'r> {
-    fn of(array: Array, json: &'r str) -> Self {
-        Self { array, fields: members(json), taken: Vec::new(), out: Vec::new() }
-    }
-
-    /// The raw value of a field, null and absent alike.
-    fn get(&self, name: &str) -> Option<&'r str> {
-        let found = self.fields.iter().rev().find(|(key, _)| key == name);
-        found.map(|(_, value)| *value).filter(|value| *value != "null")
-    }
-
-    /// Whether the row says something of a field, be it null.
-    fn says(&self, name: &str) -> bool {
-        self.fields.iter().any(|(key, _)| key == name)
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.get(name).and_then(text)
-    }
-
-    fn take(&mut self, name: &'r str) {
-        self.taken.push(name);
-    }
-
-    /// Takes a field as it is.
-    fn keep(&mut self, name: &'r str) {
-        self.take(name);
-        if self.says(name) {
-            let value = self.get(name).unwrap_or("null").to_owned();
-            self.put(name, value);
-        }
-    }
-
-    /// Takes a field as it is, unless it says nothing.
-    fn keep_some(&mut self, name: &'r str) {
-        self.take(name);
-        if let Some(value) = self.get(name) {
-            self.put(name, value);
-        }
-    }
-
-    /// Takes an instant, to the second as Pipedrive has them; a date stays one.
-    fn instant(&mut self, name: &'r str) {
-        self.take(name);
-        let Some(value) = self.text(name) else { return };
-        let at = Time::parse(&value).filter(|_| value.len() > 10);
-        let at = at.map(|at| at.whole_second().to_string());
-        self.put(name, quoted(&at.unwrap_or(value)));
-    }
-
-    fn put(&mut self, name: &str, value: impl Into<String>) {
-        self.out.push((name.to_owned(), value.into()));
-    }
-
-    fn finish(self) -> String {
-        let pairs = self.out.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
-        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
-    }
-}
 
 impl<'a> Hold<'a> {
     /// For an account with this set-up, to which these needs will be added.

@@ -5,6 +5,7 @@ mod carry;
 mod custom;
 mod hold;
 mod ids;
+mod made;
 mod needs;
 
 pub use carry::{Sent, carry_out, prepare, tokens};

@@ -2,7 +2,7 @@
 
 use super::args::Export as Flags;
 use crate::api::Account;
-use crate::bundle::map::{RESOURCES, SETUP, Setup};
+use crate::bundle::map::{FIELDS, RESOURCES, SETUP, Setup};
 use crate::bundle::{Array, Context, Export, Source, Written};
 use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
@@ -51,6 +51,21 @@ impl Run {
     pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
         let mut setup = Setup::of(account.company_id);
         for name in SETUP {
+            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+        }
+        Ok(setup.ready())
+    }
+
+    /// The same after fields were created.
+    pub(super) async fn set_up_again(
+        &mut self,
+        mut setup: Setup,
+        account: &Account,
+        mut stop: Stop<'_>,
+    ) -> Result<Setup> {
+        setup.forget_fields();
+        for name in FIELDS {
             let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
             self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
         }
@@ -147,21 +162,23 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
             format!("the backup is of company {company}, and not of the one --company-id names");
         return Err(Error::new(Kind::Usage, message).at(&flags.from));
     }
-    let names = SETUP.iter().chain(RESOURCES.iter().map(|(name, _)| name));
-    let missing: Vec<_> = names
-        .filter(|name| Resource::named(name).is_none_or(|resource| !snapshot.holds(resource.file)))
-        .copied()
-        .collect();
+    let held = |name: &str| Resource::named(name).is_some_and(|r| snapshot.holds(r.file));
+    let missing: Vec<_> =
+        RESOURCES.iter().map(|(name, _)| *name).filter(|name| !held(name)).collect();
     if !missing.is_empty() {
-        let message = format!(
-            "the backup holds no {}: a bundle without them would lack rows or their meaning",
-            missing.join(", ")
-        );
+        let message =
+            format!("the backup holds no {}: a bundle would lack all of them", missing.join(", "));
         return Err(Error::new(Kind::Data, message).at(&flags.from));
     }
     let mut setup = Setup::of(company);
     for name in SETUP {
-        pass(&snapshot, resource(name)?, |resource, json| setup.take(resource, json)).await?;
+        let resource = resource(name)?;
+        if held(name) {
+            pass(&snapshot, resource, |resource, json| setup.take(resource, json)).await?;
+        } else {
+            // The first seed's backups have no labels of leads: they stay unnamed, and are counted.
+            setup.lacks(resource);
+        }
     }
     let source = Source {
         system: "pipedrive".to_owned(),

@@ -82,12 +82,15 @@ async fn push_with(
     };
     let (mut journal, earlier) = Journal::open(&input.journal, &begin, flags.resume)?;
     let earlier = earlier.unwrap_or_default();
+    let mut known = setup.clone();
     if plan.work() > 0 {
         prepare(&run.client, &needs, &mut journal).await?;
-        // What was created has its keys now.
-        let setup = run.set_up(&account, stop.as_mut()).await?;
+        if needs.requests() > 0 {
+            // What was created has its keys now.
+            known = run.set_up_again(known, &account, stop.as_mut()).await?;
+        }
         let none = Needs::default();
-        let mut hold = Hold::new(&setup, &none, stages()?).for_sending();
+        let mut hold = Hold::new(&known, &none, stages()?).for_sending();
         let mut ids = Ids::of(scrap.path()).await?;
         let (client, work) = (run.client.clone(), plan.work());
         let progress = &mut run.progress;
@@ -95,7 +98,7 @@ async fn push_with(
             &survey,
             &plan,
             &client,
-            &setup,
+            &known,
             &mut ids,
             &mut journal,
             |array, json| hold.row(array, json),
@@ -114,11 +117,10 @@ async fn push_with(
         report.refused = sent.refused;
     }
     report.earlier = earlier.kept(&plan);
-    let setup = run.set_up(&account, stop.as_mut()).await?;
-    run.export(scrap.path(), setup.clone(), &account, stop).await?;
+    run.export(scrap.path(), known.clone(), &account, stop).await?;
     let (mut index, _) = Index::of(scrap.path()).await?;
     let none = Needs::default();
-    let mut hold = Hold::new(&setup, &none, stages()?);
+    let mut hold = Hold::new(&known, &none, stages()?);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let verified = verify(&survey, &mut index, |array, json| hold.row(array, json), pushed).await?;
     journal.write(&verified.entry())?;

@@ -1,0 +1,100 @@
+//! What is asked of Pipedrive, and how often it was tried.
+
+use crate::model::Cost;
+use bytes::Bytes;
+use reqwest::Method;
+
+/// How often an answer that is odd but possible is asked for again.
+const DOUBTS_MAX: u32 = 2;
+
+/// A request that may take several attempts.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(super) path: String,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) cost: u32,
+    pub(super) write: Option<Write>,
+    /// Whether bytes are wanted, and no JSON.
+    pub(super) file: bool,
+    pub(super) attempt: u32,
+    pub(super) limited: u32,
+    pub(super) refreshed: bool,
+    pub(super) serial: u64,
+    pub(super) doubts: u32,
+    /// Attempts that were let out.
+    pub(super) sent: u32,
+}
+
+/// What a request writes.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) method: Method,
+    pub(super) body: Bytes,
+}
+
+impl Request {
+    /// A request for this path (below the host, `/api/v1/…` or `/api/v2/…`) at this price.
+    pub fn new(path: impl Into<String>, cost: u32) -> Self {
+        Self {
+            path: path.into(),
+            query: Vec::new(),
+            cost,
+            write: None,
+            file: false,
+            attempt: 0,
+            limited: 0,
+            refreshed: false,
+            serial: 0,
+            doubts: 0,
+            sent: 0,
+        }
+    }
+
+    /// A request for the bytes of a file at this path and price.
+    pub fn for_file(path: impl Into<String>, cost: u32) -> Self {
+        Self { file: true, ..Self::new(path, cost) }
+    }
+
+    /// A request that creates something from this JSON body. It is sent again only when it is certain
+    /// that nothing came of it (429, an access token that is over). When the answer is lost, the error
+    /// is of [`Kind::Network`] or [`Kind::Upstream`], and whether the thing exists is open.
+    pub fn create(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
+        let write = Some(Write { method: Method::POST, body: body.into() });
+        Self { write, ..Self::new(path, cost) }
+    }
+
+    /// A request that changes something to what this JSON body says; it does no harm twice.
+    pub fn change(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
+        let write = Some(Write { method: Method::PATCH, body: body.into() });
+        Self { write, ..Self::new(path, cost) }
+    }
+
+    /// Whether it must not arrive twice.
+    pub(super) fn is_once(&self) -> bool {
+        self.write.as_ref().is_some_and(|write| write.method == Method::POST)
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Whether an answer that looks wrong is worth asking for again.
+    pub(super) fn doubt(&mut self) -> bool {
+        self.doubts += 1;
+        self.doubts <= DOUBTS_MAX
+    }
+
+    /// What its attempts have cost so far.
+    pub fn cost(&self) -> Cost {
+        let requests = u64::from(self.sent);
+        Cost { requests, tokens: requests * u64::from(self.cost) }
+    }
+
+    /// The path asked for; free of secrets.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
