@@ -107,6 +107,18 @@ pub struct Earlier {
     batch: u64,
 }
 
+/// What a push finds in its journal.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing that matters: it begins.
+    Nothing,
+    /// A push of another version of the bundle that was broken off: what it sent shows in the plan, and
+    /// this push begins anew.
+    OtherBundle,
+    /// A push of this bundle that was broken off: this one goes on with it.
+    Broken(Earlier),
+}
+
 /// A journal that is being written. Held by one push at a time.
 #[derive(Debug)]
 pub struct Journal {
@@ -149,8 +161,8 @@ impl Journal {
     ///
     /// With `resume` a push of the same bundle to the same organization that broke off is gone on
     /// with. Without it such a push is a [`Kind::Usage`] error. A journal of another target is always
-    /// one: a key for another organization must not go unnoticed.
-    pub fn open(path: &Path, begin: &Begin, resume: bool) -> Result<(Self, Option<Earlier>)> {
+    /// an error: a key for another organization must not go unnoticed.
+    pub fn open(path: &Path, begin: &Begin, resume: bool) -> Result<(Self, Found)> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         #[cfg(unix)]
@@ -166,13 +178,13 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(failed(path, &error)),
         }
         let past = Past::read(path, &file)?;
-        let earlier = past.goes_on(begin, resume).map_err(|error| error.at(place()))?;
-        let batch = earlier.as_ref().map_or(0, |earlier| earlier.batch);
-        let mut journal = Self { path: path.to_owned(), file, batch };
-        if earlier.is_none() {
-            journal.write(&Entry::Begin(begin.clone()))?;
+        let found = past.goes_on(begin, resume).map_err(|error| error.at(place()))?;
+        let mut journal = Self { path: path.to_owned(), file, batch: 0 };
+        match &found {
+            Found::Broken(earlier) => journal.batch = earlier.batch,
+            Found::Nothing | Found::OtherBundle => journal.write(&Entry::Begin(begin.clone()))?,
         }
-        Ok((journal, earlier))
+        Ok((journal, found))
     }
 
     /// Writes an entry, and sees it onto the disk.
@@ -247,8 +259,8 @@ impl Past {
         }
     }
 
-    fn goes_on(self, begin: &Begin, resume: bool) -> Result<Option<Earlier>> {
-        let Some(past) = &self.begin else { return Ok(None) };
+    fn goes_on(self, begin: &Begin, resume: bool) -> Result<Found> {
+        let Some(past) = &self.begin else { return Ok(Found::Nothing) };
         if past.organization != begin.organization || past.target != begin.target {
             let message = format!(
                 "this bundle was pushed to {} at {} before, and now the target is {} at {}: name another \
@@ -257,8 +269,11 @@ impl Past {
             );
             return Err(Error::new(Kind::Config, message));
         }
-        if self.ended || past.bundle != begin.bundle {
-            return Ok(None);
+        if self.ended {
+            return Ok(Found::Nothing);
+        }
+        if past.bundle != begin.bundle {
+            return Ok(Found::OtherBundle);
         }
         if !resume {
             let rows: usize = self.earlier.sent.values().map(BTreeSet::len).sum();
@@ -267,7 +282,7 @@ impl Past {
             );
             return Err(Error::new(Kind::Usage, message));
         }
-        Ok(Some(self.earlier))
+        Ok(Found::Broken(self.earlier))
     }
 }
 

@@ -9,7 +9,7 @@ mod verify;
 
 pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
 pub use fit::Fit;
-pub use journal::{Begin, Earlier, Entry, JOURNAL_VERSION, Journal, Refused, beside};
+pub use journal::{Begin, Earlier, Entry, Found, JOURNAL_VERSION, Journal, Refused, beside};
 pub(super) use plan::in_order;
 pub use plan::{Act, Counts, Plan, differing};
 pub use stages::{How, Stages, Standing, Used};

@@ -19,7 +19,9 @@ pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
         Ok::<_, Error>((validation, foreign.is_some()))
     })?;
     let text = if flags.json() {
-        format!("{}\n", object(&flags.file, &validation))
+        let mut object = object(&flags.file, &validation);
+        object["side_car_is_of_another_version"] = foreign.into();
+        format!("{object}\n")
     } else {
         let note =
             if foreign { "the side-car belongs to another version of this bundle\n" } else { "" };

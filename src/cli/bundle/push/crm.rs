@@ -1,11 +1,9 @@
 //! A bundle goes into a CRM: plan, send, prove.
 
 use super::report::Report;
-use super::{Input, whose};
+use super::{Input, journal, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
-use crate::bundle::push::{
-    Begin, Fit, JOURNAL_VERSION, Journal, Plan, Stages, account, carry_out, verify,
-};
+use crate::bundle::push::{Begin, Fit, JOURNAL_VERSION, Plan, Stages, account, carry_out, verify};
 use crate::bundle::{Array, Context, Index, Validation, partial, validate};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::findings;
@@ -59,8 +57,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         organization,
         at: at.unwrap_or_else(now),
     };
-    let (mut journal, earlier) = Journal::open(&input.journal, &begin, flags.resume)?;
-    let earlier = earlier.unwrap_or_default();
+    let (mut journal, earlier) = journal(flags, input, &begin, progress)?;
     let since = earlier.at.unwrap_or(begin.at);
     if plan.work() > 0 {
         let work = plan.work();

@@ -5,6 +5,7 @@ mod pipedrive;
 mod report;
 
 use super::args::Push as Flags;
+use crate::bundle::push::{Begin, Earlier, Found, Journal};
 use crate::bundle::{Context, Survey, push};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
@@ -63,6 +64,28 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         report.text()
     })?;
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Opens the journal, says what it found there, and hands out what is gone on with.
+fn journal(
+    flags: &Flags,
+    input: &Input,
+    begin: &Begin,
+    progress: &mut Progress,
+) -> Result<(Journal, Earlier)> {
+    let (journal, found) = Journal::open(&input.journal, begin, flags.resume)?;
+    let earlier = match found {
+        Found::Broken(earlier) => earlier,
+        Found::Nothing => Earlier::default(),
+        Found::OtherBundle => {
+            progress.note(
+                "the last push was of another version of this bundle and was broken off: this one begins \
+                 anew, and what that one sent shows as unchanged",
+            );
+            Earlier::default()
+        }
+    };
+    Ok((journal, earlier))
 }
 
 fn given(flags: &Flags) -> Result<BTreeMap<String, String>> {

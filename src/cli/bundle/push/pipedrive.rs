@@ -2,9 +2,9 @@
 
 use super::crm::refuse;
 use super::report::Report;
-use super::{Input, whose};
+use super::{Input, journal, whose};
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
-use crate::bundle::push::{Begin, JOURNAL_VERSION, Journal, Plan, Stages, verify};
+use crate::bundle::push::{Begin, JOURNAL_VERSION, Plan, Stages, verify};
 use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped, validate};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::Scrap;
@@ -80,8 +80,7 @@ async fn push_with(
         organization: account.company_id.to_string(),
         at: account.date,
     };
-    let (mut journal, earlier) = Journal::open(&input.journal, &begin, flags.resume)?;
-    let earlier = earlier.unwrap_or_default();
+    let (mut journal, earlier) = journal(flags, input, &begin, &mut run.progress)?;
     let mut known = setup.clone();
     if plan.work() > 0 {
         prepare(&run.client, &needs, &mut journal).await?;
