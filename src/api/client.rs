@@ -332,16 +332,21 @@ fn too_large() -> Error {
 }
 
 pub(super) fn unreachable(error: reqwest::Error) -> Error {
+    lost("Pipedrive", error)
+}
+
+/// The error of a request that somebody did not answer. Free of secrets: it says no URL.
+pub(super) fn lost(who: &str, error: reqwest::Error) -> Error {
     let mut root: &dyn std::error::Error = &error;
     while let Some(cause) = root.source() {
         root = cause;
     }
     let message = if error.is_timeout() {
-        "Pipedrive does not answer in time".to_owned()
+        format!("{who} does not answer in time")
     } else if error.is_connect() {
-        format!("Pipedrive cannot be reached ({root})")
+        format!("{who} cannot be reached ({root})")
     } else {
-        format!("connection to Pipedrive broke off ({root})")
+        format!("connection to {who} broke off ({root})")
     };
     Error::new(Kind::Network, message).because(error.without_url())
 }

@@ -1,6 +1,6 @@
 //! The other CRM over HTTP: an export that may be large, an import that may be refused.
 
-use super::client::is_html;
+use super::client::{http_date, is_html, lost};
 use super::retry::{ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
 use crate::model::{Error, Kind, Result, Time, safe_origin};
 use bytes::{Bytes, BytesMut};
@@ -218,7 +218,7 @@ impl Crm {
     async fn again(&self, tries: &mut Tries, path: &str, broken: Broken) -> Result<()> {
         let error = match broken {
             Broken::Failed(error) => return Err(error),
-            Broken::Lost(error) => unreachable(error),
+            Broken::Lost(error) => lost("the CRM", error),
         };
         let most = if tries.answered { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
         if tries.attempt >= most {
@@ -284,22 +284,7 @@ async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
 }
 
 fn date(headers: &HeaderMap) -> Option<Time> {
-    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(super::client::http_date)
-}
-
-fn unreachable(error: reqwest::Error) -> Error {
-    let mut root: &dyn std::error::Error = &error;
-    while let Some(cause) = root.source() {
-        root = cause;
-    }
-    let message = if error.is_timeout() {
-        "the CRM does not answer in time".to_owned()
-    } else if error.is_connect() {
-        format!("the CRM cannot be reached ({root})")
-    } else {
-        format!("connection to the CRM broke off ({root})")
-    };
-    Error::new(Kind::Network, message).because(error.without_url())
+    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date)
 }
 
 /// The error of an answer that says no.
