@@ -36,15 +36,15 @@ pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
         )
     };
     stdout::print(&text)?;
-    conclude(&flags.file, &validation)
-}
-
-/// An error when something was found.
-pub(super) fn conclude(file: &Path, validation: &Validation) -> Result<ExitCode> {
     match validation.total {
         0 => Ok(ExitCode::SUCCESS),
-        total => Err(Error::new(Kind::Data, counted(total)).at(file.display().to_string())),
+        total => Err(found(&flags.file, total)),
     }
+}
+
+/// The error of a bundle with findings.
+pub(super) fn found(file: &Path, total: u64) -> Error {
+    Error::new(Kind::Data, counted(total)).at(file.display().to_string())
 }
 
 fn counted(total: u64) -> String {

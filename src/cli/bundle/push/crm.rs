@@ -1,12 +1,11 @@
 //! A bundle goes into a CRM: plan, send, prove.
 
 use super::report::Report;
-use super::{Input, journal, whose};
+use super::{Input, checked, journal, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{Begin, Fit, JOURNAL_VERSION, Plan, Stages, account, carry_out, verify};
-use crate::bundle::{Array, Context, Index, Validation, partial, validate};
+use crate::bundle::{Array, Context, Index, Survey, partial};
 use crate::cli::bundle::args::Push as Flags;
-use crate::cli::bundle::findings;
 use crate::cli::bundle::target::{Scrap, target};
 use crate::cli::figures::grouped;
 use crate::cli::progress::Progress;
@@ -24,14 +23,9 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         let message = "the CRM's export does not say of which organization it is";
         Error::new(Kind::Shape, message).at("/crm/export")
     })?;
-    let elsewhere = |array: Array, id: u64| index.holds(array, id);
-    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
-    refuse(flags, &validation)?;
-    foreign(flags, input, &validation, &organization)?;
-    let survey = validation.survey;
-    let source =
-        input.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default();
-    let stages = Stages::new(source, pipelines(crm).await?, &input.given)?;
+    let survey = checked(flags, input, &index).await?;
+    foreign(flags, input, &survey, &organization)?;
+    let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
     let mut fit = Fit::new(stages, &flags.drop, flags.strict_fields, &flags.activity_parents)?;
     let plan = {
         let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
@@ -96,29 +90,10 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     Ok(report)
 }
 
-/// A bundle with findings is not pushed at all: nothing half done.
-pub(super) fn refuse(flags: &Flags, validation: &Validation) -> Result<()> {
-    if validation.total == 0 {
-        return Ok(());
-    }
-    let text = if flags.standalone.json() {
-        format!("{}\n", findings::object(&flags.file, validation))
-    } else {
-        findings::table(validation)
-    };
-    crate::cli::stdout::print(&text)?;
-    findings::conclude(&flags.file, validation).map(|_| ())
-}
-
 /// A bundle of another organization of the CRM is refused: its public ids are taken there, and unique
 /// across the product.
-fn foreign(
-    flags: &Flags,
-    input: &Input,
-    validation: &Validation,
-    organization: &str,
-) -> Result<()> {
-    let Some(own) = validation.survey.head.organization() else { return Ok(()) };
+fn foreign(flags: &Flags, input: &Input, survey: &Survey, organization: &str) -> Result<()> {
+    let Some(own) = survey.head.organization() else { return Ok(()) };
     let of_crm = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
     if own == organization || own.starts_with("pipedrive:") && !of_crm || flags.foreign {
         return Ok(());

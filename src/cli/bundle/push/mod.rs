@@ -5,8 +5,9 @@ mod pipedrive;
 mod report;
 
 use super::args::Push as Flags;
+use super::findings;
 use crate::bundle::push::{Begin, Earlier, Found, Journal};
-use crate::bundle::{Context, Survey, push};
+use crate::bundle::{Array, Context, Index, Pipeline, Survey, push, validate};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::progress::{Manner, Progress};
@@ -26,6 +27,13 @@ struct Input {
     /// Wishes of `--map-stages`.
     given: BTreeMap<String, String>,
     journal: PathBuf,
+}
+
+impl Input {
+    /// The pipelines that the bundle's stages belong to; none where nothing is known of them.
+    fn pipelines(&self) -> Vec<Pipeline> {
+        self.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default()
+    }
 }
 
 pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
@@ -64,6 +72,22 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         report.text()
     })?;
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Checks the bundle, with what the target has in mind. One with findings is not pushed at all: nothing
+/// half done.
+async fn checked(flags: &Flags, input: &Input, target: &Index) -> Result<Survey> {
+    let elsewhere = |array: Array, id: u64| target.holds(array, id);
+    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
+    if validation.total == 0 {
+        return Ok(validation.survey);
+    }
+    stdout::print(&if flags.standalone.json() {
+        format!("{}\n", findings::object(&flags.file, &validation))
+    } else {
+        findings::table(&validation)
+    })?;
+    Err(findings::found(&flags.file, validation.total))
 }
 
 /// Opens the journal, says what it found there, and hands out what is gone on with.

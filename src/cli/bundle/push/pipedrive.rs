@@ -1,11 +1,10 @@
 //! A bundle goes into Pipedrive: plan, write row by row, prove.
 
-use super::crm::refuse;
 use super::report::Report;
-use super::{Input, journal, whose};
+use super::{Input, checked, journal, whose};
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{Begin, JOURNAL_VERSION, Plan, Stages, verify};
-use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped, validate};
+use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::Scrap;
 use crate::cli::figures::grouped;
@@ -45,12 +44,8 @@ async fn push_with(
     let scrap = Scrap::beside(&flags.file, "target");
     run.export(scrap.path(), setup.clone(), &account, stop.as_mut()).await?;
     let (mut index, _) = Index::of(scrap.path()).await?;
-    let elsewhere = |array: Array, id: u64| index.holds(array, id);
-    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
-    refuse(flags, &validation)?;
-    let survey = validation.survey;
-    let source =
-        input.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default();
+    let survey = checked(flags, input, &index).await?;
+    let source = input.pipelines();
     let stages = || Stages::new(source.clone(), setup.pipelines().to_vec(), &input.given);
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let mut hold = Hold::new(&setup, &needs, stages()?);
