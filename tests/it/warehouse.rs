@@ -223,7 +223,7 @@ fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
 
 #[test]
 fn an_interrupt_commits_what_was_taken() {
-    let faults = vec!["hang@persons#3".parse().expect("a fault")];
+    let faults = vec!["hang@persons#4".parse().expect("a fault")];
     let account = sandbox(Options { faults, ..small() });
     let mut depot = Depot::of(&account, "parquet", &["persons"]);
     depot.config["commit_seconds"] = 3_600.into();
@@ -236,8 +236,10 @@ fn an_interrupt_commits_what_was_taken() {
     assert!(signalled.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(depot.manifest()["complete"], false);
-    // The first request looked for the newest row, the second brought a page.
-    assert_eq!(depot.rows(&account, "persons").len(), 20);
+    // The first request looked for the newest row, the second and third brought pages. Whoever asks for
+    // another one has handed the first of them over; the second may still be on its way.
+    let rows = depot.rows(&account, "persons").len();
+    assert!(rows == 20 || rows == 40, "{rows} rows");
     depot.sync(&[]).succeeded();
     depot.assert_once(&account);
 }
