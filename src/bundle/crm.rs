@@ -103,7 +103,7 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 /// with its pipelines.
 pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
     fetch(crm, path).await?;
-    let mut reader = Reader::open(&partial(path))?;
+    let mut reader = Reader::hashed(&partial(path))?;
     let source =
         Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };
     let stamp = Stamp { sha256: String::new(), bytes: 0 };

@@ -2,9 +2,9 @@
 
 use super::portable::{Array, public_id_of};
 use super::reader::{Reader, Survey};
-use crate::model::{Digest, Error, Kind, Result};
+use crate::model::{Error, Kind, Result};
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
 
 /// Where a row lies.
@@ -26,7 +26,9 @@ pub struct Index {
 
 /// The number by which a public id is known: equal for two ids one time in 10^19.
 pub fn number(public_id: &str) -> u64 {
-    Digest::of(public_id.as_bytes()).number()
+    let mut hasher = DefaultHasher::new();
+    hasher.write(public_id.as_bytes());
+    hasher.finish()
 }
 
 impl Index {
@@ -91,14 +93,22 @@ impl Index {
 
     fn read(&mut self, entry: Entry) -> Result<String> {
         let mut bytes = vec![0; entry.length as usize];
-        let read = self
-            .file
-            .seek(SeekFrom::Start(entry.offset))
-            .and_then(|_| self.file.read_exact(&mut bytes));
-        read.map_err(|error| unreadable(&self.path, &error))?;
+        read_at(&mut self.file, &mut bytes, entry.offset)
+            .map_err(|error| unreadable(&self.path, &error))?;
         String::from_utf8(bytes).map_err(|_| {
             Error::new(Kind::Data, "changed while it was read").at(self.path.display().to_string())
         })
+    }
+}
+
+/// Reads from a place of a file: in one call where there is one for it.
+fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
+    #[cfg(not(unix))]
+    {
+        use std::io::{Read as _, Seek as _, SeekFrom};
+        file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(bytes))
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Survey {
     pub head: Head,
     /// Its arrays, in the order of the file.
     pub spans: Vec<Span>,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal; empty if [`Reader::hashed`] was not asked for it.
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
@@ -80,7 +80,16 @@ enum Step {
 impl Reader {
     /// Opens a bundle.
     pub fn open(path: &Path) -> Result<Self> {
-        let window = Window::open(path, 0, true)?;
+        Self::of(path, false)
+    }
+
+    /// The same, to learn its SHA-256 in the end.
+    pub fn hashed(path: &Path) -> Result<Self> {
+        Self::of(path, true)
+    }
+
+    fn of(path: &Path, hashed: bool) -> Result<Self> {
+        let window = Window::open(path, 0, hashed)?;
         let (head, spans) = (Head::default(), Vec::new());
         let path = path.to_owned();
         Ok(Self { window, path, state: State::Before, head, spans, one: false })

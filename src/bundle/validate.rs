@@ -77,7 +77,7 @@ pub async fn validate(
 ) -> Result<Validation> {
     let mut check = Check { found: Vec::new(), total: 0 };
     let mut ids = Vec::new();
-    let mut reader = Reader::open(path)?;
+    let mut reader = Reader::hashed(path)?;
     while let Some(row) = reader.next().await? {
         check.id(row, &mut ids);
     }

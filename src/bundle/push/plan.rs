@@ -121,6 +121,11 @@ impl Plan {
 /// The fields of a row that the target has otherwise. What the target has beyond does not count, nor
 /// when a row was written.
 pub fn differing<'w>(wanted: &'w str, there: &str) -> Vec<Cow<'w, str>> {
+    // Most rows are as they were sent, behind what the target has put before them: an object whose end
+    // is the whole of another one has its members.
+    if wanted.len() > 2 && there.ends_with(&wanted[1..]) {
+        return Vec::new();
+    }
     let (wanted, there) = (members(wanted), members(there));
     let fields = wanted.into_iter().enumerate().filter(|(place, (key, value))| {
         let other = member(&there, *place, key).unwrap_or("null");
@@ -154,5 +159,7 @@ mod tests {
         );
         check(r#"{"public_id":"a","name":"M","custom":{},"phone":"1"}"#, there, &["name", "phone"]);
         check(r#"{"name":null}"#, there, &["name"]);
+        check(r#"{"labels":[],"updated_at":"2026-01-02T00:00:00Z"}"#, there, &[]);
+        check("{}", there, &[]);
     }
 }

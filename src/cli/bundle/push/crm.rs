@@ -71,11 +71,11 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         report.sent = sent.rows.iter().sum();
         report.requests = sent.requests;
         report.refused = sent.refused;
+        progress.tell("asking the target what it has now");
+        fetch(crm, scrap.path()).await?;
+        index = Index::of(&partial(scrap.path())).await?.0;
     }
     report.earlier = earlier.kept(&plan);
-    progress.tell("asking the target what it has now");
-    fetch(crm, scrap.path()).await?;
-    let (mut index, _) = Index::of(&partial(scrap.path())).await?;
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
     let verified = verify(&survey, &mut index, fitted, pushed).await?;

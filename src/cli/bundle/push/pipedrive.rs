@@ -109,10 +109,10 @@ async fn push_with(
         report.sent = sent.rows.iter().sum();
         report.requests = sent.requests;
         report.refused = sent.refused;
+        run.export(scrap.path(), known.clone(), &account, stop).await?;
+        index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(&plan);
-    run.export(scrap.path(), known.clone(), &account, stop).await?;
-    let (mut index, _) = Index::of(scrap.path()).await?;
     let none = Needs::default();
     let mut hold = Hold::new(&known, &none, stages()?);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
