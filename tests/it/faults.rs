@@ -86,7 +86,11 @@ const PASSING: &[Trouble] = &[
 fn every_passing_fault_is_survived() {
     let mut faults = Vec::new();
     for (place, trouble) in PASSING.iter().enumerate() {
-        faults.push(Fault::at(*trouble, 2 + 4 * place as u64));
+        faults.push(match trouble {
+            // A list that comes whole has no page after an empty one, so this is aimed.
+            Trouble::Empty => Fault::on(*trouble, "/api/v2/persons", 2, 1),
+            _ => Fault::at(*trouble, 2 + 4 * place as u64),
+        });
     }
     let sandbox = sandbox(Options { faults, ..small() });
     let session = Read::of(&sandbox, EVERY_KIND).run().succeeded();

@@ -302,12 +302,11 @@ impl<'a> Hold<'a> {
             .collect();
         let own = contact.is_some();
         let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
+        if !own {
+            self.lose(row.array, "contact_public_id", "who takes part first becomes the contact");
+        }
         if !own || !all.is_empty() && !all.contains(&contact) {
-            self.lose(
-                row.array,
-                "participants",
-                "the contact of an activity is who takes part first",
-            );
+            self.lose(row.array, "participants", "the contact is who takes part first");
         }
         all.retain(|id| *id != contact);
         all.dedup();
