@@ -57,7 +57,8 @@ impl Request {
 
     /// A request that creates something from this JSON body. It is sent again only when it is certain
     /// that nothing came of it (429, an access token that is over). When the answer is lost, the error
-    /// is of [`Kind::Network`] or [`Kind::Upstream`], and whether the thing exists is open.
+    /// is of [`Kind::Network`](crate::model::Kind::Network) or
+    /// [`Kind::Upstream`](crate::model::Kind::Upstream), and whether the thing exists is open.
     pub fn create(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
         let write = Some(Write { method: Method::POST, body: body.into() });
         Self { write, ..Self::new(path, cost) }

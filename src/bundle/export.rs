@@ -36,7 +36,7 @@ impl Export {
     /// Takes a record; those of one resource after the other, in the order of
     /// [`super::map::RESOURCES`].
     pub fn take(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
-        match self.mapper.row(resource, json) {
+        match self.mapper.row(resource, json)? {
             Some((array, row)) => self.writer.row(array, row),
             None => Ok(()),
         }

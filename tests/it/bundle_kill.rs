@@ -130,6 +130,18 @@ fn a_crm_in_lasting_trouble_ends_the_push_and_the_journal_knows() {
         assert_eq!(said.error().0, 69);
     };
     assert_arrived(&sandbox, &whole, &said, "in the end");
+    // Half a line, as a kill leaves it, is cut off; the line after it is whole.
+    let journal = parcel.path("a.json.journal.ndjson");
+    let entries = std::fs::read_to_string(&journal).expect("a journal");
+    std::fs::write(&journal, format!("{entries}{{\"entry\":\"be")).expect("it can be written");
+    for _ in 0..2 {
+        assert_eq!(parcel.run(PUSH).json()["pushed"], 0);
+    }
+    // Damage in the middle is named.
+    std::fs::write(&journal, format!("{{\n{entries}")).expect("it can be written");
+    let (code, message) = parcel.run(PUSH).error();
+    assert_eq!(code, 65);
+    assert!(message.contains("line 1 is no entry of a journal"), "{message}");
     // A journal of a later program is not written to.
     parcel.put("a.json.journal.ndjson", "{\"entry\":\"begin\",\"version\":9,\"tool\":\"t\",\"bundle\":\"b\",\"target\":\"t\",\"organization\":\"o\",\"at\":\"2026-01-01T00:00:00Z\"}\n");
     let (code, message) = parcel.run(PUSH).error();

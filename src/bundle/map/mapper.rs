@@ -7,7 +7,7 @@ use super::source::{Fields, Losses, id};
 use crate::bundle::context::{Context, Counts, Unmapped};
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, value_of};
-use crate::model::{Resource, Time, quoted, text};
+use crate::model::{Error, Kind, Resource, Result, Time, quoted, text};
 use std::collections::{HashMap, HashSet};
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
@@ -103,6 +103,14 @@ const fn entity(array: Array) -> &'static str {
     }
 }
 
+/// The number by which a record is known: its id, or what stands for a text that is one.
+fn key(array: Array, external: &str) -> u64 {
+    match external.parse() {
+        Ok(id) if array != Array::Leads => id,
+        _ => number(external),
+    }
+}
+
 /// The resource that an array is made of.
 fn resource(array: Array) -> &'static str {
     RESOURCES[array as usize].0
@@ -159,18 +167,29 @@ impl Mapper {
     }
 
     /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before: it
-    /// moved while it was read.
-    pub fn row(&mut self, resource: &'static Resource, json: &str) -> Option<(Array, &str)> {
-        let array = RESOURCES.iter().find(|(name, _)| *name == resource.name)?.1;
+    /// moved while it was read. A record without an id is a [`Kind::Shape`] error.
+    pub fn row(
+        &mut self,
+        resource: &'static Resource,
+        json: &str,
+    ) -> Result<Option<(Array, &str)>> {
+        let Some((_, array)) = RESOURCES.iter().find(|(name, _)| *name == resource.name) else {
+            let message = format!("{} has no place in a bundle", resource.name);
+            return Err(Error::new(Kind::Bug, message));
+        };
+        let array = *array;
         let mut fields = Fields::of(json);
         let external = match array {
-            Array::Leads => fields.text("id")?,
-            _ => fields.id("id")?.to_string(),
+            Array::Leads => fields.text("id"),
+            _ => fields.id("id").map(|id| id.to_string()),
         };
-        let key = if array == Array::Leads { number(&external) } else { external.parse().ok()? };
+        let external = external.ok_or_else(|| {
+            Error::new(Kind::Shape, format!("a row of {} has no id", resource.name))
+        })?;
+        let key = key(array, &external);
         if self.known.rows[array as usize].contains_key(&key) {
             self.repeats += 1;
-            return None;
+            return Ok(None);
         }
         let custom = self.custom(resource.name, array, &mut fields, json);
         let marker = match array {
@@ -198,7 +217,7 @@ impl Mapper {
                 self.losses.count(resource.name, &field, NOT_IN_BUNDLE);
             }
         }
-        Some((array, &self.out))
+        Ok(Some((array, &self.out)))
     }
 
     fn custom(
@@ -244,12 +263,13 @@ impl Mapper {
         let deleted = fields.flag("is_deleted")
             || array == Array::Opportunities && fields.take("status") == Some("\"deleted\"");
         // Of a deleted record `update_time` says when it was deleted (API facts 2.5).
-        let deleted_at = if deleted { updated_at.clone() } else { None };
+        let created_at = fields.take("add_time").map(time);
+        let deleted_at = updated_at.clone().or_else(|| created_at.clone()).filter(|_| deleted);
         Common {
             public_id,
             external_id: format!("{}:{}:{external}", self.setup.company, entity(array)),
             owner,
-            created_at: fields.take("add_time").map(time),
+            created_at,
             updated_at,
             deleted_at,
         }

@@ -7,7 +7,7 @@ use crate::model::{Error, Kind, Result, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Layout of the journal. 1: first.
@@ -178,6 +178,7 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(failed(path, &error)),
         }
         let past = Past::read(path, &file)?;
+        mend(&file).map_err(|error| failed(path, &error))?;
         let found = past.goes_on(begin, resume).map_err(|error| error.at(place()))?;
         let mut journal = Self { path: path.to_owned(), file, batch: 0 };
         match &found {
@@ -284,6 +285,20 @@ impl Past {
         }
         Ok(Found::Broken(self.earlier))
     }
+}
+
+/// Cuts off what a push that was killed left of its last line: the next entry begins a line.
+fn mend(file: &File) -> std::io::Result<()> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(0))?;
+    let (mut whole, mut line) = (0, Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        if line.last() == Some(&b'\n') {
+            whole += line.len() as u64;
+        }
+        line.clear();
+    }
+    if file.metadata()?.len() > whole { file.set_len(whole) } else { Ok(()) }
 }
 
 /// Sorted numbers as ranges.
