@@ -326,6 +326,19 @@ fn stages_go_where_they_are_told() {
 }
 
 #[test]
+fn a_crm_that_does_not_say_its_stages_decides_by_itself() {
+    let fault = "404@opportunity_pipelinesx*".parse().expect("a fault");
+    let sandbox = sandbox(Options { faults: vec![fault], ..small() });
+    let parcel = Parcel::new().crm(&sandbox, 0);
+    parcel.put("a.json", r#"{"opportunities":[{"public_id":"o","name":"O","pipeline_id":"p","pipeline_stage_id":"s"}]}"#);
+    let said = parcel.run(&["push", "a.json"]).json();
+    assert_eq!((&said["verified"], &said["stages"][0]["how"]), (&json!(1), &json!("target")));
+    let held = held(&sandbox, 0);
+    assert!(held["opportunities"][0]["pipeline_stage_id"].is_string(), "{held}");
+    assert_eq!(parcel.run(&["push", "a.json"]).json()["pushed"], 0);
+}
+
+#[test]
 fn a_bundle_with_findings_is_not_pushed_at_all() {
     let sandbox = sandbox(small());
     let parcel = Parcel::new().crm(&sandbox, 0).account(&sandbox);

@@ -18,6 +18,9 @@ pub struct Fit {
     parents: Vec<Array>,
 }
 
+/// A field that gets another value, or is left out.
+type Set = (&'static str, Option<String>);
+
 impl Fit {
     /// Drops these fields (`custom`, `contacts.title`); with `strict` all that are not documented.
     /// Activities belong to the first of these `parents` that they have.
@@ -64,15 +67,16 @@ impl Fit {
             out.push(':');
             out.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
         };
-        for (key, value) in &fields {
-            let replaced = set.iter().find(|(name, _)| name == key);
-            if !self.drops(array, key) {
-                add(key, replaced.map_or(value, |(_, value)| value));
+        for (key, own) in fields.iter().filter(|(key, _)| !self.drops(array, key)) {
+            match set.iter().find(|(name, _)| name == key) {
+                Some((_, Some(value))) => add(key, value),
+                Some((_, None)) => {}
+                None => add(key, own),
             }
         }
         for (key, value) in &set {
             let there = fields.iter().any(|(name, _)| name == key);
-            if !there && !self.drops(array, key) {
+            if let Some(value) = value.as_ref().filter(|_| !there && !self.drops(array, key)) {
                 add(key, value);
             }
         }
@@ -87,7 +91,9 @@ impl Fit {
         self.strict && undocumented() || self.dropped.iter().any(named)
     }
 
-    fn standing(&mut self, fields: &Members<'_>) -> Vec<(&'static str, String)> {
+    /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
+    /// itself: then they are left out.
+    fn standing(&mut self, fields: &Members<'_>) -> Vec<Set> {
         let get = |name: &str| value(fields, name).and_then(text);
         let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
         let (pipeline_name, stage_name) = (get("pipeline_name"), get("stage_name"));
@@ -100,13 +106,13 @@ impl Fit {
             status: status.as_deref(),
         };
         let [pipeline, stage] = match self.stages.place(row) {
-            Some((pipeline, stage)) => [quoted(&pipeline.id), quoted(&stage.id)],
-            None => ["null".to_owned(), "null".to_owned()],
+            Some((pipeline, stage)) => [Some(quoted(&pipeline.id)), Some(quoted(&stage.id))],
+            None => [None, None],
         };
         vec![("pipeline_id", pipeline), ("pipeline_stage_id", stage)]
     }
 
-    fn parent(&self, fields: &Members<'_>) -> Vec<(&'static str, String)> {
+    fn parent(&self, fields: &Members<'_>) -> Vec<Set> {
         let own = value(fields, "record_type").and_then(text);
         let own = own.and_then(|name| Array::of_record_type(&name));
         if own.is_none_or(|own| self.parents.contains(&own)) {
@@ -116,14 +122,12 @@ impl Fit {
             let id = value(fields, array.link()?).filter(|id| *id != "null")?;
             Some((*array, id.to_owned()))
         });
-        match other {
-            Some((array, id)) => {
-                vec![("record_type", quoted(array.record_type())), ("record_public_id", id)]
-            }
-            None => {
-                vec![("record_type", "null".to_owned()), ("record_public_id", "null".to_owned())]
-            }
-        }
+        let null = || "null".to_owned();
+        let (kind, id) = match other {
+            Some((array, id)) => (quoted(array.record_type()), id),
+            None => (null(), null()),
+        };
+        vec![("record_type", Some(kind)), ("record_public_id", Some(id))]
     }
 }
 
