@@ -181,16 +181,7 @@ impl<'a> Hold<'a> {
             None => {}
         }
         row.instant("archived_at");
-        let get = |name: &str| row.text(name);
-        let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
-        let (pipeline_name, stage_name) = (get("pipeline_name"), get("stage_name"));
-        let place = self.stages.place(Standing {
-            pipeline: pipeline.as_deref(),
-            stage: stage.as_deref(),
-            pipeline_name: pipeline_name.as_deref(),
-            stage_name: stage_name.as_deref(),
-            status: Some(&status),
-        });
+        let place = self.stages.place(&Standing::of(&row.fields));
         if let Some((pipeline, stage)) = place {
             let ids = [("pipeline_id", &pipeline.id), ("pipeline_stage_id", &stage.id)];
             for (name, id) in ids {

@@ -94,18 +94,7 @@ impl Fit {
     /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
     /// itself: then they are left out.
     fn standing(&mut self, fields: &Members<'_>) -> Vec<Set> {
-        let get = |name: &str| value(fields, name).and_then(text);
-        let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
-        let (pipeline_name, stage_name) = (get("pipeline_name"), get("stage_name"));
-        let status = get("status");
-        let row = Standing {
-            pipeline: pipeline.as_deref(),
-            stage: stage.as_deref(),
-            pipeline_name: pipeline_name.as_deref(),
-            stage_name: stage_name.as_deref(),
-            status: status.as_deref(),
-        };
-        let [pipeline, stage] = match self.stages.place(row) {
+        let [pipeline, stage] = match self.stages.place(&Standing::of(fields)) {
             Some((pipeline, stage)) => [Some(quoted(&pipeline.id)), Some(quoted(&stage.id))],
             None => [None, None],
         };

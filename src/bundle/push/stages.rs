@@ -1,7 +1,7 @@
 //! Which stage of the target a row goes to: as told, by id, by name, by type.
 
 use crate::bundle::context::{Pipeline, Stage};
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Members, Result, text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -49,19 +49,32 @@ pub struct Stages {
     used: BTreeMap<(String, String), (String, How, u64)>,
 }
 
-/// Where a row stands in the bundle.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Standing<'r> {
-    /// `pipeline_id`.
-    pub pipeline: Option<&'r str>,
-    /// `pipeline_stage_id`.
-    pub stage: Option<&'r str>,
-    /// `pipeline_name`, for bundles without a side-car.
-    pub pipeline_name: Option<&'r str>,
-    /// `stage_name`.
-    pub stage_name: Option<&'r str>,
-    /// `status`.
-    pub status: Option<&'r str>,
+/// Where a row stands in the bundle, as it says itself.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    pipeline: Option<String>,
+    stage: Option<String>,
+    /// Names, for bundles without a side-car.
+    pipeline_name: Option<String>,
+    stage_name: Option<String>,
+    status: Option<String>,
+}
+
+impl Standing {
+    /// Of a row with these fields.
+    pub fn of(fields: &Members<'_>) -> Self {
+        let get = |name: &str| {
+            let found = fields.iter().rev().find(|(key, _)| key == name);
+            found.and_then(|(_, value)| text(value))
+        };
+        Self {
+            pipeline: get("pipeline_id"),
+            stage: get("pipeline_stage_id"),
+            pipeline_name: get("pipeline_name"),
+            stage_name: get("stage_name"),
+            status: get("status"),
+        }
+    }
 }
 
 impl Stages {
@@ -107,20 +120,20 @@ impl Stages {
 
     /// Pipeline and stage of the target for a row; `None` where the target decides by itself.
     /// Counts the row.
-    pub fn place(&mut self, row: Standing<'_>) -> Option<(&Pipeline, &Stage)> {
-        let status = row.status.unwrap_or("open");
+    pub fn place(&mut self, row: &Standing) -> Option<(&Pipeline, &Stage)> {
+        let status = row.status.as_deref().unwrap_or("open");
         let source = self.source_of(row);
         let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
         let (pipeline, stage) = match names {
             Some((pipeline, stage)) => (Some(pipeline), stage),
-            None => (row.pipeline_name.map(str::to_owned), row.stage_name.map(str::to_owned)),
+            None => (row.pipeline_name.clone(), row.stage_name.clone()),
         };
         let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
         let shown = |part: Option<&str>, id: Option<&str>| part.or(id).unwrap_or("–").to_owned();
         let from = format!(
             "{}/{}",
-            shown(pipeline.as_deref(), row.pipeline),
-            shown(stage.as_deref(), row.stage)
+            shown(pipeline.as_deref(), row.pipeline.as_deref()),
+            shown(stage.as_deref(), row.stage.as_deref())
         );
         let to = found.map(|((p, s), _)| {
             let pipeline = &self.target[p];
@@ -136,7 +149,7 @@ impl Stages {
 
     fn find(
         &self,
-        row: Standing<'_>,
+        row: &Standing,
         pipeline: Option<&str>,
         stage: Option<&str>,
         status: &str,
@@ -149,7 +162,7 @@ impl Stages {
                 (Some(pipeline), Some(stage)) => format!("{pipeline}/{stage}"),
                 _ => String::new(),
             };
-            [Some(whole.as_str()), stage, row.stage]
+            [Some(whole.as_str()), stage, row.stage.as_deref()]
                 .into_iter()
                 .flatten()
                 .any(|name| !name.is_empty() && alike(name, from))
@@ -157,7 +170,7 @@ impl Stages {
         if let Some(place) = told.map(|(_, place)| *place).filter(fits) {
             return Some((place, How::Given));
         }
-        if let Some(id) = row.stage
+        if let Some(id) = row.stage.as_deref()
             && let Some(place) = self.places().filter(fits).find(|place| of(*place).1.id == id)
         {
             return Some((place, How::Id));
@@ -183,14 +196,14 @@ impl Stages {
         place.or_else(|| self.places().find(fits)).map(|place| (place, How::Type))
     }
 
-    fn source_of(&self, row: Standing<'_>) -> Option<(&Pipeline, Option<&Stage>)> {
+    fn source_of(&self, row: &Standing) -> Option<(&Pipeline, Option<&Stage>)> {
         let all = self.source.iter().flat_map(|p| p.stages.iter().map(move |s| (p, s)));
-        if let Some(id) = row.stage
+        if let Some(id) = row.stage.as_deref()
             && let Some((pipeline, stage)) = all.into_iter().find(|(_, stage)| stage.id == id)
         {
             return Some((pipeline, Some(stage)));
         }
-        let pipeline = self.source.iter().find(|p| Some(p.id.as_str()) == row.pipeline)?;
+        let pipeline = self.source.iter().find(|p| Some(&p.id) == row.pipeline.as_ref())?;
         Some((pipeline, None))
     }
 
@@ -268,9 +281,12 @@ mod tests {
         let shown = match Stages::new(account(), target, &given.collect()) {
             Err(error) => error.to_string(),
             Ok(mut stages) => {
-                let standing =
-                    Standing { stage: Some(row.0), status: Some(row.1), ..Standing::default() };
-                let found = stages.place(standing).map(|(p, s)| format!("{}/{}", p.name, s.name));
+                let standing = Standing {
+                    stage: Some(row.0.to_owned()),
+                    status: Some(row.1.to_owned()),
+                    ..Standing::default()
+                };
+                let found = stages.place(&standing).map(|(p, s)| format!("{}/{}", p.name, s.name));
                 format!("{} {:?}", found.unwrap_or_default(), stages.used()[0].how)
             }
         };
