@@ -398,7 +398,9 @@ def new_field(account, truth):
 
     risk = create(field_name=NEW_FIELD, field_type="double")
     same = create(field_name="Region", field_type="enum", options=[{"label": "north"}, {"label": "süd"}])
-    deals = [deal["id"] for deal in truth["deals"].values() if deal["status"] == "open"][-4:]
+    # Archived deals cannot be changed.
+    open_ones = [deal for deal in truth["deals"].values() if deal["status"] == "open"]
+    deals = [deal["id"] for deal in open_ones if not deal["is_archived"]][-4:]
     for number, deal in enumerate(deals):
         values = {risk["field_code"]: number + 0.25, same["field_code"]: same["options"][number % 2]["id"]}
         account.ask("PATCH", f"/api/v2/deals/{deal}", {"custom_fields": values})
