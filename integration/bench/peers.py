@@ -365,7 +365,9 @@ def trouble(source, programs, own):
 
 def same_second(account):
     """Edits deals until five share one second: that second, and which."""
-    deals = [deal["id"] for deal in account.rows("deals") if deal["status"] == "open"]
+    open_ones = [deal for deal in account.rows("deals") if deal["status"] == "open"]
+    # Archived deals cannot be changed.
+    deals = [deal["id"] for deal in open_ones if not deal["is_archived"]]
     for attempt in range(20):
         times = {}
         for key in deals[:5]:
