@@ -19,9 +19,20 @@ from pathlib import Path
 from read import Table, mb, ratio, sandbox
 
 KEY = "adcrm_test_first"
+BACKED_UP = (
+    "users,pipelines,stages,organization_fields,person_fields,deal_fields,lead_labels,activity_types,"
+    "organizations,persons,deals,leads,activities"
+)
 # The Python program holds everything in memory: it is compared where that is little.
 PLAIN_SCALE = 10
-MEMORY_MAX = 256e6
+PUSH_MEMORY_MAX = 256e6
+# What is remembered of a row when it is checked, with room to grow.
+VALIDATE_ROW_BYTES = 24 * 1.25
+# And when it is made: 25 bytes in a table that is at least 7/16 full, beside the one of half its size while
+# it grows.
+EXPORT_ROW_BYTES = 25 * 16 / 7 * 1.5
+# Below so many rows more, growth is that of buffers.
+GROWTH_ROWS_MIN = 100_000
 
 
 @dataclass
@@ -65,41 +76,67 @@ class Bundles:
     def export(self, name):
         return self("export", "--config", self.config, "--out", self.folder / name)
 
+    def backup(self, place):
+        """A backup of what a bundle is made of, and its export."""
+        run(self.program, "backup", "--config", self.config, "--dir", place, "--resources", BACKED_UP, "-o", "json")
+        return self("export", "--from", place, "--out", self.folder / "backup.json")
+
 
 def held(what, found, expected):
     if found != expected:
         raise SystemExit(f"{what}: {found}, expected {expected}")
 
 
-def whole(table, bundles, small):
-    """Every command over the account, and its memory against that of an account of a tenth."""
-    bundle, there = bundles.folder / "a.json", bundles.folder / "there.json"
+def same(what, bundles, old, new, *flags):
+    """Two bundles must be equal; what it took to see that."""
+    diff = bundles("diff", old, new, *flags)
+    summary = diff.said["summary"]
+    held(f"differences, {what}", [summary[key] for key in ("added", "removed", "modified")], [0, 0, 0])
+    return diff
+
+
+def whole(table, bundles, small, memory_max):
+    """Every command over the account, and its memory against that of an account of a tenth: what took
+    more memory than it may."""
+    bundle, there, place = (bundles.folder / name for name in ("a.json", "there.json", "backup"))
     export = bundles.export("a.json")
-    rows = export.said["rows"]
+    rows, over = export.said["rows"], []
 
     def row(what, of, limit=None):
         speed = f"{rows / of.wall:,.0f} rows/s"
         table.row(f"{what}: {rows:,} rows", speed, "", "", None)
         table.row(f"{what}: CPU of 100,000 rows", f"{of.cpu / rows * 1e5:.2f} s", "", "", None)
-        growth = ratio(of.peak / small[what]) if what in small else ""
+        growth = ratio(of.peak / small[what].peak) if what in small else ""
         target = "" if limit is None else f"< {limit / 1e6:.0f} MB"
         table.row(f"{what}: peak memory", mb(of.peak), growth, target, limit and (of.peak, limit))
 
-    row("export", export, MEMORY_MAX)
+    def bounded(what, of, row_bytes):
+        row(what, of, memory_max)
+        if of.peak > memory_max:
+            over.append(f"{what} took {mb(of.peak)}")
+        more = rows - small["export"].said["rows"]
+        if more >= GROWTH_ROWS_MIN:
+            each = (of.peak - small[what].peak) / more
+            table.row("  more for each row more", f"{each:.0f} B", "", f"<= {row_bytes:.0f} B", (each, row_bytes))
+
+    bounded("export", export, EXPORT_ROW_BYTES)
+    backup = bundles.backup(place)
+    held("rows of the backup", backup.said["rows"], rows)
+    same("account and backup", bundles, bundle, bundles.folder / "backup.json")
+    bounded("export of a backup", backup, EXPORT_ROW_BYTES)
     validate = bundles("validate", bundle)
     held("findings", validate.said["total"], 0)
-    row("validate", validate, MEMORY_MAX)
+    bounded("validate", validate, VALIDATE_ROW_BYTES)
     push = bundles("push", bundle)
     held("pushed, verified", (push.said["pushed"], push.said["verified"]), (rows, rows))
     held("change events", push.said["change_events"]["imported"], rows)
-    row("push", push, MEMORY_MAX)
+    row("push", push, PUSH_MEMORY_MAX)
     again = bundles("push", bundle)
-    held("pushed again", again.said["pushed"], 0)
+    held("pushed again, verified", (again.said["pushed"], again.said["verified"]), (0, rows))
     row("push, nothing to do", again)
     row("pull", bundles("pull", "--out", there))
-    diff = bundles("diff", bundle, there, "--ignore", "pipeline_id,pipeline_stage_id")
-    held("differences", diff.said["summary"]["added"] + diff.said["summary"]["removed"] + diff.said["summary"]["modified"], 0)
-    row("diff", diff)
+    row("diff", same("sent and fetched", bundles, bundle, there, "--ignore", "pipeline_id,pipeline_stage_id"))
+    return over
 
 
 def plain(table, program, scale):
@@ -133,18 +170,21 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--scale", type=float, default=100)
+    parser.add_argument("--memory-max", type=float, default=256, help="MiB that export and validate may take")
     args = parser.parse_args()
     program = os.path.abspath(args.program)
     begin, table = time.monotonic(), Table()
     with account(program, args.scale / 10) as bundles:
         bundle = bundles.folder / "a.json"
-        small = {"export": bundles.export("a.json").peak}
-        small["validate"] = bundles("validate", bundle).peak
-        small["push"] = bundles("push", bundle).peak
+        small = {"export": bundles.export("a.json"), "export of a backup": bundles.backup(bundles.folder / "backup")}
+        small["validate"] = bundles("validate", bundle)
+        small["push"] = bundles("push", bundle)
     with account(program, args.scale) as bundles:
-        whole(table, bundles, small)
+        over = whole(table, bundles, small, args.memory_max * (1 << 20))
     plain(table, program, min(PLAIN_SCALE, args.scale))
     print(f"took {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    if over:
+        raise SystemExit(f"more than --memory-max {args.memory_max:g} MiB: {', '.join(over)}")
 
 
 if __name__ == "__main__":
