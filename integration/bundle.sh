@@ -126,16 +126,12 @@ for array in ("accounts", "contacts", "opportunities", "leads", "activities"):
         other = made.get(row["public_id"])
         if other is None:
             continue
-        contact = row.get("contact_public_id") == other.get("contact_public_id")
         for field in (row.keys() | other.keys()) - own:
             before, after = row.get(field), other.get(field)
             compared += 1
             if before == after or before in empty and after in empty:
                 continue
             if before is None and field in stamped:
-                continue
-            # Who takes part first becomes the contact, and with it what the activity belongs to.
-            if field == "record_public_id" and not contact:
                 continue
             differing[array, field] += 1
 more = {field: (rows, lost[field]) for field, rows in differing.items() if rows > lost[field]}

@@ -456,11 +456,21 @@ fn events_are_followed_until_somebody_stops() {
     let parcel = Parcel::new().crm(&sandbox, 0);
     parcel.put("a.json", r#"{"accounts":[{"public_id":"a","name":"A"}]}"#);
     parcel.run(&["push", "a.json"]).json();
-    let mut child =
-        parcel.command(&["changes", "--follow", "--every-millis", "1"]).spawn().expect("it starts");
+    let mut command = parcel.command(&["changes", "--follow", "--every-millis", "1"]);
+    let mut child = command.env("TMPDIR", parcel.path("")).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
     let mut next = || lines.next().expect("a line").expect("text");
     assert!(next().contains("\"imported\""));
+    // What it keeps meanwhile is its owner's alone.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let files = std::fs::read_dir(parcel.path("")).expect("a folder").flatten();
+        let mut kept =
+            files.filter(|file| file.file_name().to_string_lossy().contains("-changes-"));
+        let kept = kept.next().expect("it keeps the answer").metadata().expect("it is there");
+        assert_eq!(kept.permissions().mode() & 0o77, 0);
+    }
     parcel.put("b.json", r#"{"accounts":[{"public_id":"b","name":"B"}]}"#);
     parcel.run(&["push", "b.json"]).json();
     let second = next();

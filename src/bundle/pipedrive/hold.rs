@@ -42,6 +42,9 @@ const DERIVED: &[&str] = &[
     "deleted_at",
 ];
 
+/// What an activity may belong to, the nearest to the sale first: the order of an export.
+const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads];
+
 impl<'a> Hold<'a> {
     /// For an account with this set-up, to which these needs will be added.
     pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages) -> Self {
@@ -230,7 +233,7 @@ impl<'a> Hold<'a> {
     fn activity(&mut self, row: &mut Made<'_>) {
         let parent = row.text("record_type").and_then(|name| Array::of_record_type(&name));
         let parent = parent.zip(row.get("record_public_id"));
-        for array in [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads] {
+        for array in PARENTS {
             let link = array.link().unwrap_or_default();
             row.take(link);
             let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
@@ -239,16 +242,6 @@ impl<'a> Hold<'a> {
             } else if row.says(link) {
                 row.put(link, "null");
             }
-        }
-        let nearest = row.out.iter().find(|(key, value)| {
-            key.ends_with("_public_id") && value != "null" && key != "public_id"
-        });
-        if parent.is_some_and(|(_, id)| nearest.is_some_and(|(_, nearest)| nearest != id)) {
-            self.lose(
-                row.array,
-                "record_public_id",
-                "an activity belongs to what is nearest to the sale",
-            );
         }
         row.take("activity_type");
         if let Some(key) = row.text("activity_type") {
@@ -262,6 +255,7 @@ impl<'a> Hold<'a> {
             row.keep_some(name);
         }
         self.participants(row);
+        self.parent(row, parent.map(|(_, id)| id));
         for name in ["body", "duration", "location", "public_description"] {
             row.keep(name);
         }
@@ -273,6 +267,23 @@ impl<'a> Hold<'a> {
         row.take("completed_at");
         if row.get("completed_at").is_some() {
             self.lose(row.array, "completed_at", "Pipedrive stamps it");
+        }
+    }
+
+    /// An activity comes out belonging to the first link that it has.
+    fn parent(&mut self, row: &Made<'_>, own: Option<&str>) {
+        // That the row it belonged to stays behind was said before.
+        if own.is_none() && row.get("record_type").is_some() {
+            return;
+        }
+        let links = PARENTS.into_iter().filter_map(Array::link);
+        let first = links.into_iter().find_map(|link| {
+            let found = row.out.iter().find(|(key, _)| key == link);
+            found.map(|(_, id)| id.as_str()).filter(|id| *id != "null")
+        });
+        if first != own {
+            let why = "an activity belongs to what is nearest to the sale";
+            self.lose(row.array, "record_public_id", why);
         }
     }
 

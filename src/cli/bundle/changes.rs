@@ -5,6 +5,7 @@ use super::target::{Scrap, target};
 use crate::api::Crm;
 use crate::bundle::crm::changes as fetch;
 use crate::bundle::{Array, Listing, number};
+use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
@@ -25,6 +26,7 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
             format!("{wanted:?} is none of account, contact, opportunity, lead, activity");
         return Err(Error::new(Kind::Usage, message).at("--record-type"));
     }
+    files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
     let scrap = Scrap::beside(&std::env::temp_dir().join(name()), "partial");
     let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
