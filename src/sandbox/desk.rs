@@ -8,6 +8,7 @@ use super::faults::{At, Fault, Trouble};
 use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
 use super::lists::Page;
 use super::oauth::Tokens;
+use super::odd::date;
 use super::options::{Clock, Options};
 use super::spoil::{self, Limits, Manner};
 use super::world::World;
@@ -106,9 +107,12 @@ impl Desk {
         }
         let identity = self.identity(incoming);
         let oauth = matches!(identity, Identity::OAuth | Identity::Stale);
-        let trouble = self.trouble(number, &incoming.path_and_query);
+        let (trouble, date) = match self.trouble(number, &incoming.path_and_query) {
+            Some(Trouble::Date(date)) => (None, Some(date)),
+            trouble => (trouble, None),
+        };
         let (mut outgoing, limits, tokens) = match (trouble, identity) {
-            (Some(trouble), _) => self.troubled(incoming, trouble),
+            (Some(trouble), _) => self.troubled(incoming, trouble, number),
             (None, _) if incoming.path_and_query.starts_with(STORAGE) => {
                 // Whoever shows it a token leaks it.
                 let leaked = incoming.token.is_some() || incoming.authorization.is_some();
@@ -153,6 +157,10 @@ impl Desk {
         self.ledger.body_bytes += outgoing.body.len() as u64;
         let levels = self.meter.levels(now, &self.options, oauth);
         outgoing.headers.extend(limit_headers(levels, limits));
+        if let Some(date) = date {
+            outgoing.headers.retain(|(name, _)| *name != "date");
+            outgoing.headers.extend(date.header(self.world.now()).map(|date| ("date", date)));
+        }
         outgoing
     }
 
@@ -177,7 +185,7 @@ impl Desk {
         let mut outgoing = match trouble {
             Some(trouble) if !limited => {
                 let answer = Answer { status, cost: 0, content: Content::Json(body) };
-                let spoilt = spoil::spoil(&answer, None, trouble);
+                let spoilt = spoil::spoil(&answer, None, trouble, number);
                 let mut outgoing = self.outgoing(spoilt.status, spoilt.body, false);
                 outgoing.manner = spoilt.manner;
                 if spoilt.html {
@@ -291,13 +299,18 @@ impl Desk {
         answer
     }
 
-    fn troubled(&mut self, incoming: &Incoming, trouble: Trouble) -> (Outgoing, Limits, u32) {
+    fn troubled(
+        &mut self,
+        incoming: &Incoming,
+        trouble: Trouble,
+        number: u64,
+    ) -> (Outgoing, Limits, u32) {
         let path = Request::new(Method::Get, &incoming.path_and_query, Bytes::new()).path;
         let before = self.pages.remove(&path);
         // What is refused at the gate is not done.
         let undone = incoming.method != "GET" && trouble.at_the_gate();
         let answer = if undone { Answer::nothing() } else { self.answer(incoming) };
-        let spoilt = spoil::spoil(&answer, before.as_ref(), trouble);
+        let spoilt = spoil::spoil(&answer, before.as_ref(), trouble, number);
         let gzip = incoming.gzip && !spoilt.html;
         let mut outgoing = self.outgoing(spoilt.status, spoilt.body, gzip);
         outgoing.manner = spoilt.manner;
@@ -321,10 +334,8 @@ impl Desk {
     }
 
     fn outgoing(&self, status: u16, body: Bytes, gzip: bool) -> Outgoing {
-        let seconds = u64::try_from(self.world.now().seconds()).unwrap_or(0);
-        let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
         let mut headers = vec![
-            ("date", httpdate::fmt_http_date(date)),
+            ("date", date(self.world.now())),
             ("content-type", "application/json; charset=utf-8".to_owned()),
         ];
         let body = if gzip {

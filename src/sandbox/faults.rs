@@ -1,5 +1,6 @@
 //! What goes wrong, and when.
 
+use super::odd::{OddDate, OddPage};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub struct Fault {
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
 hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired, \
-badcursor or half (of the CRM's import); WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+badcursor, half (of the CRM's import), nulldata, emptydata, emptyadditional, emptyend, morenowhere, \
+revolve, date:SECONDS, nodate, datezone or datestill; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
 
 /// What can go wrong.
@@ -78,6 +80,10 @@ pub enum Trouble {
     BadCursor,
     /// 500 after the first half of the rows of an import into the CRM was taken.
     Half,
+    /// A page that is well-formed and wrong.
+    Odd(OddPage),
+    /// A right answer with a wrong `Date` header.
+    Date(OddDate),
 }
 
 impl Trouble {
@@ -181,7 +187,11 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "half" => Trouble::Half,
         other => match other.split_once(':') {
             Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
-            _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
+            _ => match (OddPage::named(other), OddDate::named(other)) {
+                (Some(page), _) => Trouble::Odd(page),
+                (_, Some(date)) => Trouble::Date(date),
+                _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
+            },
         },
     })
 }

@@ -21,6 +21,8 @@ pub(super) struct Page {
     pub(super) envelope: Envelope,
     /// A cursor that leads to this very page.
     pub(super) here: Option<String>,
+    /// A cursor that leads to the first page.
+    pub(super) first: Option<String>,
 }
 
 /// What a page says about the one after it.
@@ -32,6 +34,10 @@ pub(super) enum Next {
     Null,
     /// The cursor, or null on the last page.
     Cursor(Option<String>),
+    /// `"additional_data":{}`
+    Empty,
+    /// This as additional data: it says that there is more, and not where.
+    Nowhere(&'static str),
     /// Offset paging of v1.
     Offset { start: usize, limit: usize, more: bool },
 }
@@ -79,6 +85,8 @@ impl Page {
         let tail = match &self.next {
             Next::Unsaid => String::new(),
             Next::Null => ",\"additional_data\":null".to_owned(),
+            Next::Empty => ",\"additional_data\":{}".to_owned(),
+            Next::Nowhere(additional) => format!(",\"additional_data\":{additional}"),
             Next::Cursor(None) => ",\"additional_data\":{\"next_cursor\":null}".to_owned(),
             Next::Cursor(Some(cursor)) => {
                 format!(",\"additional_data\":{{\"next_cursor\":\"{cursor}\"}}")
@@ -220,14 +228,14 @@ impl Asked<'_> {
         let page: Vec<&Place> = shown.by_ref().take(self.size()).collect();
         let more = shown.next().is_some();
         let next = page.last().filter(|_| more).map(|place| self.cursor(place));
+        let first = self.cursor(&Place { value: Sort::Null, id: 0, row: 0 });
         let before = from.checked_sub(1).map(|place| self.cursor(&places[place]));
         Ok(Page {
             rows: page.iter().map(|place| rows[place.row].json.clone()).collect(),
             next: Next::Cursor(next),
             envelope: Envelope::Plain,
-            here: Some(
-                before.unwrap_or_else(|| self.cursor(&Place { value: Sort::Null, id: 0, row: 0 })),
-            ),
+            here: Some(before.unwrap_or_else(|| first.clone())),
+            first: Some(first),
         })
     }
 
@@ -248,7 +256,7 @@ impl Asked<'_> {
         } else {
             Next::Offset { start, limit: self.limit(), more: shown.next().is_some() }
         };
-        Page { rows: page, next, envelope: Envelope::Plain, here: None }
+        Page { rows: page, next, envelope: Envelope::Plain, here: None, first: None }
     }
 
     fn whole(&self, table: &mut Table) -> Page {
@@ -261,6 +269,7 @@ impl Asked<'_> {
             next: if self.request.v2() { Next::Null } else { Next::Unsaid },
             envelope: Envelope::Plain,
             here: None,
+            first: None,
         }
     }
 

@@ -4,6 +4,7 @@ use super::answers::{Answer, Content};
 use super::faults::Trouble;
 use super::json;
 use super::lists::{Next, Page};
+use super::odd;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -50,8 +51,14 @@ pub(super) const OVER_LIMIT: &str = r#"{"success":false,"error":"request over li
 /// The body of a 401 for an OAuth token that is over.
 pub(super) const EXPIRED: &str = r#"{"success":false,"error":"Invalid token: access_token is invalid","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
 
-/// Spoils an answer. `before` is the page of the same path that was sent before.
-pub(super) fn spoil(answer: &Answer, before: Option<&Page>, trouble: Trouble) -> Spoilt {
+/// Spoils the answer to the request of this number. `before` is the page of the same path that was
+/// sent before.
+pub(super) fn spoil(
+    answer: &Answer,
+    before: Option<&Page>,
+    trouble: Trouble,
+    number: u64,
+) -> Spoilt {
     let fine = |body: Bytes| Spoilt {
         status: answer.status,
         body,
@@ -109,6 +116,12 @@ pub(super) fn spoil(answer: &Answer, before: Option<&Page>, trouble: Trouble) ->
             body.insert(text + 2, 0xff);
             fine(Bytes::from(body))
         }
+        Trouble::Odd(wrong) => match &answer.content {
+            Content::Page(_) => page(&|page| wrong.apply(page, number)),
+            _ => fine(odd::body(wrong).unwrap_or_else(|| answer.body())),
+        },
+        // The header is wrong, not the answer.
+        Trouble::Date(_) => fine(answer.body()),
         Trouble::NoPaging => page(&|page| page.next = Next::Unsaid),
         Trouble::Repeat => match before {
             Some(before) => fine(before.body()),
