@@ -23,7 +23,8 @@ pub struct Account {
     /// The OAuth scopes that were granted; `None` for an API token.
     pub scopes: Option<Vec<String>>,
     /// The server's clock at this first answer: rows changed from here on belong to the next run.
-    pub date: Time,
+    /// `None` where it told no time, or none that can be read.
+    pub date: Option<Time>,
 }
 
 #[derive(Deserialize)]
@@ -66,9 +67,6 @@ impl Account {
         let Some(user) = me.data else {
             return Err(Error::new(Kind::Shape, "answer holds no user").at(PATH));
         };
-        let date = answer.date.ok_or_else(|| {
-            Error::new(Kind::Shape, "answer tells no time in its Date header").at(PATH)
-        })?;
         let access = user.access.unwrap_or_default();
         let flagged = user.is_admin.is_some_and(|flag| flag == 1 || flag == true);
         let account = Self {
@@ -82,7 +80,7 @@ impl Account {
                     .iter()
                     .any(|a| a.admin && matches!(&*a.app, "global" | "account_settings")),
             scopes: client.auth.scopes().await,
-            date,
+            date: answer.date,
         };
         if let Some(company) = &settings.company
             && !account.company_domain.is_empty()
@@ -100,11 +98,18 @@ impl Account {
         Ok(account)
     }
 
-    /// What this user's permissions hide, in sentences; empty for an admin.
-    pub fn hidden(&self) -> Vec<String> {
-        let mut hidden = Vec::new();
+    /// What this user's permissions hide, and what the server does not tell, in sentences.
+    pub fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.date.is_none() {
+            caveats.push(
+                "Pipedrive's first answer tells no time (Date header): nothing bounds this run above, \
+                 rows that change while it reads may come with it"
+                    .to_owned(),
+            );
+        }
         if !self.admin {
-            hidden.push(format!(
+            caveats.push(format!(
                 "user {:?} is not an admin: Pipedrive leaves out, without an error, every row this \
                  user may not see, and is likely to refuse {}",
                 self.user_name,
@@ -118,10 +123,10 @@ impl Account {
             };
             let closed = closed(|resource| resource.scope != "base" && !granted(resource.scope));
             if !closed.is_empty() {
-                hidden.push(format!("the OAuth app was not granted the scopes for {closed}"));
+                caveats.push(format!("the OAuth app was not granted the scopes for {closed}"));
             }
         }
-        hidden
+        caveats
     }
 }
 

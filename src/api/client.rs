@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER,
 };
 use secrecy::SecretString;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -39,6 +39,8 @@ pub struct Client {
     gzip: bool,
     /// Whether the host ever answered.
     answered: AtomicBool,
+    /// The server's clock as of its last good answer, in seconds since 1970; 0 if it tells none.
+    clock: AtomicI64,
 }
 
 /// The outcome of one attempt.
@@ -60,7 +62,7 @@ pub enum Step<T> {
 pub struct Answer {
     /// The body, unpacked.
     pub body: Bytes,
-    /// The server's clock.
+    /// The server's clock; `None` where the `Date` header is missing or unreadable.
     pub date: Option<Time>,
 }
 
@@ -98,6 +100,7 @@ impl Client {
             base: Duration::from_millis(settings.backoff_millis),
             gzip: settings.gzip,
             answered: AtomicBool::new(false),
+            clock: AtomicI64::new(0),
         };
         Ok((client, rotations))
     }
@@ -105,6 +108,14 @@ impl Client {
     /// What the run has cost so far.
     pub fn spending(&self) -> Spending {
         self.budget().spending()
+    }
+
+    /// The server's clock at its last good answer; `None` where that told no time.
+    pub fn clock(&self) -> Option<Time> {
+        match self.clock.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Time::from_seconds(seconds)),
+        }
     }
 
     /// The shared budget; held for arithmetic only, never while waiting.
@@ -193,6 +204,7 @@ impl Client {
             }
             Verdict::Accept => {
                 let date = header(&headers, DATE.as_str()).and_then(http_date);
+                self.clock.store(date.map_or(0, Time::seconds), Ordering::Relaxed);
                 Ok(Step::Done(Answer { body, date }))
             }
             Verdict::Refresh => {

@@ -2,28 +2,87 @@
 
 use super::client::{Client, Step};
 use super::request::Request;
-use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
+use crate::model::{
+    Asked, Definition, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
+};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// How often a page that says neither that it is the last one nor what comes next is asked for
+/// again.
+const DOUBTS_MAX: u32 = 2;
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.
 ///
-/// So does a full page of a cursor list that lacks `additional_data`, for a while: that should
-/// mean the end (API facts 3.1), but an end that is none would lose every row after it.
-pub async fn page(client: &Client, request: &mut Request, layout: &Layout) -> Result<Step<Page>> {
+/// So does, for a while, a page that is not to be believed about what comes after it
+/// ([`Layout::doubt`]): a wrong end loses every row behind it. A list that keeps saying nothing is a
+/// [`Kind::Shape`] error, unless it was not followed yet and its last row shows that it is whole.
+pub async fn page(
+    client: &Client,
+    request: &mut Request,
+    layout: &Layout,
+    asked: Asked,
+) -> Result<Step<Page>> {
     let answer = match client.step(request).await? {
         Step::Done(answer) => answer,
         Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
     };
-    match Page::split(&answer.body, layout) {
-        Ok(page) if page.next == Next::Unsaid && layout.is_full(&page) && request.doubt() => {
-            client.lost(request, Error::new(Kind::Shape, "full page without additional_data"))
+    let page = match Page::split(&answer.body, layout) {
+        Ok(page) => page,
+        Err(error) => return client.lost(request, error),
+    };
+    match layout.doubt(&page, asked) {
+        None => Ok(Step::Done(page)),
+        Some(Doubt::Unlikely(_)) if request.doubts == 0 => {
+            request.doubts += 1;
+            Ok(Step::Wait { pause: Duration::ZERO, limited: false })
         }
-        Ok(page) => Ok(Step::Done(page)),
-        Err(error) => client.lost(request, error),
+        Some(Doubt::Unlikely(message)) => {
+            if page.next == Next::Unsaid && !reaches_the_end(client, request, layout, &page).await?
+            {
+                return Err(Error::new(Kind::Shape, message).at(&request.path));
+            }
+            Ok(Step::Done(page))
+        }
+        Some(Doubt::Unfounded(message)) if request.doubts < DOUBTS_MAX => {
+            request.doubts += 1;
+            client.lost(request, Error::new(Kind::Shape, message))
+        }
+        Some(Doubt::Unfounded(message)) => Err(Error::new(Kind::Shape, message).at(&request.path)),
     }
+}
+
+/// Whether the last row of a sorted list is the last of this page: asked for by turning the order
+/// round. `true` for a list that cannot be turned round.
+async fn reaches_the_end(
+    client: &Client,
+    request: &mut Request,
+    layout: &Layout,
+    page: &Page,
+) -> Result<bool> {
+    let Some(mut turned) = request.turned_round() else {
+        return Ok(true);
+    };
+    let last = loop {
+        match client.step(&mut turned).await? {
+            Step::Done(answer) => match Page::split(&answer.body, layout) {
+                Ok(last) => break last,
+                Err(error) => {
+                    if let Step::Wait { pause, .. } = client.lost::<()>(&mut turned, error)? {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
+            },
+            Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
+        }
+    };
+    request.sent += turned.sent;
+    let key = last.records.first().and_then(|record| record.key.as_deref());
+    Ok(last.records.is_empty()
+        || key.is_some_and(|key| page.records.iter().any(|row| row.key.as_deref() == Some(key))))
 }
 
 /// A page, after as many attempts as it takes.
@@ -31,9 +90,10 @@ pub async fn page_in_the_end(
     client: &Client,
     request: &mut Request,
     layout: &Layout,
+    asked: Asked,
 ) -> Result<Page> {
     loop {
-        match page(client, request, layout).await? {
+        match page(client, request, layout, asked).await? {
             Step::Done(page) => return Ok(page),
             Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
         }
@@ -95,7 +155,9 @@ pub async fn definitions(
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
-            let page = page_in_the_end(client, &mut request, &layout).await?;
+            // Every dictionary holds the fields that Pipedrive itself brings.
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
+            let page = page_in_the_end(client, &mut request, &layout, asked).await?;
             for record in &page.records {
                 definitions.push(Definition::from_json(&record.json)?);
             }

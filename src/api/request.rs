@@ -4,9 +4,6 @@ use crate::model::Cost;
 use bytes::Bytes;
 use reqwest::Method;
 
-/// How often an answer that is odd but possible is asked for again.
-const DOUBTS_MAX: u32 = 2;
-
 /// A request that may take several attempts.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -20,6 +17,7 @@ pub struct Request {
     pub(super) limited: u32,
     pub(super) refreshed: bool,
     pub(super) serial: u64,
+    /// How often an answer was not believed.
     pub(super) doubts: u32,
     /// Attempts that were let out.
     pub(super) sent: u32,
@@ -82,10 +80,21 @@ impl Request {
         self
     }
 
-    /// Whether an answer that looks wrong is worth asking for again.
-    pub(super) fn doubt(&mut self) -> bool {
-        self.doubts += 1;
-        self.doubts <= DOUBTS_MAX
+    /// The same list from its other end, one row of it; `None` where it is not sorted upwards.
+    pub(super) fn turned_round(&self) -> Option<Self> {
+        let mut turned = Self::new(self.path.clone(), self.cost);
+        let mut sorted = false;
+        for (name, value) in &self.query {
+            turned = match (name.as_str(), value.as_str()) {
+                ("limit", _) => turned.with("limit", "1"),
+                ("sort_direction", "asc") => {
+                    sorted = true;
+                    turned.with("sort_direction", "desc")
+                }
+                _ => turned.with(name, value.as_str()),
+            };
+        }
+        sorted.then_some(turned)
     }
 
     /// What its attempts have cost so far.

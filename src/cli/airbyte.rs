@@ -62,12 +62,12 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     match account {
         Ok(account) => {
-            let hidden = account.hidden();
-            for sentence in &hidden {
+            let caveats = account.caveats();
+            for sentence in &caveats {
                 writer.log(Level::Warn, sentence)?;
             }
             let mut message = greeting(&account);
-            for sentence in &hidden {
+            for sentence in &caveats {
                 message.push_str("; ");
                 message.push_str(sentence);
             }

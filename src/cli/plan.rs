@@ -68,7 +68,7 @@ async fn ask(
     progress: &mut Progress,
 ) -> Result<Sizes> {
     let account = Account::of(client, settings).await?;
-    for sentence in account.hidden() {
+    for sentence in account.caveats() {
         progress.note(&sentence);
     }
     let (sizes, unknown) = probe(client, jobs).await?;

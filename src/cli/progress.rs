@@ -2,6 +2,7 @@
 
 use super::args::Standalone;
 use super::figures::{grouped, left_today};
+use super::report::left;
 use crate::api::Spending;
 use crate::model::{Event, Mask, Resource};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -137,9 +138,12 @@ impl<W: Write> Progress<W> {
             Event::Warning { resource, text } => {
                 self.line(Level::Warning, &format!("{}: {text}", resource.name));
             }
-            Event::Finished { resource, .. } => {
+            Event::Finished { resource, until, postponed, .. } => {
                 let tally = self.end(resource);
                 self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));
+                if let Some(sentence) = left(*until, *postponed) {
+                    self.line(Level::Info, &format!("{}: {sentence}", resource.name));
+                }
             }
             Event::Failed { resource, error } => {
                 let tally = self.end(resource);
@@ -330,7 +334,7 @@ fn limited(pause: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Batch, Cost, Error, Kind, Record, StreamState};
+    use crate::model::{Batch, Cost, Error, Kind, Record, StreamState, Time};
 
     fn events() -> Vec<Event> {
         let named = |name| Resource::named(name).expect("it exists");
@@ -348,7 +352,12 @@ mod tests {
                 reached: StreamState::default(),
             }),
             Event::Warning { resource: deals, text: "a field is odd".to_owned() },
-            Event::Finished { resource: deals, reached: StreamState::default() },
+            Event::Finished {
+                resource: deals,
+                reached: StreamState::default(),
+                until: Time::parse("2026-03-01T00:00:00Z"),
+                postponed: 2,
+            },
             Event::Started { resource: roles },
             Event::Failed {
                 resource: roles,
@@ -375,6 +384,7 @@ mod tests {
             Manner::Lines,
             "warning: deals: a field is odd\n\
              deals: 1,200 rows, 1 page, 20 tokens\n\
+             deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
              roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
              the token **** was replaced\n",
         );
@@ -388,6 +398,7 @@ mod tests {
             "INFO deals: rate limited, 2 s\n\
              WARNING deals: a field is odd\n\
              INFO deals: 1,200 rows, 1 page, 20 tokens\n\
+             INFO deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
              ERROR roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
              INFO the token **** was replaced\n",
         );
@@ -401,6 +412,7 @@ mod tests {
              deals: rate limited, 2 s\n\
              warning: deals: a field is odd\n\
              deals: 1,200 rows, 1 page, 20 tokens\n\
+             deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
              roles: begins\n\
              roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
              the token **** was replaced\n",

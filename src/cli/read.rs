@@ -4,7 +4,7 @@ use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
 use super::dictionaries::Dictionaries;
 use super::files;
-use super::report::Report;
+use super::report::{Report, left};
 use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
@@ -76,7 +76,7 @@ impl Run {
         keep(&mut self.setup, &mut self.rotations, &mut self.writer)?;
         let account = account?;
         self.writer.log(Level::Info, &greeting(&account))?;
-        for sentence in account.hidden() {
+        for sentence in account.caveats() {
             self.writer.log(Level::Warn, &sentence)?;
         }
         if self.setup.settings.reserve_percent > 0 && self.client.spending().daily_limit.is_none() {
@@ -159,7 +159,12 @@ impl Run {
             Event::Warning { resource, text } => {
                 self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
             }
-            Event::Finished { resource, reached } => self.writer.finished(resource, reached, now),
+            Event::Finished { resource, reached, until, postponed } => {
+                if let Some(sentence) = left(until, postponed) {
+                    self.writer.log(Level::Info, &format!("{}: {sentence}", resource.name))?;
+                }
+                self.writer.finished(resource, reached, now)
+            }
             Event::Failed { resource, error } => self.writer.failed(resource, &error, now),
         }
     }

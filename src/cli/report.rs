@@ -2,7 +2,7 @@
 
 use super::figures::{grouped, left_today};
 use crate::api::{Account, Spending};
-use crate::model::{Cost, Error, Event, Kind, Resource};
+use crate::model::{Cost, Error, Event, Kind, Resource, Time};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// What happened to every resource of a run.
@@ -21,6 +21,18 @@ pub(super) struct Row {
     pub(super) cost: Cost,
     /// How it ended; `None` while it has not.
     pub(super) outcome: Option<Result<(), Failure>>,
+    /// Up to when what changed was read, where it ended well and its rows have times.
+    pub(super) until: Option<Time>,
+}
+
+/// That rows were left to the next run, if any were.
+pub(super) fn left(until: Option<Time>, postponed: usize) -> Option<String> {
+    let rows = if postponed == 1 { "row" } else { "rows" };
+    let until = until.filter(|_| postponed > 0)?;
+    Some(format!(
+        "{} {rows} changed at or after {until}, by Pipedrive's clock: left to the next run",
+        grouped(postponed as u64)
+    ))
 }
 
 /// Why a resource is incomplete.
@@ -38,7 +50,8 @@ impl Failure {
 
 impl Row {
     fn new(resource: &'static Resource) -> Self {
-        Self { resource, records: 0, warnings: 0, cost: Cost::default(), outcome: None }
+        let cost = Cost::default();
+        Self { resource, records: 0, warnings: 0, cost, outcome: None, until: None }
     }
 
     /// Why it is incomplete, if it is.
@@ -88,7 +101,10 @@ impl Report {
             }
             Event::Answered { resource, cost } => self.row(resource).cost += *cost,
             Event::Warning { resource, .. } => self.row(resource).warnings += 1,
-            Event::Finished { resource, .. } => self.row(resource).outcome = Some(Ok(())),
+            Event::Finished { resource, until, .. } => {
+                let row = self.row(resource);
+                (row.outcome, row.until) = (Some(Ok(())), *until);
+            }
             Event::Failed { resource, error } => {
                 self.row(resource).outcome = Some(Err(Failure::of(error)));
             }
@@ -201,7 +217,12 @@ mod tests {
             answered(1),
             answered(3),
             Event::Warning { resource: deals, text: "odd".to_owned() },
-            Event::Finished { resource: deals, reached: StreamState::default() },
+            Event::Finished {
+                resource: deals,
+                reached: StreamState::default(),
+                until: None,
+                postponed: 0,
+            },
             Event::Failed { resource: roles, error: Error::new(Kind::Quota, "budget is spent") },
         ] {
             report.take(&event);

@@ -60,7 +60,7 @@ impl Run {
     /// Says whose account it is, and what the token may not see.
     pub(super) fn greet(&mut self, account: &Account) {
         self.progress.note(&airbyte::greeting(account));
-        for sentence in account.hidden() {
+        for sentence in account.caveats() {
             self.progress.warn(&sentence);
         }
     }

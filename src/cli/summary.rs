@@ -51,7 +51,7 @@ impl Summary {
             warnings: row.warnings,
             misfits: warehouse.misfits(row.resource),
             from: start.from(row.resource),
-            until: row.resource.incremental().then_some(start.bound),
+            until: row.until,
             failure: row.failure().map(|failure| (failure.kind.name(), failure.text.clone())),
         });
         Self {

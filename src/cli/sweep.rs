@@ -5,7 +5,7 @@ use super::setup::now;
 use super::sync::Start;
 use crate::dataset::warehouse::{Sweep, Warehouse};
 use crate::extract::{Fate, Mode, Reader, Selected, Stride, fate, plan};
-use crate::model::{Error, Event, Kind, Resource, Result};
+use crate::model::{Error, Event, Kind, Resource, Result, Time};
 
 /// What a sweep goes by.
 pub(super) struct Sweeping<'s> {
@@ -25,8 +25,9 @@ impl Run {
         mut stop: Stop<'_>,
     ) -> Result<()> {
         for resource in self.resources.clone() {
-            // What has just been read as a whole for the first time misses nothing.
-            let fresh = resource.incremental() && sweeping.start.reads_whole(resource);
+            // What this run has read from its first row to its last, into an empty table, has just
+            // been seen.
+            let fresh = resource.incremental() && sweeping.start.is_fresh(resource);
             let swept = Sweep::RESOURCES.contains(&resource.name) && !fresh;
             if !swept || !self.report.row(resource).complete() {
                 continue;
@@ -57,7 +58,8 @@ impl Run {
                 "{why}, so rows that are missing need not be gone; --force sweeps all the same"
             ));
         }
-        let mut sweep = warehouse.sweep(resource, sweeping.start.bound, now()).await?;
+        let bound = sweeping.start.bound;
+        let mut sweep = warehouse.sweep(resource, bound.unwrap_or(Time::END), now()).await?;
         if sweep.needs_walk() {
             self.walk(resource, &mut sweep, sweeping, stop.as_mut()).await?;
         }
@@ -89,7 +91,7 @@ impl Run {
         sweeping: &Sweeping<'_>,
         stop: Stop<'_>,
     ) -> Result<()> {
-        let selected = Selected { resource, mode: Mode::Full, state: None };
+        let selected = Selected { resource, mode: Mode::Scan, state: None };
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
         let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound, Stride::Ahead);

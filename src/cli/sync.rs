@@ -58,8 +58,8 @@ fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
 /// Where the resources of a run stand before it reads.
 pub(super) struct Start {
     begun: BTreeMap<&'static str, Begun>,
-    /// When Pipedrive answered first: rows changed from then on belong to the next run.
-    pub(super) bound: Time,
+    /// When Pipedrive answered first, by its clock: rows changed from then on belong to the next run.
+    pub(super) bound: Option<Time>,
     pub(super) clock: ServerClock,
     pub(super) began: Instant,
 }
@@ -69,7 +69,7 @@ impl Run {
         let began = Instant::now();
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
-        not_in_the_future(options.since, account.date)?;
+        not_in_the_future(options.since, account.date.unwrap_or_else(now))?;
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
@@ -78,7 +78,8 @@ impl Run {
         for note in notes {
             self.progress.note(&note);
         }
-        let (bound, clock) = (account.date, ServerClock::at(account.date));
+        let clock = ServerClock::at(account.date.unwrap_or_else(now));
+        let bound = account.date;
         let mut start = Start { begun: BTreeMap::new(), bound, clock, began };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
         self.report.close(outcome.as_ref().err());
@@ -198,8 +199,8 @@ impl Run {
         self.report.take(&event);
         match event {
             Event::Batch(batch) => warehouse.take(batch, now()).await,
-            Event::Finished { resource, reached } => {
-                let whole = start.reads_whole(resource).then_some(start.bound);
+            Event::Finished { resource, reached, .. } => {
+                let whole = start.bound.filter(|_| start.is_seen(resource));
                 warehouse.finish(resource, reached, whole, now()).await
             }
             Event::Failed { resource, .. } => warehouse.fail(resource, now()).await,
@@ -209,9 +210,15 @@ impl Run {
 }
 
 impl Start {
-    /// Whether the run reads all rows a resource has.
-    pub(super) fn reads_whole(&self, resource: &Resource) -> bool {
-        self.begun.get(resource.name).is_some_and(|begun| begun.whole)
+    /// Whether this run alone sees all rows a resource has: no part of them was read by an earlier one.
+    fn is_seen(&self, resource: &Resource) -> bool {
+        let begun = self.begun.get(resource.name);
+        begun.is_some_and(|begun| begun.whole && begun.state.is_none())
+    }
+
+    /// Whether it does so for a table that was empty.
+    pub(super) fn is_fresh(&self, resource: &Resource) -> bool {
+        self.is_seen(resource) && self.begun.get(resource.name).is_some_and(|begun| !begun.rebuild)
     }
 
     /// From where a resource is read; `None` for all of it.

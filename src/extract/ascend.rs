@@ -1,17 +1,17 @@
 //! Ascending walks: what changed since the watermark, oldest change first.
 
 use super::fetch::limited;
+use super::guard::Guard;
 use super::offset::{Offset, Place};
 use super::task::{Ask, Task, refused};
-use super::walk::Guard;
-use crate::model::{Changes, Next, Record, Result, Time, Walk};
+use crate::model::{Asked, Changes, Next, Record, Result, Time, Walk};
 use std::collections::HashSet;
 
 /// How long Pipedrive lists a deleted deal (API facts 2.5).
 const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 
 impl Task {
-    /// Walks by cursor from the watermark to the run's bound.
+    /// Walks by cursor from the watermark to the bound.
     pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
         let mut since = self.since(ask);
         let resumed = self.progress(ask).update_time.is_some();
@@ -30,13 +30,18 @@ impl Task {
                 .with("updated_since", since.to_string())
                 .with("sort_by", "update_time")
                 .with("sort_direction", "asc");
-            if ask.listing.changes == Changes::Window {
-                request = request.with("updated_until", self.run.bound.whole_second().to_string());
+            // A server whose clock is behind what was read has nothing between the two.
+            if ask.listing.changes == Changes::Window
+                && since < self.bound
+                && self.bound < Time::END
+            {
+                request = request.with("updated_until", self.bound.whole_second().to_string());
             }
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
-            let page = match self.page(ask, request).await {
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
+            let page = match self.page(ask, request, asked).await {
                 Err(error)
                     if cursor.is_none()
                         && ask.listing.changes == Changes::Since
@@ -52,7 +57,7 @@ impl Task {
                 }
                 outcome => outcome?,
             };
-            guard.check(&page.records, &page.next)?;
+            guard.check(&page.records, &page.next, ask.layout.has_keys())?;
             let beyond = self.beyond(&page.records);
             self.climb(ask, page.records, &mut last).await?;
             match page.next {
@@ -69,16 +74,20 @@ impl Task {
         let mut from = self.since(ask);
         let mut offset = Offset::new(0, Vec::new(), ask.listing.limit);
         let mut seen: HashSet<String> = HashSet::new();
+        let (mut followed, mut told) = (false, false);
         loop {
             let request = limited(Self::request(ask), ask.listing)
                 .with("updated_since", from.to_string())
                 .with("sort", "update_time ASC")
                 .with("start", offset.start.to_string());
-            let page = self.page(ask, request).await?;
+            let asked = Asked { followed, told, whole: true };
+            let page = self.page(ask, request, asked).await?;
+            followed = true;
             let Place::From(at) = offset.place(&page.records)? else {
                 continue;
             };
             let more = offset.advance(page.records.len(), &page.records[at..], &page.next)?;
+            told |= offset.told;
             let newest = page.records.iter().filter_map(|record| record.time).max();
             let beyond = self.beyond(&page.records);
             let second = newest.map_or(from, Time::whole_second).max(from);
@@ -117,7 +126,7 @@ impl Task {
         records: Vec<Record>,
         last: &mut Option<Time>,
     ) -> Result<()> {
-        let (bound, overlap, portion) = (self.run.bound, self.run.overlap, self.portion());
+        let (bound, overlap, portion) = (self.bound, self.run.overlap, self.portion());
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));
@@ -134,8 +143,13 @@ impl Task {
         self.progress(ask).since.unwrap_or(Time::EPOCH).whole_second()
     }
 
-    /// Whether a sorted page reaches the run's bound: nothing after it is ours.
+    /// Whether a sorted page reaches the bound: nothing after it is ours.
     fn beyond(&self, records: &[Record]) -> bool {
-        records.iter().any(|record| record.time.is_some_and(|time| time >= self.run.bound))
+        records.iter().any(|record| self.is_beyond(record))
+    }
+
+    /// Whether a row changed at or after the bound.
+    pub(super) fn is_beyond(&self, record: &Record) -> bool {
+        record.time.is_some_and(|time| time >= self.bound)
     }
 }

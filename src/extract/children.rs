@@ -1,12 +1,12 @@
 //! Lists per parent row: asked for the parents that changed.
 
 use super::fetch::{Fetch, limited};
+use super::guard::Guard;
 use super::offset::{Offset, Place};
 use super::task::Task;
-use super::walk::Guard;
 use crate::api::Request;
 use crate::model::{
-    BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
+    Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
     Record, Result, Surprise, Type,
 };
 use bytes::Bytes;
@@ -94,12 +94,15 @@ async fn list(
         if listing.paging == Paging::Offset {
             request = request.with("start", offset.start.to_string());
         }
-        let page = match fetch.page(request).await {
+        // That a parent has no rows is usual, and nothing is concluded from it.
+        let followed = cursor.is_some() || offset.start > 0;
+        let asked = Asked { followed, told: offset.told, whole: false };
+        let page = match fetch.page(request, asked).await {
             Ok(page) => page,
             Err(error) if !matches!(parent.ask, ByParent::Batch(_)) && gone(&error) => break,
             Err(error) => return Err(error),
         };
-        guard.check(&page.records, &page.next)?;
+        guard.check(&page.records, &page.next, fetch.layout.has_keys())?;
         surprises.extend(page.surprises);
         let at = match listing.paging {
             Paging::Offset => match offset.place(&page.records)? {

@@ -1,7 +1,7 @@
 //! What became of rows that a walk of all keys did not see.
 
 use crate::api::{Client, Request, one, page_in_the_end};
-use crate::model::{Error, Kind, Layout, Listing, Next, Reason, Record, Resource, Result};
+use crate::model::{Asked, Error, Kind, Layout, Listing, Next, Reason, Record, Resource, Result};
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -69,19 +69,27 @@ async fn listed(
     for keys in keys.chunks(IDS_PER_CALL) {
         let mut cursor: Option<String> = None;
         // Servers may send fewer rows a page than they were asked for: at least one, though.
-        for _ in 0..IDS_PER_CALL {
+        let mut pages = 0;
+        loop {
             let mut request = Request::new(listing.path, listing.cost);
             for (name, value) in listing.ask {
                 request = request.with(name, *value);
             }
             request = request.with("ids", keys.join(",")).with("limit", IDS_PER_CALL.to_string());
+            // Rows that are not in the answer are said to be gone.
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
             if let Some(cursor) = cursor {
                 request = request.with("cursor", cursor);
             }
-            let page = page_in_the_end(client, &mut request, &layout).await?;
+            let page = page_in_the_end(client, &mut request, &layout, asked).await?;
             found.extend(page.records);
             let Next::Cursor(next) = page.next else { break };
             cursor = Some(next);
+            pages += 1;
+            if pages > IDS_PER_CALL {
+                let message = format!("list of {IDS_PER_CALL} ids does not come to an end");
+                return Err(Error::new(Kind::Shape, message).at(listing.path));
+            }
         }
     }
     Ok(found)

@@ -2,7 +2,7 @@
 
 use super::task::{Ask, Task};
 use crate::api::{Client, Request, Step, page};
-use crate::model::{Event, Layout, Listing, Page, Paging, Result};
+use crate::model::{Asked, Event, Layout, Listing, Page, Paging, Result};
 use std::sync::Arc;
 
 impl Task {
@@ -17,10 +17,10 @@ impl Task {
         request
     }
 
-    /// A page of a listing.
-    pub(super) async fn page(&mut self, ask: &Ask, request: Request) -> Result<Page> {
+    /// A page of a listing, of which this is known.
+    pub(super) async fn page(&mut self, ask: &Ask, request: Request, asked: Asked) -> Result<Page> {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
-        let page = fetch.page(request).await?;
+        let page = fetch.page(request, asked).await?;
         self.answered = true;
         self.surprised_by(page).await
     }
@@ -41,8 +41,8 @@ pub(super) struct Fetch<'t> {
 }
 
 impl Fetch<'_> {
-    pub(super) async fn page(&self, mut request: Request) -> Result<Page> {
-        let outcome = self.attempts(&mut request).await;
+    pub(super) async fn page(&self, mut request: Request, asked: Asked) -> Result<Page> {
+        let outcome = self.attempts(&mut request, asked).await;
         let (resource, cost) = (self.task.resource, request.cost());
         // A budget that is spent lets nothing out.
         if cost.requests > 0 {
@@ -51,11 +51,11 @@ impl Fetch<'_> {
         outcome
     }
 
-    async fn attempts(&self, request: &mut Request) -> Result<Page> {
+    async fn attempts(&self, request: &mut Request, asked: Asked) -> Result<Page> {
         let resource = self.task.resource;
         let mut waited = false;
         loop {
-            match page(self.client, request, self.layout).await {
+            match page(self.client, request, self.layout, asked).await {
                 Ok(Step::Done(page)) => {
                     if waited {
                         self.task.tell(Event::Resumed { resource }).await;

@@ -5,6 +5,7 @@ mod children;
 mod estimate;
 mod fate;
 mod fetch;
+mod guard;
 mod newest;
 mod offset;
 mod plan;

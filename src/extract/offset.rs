@@ -2,11 +2,12 @@
 //!
 //! Every page overlaps the one before by a row. Rows that vanish before our place shift the rest to
 //! the left, past us; then no row of the page is known, and the walk steps back until it finds one.
+//! A row without a key is known by its bytes, and is no sign that the walk gets on.
 
-use crate::model::{Error, Kind, Next, Record, Result};
+use crate::model::{Digest, Error, Kind, Next, Record, Result};
 
-/// Pages without a new row, in a row, before a walk is given up.
-pub(super) const IDLE_PAGES_MAX: usize = 3;
+/// Pages without a new row that has a key, in a row, before a walk is given up.
+const IDLE_PAGES_MAX: usize = 3;
 /// Pages a walk goes back to find its place.
 const STEPS_BACK_MAX: usize = 20;
 /// How often a walk begins anew because it could not find its place.
@@ -21,6 +22,8 @@ pub(super) struct Offset {
     pub(super) start: u64,
     /// The newest keys before the next page.
     pub(super) last: Vec<String>,
+    /// Whether a page said what comes after it.
+    pub(super) told: bool,
     step: u64,
     idle: usize,
     back: usize,
@@ -41,7 +44,8 @@ pub(super) enum Place {
 impl Offset {
     /// A walk that goes on from here, with pages of at most `limit` rows.
     pub(super) fn new(start: u64, last: Vec<String>, limit: u32) -> Self {
-        Self { start, last, step: u64::from(limit).max(1), idle: 0, back: 0, restarts: 0 }
+        let step = u64::from(limit).max(1);
+        Self { start, last, told: false, step, idle: 0, back: 0, restarts: 0 }
     }
 
     /// Finds the place of a page that was asked for from `start`.
@@ -65,24 +69,29 @@ impl Offset {
 
     /// Moves past a page of `size` rows, of which these were new. `false` at the end of the list.
     ///
-    /// An empty or repeated page that claims there is more is no end; a few in a row are an error.
+    /// An empty or repeated page that claims there is more is no end; a few in a row are an error. A
+    /// list that never says what comes next ends where nothing but the row comes that it overlaps by;
+    /// an empty answer was asked for twice already, a longer page of known rows is here.
     pub(super) fn advance(&mut self, size: usize, fresh: &[Record], next: &Next) -> Result<bool> {
-        let size = size as u64;
+        self.told |= matches!(next, Next::End | Next::Start(_));
         let beyond = match next {
             Next::End | Next::Cursor(_) => return Ok(false),
-            // Such a list ends where nothing new comes; a short page may just be a small one.
-            Next::Unsaid if fresh.is_empty() => return Ok(false),
-            Next::Unsaid => self.start + size,
+            Next::Unsaid if fresh.is_empty() && (size <= 1 || self.idle > 0) => return Ok(false),
+            Next::Unsaid if fresh.is_empty() => self.start,
+            Next::Unsaid => self.start + size as u64,
             Next::Start(next) => self.start.max(*next),
         };
-        if fresh.is_empty() {
+        if !fresh.is_empty() {
+            self.back = 0;
+            self.step = (size as u64).max(1);
+        }
+        if fresh.iter().any(|record| record.key.is_some()) {
+            self.idle = 0;
+        } else {
             self.idle += 1;
             if self.idle >= IDLE_PAGES_MAX {
                 return Err(Error::new(Kind::Shape, "list claims more rows and brings none"));
             }
-        } else {
-            (self.idle, self.back) = (0, 0);
-            self.step = size.max(1);
         }
         remember(&mut self.last, fresh);
         let overlap = u64::from(!self.last.is_empty());
@@ -96,14 +105,22 @@ pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
     if last.is_empty() {
         return Some(0);
     }
-    let known = |record: &Record| record.key.as_ref().is_some_and(|key| last.contains(key));
+    let known = |record: &Record| match &record.key {
+        Some(key) => last.contains(key),
+        None => last.contains(&identity(record)),
+    };
     records.iter().rposition(known).map(|at| at + 1)
+}
+
+/// The key of a row; of one without, what its bytes are known by.
+fn identity(record: &Record) -> String {
+    record.key.clone().unwrap_or_else(|| format!("bytes {}", Digest::of(&record.json)))
 }
 
 /// The last keys of some rows.
 pub(super) fn tail(records: &[Record]) -> Vec<String> {
     let from = records.len().saturating_sub(LAST_KEYS);
-    records[from..].iter().filter_map(|record| record.key.clone()).collect()
+    records[from..].iter().map(identity).collect()
 }
 
 /// Adds the keys of rows that came after the last ones known, and keeps the newest.

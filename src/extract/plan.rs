@@ -18,8 +18,10 @@ pub struct Selected {
 pub enum Mode {
     /// What changed since the state.
     Incremental,
-    /// Everything.
+    /// Everything, and where rows have times, what changed while it was read.
     Full,
+    /// Everything as one walk meets it, for looking at rows: nothing that goes on later depends on it.
+    Scan,
 }
 
 /// A resource to read, and from where. Only [`plan`] makes one.
@@ -55,7 +57,7 @@ pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
 fn job(settings: &Settings, selected: Selected) -> Job {
     let Selected { resource, mode: asked, state } = selected;
     let watched = resource.parent_resource().unwrap_or(resource);
-    let mode = if resource.incremental() { asked } else { Mode::Full };
+    let mode = if resource.incremental() || asked == Mode::Scan { asked } else { Mode::Full };
     let listings: Vec<&'static Listing> = watched
         .listings
         .iter()
@@ -69,7 +71,7 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
             state
         }
-        (Mode::Full, _) => StreamState { full: true, ..StreamState::default() },
+        (Mode::Full | Mode::Scan, _) => StreamState { full: true, ..StreamState::default() },
     };
     Job { resource, mode, state, listings }
 }

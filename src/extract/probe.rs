@@ -9,7 +9,9 @@ use super::plan::Job;
 use super::sizes::{Exactness, Extent, Rows, Sizes};
 use super::task::{Ask, Task, refused};
 use crate::api::{Client, Request, page_in_the_end};
-use crate::model::{Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type};
+use crate::model::{
+    Asked, Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -82,7 +84,8 @@ impl Look {
         let layout = Arc::new(Layout::of(self.watched, self.listing));
         let ask = Ask { listing: self.listing, layout, name: String::new(), part };
         let mut request = self.request(Task::request(&ask));
-        let page = page_in_the_end(client, &mut request, &ask.layout).await?;
+        let asked = Asked { whole: true, ..Asked::default() };
+        let page = page_in_the_end(client, &mut request, &ask.layout, asked).await?;
         Ok(self.rows(&page))
     }
 

@@ -44,21 +44,22 @@ pub struct Reader {
 
 impl Reader {
     /// Starts reading. Rows changed at or after `bound`, the server's clock at the run's first
-    /// answer, are left to the next run.
+    /// answer, are left to the next run; none are if that answer told no time.
     ///
     /// Must be called inside a tokio runtime.
     pub fn start(
         client: &Arc<Client>,
         settings: &Settings,
         jobs: Vec<Job>,
-        bound: Time,
+        bound: Option<Time>,
         stride: Stride,
     ) -> Self {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
         let turns = Arc::new(Semaphore::new(settings.concurrency));
         let mut tasks = JoinSet::new();
         let mut reads = HashMap::new();
-        let run = Run { bound, overlap: settings.overlap, stride };
+        let bound = bound.map_or(Time::END, Time::whole_second);
+        let run = Run { bound, start: settings.start, overlap: settings.overlap, stride };
         for job in jobs {
             let resource = job.resource;
             let task = Task::new(Arc::clone(client), run, job, out.clone());

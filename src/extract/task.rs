@@ -15,8 +15,11 @@ use tokio::sync::oneshot;
 /// What all tasks of a run share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
-    /// Rows changed at or after this are left to the next run.
+    /// Rows changed at or after this are left to the next run; [`Time::END`] where nobody knows the
+    /// server's clock.
     pub(super) bound: Time,
+    /// The configured time from which on rows are wanted.
+    pub(super) start: Option<Time>,
     /// Seconds an incremental read looks back.
     pub(super) overlap: i64,
     pub(super) stride: Stride,
@@ -41,6 +44,12 @@ pub(super) struct Task {
     overflowed: HashSet<String>,
     /// Keys of rows that several parents list, as digests.
     pub(super) shared: HashSet<Digest>,
+    /// Rows of the listing being read that changed at or after this are left to the next run.
+    pub(super) bound: Time,
+    /// Up to when all listings read so far are read; `None` before the first.
+    until: Option<Time>,
+    /// Keys of rows that are left to the next run, as digests.
+    postponed: HashSet<Digest>,
 }
 
 /// A listing as this run asks for it: the table's, or one part of it where the whole was refused.
@@ -56,6 +65,8 @@ pub(super) struct Ask {
 
 /// Most fields that are warned about, a resource.
 const SURPRISES_MAX: usize = 100;
+/// Most rows left to the next run that are counted, a resource.
+const POSTPONED_MAX: usize = 100_000;
 
 impl Task {
     pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Told>) -> Self {
@@ -73,6 +84,9 @@ impl Task {
             answered: false,
             overflowed: HashSet::new(),
             shared: HashSet::new(),
+            bound: run.bound,
+            until: None,
+            postponed: HashSet::new(),
         }
     }
 
@@ -82,7 +96,9 @@ impl Task {
         self.tell(Event::Started { resource }).await;
         match self.read().await {
             Ok(()) => {
-                self.tell(Event::Finished { resource, reached: self.state.clone() }).await;
+                let (until, postponed) = (self.until, self.postponed.len());
+                let reached = self.state.clone();
+                self.tell(Event::Finished { resource, reached, until, postponed }).await;
                 false
             }
             Err(error) => {
@@ -94,13 +110,13 @@ impl Task {
     }
 
     async fn read(&mut self) -> Result<()> {
-        if self.mode == Mode::Full && self.state.complete {
+        if self.state.full && self.state.complete {
             return Ok(());
         }
         for listing in self.listings.clone() {
             self.listing(listing).await?;
         }
-        if self.mode == Mode::Full {
+        if self.state.full {
             self.state.finish_full();
         }
         Ok(())
@@ -137,25 +153,61 @@ impl Task {
     }
 
     async fn ask(&mut self, ask: &Ask) -> Result<()> {
-        self.answered = false;
-        let progress = self.progress(ask);
-        let (known, walking, done) =
-            (progress.since.is_some(), progress.walk.is_some(), progress.done);
-        if self.mode == Mode::Full {
-            return if done { Ok(()) } else { self.full(ask).await };
+        (self.answered, self.bound) = (false, self.run.bound);
+        if self.state.full && self.progress(ask).done {
+            return Ok(());
         }
+        if !self.keeps_watermark(ask) {
+            return self.full(ask).await;
+        }
+        self.draw_back(ask).await;
+        let progress = self.progress(ask);
+        // The beginning of time stands for a list that had no rows: whether one without a time came
+        // since, only a walk without a filter tells.
+        if progress.walk.is_some() || progress.since.is_none_or(|since| since <= Time::EPOCH) {
+            self.first(ask).await?;
+        } else {
+            self.changed(ask).await?;
+        }
+        let full = self.state.full;
+        let progress = self.progress(ask);
+        progress.done = full;
+        // Without the server's clock, the watermark is what is known.
+        let reached = progress.since.unwrap_or(Time::EPOCH);
+        let reached = if self.bound == Time::END { reached } else { reached.max(self.bound) };
+        self.until = Some(self.until.map_or(reached, |until| until.min(reached)));
+        Ok(())
+    }
+
+    /// Whether a listing is read so that a later run can go on from it: by its times.
+    pub(super) fn keeps_watermark(&self, ask: &Ask) -> bool {
+        ask.listing.changes != Changes::Snapshot && self.mode != Mode::Scan
+    }
+
+    /// Reads what changed since the watermark, up to the bound.
+    pub(super) async fn changed(&mut self, ask: &Ask) -> Result<()> {
         match ask.listing.changes {
-            Changes::Window | Changes::Since | Changes::SinceByKey | Changes::NewestFirst
-                if !known || walking =>
-            {
-                self.first(ask).await
-            }
             Changes::Window | Changes::Since => self.ascend(ask).await,
             Changes::SinceByKey => self.ascend_by_key(ask).await,
             Changes::NewestFirst => self.newest_first(ask).await,
             Changes::Snapshot => {
-                Err(Error::new(Kind::Bug, "a snapshot listing was planned as incremental"))
+                Err(Error::new(Kind::Bug, "a list without times was planned as incremental"))
             }
+        }
+    }
+
+    /// A watermark that promises more than was read is drawn back, with a warning.
+    async fn draw_back(&mut self, ask: &Ask) {
+        let (bound, start, overlap) = (self.run.bound, self.run.start, self.run.overlap);
+        let progress = self.progress(ask);
+        if let Some(promised) = progress.draw_back(bound, start, overlap) {
+            let since = progress.since.unwrap_or(Time::EPOCH);
+            self.warn(format!(
+                "list {:?} is said to be read up to {promised}, which is later than Pipedrive's clock ({bound}): \
+                 it is read from {since} on",
+                ask.name
+            ))
+            .await;
         }
     }
 
@@ -176,6 +228,8 @@ impl Task {
             ))
             .await;
         }
+        let room = POSTPONED_MAX.saturating_sub(self.postponed.len());
+        self.postponed.extend(delivery.postponed.into_iter().take(room));
         let records = match &self.resource.parent {
             None => delivery.records,
             Some(_) => self.children(&delivery.records).await?,

@@ -1,13 +1,14 @@
 //! Full walks: the first read of a resource, and resources that are read in full every time.
+//!
+//! A walk goes by id, so a row that is edited behind its place is met as it was. Where rows have
+//! times, a walk is therefore followed, in the same run, by a read of what changed since it began.
 
 use super::fetch::limited;
-use super::offset::{IDLE_PAGES_MAX, Offset, Place, after, tail};
+use super::guard::Guard;
+use super::offset::{Offset, Place, after, tail};
 use super::task::{Ask, Task, refused};
 use crate::api::Request;
-use crate::model::{
-    Changes, Delivery, Digest, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
-};
-use std::collections::HashSet;
+use crate::model::{Asked, Changes, Delivery, Next, Paging, Progress, Record, Result, Time, Walk};
 
 impl Task {
     /// Reads a listing that is read in full, from where an interrupted walk stopped.
@@ -16,18 +17,29 @@ impl Task {
         self.walk(ask).await
     }
 
-    /// The first read of a listing that is incremental from then on: nothing is filtered, for a
-    /// row without `update_time` may be left out as soon as a filter is given.
+    /// The whole of a listing that has times: first all rows, then those that changed meanwhile.
+    ///
+    /// Nothing is filtered at first, for a row without `update_time` may be left out as soon as a
+    /// filter is given.
     pub(super) async fn first(&mut self, ask: &Ask) -> Result<()> {
-        if self.progress(ask).walk.is_none() {
+        // A walk without a promise is of a version that made none.
+        if self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none()) {
             let since = self.coming(ask).await?;
             self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         }
-        self.walk(ask).await
+        self.walk(ask).await?;
+        if self.progress(ask).since.is_none_or(|since| since <= Time::EPOCH) {
+            // No row had a time before the bound: there is nothing to ask from. The next run walks
+            // again, and knows by their digests the rows that went out.
+            return Ok(());
+        }
+        self.bound = self.client.clock().unwrap_or(Time::END);
+        self.changed(ask).await
     }
 
-    /// The low watermark after a full walk that starts now: the newest time there is, less the
-    /// overlap. Any later edit carries at least that time.
+    /// The low watermark after a full walk that starts now: the newest time there is before the
+    /// bound, less the overlap. Any later edit carries at least that time. Without such a row it is
+    /// the beginning of time: a clock promises nothing.
     pub(super) async fn coming(&mut self, ask: &Ask) -> Result<Time> {
         let sorted = |request: Request, limit: u32| match ask.listing.paging {
             Paging::Cursor => request
@@ -42,8 +54,16 @@ impl Task {
         // Rows without a time might come first, so they are filtered out where that is possible.
         let filtered = match ask.listing.changes {
             Changes::Window | Changes::Since | Changes::SinceByKey => {
-                let request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
-                match self.page(ask, sorted(request, 1)).await {
+                let mut request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
+                if ask.listing.changes == Changes::Window && self.bound < Time::END {
+                    request = request.with("updated_until", self.bound.to_string());
+                }
+                match self.page(ask, sorted(request.clone(), 1), Asked::default()).await {
+                    // Behind a row of the future, the newest one is further down.
+                    Ok(page) if page.records.iter().any(|row| self.is_beyond(row)) => {
+                        let request = sorted(request, ask.listing.limit);
+                        Some(self.page(ask, request, Asked::default()).await?)
+                    }
                     Ok(page) => Some(page),
                     Err(error) if refused(&error) && ask.listing.changes == Changes::Since => None,
                     Err(error) => return Err(error),
@@ -51,13 +71,17 @@ impl Task {
             }
             Changes::NewestFirst | Changes::Snapshot => None,
         };
-        let page = match filtered {
-            Some(page) => page,
-            None => self.page(ask, sorted(Self::request(ask), ask.listing.limit)).await?,
+        let page = if let Some(page) = filtered {
+            page
+        } else {
+            let request = sorted(Self::request(ask), ask.listing.limit);
+            self.page(ask, request, Asked::default()).await?
         };
-        let newest = page.records.iter().find_map(|record| record.time);
-        let newest = newest.unwrap_or(self.run.bound).min(self.run.bound);
-        Ok(newest.plus_seconds(-self.run.overlap).whole_second())
+        let times = page.records.iter().filter_map(|record| record.time);
+        let newest = times.filter(|time| *time < self.bound).max();
+        Ok(newest.map_or(Time::EPOCH, |newest| {
+            newest.plus_seconds(-self.run.overlap).whole_second().max(Time::EPOCH)
+        }))
     }
 
     /// Walks a listing from where its progress says to its end.
@@ -66,7 +90,8 @@ impl Task {
             Paging::Cursor => self.walk_by_cursor(ask).await,
             Paging::Offset => self.walk_by_offset(ask).await,
             Paging::Plain | Paging::Goals => {
-                let page = self.page(ask, Self::request(ask)).await?;
+                let asked = Asked { whole: true, ..Asked::default() };
+                let page = self.page(ask, Self::request(ask), asked).await?;
                 self.take(ask, page.records, Walk::default(), None).await
             }
         }
@@ -85,7 +110,8 @@ impl Task {
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
-            let page = match self.page(ask, request).await {
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
+            let page = match self.page(ask, request, asked).await {
                 Err(error) if cursor.is_some() && !restarted && refused(&error) => {
                     self.warn(format!(
                         "Pipedrive no longer accepts its cursor: reading {} again from the start",
@@ -98,7 +124,7 @@ impl Task {
                 }
                 outcome => outcome?,
             };
-            guard.check(&page.records, &page.next)?;
+            guard.check(&page.records, &page.next, ask.layout.has_keys())?;
             let next = match page.next {
                 Next::Cursor(next) => Some(next),
                 _ => None,
@@ -128,7 +154,8 @@ impl Task {
             for (name, value) in ask.listing.by_id {
                 request = request.with(name, *value);
             }
-            let page = self.page(ask, request).await?;
+            let asked = Asked { followed: offset.start > 0, told: offset.told, whole: true };
+            let page = self.page(ask, request, asked).await?;
             let at = match offset.place(&page.records)? {
                 Place::From(at) => at,
                 Place::Back => continue,
@@ -175,7 +202,7 @@ impl Task {
             let later = rest.split_off(portion.min(rest.len()));
             let last = tail(&rest);
             let delivery = self.sieve(ask, rest);
-            let full = self.state.full;
+            let (full, watermark) = (self.state.full, self.keeps_watermark(ask));
             let progress = self.progress(ask);
             let since = progress.walk.as_ref().and_then(|walk| walk.since);
             match &onward {
@@ -184,7 +211,7 @@ impl Task {
                 }
                 Some(onward) => progress.walk = Some(Walk { since, ..onward.clone() }),
                 // Said together with the last rows: after a kill nothing of it is read again.
-                None if full => (progress.walk, progress.done) = (None, true),
+                None if full && !watermark => (progress.walk, progress.done) = (None, true),
                 None => progress.finish_walk(),
             }
             self.deliver(ask, delivery).await?;
@@ -196,8 +223,8 @@ impl Task {
     }
 
     fn sieve(&mut self, ask: &Ask, records: Vec<Record>) -> Delivery {
-        let bound = self.run.bound;
-        if !self.state.full {
+        if self.keeps_watermark(ask) {
+            let bound = self.bound;
             return self.progress(ask).walk(records, bound);
         }
         if self.watched.overlapping() {
@@ -207,41 +234,5 @@ impl Task {
             return progress.once(records);
         }
         Delivery { records, ..Delivery::default() }
-    }
-}
-
-/// Notices a walk that does not get on.
-#[derive(Default)]
-pub(super) struct Guard {
-    cursors: HashSet<String>,
-    page: Option<Digest>,
-    empty: usize,
-}
-
-impl Guard {
-    /// Refuses a cursor that was seen before, a page that repeats the one before, and too many
-    /// empty pages that claim there is more.
-    pub(super) fn check(&mut self, records: &[Record], next: &Next) -> Result<()> {
-        let Next::Cursor(cursor) = next else {
-            return Ok(());
-        };
-        let fail = |message: &str| Err(Error::new(Kind::Shape, message));
-        self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
-        if self.empty >= IDLE_PAGES_MAX {
-            return fail("list claims more rows and sends empty pages");
-        }
-        if records.is_empty() {
-            return Ok(());
-        }
-        if !self.cursors.insert(Digest::of(cursor.as_bytes()).to_string()) {
-            return fail("list comes back to a cursor it gave before");
-        }
-        if let (Some(first), Some(last)) = (records.first(), records.last()) {
-            let page = Digest::of_parts(&[&first.json, &last.json]);
-            if self.page.replace(page) == Some(page) {
-                return fail("list repeats the same page");
-            }
-        }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::record::Record;
 use super::resource::Resource;
 use super::state::StreamState;
+use super::time::Time;
 use std::time::Duration;
 
 /// Something that happened while resources were read.
@@ -48,6 +49,11 @@ pub enum Event {
         resource: &'static Resource,
         /// Its final state.
         reached: StreamState,
+        /// Every row that changed before this, by the server's clock, has been read; `None` for a
+        /// resource without times.
+        until: Option<Time>,
+        /// How many rows changed from then on were seen: they are left to the next run.
+        postponed: usize,
     },
     /// A resource could not be read to its end.
     Failed {

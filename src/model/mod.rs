@@ -40,7 +40,7 @@ pub use mask::{Mask, masked};
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub(crate) use page::is_custom;
-pub use page::{Layout, Next, Page, Surprise};
+pub use page::{Asked, Doubt, Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub use record::{Digest, Inside, Record, key_of};

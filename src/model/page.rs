@@ -31,9 +31,8 @@ pub enum Next {
     Cursor(String),
     /// Ask again from this offset.
     Start(u64),
-    /// The answer does not say. For an offset list (mail threads, by the specification) only an
-    /// answer without new rows is the end; for a cursor list it means the end as well, but a full
-    /// page is asked for again first.
+    /// The answer does not say: `additional_data` is missing, null, or without the key that tells.
+    /// Whether that may be believed depends on what was asked, see [`Asked`].
     Unsaid,
 }
 
@@ -70,6 +69,8 @@ pub struct Layout {
     pub(super) custom: Custom,
     pub(super) paging: Paging,
     limit: usize,
+    /// Whether the API is known to say nothing about further pages of this list.
+    silent: bool,
     pub(super) key: Vec<usize>,
     pub(super) cursor: Option<usize>,
     pub(super) deleted: Option<usize>,
@@ -118,6 +119,7 @@ impl Layout {
             custom: resource.custom,
             paging: listing.paging,
             limit: listing.limit as usize,
+            silent: listing.silent,
             key: resource
                 .key
                 .iter()
@@ -141,10 +143,59 @@ impl Layout {
     }
 }
 
+/// What was known of a list when a page of it was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// Whether a cursor or an offset is followed that the list itself gave.
+    pub followed: bool,
+    /// Whether earlier pages said what comes after them.
+    pub told: bool,
+    /// Whether no rows at all would mean that nothing is there, and be acted on: a list that is read
+    /// as a whole, keys that are looked for.
+    pub whole: bool,
+}
+
+/// Why a page that came with status 200 may not be what it seems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// An end of the list that is likely to be wrong: to be asked for again, and believed if it is
+    /// said once more.
+    Unlikely(&'static str),
+    /// No end and no next page: to be asked for again, and an error if it stays so.
+    Unfounded(&'static str),
+}
+
 impl Layout {
-    /// Whether a page of a cursor list holds as many rows as were asked for.
-    pub fn is_full(&self, page: &Page) -> bool {
-        self.paging == Paging::Cursor && page.records.len() >= self.limit
+    /// Whether rows of this list carry a key.
+    pub fn has_keys(&self) -> bool {
+        !self.key.is_empty()
+    }
+
+    /// Whether a page is to be believed about what comes after it.
+    ///
+    /// A cursor list ends with `next_cursor: null`, an offset list with `more_items_in_collection:
+    /// false`. A page that says neither ends nothing once a list has been followed, nor when it is
+    /// full. An answer without rows is an end only when it is given twice.
+    pub fn doubt(&self, page: &Page, asked: Asked) -> Option<Doubt> {
+        const EMPTY: Doubt = Doubt::Unlikely("list ends with an answer without rows");
+        let empty = page.records.is_empty();
+        let lasting = asked.followed || asked.whole;
+        match (&page.next, self.paging) {
+            (Next::Cursor(_) | Next::Start(_), _) => None,
+            (Next::End, _) => (empty && lasting).then_some(EMPTY),
+            (Next::Unsaid, Paging::Offset) if asked.told => {
+                Some(Doubt::Unfounded("list no longer says whether there is more"))
+            }
+            (Next::Unsaid, Paging::Offset) => (empty && (lasting || !self.silent)).then_some(EMPTY),
+            (Next::Unsaid, _) if asked.followed => {
+                Some(Doubt::Unfounded("list does not say whether there is more"))
+            }
+            (Next::Unsaid, _) if page.records.len() >= self.limit => {
+                Some(Doubt::Unfounded("full page does not say whether there is more"))
+            }
+            (Next::Unsaid, _) => (!self.silent)
+                .then_some(Doubt::Unlikely("list does not say that this is all of it")),
+        }
     }
 }
 
@@ -175,7 +226,6 @@ impl Page {
 }
 
 pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
-    let absent = additional.is_none();
     let additional: Additional<'_> = match additional {
         Some(raw) => serde_json::from_str::<Option<Additional<'_>>>(raw).map_err(shape)?,
         None => None,
@@ -183,11 +233,12 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
     .unwrap_or_default();
     Ok(match paging {
         Paging::Plain | Paging::Goals => {
+            let further = matches!(additional.next_cursor, Cursor::To(_));
             let more = match &additional.pagination {
                 Some(page) => page.more_items_in_collection,
                 None => additional.more_items_in_collection,
             };
-            if more == Some(true) || additional.next_cursor.is_some() {
+            if more == Some(true) || further {
                 return Err(Error::new(
                     Kind::Shape,
                     "list should come whole and says there is more",
@@ -196,9 +247,10 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
             Next::End
         }
         Paging::Cursor => match additional.next_cursor {
-            Some(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),
-            _ if absent => Next::Unsaid,
-            _ => Next::End,
+            Cursor::To(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),
+            // Only a null in so many words is the end.
+            Cursor::Null => Next::End,
+            Cursor::To(_) | Cursor::Missing => Next::Unsaid,
         },
         Paging::Offset => {
             let (more, start) = match additional.pagination {
@@ -208,7 +260,13 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
             match (more, start) {
                 (Some(false), _) => Next::End,
                 (_, Some(start)) => Next::Start(start),
-                _ => Next::Unsaid,
+                (Some(true), None) => {
+                    return Err(Error::new(
+                        Kind::Shape,
+                        "list says that there is more and not where (no next_start)",
+                    ));
+                }
+                (None, None) => Next::Unsaid,
             }
         }
     })
@@ -217,7 +275,7 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
 #[derive(Deserialize, Default)]
 struct Additional<'a> {
     #[serde(borrow, default)]
-    next_cursor: Option<Cow<'a, str>>,
+    next_cursor: Cursor<'a>,
     #[serde(default)]
     pagination: Option<Pagination>,
     // The official specification shows the pagination one level higher (API facts 3.2).
@@ -225,6 +283,24 @@ struct Additional<'a> {
     more_items_in_collection: Option<bool>,
     #[serde(default)]
     next_start: Option<u64>,
+}
+
+/// What `next_cursor` is.
+#[derive(Default)]
+enum Cursor<'a> {
+    #[default]
+    Missing,
+    Null,
+    To(Cow<'a, str>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Cursor<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
+        let cursor = Option::<Cow<'a, str>>::deserialize(deserializer)?;
+        Ok(cursor.map_or(Self::Null, Self::To))
+    }
 }
 
 #[derive(Deserialize)]
@@ -319,7 +395,7 @@ mod tests {
             half,
             r#"{"id":1,"title":"x \ufffd"} {"id":2,"custom_fields":{"a":"\"\ufffd \\ud83d"}} | Unsaid"#,
         );
-        let whole = r#"{"success":true,"data":[{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}}],"additional_data":{}}"#;
+        let whole = r#"{"success":true,"data":[{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}}],"additional_data":{"next_cursor":null}}"#;
         check(
             whole,
             r#"{"id":1,"title":"\ud83d\ude00","custom_fields":{"a":"\ud83d\ude00"}} | End"#,

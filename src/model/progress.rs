@@ -10,6 +10,8 @@ use super::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod stored;
+
 /// Most keys a listing's progress remembers.
 pub const DELIVERED_MAX: usize = 10_000;
 
@@ -59,8 +61,8 @@ struct Mark {
 pub struct Delivery {
     /// The rows to deliver, in order.
     pub records: Vec<Record>,
-    /// How many rows lie at or after the run's bound and are left to the next run.
-    pub postponed: usize,
+    /// Digests of the keys of rows that lie at or after the run's bound and are left to the next run.
+    pub postponed: Vec<Digest>,
     /// More rows share one second than can be remembered: they may repeat on the next run.
     pub overflow: bool,
 }
@@ -99,12 +101,32 @@ impl Progress {
         Ok(delivery)
     }
 
-    /// Takes a page of a full walk, in whatever order: decides what goes out. The watermark moves
-    /// when the walk ends.
+    /// Draws `since` back where it promises more than was read: it lies after the server's clock
+    /// (`bound`), and after every row that was delivered. What it was, if so.
+    ///
+    /// It goes back to the newest row that was delivered; without one to the server's clock if it is
+    /// the configured start, else to the beginning of time.
+    pub fn draw_back(&mut self, bound: Time, start: Option<Time>, overlap: i64) -> Option<Time> {
+        let since = self.since.filter(|since| *since > bound)?;
+        let reached = match self.update_time {
+            Some(seen) if since <= seen => return None,
+            Some(seen) => seen.plus_seconds(-overlap).whole_second(),
+            None if start.map(Time::whole_second) == Some(since) => {
+                bound.plus_seconds(-overlap).whole_second()
+            }
+            None => Time::EPOCH,
+        };
+        self.since = Some(reached);
+        Some(since)
+    }
+
+    /// Takes a page of a full walk, in whatever order: decides what goes out, and that is every row
+    /// that did not go out before, those at or after the bound too. The watermark moves when the
+    /// walk ends.
     pub fn walk(&mut self, records: Vec<Record>, bound: Time) -> Delivery {
         let coming = self.walk.as_ref().and_then(|walk| walk.since);
         let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
-        let mut delivery = self.decide(records, bound, coming);
+        let mut delivery = self.decide(records, Time::END, coming);
         self.update_time = self.update_time.max(newest);
         if self.delivered.len() + self.untimed.len() > DELIVERED_MAX {
             // Only up to the time the walk began with: a row passed earlier may have been edited
@@ -182,10 +204,9 @@ impl Progress {
         }
     }
 
-    /// Forgets which rows went out: nothing is told apart by them any more.
+    /// Forgets how far it was read and which rows went out, at the end of a full refresh.
     pub(super) fn forget(&mut self) {
-        self.delivered.clear();
-        self.untimed.clear();
+        *self = Self { walk: self.walk.take(), done: self.done, ..Self::default() };
     }
 
     /// How many rows are remembered.
@@ -199,9 +220,13 @@ impl Progress {
         let mut delivery =
             Delivery { records: Vec::with_capacity(records.len()), ..Delivery::default() };
         for record in records {
+            if self.knows(&record) {
+                continue;
+            }
             if record.time.is_some_and(|time| time >= bound) {
-                delivery.postponed += 1;
-            } else if !self.knows(&record) {
+                let key = record.key.as_ref().map_or(&*record.json, |key| key.as_bytes());
+                delivery.postponed.push(Digest::of(key));
+            } else {
                 self.remember(&record, keep);
                 delivery.records.push(record);
             }
@@ -277,67 +302,6 @@ impl Progress {
     }
 }
 
-/// The form of a progress inside a state.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    update_time: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    delivered: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    untimed: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    walk: Option<Walk>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    done: Option<bool>,
-}
-
-impl Serialize for Progress {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = |digest: &Digest| digest.to_string();
-        Stored {
-            update_time: self.update_time,
-            since: self.since,
-            delivered: (!self.delivered.is_empty()).then(|| {
-                self.delivered.iter().map(|(k, m)| (k.clone(), text(&m.digest))).collect()
-            }),
-            untimed: (!self.untimed.is_empty())
-                .then(|| self.untimed.iter().map(|(k, d)| (k.clone(), text(d))).collect()),
-            walk: self.walk.clone(),
-            done: self.done.then_some(true),
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Progress {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = Stored::deserialize(deserializer)?;
-        let digest = |text: &str| {
-            Digest::parse(text).ok_or_else(|| serde::de::Error::custom("not a digest of 16 digits"))
-        };
-        // A mark's own time is not stored: the newest time delivered bounds it from above, so it
-        // is kept at worst longer than needed.
-        let time = stored.update_time.max(stored.since).unwrap_or(Time::EPOCH);
-        let mut progress = Self {
-            since: stored.since,
-            update_time: stored.update_time,
-            walk: stored.walk,
-            done: stored.done.unwrap_or(false),
-            ..Self::default()
-        };
-        for (key, text) in stored.delivered.unwrap_or_default() {
-            progress.delivered.insert(key, Mark { digest: digest(&text)?, time });
-        }
-        for (key, text) in stored.untimed.unwrap_or_default() {
-            progress.untimed.insert(key, digest(&text)?);
-        }
-        Ok(progress)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,7 +364,7 @@ mod tests {
         let mut progress = Progress::starting_at(Time::from_seconds(0));
         let rows = vec![row(1, 500, "a"), row(2, BOUND, "a"), row(3, BOUND + 5, "a")];
         let delivery = ascend(&mut progress, rows);
-        assert_eq!((keys(&delivery), delivery.postponed), (vec!["1"], 2));
+        assert_eq!((keys(&delivery), delivery.postponed.len()), (vec!["1"], 2));
         assert_eq!(progress.since, Some(Time::from_seconds(440)));
     }
 

@@ -60,6 +60,9 @@ pub struct Listing {
     pub changes: Changes,
     /// The sort parameter that makes a full walk stable, if the endpoint has one.
     pub by_id: &'static [(&'static str, &'static str)],
+    /// Whether the official specification shows no `additional_data` for it, so that an answer
+    /// without any is normal.
+    pub silent: bool,
 }
 
 /// A parameter whose combined value may be refused, and the single values that cover the same rows.

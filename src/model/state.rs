@@ -174,9 +174,11 @@ impl StreamState {
         !self.full && !self.listings.is_empty() && self.listings.values().all(ended)
     }
 
-    /// The earliest time from which a listing is read on; `None` when one is read as a whole.
+    /// The earliest time from which a listing is read on; `None` when one is read as a whole. A
+    /// listing that had no rows does not count.
     pub fn since(&self) -> Option<Time> {
-        self.listings.values().map(|progress| progress.since).min().flatten()
+        let known = self.listings.values().map(|progress| progress.since);
+        known.filter(|since| *since != Some(Time::EPOCH)).min().flatten()
     }
 
     /// A state that reads a resource from this time on, and nothing before.

@@ -16,6 +16,8 @@ const DAY_SECONDS: i64 = 86_400;
 impl Time {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
+    /// 9999-12-31T23:59:59Z: a bound that leaves nothing out.
+    pub const END: Self = Self::from_seconds(253_402_300_799);
 
     /// Seconds since 1970.
     pub const fn from_seconds(seconds: i64) -> Self {

@@ -127,13 +127,7 @@ pub(super) fn spoil(
             Some(before) => fine(before.body()),
             None => fine(answer.body()),
         },
-        Trouble::Loop => page(&|page| {
-            if let Some(here) = &page.here {
-                page.next = Next::Cursor(Some(here.clone()));
-            } else if let Next::Offset { more, .. } = &mut page.next {
-                *more = true;
-            }
-        }),
+        Trouble::Loop => page(&lead_here),
         Trouble::Unsorted => page(&|page| {
             let last = page.rows.len().saturating_sub(1);
             if last > 0 {
@@ -142,11 +136,7 @@ pub(super) fn spoil(
         }),
         Trouble::Empty => page(&|page| {
             page.rows.clear();
-            if let Some(here) = &page.here {
-                page.next = Next::Cursor(Some(here.clone()));
-            } else if let Next::Offset { more, .. } = &mut page.next {
-                *more = true;
-            }
+            lead_here(page);
         }),
         Trouble::NewKey => first(&|row| with(row, "surprise", "{\"a\":1}")),
         Trouble::NewEnum => first(&|row| {
@@ -169,6 +159,15 @@ pub(super) fn spoil(
 
 const SERVER_ERROR: &str = r#"{"success":false,"error":"Something went wrong","error_info":"","data":null,"additional_data":null}"#;
 const BAD_CURSOR: &str = r#"{"success":false,"error":"Validation failed: cursor: Provided cursor is not valid","code":"ERR_SCHEMA_VALIDATION_FAILED"}"#;
+
+/// The page after this one is this one.
+fn lead_here(page: &mut Page) {
+    if let Some(here) = &page.here {
+        page.next = Next::Cursor(Some(here.clone()));
+    } else if let Next::Offset { more, .. } = &mut page.next {
+        *more = true;
+    }
+}
 
 fn with(row: &[u8], key: &str, value: &str) -> Vec<u8> {
     json::replaced(row, &[(key.to_owned(), value.to_owned())])

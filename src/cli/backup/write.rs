@@ -61,7 +61,7 @@ impl Run {
     ) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
-        let clock = ServerClock::at(account.date);
+        let clock = ServerClock::at(account.date.unwrap_or_else(now));
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
         let (mut archive, notes) = Archive::open(place, holder(&account), options, owner).await?;
@@ -147,8 +147,9 @@ impl Run {
             Event::Started { resource } => archive.start(resource, clock.now()),
             Event::Answered { .. } => self.progress.spent(self.client.spending()),
             Event::Batch(batch) => archive.take(batch, now()).await?,
-            Event::Finished { resource, .. } => {
-                let repeats = archive.finish(resource, clock.now(), now()).await?;
+            Event::Finished { resource, until, .. } => {
+                let until = until.unwrap_or_else(|| clock.now());
+                let repeats = archive.finish(resource, until, now()).await?;
                 if repeats > 0 {
                     self.progress.note(&format!(
                         "{}: {repeats} rows came twice, the later ones are kept: they moved while \

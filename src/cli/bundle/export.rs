@@ -8,7 +8,7 @@ use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
-use crate::cli::setup::runtime;
+use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
@@ -52,7 +52,7 @@ impl Run {
         let mut setup = Setup::of(account.company_id);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
-            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+            self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         Ok(setup.ready())
     }
@@ -61,13 +61,12 @@ impl Run {
     pub(super) async fn set_up_again(
         &mut self,
         mut setup: Setup,
-        account: &Account,
         mut stop: Stop<'_>,
     ) -> Result<Setup> {
         setup.forget_fields();
         for name in FIELDS {
             let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
-            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+            self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         Ok(setup.ready())
     }
@@ -88,17 +87,17 @@ impl Run {
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
-        let mut export = Export::begin(out, setup, source, account.date)?;
+        let mut export = Export::begin(out, setup, source, account.date.unwrap_or_else(now))?;
         for name in export.learnt() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
                 Ok(())
             };
-            self.pass(resource(name)?, account.date, stop.as_mut(), learn).await?;
+            self.pass(resource(name)?, stop.as_mut(), learn).await?;
         }
         for (name, _) in RESOURCES {
             let take = |resource: &'static Resource, json: &str| export.take(resource, json);
-            self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
+            self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         if export.repeats() > 0 {
             let repeats = grouped(export.repeats());
@@ -108,18 +107,17 @@ impl Run {
         export.finish()
     }
 
-    /// Reads a resource from its first row to its last.
+    /// Reads a resource from its first row to its last, each as it is met.
     async fn pass(
         &mut self,
         resource: &'static Resource,
-        bound: Time,
         stop: Stop<'_>,
         mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
     ) -> Result<()> {
         let settings = &self.setup.settings;
-        let selected = Selected { resource, mode: Mode::Full, state: None };
+        let selected = Selected { resource, mode: Mode::Scan, state: None };
         let jobs = plan(settings, vec![selected]);
-        let reader = Reader::start(&self.client, settings, jobs, bound, Stride::Ahead);
+        let reader = Reader::start(&self.client, settings, jobs, None, Stride::Ahead);
         self.follow(reader, stop, async |run: &mut Self, event| {
             run.progress.take(&event);
             match event {

@@ -148,7 +148,7 @@ impl Streams {
                 writer.answered(resource, cost);
                 Ok(())
             }
-            Event::Finished { resource, reached } => writer.finished(resource, reached, now),
+            Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
             Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => Ok(()),
         }

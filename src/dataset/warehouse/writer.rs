@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 const HELD_BYTES_MAX: usize = 64 << 20;
 /// Seconds between two commits at least, unless one is due for another reason.
 const COMMIT_PAUSE_SECONDS: i64 = 1;
+/// Most rows of a list without times for which a walk that was broken off begins again: rows that
+/// were edited behind its place would come with the next run only. A longer one goes on.
+const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
 /// How the columns of custom fields are called, for people.
 pub(super) const FIELDS: &str = "_fields.json";
 
@@ -74,6 +77,8 @@ pub struct Begun {
     pub state: Option<StreamState>,
     /// Whether reading it from there brings every row there is.
     pub whole: bool,
+    /// Whether it replaces a table that is there.
+    pub rebuild: bool,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -159,6 +164,10 @@ impl Warehouse {
             (None, existing) => existing.cloned().unwrap_or_default(),
         };
         let mut begun = Begun { state: table.state(resource)?, ..Begun::default() };
+        if !resource.incremental() {
+            let short = |state: &StreamState| state.records <= WALKED_AGAIN_ROWS_MAX;
+            begun.state = begun.state.filter(|state| state.complete || !short(state));
+        }
         let index = if resource.incremental() {
             None
         } else {
@@ -209,6 +218,7 @@ impl Warehouse {
         begun.whole = table.start.is_none() && !settled;
         let mut stream =
             Stream::new(resource, table, self.manifest.layout, definitions, &mut begun.notes)?;
+        begun.rebuild = rebuild;
         (stream.rebuild, stream.index, stream.floor) = (rebuild, index, floor);
         self.streams.insert(name, stream);
         Ok(begun)

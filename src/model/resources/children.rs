@@ -113,6 +113,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             path: "/api/v2/deals/installments",
             query: &["deal_ids", "sort_by", "sort_direction"],
             by_id: BY_ID_V2,
+            silent: true,
             ..V2
         }],
         parent: Some(Parent {

@@ -56,6 +56,7 @@ pub(super) const V2: Listing = Listing {
     split: None,
     changes: Changes::Snapshot,
     by_id: &[],
+    silent: false,
 };
 
 /// A v1 list that comes whole, at 20 tokens.

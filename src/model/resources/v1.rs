@@ -291,7 +291,8 @@ pub(super) static RESOURCES: &[Resource] = &[
     },
 ];
 
-const MAIL: Listing = Listing { path: "/api/v1/mailbox/mailThreads", query: &["folder"], ..OFFSET };
+const MAIL: Listing =
+    Listing { path: "/api/v1/mailbox/mailThreads", query: &["folder"], silent: true, ..OFFSET };
 
 const ACCESS: Type =
     Object(&[col("app", Text), col("admin", Bool), col("permission_set_id", Text)]);

@@ -10,6 +10,7 @@ use crate::cli::bundle::target::Scrap;
 use crate::cli::figures::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
+use crate::cli::setup::now;
 use crate::model::{Error, Kind, Result};
 
 /// Pushes; the report says how far it came.
@@ -73,7 +74,7 @@ async fn push_with(
         bundle: survey.sha256.clone(),
         target: "pipedrive".to_owned(),
         organization: account.company_id.to_string(),
-        at: account.date,
+        at: account.date.unwrap_or_else(now),
     };
     let (mut journal, earlier) = journal(flags, input, &begin, &mut run.progress)?;
     let mut known = setup.clone();
@@ -81,7 +82,7 @@ async fn push_with(
         prepare(&run.client, &needs, &mut journal).await?;
         if needs.requests() > 0 {
             // What was created has its keys now.
-            known = run.set_up_again(known, &account, stop.as_mut()).await?;
+            known = run.set_up_again(known, stop.as_mut()).await?;
         }
         let none = Needs::default();
         let mut hold = Hold::new(&known, &none, stages()?).for_sending();

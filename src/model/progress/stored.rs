@@ -1,0 +1,65 @@
+//! The form of a progress inside a state.
+
+use super::{Digest, Mark, Progress, Time, Walk};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update_time: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    untimed: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    walk: Option<Walk>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<bool>,
+}
+
+impl Serialize for Progress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |digest: &Digest| digest.to_string();
+        Stored {
+            update_time: self.update_time,
+            since: self.since,
+            delivered: (!self.delivered.is_empty()).then(|| {
+                self.delivered.iter().map(|(k, m)| (k.clone(), text(&m.digest))).collect()
+            }),
+            untimed: (!self.untimed.is_empty())
+                .then(|| self.untimed.iter().map(|(k, d)| (k.clone(), text(d))).collect()),
+            walk: self.walk.clone(),
+            done: self.done.then_some(true),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Progress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        let digest = |text: &str| {
+            Digest::parse(text).ok_or_else(|| serde::de::Error::custom("not a digest of 16 digits"))
+        };
+        // A mark's own time is not stored: the newest time delivered bounds it from above, so it
+        // is kept at worst longer than needed.
+        let time = stored.update_time.max(stored.since).unwrap_or(Time::EPOCH);
+        let mut progress = Self {
+            since: stored.since,
+            update_time: stored.update_time,
+            walk: stored.walk,
+            done: stored.done.unwrap_or(false),
+            ..Self::default()
+        };
+        for (key, text) in stored.delivered.unwrap_or_default() {
+            progress.delivered.insert(key, Mark { digest: digest(&text)?, time });
+        }
+        for (key, text) in stored.untimed.unwrap_or_default() {
+            progress.untimed.insert(key, digest(&text)?);
+        }
+        Ok(progress)
+    }
+}
