@@ -69,12 +69,18 @@
 //!   created again. Nothing is sent without an entry in the journal.
 //! - **A state is one object in every tongue**, and survives being merged with an older one: a seal tells.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
-//!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
-//! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy
-//!   account and delivers no row twice (an unsorted list that loses its place begins anew and may
-//!   repeat rows, with a warning).
-//! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
-//!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
+//!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost: a watermark
+//!   is the time of a row that was seen, and a list without rows promises nothing.
+//! - **An incremental read is bounded above** by the server's clock at the run's first answer, so it
+//!   ends on a busy account. A walk of all rows is not: it delivers each row it meets, and is followed
+//!   in the same run by a read of what changed since it began, up to the clock at its end. Only then is
+//!   it complete. (An unsorted list that loses its place begins again and may repeat rows, with a
+//!   warning.)
+//! - **Only a said end is an end** ([`model::Layout::doubt`]). A cursor list ends with `next_cursor:
+//!   null`, an offset list with `more_items_in_collection: false`; anything else after a page that was
+//!   followed is asked for again, then an error, and so is an answer without rows until it comes twice.
+//!   A 200 with cut JSON, a web page, `null` or `success: false` is a failed attempt. Lists that step
+//!   back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000

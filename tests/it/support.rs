@@ -378,16 +378,18 @@ pub(crate) fn assert_exactly(sandbox: &Sandbox, session: &Session, stream: &str,
     assert_equals_truth(stream, &session.records(stream), &expected);
 }
 
-/// The last form of every row that some runs delivered, none of them twice in one run.
+/// The last form of every row that some runs delivered, none of them twice in one run in the same
+/// form.
 #[track_caller]
 pub(crate) fn latest<'s>(stream: &str, sessions: &[&'s Session]) -> Vec<&'s Value> {
     let resource = Resource::named(stream).expect("the stream exists");
     let mut rows: BTreeMap<String, &Value> = BTreeMap::new();
     for session in sessions {
-        let mut once = std::collections::BTreeSet::new();
+        let mut once = BTreeSet::new();
         for record in session.records(stream) {
             let key = key(resource, record);
-            assert!(once.insert(key.clone()), "{stream}: row {key} came twice in a run");
+            let version = (key.clone(), record.to_string());
+            assert!(once.insert(version), "{stream}: row {key} came twice in a run");
             rows.insert(key, record);
         }
     }
