@@ -55,16 +55,20 @@ pub async fn page(
     }
 }
 
-/// Whether the last row of a sorted list is the last of this page: asked for by turning the order
-/// round. `true` for a list that cannot be turned round.
+/// Whether a page that does not say so is all of its list: nothing was there twice, or the row that
+/// comes first when the order is turned round is on it. Of a list that cannot be turned round nobody
+/// knows.
 async fn reaches_the_end(
     client: &Client,
     request: &mut Request,
     layout: &Layout,
     page: &Page,
 ) -> Result<bool> {
-    let Some(mut turned) = request.turned_round() else {
+    if layout.is_paged_by_offset() {
         return Ok(true);
+    }
+    let Some(mut turned) = request.turned_round() else {
+        return Ok(page.records.is_empty());
     };
     let last = loop {
         match client.step(&mut turned).await? {

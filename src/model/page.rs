@@ -166,6 +166,11 @@ pub enum Doubt {
 }
 
 impl Layout {
+    /// Whether a walk of this list goes on by offset until nothing comes.
+    pub fn is_paged_by_offset(&self) -> bool {
+        self.paging == Paging::Offset
+    }
+
     /// Whether rows of this list carry a key.
     pub fn has_keys(&self) -> bool {
         !self.key.is_empty()
