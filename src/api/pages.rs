@@ -2,10 +2,7 @@
 
 use super::client::{Client, Step};
 use super::request::Request;
-use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::model::{Definitions, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.
@@ -40,47 +37,13 @@ pub async fn page_in_the_end(
     }
 }
 
-#[derive(Deserialize)]
-struct One<'a> {
-    success: bool,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-/// One row, after as many attempts as it takes; `None` when the answer says that there is none.
-/// An answer that is no answer (cut JSON, a web page, `success: false`) is asked for again.
-pub async fn one(client: &Client, mut request: Request) -> Result<Option<Bytes>> {
-    loop {
-        let step = match client.step(&mut request).await? {
-            Step::Done(answer) if answer.body.is_empty() => return Ok(None),
-            Step::Done(answer) => match serde_json::from_slice::<One<'_>>(&answer.body) {
-                Ok(One { success: true, data }) => {
-                    return Ok(data.map(|row| answer.body.slice_ref(row.get().as_bytes())));
-                }
-                Ok(_) => client.lost(&mut request, Error::new(Kind::Shape, "answer is no success")),
-                Err(error) => {
-                    let error = Error::new(Kind::Shape, "answer is not a row").because(error);
-                    client.lost(&mut request, error)
-                }
-            },
-            Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
-        };
-        let step: Step<()> = step?;
-        if let Step::Wait { pause, .. } = step {
-            tokio::time::sleep(pause).await;
-        }
-    }
-}
-
 /// Pages a field dictionary may have: 50,000 definitions.
 const DICTIONARY_PAGES_MAX: usize = 100;
 
-/// Reads a v2 field dictionary to its end.
-pub async fn definitions(
-    client: &Client,
-    dictionary: &'static Resource,
-) -> Result<Vec<Definition>> {
-    let mut definitions = Vec::new();
+/// Reads a v2 field dictionary to its end. A definition that cannot be read stops nothing: it is left
+/// out, and named among [`Definitions::odd`].
+pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Result<Definitions> {
+    let mut definitions = Definitions::default();
     for listing in dictionary.listings {
         let layout = Layout::of(dictionary, listing);
         let mut cursor: Option<String> = None;
@@ -97,7 +60,7 @@ pub async fn definitions(
             }
             let page = page_in_the_end(client, &mut request, &layout).await?;
             for record in &page.records {
-                definitions.push(Definition::from_json(&record.json)?);
+                definitions.take(&record.json);
             }
             match page.next {
                 Next::Cursor(next) if nth < DICTIONARY_PAGES_MAX => cursor = Some(next),

@@ -17,7 +17,7 @@ const PIPELINES: &str = "/crm/opportunity_pipelines";
 const CHANGES: &str = "/crm/change_events";
 
 /// Lists come below a plural key, with pagination nowhere.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Pipelines {
     #[serde(default, alias = "pipelines", alias = "data")]
     opportunity_pipelines: Vec<Listed>,
@@ -68,14 +68,16 @@ pub async fn changes(
 
 /// The organization's pipelines; none where the CRM has no such list.
 pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
-    let reply = crm.get(PIPELINES, &[]).await?;
-    if reply.status == 404 {
-        return Ok(Vec::new());
-    }
-    let body = reply.success(PIPELINES)?;
-    let found: Pipelines = serde_json::from_slice(&body).map_err(|error| {
-        Error::new(Kind::Shape, "answer is no list of pipelines").at(PIPELINES).because(error)
-    })?;
+    let found: Pipelines = crm
+        .get(PIPELINES, &[], |reply| {
+            if reply.status == 404 {
+                return Ok(Pipelines::default());
+            }
+            serde_json::from_slice(reply.success()?).map_err(|error| {
+                Error::new(Kind::Shape, "answer is no list of pipelines").because(error)
+            })
+        })
+        .await?;
     let default = found.default_pipeline_id;
     let pipelines = found.opportunity_pipelines.into_iter().map(|mut pipeline| {
         pipeline.stages.sort_by(|one, other| {

@@ -4,7 +4,7 @@ use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
 use super::dictionaries::Dictionaries;
 use super::files;
-use super::report::Report;
+use super::report::{Failure, Report};
 use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
@@ -83,6 +83,7 @@ impl Run {
             let text = "Pipedrive does not tell its daily budget: reserve_percent has no effect until it does";
             self.writer.log(Level::Warn, text)?;
         }
+        self.report = Report::of(streams.iter().map(|stream| stream.resource));
         let wires = self.wires(&streams).await?;
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
@@ -90,7 +91,6 @@ impl Run {
             state: states.remove(stream.resource.name),
         });
         let jobs = plan(&self.setup.settings, selected.collect());
-        self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
         self.follow(reader, &wires).await?;
@@ -108,8 +108,13 @@ impl Run {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
         let found = Dictionaries::read(&self.client, resources).await?;
-        for note in &found.notes {
-            self.writer.log(Level::Warn, note)?;
+        for warning in &found.warnings {
+            self.writer.log(Level::Warn, warning)?;
+        }
+        for stream in streams {
+            if let Some(error) = found.failure(stream.resource) {
+                self.report.lack(stream.resource, &error);
+            }
         }
         let wires = streams.iter().map(|stream| {
             let resource = stream.resource;
@@ -159,7 +164,13 @@ impl Run {
             Event::Warning { resource, text } => {
                 self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
             }
-            Event::Finished { resource, reached } => self.writer.finished(resource, reached, now),
+            Event::Lacking { resource, error } => {
+                self.writer.log(Level::Warn, &format!("{}: {error}", resource.name))
+            }
+            Event::Finished { resource, reached } => {
+                let lack = self.report.row(resource).lack().map(Failure::error);
+                self.writer.finished(resource, reached, lack.as_ref(), now)
+            }
             Event::Failed { resource, error } => self.writer.failed(resource, &error, now),
         }
     }

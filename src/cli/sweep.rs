@@ -28,7 +28,9 @@ impl Run {
             // What has just been read as a whole for the first time misses nothing.
             let fresh = resource.incremental() && sweeping.start.reads_whole(resource);
             let swept = Sweep::RESOURCES.contains(&resource.name) && !fresh;
-            if !swept || !self.report.row(resource).complete() {
+            // A row without a usable id may be one that is known by another.
+            let row = self.report.row(resource);
+            if !swept || !row.was_read() || !row.is_keyed() {
                 continue;
             }
             let outcome = self.sweep_one(resource, warehouse, sweeping, stop.as_mut()).await;

@@ -6,7 +6,7 @@ use super::task::Task;
 use super::walk::Guard;
 use crate::api::Request;
 use crate::model::{
-    BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
+    BATCH_PARENTS_MAX, ByParent, Digest, Error, Event, Kind, Layout, Listing, Next, Paging, Parent,
     Record, Result, Surprise, Type,
 };
 use bytes::Bytes;
@@ -30,6 +30,13 @@ impl Task {
         };
         let keys: Vec<&str> =
             parents.iter().filter(|p| !p.deleted).filter_map(|p| p.key.as_deref()).collect();
+        let nameless = parents.iter().filter(|p| !p.deleted && p.key.is_none()).count();
+        if nameless > 0 {
+            let of = self.watched.name;
+            let message = format!("the lists of {nameless} rows of {of} without a usable id");
+            let error = Error::new(Kind::Shape, format!("{message} cannot be asked for"));
+            self.tell(Event::Lacking { resource: self.resource, error }).await;
+        }
         let mut rows = Vec::new();
         let mut surprises = Vec::new();
         for listing in self.resource.listings {
@@ -150,7 +157,8 @@ fn keyed(row: &Record, parent: &Parent, keys: &[&str]) -> Option<String> {
     match (parent.column, &row.key) {
         (None, key) => key.clone(),
         (Some(_), Some(key)) => Some(format!("{}/{key}", keys.concat())),
-        (Some(_), None) => Some(keys.concat()),
+        // An owner, and nothing after it: an id of its own that cannot be used, or none at all.
+        (Some(_), None) => Some(format!("{}/", keys.concat())),
     }
 }
 
@@ -186,5 +194,6 @@ fn completed(
         json.push(b',');
     }
     json.extend_from_slice(rest);
+    let key = key.filter(|key| key.strip_suffix('/') != Some(owner));
     Record { json: Bytes::from(json), key, exact: None, ..row.clone() }
 }

@@ -92,9 +92,11 @@ impl Run {
                 "interrupted: what was taken is safe, run again with --resume to go on",
             )),
             Some(error) => Err(error),
-            None if closed.complete => Ok(ExitCode::SUCCESS),
             None => match self.report.failure(self.client.spending()) {
+                None if closed.complete => Ok(ExitCode::SUCCESS),
                 Some(error) if error.kind().stops_the_run() => Err(error),
+                // Its rows are all there; what is odd about them is told.
+                Some(error) if closed.complete => Err(error.of_kind(Kind::Incomplete)),
                 _ => Err(summary.incomplete()),
             },
         }
@@ -148,6 +150,7 @@ impl Run {
             Event::Answered { .. } => self.progress.spent(self.client.spending()),
             Event::Batch(batch) => archive.take(batch, now()).await?,
             Event::Finished { resource, .. } => {
+                self.tell_lack(resource);
                 let repeats = archive.finish(resource, clock.now(), now()).await?;
                 if repeats > 0 {
                     self.progress.note(&format!(
@@ -158,7 +161,10 @@ impl Run {
                 }
             }
             Event::Failed { resource, error } => archive.fail(resource, &error, now()).await?,
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => {}
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Lacking { .. } => {}
         }
         Ok(())
     }
