@@ -160,9 +160,10 @@ mod tests {
         let mut definitions = Definitions::default();
         rows.iter().for_each(|row| definitions.take(row.as_bytes()));
         let known = definitions.known.iter().map(|field| {
-            let options = field.options.iter().flatten().map(|option| {
-                format!(" {}={}", option.id, option.label.as_deref().unwrap_or("?"))
-            });
+            let options =
+                field.options.iter().flatten().map(|option| {
+                    format!(" {}={}", option.id, option.label.as_deref().unwrap_or("?"))
+                });
             format!("{} {} {}{}", field.code, field.name, field.ty, options.collect::<String>())
         });
         assert_eq!(known.collect::<Vec<_>>(), expected);

@@ -1,7 +1,9 @@
 //! What people call fields and options, in two backups.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Custom, Definition, Definitions, Resource, Result, is_custom, list, quoted, text};
+use crate::model::{
+    Custom, Definition, Definitions, Resource, Result, is_custom, list, quoted, text,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 

@@ -130,8 +130,7 @@ async fn push_with(
 /// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
 /// that are there already would be created again.
 fn recognizable(setup: &Setup, plan: &Plan) -> Result<()> {
-    let hidden =
-        |array: &Array| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
+    let hidden = |array: &Array| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
     let Some(array) = Array::ALL.into_iter().find(hidden) else { return Ok(()) };
     let message = format!(
         "a definition of the account's fields cannot be read, and may be that of the field with the public          ids of {}: rows could be created twice; mend the field in Pipedrive, and push again",
