@@ -29,18 +29,18 @@ struct Pipelines {
 struct Listed {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
-    is_default: bool,
+    is_default: Option<bool>,
     #[serde(default)]
-    stages: Vec<ListedStage>,
+    stages: Option<Vec<ListedStage>>,
 }
 
 #[derive(Deserialize)]
 struct ListedStage {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
     stage_type: Option<String>,
     #[serde(default)]
@@ -79,21 +79,22 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
         })
         .await?;
     let default = found.default_pipeline_id;
-    let pipelines = found.opportunity_pipelines.into_iter().map(|mut pipeline| {
-        pipeline.stages.sort_by(|one, other| {
+    let pipelines = found.opportunity_pipelines.into_iter().map(|pipeline| {
+        let mut stages = pipeline.stages.unwrap_or_default();
+        stages.sort_by(|one, other| {
             let place = |stage: &ListedStage| stage.position.unwrap_or(0.0);
             place(one).total_cmp(&place(other))
         });
-        let stages = pipeline.stages.into_iter().map(|stage| Stage {
+        let stages = stages.into_iter().map(|stage| Stage {
             id: stage.id,
-            name: stage.name,
+            name: stage.name.unwrap_or_default(),
             stage_type: stage.stage_type.unwrap_or_else(|| "open".to_owned()),
             external_id: None,
         });
         Pipeline {
-            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default,
+            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default == Some(true),
             id: pipeline.id,
-            name: pipeline.name,
+            name: pipeline.name.unwrap_or_default(),
             external_id: None,
             stages: stages.collect(),
         }

@@ -197,3 +197,24 @@ fn completed(
     let key = key.filter(|key| key.strip_suffix('/') != Some(owner));
     Record { json: Bytes::from(json), key, exact: None, ..row.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Resource;
+
+    /// An id that cannot be used is not made up of the parent's.
+    #[test]
+    fn rows_without_an_id_of_their_own_keep_their_parent_and_get_no_key() {
+        for resource in Resource::all() {
+            let Some(parent) = &resource.parent else { continue };
+            let Some(column) = parent.column else { continue };
+            let row = Record::bare(Bytes::from_static(br#"{"x":1}"#));
+            let row = Record { key: keyed(&row, parent, &["7"]), ..row };
+            let row = completed(&row, parent, false, &[], &mut HashMap::new());
+            let json = String::from_utf8_lossy(&row.json).into_owned();
+            assert!(json.ends_with(&format!("\"{column}\":7,\"x\":1}}")), "{json}");
+            assert_eq!(row.key.is_some(), parent.digest.is_some(), "{}", resource.name);
+        }
+    }
+}
