@@ -138,3 +138,33 @@ fn closed(is: impl Fn(&Resource) -> bool) -> String {
     let names: Vec<_> = Resource::all().filter(|r| is(r)).map(|resource| resource.name).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expected: &str) {
+        let answer = Answer { body: body.to_owned().into(), date: None };
+        let shown = match read(&answer) {
+            Ok((user, _)) => format!("user {}", user.id),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn null_is_absent_and_what_holds_no_user_is_an_error() {
+        check(r#"{"data":{"id":1}}"#, "user 1");
+        check(
+            r#"{"data":{"id":1,"name":null,"company_id":null,"company_name":null,"access":[null,{"app":null,"admin":null}],"is_admin":null}}"#,
+            "user 1",
+        );
+        for none in ["null", r#"{"success":false,"data":null}"#, "{}"] {
+            check(none, "answer holds no user");
+        }
+        for none in ["", "<html>", r#"{"data":{"id":1"#, r#"{"data":{"id":null}}"#, "[]"] {
+            check(none, "answer is not a user");
+        }
+    }
+}

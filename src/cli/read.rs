@@ -83,14 +83,20 @@ impl Run {
             let text = "Pipedrive does not tell its daily budget: reserve_percent has no effect until it does";
             self.writer.log(Level::Warn, text)?;
         }
-        self.report = Report::of(streams.iter().map(|stream| stream.resource));
-        let wires = self.wires(&streams).await?;
+        let found = self.dictionaries(&streams).await?;
+        let wires = self.wires(&streams, &found);
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
             state: states.remove(stream.resource.name),
         });
         let jobs = plan(&self.setup.settings, selected.collect());
+        self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
+        for stream in &streams {
+            if let Some(error) = found.failure(stream.resource) {
+                self.report.lack(stream.resource, &error);
+            }
+        }
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
         self.follow(reader, &wires).await?;
@@ -103,26 +109,30 @@ impl Run {
         outcome
     }
 
-    /// How the records of each stream are written.
-    async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
+    /// What names the custom fields of these streams, where names are asked for.
+    async fn dictionaries(&mut self, streams: &[Configured]) -> Result<Dictionaries> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
         let found = Dictionaries::read(&self.client, resources).await?;
         for warning in &found.warnings {
             self.writer.log(Level::Warn, warning)?;
         }
-        for stream in streams {
-            if let Some(error) = found.failure(stream.resource) {
-                self.report.lack(stream.resource, &error);
-            }
-        }
+        Ok(found)
+    }
+
+    /// How the records of each stream are written.
+    fn wires(
+        &self,
+        streams: &[Configured],
+        found: &Dictionaries,
+    ) -> BTreeMap<&'static str, Wire> {
         let wires = streams.iter().map(|stream| {
             let resource = stream.resource;
             let definitions = resource.fields.and_then(|name| found.fields.get(name));
             let names = definitions.map(|definitions| Names::of(resource, definitions));
             (resource.name, Wire::new(resource, &stream.schema, names))
         });
-        Ok(wires.collect())
+        wires.collect()
     }
 
     async fn follow(

@@ -75,7 +75,7 @@ fn a_tap_leaves_out_ids_of_another_type() {
     assert_eq!(session.0.code, Some(1));
     assert_eq!(session.records("deals").len(), rows_of(&account, "deals") - 1);
     assert_eq!(session.records("persons").len(), rows_of(&account, "persons"));
-    let said = "deals: 1 rows were left out that no target takes";
+    let said = "deals: 1 row was left out that no target takes";
     assert!(session.0.stderr.contains(said), "{}", session.0.stderr);
 }
 

@@ -140,17 +140,6 @@ fn who_we_are_is_asked_again_by_every_command() {
 }
 
 #[test]
-fn what_null_says_of_the_user_is_absent() {
-    let account = with(&[]);
-    account.world(|world| {
-        let me = json!({"id": 1, "name": null, "company_id": null});
-        let key = world.truth("users")[0].key.clone();
-        world.edit(Edit::Spoil { resource: "users", key, json: me.to_string() });
-    });
-    Read::of(&account, &["stages"]).run().succeeded();
-}
-
-#[test]
 fn a_dictionary_that_fails_once_costs_nothing() {
     for fault in ONCE {
         let account = with(&[&format!("{fault}@dealFields")]);

@@ -20,6 +20,9 @@ const MISFITS_MAX: usize = 1_000;
 /// Properties that are named when values of them did not fit; the rest is counted.
 const MISFITS_NAMED_MAX: usize = 10;
 
+/// Why a row is left out that nobody could tell from others.
+const NO_ID: &str = "no usable id";
+
 /// Writes Singer messages, one JSON object a line, never half of one; metrics and warnings go to
 /// `log`, a line each.
 #[derive(Debug)]
@@ -189,11 +192,16 @@ impl<W: Write, L: Write> Writer<W, L> {
         self.ended(resource, "succeeded", now)
     }
 
-    /// The error of a stream that is read when rows of it were left out, because no target takes them.
+    /// The error of a stream that is read when rows of it were left out because no target takes them,
+    /// although they have a usable id.
     pub fn left_out(&self, resource: &Resource) -> Option<Error> {
-        let rows: u64 = self.streams.get(resource.name)?.left_out.values().sum();
-        let message = format!("{rows} rows were left out that no target takes");
-        (rows > 0).then(|| Error::new(Kind::Shape, message))
+        let left_out = self.streams.get(resource.name)?.left_out.iter();
+        let message = match left_out.filter(|(why, _)| *why != NO_ID).map(|(_, rows)| rows).sum() {
+            0_u64 => return None,
+            1 => "1 row was left out that no target takes".to_owned(),
+            rows => format!("{rows} rows were left out that no target takes"),
+        };
+        Some(Error::new(Kind::Shape, message))
     }
 
     /// The stream ended before its end.
@@ -292,7 +300,7 @@ impl Stream {
     /// If no target takes it, what is wrong with it.
     fn put(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Result<Option<String>> {
         if record.key.is_none() {
-            return Ok(Some("no usable id".to_owned()));
+            return Ok(Some(NO_ID.to_owned()));
         }
         let mut changes = Vec::new();
         let line = self.wire.line(record, &mut changes)?;
