@@ -79,9 +79,13 @@
 //! - **Only a said end is an end** ([`model::Layout::doubt`]). A cursor list ends with `next_cursor:
 //!   null`, an offset list with `more_items_in_collection: false`; anything else after a page that was
 //!   followed is asked for again, then an error, and so is an answer without rows until it comes twice.
-//!   A 200 with cut JSON, a web page, `null` or `success: false` is a failed attempt. Lists that step
+//!   A 200 with cut JSON, a web page, `null` or `success: false` is a failed attempt, whatever was asked
+//!   ([`api::Client::ask`]). Lists that step
 //!   back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
+//! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
+//!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
+//!   is missing, and everything else goes on. Custom fields without a definition stand under their hashes.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only

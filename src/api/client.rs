@@ -123,18 +123,8 @@ impl Client {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks until there is an answer, a failure, or no attempt left.
-    pub async fn get(&self, mut request: Request) -> Result<Answer> {
-        loop {
-            match self.step(&mut request).await? {
-                Step::Done(answer) => return Ok(answer),
-                Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
-            }
-        }
-    }
-
-    /// Makes one attempt. The caller sleeps, so it can tell others that it does.
-    pub async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
+    /// Makes one attempt; what came back is not read yet. The caller sleeps.
+    pub(super) async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
         match self.open(request).await? {
             Step::Done(response) => self.judge(request, response).await,
             Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),

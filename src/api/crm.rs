@@ -9,6 +9,7 @@ use reqwest::header::{
 };
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub struct Crm {
 }
 
 /// An answer that was taken, or that says no for good.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     /// Its status: 2xx, 400, 404, 409, 413 or 422.
     pub status: u16,
@@ -100,18 +101,39 @@ impl Crm {
         &self.origin
     }
 
-    /// Asks for a path below `/api/v1`.
-    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply> {
-        self.ask(path, query, None).await
+    /// Asks for a path below `/api/v1` until `parse` can read the answer: one that it refuses is a
+    /// failed attempt.
+    pub async fn get<T>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        parse: impl FnMut(&Reply) -> Result<T>,
+    ) -> Result<T> {
+        self.ask(path, query, None, parse).await
     }
 
     /// Sends a JSON body. What is sent must do no harm when it arrives twice: an answer that was
-    /// lost is asked for again.
+    /// lost, or that is not JSON, is asked for again.
     pub async fn post(&self, path: &str, body: Bytes) -> Result<Reply> {
-        self.ask(path, &[], Some(body)).await
+        self.ask(path, &[], Some(body), |reply| {
+            let read = serde_json::from_slice::<IgnoredAny>(&reply.body);
+            match read {
+                Err(error) if reply.is_success() && !reply.body.is_empty() => {
+                    Err(Error::new(Kind::Shape, "answer is not JSON").because(error))
+                }
+                _ => Ok(reply.clone()),
+            }
+        })
+        .await
     }
 
-    async fn ask(&self, path: &str, query: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply> {
+    async fn ask<T>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+        mut parse: impl FnMut(&Reply) -> Result<T>,
+    ) -> Result<T> {
         let mut tries = Tries::default();
         loop {
             let attempt = async {
@@ -122,7 +144,14 @@ impl Crm {
             match attempt.await {
                 Ok(((status, headers), body)) => {
                     if self.judge(&mut tries, path, status, &headers, &body).await? {
-                        return Ok(Reply { status, body, date: date(&headers) });
+                        let reply = Reply { status, body, date: date(&headers) };
+                        match parse(&reply) {
+                            Ok(done) => return Ok(done),
+                            Err(error) if reply.is_success() => {
+                                self.again(&mut tries, path, Broken::Odd(error)).await?;
+                            }
+                            Err(error) => return Err(error.at(path)),
+                        }
                     }
                 }
                 Err(broken) => self.again(&mut tries, path, broken).await?,
@@ -131,7 +160,7 @@ impl Crm {
     }
 
     /// Fetches an answer into a file. A file that stands is replaced; one that broke off is begun
-    /// anew. Says what the server's clock was.
+    /// anew, and so is one that is no whole JSON. Says what the server's clock was.
     pub async fn download(
         &self,
         path: &str,
@@ -218,6 +247,7 @@ impl Crm {
     async fn again(&self, tries: &mut Tries, path: &str, broken: Broken) -> Result<()> {
         let error = match broken {
             Broken::Failed(error) => return Err(error),
+            Broken::Odd(error) => error,
             Broken::Lost(error) => lost("the CRM", error),
         };
         let most = if tries.answered { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
@@ -242,6 +272,8 @@ struct Tries {
 enum Broken {
     /// The next one may.
     Lost(reqwest::Error),
+    /// It brought something that cannot be read; the next one may bring more.
+    Odd(Error),
     Failed(Error),
 }
 
@@ -277,10 +309,18 @@ async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
         Error::new(Kind::Storage, message).at(to.display().to_string())
     };
     let mut file = File::create(to).map_err(failed)?;
+    let (mut first, mut last) = (None, None);
     while let Some(chunk) = response.chunk().await? {
         file.write_all(&chunk).map_err(failed)?;
+        let mut said = chunk.iter().filter(|byte| !byte.is_ascii_whitespace());
+        first = first.or_else(|| said.clone().next().copied());
+        last = said.next_back().copied().or(last);
     }
-    Ok(())
+    // Whether what stands between is JSON is found when it is read; this finds what was cut off.
+    match (first, last) {
+        (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
+        _ => Err(Broken::Odd(Error::new(Kind::Shape, "answer is no whole JSON"))),
+    }
 }
 
 fn date(headers: &HeaderMap) -> Option<Time> {
@@ -328,12 +368,17 @@ fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
 }
 
 impl Reply {
+    /// Whether it says yes.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// The body of a success; any other answer is a [`Kind::Refused`] error.
-    pub fn success(self, path: &str) -> Result<Bytes> {
-        if (200..300).contains(&self.status) {
-            return Ok(self.body);
+    pub fn success(&self) -> Result<&Bytes> {
+        if self.is_success() {
+            return Ok(&self.body);
         }
-        Err(refused(self.status, &self.body).at(path))
+        Err(refused(self.status, &self.body))
     }
 
     /// The CRM's own words for a no.

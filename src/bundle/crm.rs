@@ -17,7 +17,7 @@ const PIPELINES: &str = "/crm/opportunity_pipelines";
 const CHANGES: &str = "/crm/change_events";
 
 /// Lists come below a plural key, with pagination nowhere.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Pipelines {
     #[serde(default, alias = "pipelines", alias = "data")]
     opportunity_pipelines: Vec<Listed>,
@@ -29,18 +29,18 @@ struct Pipelines {
 struct Listed {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
-    is_default: bool,
+    is_default: Option<bool>,
     #[serde(default)]
-    stages: Vec<ListedStage>,
+    stages: Option<Vec<ListedStage>>,
 }
 
 #[derive(Deserialize)]
 struct ListedStage {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
     stage_type: Option<String>,
     #[serde(default)]
@@ -68,30 +68,33 @@ pub async fn changes(
 
 /// The organization's pipelines; none where the CRM has no such list.
 pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
-    let reply = crm.get(PIPELINES, &[]).await?;
-    if reply.status == 404 {
-        return Ok(Vec::new());
-    }
-    let body = reply.success(PIPELINES)?;
-    let found: Pipelines = serde_json::from_slice(&body).map_err(|error| {
-        Error::new(Kind::Shape, "answer is no list of pipelines").at(PIPELINES).because(error)
-    })?;
+    let found: Pipelines = crm
+        .get(PIPELINES, &[], |reply| {
+            if reply.status == 404 {
+                return Ok(Pipelines::default());
+            }
+            serde_json::from_slice(reply.success()?).map_err(|error| {
+                Error::new(Kind::Shape, "answer is no list of pipelines").because(error)
+            })
+        })
+        .await?;
     let default = found.default_pipeline_id;
-    let pipelines = found.opportunity_pipelines.into_iter().map(|mut pipeline| {
-        pipeline.stages.sort_by(|one, other| {
+    let pipelines = found.opportunity_pipelines.into_iter().map(|pipeline| {
+        let mut stages = pipeline.stages.unwrap_or_default();
+        stages.sort_by(|one, other| {
             let place = |stage: &ListedStage| stage.position.unwrap_or(0.0);
             place(one).total_cmp(&place(other))
         });
-        let stages = pipeline.stages.into_iter().map(|stage| Stage {
+        let stages = stages.into_iter().map(|stage| Stage {
             id: stage.id,
-            name: stage.name,
+            name: stage.name.unwrap_or_default(),
             stage_type: stage.stage_type.unwrap_or_else(|| "open".to_owned()),
             external_id: None,
         });
         Pipeline {
-            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default,
+            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default == Some(true),
             id: pipeline.id,
-            name: pipeline.name,
+            name: pipeline.name.unwrap_or_default(),
             external_id: None,
             stages: stages.collect(),
         }

@@ -104,8 +104,8 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     let readable = setup.settings.custom_fields.readable();
     let outcome = outcome.and_then(|found| {
-        for note in &found.notes {
-            writer.log(Level::Warn, note)?;
+        for warning in &found.warnings {
+            writer.log(Level::Warn, warning)?;
         }
         writer.catalog(&airbyte::catalog(&found.fields, readable))
     });

@@ -138,6 +138,9 @@ impl<W: Write> Progress<W> {
             Event::Warning { resource, text } => {
                 self.line(Level::Warning, &format!("{}: {text}", resource.name));
             }
+            Event::Lacking { resource, error } => {
+                self.warn(&format!("{}: {error}", resource.name));
+            }
             Event::Finished { resource, until, postponed, .. } => {
                 let tally = self.end(resource);
                 self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));

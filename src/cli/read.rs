@@ -4,7 +4,7 @@ use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
 use super::dictionaries::Dictionaries;
 use super::files;
-use super::report::{Report, left};
+use super::report::{Failure, Report, left};
 use super::setup::{Given, Setup, now, runtime};
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
@@ -83,7 +83,8 @@ impl Run {
             let text = "Pipedrive does not tell its daily budget: reserve_percent has no effect until it does";
             self.writer.log(Level::Warn, text)?;
         }
-        let wires = self.wires(&streams).await?;
+        let found = self.dictionaries(&streams).await?;
+        let wires = self.wires(&streams, &found);
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
@@ -91,6 +92,11 @@ impl Run {
         });
         let jobs = plan(&self.setup.settings, selected.collect());
         self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
+        for stream in &streams {
+            if let Some(error) = found.failure(stream.resource) {
+                self.report.lack(stream.resource, &error);
+            }
+        }
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
         self.follow(reader, &wires).await?;
@@ -103,21 +109,26 @@ impl Run {
         outcome
     }
 
-    /// How the records of each stream are written.
-    async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
+    /// What names the custom fields of these streams, where names are asked for.
+    async fn dictionaries(&mut self, streams: &[Configured]) -> Result<Dictionaries> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
         let found = Dictionaries::read(&self.client, resources).await?;
-        for note in &found.notes {
-            self.writer.log(Level::Warn, note)?;
+        for warning in &found.warnings {
+            self.writer.log(Level::Warn, warning)?;
         }
+        Ok(found)
+    }
+
+    /// How the records of each stream are written.
+    fn wires(&self, streams: &[Configured], found: &Dictionaries) -> BTreeMap<&'static str, Wire> {
         let wires = streams.iter().map(|stream| {
             let resource = stream.resource;
             let definitions = resource.fields.and_then(|name| found.fields.get(name));
             let names = definitions.map(|definitions| Names::of(resource, definitions));
             (resource.name, Wire::new(resource, &stream.schema, names))
         });
-        Ok(wires.collect())
+        wires.collect()
     }
 
     async fn follow(
@@ -159,11 +170,15 @@ impl Run {
             Event::Warning { resource, text } => {
                 self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
             }
+            Event::Lacking { resource, error } => {
+                self.writer.log(Level::Warn, &format!("{}: {error}", resource.name))
+            }
             Event::Finished { resource, reached, until, postponed } => {
                 if let Some(sentence) = left(until, postponed) {
                     self.writer.log(Level::Info, &format!("{}: {sentence}", resource.name))?;
                 }
-                self.writer.finished(resource, reached, now)
+                let lack = self.report.row(resource).lack().map(Failure::error);
+                self.writer.finished(resource, reached, lack.as_ref(), now)
             }
             Event::Failed { resource, error } => self.writer.failed(resource, &error, now),
         }

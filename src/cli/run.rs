@@ -89,13 +89,20 @@ impl Run {
         }
     }
 
+    /// Says what is missing of a resource that was read to its end.
+    pub(super) fn tell_lack(&mut self, resource: &'static Resource) {
+        if let Some(lack) = self.report.row(resource).lack() {
+            self.progress.warn(&format!("{}: {}", resource.name, lack.text));
+        }
+    }
+
     /// An error when something is missing: of the kind that stopped the run or kept everything
     /// from being read, else one that says that the run is incomplete.
     pub(super) fn conclude(&self) -> Result<ExitCode> {
         let Some(error) = self.report.failure(self.client.spending()) else {
             return Ok(ExitCode::SUCCESS);
         };
-        let nothing = self.report.rows().all(|row| !row.complete());
+        let nothing = self.report.rows().all(|row| !row.was_read());
         match error.kind() {
             kind if kind.stops_the_run() || nothing => Err(error),
             _ => Err(error.of_kind(Kind::Incomplete)),

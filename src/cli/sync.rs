@@ -122,10 +122,13 @@ impl Run {
             error = stop.as_mut() => Err(error),
             found = Dictionaries::read(&self.client, self.resources.iter().copied()) => found,
         }?;
-        for note in &dictionaries.notes {
-            self.progress.warn(note);
+        for warning in &dictionaries.warnings {
+            self.progress.warn(warning);
         }
         for resource in self.resources.clone() {
+            if let Some(error) = dictionaries.lack(resource) {
+                self.report.lack(resource, &error);
+            }
             let begun = warehouse.begin(resource, dictionaries.of(resource)).await?;
             for note in &begun.notes {
                 self.progress.note(&format!("{}: {note}", resource.name));
@@ -200,6 +203,7 @@ impl Run {
         match event {
             Event::Batch(batch) => warehouse.take(batch, now()).await,
             Event::Finished { resource, reached, .. } => {
+                self.tell_lack(resource);
                 let whole = start.bound.filter(|_| start.is_seen(resource));
                 warehouse.finish(resource, reached, whole, now()).await
             }

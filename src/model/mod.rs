@@ -2,6 +2,7 @@
 
 mod configuration;
 mod definition;
+mod definitions;
 mod error;
 mod event;
 mod fit;
@@ -30,6 +31,7 @@ mod time;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
+pub use definitions::Definitions;
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Cost, Event};
 pub use fit::{Fit, JSON_AS_TEXT, Misfits};
@@ -43,6 +45,7 @@ pub(crate) use page::is_custom;
 pub use page::{Asked, Doubt, Layout, Next, Page, Surprise};
 pub use percent::percent_encoded;
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
+pub(crate) use record::usable;
 pub use record::{Digest, Inside, Record, key_of};
 pub use reference::reference;
 pub use resource::{

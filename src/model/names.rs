@@ -68,6 +68,8 @@ impl Names {
         let fields: BTreeMap<&str, &Definition> = definitions
             .iter()
             .filter(|field| field.custom)
+            // Of two with one code the first counts, as everywhere.
+            .rev()
             .map(|field| (field.code.as_str(), field))
             .collect();
         let mut names = Self {
@@ -208,8 +210,8 @@ impl Field {
 
 /// Labels by option id, as text.
 fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
-    let options = definition.options.as_deref().unwrap_or_default();
-    options.iter().map(|option| (plain(&option.id.to_string()), option.label.clone())).collect()
+    let options = definition.options.iter().flatten();
+    options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
 }
 
 fn columns(resource: &Resource) -> BTreeSet<String> {

@@ -8,7 +8,7 @@ use super::json::Json;
 use super::keys::{Key, Keys};
 use super::number::{is_finite, is_whole};
 use super::page::{KEYS_MAX, Layout, Page, Surprise, is_custom, next, shape};
-use super::record::{Inside, Record};
+use super::record::{Inside, Record, usable};
 use super::resource::{Custom, Paging, Type};
 use super::time::{Time, is_date, is_utc};
 use bytes::Bytes;
@@ -307,11 +307,11 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(value.trim_matches('"'))
 }
 
-/// The key's values as text joined by `/`; `None` if one is missing or null.
+/// The key's values as text joined by `/`; `None` if one is missing or cannot be used.
 fn joined(values: &[Option<&str>]) -> Option<String> {
     let mut key = String::new();
     for (place, value) in values.iter().enumerate() {
-        let value = (*value).filter(|value| *value != "null")?;
+        let value = (*value).filter(|value| usable(value))?;
         if place > 0 {
             key.push('/');
         }

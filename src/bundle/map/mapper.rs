@@ -7,7 +7,7 @@ use super::source::{Fields, Losses, id};
 use crate::bundle::context::{Context, Counts, Unmapped};
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, value_of};
-use crate::model::{Error, Kind, Resource, Result, Time, quoted, text};
+use crate::model::{Error, Kind, Resource, Result, Time, quoted, text, usable};
 use std::collections::{HashMap, HashSet};
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
@@ -34,6 +34,8 @@ const NOT_READ: &str = "is not in the backup, so what it names stays unnamed";
 const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
 const NO_STAGE: &str = "is no stage that the account has";
+/// Why a row is not in the bundle.
+pub const NO_ID: &str = "cannot be used, and without it the row has no public id: left out";
 const TWICE: &str = "stands in two rows; the later one gets an id of its own";
 
 /// Rows that were taken, by id: what later rows may refer to.
@@ -166,8 +168,8 @@ impl Mapper {
         }
     }
 
-    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before: it
-    /// moved while it was read. A record without an id is a [`Kind::Shape`] error.
+    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before, as it
+    /// moved while it was read, and for one without a usable id, which is counted.
     pub fn row(
         &mut self,
         resource: &'static Resource,
@@ -179,13 +181,15 @@ impl Mapper {
         };
         let array = *array;
         let mut fields = Fields::of(json);
-        let external = match array {
-            Array::Leads => fields.text("id"),
-            _ => fields.id("id").map(|id| id.to_string()),
+        let own = fields.take("id").filter(|raw| usable(raw));
+        let external = own.and_then(|raw| match array {
+            Array::Leads => text(raw),
+            _ => id(raw).map(|id| id.to_string()),
+        });
+        let Some(external) = external else {
+            self.losses.count(resource.name, "id", NO_ID);
+            return Ok(None);
         };
-        let external = external.ok_or_else(|| {
-            Error::new(Kind::Shape, format!("a row of {} has no id", resource.name))
-        })?;
         let key = key(array, &external);
         if self.known.rows[array as usize].contains_key(&key) {
             self.repeats += 1;

@@ -2,7 +2,7 @@
 
 use crate::bundle::context::{ActivityType, CustomField, Owner, Pipeline, Stage};
 use crate::bundle::portable::Array;
-use crate::model::{Definition, Error, Kind, Resource, Result};
+use crate::model::{Definition, Definitions, Resource, usable};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +45,10 @@ pub struct Setup {
     pub(super) dictionaries: [Dictionary; 3],
     /// What of it is not known.
     pub(super) lacking: Vec<&'static str>,
+    /// The dictionaries as they were read.
+    read: [Definitions; 3],
+    /// What cannot be read of the rest, by resource: how many rows.
+    unread: BTreeMap<&'static str, u64>,
 }
 
 /// The fields of organizations, persons or deals.
@@ -143,6 +147,27 @@ impl Setup {
     /// Forgets the fields, which are to be read anew.
     pub fn forget_fields(&mut self) {
         self.dictionaries = Default::default();
+        self.read = Default::default();
+    }
+
+    /// What could not be read of it, a sentence each. It was left out; rows go on without it.
+    pub fn odd(&self) -> Vec<String> {
+        let fields = FIELDS.iter().zip(&self.read);
+        let fields = fields.flat_map(|(name, read)| {
+            read.odd().into_iter().map(move |odd| format!("{name}: {odd}"))
+        });
+        let rows = self.unread.iter().map(|(name, rows)| {
+            format!("{name}: {rows} rows cannot be read, so what they name stays unnamed")
+        });
+        fields.chain(rows).collect()
+    }
+
+    /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
+    /// rows that are there already could not be recognized.
+    pub fn may_hide_marker(&self, array: Array) -> bool {
+        dictionary(array).is_some_and(|place| {
+            self.dictionaries[place].marker.is_none() && self.read[place].is_patchy()
+        })
     }
 
     /// Notes that one of the [`SETUP`] resources is not known.
@@ -150,18 +175,17 @@ impl Setup {
         self.lacking.push(resource.name);
     }
 
-    /// Takes a row of one of the [`SETUP`] resources.
-    pub fn take(&mut self, resource: &Resource, json: &str) -> Result<()> {
-        let unreadable = |error: serde_json::Error| {
-            let message = format!("a row of {} is not readable", resource.name);
-            Error::new(Kind::Shape, message).because(error)
-        };
+    /// Takes a row of one of the [`SETUP`] resources. One that cannot be read is left out, and counted in
+    /// [`Setup::odd`].
+    pub fn take(&mut self, resource: &'static Resource, json: &str) {
         let place = match resource.name {
             "organization_fields" => 0,
             "person_fields" => 1,
             "deal_fields" => 2,
             "users" => {
-                let user: User = serde_json::from_str(json).map_err(unreadable)?;
+                let Ok(user) = serde_json::from_str::<User>(json) else {
+                    return self.cannot_read(resource);
+                };
                 if let Some(email) = user.email.filter(|email| !email.is_empty()) {
                     let name = user.name.unwrap_or_default();
                     let external_id = format!("{}:user:{}", self.company, user.id);
@@ -171,16 +195,22 @@ impl Setup {
                     }
                     self.owners.push(Owner { email, name, external_id });
                 }
-                return Ok(());
+                return;
             }
             name => {
-                let row: Named = serde_json::from_str(json).map_err(unreadable)?;
-                self.named(name, row);
-                return Ok(());
+                let row = serde_json::from_str::<Named>(json);
+                match row.ok().filter(|row| usable(&row.id.to_string())) {
+                    Some(row) => self.named(name, row),
+                    None => self.cannot_read(resource),
+                }
+                return;
             }
         };
-        self.dictionaries[place].take(Definition::from_json(json.as_bytes())?);
-        Ok(())
+        self.read[place].take(json.as_bytes());
+    }
+
+    fn cannot_read(&mut self, resource: &'static Resource) {
+        *self.unread.entry(resource.name).or_default() += 1;
     }
 
     fn named(&mut self, resource: &str, row: Named) {
@@ -236,7 +266,8 @@ impl Setup {
                 external_id: Some(external),
             });
         }
-        for dictionary in &mut self.dictionaries {
+        for (dictionary, read) in self.dictionaries.iter_mut().zip(&self.read) {
+            read.known.iter().for_each(|field| dictionary.take(field.clone()));
             dictionary.name();
         }
         if let Some(first) = self.pipelines.first_mut() {
@@ -317,13 +348,10 @@ impl Setup {
 
 impl Dictionary {
     fn take(&mut self, definition: Definition) {
-        let id = |option: &crate::model::FieldOption| {
-            let id = option.id.to_string();
-            id.trim_matches('"').to_owned()
-        };
+        // An option without a label is unknown: its id is kept.
         let options = definition.options.iter().flatten();
-        let labels = options.clone().map(|option| (id(option), option.label.clone())).collect();
-        let options = options.map(|option| (id(option), option.label.clone())).collect();
+        let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
+        let (labels, options) = (options.clone().collect(), options.collect());
         let Definition { name, code, ty, custom, .. } = definition;
         if !custom {
             self.labels.insert(code, labels);

@@ -5,7 +5,7 @@ use crate::cli::figures::grouped;
 use crate::cli::run::Run;
 use crate::cli::setup::{ServerClock, now};
 use crate::dataset::backup::{Archive, Attachment, Content, Contents};
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Resource, Result};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// Attachments between two checkpoints.
@@ -34,6 +34,10 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
         count += noted.iter().filter(|content| content.sha256.is_some()).count() as u64;
         bytes += noted.iter().filter_map(|content| content.bytes).sum::<u64>();
         run.progress.spent(run.client.spending());
+    }
+    if let (1.., Some(files)) = (attachments.unread(), Resource::named("files")) {
+        let message = format!("{} files could not be asked for", grouped(attachments.unread()));
+        run.report.lack(files, &Error::new(Kind::Shape, message));
     }
     let failed = archive.finish_contents(clock.now(), now()).await?;
     run.progress.note(&format!("attachments: {}, {} bytes", grouped(count), grouped(bytes)));

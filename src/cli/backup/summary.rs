@@ -38,6 +38,11 @@ impl<'s> Summary<'s> {
         Error::new(Kind::Incomplete, format!("incomplete: {} could not be read", names.join(", ")))
     }
 
+    /// Whether every file is there, and this run found nothing odd in what it wrote.
+    fn complete(&self) -> bool {
+        self.closed.complete && self.report.rows().all(|row| row.lack().is_none())
+    }
+
     fn total(&self, of: impl Fn(&File) -> u64) -> u64 {
         let files = self.closed.files.iter().filter(|(stem, _)| *stem != CONTENT_INDEX);
         files.map(|(_, file)| of(file)).sum()
@@ -45,7 +50,7 @@ impl<'s> Summary<'s> {
 
     fn text(&self) -> String {
         let Closed { exported, total, skipped, .. } = self.closed;
-        let outcome = if self.closed.complete { "complete" } else { "incomplete" };
+        let outcome = if self.complete() { "complete" } else { "incomplete" };
         let skipped = match skipped {
             0 => String::new(),
             skipped => format!(" ({skipped} skipped)"),
@@ -56,6 +61,8 @@ impl<'s> Summary<'s> {
         )];
         let failed = self.closed.failed.iter();
         lines.extend(failed.map(|(stem, why)| format!("{}: {}", file_name(stem), why.message)));
+        let lacks = self.report.rows().filter_map(|row| Some((row.resource.file, row.lack()?)));
+        lines.extend(lacks.map(|(stem, lack)| format!("{}: {}", file_name(stem), lack.text)));
         if !self.closed.finished {
             lines.push("Not finished: run again with --resume to go on.".to_owned());
         }
@@ -90,7 +97,7 @@ impl<'s> Summary<'s> {
             "total": closed.total,
             "skipped": closed.skipped,
             "dir": self.dir,
-            "complete": closed.complete,
+            "complete": self.complete(),
             "finished": closed.finished,
             "rows": self.total(|file| file.rows),
             "bytes": self.total(|file| file.bytes),

@@ -92,9 +92,11 @@ impl Run {
                 "interrupted: what was taken is safe, run again with --resume to go on",
             )),
             Some(error) => Err(error),
-            None if closed.complete => Ok(ExitCode::SUCCESS),
             None => match self.report.failure(self.client.spending()) {
+                None if closed.complete => Ok(ExitCode::SUCCESS),
                 Some(error) if error.kind().stops_the_run() => Err(error),
+                // Its rows are all there; what is odd about them is told.
+                Some(error) if closed.complete => Err(error.of_kind(Kind::Incomplete)),
                 _ => Err(summary.incomplete()),
             },
         }
@@ -148,6 +150,7 @@ impl Run {
             Event::Answered { .. } => self.progress.spent(self.client.spending()),
             Event::Batch(batch) => archive.take(batch, now()).await?,
             Event::Finished { resource, until, .. } => {
+                self.tell_lack(resource);
                 let until = until.unwrap_or_else(|| clock.now());
                 let repeats = archive.finish(resource, until, now()).await?;
                 if repeats > 0 {
@@ -159,7 +162,10 @@ impl Run {
                 }
             }
             Event::Failed { resource, error } => archive.fail(resource, &error, now()).await?,
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => {}
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Lacking { .. } => {}
         }
         Ok(())
     }

@@ -2,18 +2,19 @@
 
 use super::args::Export as Flags;
 use crate::api::Account;
-use crate::bundle::map::{FIELDS, RESOURCES, SETUP, Setup};
+use crate::bundle::map::{FIELDS, NO_ID, RESOURCES, SETUP, Setup};
 use crate::bundle::{Array, Context, Export, Source, Written};
 use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
+use crate::cli::progress::{Manner, Progress};
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Resource, Result, Time};
+use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -38,8 +39,17 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
         };
         let spent = spent.map(|spent| (spent.tokens, left_today(spent)));
         print(flags, &written, &context, spent)?;
-        Ok(ExitCode::SUCCESS)
+        left_out(&context).map_or(Ok(ExitCode::SUCCESS), Err)
     })
+}
+
+/// The error of a bundle from which rows are missing, because they have no usable id.
+fn left_out(context: &Context) -> Option<Error> {
+    let rows = context.unmapped.iter().filter(|lost| lost.reason == NO_ID);
+    let rows = rows.map(|lost| format!("{} rows of {}", grouped(lost.rows), lost.resource));
+    let rows: Vec<_> = rows.collect();
+    let message = format!("incomplete: without a usable id, left out: {}", rows.join(", "));
+    (!rows.is_empty()).then(|| Error::new(Kind::Incomplete, message))
 }
 
 fn resource(name: &str) -> Result<&'static Resource> {
@@ -51,8 +61,14 @@ impl Run {
     pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
         let mut setup = Setup::of(account.company_id);
         for name in SETUP {
-            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
+        }
+        for odd in setup.odd() {
+            self.progress.warn(&odd);
         }
         Ok(setup.ready())
     }
@@ -65,7 +81,10 @@ impl Run {
     ) -> Result<Setup> {
         setup.forget_fields();
         for name in FIELDS {
-            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         Ok(setup.ready())
@@ -172,11 +191,19 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     for name in SETUP {
         let resource = resource(name)?;
         if held(name) {
-            pass(&snapshot, resource, |resource, json| setup.take(resource, json)).await?;
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
+            pass(&snapshot, resource, take).await?;
         } else {
             // The first seed's backups have no labels of leads: they stay unnamed, and are counted.
             setup.lacks(resource);
         }
+    }
+    let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
+    for odd in setup.odd() {
+        progress.warn(&odd);
     }
     let source = Source {
         system: "pipedrive".to_owned(),

@@ -50,8 +50,8 @@ pub(super) async fn dictionaries(
         error = stop => Err(error),
         found = Dictionaries::read(&run.client, resources) => found,
     }?;
-    for note in &found.notes {
-        run.progress.warn(note);
+    for warning in &found.warnings {
+        run.progress.warn(warning);
     }
     Ok(found)
 }
@@ -86,6 +86,11 @@ impl Run {
         let selected = selected.unwrap_or_else(|| default_selection(&found.fields, readable));
         self.resources = selected.iter().map(|selection| selection.resource).collect();
         self.report = Report::of(self.resources.iter().copied());
+        for resource in &self.resources {
+            if let Some(error) = found.failure(resource) {
+                self.report.lack(resource, &error);
+            }
+        }
         let (mut wanted, mut streams) = (Vec::new(), BTreeMap::new());
         for selection in selected {
             let resource = selection.resource;
@@ -109,7 +114,19 @@ impl Run {
         let outcome = self
             .follow(reader, stop, async |run, event| {
                 run.progress.take(&event);
+                let ended = match &event {
+                    Event::Finished { resource, .. } => Some(*resource),
+                    _ => None,
+                };
+                if let Some((resource, error)) =
+                    ended.and_then(|ended| Some((ended, streams.writer.left_out(ended)?)))
+                {
+                    run.report.lack(resource, &error);
+                }
                 run.report.take(&event);
+                if let Some(resource) = ended {
+                    run.tell_lack(resource);
+                }
                 streams.take(event)
             })
             .await;
@@ -150,7 +167,10 @@ impl Streams {
             }
             Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => Ok(()),
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Lacking { .. } => Ok(()),
         }
     }
 }

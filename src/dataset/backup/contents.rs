@@ -87,16 +87,26 @@ pub struct Arriving<'c> {
 /// Attachments in order, one after the other.
 pub struct Attachments {
     rows: Rows,
+    unread: u64,
 }
 
 impl Attachments {
+    /// Rows that were passed over, because they have no usable id or no form of a file.
+    pub const fn unread(&self) -> u64 {
+        self.unread
+    }
+
     /// The next ones, at most this many; empty when there are none left.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Attachment>> {
         let mut next = Vec::new();
         while next.len() < most
             && let Some(row) = self.rows.next().await?
         {
-            next.push(read(row.json)?);
+            match read(row.json) {
+                Ok(attachment) => next.push(attachment),
+                // One file that cannot be asked for keeps no other from it.
+                Err(_) => self.unread += 1,
+            }
         }
         Ok(next)
     }
@@ -181,11 +191,12 @@ impl Archive {
             // The list was read again: the index begins anew, what was stored stays.
             self.restart(CONTENT_INDEX, state, now).await?;
         }
-        let mut rows = rows(&self.store, &path, false).await?;
+        let rows = rows(&self.store, &path, false).await?;
+        let mut attachments = Attachments { rows, unread: 0 };
         for _ in 0..self.writing(CONTENT_INDEX, now).growing.rows() {
-            rows.next().await?;
+            attachments.next(1).await?;
         }
-        Ok(Attachments { rows })
+        Ok(attachments)
     }
 
     /// Notes what became of some attachments; durable afterwards.

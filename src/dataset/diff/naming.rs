@@ -1,7 +1,9 @@
 //! What people call fields and options, in two backups.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Custom, Definition, Resource, Result, is_custom, list, quoted, text};
+use crate::model::{
+    Custom, Definition, Definitions, Resource, Result, is_custom, list, quoted, text,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -109,12 +111,7 @@ impl Side {
     fn of(definitions: &[Definition]) -> Self {
         let labels = |definition: &Definition| -> Labels {
             let options = definition.options.iter().flatten();
-            options
-                .map(|option| {
-                    let id = option.id.to_string();
-                    (id.trim_matches('"').to_owned(), option.label.clone())
-                })
-                .collect()
+            options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
         };
         let chosen = definitions.iter().filter(|field| field.custom && field.chosen());
         let own = definitions.iter().find(|field| field.code == "label_ids");
@@ -143,18 +140,18 @@ fn names(old: &[Definition], new: &[Definition]) -> HashMap<String, String> {
 }
 
 async fn definitions(snapshot: &Snapshot, resource: &'static Resource) -> Result<Vec<Definition>> {
-    let mut definitions = Vec::new();
+    let mut definitions = Definitions::default();
     let Some(dictionary) = resource.fields.and_then(Resource::named) else {
-        return Ok(definitions);
+        return Ok(Vec::new());
     };
     if snapshot.holds(dictionary.file) {
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         while let Some(row) = rows.next().await? {
-            // A definition of another form names nothing; that is no reason to compare nothing.
-            definitions.extend(Definition::from_json(row.json.as_bytes()).ok());
+            // A definition that cannot be read names nothing; that is no reason to compare nothing.
+            definitions.take(row.json.as_bytes());
         }
     }
-    Ok(definitions)
+    Ok(definitions.known)
 }
 
 #[derive(Deserialize)]

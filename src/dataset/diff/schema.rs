@@ -1,8 +1,8 @@
 //! How the set-up of an account changed: fields, options, pipelines and stages.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Resource, Result};
-use serde::{Deserialize, Serialize};
+use crate::model::{Resource, Result, usable};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,23 +28,12 @@ pub struct SchemaChange {
 }
 
 /// A field definition, of v2 or v1, or a pipeline or stage.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default)]
 struct Thing {
-    #[serde(alias = "field_code", alias = "key")]
-    id: Value,
-    #[serde(alias = "field_name")]
     name: Option<String>,
-    #[serde(default, rename = "field_type")]
     ty: Option<String>,
-    #[serde(default)]
-    options: Option<Vec<Choice>>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Choice {
-    id: Value,
-    #[serde(default)]
-    label: Option<String>,
+    /// Labels by option id.
+    options: BTreeMap<String, String>,
 }
 
 type Things = BTreeMap<String, Thing>;
@@ -94,18 +83,37 @@ async fn read(snapshot: &Snapshot, resource: &Resource) -> Result<Things> {
     let mut things = Things::new();
     let mut rows = snapshot.rows(resource.file, false).await?;
     while let Some(row) = rows.next().await? {
-        // A v1 definition has a numeric id beside its key, which is what counts.
-        let Ok(mut json) = serde_json::from_str::<Value>(row.json) else { continue };
-        if let Some(object) = json.as_object_mut()
-            && (object.contains_key("key") || object.contains_key("field_code"))
-        {
-            object.remove("id");
-        }
-        if let Ok(thing) = serde_json::from_value::<Thing>(json) {
-            things.insert(plain(&thing.id), thing);
+        let json: Value = serde_json::from_str(row.json).unwrap_or_default();
+        // A v1 definition has a numeric id beside its key, which is what counts. A row without any is
+        // none that could be held against another.
+        let id = ["field_code", "key", "id"].into_iter().find_map(|name| id(&json[name]));
+        if let Some(id) = id {
+            things.insert(id, Thing::of(&json));
         }
     }
     Ok(things)
+}
+
+impl Thing {
+    /// What can be read of a row; what cannot is absent.
+    fn of(json: &Value) -> Self {
+        let text = |names: [&str; 2]| names.into_iter().find_map(|name| json[name].as_str());
+        let options = json["options"].as_array().into_iter().flatten();
+        let options = options.filter_map(|option| {
+            Some((id(&option["id"])?, option["label"].as_str().unwrap_or_default().to_owned()))
+        });
+        Self {
+            name: text(["field_name", "name"]).map(str::to_owned),
+            ty: text(["field_type"; 2]).map(str::to_owned),
+            options: options.collect(),
+        }
+    }
+}
+
+/// An id as text, if it is one.
+fn id(value: &Value) -> Option<String> {
+    let json = value.to_string();
+    usable(&json).then(|| value.as_str().map_or(json, str::to_owned))
 }
 
 fn compare(
@@ -131,8 +139,8 @@ fn compare(
         if earlier.ty != thing.ty {
             add(kind, "retyped", id, &name, earlier.ty.clone(), thing.ty.clone());
         }
-        let (old, new) = (options(earlier), options(thing));
-        for (option, label) in &new {
+        let (old, new) = (&earlier.options, &thing.options);
+        for (option, label) in new {
             let id = format!("{id}/{option}");
             match old.get(option) {
                 None => add("option", "added", &id, &name, None, Some(label.clone())),
@@ -157,13 +165,4 @@ fn compare(
         let name = thing.name.clone().unwrap_or_default();
         add(kind, "removed", id, &name, Some(name.clone()), None);
     }
-}
-
-fn options(thing: &Thing) -> BTreeMap<String, String> {
-    let options = thing.options.iter().flatten();
-    options.map(|o| (plain(&o.id), o.label.clone().unwrap_or_default())).collect()
-}
-
-fn plain(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }

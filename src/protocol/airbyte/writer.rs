@@ -222,16 +222,20 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream was read to its end: its last STATE, then COMPLETE.
+    /// The stream was read to its end: its last STATE, then COMPLETE; or INCOMPLETE, and what it lacks.
     pub fn finished(
         &mut self,
         resource: &'static Resource,
         reached: StreamState,
+        lack: Option<&Error>,
         now: Time,
     ) -> Result<()> {
         self.run(resource, now)?;
         if let Some(stream) = self.streams.get_mut(resource.name) {
             stream.pending = Some(reached);
+        }
+        if let Some(lack) = lack {
+            return self.failed(resource, lack, now);
         }
         self.checkpoint(resource, now)?;
         self.status(resource, "COMPLETE", None, now)?;

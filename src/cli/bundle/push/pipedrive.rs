@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use super::{Input, checked, journal, whose};
+use crate::bundle::map::Setup;
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{Begin, JOURNAL_VERSION, Plan, Stages, verify};
 use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped};
@@ -51,6 +52,7 @@ async fn push_with(
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let mut hold = Hold::new(&setup, &needs, stages()?);
     let plan = Plan::of(&survey, &mut index, |array, json| hold.row(array, json)).await?;
+    recognizable(&setup, &plan)?;
     let (used, losses) = (hold.stages.used(), hold.losses);
     let needs = needs.of_plan(&plan);
     let mut report = Report {
@@ -124,6 +126,18 @@ async fn push_with(
     report.tokens = Some(run.client.spending().tokens);
     report.plan = plan;
     Ok(report)
+}
+
+/// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
+/// that are there already would be created again.
+fn recognizable(setup: &Setup, plan: &Plan) -> Result<()> {
+    let hidden = |array: &Array| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
+    let Some(array) = Array::ALL.into_iter().find(hidden) else { return Ok(()) };
+    let message = format!(
+        "a definition of the account's fields cannot be read, and may be that of the field with the public          ids of {}: rows could be created twice; mend the field in Pipedrive, and push again",
+        array.name()
+    );
+    Err(Error::new(Kind::Shape, message))
 }
 
 /// Writes into the side-car what this company could not hold.
