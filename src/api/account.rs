@@ -62,7 +62,8 @@ impl Account {
         const PATH: &str = "/api/v1/users/me";
         let answer = client.get(Request::new(PATH, 2)).await?;
         let me: Me = serde_json::from_slice(&answer.body)
-            .map_err(|e| Error::new(Kind::Shape, "answer is not a user").at(PATH).because(e))?;
+            .map_err(|e| Error::new(Kind::Shape, "answer is not a user").at(PATH).because(e))
+            .map_err(|error| client.told(error))?;
         let Some(user) = me.data else {
             return Err(Error::new(Kind::Shape, "answer holds no user").at(PATH));
         };
