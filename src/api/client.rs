@@ -180,7 +180,9 @@ impl Client {
                 status,
                 html,
                 limits,
-                retry_after: retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs),
+                retry_after: retry_after
+                    .and_then(|text| text.parse().ok())
+                    .map(Duration::from_secs),
                 body: &body,
                 attempt: request.attempt,
                 limited: request.limited,

@@ -2,9 +2,7 @@
 
 use super::client::{http_date, is_html, lost};
 use super::http::Http;
-use super::retry::{
-    ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said,
-};
+use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
 use crate::model::{Error, Kind, Mask, Result, Time, safe_origin};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{

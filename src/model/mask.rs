@@ -233,7 +233,10 @@ mod tests {
         check("https://t0ken@hook.example.test", "https://****@hook.example.test");
         check("https://a:b@c@hook.example.test:8/x", "https://****@hook.example.test:8/x");
         check("user:word@hook.example.test/x", "****@hook.example.test/x");
-        check("https://h.test/?sig=1&Access_Token=2#k=3", "https://h.test/?sig=****&Access_Token=****#k=3");
+        check(
+            "https://h.test/?sig=1&Access_Token=2#k=3",
+            "https://h.test/?sig=****&Access_Token=****#k=3",
+        );
         check("https://h.test/x#password=1", "https://h.test/x#password=****");
         check("https://h.test/?%74oken=1", "https://h.test/?%74oken=****");
         check("https://h.test?a=1;client_secret=2", "https://h.test?a=1;client_secret=****");
