@@ -1,7 +1,9 @@
 //! Everything that is tested from outside the crate, in one binary.
 
+mod attachments;
 mod backup;
 mod backup_crash;
+mod bucket;
 mod bundle;
 mod bundle_kill;
 mod bundle_laws;
@@ -20,6 +22,7 @@ mod house;
 mod kill;
 mod laws;
 mod lossless;
+mod network;
 mod parcel;
 mod read;
 mod rebuild;
