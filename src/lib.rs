@@ -48,9 +48,10 @@
 //! # What always holds
 //!
 //! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
-//!   included. Exceptions are three: dates and times that no loader takes (`0000-00-00`, empty text,
+//!   included. Exceptions are four: dates and times that no loader takes (`0000-00-00`, empty text,
 //!   zoneless) are mended, those that become null reported; a text cut inside a character gets
-//!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request. To Singer targets, which
+//!   U+FFFD, with a warning; secrets of webhooks are masked, in a backup unless told otherwise; and
+//!   `custom_fields: name` renames keys on request. To Singer targets, which
 //!   end a load at the first value of another type, such values go as null, counted by field.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.

@@ -36,7 +36,7 @@ impl Client {
         match self.step(request).await? {
             Step::Done(answer) => match parse(&answer) {
                 Ok(done) => Ok(Step::Done(done)),
-                Err(error) => self.lost(request, error),
+                Err(error) => self.lost(request, self.told(error)),
             },
             Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
         }

@@ -1,8 +1,9 @@
 //! The other CRM over HTTP: an export that may be large, an import that may be refused.
 
 use super::client::{http_date, is_html, lost};
-use super::retry::{ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
-use crate::model::{Error, Kind, Result, Time, safe_origin};
+use super::http::Http;
+use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
+use crate::model::{Error, Kind, Mask, Result, Time, safe_origin};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
@@ -19,18 +20,17 @@ use std::time::Duration;
 const API: &str = "/api/v1";
 /// Largest answer that is held in memory: what an import says of its rows.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence: an export is put together before its first byte comes.
 const SILENCE_MAX: Duration = Duration::from_mins(10);
-/// Attempts to reach a host that never answered: it is rather misspelt than in trouble.
-const FIRST_ATTEMPTS_MAX: u32 = 3;
 
 /// A connection to one organization of the CRM: its key resolves to exactly one.
 #[derive(Debug)]
 pub struct Crm {
-    http: reqwest::Client,
+    http: Http,
     origin: String,
     key: HeaderValue,
+    /// The key, to be masked in whatever the CRM says.
+    mask: Mask,
     /// First pause before another attempt.
     base: Duration,
 }
@@ -44,6 +44,8 @@ pub struct Reply {
     pub body: Bytes,
     /// The server's clock.
     pub date: Option<Time>,
+    /// What it says, if that is no: without the key.
+    said: Option<String>,
 }
 
 /// What was heard of an answer, for the table.
@@ -80,20 +82,18 @@ impl Crm {
             safe_origin(address.strip_suffix(API).unwrap_or(address)).ok_or_else(|| {
                 config("must be an https:// address, or http:// on loopback", "address of the CRM")
             })?;
+        let mask = Mask::new(&[key.expose_secret().trim()]);
         let mut key = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()))
             .map_err(|_| config("holds characters that no key has", "DRIPPULSE_API_KEY"))?;
         key.set_sensitive(true);
-        // A second installation is refused and harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("source-pipedrive/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_MAX)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
-        Ok(Self { http, origin, key, base })
+        let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));
+        let http = Http::new(&origin, program.to_owned(), SILENCE_MAX)?;
+        Ok(Self { http, origin, key, mask, base })
+    }
+
+    /// Words of the CRM without the key, should they repeat it.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask.apply(text)
     }
 
     /// Where it is, without a path.
@@ -144,7 +144,10 @@ impl Crm {
             match attempt.await {
                 Ok(((status, headers), body)) => {
                     if self.judge(&mut tries, path, status, &headers, &body).await? {
-                        let reply = Reply { status, body, date: date(&headers) };
+                        let date = date(&headers);
+                        let good = (200..300).contains(&status);
+                        let said = if good { None } else { said(&body, &self.mask) };
+                        let reply = Reply { status, body, date, said };
                         match parse(&reply) {
                             Ok(done) => return Ok(done),
                             Err(error) if reply.is_success() => {
@@ -187,7 +190,7 @@ impl Crm {
                         if (200..300).contains(&status) {
                             return Ok(date(&headers));
                         }
-                        return Err(refused(status, &body).at(path));
+                        return Err(refused(status, said(&body, &self.mask)).at(path));
                     }
                 }
                 Err(broken) => self.again(&mut tries, path, broken).await?,
@@ -206,9 +209,10 @@ impl Crm {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        let http = self.http.to(&url)?;
         let request = match body {
-            None => self.http.get(url),
-            Some(body) => self.http.post(url).header(CONTENT_TYPE, "application/json").body(body),
+            None => http.get(url),
+            Some(body) => http.post(url).header(CONTENT_TYPE, "application/json").body(body),
         };
         Ok(request.header(AUTHORIZATION, self.key.clone()).header(ACCEPT, "application/json"))
     }
@@ -232,7 +236,7 @@ impl Crm {
             body,
             attempt: tries.attempt,
         };
-        match verdict(&heard, Pace { base: self.base, dice: fastrand::f64() }) {
+        match verdict(&heard, &self.mask, Pace { base: self.base, dice: fastrand::f64() }) {
             Verdict::Take => Ok(true),
             Verdict::Fail(error) => Err(error.at(path)),
             Verdict::Retry(pause) => {
@@ -328,12 +332,12 @@ fn date(headers: &HeaderMap) -> Option<Time> {
 }
 
 /// The error of an answer that says no.
-fn refused(status: u16, body: &[u8]) -> Error {
-    fail(Kind::Refused, "the CRM refused the request", status, body)
+fn refused(status: u16, said: Option<String>) -> Error {
+    fail(Kind::Refused, "the CRM refused the request", status, said)
 }
 
-fn fail(kind: Kind, message: &str, status: u16, body: &[u8]) -> Error {
-    let message = match said(body) {
+fn fail(kind: Kind, message: &str, status: u16, said: Option<String>) -> Error {
+    let message = match said {
         Some(said) => format!("{message} (HTTP {status}: {said})"),
         None => format!("{message} (HTTP {status})"),
     };
@@ -342,9 +346,10 @@ fn fail(kind: Kind, message: &str, status: u16, body: &[u8]) -> Error {
 
 /// What to do: a table, tested without a network (the CRM's documented errors: 400, 401, 403, 404,
 /// 422, 429 with `Retry-After`, 5xx).
-fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
+fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Pace) -> Verdict {
     let no = |kind, message: &str| {
-        Verdict::Fail(fail(kind, message, heard.status, if heard.html { b"" } else { heard.body }))
+        let said = if heard.html { None } else { said(heard.body, mask) };
+        Verdict::Fail(fail(kind, message, heard.status, said))
     };
     let pause = heard.retry_after.unwrap_or_else(|| pace.pause(heard.attempt));
     match heard.status {
@@ -378,12 +383,12 @@ impl Reply {
         if self.is_success() {
             return Ok(&self.body);
         }
-        Err(refused(self.status, &self.body))
+        Err(refused(self.status, self.said.clone()))
     }
 
-    /// The CRM's own words for a no.
+    /// The CRM's own words for a no, without the key.
     pub fn said(&self) -> String {
-        said(&self.body).unwrap_or_else(|| format!("HTTP {}", self.status))
+        self.said.clone().unwrap_or_else(|| format!("HTTP {}", self.status))
     }
 }
 
@@ -394,7 +399,7 @@ mod tests {
     #[track_caller]
     fn check(heard: &Heard<'_>, expected: &str) {
         let pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
-        let shown = match verdict(heard, pace) {
+        let shown = match verdict(heard, &Mask::default(), pace) {
             Verdict::Take => "take".to_owned(),
             Verdict::Retry(pause) => format!("retry in {} s", pause.as_secs()),
             Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),

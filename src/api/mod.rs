@@ -8,6 +8,7 @@ mod budget;
 mod client;
 mod crm;
 mod download;
+mod http;
 mod pages;
 mod request;
 mod retry;

@@ -2,14 +2,11 @@
 
 use super::client::{Answer, Client, Step};
 use super::request::Request;
+use super::retry::DOUBTS_MAX;
 use crate::model::{
     Asked, Definitions, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
 };
 use std::time::Duration;
-
-/// How often a page that says neither that it is the last one nor what comes next is asked for
-/// again.
-const DOUBTS_MAX: u32 = 2;
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.

@@ -145,9 +145,12 @@ impl Run {
                 }
                 event = reader.next() => event,
             };
-            let Some(event) = event else {
+            let Some(mut event) = event else {
                 return Ok(());
             };
+            if let Event::Batch(batch) = &mut event {
+                batch.mask_secrets()?;
+            }
             self.write(event, wires)?;
         }
     }

@@ -23,6 +23,9 @@ pub(super) struct Run {
     pub(super) progress: Progress,
     pub(super) report: Report,
     pub(super) resources: Vec<&'static Resource>,
+    /// Whether secrets in rows are somebody else's to mask: a backup does so itself, unless told
+    /// otherwise.
+    pub(super) unmasked: bool,
 }
 
 /// What ends a run early.
@@ -43,7 +46,7 @@ impl Run {
         let (client, rotations) = setup.client()?;
         let progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
         let report = Report::of(resources.iter().copied());
-        Ok(Self { setup, client, rotations, progress, report, resources })
+        Ok(Self { setup, client, rotations, progress, report, resources, unmasked: false })
     }
 
     /// Whose account it is.
@@ -82,9 +85,14 @@ impl Run {
                 }
                 event = reader.next() => event,
             };
-            let Some(event) = event else {
+            let Some(mut event) = event else {
                 return Ok(());
             };
+            if let Event::Batch(batch) = &mut event
+                && !self.unmasked
+            {
+                batch.mask_secrets()?;
+            }
             take(self, event).await?;
         }
     }

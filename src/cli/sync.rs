@@ -3,6 +3,7 @@
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
 use super::earlier::Earlier;
+use super::files;
 use super::interrupt::interrupted;
 use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
@@ -28,6 +29,7 @@ pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     };
     let run = Run::new(&flags.standalone, resources)?;
     let options = Options { since, handed, ..run.options(flags) };
+    files::private();
     runtime()?.block_on(run.sync(flags, &place, &options))
 }
 

@@ -8,6 +8,7 @@ pub mod diff;
 mod foreign;
 mod place;
 mod s3;
+mod s3_http;
 pub mod snapshot;
 mod store;
 pub mod table;

@@ -1,6 +1,7 @@
 //! Objects in a folder or a bucket: whole ones, and files that grow where the place is a folder.
 
 use super::place::Place;
+use super::s3_http;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -73,9 +74,13 @@ impl Store {
     /// The bytes of an object; `None` when there is none.
     pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         let name = self.name(path)?;
-        let outcome = match self.objects.get(&name).await {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
+        let outcome = if self.grows() {
+            match self.objects.get(&name).await {
+                Ok(found) => found.bytes().await,
+                Err(error) => Err(error),
+            }
+        } else {
+            s3_http::read_whole(Arc::clone(&self.objects), name).await
         };
         match outcome {
             Ok(bytes) => Ok(Some(bytes)),
@@ -94,11 +99,10 @@ impl Store {
     /// The bytes of an object, as they come.
     pub(super) async fn stream(&self, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         let name = self.name(path)?;
-        let found = self.objects.get(&name).await;
+        let found = s3_http::read(Arc::clone(&self.objects), name).await;
         let found = found.map_err(|error| self.failed("read", path, error))?;
         let place = self.place.name_of(path);
         Ok(found
-            .into_stream()
             .map_err(move |error| {
                 Error::new(Kind::Storage, "cannot be read to its end").at(&place).because(error)
             })

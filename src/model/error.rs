@@ -1,5 +1,6 @@
 //! The one error type. Its kind answers "who must act, and may we try again?".
 
+use super::mask::Mask;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -210,6 +211,19 @@ impl Error {
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.cause = Some(cause.into());
+        self
+    }
+
+    /// The same without these secrets, wherever words of others repeated them.
+    #[must_use]
+    pub fn without(mut self, secrets: &Mask) -> Self {
+        self.inner.message = secrets.apply(&self.inner.message);
+        self.inner.at = self.inner.at.map(|at| secrets.apply(&at));
+        let causes = self.causes();
+        let masked = secrets.apply(&causes);
+        if masked != causes {
+            self.inner.cause = Some(masked.into());
+        }
         self
     }
 

@@ -39,9 +39,9 @@ mod tests;
 
 pub use crm::{CrmOptions, CrmTenant, UnknownFields};
 pub use edit::Edit;
-pub use faults::{At, Fault, GRAMMAR, Trouble};
+pub use faults::{At, DRIPS, Fault, GRAMMAR, Trouble};
 pub use ledger::{Entry, Ledger};
 pub use odd::{OddDate, OddPage};
-pub use options::{Clock, Options, Plan};
+pub use options::{Clock, Options, Plan, Ranges};
 pub use server::Sandbox;
 pub use world::{Truth, World};

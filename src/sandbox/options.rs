@@ -57,6 +57,10 @@ pub struct Options {
     pub contact_sync: bool,
     /// The number of the company, by which two accounts are told apart.
     pub company_id: u64,
+    /// What is done about requests for a part of a file.
+    pub ranges: Ranges,
+    /// How answers call the encoding gzip.
+    pub gzip_name: &'static str,
 }
 
 impl Default for Options {
@@ -84,8 +88,23 @@ impl Default for Options {
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,
+            ranges: Ranges::Served,
+            gzip_name: "gzip",
         }
     }
+}
+
+/// What is done about requests for a part of a file (`Range`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranges {
+    /// The part is sent, if the file is still the same.
+    Served,
+    /// The whole file is sent, with its version.
+    Ignored,
+    /// The whole file is sent, and nothing is said about its version.
+    Unknown,
+    /// Another part is sent than was asked for.
+    Wrong,
 }
 
 /// A plan of Pipedrive (API facts 4).

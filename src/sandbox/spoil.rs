@@ -8,12 +8,19 @@ use super::odd;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// Length of a cursor that is too long.
+const LONG_CURSOR_BYTES: usize = 100_000;
+
 /// How an answer reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     Whole,
     /// Half of it, then the connection closes.
     Cut,
+    /// So many bytes of it, then the connection closes.
+    CutAfter(usize),
+    /// Piece by piece, with a pause of this length before each.
+    Drip(Duration),
     /// Half of it, a pause, the rest.
     Slow(Duration),
     /// The connection closes without an answer.
@@ -102,6 +109,21 @@ pub(super) fn spoil(
         Trouble::Null => no(200, "null"),
         Trouble::Expired => no(401, EXPIRED),
         Trouble::BadCursor => no(400, BAD_CURSOR),
+        // The desk knows what is to be repeated.
+        Trouble::Echo => no(400, SERVER_ERROR),
+        Trouble::NewFile => match &answer.content {
+            Content::File(body) => fine(body.iter().map(|byte| !byte).collect()),
+            _ => fine(answer.body()),
+        },
+        Trouble::LongCursor => page(&|page| {
+            if let Next::Cursor(next) = &mut page.next {
+                *next = Some("c".repeat(LONG_CURSOR_BYTES));
+            }
+        }),
+        Trouble::CutAfter(bytes) => {
+            Spoilt { manner: Manner::CutAfter(bytes), ..fine(answer.body()) }
+        }
+        Trouble::Drip(pause) => Spoilt { manner: Manner::Drip(pause), ..fine(answer.body()) },
         Trouble::Truncate => Spoilt { manner: Manner::Cut, ..fine(answer.body()) },
         Trouble::Slow(pause) => Spoilt { manner: Manner::Slow(pause), ..fine(answer.body()) },
         Trouble::Reset => Spoilt { manner: Manner::Reset, status: 0, ..no(0, "") },

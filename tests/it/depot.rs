@@ -49,7 +49,7 @@ impl Depot {
         self.command_with(&self.config, more)
     }
 
-    fn command_with(&self, config: &Value, more: &[&str]) -> Command {
+    pub(crate) fn command_with(&self, config: &Value, more: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(["sync", "warehouse", "-o", "json"]);
         command.arg("--config").arg(self.folder.json("config.json", config));

@@ -1,7 +1,9 @@
 //! Everything that is tested from outside the crate, in one binary.
 
+mod attachments;
 mod backup;
 mod backup_crash;
+mod bucket;
 mod bundle;
 mod bundle_kill;
 mod bundle_laws;
@@ -24,6 +26,7 @@ mod kill;
 mod laws;
 mod lossless;
 mod meanwhile;
+mod network;
 mod parcel;
 mod read;
 mod rebuild;

@@ -100,7 +100,10 @@ async fn send(
     while let Some(mut rows) = waiting.pop() {
         let reply = crm.post(IMPORT, body(array, &rows)).await?;
         sent.requests += 1;
-        let faults = faults(&reply.body, array, &rows);
+        let mut faults = faults(&reply.body, array, &rows);
+        for fault in &mut faults {
+            fault.error = crm.masked(&fault.error);
+        }
         match reply.status {
             200..=299 => refused.extend(faults),
             404 => {

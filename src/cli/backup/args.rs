@@ -36,8 +36,8 @@ pub(super) struct Write {
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
     /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
-    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords as they
-    /// are).
+    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords, and
+    /// those in their addresses, as they are).
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) include: Vec<Include>,
     /// One resource after the other.

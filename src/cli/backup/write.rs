@@ -34,6 +34,7 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
         run.setup.settings.concurrency = 1;
     }
     let options = Options { crash_at_step: run.setup.settings.crash_at_step, ..options };
+    run.unmasked = true;
     files::private();
     runtime()?.block_on(run.back_up(flags, &place, &options))
 }
