@@ -236,15 +236,15 @@ impl Error {
         }
     }
 
-    /// The chain of causes below the summary, one a line; empty if there is none.
-    pub fn causes(&self) -> String {
-        let mut lines = Vec::new();
+    /// The chain of causes below the summary, the nearest first; empty if there is none.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
         let mut next = self.source();
         while let Some(cause) = next {
-            lines.push(cause.to_string());
+            causes.push(cause.to_string());
             next = cause.source();
         }
-        lines.join("\n")
+        causes
     }
 }
 
