@@ -9,6 +9,7 @@ use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
 use super::lists::Page;
 use super::oauth::Tokens;
 use super::options::{Clock, Options};
+use super::scrawl;
 use super::spoil::{self, Limits, Manner};
 use super::world::World;
 use bytes::Bytes;
@@ -327,6 +328,10 @@ impl Desk {
             ("date", httpdate::fmt_http_date(date)),
             ("content-type", "application/json; charset=utf-8".to_owned()),
         ];
+        let body = match &self.options.scrawl {
+            Some(text) => scrawl::scrawl(body, text),
+            None => body,
+        };
         let body = if gzip {
             headers.push(("content-encoding", "gzip".to_owned()));
             packed(&body)

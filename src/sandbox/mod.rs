@@ -25,6 +25,7 @@ mod oauth;
 mod options;
 mod rows;
 mod rules;
+mod scrawl;
 mod server;
 mod spoil;
 mod table;

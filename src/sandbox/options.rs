@@ -57,6 +57,9 @@ pub struct Options {
     pub contact_sync: bool,
     /// The number of the company, by which two accounts are told apart.
     pub company_id: u64,
+    /// What stands at the end of every text that people wrote, of ids that are text, and of error
+    /// messages, in every answer: control characters, for one.
+    pub scrawl: Option<String>,
 }
 
 impl Default for Options {
@@ -84,6 +87,7 @@ impl Default for Options {
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,
+            scrawl: None,
         }
     }
 }

@@ -23,6 +23,7 @@ mod lossless;
 mod parcel;
 mod read;
 mod rebuild;
+mod screen;
 mod seed;
 mod session;
 mod shell;
