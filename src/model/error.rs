@@ -86,7 +86,9 @@ impl Kind {
             }
             Self::Pipe => "The reader of the output went away.",
             Self::Incomplete => "Done, but incomplete: the summary says what is missing and why.",
-            Self::Interrupted => "Interrupted (Ctrl-C or SIGTERM); what was taken is committed.",
+            Self::Interrupted => {
+                "Interrupted (Ctrl-C, SIGTERM or SIGHUP); what was taken is committed."
+            }
             Self::Bug => "A bug.",
         }
     }

@@ -16,6 +16,7 @@ mod diff_laws;
 mod docs;
 mod faults;
 mod fit;
+mod full;
 mod house;
 mod kill;
 mod laws;

@@ -62,6 +62,12 @@ impl<'s> Summary<'s> {
         for (stem, why) in &self.closed.failed {
             text.line(format!("{}: {}", file_name(stem), why.message));
         }
+        for row in self.report.rows() {
+            // No fault of the resource's: the manifest does not hold it against it.
+            if let Some(failure) = row.failure().filter(|f| f.kind == Kind::Storage) {
+                text.line(format!("{}: {}", file_name(row.resource.file), failure.text));
+            }
+        }
         if !self.closed.finished {
             text.line("Not finished: run again with --resume to go on.");
         }
