@@ -6,6 +6,9 @@
 #
 # What is found lies below fuzz/artifacts; --again FILE TARGET runs it once more.
 set -euo pipefail
+# Targets that have files write them into memory, where there is such a folder.
+if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
+# shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The fuzzer's driver, and what makes a stable compiler take its instrumentation.
@@ -30,13 +33,7 @@ if [[ $(cargo fuzz --version 2>/dev/null) != "cargo-fuzz $version" ]]; then
 fi
 
 "$root/fuzz/seeds.sh" "$root/fuzz/corpus"
-# Targets that have files write them into memory, where there is such a folder.
-if [[ -w /dev/shm ]]; then
-    memory=$(mktemp -d -p /dev/shm)
-    trap 'rm -rf "$memory"; finish' EXIT
-    export TMPDIR=$memory
-fi
-
+export TMPDIR=$work
 cd "$root"
 for target in "${targets[@]}"; do
     echo "== $target, $seconds seconds"

@@ -76,6 +76,9 @@
 //! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
 //!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
+//! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
+//!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
+//!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only

@@ -47,5 +47,5 @@ fn failed(error: std::io::Error) -> Error {
         std::io::ErrorKind::BrokenPipe => Kind::Pipe,
         _ => Kind::Storage,
     };
-    Error::new(kind, "cannot write to standard output").because(error)
+    Error::new(kind, format!("cannot write to standard output ({error})"))
 }

@@ -23,6 +23,6 @@ pub(super) fn flush(out: &mut impl Write, buffer: &mut Vec<u8>) -> Result<()> {
             io::ErrorKind::BrokenPipe => Kind::Pipe,
             _ => Kind::Storage,
         };
-        Error::new(kind, "cannot write to standard output").because(error)
+        Error::new(kind, format!("cannot write to standard output ({error})"))
     })
 }
