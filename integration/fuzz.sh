@@ -11,9 +11,8 @@ if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# The fuzzer's driver, and what makes a stable compiler take its instrumentation.
+# The fuzzer's driver. Without a sanitizer its instrumentation needs no other compiler than ours.
 version=0.13.1
-export RUSTC_BOOTSTRAP=1
 
 seconds=60 again='' targets=()
 while [[ $# -gt 0 ]]; do
