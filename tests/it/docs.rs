@@ -97,7 +97,7 @@ fn limits_of(source: &str) -> Vec<(String, String, String)> {
             ["_MAX", "_TIMEOUT"].iter().any(|ending| name.ends_with(ending)) && !name.contains(' ')
         });
         if let Some((name, rest)) = limit {
-            let (_, value) = rest.split_once(" = ").expect("a constant has a value");
+            let (_, value) = rest.split_once(" = ").expect("a limit stands on one line");
             let meaning = about.trim().split_once(". ").map_or(about.trim(), |(first, _)| first);
             let meaning = meaning.trim_end_matches('.').replace('|', "\\|");
             found.push((name.to_owned(), readable(value.trim_end_matches(';')), meaning));

@@ -115,7 +115,10 @@ fn no_command_lets_an_account_steer_the_terminal() {
             "bundle export --config A.json --out A.bundle -o table",
             "bundle export --from b-A --out B.bundle -o json",
         ] {
-            stage.clean(&line.replace('A', account));
+            let output = stage.clean(&line.replace('A', account));
+            // It is the account that is evil, not the command line or the configuration.
+            let code = output.status.code();
+            assert!(!matches!(code, Some(64 | 70 | 74 | 77 | 78)), "{account}: {line}: {output:?}");
         }
     }
     stage.clean("backup --config other.json --dir b-other -o table");
