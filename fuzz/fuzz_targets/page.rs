@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
     let lists = Resource::all().flat_map(|resource| {
-        resource.listings.iter().map(|listing| Layout::of(resource, listing))
+        resource.listings.iter().map(move |listing| Layout::of(resource, listing))
     });
     lists.collect()
 });
