@@ -87,6 +87,9 @@
 //! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
 //!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
 //!   is missing, and everything else goes on. Custom fields without a definition stand under their hashes.
+//! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
+//!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
+//!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only

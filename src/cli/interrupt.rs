@@ -2,7 +2,7 @@
 
 use crate::model::{Error, Kind};
 
-/// Resolves when somebody ends the run, with Ctrl-C or SIGTERM, to the error of such a run.
+/// Resolves when somebody ends the run, with Ctrl-C, SIGTERM or SIGHUP, to the error of such a run.
 ///
 /// For `tokio::select!` in the standalone commands, which then commit what was taken. From the
 /// first call on, the signals do nothing by themselves any more: whoever goes on after one must
@@ -20,10 +20,30 @@ async fn signalled() {
     else {
         return std::future::pending().await;
     };
+    let hangup = if hangups_ignored() { None } else { signal(SignalKind::hangup()).ok() };
+    let hung_up = async {
+        match hangup {
+            Some(mut hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hung_up => {}
     }
+}
+
+/// Whether the program was started to outlive its terminal, as `nohup` does. Where that cannot be
+/// told, hangups keep their usual meaning: the process ends, and what was committed stands.
+#[cfg(unix)]
+fn hangups_ignored() -> bool {
+    static IGNORED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|m| m & 1 == 1)
+    })
 }
 
 #[cfg(not(unix))]

@@ -6,6 +6,7 @@ use super::dictionaries::Dictionaries;
 use super::files;
 use super::report::{Failure, Report, left};
 use super::setup::{Given, Setup, now, runtime};
+use super::stderr;
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
@@ -13,7 +14,7 @@ use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Stdout, Write as _};
+use std::io::Stdout;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -31,7 +32,7 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     let (client, rotations) = setup.client()?;
     let writer = writer(&setup);
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
-    let people = args.source.sandbox || std::io::stderr().is_terminal();
+    let people = args.source.sandbox || stderr::is_terminal();
     let outcome = runtime()?.block_on(run.read(streams, states, people));
     keep(&mut run.setup, &mut run.rotations, &mut run.writer)?;
     run.writer.conclude(outcome, now())
@@ -103,8 +104,7 @@ impl Run {
         let outcome = self.conclude();
         if people {
             let table = self.report.table(&account, self.client.spending());
-            // Nobody is left to tell if stderr is gone.
-            let _ = std::io::stderr().write_all(self.writer.masked(&table).as_bytes());
+            stderr::people(&table.masked(|text| self.writer.masked(text)));
         }
         outcome
     }

@@ -1,9 +1,9 @@
 //! What a run did and what it cost, for people and for programs.
 
 use super::figures::{grouped, left_today};
+use super::text::{Grid, Text};
 use crate::api::{Account, Spending};
 use crate::model::{Cost, Error, Event, Kind, Resource, Time};
-use comfy_table::{CellAlignment, Table, presets};
 
 /// What happened to every resource of a run.
 #[derive(Debug, Default)]
@@ -215,15 +215,9 @@ impl Report {
     }
 
     /// A table and a last line that says whether the run is complete.
-    pub(super) fn table(&self, account: &Account, spending: Spending) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["stream", "records", "requests", "tokens", "outcome"]);
-        for column in 1..=3 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+    pub(super) fn table(&self, account: &Account, spending: Spending) -> Text {
+        let head = ["stream", "records", "requests", "tokens", "outcome"];
+        let mut table = Grid::new(head, &[1, 2, 3]);
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.resource.name);
         for row in rows {
@@ -235,7 +229,7 @@ impl Report {
                 Some(Err(failure)) => format!("INCOMPLETE: {}", failure.text),
                 None => "INCOMPLETE: not read".to_owned(),
             };
-            table.add_row([
+            table.row([
                 row.resource.name.to_owned(),
                 grouped(row.records),
                 grouped(row.cost.requests),
@@ -243,14 +237,16 @@ impl Report {
                 outcome,
             ]);
         }
-        format!(
-            "{}\n{table}\n{} records, {} tokens spent{}: {}\n",
-            account.company_name,
+        let mut text = Text::of(&account.company_name);
+        text.grid(&table);
+        text.line(format!(
+            "{} records, {} tokens spent{}: {}",
             grouped(self.records()),
             grouped(spending.tokens),
             left_today(spending),
             if self.complete() { "complete" } else { "INCOMPLETE" },
-        )
+        ));
+        text
     }
 }
 

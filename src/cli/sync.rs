@@ -84,11 +84,16 @@ impl Run {
         let bound = account.date;
         let mut start = Start { begun: BTreeMap::new(), bound, clock, began };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
+        self.blame(&warehouse);
         self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
-            // What the warehouse itself cannot write, it cannot commit either.
-            Err(error) if matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) => {
+            // What the warehouse itself cannot write, it cannot commit either; but where one
+            // resource alone could not be written, all others are committed.
+            Err(error)
+                if warehouse.broken().next().is_none()
+                    && matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) =>
+            {
                 // The first error says more than one about giving the lock back.
                 let _ = warehouse.release().await;
                 return Err(error);
@@ -97,16 +102,34 @@ impl Run {
             Ok(()) => None,
         };
         let complete = self.report.complete() && stopped.is_none();
-        warehouse.close(complete, now()).await?;
-        Summary::of(&self.report, &warehouse, &start, place, name, complete)
-            .print(flags.standalone.json(), self.client.spending())?;
+        let closed = warehouse.close(complete, now()).await;
+        self.blame(&warehouse);
+        let broken = warehouse.broken().next().map(|(_, error)| error);
+        if let Err(error) = closed {
+            if broken.is_some() {
+                let _ = warehouse.release().await;
+            }
+            return Err(broken.unwrap_or(error));
+        }
+        let complete = complete && broken.is_none();
+        let stopped = stopped.or(broken);
+        let printed = Summary::of(&self.report, &warehouse, &start, place, name, complete)
+            .print(flags.standalone.json(), self.client.spending());
         match stopped {
+            // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
                 "interrupted: what was taken is committed, run again to go on",
             )),
             Some(error) => Err(error),
-            None => self.conclude(),
+            None => printed.and_then(|()| self.conclude()),
+        }
+    }
+
+    /// What could not be written is incomplete, whatever was read of it.
+    fn blame(&mut self, warehouse: &Warehouse) {
+        for (resource, error) in warehouse.broken() {
+            self.report.fail(resource, &error);
         }
     }
 

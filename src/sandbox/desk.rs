@@ -10,6 +10,7 @@ use super::lists::Page;
 use super::oauth::Tokens;
 use super::odd::date;
 use super::options::{Clock, Options};
+use super::scrawl;
 use super::spoil::{self, Limits, Manner};
 use super::world::World;
 use bytes::Bytes;
@@ -360,6 +361,10 @@ impl Desk {
             ("date", date(self.world.now())),
             ("content-type", "application/json; charset=utf-8".to_owned()),
         ];
+        let body = match &self.options.scrawl {
+            Some(text) => scrawl::scrawl(body, text),
+            None => body,
+        };
         let body = if gzip {
             headers.push(("content-encoding", self.options.gzip_name.to_owned()));
             packed(&body)

@@ -26,6 +26,7 @@ mod odd;
 mod options;
 mod rows;
 mod rules;
+mod scrawl;
 mod server;
 mod spoil;
 mod table;

@@ -61,6 +61,9 @@ pub struct Options {
     pub ranges: Ranges,
     /// How answers call the encoding gzip.
     pub gzip_name: &'static str,
+    /// What stands at the end of every text that people wrote, of ids that are text, and of error
+    /// messages, in every answer: control characters, for one.
+    pub scrawl: Option<String>,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             company_id: COMPANY,
             ranges: Ranges::Served,
             gzip_name: "gzip",
+            scrawl: None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The command line of `backup`, `backup verify` and `backup diff`.
 
 use crate::cli::args::{Output, Standalone};
+use crate::cli::stdout;
 use clap::{Subcommand, ValueEnum};
-use std::io::IsTerminal as _;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -123,14 +123,14 @@ impl Verify {
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
-            None => !std::io::stdout().is_terminal(),
+            None => !stdout::is_terminal(),
         }
     }
 }
 
 impl Diff {
     pub(super) fn form(&self) -> Form {
-        let terminal = std::io::stdout().is_terminal();
+        let terminal = stdout::is_terminal();
         self.output.unwrap_or(if terminal { Form::Table } else { Form::Json })
     }
 }

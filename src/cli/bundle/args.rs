@@ -1,8 +1,8 @@
 //! The command line of `bundle`.
 
 use crate::cli::args::{Output, Standalone};
+use crate::cli::stdout;
 use clap::Subcommand;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -160,7 +160,7 @@ pub(in crate::cli) struct Diff {
 fn json(output: Option<Output>) -> bool {
     match output {
         Some(output) => output == Output::Json,
-        None => !std::io::stdout().is_terminal(),
+        None => !stdout::is_terminal(),
     }
 }
 

@@ -59,10 +59,10 @@ async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Resul
             out.extend(event.chars().filter(|c| !matches!(c, '\n' | '\r')));
             out.push('\n');
             if out.len() > BUFFER_BYTES {
-                stdout::print(&std::mem::take(&mut out))?;
+                stdout::programs(&std::mem::take(&mut out))?;
             }
         }
-        stdout::print(&out)?;
+        stdout::programs(&out)?;
         if !flags.follow {
             return Ok(ExitCode::SUCCESS);
         }

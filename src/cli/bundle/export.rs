@@ -11,12 +11,12 @@ use crate::cli::progress::{Manner, Progress};
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
+use crate::cli::text::Text;
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
 use serde_json::json;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -257,10 +257,9 @@ fn print(
             "unmapped": context.unmapped,
             "tokens": spent.map(|(tokens, _)| tokens),
         });
-        return stdout::print(&format!("{object}\n"));
+        return stdout::programs(&format!("{object}\n"));
     }
-    // A string takes everything.
-    let mut text = String::new();
+    let mut text = Text::new();
     for array in Array::ALL {
         let counts = context.counts.get(array.name()).copied().unwrap_or_default();
         let mut notes = Vec::new();
@@ -275,16 +274,15 @@ fn print(
         } else {
             format!(", of these {}", notes.join(", "))
         };
-        let _ = writeln!(text, "{:<14}{:>10}{notes}", array.name(), grouped(counts.rows));
+        text.line(format!("{:<14}{:>10}{notes}", array.name(), grouped(counts.rows)));
     }
     let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
-    let _ = writeln!(
-        text,
+    text.line(format!(
         "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}",
         grouped(rows),
         grouped(written.bytes),
         grouped(context.unmapped.len() as u64),
         spent.unwrap_or_default()
-    );
-    stdout::print(&text)
+    ));
+    stdout::people(&text)
 }

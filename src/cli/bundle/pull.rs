@@ -8,6 +8,7 @@ use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::cli::text::Text;
 use crate::model::Result;
 use serde_json::json;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
     })?;
     let out = flags.out.display().to_string();
     let rows: u64 = survey.spans.iter().map(|span| span.rows).sum();
-    let text = if flags.standalone.json() {
+    if flags.standalone.json() {
         let object = json!({
             "bundle": out,
             "organization_id": survey.head.organization(),
@@ -35,15 +36,14 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
             "rows": rows,
             "counts": context.counts,
         });
-        format!("{object}\n")
+        stdout::programs(&format!("{object}\n"))?;
     } else {
-        format!(
-            "{out}: {} rows, {} bytes, organization {}\n",
+        stdout::people(&Text::of(format!(
+            "{out}: {} rows, {} bytes, organization {}",
             grouped(rows),
             grouped(survey.bytes),
             survey.head.organization().unwrap_or_else(|| "unnamed".to_owned())
-        )
-    };
-    stdout::print(&text)?;
+        )))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

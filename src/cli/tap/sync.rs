@@ -8,6 +8,7 @@ use crate::cli::progress::Manner;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
+use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState};
 use crate::protocol::Saved;
@@ -109,7 +110,7 @@ impl Run {
         let jobs = plan(&self.setup.settings, wanted);
         let settings = &self.setup.settings;
         let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::Ahead);
-        let writer = Writer::new(std::io::stdout(), std::io::stderr(), &saved.streams, now());
+        let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());
         let mut streams = Streams { writer, selected: streams };
         let outcome = self
             .follow(reader, stop, async |run, event| {

@@ -284,8 +284,9 @@ impl Archive {
     }
 
     /// Ends the run. A backup with nothing left to read takes the place of the one that stands;
-    /// files of that one which this one has not, or was refused, stay part of it.
-    pub async fn close(mut self, now: Time) -> Result<Closed> {
+    /// files of that one which this one has not, or was refused, stay part of it. After an error of
+    /// the storage it keeps what is safe, if the storage lets it.
+    pub async fn close(&mut self, now: Time) -> Result<Closed> {
         let area = self.area;
         let backup = area.of_mut(&mut self.manifest);
         let finished = backup.finished();

@@ -31,6 +31,8 @@ pub(super) struct Stream {
     /// How custom fields are called, for people.
     pub(super) mapping: Value,
     pub(super) written: Written,
+    /// What of it is committed.
+    pub(super) proven: Written,
     rows: Rows,
     /// Whether lines were appended that are not durable yet.
     unsynced: bool,
@@ -112,6 +114,7 @@ impl Stream {
             phase: Phase::Reading,
             mapping,
             written: Written::default(),
+            proven: Written::default(),
             rows,
             unsynced: false,
         })
@@ -165,11 +168,7 @@ impl Stream {
     }
 
     /// Stores the index if it changed; the name of the one it replaces.
-    pub(super) async fn store_index(
-        &mut self,
-        store: &Store,
-        namer: &mut Namer,
-    ) -> Result<Option<String>> {
+    async fn store_index(&mut self, store: &Store, namer: &mut Namer) -> Result<Option<String>> {
         let Some(index) = self.index.as_mut().filter(|index| index.changed) else {
             return Ok(None);
         };
@@ -188,6 +187,7 @@ impl Stream {
             };
             self.table.state = Some(state.to_json());
         }
+        self.proven = self.written;
         self.waiting = None;
     }
 
@@ -214,8 +214,17 @@ impl Stream {
     }
 
     /// Stores everything taken so far, durably. Nothing of it is visible before the manifest names
-    /// it.
-    pub(super) async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
+    /// it. Returns the name of a file that is of no use after that.
+    pub(super) async fn store(
+        &mut self,
+        store: &Store,
+        namer: &mut Namer,
+    ) -> Result<Option<String>> {
+        self.store_all(store, namer).await?;
+        self.store_index(store, namer).await
+    }
+
+    async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
         let feed = match &mut self.rows {
             Rows::Columns(parts) => {
                 let parts = parts.close()?;

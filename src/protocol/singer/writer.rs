@@ -6,7 +6,7 @@ use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
     Batch, Change, Cost, Error, Fit, Kind, Misfits, Names, Record, Resource, Result, StreamState,
-    Time,
+    Time, plain, plain_json,
 };
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -93,7 +93,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         if let (Method::Incremental, Some(cursor)) = (selection.method, resource.cursor) {
             schema["bookmark_properties"] = json!([cursor]);
         }
-        self.message(&schema)?;
+        self.message(&schema);
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
         let stream = Stream {
@@ -187,7 +187,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         if let Some(version) = stream.version {
             self.message(&json!({
                 "type": "ACTIVATE_VERSION", "stream": resource.name, "version": version,
-            }))?;
+            }));
         }
         self.ended(resource, "succeeded", now)
     }
@@ -269,7 +269,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             return Ok(());
         }
         self.pace = Pace::new(now);
-        self.buffer.extend_from_slice(state.as_bytes());
+        self.buffer.extend_from_slice(plain_json(&state).as_bytes());
         self.last = Some(state);
         Ok(())
     }
@@ -279,19 +279,19 @@ impl<W: Write, L: Write> Writer<W, L> {
         lines::flush(&mut self.out, &mut self.buffer)
     }
 
-    fn message(&mut self, message: &Value) -> Result<()> {
-        lines::push(&mut self.buffer, message)
+    fn message(&mut self, message: &Value) {
+        lines::push(&mut self.buffer, message);
     }
 
     /// A metric as taps log them (protocol facts, section 10).
     fn metric(&mut self, kind: &str, metric: &str, value: &Value, tags: &Value) {
         let point = json!({"type": kind, "metric": metric, "value": value, "tags": tags});
         // Nobody is left to tell if stderr is gone.
-        let _ = writeln!(self.log, "INFO METRIC: {point}");
+        let _ = writeln!(self.log, "INFO METRIC: {}", plain_json(&point.to_string()));
     }
 
     fn warn(&mut self, text: &str) {
-        let _ = writeln!(self.log, "WARNING {text}");
+        let _ = writeln!(self.log, "WARNING {}", plain(text));
     }
 }
 
