@@ -28,9 +28,10 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
             let setup = run.set_up(&account, stop.as_mut()).await?;
-            let exported = run.export(&flags.out, setup, &account, stop.as_mut()).await;
+            let place = (flags.out.as_path(), "partial");
+            let exported = run.export(place, setup, &account, stop.as_mut()).await;
             run.progress.done();
-            let (written, context) = exported?;
+            let (written, context) = exported?.finish()?;
             (written, context, Some(run.client.spending()))
         } else {
             let (written, context) = of_backup(flags).await?;
@@ -72,15 +73,15 @@ impl Run {
         Ok(setup.ready())
     }
 
-    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
+    /// Makes a bundle of the account, beside this file as what this says; it is not visible yet. Without every row there is no bundle: one that lacks some
     /// would look like an account that lost them.
     pub(super) async fn export(
         &mut self,
-        out: &Path,
+        (out, what): (&Path, &str),
         setup: Setup,
         account: &Account,
         mut stop: Stop<'_>,
-    ) -> Result<(Written, Context)> {
+    ) -> Result<Export> {
         let source = Source {
             system: "pipedrive".to_owned(),
             from: "account".to_owned(),
@@ -88,7 +89,7 @@ impl Run {
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
-        let mut export = Export::begin(out, setup, source, account.date)?;
+        let mut export = Export::begin(out, what, setup, source, account.date)?;
         for name in export.learnt() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
@@ -105,7 +106,7 @@ impl Run {
             self.progress
                 .note(&format!("{repeats} rows came twice and were left out the second time"));
         }
-        export.finish()
+        Ok(export)
     }
 
     /// Reads a resource from its first row to its last.
@@ -188,7 +189,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
         organization_id: None,
     };
     let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
-    let mut export = Export::begin(&flags.out, setup.ready(), source, date)?;
+    let mut export = Export::begin(&flags.out, "partial", setup.ready(), source, date)?;
     for name in export.learnt() {
         let learn = |resource: &'static Resource, json: &str| {
             export.learn(resource, json);

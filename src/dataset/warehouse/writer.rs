@@ -2,6 +2,7 @@
 
 use super::super::account::Account;
 use super::super::commits::{Commits, Owner};
+use super::super::forms::FIELDS;
 use super::super::place::Place;
 use super::super::store::Store;
 use super::index::Index;
@@ -16,8 +17,6 @@ use std::collections::BTreeMap;
 const HELD_BYTES_MAX: usize = 64 << 20;
 /// Seconds between two commits at least, unless one is due for another reason.
 const COMMIT_PAUSE_SECONDS: i64 = 1;
-/// How the columns of custom fields are called, for people.
-pub(super) const FIELDS: &str = "_fields.json";
 
 /// How a warehouse is opened.
 #[derive(Debug, Clone)]

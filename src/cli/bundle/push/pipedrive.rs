@@ -6,7 +6,6 @@ use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{Begin, JOURNAL_VERSION, Plan, Stages, verify};
 use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped};
 use crate::cli::bundle::args::Push as Flags;
-use crate::cli::bundle::target::Scrap;
 use crate::cli::figures::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
@@ -41,8 +40,9 @@ async fn push_with(
     run.greet(&account);
     foreign(flags, input, account.company_id)?;
     let setup = run.set_up(&account, stop.as_mut()).await?;
-    let scrap = Scrap::beside(&flags.file, "target");
-    run.export(scrap.path(), setup.clone(), &account, stop.as_mut()).await?;
+    let place = (flags.file.as_path(), "target");
+    let exported = run.export(place, setup.clone(), &account, stop.as_mut()).await?;
+    let scrap = exported.hold()?;
     let (mut index, _) = Index::of(scrap.path()).await?;
     let survey = checked(flags, input, &index).await?;
     let source = input.pipelines();
@@ -109,7 +109,7 @@ async fn push_with(
         report.sent = sent.rows.iter().sum();
         report.requests = sent.requests;
         report.refused = sent.refused;
-        run.export(scrap.path(), known.clone(), &account, stop).await?;
+        let scrap = run.export(place, known.clone(), &account, stop).await?.hold()?;
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(&plan);
