@@ -185,7 +185,11 @@ fn text_of(value: &Value) -> String {
 
 fn side(name: &str, side: &Value) -> String {
     let company = match side["account"]["company_domain"].as_str() {
-        Some(domain) => format!(", {} (id {})", escaped(domain), side["account"]["company_id"]),
+        Some(domain) => {
+            let id = side["account"]["company_id"].as_i64();
+            let id = id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}"));
+            format!(", {} ({id})", escaped(domain))
+        }
         None => String::new(),
     };
     let begun = match side["started_at"].as_str() {

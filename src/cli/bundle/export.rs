@@ -50,7 +50,7 @@ fn resource(name: &str) -> Result<&'static Resource> {
 impl Run {
     /// Reads what the account says of itself.
     pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
-        let mut setup = Setup::of(account.company_id);
+        let mut setup = Setup::of(account.company()?);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
             self.pass(resource(name)?, account.date, stop.as_mut(), take).await?;
@@ -85,7 +85,7 @@ impl Run {
         let source = Source {
             system: "pipedrive".to_owned(),
             from: "account".to_owned(),
-            company_id: Some(account.company_id),
+            company_id: account.company_id,
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
@@ -153,7 +153,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =
-        account.map(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
+        account.and_then(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
             let message =
                 "the backup does not say of which company it is: name its id with --company-id";
             Error::new(Kind::Usage, message).at(&flags.from)

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Handle(PathBuf);
 
+#[cfg_attr(
+    unix,
+    expect(dead_code, reason = "only opening is tried out where nothing else uses it")
+)]
 impl Handle {
     pub(super) fn open(path: &Path, make: bool) -> Result<Self> {
         if make {

@@ -38,7 +38,8 @@ async fn push_with(
 ) -> Result<Report> {
     let account = run.account(stop.as_mut()).await?;
     run.greet(&account);
-    foreign(flags, input, account.company_id)?;
+    let company = account.company()?;
+    foreign(flags, input, company)?;
     let setup = run.set_up(&account, stop.as_mut()).await?;
     let place = (flags.file.as_path(), "target");
     let exported = run.export(place, setup.clone(), &account, stop.as_mut()).await?;
@@ -55,7 +56,7 @@ async fn push_with(
     let mut report = Report {
         bundle: flags.file.display().to_string(),
         from: whose(input.context.as_ref(), &survey),
-        to: format!("Pipedrive company {} ({})", account.company_id, account.company_domain),
+        to: format!("Pipedrive company {company} ({})", account.company_domain),
         dry_run: flags.dry_run,
         stages: used,
         losses,
@@ -72,7 +73,7 @@ async fn push_with(
         tool: Context::tool(),
         bundle: survey.sha256.clone(),
         target: "pipedrive".to_owned(),
-        organization: account.company_id.to_string(),
+        organization: company.to_string(),
         at: account.date,
     };
     let (mut journal, earlier) = journal(flags, input, &begin, &mut run.progress)?;
@@ -118,7 +119,7 @@ async fn push_with(
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let verified = verify(&survey, &mut index, |array, json| hold.row(array, json), pushed).await?;
     journal.write(&verified.entry())?;
-    note_losses(flags, input, &survey, &hold, account.company_id)?;
+    note_losses(flags, input, &survey, &hold, company)?;
     report.verified = Some(verified);
     report.tokens = Some(run.client.spending().tokens);
     report.plan = plan;
