@@ -147,12 +147,11 @@ impl Folder {
                     "" => name.to_owned(),
                     folder => format!("{folder}/{name}"),
                 };
-                let Ok(name) = name.into_string().map_err(|name| {
+                let Some(text) = name.to_str() else {
                     listed.others.insert(lies(&name.to_string_lossy()), Other::Unnamed);
-                }) else {
                     continue;
                 };
-                let path = lies(&name);
+                let path = lies(text);
                 match found {
                     Found::File(size) => {
                         listed.files.insert(path, size);

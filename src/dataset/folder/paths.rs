@@ -57,9 +57,9 @@ impl Handle {
         fs::remove_dir(self.looked_at(path)?)
     }
 
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "folders cannot be synced")]
-    pub(super) fn sync_names(&self, _: &str) -> Result<()> {
-        Ok(())
+    /// Folders cannot be synced here; nothing better is known.
+    pub(super) fn sync_names(&self, path: &str) -> Result<()> {
+        self.looked_at(path).map(drop)
     }
 
     pub(super) fn entries(&self, path: &str) -> Result<Vec<(OsString, Found)>> {
@@ -69,11 +69,14 @@ impl Handle {
             let entry = entry?;
             let found = entry.metadata()?;
             let ty = found.file_type();
-            let found = match () {
-                () if ty.is_symlink() => Found::Other(Other::Link),
-                () if ty.is_dir() => Found::Other(Other::Folder),
-                () if ty.is_file() => Found::File(found.len()),
-                () => Found::Other(Other::Special),
+            let found = if ty.is_file() {
+                Found::File(found.len())
+            } else if ty.is_dir() {
+                Found::Other(Other::Folder)
+            } else if ty.is_symlink() {
+                Found::Other(Other::Link)
+            } else {
+                Found::Other(Other::Special)
             };
             entries.push((entry.file_name(), found));
         }
@@ -82,10 +85,10 @@ impl Handle {
 
     fn regular(&self, path: &str) -> Result<PathBuf> {
         let file = self.looked_at(path)?;
-        match fs::symlink_metadata(&file)?.is_file() {
-            true => Ok(file),
-            false => Err(refused("is no regular file")),
+        if fs::symlink_metadata(&file)?.is_file() {
+            return Ok(file);
         }
+        Err(refused("is no regular file"))
     }
 
     /// The path, none of whose names is a link.

@@ -94,7 +94,7 @@ impl Handle {
         let (folder, name) = self.parent(path)?;
         match mkdirat(folder.fd(), name, Mode::S_IRWXU) {
             Ok(()) => Ok(()),
-            Err(Errno::EEXIST) => self.folder(&folder, name, path).map(drop),
+            Err(Errno::EEXIST) => enter(&folder, name, path).map(drop),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -115,7 +115,7 @@ impl Handle {
             openat(&self.0, ".", FLAGS | OFlag::O_DIRECTORY, Mode::empty())?
         } else {
             let (folder, name) = self.parent(path)?;
-            self.folder(&folder, name, path)?
+            enter(&folder, name, path)?
         };
         let mut folder = Dir::from_fd(folder)?;
         let mut named = Vec::new();
@@ -147,16 +147,16 @@ impl Handle {
         let (folders, name) = names(path)?;
         let mut place = Place::Top(self.0.as_fd());
         for folder in folders {
-            place = Place::Below(self.folder(&place, folder, path)?);
+            place = Place::Below(enter(&place, folder, path)?);
         }
         Ok((place, name))
     }
+}
 
-    #[expect(clippy::unused_self, reason = "it is called through the handle it belongs to")]
-    fn folder(&self, place: &Place<'_>, name: &str, path: &str) -> Result<OwnedFd> {
-        openat(place.fd(), name, FLAGS | OFlag::O_DIRECTORY, Mode::empty())
-            .map_err(|errno| explained(place, name, path, errno))
-    }
+/// Opens a folder on the way to a file.
+fn enter(place: &Place<'_>, name: &str, path: &str) -> Result<OwnedFd> {
+    openat(place.fd(), name, FLAGS | OFlag::O_DIRECTORY, Mode::empty())
+        .map_err(|errno| explained(place, name, path, errno))
 }
 
 fn text(name: &CStr) -> OsString {
