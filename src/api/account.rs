@@ -8,8 +8,8 @@ use serde::Deserialize;
 /// The company and the user behind the token (`GET /v1/users/me`, 2 tokens).
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The company's id.
-    pub company_id: i64,
+    /// The company's id; `None` if Pipedrive did not say. See [`Account::company`].
+    pub company_id: Option<i64>,
     /// Its name.
     pub company_name: String,
     /// Its subdomain, empty if Pipedrive did not say.
@@ -82,7 +82,7 @@ impl Account {
         let access = user.access.unwrap_or_default();
         let flagged = user.is_admin.is_some_and(|flag| flag == 1 || flag == true);
         let account = Self {
-            company_id: user.company_id.unwrap_or_default(),
+            company_id: user.company_id.filter(|id| *id != 0),
             company_name: user.company_name.unwrap_or_default(),
             company_domain: user.company_domain.unwrap_or_default(),
             user_id: user.id,
@@ -105,6 +105,16 @@ impl Account {
             .at("company_domain"));
         }
         Ok(account)
+    }
+
+    /// The company's id, where rows of two companies must not be mixed: an answer that does not say
+    /// it is a [`Kind::Shape`] error.
+    pub fn company(&self) -> Result<i64> {
+        self.company_id.ok_or_else(|| {
+            let message = "answer does not say of which company the token is (company_id): what is read \
+                           could be mixed with another company's";
+            Error::new(Kind::Shape, message).at("/api/v1/users/me")
+        })
     }
 
     /// What this user's permissions hide, and what the server does not tell, in sentences.

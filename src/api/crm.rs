@@ -11,7 +11,7 @@ use reqwest::header::{
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::IgnoredAny;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -162,8 +162,8 @@ impl Crm {
         }
     }
 
-    /// Fetches an answer into a file. A file that stands is replaced; one that broke off is begun
-    /// anew, and so is one that is no whole JSON. Says what the server's clock was.
+    /// Fetches an answer into a file that is there, of which nothing stays; an answer that broke off
+    /// is fetched again, and so is one that is not whole JSON. Says what the server's clock was.
     pub async fn download(
         &self,
         path: &str,
@@ -312,7 +312,8 @@ async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
         let message = format!("cannot be written ({error})");
         Error::new(Kind::Storage, message).at(to.display().to_string())
     };
-    let mut file = File::create(to).map_err(failed)?;
+    // It was made before, under a name of its own.
+    let mut file = OpenOptions::new().write(true).truncate(true).open(to).map_err(failed)?;
     let (mut first, mut last) = (None, None);
     while let Some(chunk) = response.chunk().await? {
         file.write_all(&chunk).map_err(failed)?;

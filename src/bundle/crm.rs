@@ -3,8 +3,8 @@
 use super::context::{Context, Pipeline, Source, Stage, Stamp};
 use super::portable::Array;
 use super::reader::{Reader, Survey};
-use super::writer::{partial, settle};
 use crate::api::Crm;
+use crate::dataset::{Scrap, Turn};
 use crate::model::{Error, Kind, Result, Time};
 use serde::Deserialize;
 use std::path::Path;
@@ -47,10 +47,10 @@ struct ListedStage {
     position: Option<f64>,
 }
 
-/// Fetches the organization's export into a file that is not visible as a bundle yet: see
-/// [`super::partial`]. Says what the server's clock was.
+/// Fetches the organization's export into a file that is there, of which nothing stays. Says what
+/// the server's clock was.
 pub async fn fetch(crm: &Crm, path: &Path) -> Result<Option<Time>> {
-    crm.download(EXPORT, &[], &partial(path)).await
+    crm.download(EXPORT, &[], path).await
 }
 
 /// Fetches the change events into a file.
@@ -105,8 +105,9 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 /// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
 /// with its pipelines.
 pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
-    fetch(crm, path).await?;
-    let mut reader = Reader::hashed(&partial(path))?;
+    let scrap = Scrap::beside(path, "partial")?;
+    fetch(crm, scrap.path()).await?;
+    let mut reader = Reader::hashed(scrap.path())?;
     let source =
         Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };
     let stamp = Stamp { sha256: String::new(), bytes: 0 };
@@ -127,7 +128,9 @@ pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
     survey.head.check_version()?;
     context.source.organization_id = survey.head.organization();
     context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
+    let turn = Turn::beside(path)?;
     context.write(path)?;
-    settle(path)?;
+    scrap.settle(path)?;
+    drop(turn);
     Ok((survey, context))
 }

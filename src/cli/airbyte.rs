@@ -83,10 +83,10 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
 /// `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
 pub(super) fn greeting(account: &Account) -> String {
     format!(
-        "company {:?} ({}, id {}), user {:?} (id {}, {})",
+        "company {:?} ({}, {}), user {:?} (id {}, {})",
         account.company_name,
         account.company_domain,
-        account.company_id,
+        account.company_id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}")),
         account.user_name,
         account.user_id,
         if account.admin { "admin" } else { "not an admin" },

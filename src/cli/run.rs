@@ -138,13 +138,13 @@ pub(super) fn run_name(now: Time) -> String {
     format!("{time}-{:04x}", fastrand::u16(..))
 }
 
-/// The account as data sets remember it.
-pub(super) fn holder(account: &Account) -> dataset::Account {
-    dataset::Account {
-        company_id: account.company_id,
+/// The account as data sets remember it. One that does not say which it is is refused.
+pub(super) fn holder(account: &Account) -> Result<dataset::Account> {
+    Ok(dataset::Account {
+        company_id: Some(account.company()?),
         company_domain: account.company_domain.clone(),
         user_id: account.user_id,
         admin: account.admin,
         scopes: account.scopes.clone(),
-    }
+    })
 }

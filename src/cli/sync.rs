@@ -76,7 +76,7 @@ impl Run {
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let (mut warehouse, notes) =
-            Warehouse::open(place, holder(&account), options, owner).await?;
+            Warehouse::open(place, holder(&account)?, options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }

@@ -55,7 +55,8 @@ pub struct Options {
     /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
     /// and job title of a person cannot be written (403).
     pub contact_sync: bool,
-    /// The number of the company, by which two accounts are told apart.
+    /// The number of the company, by which two accounts are told apart; with 0 `/users/me` does not
+    /// say it.
     pub company_id: u64,
     /// What is done about requests for a part of a file.
     pub ranges: Ranges,

@@ -276,6 +276,13 @@ pub(crate) struct Synced {
 }
 
 impl Synced {
+    /// The same where what was printed may be anything.
+    pub(crate) fn of_text(output: &Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let summary = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Self { code: output.status.code(), summary, stderr }
+    }
+
     pub(crate) fn of(output: &Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let summary = match stdout.trim() {

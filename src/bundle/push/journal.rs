@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// We read every version up to this one, and refuse to write to a newer one.
 pub const JOURNAL_VERSION: u32 = 1;
 
+/// How a journal begins.
+const JOURNAL_HEAD: &[u8] = br#"{"entry":"begin","#;
+
 /// An entry: one JSON object on one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
@@ -216,11 +219,12 @@ impl Past {
         let mut past = Self::default();
         let mut lines = BufReader::new(file).lines().enumerate().peekable();
         while let Some((number, line)) = lines.next() {
+            let first = number == 0;
             let line = line.map_err(|error| failed(path, &error))?;
             let entry = match serde_json::from_str::<Entry>(&line) {
                 Ok(entry) => entry,
                 // A push that was killed may leave half a line; nothing was sent before it was whole.
-                Err(_) if lines.peek().is_none() => break,
+                Err(_) if lines.peek().is_none() && !(first && is_foreign(&line)) => break,
                 Err(_) if line.trim().is_empty() => continue,
                 Err(error) => {
                     let message = format!("line {} is no entry of a journal", number + 1);
@@ -285,6 +289,13 @@ impl Past {
         }
         Ok(Found::Broken(self.earlier))
     }
+}
+
+/// Whether a line that is no entry cannot be the beginning of a journal's first one either: then the
+/// file is somebody else's, and nothing of it is cut off.
+fn is_foreign(line: &str) -> bool {
+    let head = &line.as_bytes()[..line.len().min(JOURNAL_HEAD.len())];
+    !JOURNAL_HEAD.starts_with(head)
 }
 
 /// Cuts off what a push that was killed left of its last line: the next entry begins a line.

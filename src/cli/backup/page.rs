@@ -189,8 +189,9 @@ fn text_of(value: &Value) -> String {
 fn side(name: &str, side: &Value) -> String {
     let company = match side["account"]["company_domain"].as_str() {
         Some(domain) => {
-            let id = text_of(&side["account"]["company_id"]);
-            format!(", {} (id {id})", escaped(domain))
+            let id = side["account"]["company_id"].as_i64();
+            let id = id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}"));
+            format!(", {} ({id})", escaped(domain))
         }
         None => String::new(),
     };

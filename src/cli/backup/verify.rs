@@ -66,9 +66,7 @@ fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
     }
     let backup = snapshot.backup();
     let made = backup.started_at.map(|time| format!("; begun {time}")).unwrap_or_default();
-    let company = backup.account.as_ref().map(|account| {
-        format!(", company {:?} (id {})", account.company_domain, account.company_id)
-    });
+    let company = backup.account.as_ref().map(|account| format!(", company {}", account.name()));
     let contents = match report.contents {
         0 => String::new(),
         number => format!(", {} attachments", grouped(number)),

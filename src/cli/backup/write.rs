@@ -65,7 +65,7 @@ impl Run {
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
-        let (mut archive, notes) = Archive::open(place, holder(&account), options, owner).await?;
+        let (mut archive, notes) = Archive::open(place, holder(&account)?, options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }

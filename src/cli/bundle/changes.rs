@@ -1,7 +1,7 @@
 //! `bundle changes`: a CRM's change events as NDJSON.
 
 use super::args::Changes as Flags;
-use super::target::{Scrap, target};
+use super::target::target;
 use crate::api::Crm;
 use crate::bundle::crm::changes as fetch;
 use crate::bundle::{Array, Listing, number};
@@ -9,6 +9,7 @@ use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     }
     files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
-    let scrap = Scrap::beside(&std::env::temp_dir().join(name()), "partial");
+    let scrap = Scrap::beside(&std::env::temp_dir().join("source-pipedrive-changes"), "partial")?;
     let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
     runtime()?.block_on(async {
         tokio::select! {
@@ -37,11 +38,6 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
             outcome = follow(&target.crm, flags, scrap.path(), pause) => outcome,
         }
     })
-}
-
-/// A name that no other process has for its file.
-fn name() -> String {
-    format!("source-pipedrive-changes-{}-{:08x}", std::process::id(), fastrand::u32(..))
 }
 
 /// Prints events, once each; the list has no order, no paging and no filter by time, so the ones

@@ -29,9 +29,10 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
             let setup = run.set_up(&account, stop.as_mut()).await?;
-            let exported = run.export(&flags.out, setup, &account, stop.as_mut()).await;
+            let place = (flags.out.as_path(), "partial");
+            let exported = run.export(place, setup, &account, stop.as_mut()).await;
             run.progress.done();
-            let (written, context) = exported?;
+            let (written, context) = exported?.finish()?;
             (written, context, Some(run.client.spending()))
         } else {
             let (written, context) = of_backup(flags).await?;
@@ -59,7 +60,7 @@ fn resource(name: &str) -> Result<&'static Resource> {
 impl Run {
     /// Reads what the account says of itself.
     pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
-        let mut setup = Setup::of(account.company_id);
+        let mut setup = Setup::of(account.company()?);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| {
                 setup.take(resource, json);
@@ -90,23 +91,24 @@ impl Run {
         Ok(setup.ready())
     }
 
-    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
+    /// Makes a bundle of the account, beside this file as what this says; it is not visible yet. Without every row there is no bundle: one that lacks some
     /// would look like an account that lost them.
     pub(super) async fn export(
         &mut self,
-        out: &Path,
+        (out, what): (&Path, &str),
         setup: Setup,
         account: &Account,
         mut stop: Stop<'_>,
-    ) -> Result<(Written, Context)> {
+    ) -> Result<Export> {
         let source = Source {
             system: "pipedrive".to_owned(),
             from: "account".to_owned(),
-            company_id: Some(account.company_id),
+            company_id: account.company_id,
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
-        let mut export = Export::begin(out, setup, source, account.date.unwrap_or_else(now))?;
+        let date = account.date.unwrap_or_else(now);
+        let mut export = Export::begin(out, what, setup, source, date)?;
         for name in export.learnt() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
@@ -123,7 +125,7 @@ impl Run {
             self.progress
                 .note(&format!("{repeats} rows came twice and were left out the second time"));
         }
-        export.finish()
+        Ok(export)
     }
 
     /// Reads a resource from its first row to its last, each as it is met.
@@ -169,7 +171,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =
-        account.map(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
+        account.and_then(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
             let message =
                 "the backup does not say of which company it is: name its id with --company-id";
             Error::new(Kind::Usage, message).at(&flags.from)
@@ -213,7 +215,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
         organization_id: None,
     };
     let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
-    let mut export = Export::begin(&flags.out, setup.ready(), source, date)?;
+    let mut export = Export::begin(&flags.out, "partial", setup.ready(), source, date)?;
     for name in export.learnt() {
         let learn = |resource: &'static Resource, json: &str| {
             export.learn(resource, json);

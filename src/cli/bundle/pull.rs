@@ -1,7 +1,7 @@
 //! `bundle pull`: the CRM's own export as a file.
 
 use super::args::Pull as Flags;
-use super::target::{Scrap, target};
+use super::target::target;
 use crate::bundle::crm::pull as fetch;
 use crate::cli::figures::grouped;
 use crate::cli::files;
@@ -17,8 +17,6 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
     files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
     let (survey, context) = runtime()?.block_on(async {
-        // What was half fetched is of no use.
-        let _scrap = Scrap::beside(&flags.out, "partial");
         tokio::select! {
             biased;
             error = interrupted() => Err(error),

@@ -1,10 +1,11 @@
 //! An account's backup, open for one run.
 
-use super::area::{Area, NEXT};
+use super::area::Area;
 use super::begin::{self, Begun};
 use super::growing::{Entry, Growing, number};
 use crate::dataset::account::Account;
 use crate::dataset::commits::{Commits, Owner};
+use crate::dataset::forms::{NEXT, is_passing};
 use crate::dataset::place::Place;
 use crate::dataset::snapshot::{
     Backup, CONTENT_INDEX, Failure, File, Manifest, Unfinished, file_name,
@@ -376,7 +377,8 @@ impl Archive {
             return if grown { self.store.remove(&path).await } else { Ok(()) };
         }
         for folder in [path, self.area.anew(stem, false)] {
-            for piece in self.store.list(Some(&folder)).await?.into_keys() {
+            let pieces = self.store.list(Some(&folder)).await?.into_keys();
+            for piece in pieces.filter(|path| is_passing(path)) {
                 self.store.remove(&piece).await?;
             }
         }

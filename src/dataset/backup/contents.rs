@@ -2,6 +2,7 @@
 
 use super::archive::Archive;
 use super::growing::Entry;
+use crate::dataset::forms::{self, ARRIVING, is_attachment};
 use crate::dataset::snapshot::{CONTENT_INDEX, CONTENTS, Rows, rows};
 use crate::dataset::store::{Store, Upload};
 use crate::dataset::window::hex;
@@ -14,8 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The folder of attachments.
 pub(super) const FOLDER: &str = CONTENTS;
-/// Beginning of the name of one that is being written.
-const PART: &str = "_part-";
 
 /// An attachment as the account lists it: what we need of a row of `files.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -65,6 +64,13 @@ pub struct Content {
     /// Whether that is a gap in the backup.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
+}
+
+impl Content {
+    /// Refuses a name that no attachment has. `place` names the index in errors.
+    pub(in crate::dataset) fn must_be_named(&self, place: &str) -> Result<()> {
+        self.sha256.as_ref().map_or(Ok(()), |name| forms::attachment(place, self.id, name))
+    }
 }
 
 /// A place for attachments; several may be written side by side.
@@ -122,7 +128,7 @@ impl Contents {
 
     /// Begins one.
     pub async fn begin(&self, id: u64) -> Result<Arriving<'_>> {
-        let path = format!("{FOLDER}/{PART}{id}");
+        let path = format!("{FOLDER}/{ARRIVING}{id}");
         let upload = self.store.upload(&path).await?;
         Ok(Arriving { store: &self.store, path, upload, hash: Sha256::new(), bytes: 0 })
     }
@@ -171,6 +177,7 @@ impl Archive {
             let mut rows = rows(&self.store, &path, false).await?;
             while let Some(row) = rows.next().await? {
                 let content: Content = read(row.json)?;
+                content.must_be_named(&self.store.place().name_of(&path))?;
                 if let (Some(sha256), Some(bytes)) = (content.sha256, content.bytes)
                     && here.get(&format!("{FOLDER}/{sha256}")) == Some(&bytes)
                 {
@@ -240,7 +247,9 @@ impl Archive {
             let content: Content = read(row.json)?;
             named.extend(content.sha256);
         }
-        for path in self.store.list(Some(FOLDER)).await?.into_keys() {
+        // Only what is called like an attachment: other people's files stay.
+        let here = self.store.list(Some(FOLDER)).await?.into_keys();
+        for path in here.filter(|path| is_attachment(path)) {
             let name = path.rsplit('/').next().unwrap_or_default();
             if !named.contains(name) {
                 self.store.remove(&path).await?;
@@ -250,11 +259,15 @@ impl Archive {
     }
 }
 
-/// Whether a path can only be an attachment that was not written to its end.
-pub(super) fn is_leftover(path: &str) -> bool {
-    path.strip_prefix(FOLDER)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .is_some_and(|name| name.starts_with(PART))
+/// Refuses an index of attachments that names one as no run does. What else may be wrong with it is
+/// found when it is used.
+pub(super) async fn must_be_named(store: &Store, path: &str) -> Result<()> {
+    let mut rows = rows(store, path, false).await?;
+    while let Ok(Some(row)) = rows.next().await {
+        let content: Option<Content> = serde_json::from_str(row.json).ok();
+        content.map_or(Ok(()), |content| content.must_be_named(&store.place().name_of(path)))?;
+    }
+    Ok(())
 }
 
 fn read<'r, T: Deserialize<'r>>(row: &'r str) -> Result<T> {

@@ -39,10 +39,9 @@ pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Resu
             Error::new(Kind::Data, format!("cannot be read back ({error})"))
                 .at(store.place().name_of(&file.path))
         };
-        match (layout.format, store.place().folder()) {
-            (Format::Ndjson, Some(folder)) => {
-                let opened =
-                    std::fs::File::open(folder.join(&file.path)).map_err(|e| damaged(&e))?;
+        match (layout.format, store.grows()) {
+            (Format::Ndjson, true) => {
+                let opened = store.reading(&file.path)?;
                 lines(opened.take(file.bytes), layout.compression, &mut known)?;
             }
             (format, _) => {

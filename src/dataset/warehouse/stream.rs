@@ -5,6 +5,7 @@ use super::layout::{Format, Layout};
 use super::manifest::{File, Table};
 use super::ndjson::Lines;
 
+use super::super::forms::{INDEXES, is_rebuild};
 use super::super::store::Store;
 use super::super::table::{Columns, Encoded, Parts};
 use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
@@ -193,8 +194,8 @@ impl Stream {
 
     /// Gives the file of a rebuild that has come to its end its proper name; tells what to rename.
     pub(super) fn settle_file(&mut self) -> Option<(String, String)> {
-        let marker = format!("{}.rebuild-", self.resource.name);
-        let file = self.table.files.iter_mut().find(|file| file.path.starts_with(&marker))?;
+        let name = self.resource.name;
+        let file = self.table.files.iter_mut().find(|file| is_rebuild(&file.path, name))?;
         let (_, ending) = file.path.split_once(".ndjson")?;
         let path = format!("{}.ndjson{ending}", self.resource.name);
         let staged = std::mem::replace(&mut file.path, path.clone());
@@ -301,9 +302,6 @@ impl Stream {
     }
 }
 
-/// The folder of the files that say which rows are known. Readers of data skip names like it.
-pub(super) const INDEXES: &str = "_keys";
-
 impl Feed {
     fn push(&mut self, json: &[u8]) -> Result<()> {
         let Some(names) = &self.names else {
@@ -344,16 +342,5 @@ impl Namer {
         let number = self.next;
         self.next += 1;
         number
-    }
-
-    /// Whether a name is one of ours for rows, of whichever run.
-    pub(super) fn is_ours(path: &str) -> bool {
-        let known = |name: &str| Resource::named(name).is_some();
-        match path.split_once('/') {
-            Some((folder, file)) => folder == INDEXES || known(folder) && file.starts_with("part-"),
-            None => path.split_once('.').is_some_and(|(name, rest)| {
-                known(name) && (rest.starts_with("rebuild-") || rest.starts_with("ndjson"))
-            }),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::account::Account;
 use super::super::commits::{Commits, Owner};
+use super::super::forms::FIELDS;
 use super::super::place::Place;
 use super::super::store::Store;
 use super::broken::Broken;
@@ -20,8 +21,6 @@ const COMMIT_PAUSE_SECONDS: i64 = 1;
 /// Most rows of a list without times for which a walk that was broken off begins again: rows that
 /// were edited behind its place would come with the next run only. A longer one goes on.
 const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
-/// How the columns of custom fields are called, for people.
-pub(super) const FIELDS: &str = "_fields.json";
 
 /// How a warehouse is opened.
 #[derive(Debug, Clone)]
