@@ -132,11 +132,14 @@ impl Crm {
 
     /// Fetches an answer into a file. A file that stands is replaced; one that broke off is begun
     /// anew. Says what the server's clock was.
+    ///
+    /// An answer of more than `most` bytes is a [`Kind::Data`] error: an answer need have no end.
     pub async fn download(
         &self,
         path: &str,
         query: &[(&str, &str)],
         to: &Path,
+        most: u64,
     ) -> Result<Option<Time>> {
         let mut tries = Tries::default();
         loop {
@@ -145,7 +148,7 @@ impl Crm {
                 let heard = (response.status().as_u16(), response.headers().clone());
                 let good = response.status().is_success() && !is_html(response.headers());
                 let body = if good {
-                    kept(response, to).await?;
+                    kept(response, to, most).await.map_err(|error| error.at(path))?;
                     Bytes::new()
                 } else {
                     whole(response).await?
@@ -257,6 +260,16 @@ impl From<Error> for Broken {
     }
 }
 
+impl Broken {
+    /// Names the path in errors that have no place.
+    fn at(self, path: &str) -> Self {
+        match self {
+            Self::Failed(error) if error.place().is_none() => Self::Failed(error.at(path)),
+            other => other,
+        }
+    }
+}
+
 /// A body that is held in memory.
 async fn whole(mut response: Response) -> Result<Bytes, Broken> {
     let mut body = BytesMut::new();
@@ -271,13 +284,21 @@ async fn whole(mut response: Response) -> Result<Bytes, Broken> {
 }
 
 /// A body that goes to a file as it comes.
-async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
+async fn kept(mut response: Response, to: &Path, most: u64) -> Result<(), Broken> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot be written ({error})");
         Error::new(Kind::Storage, message).at(to.display().to_string())
     };
     let mut file = File::create(to).map_err(failed)?;
+    let mut held = 0_u64;
     while let Some(chunk) = response.chunk().await? {
+        held += chunk.len() as u64;
+        if held > most {
+            let message = format!(
+                "the CRM's answer is larger than {most} bytes: --max-bytes takes more, if that is meant"
+            );
+            return Err(Error::new(Kind::Data, message).into());
+        }
         file.write_all(&chunk).map_err(failed)?;
     }
     Ok(())

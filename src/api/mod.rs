@@ -10,6 +10,7 @@ mod download;
 mod pages;
 mod request;
 mod retry;
+mod split;
 
 pub use account::Account;
 pub use budget::{Budget, Spending};

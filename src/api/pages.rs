@@ -2,6 +2,7 @@
 
 use super::client::{Client, Step};
 use super::request::Request;
+use super::split::split;
 use crate::model::{Definition, Error, Kind, Layout, Next, Page, Paging, Resource, Result};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ pub async fn page(client: &Client, request: &mut Request, layout: &Layout) -> Re
         Step::Done(answer) => answer,
         Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
     };
-    match Page::split(&answer.body, layout) {
+    match split(&answer.body, layout).await {
         Ok(page) if page.next == Next::Unsaid && layout.is_full(&page) && request.doubt() => {
             client.lost(request, Error::new(Kind::Shape, "full page without additional_data"))
         }

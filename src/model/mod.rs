@@ -28,7 +28,7 @@ mod state;
 mod surprise;
 mod tidy;
 mod time;
-mod work;
+pub(crate) mod work;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
@@ -39,6 +39,7 @@ pub use gone::Reason;
 pub(crate) use json::Json;
 pub(crate) use keys::{Key, Keys};
 pub use mask::{Mask, masked};
+pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub(crate) use page::is_custom;
@@ -52,7 +53,7 @@ pub use resource::{
     Type,
 };
 pub use same::same;
-pub(crate) use same::{Members, list, member, members, text};
+pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings, safe_origin};
 pub use state::{STATE_VERSION, StreamState};

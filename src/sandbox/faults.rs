@@ -1,5 +1,6 @@
 //! What goes wrong, and when.
 
+use super::oddity::Oddity;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ pub struct Fault {
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
 hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired, \
-badcursor or half (of the CRM's import); WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+badcursor, half (of the CRM's import), \
+or an odd page of a size: keys:N, keyeach:N, keyagain:N, deep:N, deepobject:N, digits:N, huge:N, text:N, \
+key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
 
 /// What can go wrong.
@@ -76,6 +79,8 @@ pub enum Trouble {
     Expired,
     /// 400: the cursor is not accepted.
     BadCursor,
+    /// Rows that no Pipedrive should send, so many times.
+    Odd(Oddity, usize),
     /// 500 after the first half of the rows of an import into the CRM was taken.
     Half,
 }
@@ -180,6 +185,9 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "badcursor" => Trouble::BadCursor,
         "half" => Trouble::Half,
         other => match other.split_once(':') {
+            Some((name, size)) if Oddity::named(name).is_some() => {
+                Trouble::Odd(Oddity::named(name)?, size.parse().ok()?)
+            }
             Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
             _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
         },

@@ -135,6 +135,7 @@ pub(super) fn spoil(answer: &Answer, before: Option<&Page>, trouble: Trouble) ->
                 *more = true;
             }
         }),
+        Trouble::Odd(oddity, size) => page(&|page| oddity.befall(size, page)),
         Trouble::NewKey => first(&|row| with(row, "surprise", "{\"a\":1}")),
         Trouble::NewEnum => first(&|row| {
             let name = ["status", "type", "color", "field_type", "event_object"]

@@ -2,6 +2,7 @@
 
 mod backup;
 mod backup_crash;
+mod bounds;
 mod bundle;
 mod bundle_kill;
 mod bundle_laws;

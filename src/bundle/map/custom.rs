@@ -13,7 +13,7 @@ use super::mapper::Known;
 use super::setup::{CustomValue, Dictionary};
 use super::source::id;
 use crate::bundle::portable::Array;
-use crate::model::{is_custom, list, members, quoted, text};
+use crate::model::{is_custom, list, members, quoted, text, work};
 use std::collections::HashMap;
 
 /// The custom values of a record.
@@ -60,10 +60,13 @@ pub(super) fn flat<'r>(
 ) -> Custom {
     let mut custom = Custom::begin();
     let mut whole: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (key, value) in pairs.filter(|(key, _)| is_custom(key)) {
         let (code, part) = key.split_at(40);
         let part = part.trim_start_matches('_');
-        match whole.iter_mut().find(|(known, _)| *known == code) {
+        work::count(1);
+        let place = *places.entry(code).or_insert(whole.len());
+        match whole.get_mut(place) {
             Some((_, parts)) => parts.push((part, value)),
             None => whole.push((code, vec![(part, value)])),
         }

@@ -357,7 +357,8 @@ impl Mapper {
             self.losses.count("deals", "stage_id", NO_STAGE);
         }
         let external = pipeline.map(|id| format!("{}:pipeline:{id}", self.setup.company));
-        let pipeline = self.setup.pipelines.iter().find(|p| p.external_id == external);
+        let place = external.and_then(|external| self.setup.pipeline_places.get(&external));
+        let pipeline = place.map(|place| &self.setup.pipelines[*place]);
         [pipeline.map(|p| p.id.clone()), None, pipeline.map(|p| p.name.clone()), None]
     }
 

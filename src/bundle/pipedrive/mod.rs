@@ -5,6 +5,7 @@ mod carry;
 mod custom;
 mod hold;
 mod ids;
+mod losses;
 mod made;
 mod needs;
 

@@ -77,6 +77,8 @@ struct Row {
     /// Whether all of `custom_fields` has to.
     odd_custom: bool,
     seen_custom: bool,
+    /// Columns that do not say all of their values.
+    unfit: Vec<usize>,
 }
 
 impl Columns {
@@ -276,6 +278,7 @@ impl Columns {
     fn put(&mut self, place: usize, raw: &str) {
         let rows = self.synced.len();
         let column = &mut self.columns[place];
+        let fitted = column.fits;
         // Of a key that comes twice the last value counts, as JSON readers have it; `_extra` has
         // them all.
         let again = column.len() > rows;
@@ -286,7 +289,10 @@ impl Columns {
         if raw != "null" {
             column.fits &= column.put(rows, raw);
         }
-        self.row.odd |= !column.fits;
+        if fitted && !column.fits {
+            self.row.odd = true;
+            self.row.unfit.push(place);
+        }
     }
 
     /// Reads the row again for what goes to `_extra`.
@@ -323,8 +329,8 @@ impl Columns {
             }
         })?;
         inner?;
-        for column in columns {
-            column.fits = true;
+        for place in row.unfit.drain(..) {
+            columns[place].fits = true;
         }
         Ok(extra.finish())
     }
