@@ -12,4 +12,5 @@ mod needs;
 pub use carry::{Sent, carry_out, prepare, tokens};
 pub use hold::Hold;
 pub use ids::Ids;
+pub use losses::Losses;
 pub use needs::{Needs, NewField, NewOptions};

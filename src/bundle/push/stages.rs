@@ -57,6 +57,8 @@ pub struct Stages {
 /// Pipeline and stage of the target, and how they were found.
 type Found = Option<((usize, usize), How)>;
 
+/// Most stages, with the status of their rows, that are told one by one.
+const USED_MAX: usize = 1_000;
 /// Most standings that are remembered.
 const FOUND_MAX: usize = 10_000;
 
@@ -179,7 +181,11 @@ impl Stages {
         });
         let how = found.map_or(How::Target, |(_, how)| how);
         let to = to.unwrap_or_else(|| "as the target decides".to_owned());
-        let used = self.used.entry((from, status.to_owned())).or_insert((to, how, 0));
+        let mut standing = (from, status.to_owned());
+        if self.used.len() >= USED_MAX && !self.used.contains_key(&standing) {
+            standing = ("other stages".to_owned(), "any".to_owned());
+        }
+        let used = self.used.entry(standing).or_insert((to, how, 0));
         used.2 += 1;
         let (p, s) = found?.0;
         Some((&self.target[p], &self.target[p].stages[s]))
