@@ -35,9 +35,13 @@ pub(crate) fn grows_with_its_input(name: &str, size: usize, mut work: impl FnMut
     assert!(linear(one, two) && linear(two, four), "{name}: {one}, {two}, {four} steps");
 }
 
+/// Makes the rows of an answer, without the brackets of their list.
+#[cfg(test)]
+pub(crate) type Rows = fn(usize) -> String;
+
 /// Rows of an answer in which something comes so many times, by what is odd about them.
 #[cfg(test)]
-pub(crate) const ODD_ROWS: &[(&str, fn(usize) -> String)] = &[
+pub(crate) const ODD_ROWS: &[(&str, Rows)] = &[
     ("unknown keys in one row", |times| {
         let pairs = (0..times).map(|n| format!("\"key{n}\":1"));
         format!("{{\"id\":1,{}}}", pairs.collect::<Vec<_>>().join(","))

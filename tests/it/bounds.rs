@@ -125,7 +125,7 @@ fn odd_rows_are_backed_up_verified_compared_and_exported() {
             command.arg("backup").args(arguments).output().expect("the binary starts")
         };
         // Rows that came of one account are those of the other, but for what is odd.
-        done("verify", oddity, &backup(&["verify", "--dir", &dir]));
+        done("verify", oddity, &backup(&["verify", &dir]));
         for form in ["json", "ndjson", "table", "html"] {
             done(form, oddity, &backup(&["diff", &old, &dir, "-o", form]));
         }
