@@ -20,7 +20,8 @@ impl Client {
         mut parse: impl FnMut(&Answer) -> Result<T>,
     ) -> Result<T> {
         loop {
-            match self.attempt(&mut request, &mut parse).await? {
+            let parse = async |answer: &Answer| parse(answer);
+            match self.attempt(&mut request, parse).await? {
                 Step::Done(done) => return Ok(done),
                 Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
             }
@@ -31,10 +32,10 @@ impl Client {
     pub async fn attempt<T>(
         &self,
         request: &mut Request,
-        parse: impl FnOnce(&Answer) -> Result<T>,
+        parse: impl AsyncFnOnce(&Answer) -> Result<T>,
     ) -> Result<Step<T>> {
         match self.step(request).await? {
-            Step::Done(answer) => match parse(&answer) {
+            Step::Done(answer) => match parse(&answer).await {
                 Ok(done) => Ok(Step::Done(done)),
                 Err(error) => self.lost(request, self.told(error)),
             },

@@ -164,11 +164,14 @@ impl Crm {
 
     /// Fetches an answer into a file that is there, of which nothing stays; an answer that broke off
     /// is fetched again, and so is one that is not whole JSON. Says what the server's clock was.
+    ///
+    /// An answer of more than `most` bytes is a [`Kind::Data`] error: an answer need have no end.
     pub async fn download(
         &self,
         path: &str,
         query: &[(&str, &str)],
         to: &Path,
+        most: u64,
     ) -> Result<Option<Time>> {
         let mut tries = Tries::default();
         loop {
@@ -177,7 +180,7 @@ impl Crm {
                 let heard = (response.status().as_u16(), response.headers().clone());
                 let good = response.status().is_success() && !is_html(response.headers());
                 let body = if good {
-                    kept(response, to).await?;
+                    kept(response, to, most).await.map_err(|error| error.at(path))?;
                     Bytes::new()
                 } else {
                     whole(response).await?
@@ -293,6 +296,16 @@ impl From<Error> for Broken {
     }
 }
 
+impl Broken {
+    /// Names the path in errors that have no place.
+    fn at(self, path: &str) -> Self {
+        match self {
+            Self::Failed(error) if error.place().is_none() => Self::Failed(error.at(path)),
+            other => other,
+        }
+    }
+}
+
 /// A body that is held in memory.
 async fn whole(mut response: Response) -> Result<Bytes, Broken> {
     let mut body = BytesMut::new();
@@ -307,7 +320,7 @@ async fn whole(mut response: Response) -> Result<Bytes, Broken> {
 }
 
 /// A body that goes to a file as it comes.
-async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
+async fn kept(mut response: Response, to: &Path, most: u64) -> Result<(), Broken> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot be written ({error})");
         Error::new(Kind::Storage, message).at(to.display().to_string())
@@ -315,7 +328,15 @@ async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
     // It was made before, under a name of its own.
     let mut file = OpenOptions::new().write(true).truncate(true).open(to).map_err(failed)?;
     let (mut first, mut last) = (None, None);
+    let mut held = 0_u64;
     while let Some(chunk) = response.chunk().await? {
+        held += chunk.len() as u64;
+        if held > most {
+            let message = format!(
+                "the CRM's answer is larger than {most} bytes: --max-bytes takes more, if that is meant"
+            );
+            return Err(Error::new(Kind::Data, message).into());
+        }
         file.write_all(&chunk).map_err(failed)?;
         let mut said = chunk.iter().filter(|byte| !byte.is_ascii_whitespace());
         first = first.or_else(|| said.clone().next().copied());

@@ -12,6 +12,7 @@ mod http;
 mod pages;
 mod request;
 mod retry;
+mod split;
 
 pub use account::Account;
 pub use ask::data;

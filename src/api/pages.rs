@@ -3,6 +3,7 @@
 use super::client::{Answer, Client, Step};
 use super::request::Request;
 use super::retry::DOUBTS_MAX;
+use super::split::split;
 use crate::model::{
     Asked, Definitions, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
 };
@@ -20,7 +21,7 @@ pub async fn page(
     layout: &Layout,
     asked: Asked,
 ) -> Result<Step<Page>> {
-    let split = |answer: &Answer| Page::split(&answer.body, layout);
+    let split = async |answer: &Answer| split(&answer.body, layout).await;
     let page = match client.attempt(request, split).await? {
         Step::Done(page) => page,
         Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
@@ -62,7 +63,7 @@ async fn reaches_the_end(
         return Ok(page.records.is_empty());
     };
     let last = loop {
-        let split = |answer: &Answer| Page::split(&answer.body, layout);
+        let split = async |answer: &Answer| split(&answer.body, layout).await;
         match client.attempt(&mut turned, split).await? {
             Step::Done(last) => break last,
             Step::Wait { pause, .. } => tokio::time::sleep(pause).await,

@@ -16,6 +16,10 @@ const PIPELINES: &str = "/crm/opportunity_pipelines";
 /// What happened.
 const CHANGES: &str = "/crm/change_events";
 
+/// Bytes of an export, or of a list of events, that are taken unless more is asked for: some ten million
+/// rows.
+pub const ANSWER_BYTES_MAX: u64 = 16 << 30;
+
 /// Lists come below a plural key, with pagination nowhere.
 #[derive(Deserialize, Default)]
 struct Pipelines {
@@ -49,8 +53,10 @@ struct ListedStage {
 
 /// Fetches the organization's export into a file that is there, of which nothing stays. Says what
 /// the server's clock was.
-pub async fn fetch(crm: &Crm, path: &Path) -> Result<Option<Time>> {
-    crm.download(EXPORT, &[], path).await
+///
+/// An export of more than `most` bytes is a [`Kind::Data`] error.
+pub async fn fetch(crm: &Crm, path: &Path, most: u64) -> Result<Option<Time>> {
+    crm.download(EXPORT, &[], path, most).await
 }
 
 /// Fetches the change events into a file.
@@ -59,11 +65,12 @@ pub async fn changes(
     record_type: Option<&str>,
     record_id: Option<&str>,
     path: &Path,
+    most: u64,
 ) -> Result<()> {
     let filters = [("record_type", record_type), ("record_id", record_id)];
     let query: Vec<_> =
         filters.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
-    crm.download(CHANGES, &query, path).await.map(|_| ())
+    crm.download(CHANGES, &query, path, most).await.map(|_| ())
 }
 
 /// The organization's pipelines; none where the CRM has no such list.
@@ -104,9 +111,9 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 
 /// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
 /// with its pipelines.
-pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
+pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)> {
     let scrap = Scrap::beside(path, "partial")?;
-    fetch(crm, scrap.path()).await?;
+    fetch(crm, scrap.path(), most).await?;
     let mut reader = Reader::hashed(scrap.path())?;
     let source =
         Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };

@@ -28,8 +28,10 @@ mod schema;
 mod settings;
 mod shape;
 mod state;
+mod surprise;
 mod tidy;
 mod time;
+pub(crate) mod work;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
@@ -42,10 +44,11 @@ pub use host::{address, address_is_neighbour, address_is_this_machine, is_this_m
 pub(crate) use json::Json;
 pub(crate) use keys::{Key, Keys};
 pub use mask::{Mask, masked};
+pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub(crate) use page::is_custom;
-pub use page::{Asked, Doubt, Layout, Next, Page, Surprise};
+pub use page::{Asked, Doubt, Layout, Next, Page};
 pub use percent::percent_encoded;
 pub use plain::{is_deceptive, plain, plain_json, plain_lines};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
@@ -57,9 +60,10 @@ pub use resource::{
     Type,
 };
 pub use same::same;
-pub(crate) use same::{Members, list, member, members, text};
+pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings, safe_origin};
 pub use state::{STATE_VERSION, StreamState};
+pub use surprise::{SURPRISES_MAX, Surprise};
 pub use tidy::{Change, Tidy};
 pub use time::Time;

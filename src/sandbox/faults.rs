@@ -1,6 +1,7 @@
 //! What goes wrong, and when.
 
 use super::odd::{OddDate, OddPage};
+use super::oddity::Oddity;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520
 429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
 hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, \
 empty, newkey, newenum, newtype, lostreason, expired, badcursor, half (of the CRM's import), nulldata, \
-emptydata, emptyadditional, emptyend, morenowhere, revolve, date:SECONDS, nodate, datezone or \
-datestill; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+emptydata, emptyadditional, emptyend, morenowhere, revolve, date:SECONDS, nodate, datezone, datestill, or \
+rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobject:N, digits:N, huge:N, \
+text:N, key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
 
 /// Pieces of a body that drips.
@@ -92,6 +94,8 @@ pub enum Trouble {
     Expired,
     /// 400: the cursor is not accepted.
     BadCursor,
+    /// Rows that no Pipedrive should send, so many times.
+    OddRows(Oddity, usize),
     /// 500 after the first half of the rows of an import into the CRM was taken.
     Half,
     /// A page that is well-formed and wrong.
@@ -206,6 +210,9 @@ fn trouble(kind: &str) -> Option<Trouble> {
         other => match other.split_once(':') {
             Some(("cut", bytes)) => Trouble::CutAfter(bytes.parse().ok()?),
             Some(("drip", millis)) => Trouble::Drip(Duration::from_millis(millis.parse().ok()?)),
+            Some((name, size)) if Oddity::named(name).is_some() => {
+                Trouble::OddRows(Oddity::named(name)?, size.parse().ok()?)
+            }
             Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
             _ => match (OddPage::named(other), OddDate::named(other)) {
                 (Some(page), _) => Trouble::Odd(page),

@@ -160,6 +160,7 @@ pub(super) fn spoil(
             page.rows.clear();
             lead_here(page);
         }),
+        Trouble::OddRows(oddity, size) => page(&|page| oddity.befall(size, page)),
         Trouble::NewKey => first(&|row| with(row, "surprise", "{\"a\":1}")),
         Trouble::NewEnum => first(&|row| {
             let name = ["status", "type", "color", "field_type", "event_object"]

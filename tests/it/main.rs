@@ -3,6 +3,7 @@
 mod attachments;
 mod backup;
 mod backup_crash;
+mod bounds;
 mod bucket;
 mod bundle;
 mod bundle_kill;

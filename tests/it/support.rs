@@ -114,7 +114,7 @@ impl Read {
         self
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
         command.arg("read");
         command.arg("--config").arg(self.folder.json("config.json", &self.config));
@@ -127,7 +127,12 @@ impl Read {
     }
 
     pub(crate) fn run(&self) -> Session {
-        Session::of(&self.command().output().expect("the binary starts"))
+        Session::of(&self.output())
+    }
+
+    /// What a run wrote, byte for byte.
+    pub(crate) fn output(&self) -> Output {
+        self.command().output().expect("the binary starts")
     }
 
     /// Runs until the sandbox has hung a request, then kills the process.

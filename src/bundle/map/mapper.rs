@@ -7,7 +7,7 @@ use super::source::{Fields, Losses, id};
 use crate::bundle::context::{Context, Counts, Unmapped};
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, value_of};
-use crate::model::{Error, Kind, Resource, Result, Time, quoted, text, usable};
+use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
 use std::collections::{HashMap, HashSet};
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
@@ -33,6 +33,7 @@ const BROKEN_PROMISE: &str = "refers to a row that is not there; the id it would
 const NOT_READ: &str = "is not in the backup, so what it names stays unnamed";
 const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
+const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; left out";
 const NO_STAGE: &str = "is no stage that the account has";
 /// Why a row is not in the bundle.
 pub const NO_ID: &str = "cannot be used, and without it the row has no public id: left out";
@@ -319,7 +320,7 @@ impl Mapper {
     /// Labels by name, as a JSON list.
     pub(super) fn labels(&mut self, array: Array, raw: Option<&str>) -> Option<String> {
         let ids = crate::model::list(raw?);
-        let mut labels = Vec::new();
+        let (mut labels, mut bytes) = (Vec::new(), 0);
         for id in ids {
             let label = match dictionary(array) {
                 _ if array == Array::Leads => {
@@ -331,7 +332,14 @@ impl Mapper {
                 None => None,
             };
             match label {
-                Some(label) => labels.push(quoted(&label)),
+                Some(label) => {
+                    bytes += label.len() + 1;
+                    if bytes > LABELS_BYTES_MAX {
+                        self.losses.count(resource(array), "label_ids", LABELS_TOO_LONG);
+                        return None;
+                    }
+                    labels.push(quoted(&label));
+                }
                 None => self.losses.count(resource(array), "label_ids", NO_LABEL),
             }
         }
@@ -361,7 +369,8 @@ impl Mapper {
             self.losses.count("deals", "stage_id", NO_STAGE);
         }
         let external = pipeline.map(|id| format!("{}:pipeline:{id}", self.setup.company));
-        let pipeline = self.setup.pipelines.iter().find(|p| p.external_id == external);
+        let place = external.and_then(|external| self.setup.pipeline_places.get(&external));
+        let pipeline = place.map(|place| &self.setup.pipelines[*place]);
         [pipeline.map(|p| p.id.clone()), None, pipeline.map(|p| p.name.clone()), None]
     }
 

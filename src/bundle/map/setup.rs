@@ -5,7 +5,7 @@ use crate::bundle::portable::Array;
 use crate::model::{Definition, Definitions, Resource, usable};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
 /// keeps the public id.
@@ -35,13 +35,20 @@ pub struct Setup {
     active: HashMap<String, u64>,
     pub(super) owners: Vec<Owner>,
     pub(super) pipelines: Vec<Pipeline>,
+    /// Where a pipeline lies in `pipelines`, by its external id.
+    pub(super) pipeline_places: HashMap<String, usize>,
     /// Stages as they were read: pipeline, order, id, name.
     found: Vec<(u64, i64, u64, String)>,
     /// Where a stage lies in `pipelines`, by its id in Pipedrive.
     pub(super) stages: HashMap<u64, (usize, usize)>,
+    /// Ids of stages in Pipedrive, by those in a bundle.
+    stage_ids: HashMap<String, u64>,
     pub(super) activity_types: Vec<ActivityType>,
+    activity_keys: HashSet<String>,
     /// Labels of leads, by id.
     pub(super) lead_labels: HashMap<String, String>,
+    /// Their ids, by label.
+    lead_label_ids: HashMap<String, String>,
     pub(super) dictionaries: [Dictionary; 3],
     /// What of it is not known.
     pub(super) lacking: Vec<&'static str>,
@@ -59,6 +66,10 @@ pub(super) struct Dictionary {
     codes: Vec<String>,
     /// Labels of the options of built-in fields, by field and option id.
     labels: HashMap<String, HashMap<String, String>>,
+    /// Their ids, by field and label.
+    label_ids: HashMap<String, HashMap<String, String>>,
+    /// Codes of custom fields, by their keys in `custom`.
+    by_name: HashMap<String, String>,
     /// The code of [`MARKER`].
     pub(super) marker: Option<String>,
 }
@@ -74,6 +85,8 @@ pub(super) struct CustomValue {
     pub(super) labels: HashMap<String, String>,
     /// Ids and labels in order.
     options: Vec<(String, String)>,
+    /// Ids by label.
+    ids: HashMap<String, String>,
 }
 
 /// A custom field, to be written to.
@@ -83,8 +96,8 @@ pub struct Target<'s> {
     pub code: &'s str,
     /// Its type.
     pub ty: &'s str,
-    /// Ids and labels of its options.
-    pub options: &'s [(String, String)],
+    /// Ids of its options, by label.
+    pub options: &'s HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -236,10 +249,12 @@ impl Setup {
                 }
             }
             "lead_labels" => {
+                self.lead_label_ids.entry(name.clone()).or_insert_with(|| id.clone());
                 self.lead_labels.insert(id, name);
             }
             _ => {
                 let key = row.key_string.unwrap_or(id);
+                self.activity_keys.insert(key.clone());
                 self.activity_types.push(ActivityType { key, name });
             }
         }
@@ -251,15 +266,21 @@ impl Setup {
     pub fn ready(mut self) -> Self {
         let mut found = std::mem::take(&mut self.found);
         found.sort();
+        self.pipeline_places.clear();
+        for (place, pipeline) in self.pipelines.iter().enumerate() {
+            let external = pipeline.external_id.clone().unwrap_or_default();
+            self.pipeline_places.entry(external).or_insert(place);
+        }
         for (pipeline, _, id, name) in found {
             let owner = format!("{}:pipeline:{pipeline}", self.company);
-            let at = self.pipelines.iter().position(|p| p.external_id.as_ref() == Some(&owner));
-            let Some(at) = at else { continue };
+            let Some(&at) = self.pipeline_places.get(&owner) else { continue };
             let external = format!("{}:stage:{id}", self.company);
             let stages = &mut self.pipelines[at].stages;
             self.stages.insert(id, (at, stages.len()));
+            let own = uuid(&format!("pipedrive:{external}"));
+            self.stage_ids.insert(own.clone(), id);
             stages.push(Stage {
-                id: uuid(&format!("pipedrive:{external}")),
+                id: own,
                 name,
                 // Pipedrive's stages have no type: won and lost are states of a deal.
                 stage_type: "open".to_owned(),
@@ -283,9 +304,10 @@ impl Setup {
 
     /// The custom field that has this name in `custom`.
     pub fn target(&self, array: Array, name: &str) -> Option<Target<'_>> {
-        let fields = &self.dictionaries[dictionary(array)?].custom;
-        let (code, field) = fields.iter().find(|(_, field)| field.name == name)?;
-        Some(Target { code, ty: &field.ty, options: &field.options })
+        let fields = &self.dictionaries[dictionary(array)?];
+        let code = fields.by_name.get(name)?;
+        let field = fields.custom.get(code)?;
+        Some(Target { code, ty: &field.ty, options: &field.ids })
     }
 
     /// The custom fields of an array: name, type, labels of options.
@@ -301,16 +323,14 @@ impl Setup {
     /// The id of a label of rows of an array, as JSON.
     pub fn label_id(&self, array: Array, label: &str) -> Option<String> {
         if array == Array::Leads {
-            let found = self.lead_labels.iter().find(|(_, known)| *known == label);
-            return found.map(|(id, _)| crate::model::quoted(id));
+            return self.lead_label_ids.get(label).map(|id| crate::model::quoted(id));
         }
         self.option_id(array, "label_ids", label)
     }
 
     /// The id of an option of a built-in field, as JSON.
     pub fn option_id(&self, array: Array, field: &str, label: &str) -> Option<String> {
-        let labels = self.dictionaries[dictionary(array)?].labels.get(field)?;
-        labels.iter().find(|(_, known)| *known == label).map(|(id, _)| id.clone())
+        self.dictionaries[dictionary(array)?].label_ids.get(field)?.get(label).cloned()
     }
 
     /// The pipelines, as a bundle has them.
@@ -320,16 +340,15 @@ impl Setup {
 
     /// The ids in Pipedrive of a stage and its pipeline, by the stage's id in a bundle.
     pub fn stage_ids(&self, stage: &str) -> Option<(u64, u64)> {
-        let found =
-            self.stages.iter().find(|(_, (p, s))| self.pipelines[*p].stages[*s].id == stage)?;
-        let (id, (pipeline, _)) = found;
+        let id = self.stage_ids.get(stage)?;
+        let (pipeline, _) = self.stages.get(id)?;
         let pipeline = self.pipelines[*pipeline].external_id.as_ref()?.rsplit(':').next()?;
         Some((pipeline.parse().ok()?, *id))
     }
 
     /// Whether there is an activity type of this key.
     pub fn has_activity_type(&self, key: &str) -> bool {
-        self.activity_types.iter().any(|known| known.key == key)
+        self.activity_keys.contains(key)
     }
 
     /// The custom fields of an array, for the side-car.
@@ -351,15 +370,21 @@ impl Dictionary {
         // An option without a label is unknown: its id is kept.
         let options = definition.options.iter().flatten();
         let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
-        let (labels, options) = (options.clone().collect(), options.collect());
+        let (labels, options): (_, Vec<_>) = (options.clone().collect(), options.collect());
+        let mut ids = HashMap::new();
+        for (id, label) in &options {
+            // Of two options with one label the first counts.
+            ids.entry(label.clone()).or_insert_with(|| id.clone());
+        }
         let Definition { name, code, ty, custom, .. } = definition;
         if !custom {
+            self.label_ids.insert(code.clone(), ids);
             self.labels.insert(code, labels);
         } else if name == MARKER && self.marker.is_none() {
             self.marker = Some(code);
         } else {
             self.codes.push(code.clone());
-            self.custom.insert(code, CustomValue { name, ty, labels, options });
+            self.custom.insert(code, CustomValue { name, ty, labels, options, ids });
         }
     }
 
@@ -374,6 +399,8 @@ impl Dictionary {
                 field.name = format!("{} ({})", field.name, code.get(..8).unwrap_or(code));
             }
         }
+        let named = self.custom.iter().map(|(code, field)| (field.name.clone(), code.clone()));
+        self.by_name = named.collect();
     }
 
     /// The label of an option of a built-in field.

@@ -45,7 +45,8 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
 async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Result<ExitCode> {
     let mut printed = HashSet::new();
     loop {
-        fetch(crm, flags.record_type.as_deref(), flags.record_id.as_deref(), path).await?;
+        let (ty, id) = (flags.record_type.as_deref(), flags.record_id.as_deref());
+        fetch(crm, ty, id, path, flags.max_bytes).await?;
         let mut listing = Listing::open(path)?;
         let mut out = String::new();
         while let Some(event) = listing.next().await? {

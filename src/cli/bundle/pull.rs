@@ -20,7 +20,7 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
         tokio::select! {
             biased;
             error = interrupted() => Err(error),
-            pulled = fetch(&target.crm, &flags.out) => pulled,
+            pulled = fetch(&target.crm, &flags.out, flags.max_bytes) => pulled,
         }
     })?;
     let out = flags.out.display().to_string();

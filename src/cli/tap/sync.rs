@@ -16,11 +16,6 @@ use crate::protocol::singer::{Method, Selection, Writer, default_selection, sele
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// How long a run may take to end after it was told to: as long as a target that reads slowly may
-/// take for what is under way, and shorter than what containers are given.
-const ENDING: Duration = Duration::from_secs(8);
 
 /// A run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
@@ -72,7 +67,6 @@ struct Stream {
 impl Run {
     async fn tap(&mut self, selected: Option<Vec<Selection>>, saved: &Saved) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
-        tokio::spawn(end_at_last());
         let account = self.account(stop.as_mut()).await?;
         self.greet(&account);
         let readable = self.setup.settings.custom_fields.readable();
@@ -174,12 +168,4 @@ impl Streams {
             | Event::Lacking { .. } => Ok(()),
         }
     }
-}
-
-/// Ends a run that was told to end and cannot, because nobody reads what it writes.
-async fn end_at_last() {
-    let error = interrupted().await;
-    tokio::time::sleep(ENDING).await;
-    #[expect(clippy::exit, reason = "the main thread waits for a reader that may never come")]
-    std::process::exit(i32::from(error.kind().exit_code()));
 }

@@ -2,7 +2,8 @@
 
 use crate::dataset::snapshot::Snapshot;
 use crate::model::{
-    Custom, Definition, Definitions, Resource, Result, is_custom, list, quoted, text,
+    Custom, Definition, Definitions, LABELS_BYTES_MAX, Resource, Result, is_custom, list, quoted,
+    text,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -89,22 +90,36 @@ impl Naming {
             labels.get(id.trim_matches('"')).map_or_else(|| id.to_owned(), |label| quoted(label))
         };
         match value.as_bytes().first()? {
-            b'[' => {
-                let items: Vec<String> = list(value).into_iter().map(one).collect();
-                Some(format!("[{}]", items.join(",")))
-            }
+            b'[' => together(list(value).into_iter().map(one)),
             // Several options of a flat field stand in one text.
             b'"' if value.contains(',') => {
                 let ids = text(value)?;
                 let ids = ids.split(',').map(|id| {
                     labels.get(id.trim()).map_or_else(|| quoted(id), |label| quoted(label))
                 });
-                Some(format!("[{}]", ids.collect::<Vec<_>>().join(",")))
+                together(ids)
             }
             b'"' | b'0'..=b'9' => Some(one(value)),
             _ => None,
         }
     }
+}
+
+/// Labels as a list; `None` where they are longer than [`LABELS_BYTES_MAX`] together: a value may name
+/// an option as often as it likes.
+fn together(labels: impl Iterator<Item = String>) -> Option<String> {
+    let mut all = String::from("[");
+    for label in labels {
+        if all.len() > 1 {
+            all.push(',');
+        }
+        all.push_str(&label);
+        if all.len() > LABELS_BYTES_MAX {
+            return None;
+        }
+    }
+    all.push(']');
+    Some(all)
 }
 
 impl Side {

@@ -1,9 +1,8 @@
 //! How the set-up of an account changed: fields, options, pipelines and stages.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Resource, Result, usable};
+use crate::model::{Lookup, Resource, Result, list, members, pairs, text, usable};
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of the set-up.
@@ -30,10 +29,42 @@ pub struct SchemaChange {
 /// A field definition, of v2 or v1, or a pipeline or stage.
 #[derive(Debug, Clone, Default)]
 struct Thing {
+    id: String,
     name: Option<String>,
     ty: Option<String>,
     /// Labels by option id.
     options: BTreeMap<String, String>,
+}
+
+impl Thing {
+    /// Reads one of a row; `None` where it has no id by which it could be held against another. What
+    /// cannot be read is absent, and nothing but what is compared is looked at.
+    fn of(row: &str) -> Option<Self> {
+        let mut thing = Self::default();
+        let (mut id, mut code) = (None, None);
+        pairs(row, |key, raw| match &*key {
+            "id" => id = plain(raw),
+            // A v1 definition has a numeric id beside its key, which is what counts.
+            "key" | "field_code" => code = plain(raw),
+            "name" | "field_name" => thing.name = text(raw),
+            "field_type" => thing.ty = text(raw),
+            "options" if raw.starts_with('[') => {
+                thing.options = list(raw).into_iter().filter_map(option).collect();
+            }
+            _ => {}
+        })
+        .ok()?;
+        thing.id = code.or(id)?;
+        Some(thing)
+    }
+}
+
+/// The id and the label of an option.
+fn option(raw: &str) -> Option<(String, String)> {
+    let all = members(raw);
+    let option = Lookup::of(&all);
+    let label = option.get(usize::MAX, "label").and_then(text).unwrap_or_default();
+    option.get(usize::MAX, "id").and_then(plain).map(|id| (id, label))
 }
 
 type Things = BTreeMap<String, Thing>;
@@ -83,37 +114,11 @@ async fn read(snapshot: &Snapshot, resource: &Resource) -> Result<Things> {
     let mut things = Things::new();
     let mut rows = snapshot.rows(resource.file, false).await?;
     while let Some(row) = rows.next().await? {
-        let json: Value = serde_json::from_str(row.json).unwrap_or_default();
-        // A v1 definition has a numeric id beside its key, which is what counts. A row without any is
-        // none that could be held against another.
-        let id = ["field_code", "key", "id"].into_iter().find_map(|name| id(&json[name]));
-        if let Some(id) = id {
-            things.insert(id, Thing::of(&json));
+        if let Some(thing) = Thing::of(row.json) {
+            things.insert(thing.id.clone(), thing);
         }
     }
     Ok(things)
-}
-
-impl Thing {
-    /// What can be read of a row; what cannot is absent.
-    fn of(json: &Value) -> Self {
-        let text = |names: [&str; 2]| names.into_iter().find_map(|name| json[name].as_str());
-        let options = json["options"].as_array().into_iter().flatten();
-        let options = options.filter_map(|option| {
-            Some((id(&option["id"])?, option["label"].as_str().unwrap_or_default().to_owned()))
-        });
-        Self {
-            name: text(["field_name", "name"]).map(str::to_owned),
-            ty: text(["field_type"; 2]).map(str::to_owned),
-            options: options.collect(),
-        }
-    }
-}
-
-/// An id as text, if it is one.
-fn id(value: &Value) -> Option<String> {
-    let json = value.to_string();
-    usable(&json).then(|| value.as_str().map_or(json, str::to_owned))
 }
 
 fn compare(
@@ -165,4 +170,9 @@ fn compare(
         let name = thing.name.clone().unwrap_or_default();
         add(kind, "removed", id, &name, Some(name.clone()), None);
     }
+}
+
+/// An id as text, if it is one.
+fn plain(raw: &str) -> Option<String> {
+    usable(raw).then(|| text(raw).unwrap_or_else(|| raw.to_owned()))
 }

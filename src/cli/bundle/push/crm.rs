@@ -18,7 +18,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
     let crm = &target.crm;
     let scrap = Scrap::beside(&flags.file, "target")?;
-    let at = fetch(crm, scrap.path()).await?;
+    let at = fetch(crm, scrap.path(), flags.max_bytes).await?;
     let (mut index, own) = Index::of(scrap.path()).await?;
     let organization = own.head.organization().ok_or_else(|| {
         let message = "the CRM's export does not say of which organization it is";
@@ -73,7 +73,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         report.requests = sent.requests;
         report.refused = sent.refused;
         progress.tell("asking the target what it has now");
-        fetch(crm, scrap.path()).await?;
+        fetch(crm, scrap.path(), flags.max_bytes).await?;
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(&plan);
@@ -82,7 +82,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let verified = verify(&survey, &mut index, fitted, pushed).await?;
     if report.sent + report.earlier > 0 {
         let events = Scrap::beside(&flags.file, "events")?;
-        changes(crm, None, None, events.path()).await?;
+        changes(crm, None, None, events.path(), flags.max_bytes).await?;
         report.events = Some(account(events.path(), &verified, Some(since)).await?);
     }
     journal.write(&verified.entry())?;
