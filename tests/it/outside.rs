@@ -184,7 +184,7 @@ fn a_backups_manifest_leads_nowhere_else() {
             let next = (number + place) % 2 == 1;
             let (manifest, called) = backup_with(&whole, key, next, &name);
             write(&vault.dir(), &manifest);
-            refuse(&acts, &folder, &format!("{key} {:.40}", name), &called);
+            refuse(&acts, &folder, &format!("{key} {name:.40}"), &called);
         }
     }
     // Names of other files of ours are no names of this one.

@@ -211,13 +211,10 @@ impl Drop for Arriving {
 
 /// The names on the way to a file, and its own.
 fn names(path: &str) -> Result<(Vec<&str>, &str)> {
-    let good = |name: &str| {
-        !matches!(name, "" | "." | "..")
-            && !name.contains('\0')
-            && !(cfg!(not(unix)) && name.contains(['\\', ':']))
-    };
+    let apart = if cfg!(unix) { &['\0'][..] } else { &['\0', '\\', ':'] };
+    let bad = |name: &&str| matches!(*name, "" | "." | "..") || name.contains(apart);
     let mut names: Vec<&str> = path.split('/').collect();
-    match names.iter().all(|name| good(name)).then(|| names.pop()).flatten() {
+    match (!names.iter().any(bad)).then(|| names.pop()).flatten() {
         Some(last) => Ok((names, last)),
         None => Err(refused("is no name below this folder")),
     }
