@@ -383,7 +383,8 @@ fn a_bucket_that_asks_to_slow_down_is_waited_for() {
 fn a_part_of_an_object_is_enough_to_go_on() {
     let (account, bucket, folder) = (sandbox(small()), Bucket::start(0), Folder::new());
     let backup = to_bucket(&bucket, &folder, &account, "backup").output();
-    assert_eq!(backup.expect("the binary starts").status.code(), Some(0));
+    let backup = backup.expect("the binary starts");
+    assert_eq!(backup.status.code(), Some(0), "{}", String::from_utf8_lossy(&backup.stderr));
     bucket.breaks_off(6);
     let url = bucket.url("lake");
     let verify = command(BINARY, folder.path(), &["backup", "verify", &url]);
