@@ -40,6 +40,9 @@ const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 /// Times that reading an object is taken up again without a byte that is new.
 const RESUMES_MAX: u32 = 5;
 
+/// All names and all addresses, as a list of exceptions from a proxy says it: `*` is names only.
+const EVERY_HOST: &str = "*,0.0.0.0/0,::/0";
+
 /// When a request is made again.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig {
@@ -71,7 +74,7 @@ impl HttpConnector for Connector {
         let make = |options: &ClientOptions| ReqwestConnector::default().connect(options);
         // A proxy that is left out for every host: then the environment's is not looked at.
         let direct = |options: &ClientOptions| {
-            options.clone().with_proxy_url("http://127.0.0.1:9").with_proxy_excludes("*")
+            options.clone().with_proxy_url("http://127.0.0.1:9").with_proxy_excludes(EVERY_HOST)
         };
         let sending = options.clone().with_read_timeout_disabled();
         Ok(HttpClient::new(Clients {

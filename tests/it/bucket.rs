@@ -206,10 +206,14 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
         ("POST", true) => {
             let text = String::from_utf8_lossy(&asked.body).into_owned();
             let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
+            let mut gone = String::new();
             for key in keys {
                 state.objects.remove(key);
+                gone.push_str("<Deleted><Key>");
+                gone.push_str(key);
+                gone.push_str("</Key></Deleted>");
             }
-            said("200 OK", "<DeleteResult></DeleteResult>")
+            said("200 OK", format!("<DeleteResult>{gone}</DeleteResult>"))
         }
         ("PUT", _) if upload.is_some() => {
             let number = field("partNumber").and_then(|n| n.parse().ok()).unwrap_or(0);

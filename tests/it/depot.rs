@@ -1,7 +1,7 @@
 //! `sync warehouse`, run as its user runs it, and what then lies in the folder.
 
 use crate::rebuild::{self, Cell, Json, canonical, rebuilt};
-use crate::support::{BINARY, Folder, key, raw_truth};
+use crate::support::{BINARY, Folder, key, masked_truth};
 use serde_json::{Value, json};
 use source_pipedrive::dataset::table::Encoded;
 use source_pipedrive::model::{Definition, Resource};
@@ -163,7 +163,7 @@ impl Depot {
         let parquet = self.manifest()["format"] == "parquet";
         let row = Resource::named(resource).expect("the resource exists");
         let fields = definitions(sandbox, row);
-        let rows = raw_truth(sandbox, resource).into_iter().map(|(key, json)| {
+        let rows = masked_truth(sandbox, resource).into_iter().map(|(key, json)| {
             let json = Json::parse(&json);
             (key, if parquet { canonical(json, row, &fields) } else { json })
         });

@@ -272,7 +272,7 @@ pub(crate) fn key(resource: &Resource, record: &Value) -> String {
 /// Every row a complete read must deliver over the wire, by key: zoneless times as RFC 3339.
 pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
     let resource = Resource::named(stream).expect("the stream exists");
-    let rows = raw_truth(sandbox, stream).into_iter();
+    let rows = masked_truth(sandbox, stream).into_iter();
     let mut truth: BTreeMap<String, Value> = rows
         .map(|(key, text)| (key, serde_json::from_str(&text).expect("the sandbox writes JSON")))
         .collect();
@@ -287,6 +287,16 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
         }
     }
     truth
+}
+
+/// The sandbox's own rows by key, byte for byte, with their secrets masked.
+pub(crate) fn masked_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, String> {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let rows = raw_truth(sandbox, stream).into_iter().map(|(key, row)| {
+        let masked = source_pipedrive::model::masked(resource, &row).expect("a row is JSON");
+        (key, masked.unwrap_or(row))
+    });
+    rows.collect()
 }
 
 /// The sandbox's own rows by key, byte for byte, with the columns that lists per parent lack.
