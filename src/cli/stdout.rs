@@ -23,7 +23,7 @@ pub(super) fn own(text: &str) -> Result<()> {
 
 /// Prints what clap answers to `--help` and `--version`, in colours where there are any.
 pub(super) fn help(answer: &clap::Error) -> Result<()> {
-    answer.print().map_err(failed)
+    answer.print().map_err(|error| failed(&error))
 }
 
 /// Whether people look at it.
@@ -39,10 +39,10 @@ pub(super) fn protocol() -> Stdout {
 /// Prints text, and sees it out. A reader that went away is a quiet end.
 fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| failed(&e))
 }
 
-fn failed(error: std::io::Error) -> Error {
+fn failed(error: &std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::BrokenPipe => Kind::Pipe,
         _ => Kind::Storage,

@@ -78,7 +78,7 @@ impl Grid {
 
     /// Adds a row.
     pub(super) fn row<const N: usize>(&mut self, cells: [impl AsRef<str>; N]) {
-        self.0.add_row(cells.iter().map(|cell| plain(cell.as_ref()).into_owned()));
+        self.0.add_row(cells.map(|cell| plain(cell.as_ref()).into_owned()));
     }
 }
 

@@ -136,7 +136,8 @@ fn the_page_of_threats_names_all_limits() {
             continue;
         }
         for (name, value, meaning) in limits_of(&source) {
-            table.push_str(&format!("| `{name}` | `{place}` | {value} | {meaning} |\n"));
+            table +=
+                &["| `", &name, "` | `", &place, "` | ", &value, " | ", &meaning, " |\n"].concat();
         }
     }
     let path = root.join("docs/internals/threats.md");

@@ -90,12 +90,12 @@ fn no_command_lets_an_account_steer_the_terminal() {
         Fault { times: u32::MAX, ..Fault::on(Trouble::Status(400), "/products", 1, 1) },
         Fault { times: u32::MAX, ..Fault::on(Trouble::Status(404), "Fields", 1, 1) },
     ];
-    let faulty = scrawled("", Options { faults, admin: false, installments: false, ..small() });
+    let limited = scrawled("", Options { faults, admin: false, installments: false, ..small() });
     let stage = Stage::new();
-    for (name, account) in [("one", &one), ("other", &other), ("faulty", &faulty)] {
+    for (name, account) in [("one", &one), ("other", &other), ("limited", &limited)] {
         stage.account(&format!("{name}.json"), account);
     }
-    for account in ["one", "faulty"] {
+    for account in ["one", "limited"] {
         for line in [
             "check --config A.json",
             "discover --config A.json",
@@ -209,7 +209,7 @@ fn no_file_steers_the_terminal() {
             rows.truncate(1);
         }
     }
-    let state = json!([{"type": "STREAM", "stream": {
+    let saved = json!([{"type": "STREAM", "stream": {
         "stream_descriptor": {"name": "deals"}, "stream_state": {"version": 1}}}]);
     let catalog = crate::support::catalog(&["stages"], "incremental");
     let catalog = json!({"streams": [catalog["streams"][0].clone()]});
@@ -240,7 +240,7 @@ fn no_file_steers_the_terminal() {
         ),
         (
             "s.json",
-            state,
+            saved,
             &[
                 "read --config a.json --state s.json --catalog c.json",
                 "plan --config a.json --state s.json -o table --resources deals",

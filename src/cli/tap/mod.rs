@@ -31,9 +31,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = error.causes().into_iter();
-            let because: String = causes.map(|cause| format!(", because {cause}")).collect();
-            stderr::people(&Text::of(format!("CRITICAL {error}{because}")));
+            let mut sentence = vec![format!("CRITICAL {error}")];
+            sentence.extend(error.causes());
+            stderr::people(&Text::of(sentence.join(", because ")));
             let interrupted = error.kind() == Kind::Interrupted;
             ExitCode::from(if interrupted { error.kind().exit_code() } else { 1 })
         }
