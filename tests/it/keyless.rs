@@ -145,7 +145,7 @@ fn a_warehouse_holds_them() {
                 let lines = std::fs::read_to_string(depot.dir().join("deals.ndjson"));
                 let lines = lines.expect("the file is there");
                 let row: Value = serde_json::from_str(&spoilt[0]).expect("it is JSON");
-                let mut held = lines.lines().map(|line| serde_json::from_str::<Value>(line));
+                let mut held = lines.lines().map(serde_json::from_str::<Value>);
                 let held = held.any(|held| {
                     let mut held = held.expect("a line is JSON");
                     held.as_object_mut().expect("an object").remove("_synced_at");

@@ -61,7 +61,9 @@ impl Ended {
 fn ran(arguments: &[&str], account: &Sandbox, config: &[(&str, &str)]) -> Ended {
     let folder = Folder::new();
     let mut json = account.config();
-    config.iter().for_each(|(key, value)| json[*key] = (*value).into());
+    for (key, value) in config {
+        json[*key] = (*value).into();
+    }
     let mut command = Command::new(BINARY);
     command.args(arguments).arg("--config").arg(folder.json("config.json", &json));
     Ended::of(arguments[0], &command.output().expect("the binary starts"))
