@@ -58,6 +58,17 @@ fn everything() -> Vec<Configured> {
         .collect()
 }
 
+/// How the records of each stream are written.
+fn wires(streams: &[Configured], found: &Dictionaries) -> BTreeMap<&'static str, Wire> {
+    let wires = streams.iter().map(|stream| {
+        let resource = stream.resource;
+        let definitions = resource.fields.and_then(|name| found.fields.get(name));
+        let names = definitions.map(|definitions| Names::of(resource, definitions));
+        (resource.name, Wire::new(resource, &stream.schema, names))
+    });
+    wires.collect()
+}
+
 struct Run {
     setup: Setup,
     writer: Writer<Stdout>,
@@ -85,7 +96,7 @@ impl Run {
             self.writer.log(Level::Warn, text)?;
         }
         let found = self.dictionaries(&streams).await?;
-        let wires = self.wires(&streams, &found);
+        let wires = wires(&streams, &found);
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
@@ -118,17 +129,6 @@ impl Run {
             self.writer.log(Level::Warn, warning)?;
         }
         Ok(found)
-    }
-
-    /// How the records of each stream are written.
-    fn wires(&self, streams: &[Configured], found: &Dictionaries) -> BTreeMap<&'static str, Wire> {
-        let wires = streams.iter().map(|stream| {
-            let resource = stream.resource;
-            let definitions = resource.fields.and_then(|name| found.fields.get(name));
-            let names = definitions.map(|definitions| Names::of(resource, definitions));
-            (resource.name, Wire::new(resource, &stream.schema, names))
-        });
-        wires.collect()
     }
 
     async fn follow(

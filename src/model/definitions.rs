@@ -158,7 +158,9 @@ mod tests {
     #[track_caller]
     fn check(rows: &[&str], expected: &[&str], odd: &[&str]) {
         let mut definitions = Definitions::default();
-        rows.iter().for_each(|row| definitions.take(row.as_bytes()));
+        for row in rows {
+            definitions.take(row.as_bytes());
+        }
         let known = definitions.known.iter().map(|field| {
             let options =
                 field.options.iter().flatten().map(|option| {
@@ -236,7 +238,9 @@ mod tests {
     #[test]
     fn many_oddities_are_counted() {
         let mut definitions = Definitions::default();
-        (0..100).for_each(|_| definitions.take(b"{}"));
+        for _ in 0..100 {
+            definitions.take(b"{}");
+        }
         let odd = definitions.odd();
         assert_eq!(odd.len(), ODD_NAMED_MAX + 1);
         assert_eq!(odd[ODD_NAMED_MAX], "and 80 more oddities");

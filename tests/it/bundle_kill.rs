@@ -312,7 +312,7 @@ fn a_garbled_answer_of_the_crm_costs_nothing() {
             let sandbox = sandbox(Options { faults: vec![fault], ..small() });
             let parcel = Parcel::new().crm(&sandbox, 0);
             parcel.put("a.json", &little().to_string());
-            let said = parcel.run(&["push", "a.json"]);
+            let said = parcel.run(&["push", "a.json", "--foreign"]);
             assert_eq!(said.code, Some(0), "{trouble}@{path}: {}{}", said.stdout, said.stderr);
         }
     }

@@ -99,7 +99,7 @@ fn airbyte_gets_them_and_is_told() {
             }
         }
         // What it reached is said all the same.
-        assert!(session.state_of("deals")["since"].is_string(), "{id:?}");
+        assert!(session.state_of("deals").is_object(), "{id:?}");
         let again = Read::of(&account, &["persons", "deals"]).from(&session).run();
         assert!(again.records("deals").len() <= 1, "{id:?}: all but the odd one are known");
     }
@@ -145,7 +145,7 @@ fn a_warehouse_holds_them() {
                 let lines = std::fs::read_to_string(depot.dir().join("deals.ndjson"));
                 let lines = lines.expect("the file is there");
                 let row: Value = serde_json::from_str(&spoilt[0]).expect("it is JSON");
-                let mut held = lines.lines().map(|line| serde_json::from_str::<Value>(line));
+                let mut held = lines.lines().map(serde_json::from_str::<Value>);
                 let held = held.any(|held| {
                     let mut held = held.expect("a line is JSON");
                     held.as_object_mut().expect("an object").remove("_synced_at");
@@ -164,17 +164,15 @@ fn a_row_that_never_had_an_id_leaves_no_tombstone() {
     let depot = Depot::of(&account, "ndjson", &["stages"]);
     assert_eq!(depot.sync(&["--deletes", "sweep"]).code, Some(3));
     account.world(|world| {
-        let key = world.truth("stages")[2].key.clone();
-        let json = raw(&json!({"id": 900_001, "name": "mended"}));
+        let rows = world.truth("stages");
+        let odd = rows.iter().find(|row| row.json.windows(9).any(|part| part == b"\"id\":null"));
+        let key = odd.expect("it is there").key.clone();
+        let json = json!({"id": 900_001, "name": "mended"}).to_string();
         world.edit(Edit::Spoil { resource: "stages", key, json });
     });
     depot.sync(&["--deletes", "sweep", "--force"]).succeeded();
     let lines = std::fs::read_to_string(depot.dir().join("stages.ndjson")).expect("it is there");
     assert!(!lines.contains("_deleted\":true"), "{lines}");
-}
-
-fn raw(value: &Value) -> String {
-    value.to_string()
 }
 
 #[test]
@@ -258,7 +256,7 @@ fn attachments_of_other_files_are_fetched() {
         world.edit(Edit::Spoil { resource: "files", key: row.key, json });
     });
     let vault = Vault::of(&account, &["files"]);
-    let output = vault.command(&["--include", "file-contents"]).output().expect("it starts");
+    let output = vault.command(&["--include", "file_contents"]).output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     let held = vault.text("fileContents.json");

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 #[derive(Debug)]
 pub(super) struct Fields {
     codes: Keys,
-    fields: Vec<Field>,
+    known: Vec<Field>,
     /// The dictionary, with what could not be read of it.
     unread: Option<Definitions>,
 }
@@ -70,7 +70,7 @@ impl Fields {
         });
         Self {
             codes: Keys::new(custom().map(|definition| definition.code.as_str())),
-            fields: fields.collect(),
+            known: fields.collect(),
             unread: None,
         }
     }
@@ -97,7 +97,7 @@ impl Fields {
             };
             let value = json.value()?;
             if let Some(place) = place {
-                self.fields[place].strangers(value, found);
+                self.known[place].strangers(value, found);
             }
             more = json.more(b'{')?;
         }
@@ -110,7 +110,7 @@ impl Fields {
         match self.codes.place(code) {
             None if Self::excuses(self.unread.as_ref(), code) => {}
             None => found.push(Stranger::Field(code.to_owned())),
-            Some(place) if part.is_empty() => self.fields[place].strangers(value, found),
+            Some(place) if part.is_empty() => self.known[place].strangers(value, found),
             Some(_) => {}
         }
     }
