@@ -55,7 +55,8 @@ impl Store {
     fn of(place: &Place, make: bool, crash_at_step: Option<u64>) -> Result<Self> {
         let backing = match place.folder() {
             Some(folder) => Folder::open(folder, make).map(Backing::Folder).map_err(|error| {
-                let message = format!("folder cannot be opened ({error})");
+                let what = if make { "made" } else { "opened" };
+                let message = format!("folder cannot be {what} ({error})");
                 Error::new(Kind::Storage, message).at(place.to_string()).because(error)
             })?,
             None => Backing::Bucket(place.objects()?),
