@@ -121,13 +121,10 @@ impl HttpService for Clients {
                 let body = body.collect().await?.to_bytes();
                 Ok(HttpResponse::from_parts(head, body.into()))
             };
-            match tokio::time::timeout(patience(bytes), answer).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-                    Err(HttpError::new(HttpErrorKind::Timeout, error))
-                }
-            }
+            tokio::time::timeout(patience(bytes), answer).await.unwrap_or_else(|_| {
+                let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+                Err(HttpError::new(HttpErrorKind::Timeout, error))
+            })
         })
     }
 }

@@ -161,22 +161,28 @@ pub(super) fn spoil(
             lead_here(page);
         }),
         Trouble::OddRows(oddity, size) => page(&|page| oddity.befall(size, page)),
-        Trouble::NewKey => first(&|row| with(row, "surprise", "{\"a\":1}")),
-        Trouble::NewEnum => first(&|row| {
-            let name = ["status", "type", "color", "field_type", "event_object"]
-                .into_iter()
-                .find(|name| json::find(row, name).is_some());
-            with(row, name.unwrap_or("status"), "\"snoozed\"")
-        }),
-        Trouble::NewType => first(&|row| {
-            let name = ["probability", "tax", "owner_id", "user_id", "order_nr"]
-                .into_iter()
-                .find(|name| json::find(row, name).is_some());
-            with(row, name.unwrap_or("probability"), "\"12 %\"")
-        }),
-        Trouble::LostReason => {
-            first(&|row| with(row, "lost_reason", "{\"id\":7,\"label\":\"Too late\"}"))
+        Trouble::NewKey | Trouble::NewEnum | Trouble::NewType | Trouble::LostReason => {
+            first(&|row| unexpected(row, trouble))
         }
+    }
+}
+
+/// A row with something that nobody expects.
+fn unexpected(row: &[u8], trouble: Trouble) -> Vec<u8> {
+    let there = |names: &[&'static str], usual| {
+        names.iter().copied().find(|name| json::find(row, name).is_some()).unwrap_or(usual)
+    };
+    match trouble {
+        Trouble::NewEnum => {
+            let names = ["status", "type", "color", "field_type", "event_object"];
+            with(row, there(&names, "status"), "\"snoozed\"")
+        }
+        Trouble::NewType => {
+            let names = ["probability", "tax", "owner_id", "user_id", "order_nr"];
+            with(row, there(&names, "probability"), "\"12 %\"")
+        }
+        Trouble::LostReason => with(row, "lost_reason", "{\"id\":7,\"label\":\"Too late\"}"),
+        _ => with(row, "surprise", "{\"a\":1}"),
     }
 }
 

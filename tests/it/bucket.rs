@@ -70,7 +70,7 @@ impl Bucket {
     }
 
     /// A place in it.
-    pub(crate) fn url(&self, prefix: &str) -> String {
+    pub(crate) fn url(prefix: &str) -> String {
         format!("s3://{NAME}/{prefix}")
     }
 
@@ -116,7 +116,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
         let mut head =
             format!("HTTP/1.1 {}\r\ncontent-length: {}\r\n", said.status, said.body.len());
         for (name, value) in &said.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([*name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         let mut out = stream;
@@ -295,11 +295,9 @@ fn listing(state: &State, prefix: &str) -> Said {
     let mut text =
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
     for (key, bytes) in state.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
-        text.push_str(&format!(
-            "<Contents><Key>{key}</Key><LastModified>2026-11-01T12:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
-            tag(bytes).replace('"', "&quot;"),
-            bytes.len()
-        ));
+        let (tag, size) = (tag(bytes).replace('"', "&quot;"), bytes.len().to_string());
+        text.extend(["<Contents><Key>", key, "</Key><ETag>", &tag, "</ETag><Size>", &size]);
+        text.push_str("</Size><LastModified>2026-11-01T12:00:00.000Z</LastModified></Contents>");
     }
     text.push_str("</ListBucketResult>");
     said("200 OK", text)

@@ -152,7 +152,7 @@ fn nothing_on_this_machine_is_asked_through_a_proxy() {
 /// A command that writes this account's pipelines into a bucket.
 fn to_bucket(bucket: &Bucket, folder: &Folder, account: &Sandbox, line: &str) -> Command {
     folder.json("config.json", &account.config());
-    let url = bucket.url("lake");
+    let url = Bucket::url("lake");
     let mut arguments: Vec<_> = line.split(' ').collect();
     arguments.extend(["--config", "config.json", "--resources", "pipelines", "--dir", &url]);
     bucket.used_by(command(BINARY, folder.path(), &arguments))
@@ -386,7 +386,7 @@ fn a_part_of_an_object_is_enough_to_go_on() {
     let backup = backup.expect("the binary starts");
     assert_eq!(backup.status.code(), Some(0), "{}", String::from_utf8_lossy(&backup.stderr));
     bucket.breaks_off(6);
-    let url = bucket.url("lake");
+    let url = Bucket::url("lake");
     let verify = command(BINARY, folder.path(), &["backup", "verify", &url]);
     let output = bucket.used_by(verify).output().expect("the binary starts");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
