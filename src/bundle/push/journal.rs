@@ -192,7 +192,9 @@ impl Rows {
 
     /// Each row below this index.
     fn below(&self, end: u64) -> impl Iterator<Item = u64> {
-        self.ranges.range(..end).flat_map(move |(start, last)| *start..end.min(last + 1))
+        self.ranges
+            .range(..end)
+            .flat_map(move |(start, last)| *start..end.min(last.saturating_add(1)))
     }
 }
 
