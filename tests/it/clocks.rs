@@ -105,7 +105,7 @@ fn what_is_postponed_is_told() {
     read.state = Some(
         [first.state(), second.state()]
             .iter()
-            .flat_map(|s| s.as_array().cloned())
+            .filter_map(|s| s.as_array().cloned())
             .flatten()
             .collect(),
     );

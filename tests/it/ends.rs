@@ -195,7 +195,7 @@ fn a_list_that_stays_odd_is_never_called_complete() {
         let resource = Resource::named(stream).expect("it exists");
         let path = resource.listings[0].path.split("{id}").last().expect("a path has parts");
         for (at, trouble) in ODD.iter().enumerate() {
-            for page in 1..=3 {
+            for page in 1..=3_u8 {
                 // Whoever answers for ever that there are no rows has none.
                 let none = matches!(
                     trouble,
@@ -204,8 +204,8 @@ fn a_list_that_stays_odd_is_never_called_complete() {
                 if page == 1 && (none || is_plausible(resource, *trouble)) {
                     continue;
                 }
-                let how = HOW[(nth + at + page as usize) % HOW.len()];
-                let fault = Fault::on(*trouble, path, page, u32::MAX);
+                let how = HOW[(nth + at + usize::from(page)) % HOW.len()];
+                let fault = Fault::on(*trouble, path, page.into(), u32::MAX);
                 // What is true is asserted inside; most of these runs cannot be complete.
                 is_complete(how, &sandbox(account(vec![fault])), &[stream]);
             }
@@ -303,8 +303,14 @@ fn what_is_asked_beside_the_streams_is_not_cut_short_either() {
             swept.pointed_at(&odd);
             let synced = swept.sync(&["--deletes", "sweep"]);
             let buried = synced.summary["deleted"].clone();
-            let path = &odd.ledger().requests[request as usize - 1].path_and_query;
-            assert_eq!(synced.code, Some(0), "{trouble:?} at {request}: {path} {}", synced.stderr);
+            let asked = odd.ledger().requests;
+            let path = usize::try_from(request).map(|at| asked[at - 1].path_and_query.as_str());
+            assert_eq!(
+                synced.code,
+                Some(0),
+                "{trouble:?} at {request}: {path:?} {}",
+                synced.stderr
+            );
             assert!(buried.is_null() || buried.is_object(), "{buried}");
             swept.assert_current(&odd);
         }

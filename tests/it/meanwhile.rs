@@ -177,7 +177,7 @@ fn a_full_refresh_brings_what_changed_meanwhile() {
             .ledger()
             .requests
             .iter()
-            .skip(at as usize)
+            .skip(usize::try_from(at).expect("a small number"))
             .map(|e| e.path_and_query.clone())
             .collect::<Vec<_>>();
         for stream in EDITED {
