@@ -101,9 +101,10 @@ async fn list(
         if listing.paging == Paging::Offset {
             request = request.with("start", offset.start.to_string());
         }
-        // That a parent has no rows is usual, and nothing is concluded from it.
         let followed = cursor.is_some() || offset.start > 0;
-        let asked = Asked { followed, told: offset.told, whole: false };
+        // That one parent has no rows is usual; that a hundred together have none is not.
+        let whole = matches!(parent.ask, ByParent::Batch(_));
+        let asked = Asked { followed, told: offset.told, whole };
         let page = match fetch.page(request, asked).await {
             Ok(page) => page,
             Err(error) if !matches!(parent.ask, ByParent::Batch(_)) && gone(&error) => break,

@@ -110,7 +110,7 @@ impl Progress {
         let since = self.since.filter(|since| *since > bound)?;
         let reached = match self.update_time {
             Some(seen) if since <= seen => return None,
-            Some(seen) => seen.plus_seconds(-overlap).whole_second(),
+            Some(seen) => seen.min(bound).plus_seconds(-overlap).whole_second(),
             None if start.map(Time::whole_second) == Some(since) => {
                 bound.plus_seconds(-overlap).whole_second()
             }
@@ -413,6 +413,28 @@ mod tests {
         let mut progress = stored(&progress);
         assert_eq!(keys(&ascend(&mut progress, vec![untimed("a")])), [""; 0]);
         assert_eq!(keys(&ascend(&mut progress, vec![untimed("b")])), ["7"]);
+    }
+
+    /// A walk of everything delivers rows at or after the bound too, and a stored state knows them.
+    #[test]
+    fn rows_beyond_the_bound_are_remembered_with_their_times() {
+        let mut progress = Progress {
+            walk: Some(Walk { since: Some(Time::from_seconds(400)), ..Walk::default() }),
+            ..Progress::default()
+        };
+        let bound = Time::from_seconds(500);
+        let rows = vec![row(1, 450, "a"), row(2, 500, "a"), row(3, 9_000, "a")];
+        assert_eq!(progress.walk(rows.clone(), bound).records.len(), 3);
+        let mut progress = stored(&progress);
+        progress.finish_walk();
+        assert_eq!(progress.update_time, Some(Time::from_seconds(450)));
+        for bound in [600, 10_000] {
+            let bound = Time::from_seconds(bound);
+            let again = progress.ascend(rows.clone(), &mut None, bound, 60).expect("sorted");
+            assert_eq!((again.records.len(), again.postponed.len()), (0, 0));
+            progress = stored(&progress);
+            assert_eq!(stored(&progress), progress);
+        }
     }
 
     #[test]

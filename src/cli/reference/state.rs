@@ -47,7 +47,8 @@ pub(super) fn page() -> Result<String> {
          more. A `since` that lies after Pipedrive's clock, and after `update_time`, is drawn back with a \
          warning.\n\
          - `delivered` holds keys and digests of rows at or after `since` that went out already; a row is \
-         left out exactly when both are known. At most {DELIVERED_MAX} keys are kept.\n\
+         left out exactly when both are known. At most {DELIVERED_MAX} keys are kept. `ahead` holds the times of \
+         those that are later than `update_time`.\n\
          - `update_time` is the newest time delivered before the run's bound, for people to look at. No row \
          is left out because of it.\n\
          - `walk` is where a full walk is, and what `since` becomes at its end, when what changed meanwhile is \
