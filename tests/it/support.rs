@@ -114,7 +114,7 @@ impl Read {
         self
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(BINARY);
         command.arg("read");
         command.arg("--config").arg(self.folder.json("config.json", &self.config));
