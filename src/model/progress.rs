@@ -185,6 +185,7 @@ impl Progress {
         let marks =
             other.delivered.iter().filter(|(_, mark)| since.is_some_and(|t| mark.time >= t));
         self.delivered.extend(marks.map(|(key, mark)| (key.clone(), *mark)));
+        self.update_time = self.update_time.max(other.update_time);
         self.untimed.extend(other.untimed.iter().map(|(key, digest)| (key.clone(), *digest)));
         self.shrink(None);
     }
@@ -260,6 +261,8 @@ impl Progress {
         match record.time {
             Some(time) if keep.is_some_and(|keep| time >= keep) => {
                 let mark = Mark { digest: record.digest(), time };
+                // A stored mark has no time of its own: this one stands for it.
+                self.update_time = self.update_time.max(Some(time));
                 self.delivered.insert(key.clone(), mark);
                 self.untimed.remove(key);
             }
@@ -357,6 +360,28 @@ mod tests {
         ];
         assert_eq!(keys(&ascend(&mut progress, again.clone())), ["3", "2", "4"]);
         assert_eq!(keys(&ascend(&mut stored(&progress), again)), [""; 0]);
+    }
+
+    #[test]
+    fn a_row_that_a_walk_met_beyond_the_bound_is_known_after_a_stored_state() {
+        let since = Some(Time::from_seconds(100));
+        let mut progress =
+            Progress { walk: Some(Walk { since, ..Walk::default() }), ..Progress::default() };
+        let (old, edited) = (row(1, 200, "a"), row(2, BOUND + 50, "a"));
+        let met = progress.walk(vec![old, edited.clone()], Time::from_seconds(BOUND));
+        assert_eq!(keys(&met), ["1", "2"]);
+        progress.finish_walk();
+        let mut progress = stored(&progress);
+        let later = Time::from_seconds(BOUND + 1_000);
+        for time in [40, 90] {
+            let rows = vec![row(3, BOUND + time - 1, "b"), edited.clone()];
+            let mut rows: Vec<_> =
+                rows.into_iter().filter(|row| row.time >= progress.since).collect();
+            rows.sort_by_key(|row| row.time);
+            let delivery = progress.ascend(rows, &mut None, later, 0).expect("they are sorted");
+            assert!(!keys(&delivery).contains(&"2"), "it went out before");
+            progress = stored(&progress);
+        }
     }
 
     #[test]
