@@ -154,7 +154,9 @@ impl Task {
 
     async fn ask(&mut self, ask: &Ask) -> Result<()> {
         (self.answered, self.bound) = (false, self.run.bound);
-        if self.state.full && self.progress(ask).done {
+        // What a broken run read to its end is read on from there, where it has times: what this run
+        // says it is read up to holds for all listings.
+        if self.state.full && self.progress(ask).done && !self.keeps_watermark(ask) {
             return Ok(());
         }
         if !self.keeps_watermark(ask) {
