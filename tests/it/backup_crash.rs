@@ -1,8 +1,8 @@
 //! A backup is broken off at every request and around every operation on files, and gone on with.
 
-use crate::support::{sandbox, small};
+use crate::support::{raw_truth, sandbox, small};
 use crate::vault::Vault;
-use source_pipedrive::model::Resource;
+use source_pipedrive::model::{Resource, Time};
 use source_pipedrive::sandbox::{Edit, Entry, Fault, Options, Sandbox, Trouble};
 use std::collections::BTreeMap;
 
@@ -163,4 +163,50 @@ fn rows_that_came_twice_survive_a_crash_at_every_step() {
         (account, vault)
     };
     crashed_at_every_step(prepared, &[], |_, _| {});
+}
+
+#[test]
+fn what_changed_before_a_broken_backup_goes_on_is_in_it() {
+    for list in ["v2/deals/archived", "v1/leads/archived"] {
+        let faults = vec![Fault::on(Trouble::Hang, list, 2, 1)];
+        let account = sandbox(Options { faults, ..tiny() });
+        let vault = Vault::of(&account, &["deals", "leads"]).with("concurrency", 1);
+        vault.killed_at_hang(&account, &[]);
+        account.world(|world| {
+            world.advance(60);
+            world.edit(Edit::Bulk { resource: "deals", rows: 3 });
+            world.edit(Edit::Bulk { resource: "leads", rows: 3 });
+            world.advance(60);
+        });
+        vault.run(&["--resume"]).succeeded();
+        let resource = if list.contains("deals") { "deals" } else { "leads" };
+        let truth = raw_truth(&account, resource);
+        for (key, row) in vault.rows(resource) {
+            assert!(truth[&key] == row, "{resource}: row {key} is not as it was at read_until");
+        }
+    }
+}
+
+#[test]
+fn one_wrong_clock_does_not_say_until_when_a_backup_was_read() {
+    for seconds in [-86_400, 86_400] {
+        let fault = format!("date:{seconds}@1").parse().expect("it is a fault");
+        let account = sandbox(Options { faults: vec![fault], ..tiny() });
+        let now = account.world(|world| world.now());
+        let vault = Vault::of(&account, &["deals", "persons"]);
+        vault.run(&[]).succeeded();
+        for file in ["deals", "persons"] {
+            let file = &vault.manifest()["files"][file];
+            let time = |name: &str| file[name].as_str().and_then(Time::parse).expect("a time");
+            assert!(time("read_from") <= now && time("read_until") <= now, "{file}");
+        }
+    }
+}
+
+#[test]
+fn projects_are_read_where_their_states_may_not_be_asked_for_together() {
+    let account = sandbox(Options { refuse_combined_status: true, ..small() });
+    let vault = Vault::of(&account, &["projects"]);
+    vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
 }

@@ -127,6 +127,8 @@ pub(super) struct Backup {
     broken: bool,
     /// People changed something since it began.
     changed: bool,
+    /// The clock was wrong all the time in a run of it.
+    untimely: bool,
 }
 
 impl Backup {
@@ -134,7 +136,7 @@ impl Backup {
         let concurrency = [1, 1, 3][dice.usize(..3)];
         let name = format!("backup, concurrency {concurrency}, {resources:?}");
         let vault = Vault::of(account, &resources).with("concurrency", concurrency);
-        Self { vault, name, broken: false, changed: false }
+        Self { vault, name, broken: false, changed: false, untimely: false }
     }
 
     /// Requires of a backup that was read while people edited what its manifest says: how the account
@@ -175,7 +177,7 @@ impl Keeper for Backup {
         let resumes = if last { dice.bool() } else { dice.u8(..4) > 0 };
         let flags: &[&str] = if resumes { &["--resume"] } else { &[] };
         if !resumes || !self.broken {
-            self.changed = false;
+            (self.changed, self.untimely) = (false, false);
         }
         let mut config = std::mem::take(&mut self.vault.config);
         let command = crashing(&mut config, end, |config| {
@@ -192,9 +194,15 @@ impl Keeper for Backup {
         self.changed = true;
     }
 
+    fn lied_to(&mut self) {
+        self.untimely = true;
+    }
+
     fn assert_equal(&self, account: &Sandbox) {
         self.vault.assert_verified();
-        if self.changed {
+        if self.changed && self.untimely {
+            self.vault.assert_proven();
+        } else if self.changed {
             self.assert_true_to_its_times(account);
         } else {
             self.vault.assert_whole(account);

@@ -3,6 +3,7 @@
 use super::Ended;
 use super::people::People;
 use fastrand::Rng;
+use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::{Edit, Entry, Fault, OddDate, OddPage, Sandbox, Trouble};
 
 /// Failures that pass when the request is made again.
@@ -149,6 +150,21 @@ impl Weather {
         self.date.is_none()
     }
 
+    /// Whether the clock lies in every answer, so that nobody can tell the time.
+    pub(super) fn lies_about_the_time(&self) -> bool {
+        self.date.is_some_and(|(_, always)| always)
+    }
+
+    /// Whether the list of a parent was said to be empty, or at its end, without its rows. That a parent has
+    /// no rows is usual and is not asked twice: this one lie is believed.
+    pub(super) fn emptied_a_parent(&self, asked: &[Entry]) -> bool {
+        self.troubles.iter().any(|(at, trouble)| {
+            let empty = [OddPage::NullData, OddPage::EmptyData, OddPage::EmptyEnd];
+            let empty = empty.iter().any(|odd| *trouble == Trouble::Odd(*odd));
+            empty && request(asked, *at).is_some_and(|entry| is_per_parent(&entry.path_and_query))
+        })
+    }
+
     /// Requires that what passes has passed: a run without anything worse ends well.
     pub(super) fn assert_survived(&self, ended: &Ended, asked: &[Entry]) {
         let hard = |trouble: &Trouble| HARD.contains(trouble);
@@ -160,8 +176,7 @@ impl Weather {
         }
         // What is asked before the lists is in other hands.
         let before_lists = |at: u64| {
-            let at = usize::try_from(at).expect("a small number") - 1;
-            asked.get(at).is_some_and(|entry| {
+            request(asked, at).is_some_and(|entry| {
                 let path = &entry.path_and_query;
                 path.contains("/users/me") || path.contains("Fields")
             })
@@ -171,4 +186,21 @@ impl Weather {
         }
         assert_eq!(ended.code, Some(0), "what passes did not: {}", ended.stderr);
     }
+}
+
+/// The request of this number.
+fn request(asked: &[Entry], at: u64) -> Option<&Entry> {
+    asked.get(usize::try_from(at).ok()?.checked_sub(1)?)
+}
+
+/// Whether this is a list of a parent's rows.
+fn is_per_parent(path_and_query: &str) -> bool {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let of_parents = Resource::all().filter(|resource| resource.parent.is_some());
+    of_parents.flat_map(|resource| resource.listings).any(|listing| {
+        match listing.path.split_once("{id}") {
+            Some((before, after)) => path.starts_with(before) && path.ends_with(after),
+            None => path == listing.path,
+        }
+    })
 }
