@@ -7,6 +7,7 @@ mod auth;
 mod budget;
 mod client;
 mod crm;
+mod crm_verdict;
 mod download;
 mod http;
 mod pages;

@@ -46,6 +46,8 @@ pub(super) struct Task {
     pub(super) shared: HashSet<Digest>,
     /// Rows of the listing being read that changed at or after this are left to the next run.
     pub(super) bound: Time,
+    /// Rows that the walk of the listing being read has met in this run.
+    pub(super) walked: u64,
     /// Up to when all listings read so far are read; `None` before the first.
     until: Option<Time>,
     /// Keys of rows that are left to the next run, as digests.
@@ -85,6 +87,7 @@ impl Task {
             overflowed: HashSet::new(),
             shared: HashSet::new(),
             bound: run.bound,
+            walked: 0,
             until: None,
             postponed: HashSet::new(),
         }
@@ -154,7 +157,9 @@ impl Task {
 
     async fn ask(&mut self, ask: &Ask) -> Result<()> {
         (self.answered, self.bound) = (false, self.run.bound);
-        if self.state.full && self.progress(ask).done {
+        // What a broken run read to its end is read on from there, where it has times: what this run
+        // says it is read up to holds for all listings.
+        if self.state.full && self.progress(ask).done && !self.keeps_watermark(ask) {
             return Ok(());
         }
         if !self.keeps_watermark(ask) {

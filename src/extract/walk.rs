@@ -8,7 +8,9 @@ use super::guard::Guard;
 use super::offset::{Offset, Place, after, tail};
 use super::task::{Ask, Task, refused};
 use crate::api::Request;
-use crate::model::{Asked, Changes, Delivery, Next, Paging, Progress, Record, Result, Time, Walk};
+use crate::model::{
+    Asked, Changes, Delivery, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
+};
 
 impl Task {
     /// Reads a listing that is read in full, from where an interrupted walk stopped.
@@ -23,11 +25,18 @@ impl Task {
     /// filter is given.
     pub(super) async fn first(&mut self, ask: &Ask) -> Result<()> {
         // A walk without a promise is of a version that made none.
-        if self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none()) {
+        let begins = self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none());
+        if begins {
             let since = self.coming(ask).await?;
             self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         }
+        self.walked = 0;
         self.walk(ask).await?;
+        if begins && self.walked == 0 && self.progress(ask).since > Some(Time::EPOCH) {
+            let message =
+                "list had rows when its newest one was asked for, and none when it was read";
+            return Err(Error::new(Kind::Shape, message).at(ask.listing.path));
+        }
         if self.progress(ask).since.is_none_or(|since| since <= Time::EPOCH) {
             // No row had a time before the bound: there is nothing to ask from. The next run walks
             // again, and knows by their digests the rows that went out.
@@ -197,6 +206,7 @@ impl Task {
         onward: Option<Walk>,
     ) -> Result<()> {
         let portion = self.portion();
+        self.walked += records.len() as u64;
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));

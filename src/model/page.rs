@@ -431,7 +431,9 @@ mod tests {
         let digits = "9".repeat(5_000);
         for number in ["1e999", "-1e999", digits.as_str()] {
             let row = format!(r#"{{"id":1,"value":{number},"x":[{number}]}}"#);
-            let body = format!(r#"{{"success":true,"data":[{row}],"additional_data":{{}}}}"#);
+            let body = format!(
+                r#"{{"success":true,"data":[{row}],"additional_data":{{"next_cursor":null}}}}"#
+            );
             check(&body, &format!("{row} | End"));
         }
         let row = format!(r#"{{"id":{digits}}}"#);

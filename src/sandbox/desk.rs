@@ -4,6 +4,7 @@ use super::answers::{self, Answer, Content};
 use super::ask::{Method, Request};
 use super::attachments::{self, STORAGE};
 use super::crm::{self, Crm};
+use super::edit::Edit;
 use super::faults::{At, Fault, Trouble};
 use super::ledger::{Entry, Gate, Ledger, Levels, Meter};
 use super::lists::Page;
@@ -32,6 +33,8 @@ pub(super) struct Desk {
     seen: Vec<u64>,
     /// The last page of each path, kept while a fault may repeat it.
     pages: HashMap<String, Page>,
+    /// Requests before the first one that faults and script count.
+    before: u64,
     cache: Cache,
     started: Instant,
     ticked: i64,
@@ -81,12 +84,21 @@ impl Desk {
             meter: Meter::new(&options),
             seen: vec![0; options.faults.len()],
             pages: HashMap::new(),
+            before: 0,
             cache: Cache::default(),
             origin,
             options,
             started: now,
             ticked: 0,
         }
+    }
+
+    /// Replaces faults and script; the next request is the first one that they count.
+    pub(super) fn from_now_on(&mut self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
+        self.before = self.ledger.requests.len() as u64;
+        self.seen = vec![0; faults.len()];
+        self.pages.clear();
+        (self.options.faults, self.options.script) = (faults, script);
     }
 
     /// Answers a request that arrives now.
@@ -103,7 +115,7 @@ impl Desk {
             );
             return self.outgoing(status, Bytes::from(body), incoming.gzip);
         }
-        let number = self.ledger.requests.len() as u64 + 1;
+        let number = self.ledger.requests.len() as u64 - self.before + 1;
         self.play_script(number);
         if crm::is_path(incoming.path_and_query.split('?').next().unwrap_or_default()) {
             return self.respond_for_crm(incoming, number);

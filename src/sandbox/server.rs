@@ -1,7 +1,8 @@
 //! A running sandbox: HTTP/1.1 on 127.0.0.1, on a thread of its own.
 
 use super::desk::{Desk, Incoming, Outgoing};
-use super::faults::DRIPS;
+use super::edit::Edit;
+use super::faults::{DRIPS, Fault};
 use super::ledger::Ledger;
 use super::oauth::{CLIENT_ID, CLIENT_SECRET};
 use super::options::Options;
@@ -138,6 +139,19 @@ impl Sandbox {
     /// Looks at the account, or changes it. Requests wait meanwhile.
     pub fn world<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
         look(&mut lock(&self.shared.desk).world)
+    }
+
+    /// Replaces what goes wrong and what people change while somebody reads. Requests are counted
+    /// anew: the next one is number 1.
+    pub fn from_now_on(&self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
+        lock(&self.shared.desk).from_now_on(faults, script);
+        *lock(&self.shared.hung) = false;
+    }
+
+    /// Lets whoever waits for a request that hangs go on: none will.
+    pub fn stop_waiting(&self) {
+        *lock(&self.shared.hung) = true;
+        self.shared.hang.notify_all();
     }
 
     /// Waits until a request ran into [`super::Trouble::Hang`].

@@ -1,8 +1,8 @@
 //! A backup is broken off at every request and around every operation on files, and gone on with.
 
-use crate::support::{sandbox, small};
+use crate::support::{raw_truth, sandbox, small};
 use crate::vault::Vault;
-use source_pipedrive::model::Resource;
+use source_pipedrive::model::{Resource, Time};
 use source_pipedrive::sandbox::{Edit, Entry, Fault, Options, Sandbox, Trouble};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,10 @@ const FEW: &[&str] = &["deals", "leads", "stages"];
 /// Requests for lists per parent between two checkpoints.
 const UNDER_WAY: u64 = 4;
 
+/// Requests for a list that is gone on with: the page that was under way; and what changed since a list
+/// that had come to its end, asked twice where that is nothing.
+const GONE_ON_WITH: u64 = 3;
+
 fn tiny() -> Options {
     Options { scale: 0.01, page_max: Some(8), ..small() }
 }
@@ -39,8 +43,8 @@ fn asked(requests: &[Entry]) -> BTreeMap<String, u64> {
     asked
 }
 
-/// Requires that no resource paid for more than one page twice, and for the question after its newest
-/// row; of lists per parent, for more requests than are made between two checkpoints.
+/// Requires that no resource paid for more than one page twice, and for what changed meanwhile; of lists
+/// per parent, for more requests than are made between two checkpoints.
 fn assert_thrifty(whole: &BTreeMap<String, u64>, broken: &BTreeMap<String, u64>, request: u64) {
     let mut again: BTreeMap<String, u64> = BTreeMap::new();
     for (place, times) in broken.iter().filter(|(place, _)| !place.contains("/users/me")) {
@@ -55,8 +59,7 @@ fn assert_thrifty(whole: &BTreeMap<String, u64>, broken: &BTreeMap<String, u64>,
             let watched = resource.parent_resource().unwrap_or(resource);
             let own = resource.parent.is_some() && resource.listings.iter().any(|l| l.path == path);
             let walked = watched.listings.iter().any(|listing| listing.path == path);
-            let pages = if watched.incremental() { 2 } else { 1 };
-            if own { UNDER_WAY } else { u64::from(walked) * pages }
+            if own { UNDER_WAY } else { u64::from(walked) * GONE_ON_WITH }
         };
         let resources = RESOURCES.iter().filter_map(|name| Resource::named(name));
         let most: u64 = resources.map(walks).sum();
@@ -164,4 +167,50 @@ fn rows_that_came_twice_survive_a_crash_at_every_step() {
         (account, vault)
     };
     crashed_at_every_step(prepared, &[], |_, _| {});
+}
+
+#[test]
+fn what_changed_before_a_broken_backup_goes_on_is_in_it() {
+    for list in ["v2/deals/archived", "v1/leads/archived"] {
+        let faults = vec![Fault::on(Trouble::Hang, list, 2, 1)];
+        let account = sandbox(Options { faults, ..tiny() });
+        let vault = Vault::of(&account, &["deals", "leads"]).with("concurrency", 1);
+        vault.killed_at_hang(&account, &[]);
+        account.world(|world| {
+            world.advance(60);
+            world.edit(Edit::Bulk { resource: "deals", rows: 3 });
+            world.edit(Edit::Bulk { resource: "leads", rows: 3 });
+            world.advance(60);
+        });
+        vault.run(&["--resume"]).succeeded();
+        let resource = if list.contains("deals") { "deals" } else { "leads" };
+        let truth = raw_truth(&account, resource);
+        for (key, row) in vault.rows(resource) {
+            assert!(truth[&key] == row, "{resource}: row {key} is not as it was at read_until");
+        }
+    }
+}
+
+#[test]
+fn one_wrong_clock_does_not_say_until_when_a_backup_was_read() {
+    for seconds in [-86_400, 86_400] {
+        let fault = format!("date:{seconds}@1").parse().expect("it is a fault");
+        let account = sandbox(Options { faults: vec![fault], ..tiny() });
+        let now = account.world(|world| world.now());
+        let vault = Vault::of(&account, &["deals", "persons"]);
+        vault.run(&[]).succeeded();
+        for file in ["deals", "persons"] {
+            let file = &vault.manifest()["files"][file];
+            let time = |name: &str| file[name].as_str().and_then(Time::parse).expect("a time");
+            assert!(time("read_from") <= now && time("read_until") <= now, "{file}");
+        }
+    }
+}
+
+#[test]
+fn projects_are_read_where_their_states_may_not_be_asked_for_together() {
+    let account = sandbox(Options { refuse_combined_status: true, ..small() });
+    let vault = Vault::of(&account, &["projects"]);
+    vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
 }

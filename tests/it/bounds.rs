@@ -38,7 +38,10 @@ fn text(output: &Output) -> String {
 #[track_caller]
 fn done(what: &str, oddity: Oddity, output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{what} of {oddity:?}: {said:.2000}");
+    // Rows without a key are passed on, counted and named, and the run is incomplete.
+    let expected: &[i32] = if oddity == Oddity::Empty { &[1, 3] } else { &[0] };
+    let code = output.status.code().expect("it ends by itself");
+    assert!(expected.contains(&code), "{what} of {oddity:?}: {code}: {said:.2000}");
 }
 
 #[test]

@@ -41,6 +41,10 @@ impl Depot {
         }
     }
 
+    pub(crate) fn resources(&self) -> &[&'static str] {
+        &self.resources
+    }
+
     pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("warehouse")
     }
@@ -200,10 +204,21 @@ impl Depot {
     /// Requires that the current rows are those of the account.
     #[track_caller]
     pub(crate) fn assert_current(&self, sandbox: &Sandbox) {
+        self.assert_current_but(sandbox, |_, _| false);
+    }
+
+    /// The same, but for rows of a resource that are still there and may be.
+    #[track_caller]
+    pub(crate) fn assert_current_but(
+        &self,
+        sandbox: &Sandbox,
+        may_stay: impl Fn(&str, &str) -> bool,
+    ) {
         for resource in self.resources.clone() {
             let (current, truth) = (self.current(sandbox, resource), self.truth(sandbox, resource));
             let lost: Vec<_> = truth.keys().filter(|key| !current.contains_key(*key)).collect();
-            let invented: Vec<_> = current.keys().filter(|key| !truth.contains_key(*key)).collect();
+            let invented = current.keys().filter(|key| !truth.contains_key(*key));
+            let invented: Vec<_> = invented.filter(|key| !may_stay(resource, key)).collect();
             assert!(
                 lost.is_empty() && invented.is_empty(),
                 "{resource}: lost {lost:?}, invented {invented:?}"

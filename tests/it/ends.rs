@@ -196,12 +196,14 @@ fn a_list_that_stays_odd_is_never_called_complete() {
         let path = resource.listings[0].path.split("{id}").last().expect("a path has parts");
         for (at, trouble) in ODD.iter().enumerate() {
             for page in 1..=3_u8 {
-                // Whoever answers for ever that there are no rows has none.
-                let none = matches!(
-                    trouble,
-                    Trouble::Odd(OddPage::NullData | OddPage::EmptyData | OddPage::EmptyEnd)
-                );
-                if page == 1 && (none || is_plausible(resource, *trouble)) {
+                // Whoever keeps saying that there are no rows, or no more, has none.
+                let silent = resource.listings[0].silent || resource.parent.is_some();
+                let none = match trouble {
+                    Trouble::Odd(OddPage::EmptyEnd) => true,
+                    Trouble::Odd(OddPage::NullData | OddPage::EmptyData) => page == 1 || silent,
+                    _ => page == 1 && is_plausible(resource, *trouble),
+                };
+                if none {
                     continue;
                 }
                 let how = HOW[(nth + at + usize::from(page)) % HOW.len()];

@@ -9,6 +9,7 @@ mod bundle;
 mod bundle_kill;
 mod bundle_laws;
 mod bundle_targets;
+mod campaign;
 mod carry;
 mod changes;
 mod clocks;

@@ -229,8 +229,9 @@ impl Archive {
             rows: growing.rows(),
             sha256: growing.sha256(),
             endpoint,
-            read_from: writing.read_from,
-            read_until: until.max(writing.read_from),
+            // One wrong clock does not make more of it than was read.
+            read_from: writing.read_from.min(until),
+            read_until: until,
             staged: (lies != name).then(|| lies.clone()),
             kept: false,
         };

@@ -1,10 +1,14 @@
 //! Projects, an add-on of some plans: v2.
 
 use super::shapes::{CUSTOM_FIELDS, FIELD_COLUMNS, INTS, PLAIN, ROW, V2, col, opt};
-use crate::model::resource::{ByParent, Custom, Listing, Parent, Resource, Type};
+use crate::model::resource::{ByParent, Custom, Listing, Parent, Resource, Split, Type};
 use Type::{Bool, Date, Int, Text, Time};
 
 const PROJECT_STATES: &[(&str, &str)] = &[("status", "open,completed,canceled,deleted")];
+
+/// Should the API refuse them together, as it may for deals.
+const PROJECT_SPLIT: Split =
+    Split { param: "status", values: &["open,completed,canceled", "deleted"] };
 
 pub(super) static RESOURCES: &[Resource] = &[
     Resource {
@@ -16,6 +20,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 path: "/api/v2/projects",
                 query: &["filter_id", "status", "phase_id", "deal_id", "person_id", "org_id"],
                 ask: PROJECT_STATES,
+                split: Some(PROJECT_SPLIT),
                 ..V2
             },
             Listing {
@@ -23,6 +28,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 path: "/api/v2/projects/archived",
                 query: &["filter_id", "status", "phase_id"],
                 ask: PROJECT_STATES,
+                split: Some(PROJECT_SPLIT),
                 ..V2
             },
         ],
