@@ -11,17 +11,23 @@ use std::collections::HashSet;
 const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 
 impl Task {
-    /// Walks by cursor from the watermark to the bound.
-    pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
-        let mut since = self.since(ask);
+    /// Says so when what an earlier run left is so old that rows deleted since are purged.
+    pub(super) async fn tell_purges(&mut self, ask: &Ask) {
         let resumed = self.progress(ask).update_time.is_some();
         let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
-        if ask.listing.split.is_some() && resumed && since < purged {
+        let known = self.run.bound < Time::END;
+        let listed = ask.listing.split.is_some() && !self.state.full;
+        if listed && resumed && known && self.since(ask) < purged {
             self.warn(format!(
                 "the last run was more than 30 days ago: rows deleted before {purged} are purged and not reported"
             ))
             .await;
         }
+    }
+
+    /// Walks by cursor from the watermark to the bound.
+    pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
+        let mut since = self.since(ask);
         let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
         let mut guard = Guard::default();
         let mut restarted = false;

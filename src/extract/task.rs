@@ -172,6 +172,7 @@ impl Task {
         if progress.walk.is_some() || progress.since.is_none_or(|since| since <= Time::EPOCH) {
             self.first(ask).await?;
         } else {
+            self.tell_purges(ask).await;
             self.changed(ask).await?;
         }
         let full = self.state.full;

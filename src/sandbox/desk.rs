@@ -94,7 +94,7 @@ impl Desk {
     }
 
     /// Replaces faults and script; the next request is the first one that they count.
-    pub(super) fn from_now_on(&mut self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
+    pub(super) fn replace_faults(&mut self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
         self.before = self.ledger.requests.len() as u64;
         self.seen = vec![0; faults.len()];
         self.pages.clear();

@@ -143,8 +143,8 @@ impl Sandbox {
 
     /// Replaces what goes wrong and what people change while somebody reads. Requests are counted
     /// anew: the next one is number 1.
-    pub fn from_now_on(&self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
-        lock(&self.shared.desk).from_now_on(faults, script);
+    pub fn replace_faults(&self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
+        lock(&self.shared.desk).replace_faults(faults, script);
         *lock(&self.shared.hung) = false;
     }
 

@@ -178,7 +178,7 @@ fn round(seed: u64, log: &mut Vec<String>) {
         log.push(format!("run {weather:?}"));
         let bright = weather.is_true_to_the_clock() && people.rest(&account);
         let (before, began) = (people::looks(&account), account.ledger().requests.len() as u64);
-        account.from_now_on(weather.faults(), weather.script.clone());
+        account.replace_faults(weather.faults(), weather.script.clone());
         let end = weather.end.counted_from(began);
         let ended = keeper.run(&account, end, &mut dice, false);
         let asked =
@@ -207,7 +207,7 @@ fn round(seed: u64, log: &mut Vec<String>) {
         }
         requests = requests.max(asked.len() as u64);
     }
-    account.from_now_on(Vec::new(), Vec::new());
+    account.replace_faults(Vec::new(), Vec::new());
     account.world(|world| world.edit(Edit::Advance(dice.i64(1..200))));
     let ended = keeper.run(&account, End::Whole, &mut dice, true);
     log.push(format!("the whole run ended with {:?}", ended.code));

@@ -91,7 +91,7 @@ RECORD stages x18
 STATE of 18.0 rows: done full_refresh records version
 STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records version
 COMPLETE stages
-LOG complete: 93 records of 2 streams, 57 tokens spent
+LOG complete: 93 records of 2 streams, 67 tokens spent
 "#,
     );
 }

@@ -338,7 +338,7 @@ fn a_plan_for_people_is_a_table() {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<_> = said.lines().map(words).collect();
     assert_eq!(lines[0], "stream requests tokens of a day time", "{said}");
-    assert_eq!(lines[1], "persons 2 20 <0.1 % 1 s at most", "{said}");
+    assert_eq!(lines[1], "persons 3 30 <0.1 % 1 s at most", "{said}");
     assert_eq!(lines[2], "stages 1 5 <0.1 % 1 s a guess", "{said}");
     assert!(said.contains("this plan itself cost 12 tokens"), "{said}");
     assert!(said.ends_with("it fits\n"), "{said}");
