@@ -48,9 +48,10 @@
 //! # What always holds
 //!
 //! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
-//!   included. Exceptions are three: dates and times that no loader takes (`0000-00-00`, empty text,
+//!   included. Exceptions are four: dates and times that no loader takes (`0000-00-00`, empty text,
 //!   zoneless) are mended, those that become null reported; a text cut inside a character gets
-//!   U+FFFD, with a warning; and `custom_fields: name` renames keys on request. To Singer targets, which
+//!   U+FFFD, with a warning; secrets of webhooks are masked, in a backup unless told otherwise; and
+//!   `custom_fields: name` renames keys on request. To Singer targets, which
 //!   end a load at the first value of another type, such values go as null, counted by field.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
@@ -69,13 +70,26 @@
 //!   created again. Nothing is sent without an entry in the journal.
 //! - **A state is one object in every tongue**, and survives being merged with an older one: a seal tells.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
-//!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost.
-//! - **The run is bounded above** by the server's clock at its first answer, so it ends on a busy
-//!   account and delivers no row twice (an unsorted list that loses its place begins anew and may
-//!   repeat rows, with a warning).
-//! - **A walk never ends on a page that was none.** A 200 with cut JSON, a web page, `null` or
-//!   `success: false` is a failed attempt. Lists that step back, loop or repeat are errors.
+//!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost: a watermark
+//!   is the time of a row that was seen, and a list without rows promises nothing.
+//! - **An incremental read is bounded above** by the server's clock at the run's first answer, so it
+//!   ends on a busy account. A walk of all rows is not: it delivers each row it meets, and is followed
+//!   in the same run by a read of what changed since it began, up to the clock at its end. Only then is
+//!   it complete. (An unsorted list that loses its place begins again and may repeat rows, with a
+//!   warning.)
+//! - **Only a said end is an end** ([`model::Layout::doubt`]). A cursor list ends with `next_cursor:
+//!   null`, an offset list with `more_items_in_collection: false`; anything else after a page that was
+//!   followed is asked for again, then an error, and so is an answer without rows until it comes twice.
+//!   A 200 with cut JSON, a web page, `null` or `success: false` is a failed attempt, whatever was asked
+//!   ([`api::Client::ask`]). Lists that step
+//!   back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
+//! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
+//!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
+//!   is missing, and everything else goes on. Custom fields without a definition stand under their hashes.
+//! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
+//!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
+//!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only

@@ -1,6 +1,6 @@
 //! Whose account it is, and what its token may see.
 
-use super::client::Client;
+use super::client::{Answer, Client};
 use super::request::Request;
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use serde::Deserialize;
@@ -8,8 +8,8 @@ use serde::Deserialize;
 /// The company and the user behind the token (`GET /v1/users/me`, 2 tokens).
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The company's id.
-    pub company_id: i64,
+    /// The company's id; `None` if Pipedrive did not say. See [`Account::company`].
+    pub company_id: Option<i64>,
     /// Its name.
     pub company_name: String,
     /// Its subdomain, empty if Pipedrive did not say.
@@ -36,15 +36,15 @@ struct Me {
 struct User {
     id: i64,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
-    company_id: i64,
+    company_id: Option<i64>,
     #[serde(default)]
     company_name: Option<String>,
     #[serde(default)]
     company_domain: Option<String>,
     #[serde(default)]
-    access: Option<Vec<Access>>,
+    access: Option<Vec<Option<Access>>>,
     #[serde(default)]
     is_admin: Option<serde_json::Value>,
 }
@@ -52,35 +52,44 @@ struct User {
 #[derive(Deserialize)]
 struct Access {
     #[serde(default)]
-    app: String,
+    app: Option<String>,
     #[serde(default)]
-    admin: bool,
+    admin: Option<bool>,
+}
+
+impl Access {
+    /// Whether it makes its user a global admin.
+    fn opens_all(&self) -> bool {
+        let all = matches!(self.app.as_deref(), Some("global" | "account_settings"));
+        all && self.admin == Some(true)
+    }
+}
+
+/// The user an answer holds, and the server's clock.
+fn read(answer: &Answer) -> Result<(User, Option<Time>)> {
+    let me: Option<Me> = serde_json::from_slice(&answer.body)
+        .map_err(|error| Error::new(Kind::Shape, "answer is not a user").because(error))?;
+    let user = me.and_then(|me| me.data);
+    let user = user.ok_or_else(|| Error::new(Kind::Shape, "answer holds no user"))?;
+    Ok((user, answer.date))
 }
 
 impl Account {
     /// Asks who we are. A token of another company than the configured one is refused.
     pub async fn of(client: &Client, settings: &Settings) -> Result<Self> {
         const PATH: &str = "/api/v1/users/me";
-        let answer = client.get(Request::new(PATH, 2)).await?;
-        let me: Me = serde_json::from_slice(&answer.body)
-            .map_err(|e| Error::new(Kind::Shape, "answer is not a user").at(PATH).because(e))?;
-        let Some(user) = me.data else {
-            return Err(Error::new(Kind::Shape, "answer holds no user").at(PATH));
-        };
+        let (user, date) = client.ask(Request::new(PATH, 2), read).await?;
         let access = user.access.unwrap_or_default();
         let flagged = user.is_admin.is_some_and(|flag| flag == 1 || flag == true);
         let account = Self {
-            company_id: user.company_id,
+            company_id: user.company_id.filter(|id| *id != 0),
             company_name: user.company_name.unwrap_or_default(),
             company_domain: user.company_domain.unwrap_or_default(),
             user_id: user.id,
-            user_name: user.name,
-            admin: flagged
-                || access
-                    .iter()
-                    .any(|a| a.admin && matches!(&*a.app, "global" | "account_settings")),
+            user_name: user.name.unwrap_or_default(),
+            admin: flagged || access.iter().flatten().any(Access::opens_all),
             scopes: client.auth.scopes().await,
-            date: answer.date,
+            date,
         };
         if let Some(company) = &settings.company
             && !account.company_domain.is_empty()
@@ -96,6 +105,16 @@ impl Account {
             .at("company_domain"));
         }
         Ok(account)
+    }
+
+    /// The company's id, where rows of two companies must not be mixed: an answer that does not say
+    /// it is a [`Kind::Shape`] error.
+    pub fn company(&self) -> Result<i64> {
+        self.company_id.ok_or_else(|| {
+            let message = "answer does not say of which company the token is (company_id): what is read \
+                           could be mixed with another company's";
+            Error::new(Kind::Shape, message).at("/api/v1/users/me")
+        })
     }
 
     /// What this user's permissions hide, and what the server does not tell, in sentences.
@@ -133,4 +152,34 @@ impl Account {
 fn closed(is: impl Fn(&Resource) -> bool) -> String {
     let names: Vec<_> = Resource::all().filter(|r| is(r)).map(|resource| resource.name).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expected: &str) {
+        let answer = Answer { body: body.to_owned().into(), date: None };
+        let shown = match read(&answer) {
+            Ok((user, _)) => format!("user {}", user.id),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn null_is_absent_and_what_holds_no_user_is_an_error() {
+        check(r#"{"data":{"id":1}}"#, "user 1");
+        check(
+            r#"{"data":{"id":1,"name":null,"company_id":null,"company_name":null,"access":[null,{"app":null,"admin":null}],"is_admin":null}}"#,
+            "user 1",
+        );
+        for none in ["null", r#"{"success":false,"data":null}"#, "{}"] {
+            check(none, "answer holds no user");
+        }
+        for none in ["", "<html>", r#"{"data":{"id":1"#, r#"{"data":{"id":null}}"#, "[]"] {
+            check(none, "answer is not a user");
+        }
+    }
 }

@@ -161,8 +161,10 @@ impl OAuth {
         {
             // Nobody listens once the run is over.
             let _ = self.rotated.send(new.clone());
+            client.mask().add(new.expose_secret());
             grant.refresh_token = new;
         }
+        client.mask().add(granted.access_token.expose_secret());
         let origin = match (&self.origin, granted.api_domain) {
             (Some(origin), Some(domain)) if self.base.is_none() && !same_host(origin, &domain) => {
                 return Err(Error::new(
@@ -203,9 +205,12 @@ impl OAuth {
         );
         let mut attempt = 0;
         loop {
+            let url = reqwest::Url::parse(&self.token_url)
+                .map_err(|e| Error::new(Kind::Config, "host is not a valid URL").because(e))?;
             let call = client
                 .http
-                .post(&self.token_url)
+                .to(&url)?
+                .post(url)
                 .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.clone());
@@ -222,7 +227,8 @@ impl OAuth {
                         limited: attempt,
                         ..Seen::default()
                     };
-                    match verdict(&seen, client.pace()) {
+                    let decided = verdict(&seen, &client.mask(), client.pace());
+                    match decided {
                         Verdict::Accept => match granted(&body) {
                             Err(_) if attempt < ATTEMPTS_MAX => client.pace().pause(attempt),
                             outcome => return outcome,

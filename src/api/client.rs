@@ -2,9 +2,10 @@
 
 use super::auth::Auth;
 use super::budget::{Admit, Budget, Limits, Spending};
+use super::http::Http;
 use super::request::{Request, Write};
-use super::retry::{ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
-use crate::model::{Error, Kind, Result, Settings, Time};
+use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
+use crate::model::{Error, Kind, Mask, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use reqwest::header::{
@@ -22,17 +23,14 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 const GZIP_WINDOW_BITS: u8 = 15;
 /// Longest wait that is just the rhythm of the burst window.
 const BURST_WAIT_MAX: Duration = Duration::from_millis(2_100);
-/// Attempts to reach a host that has never answered: it is rather misspelt than in trouble.
-const FIRST_ATTEMPTS_MAX: u32 = 3;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time one answer may take as a whole.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A connection to one account. All streams share it, and with it the budget.
 #[derive(Debug)]
 pub struct Client {
-    pub(super) http: reqwest::Client,
+    pub(super) http: Http,
     pub(super) auth: Auth,
+    /// Every secret that was sent, so that no error repeats one that somebody echoes.
+    mask: Mutex<Mask>,
     budget: Mutex<Budget>,
     shared_host: bool,
     base: Duration,
@@ -78,23 +76,15 @@ fn introduction(settings: &Settings) -> String {
 impl Client {
     /// A client for these settings, and the channel on which rotated refresh tokens arrive.
     pub fn new(settings: &Settings) -> Result<(Self, UnboundedReceiver<SecretString>)> {
-        // Both binaries and tests come here; installing a second time is refused and harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(introduction(settings))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(Duration::from_millis(settings.timeout_millis))
-            .timeout(ANSWER_TIMEOUT)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
+        let silence = Duration::from_millis(settings.timeout_millis);
+        let http = Http::new(&settings.origin, introduction(settings), silence)?;
         let (rotated, rotations): (UnboundedSender<SecretString>, _) = unbounded_channel();
         let auth = Auth::new(settings, rotated);
         let budget = Budget::new(auth.is_oauth(), settings.max_tokens, settings.reserve_percent);
         let client = Self {
             http,
             auth,
+            mask: Mutex::new(Mask::new(&settings.secrets())),
             budget: Mutex::new(budget),
             shared_host: settings.shared_host,
             base: Duration::from_millis(settings.backoff_millis),
@@ -123,22 +113,24 @@ impl Client {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks until there is an answer, a failure, or no attempt left.
-    pub async fn get(&self, mut request: Request) -> Result<Answer> {
-        loop {
-            match self.step(&mut request).await? {
-                Step::Done(answer) => return Ok(answer),
-                Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
-            }
-        }
+    /// What to mask in whatever Pipedrive says; held while a text is made, never while waiting.
+    pub(super) fn mask(&self) -> MutexGuard<'_, Mask> {
+        self.mask.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes one attempt. The caller sleeps, so it can tell others that it does.
-    pub async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
-        match self.open(request).await? {
-            Step::Done(response) => self.judge(request, response).await,
-            Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
-        }
+    /// An error without secrets, whoever repeated them.
+    pub(super) fn told(&self, error: Error) -> Error {
+        error.without(&self.mask())
+    }
+
+    /// Makes one attempt; what came back is not read yet. The caller sleeps.
+    pub(super) async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
+        let outcome = match self.open(request).await {
+            Ok(Step::Done(response)) => self.judge(request, response).await,
+            Ok(Step::Wait { pause, limited }) => Ok(Step::Wait { pause, limited }),
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|error| self.told(error))
     }
 
     /// Lets a request out when the budget allows it. Its answer has begun, whatever it is.
@@ -183,20 +175,25 @@ impl Client {
             Err(error) if error.kind() == Kind::Network => return self.lost(request, error),
             Err(error) => return Err(place(error)),
         };
-        let seen = Seen {
-            status,
-            html,
-            limits,
-            retry_after: header(&headers, RETRY_AFTER.as_str())
-                .and_then(|text| text.parse().ok())
-                .map(Duration::from_secs),
-            body: &body,
-            attempt: request.attempt,
-            limited: request.limited,
-            refreshable: self.auth.is_oauth() && !request.refreshed,
-            writes: request.write.is_some(),
-        };
-        match verdict(&seen, self.pace()) {
+        let retry_after = header(&headers, RETRY_AFTER.as_str());
+        let decided = verdict(
+            &Seen {
+                status,
+                html,
+                limits,
+                retry_after: retry_after
+                    .and_then(|text| text.parse().ok())
+                    .map(Duration::from_secs),
+                body: &body,
+                attempt: request.attempt,
+                limited: request.limited,
+                refreshable: self.auth.is_oauth() && !request.refreshed,
+                writes: request.write.is_some(),
+            },
+            &self.mask(),
+            self.pace(),
+        );
+        match decided {
             // It may have been done all the same.
             Verdict::Retry { limited: false, .. } if request.is_once() => {
                 let message = format!("Pipedrive is in trouble (HTTP {status})");
@@ -229,7 +226,8 @@ impl Client {
         let most =
             if self.answered.load(Ordering::Relaxed) { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
         if request.attempt >= most || request.is_once() {
-            return Err(if error.place().is_some() { error } else { error.at(&request.path) });
+            let placed = if error.place().is_some() { error } else { error.at(&request.path) };
+            return Err(self.told(placed));
         }
         let pause = self.pace().pause(request.attempt);
         request.attempt += 1;
@@ -255,6 +253,7 @@ impl Client {
     }
 
     async fn send(&self, request: &mut Request) -> std::result::Result<reqwest::Response, Sent> {
+        request.check().map_err(Sent::Failed)?;
         let pass = self.auth.pass(self).await.map_err(Sent::Failed)?;
         request.serial = pass.serial;
         let origin = pass.origin;
@@ -270,10 +269,10 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         let accept = if request.file { "*/*" } else { "application/json" };
+        let http = self.http.to(&url).map_err(Sent::Failed)?;
         let call = match &request.write {
-            None => self.http.get(url),
-            Some(Write { method, body }) => self
-                .http
+            None => request.resumed(http.get(url)),
+            Some(Write { method, body }) => http
                 .request(method.clone(), url)
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.clone()),
@@ -296,9 +295,10 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        match packed.as_deref() {
-            None | Some("identity") => Ok(body.freeze()),
-            Some("gzip") => unpack(&body),
+        // Names of encodings know no case, and `x-gzip` is the old name of the same (RFC 9110, 8.4.1).
+        match packed.as_deref().map(|name| name.trim().to_ascii_lowercase()).as_deref() {
+            None | Some("" | "identity") => Ok(body.freeze()),
+            Some("gzip" | "x-gzip") => unpack(&body),
             Some(_) => Err(Error::new(Kind::Shape, "answer comes in an encoding nobody asked for")),
         }
     }

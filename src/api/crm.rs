@@ -1,15 +1,17 @@
 //! The other CRM over HTTP: an export that may be large, an import that may be refused.
 
 use super::client::{http_date, is_html, lost};
-use super::retry::{ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
-use crate::model::{Error, Kind, Result, Time, safe_origin};
+use super::http::Http;
+use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
+use crate::model::{Error, Kind, Mask, Result, Time, safe_origin};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::fs::File;
+use serde::de::IgnoredAny;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -18,24 +20,23 @@ use std::time::Duration;
 const API: &str = "/api/v1";
 /// Largest answer that is held in memory: what an import says of its rows.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence: an export is put together before its first byte comes.
 const SILENCE_MAX: Duration = Duration::from_mins(10);
-/// Attempts to reach a host that never answered: it is rather misspelt than in trouble.
-const FIRST_ATTEMPTS_MAX: u32 = 3;
 
 /// A connection to one organization of the CRM: its key resolves to exactly one.
 #[derive(Debug)]
 pub struct Crm {
-    http: reqwest::Client,
+    http: Http,
     origin: String,
     key: HeaderValue,
+    /// The key, to be masked in whatever the CRM says.
+    mask: Mask,
     /// First pause before another attempt.
     base: Duration,
 }
 
 /// An answer that was taken, or that says no for good.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     /// Its status: 2xx, 400, 404, 409, 413 or 422.
     pub status: u16,
@@ -43,6 +44,8 @@ pub struct Reply {
     pub body: Bytes,
     /// The server's clock.
     pub date: Option<Time>,
+    /// What it says, if that is no: without the key.
+    said: Option<String>,
 }
 
 /// What was heard of an answer, for the table.
@@ -79,20 +82,18 @@ impl Crm {
             safe_origin(address.strip_suffix(API).unwrap_or(address)).ok_or_else(|| {
                 config("must be an https:// address, or http:// on loopback", "address of the CRM")
             })?;
+        let mask = Mask::new(&[key.expose_secret().trim()]);
         let mut key = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()))
             .map_err(|_| config("holds characters that no key has", "DRIPPULSE_API_KEY"))?;
         key.set_sensitive(true);
-        // A second installation is refused and harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("source-pipedrive/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_MAX)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
-        Ok(Self { http, origin, key, base })
+        let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));
+        let http = Http::new(&origin, program.to_owned(), SILENCE_MAX)?;
+        Ok(Self { http, origin, key, mask, base })
+    }
+
+    /// Words of the CRM without the key, should they repeat it.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask.apply(text)
     }
 
     /// Where it is, without a path.
@@ -100,18 +101,39 @@ impl Crm {
         &self.origin
     }
 
-    /// Asks for a path below `/api/v1`.
-    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply> {
-        self.ask(path, query, None).await
+    /// Asks for a path below `/api/v1` until `parse` can read the answer: one that it refuses is a
+    /// failed attempt.
+    pub async fn get<T>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        parse: impl FnMut(&Reply) -> Result<T>,
+    ) -> Result<T> {
+        self.ask(path, query, None, parse).await
     }
 
     /// Sends a JSON body. What is sent must do no harm when it arrives twice: an answer that was
-    /// lost is asked for again.
+    /// lost, or that is not JSON, is asked for again.
     pub async fn post(&self, path: &str, body: Bytes) -> Result<Reply> {
-        self.ask(path, &[], Some(body)).await
+        self.ask(path, &[], Some(body), |reply| {
+            let read = serde_json::from_slice::<IgnoredAny>(&reply.body);
+            match read {
+                Err(error) if reply.is_success() && !reply.body.is_empty() => {
+                    Err(Error::new(Kind::Shape, "answer is not JSON").because(error))
+                }
+                _ => Ok(reply.clone()),
+            }
+        })
+        .await
     }
 
-    async fn ask(&self, path: &str, query: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply> {
+    async fn ask<T>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Bytes>,
+        mut parse: impl FnMut(&Reply) -> Result<T>,
+    ) -> Result<T> {
         let mut tries = Tries::default();
         loop {
             let attempt = async {
@@ -122,7 +144,17 @@ impl Crm {
             match attempt.await {
                 Ok(((status, headers), body)) => {
                     if self.judge(&mut tries, path, status, &headers, &body).await? {
-                        return Ok(Reply { status, body, date: date(&headers) });
+                        let date = date(&headers);
+                        let good = (200..300).contains(&status);
+                        let said = if good { None } else { said(&body, &self.mask) };
+                        let reply = Reply { status, body, date, said };
+                        match parse(&reply) {
+                            Ok(done) => return Ok(done),
+                            Err(error) if reply.is_success() => {
+                                self.again(&mut tries, path, Broken::Odd(error)).await?;
+                            }
+                            Err(error) => return Err(error.at(path)),
+                        }
                     }
                 }
                 Err(broken) => self.again(&mut tries, path, broken).await?,
@@ -130,13 +162,16 @@ impl Crm {
         }
     }
 
-    /// Fetches an answer into a file. A file that stands is replaced; one that broke off is begun
-    /// anew. Says what the server's clock was.
+    /// Fetches an answer into a file that is there, of which nothing stays; an answer that broke off
+    /// is fetched again, and so is one that is not whole JSON. Says what the server's clock was.
+    ///
+    /// An answer of more than `most` bytes is a [`Kind::Data`] error: an answer need have no end.
     pub async fn download(
         &self,
         path: &str,
         query: &[(&str, &str)],
         to: &Path,
+        most: u64,
     ) -> Result<Option<Time>> {
         let mut tries = Tries::default();
         loop {
@@ -145,7 +180,7 @@ impl Crm {
                 let heard = (response.status().as_u16(), response.headers().clone());
                 let good = response.status().is_success() && !is_html(response.headers());
                 let body = if good {
-                    kept(response, to).await?;
+                    kept(response, to, most).await.map_err(|error| error.at(path))?;
                     Bytes::new()
                 } else {
                     whole(response).await?
@@ -158,7 +193,7 @@ impl Crm {
                         if (200..300).contains(&status) {
                             return Ok(date(&headers));
                         }
-                        return Err(refused(status, &body).at(path));
+                        return Err(refused(status, said(&body, &self.mask)).at(path));
                     }
                 }
                 Err(broken) => self.again(&mut tries, path, broken).await?,
@@ -177,9 +212,10 @@ impl Crm {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        let http = self.http.to(&url)?;
         let request = match body {
-            None => self.http.get(url),
-            Some(body) => self.http.post(url).header(CONTENT_TYPE, "application/json").body(body),
+            None => http.get(url),
+            Some(body) => http.post(url).header(CONTENT_TYPE, "application/json").body(body),
         };
         Ok(request.header(AUTHORIZATION, self.key.clone()).header(ACCEPT, "application/json"))
     }
@@ -203,7 +239,7 @@ impl Crm {
             body,
             attempt: tries.attempt,
         };
-        match verdict(&heard, Pace { base: self.base, dice: fastrand::f64() }) {
+        match verdict(&heard, &self.mask, Pace { base: self.base, dice: fastrand::f64() }) {
             Verdict::Take => Ok(true),
             Verdict::Fail(error) => Err(error.at(path)),
             Verdict::Retry(pause) => {
@@ -218,6 +254,7 @@ impl Crm {
     async fn again(&self, tries: &mut Tries, path: &str, broken: Broken) -> Result<()> {
         let error = match broken {
             Broken::Failed(error) => return Err(error),
+            Broken::Odd(error) => error,
             Broken::Lost(error) => lost("the CRM", error),
         };
         let most = if tries.answered { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
@@ -242,6 +279,8 @@ struct Tries {
 enum Broken {
     /// The next one may.
     Lost(reqwest::Error),
+    /// It brought something that cannot be read; the next one may bring more.
+    Odd(Error),
     Failed(Error),
 }
 
@@ -254,6 +293,16 @@ impl From<reqwest::Error> for Broken {
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl Broken {
+    /// Names the path in errors that have no place.
+    fn at(self, path: &str) -> Self {
+        match self {
+            Self::Failed(error) if error.place().is_none() => Self::Failed(error.at(path)),
+            other => other,
+        }
     }
 }
 
@@ -271,16 +320,33 @@ async fn whole(mut response: Response) -> Result<Bytes, Broken> {
 }
 
 /// A body that goes to a file as it comes.
-async fn kept(mut response: Response, to: &Path) -> Result<(), Broken> {
+async fn kept(mut response: Response, to: &Path, most: u64) -> Result<(), Broken> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot be written ({error})");
         Error::new(Kind::Storage, message).at(to.display().to_string())
     };
-    let mut file = File::create(to).map_err(failed)?;
+    // It was made before, under a name of its own.
+    let mut file = OpenOptions::new().write(true).truncate(true).open(to).map_err(failed)?;
+    let (mut first, mut last) = (None, None);
+    let mut held = 0_u64;
     while let Some(chunk) = response.chunk().await? {
+        held += chunk.len() as u64;
+        if held > most {
+            let message = format!(
+                "the CRM's answer is larger than {most} bytes: --max-bytes takes more, if that is meant"
+            );
+            return Err(Error::new(Kind::Data, message).into());
+        }
         file.write_all(&chunk).map_err(failed)?;
+        let mut said = chunk.iter().filter(|byte| !byte.is_ascii_whitespace());
+        first = first.or_else(|| said.clone().next().copied());
+        last = said.next_back().copied().or(last);
     }
-    Ok(())
+    // Whether what stands between is JSON is found when it is read; this finds what was cut off.
+    match (first, last) {
+        (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
+        _ => Err(Broken::Odd(Error::new(Kind::Shape, "answer is no whole JSON"))),
+    }
 }
 
 fn date(headers: &HeaderMap) -> Option<Time> {
@@ -288,12 +354,12 @@ fn date(headers: &HeaderMap) -> Option<Time> {
 }
 
 /// The error of an answer that says no.
-fn refused(status: u16, body: &[u8]) -> Error {
-    fail(Kind::Refused, "the CRM refused the request", status, body)
+fn refused(status: u16, said: Option<String>) -> Error {
+    fail(Kind::Refused, "the CRM refused the request", status, said)
 }
 
-fn fail(kind: Kind, message: &str, status: u16, body: &[u8]) -> Error {
-    let message = match said(body) {
+fn fail(kind: Kind, message: &str, status: u16, said: Option<String>) -> Error {
+    let message = match said {
         Some(said) => format!("{message} (HTTP {status}: {said})"),
         None => format!("{message} (HTTP {status})"),
     };
@@ -302,9 +368,10 @@ fn fail(kind: Kind, message: &str, status: u16, body: &[u8]) -> Error {
 
 /// What to do: a table, tested without a network (the CRM's documented errors: 400, 401, 403, 404,
 /// 422, 429 with `Retry-After`, 5xx).
-fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
+fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Pace) -> Verdict {
     let no = |kind, message: &str| {
-        Verdict::Fail(fail(kind, message, heard.status, if heard.html { b"" } else { heard.body }))
+        let said = if heard.html { None } else { said(heard.body, mask) };
+        Verdict::Fail(fail(kind, message, heard.status, said))
     };
     let pause = heard.retry_after.unwrap_or_else(|| pace.pause(heard.attempt));
     match heard.status {
@@ -328,17 +395,22 @@ fn verdict(heard: &Heard<'_>, pace: Pace) -> Verdict {
 }
 
 impl Reply {
-    /// The body of a success; any other answer is a [`Kind::Refused`] error.
-    pub fn success(self, path: &str) -> Result<Bytes> {
-        if (200..300).contains(&self.status) {
-            return Ok(self.body);
-        }
-        Err(refused(self.status, &self.body).at(path))
+    /// Whether it says yes.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
     }
 
-    /// The CRM's own words for a no.
+    /// The body of a success; any other answer is a [`Kind::Refused`] error.
+    pub fn success(&self) -> Result<&Bytes> {
+        if self.is_success() {
+            return Ok(&self.body);
+        }
+        Err(refused(self.status, self.said.clone()))
+    }
+
+    /// The CRM's own words for a no, without the key.
     pub fn said(&self) -> String {
-        said(&self.body).unwrap_or_else(|| format!("HTTP {}", self.status))
+        self.said.clone().unwrap_or_else(|| format!("HTTP {}", self.status))
     }
 }
 
@@ -349,7 +421,7 @@ mod tests {
     #[track_caller]
     fn check(heard: &Heard<'_>, expected: &str) {
         let pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
-        let shown = match verdict(heard, pace) {
+        let shown = match verdict(heard, &Mask::default(), pace) {
             Verdict::Take => "take".to_owned(),
             Verdict::Retry(pause) => format!("retry in {} s", pause.as_secs()),
             Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),

@@ -1,25 +1,35 @@
-//! The bytes of a file, as they come.
+//! The bytes of a file, as they come; and the rest of one that broke off.
 
 use super::client::{Client, Step, unreachable};
-use super::request::Request;
+use super::http::was_forbidden;
+use super::request::{Request, Rest};
+use super::retry::PIECE_BYTES_MIN;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
-use reqwest::header::LOCATION;
-use reqwest::{Response, Url};
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Response, StatusCode, Url};
 
 /// Redirects that are followed. Whether Pipedrive redirects downloads at all is UNVERIFIED (API
 /// facts 2.3).
 const REDIRECTS_MAX: usize = 3;
 
-/// A file that is coming.
+/// A file that is coming, or its rest.
 #[derive(Debug)]
 pub struct Download {
     response: Response,
+    from: u64,
+    /// Which version of the file it is, if the server tells one by its bytes.
+    tag: Option<HeaderValue>,
 }
 
 impl Download {
-    /// The next bytes; `None` when all have come. A connection that breaks off is a
-    /// [`Kind::Network`] error: the file may be asked for again.
+    /// How many bytes of the file come before these: 0, or what was here when the rest was asked for.
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
+    /// The next bytes; `None` when all have come. A connection that breaks off, or is silent for
+    /// longer than `timeout_millis`, is a [`Kind::Network`] error: see [`Client::broken_off`].
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         self.response.chunk().await.map_err(unreachable)
     }
@@ -31,6 +41,11 @@ impl Client {
     /// A redirect to a storage is followed, but the token never goes with it: only the request to
     /// Pipedrive itself carries one.
     pub async fn download(&self, request: &mut Request) -> Result<Step<Download>> {
+        let outcome = self.follow(request).await;
+        outcome.map_err(|error| self.told(error))
+    }
+
+    async fn follow(&self, request: &mut Request) -> Result<Step<Download>> {
         let mut response = match self.open(request).await? {
             Step::Done(response) => response,
             Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
@@ -39,16 +54,25 @@ impl Client {
             let target = match target(&response) {
                 Ok(Some(target)) => target,
                 Ok(None) => break,
-                Err(error) if error.kind() == Kind::Shape => return self.lost(request, error),
-                Err(error) => return Err(error.at(request.path())),
-            };
-            response = match self.http.get(target).send().await.map_err(unreachable) {
-                Ok(response) => response,
                 Err(error) => return self.lost(request, error),
             };
+            let placed = |error: Error| error.at(request.path());
+            let http = self.http.led_to(&target).map_err(placed)?;
+            response = match request.resumed(http.get(target)).send().await {
+                Ok(response) => response,
+                Err(error) => match was_forbidden(&error) {
+                    Some(forbidden) => return Err(placed(forbidden)),
+                    None => return self.lost(request, unreachable(error)),
+                },
+            };
         }
+        let from = match begins_at(request.rest.as_ref(), &response) {
+            Ok(from) => from,
+            Err(error) => return self.spoilt(request, error),
+        };
         if response.status().is_success() {
-            return Ok(Step::Done(Download { response }));
+            let tag = strong_tag(response.headers());
+            return Ok(Step::Done(Download { response, from, tag }));
         }
         match self.judge(request, response).await? {
             Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
@@ -56,10 +80,72 @@ impl Client {
         }
     }
 
-    /// An attempt at a file that brought something else: again after a pause, or the error at last.
+    /// An attempt at a file that brought something else: from the beginning after a pause, or the
+    /// error at last.
     pub fn spoilt(&self, request: &mut Request, error: Error) -> Result<Step<Download>> {
+        request.rest = None;
         self.lost(request, error)
     }
+
+    /// An attempt at a file that ended early, when so many bytes of it were here: the rest after a
+    /// pause (all of it, where the server tells no version), or the error at last.
+    pub fn broken_off(
+        &self,
+        request: &mut Request,
+        coming: &Download,
+        here: u64,
+        error: Error,
+    ) -> Result<Step<Download>> {
+        let tag = coming.tag.clone().filter(|_| here > 0);
+        request.rest = tag.map(|tag| Rest { from: here, tag });
+        if here >= request.furthest.saturating_add(PIECE_BYTES_MIN) {
+            request.furthest = here;
+            request.attempt = 0;
+        }
+        self.lost(request, error)
+    }
+}
+
+/// Which byte of the file an answer begins with. An error for a part that is not the one asked for.
+fn begins_at(rest: Option<&Rest>, response: &Response) -> Result<u64> {
+    let headers = response.headers();
+    match (rest, response.status()) {
+        (Some(rest), StatusCode::PARTIAL_CONTENT) => {
+            let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+            let tag = headers.get(ETAG);
+            let same = tag.is_none_or(|tag| *tag == rest.tag);
+            if same && range.is_some_and(|range| is_rest(range, rest.from)) {
+                return Ok(rest.from);
+            }
+            Err(Error::new(Kind::Shape, "another part of the file comes than was asked for"))
+        }
+        (None, StatusCode::PARTIAL_CONTENT) => {
+            Err(Error::new(Kind::Shape, "a part of the file comes, and nobody asked for one"))
+        }
+        (Some(_), StatusCode::RANGE_NOT_SATISFIABLE) => {
+            Err(Error::new(Kind::Shape, "the file is shorter than what came of it before"))
+        }
+        _ => Ok(0),
+    }
+}
+
+/// Whether a `Content-Range` is all from this byte on: `bytes 5-9/10`.
+fn is_rest(range: &str, from: u64) -> bool {
+    let numbers = || {
+        let (unit, range) = range.trim().split_once(' ')?;
+        let (range, total) = range.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let total = if total == "*" { None } else { Some(total.parse::<u64>().ok()?) };
+        let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+        let whole = total.is_none_or(|total| last.checked_add(1) == Some(total));
+        Some(unit.eq_ignore_ascii_case("bytes") && first == from && last >= first && whole)
+    };
+    numbers().unwrap_or(false)
+}
+
+/// The `ETag` of an answer, if the same tag means the same bytes.
+fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\"")).cloned()
 }
 
 /// Where an answer redirects to, if it does.
@@ -69,11 +155,42 @@ fn target(response: &Response) -> Result<Option<Url>> {
     }
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| response.url().join(location).ok());
-    let target = target.ok_or_else(|| Error::new(Kind::Shape, "redirect leads nowhere"))?;
-    let loopback = matches!(target.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    if target.scheme() == "https" || loopback && target.scheme() == "http" {
-        Ok(Some(target))
-    } else {
-        Err(Error::new(Kind::Refused, "redirect leads to a place that is not safe"))
+    target.map(Some).ok_or_else(|| Error::new(Kind::Shape, "redirect leads nowhere"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_rest_that_was_asked_for_is_taken() {
+        for rest in ["bytes 5-9/10", "Bytes 5-9/*", " bytes  5-5/6 "] {
+            assert!(is_rest(rest, 5), "{rest}");
+        }
+        for other in [
+            "bytes 0-9/10",
+            "bytes 4-9/10",
+            "bytes 5-8/10",
+            "bytes 5-4/5",
+            "bytes 6-9/10",
+            "bytes */10",
+            "items 5-9/10",
+            "bytes 5-18446744073709551615/0",
+            "5-9/10",
+            "",
+        ] {
+            assert!(!is_rest(other, 5), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_weak_tag_proves_nothing() {
+        let tag = |text: &'static str| {
+            let value = HeaderValue::from_static(text);
+            strong_tag(&HeaderMap::from_iter([(ETAG, value)])).is_some()
+        };
+        assert!(tag("\"a\""));
+        assert!(!tag("W/\"a\""));
+        assert!(!tag("a"));
     }
 }

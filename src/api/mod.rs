@@ -2,19 +2,23 @@
 //! the CRM that bundles go to.
 
 mod account;
+mod ask;
 mod auth;
 mod budget;
 mod client;
 mod crm;
 mod download;
+mod http;
 mod pages;
 mod request;
 mod retry;
+mod split;
 
 pub use account::Account;
+pub use ask::data;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
 pub use crm::{Crm, Reply};
 pub use download::Download;
-pub use pages::{definitions, one, page, page_in_the_end};
+pub use pages::{definitions, page, page_in_the_end};
 pub use request::Request;

@@ -1,18 +1,13 @@
 //! Pages instead of bytes: an answer that is no page is asked for again.
 
-use super::client::{Client, Step};
+use super::client::{Answer, Client, Step};
 use super::request::Request;
+use super::retry::DOUBTS_MAX;
+use super::split::split;
 use crate::model::{
-    Asked, Definition, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
+    Asked, Definitions, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
 };
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::time::Duration;
-
-/// How often a page that says neither that it is the last one nor what comes next is asked for
-/// again.
-const DOUBTS_MAX: u32 = 2;
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.
@@ -26,13 +21,10 @@ pub async fn page(
     layout: &Layout,
     asked: Asked,
 ) -> Result<Step<Page>> {
-    let answer = match client.step(request).await? {
-        Step::Done(answer) => answer,
+    let split = async |answer: &Answer| split(&answer.body, layout).await;
+    let page = match client.attempt(request, split).await? {
+        Step::Done(page) => page,
         Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
-    };
-    let page = match Page::split(&answer.body, layout) {
-        Ok(page) => page,
-        Err(error) => return client.lost(request, error),
     };
     match layout.doubt(&page, asked) {
         None => Ok(Step::Done(page)),
@@ -55,34 +47,33 @@ pub async fn page(
     }
 }
 
-/// Whether the last row of a sorted list is the last of this page: asked for by turning the order
-/// round. `true` for a list that cannot be turned round.
+/// Whether a page that does not say so is all of its list: nothing was there twice, or the row that
+/// comes first when the order is turned round is on it. Of a list that cannot be turned round nobody
+/// knows.
 async fn reaches_the_end(
     client: &Client,
     request: &mut Request,
     layout: &Layout,
     page: &Page,
 ) -> Result<bool> {
-    let Some(mut turned) = request.turned_round() else {
+    if layout.is_paged_by_offset() {
         return Ok(true);
+    }
+    let Some(mut turned) = request.turned_round() else {
+        return Ok(page.records.is_empty());
     };
     let last = loop {
-        match client.step(&mut turned).await? {
-            Step::Done(answer) => match Page::split(&answer.body, layout) {
-                Ok(last) => break last,
-                Err(error) => {
-                    if let Step::Wait { pause, .. } = client.lost::<()>(&mut turned, error)? {
-                        tokio::time::sleep(pause).await;
-                    }
-                }
-            },
+        let split = async |answer: &Answer| split(&answer.body, layout).await;
+        match client.attempt(&mut turned, split).await? {
+            Step::Done(last) => break last,
             Step::Wait { pause, .. } => tokio::time::sleep(pause).await,
         }
     };
     request.sent += turned.sent;
-    let key = last.records.first().and_then(|record| record.key.as_deref());
-    Ok(last.records.is_empty()
-        || key.is_some_and(|key| page.records.iter().any(|row| row.key.as_deref() == Some(key))))
+    let Some(last) = last.records.first() else {
+        return Ok(page.records.is_empty());
+    };
+    Ok(last.key.is_some() && page.records.iter().any(|row| row.key == last.key))
 }
 
 /// A page, after as many attempts as it takes.
@@ -100,47 +91,13 @@ pub async fn page_in_the_end(
     }
 }
 
-#[derive(Deserialize)]
-struct One<'a> {
-    success: bool,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-/// One row, after as many attempts as it takes; `None` when the answer says that there is none.
-/// An answer that is no answer (cut JSON, a web page, `success: false`) is asked for again.
-pub async fn one(client: &Client, mut request: Request) -> Result<Option<Bytes>> {
-    loop {
-        let step = match client.step(&mut request).await? {
-            Step::Done(answer) if answer.body.is_empty() => return Ok(None),
-            Step::Done(answer) => match serde_json::from_slice::<One<'_>>(&answer.body) {
-                Ok(One { success: true, data }) => {
-                    return Ok(data.map(|row| answer.body.slice_ref(row.get().as_bytes())));
-                }
-                Ok(_) => client.lost(&mut request, Error::new(Kind::Shape, "answer is no success")),
-                Err(error) => {
-                    let error = Error::new(Kind::Shape, "answer is not a row").because(error);
-                    client.lost(&mut request, error)
-                }
-            },
-            Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
-        };
-        let step: Step<()> = step?;
-        if let Step::Wait { pause, .. } = step {
-            tokio::time::sleep(pause).await;
-        }
-    }
-}
-
 /// Pages a field dictionary may have: 50,000 definitions.
 const DICTIONARY_PAGES_MAX: usize = 100;
 
-/// Reads a v2 field dictionary to its end.
-pub async fn definitions(
-    client: &Client,
-    dictionary: &'static Resource,
-) -> Result<Vec<Definition>> {
-    let mut definitions = Vec::new();
+/// Reads a v2 field dictionary to its end. A definition that cannot be read stops nothing: it is left
+/// out, and named among [`Definitions::odd`].
+pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Result<Definitions> {
+    let mut definitions = Definitions::default();
     for listing in dictionary.listings {
         let layout = Layout::of(dictionary, listing);
         let mut cursor: Option<String> = None;
@@ -159,7 +116,7 @@ pub async fn definitions(
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
             let page = page_in_the_end(client, &mut request, &layout, asked).await?;
             for record in &page.records {
-                definitions.push(Definition::from_json(&record.json)?);
+                definitions.take(&record.json);
             }
             match page.next {
                 Next::Cursor(next) if nth < DICTIONARY_PAGES_MAX => cursor = Some(next),

@@ -1,8 +1,13 @@
 //! What is asked of Pipedrive, and how often it was tried.
 
-use crate::model::Cost;
+use crate::model::{Cost, Error, Kind, Result};
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::header::{HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Method, RequestBuilder};
+
+/// Longest cursor that is sent. Pipedrive's have some hundred bytes; addresses of more than 64 KB
+/// cannot be sent at all, and servers refuse far shorter ones.
+const CURSOR_BYTES_MAX: usize = 16 << 10;
 
 /// A request that may take several attempts.
 #[derive(Debug, Clone)]
@@ -13,6 +18,10 @@ pub struct Request {
     pub(super) write: Option<Write>,
     /// Whether bytes are wanted, and no JSON.
     pub(super) file: bool,
+    /// What is here of them already.
+    pub(super) rest: Option<Rest>,
+    /// How many bytes of them an attempt brought at most, when its failure was not counted.
+    pub(super) furthest: u64,
     pub(super) attempt: u32,
     pub(super) limited: u32,
     pub(super) refreshed: bool,
@@ -21,6 +30,15 @@ pub struct Request {
     pub(super) doubts: u32,
     /// Attempts that were let out.
     pub(super) sent: u32,
+}
+
+/// Where a file goes on that broke off.
+#[derive(Debug, Clone)]
+pub(super) struct Rest {
+    /// How many bytes are here.
+    pub(super) from: u64,
+    /// Which version of it they are of: a strong `ETag`.
+    pub(super) tag: HeaderValue,
 }
 
 /// What a request writes.
@@ -39,6 +57,8 @@ impl Request {
             cost,
             write: None,
             file: false,
+            rest: None,
+            furthest: 0,
             attempt: 0,
             limited: 0,
             refreshed: false,
@@ -95,6 +115,31 @@ impl Request {
             };
         }
         sorted.then_some(turned)
+    }
+
+    /// An error when it holds what cannot be sent.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.query.iter().find(|(name, _)| name == "cursor") {
+            Some((_, cursor)) if cursor.len() > CURSOR_BYTES_MAX => {
+                let message = format!(
+                    "the cursor of the next page is too long: {} bytes, at most {CURSOR_BYTES_MAX} are sent",
+                    cursor.len()
+                );
+                Err(Error::new(Kind::Shape, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A call for what is not here yet of the file. A server that cannot, or has another version of
+    /// it, sends it whole.
+    pub(super) fn resumed(&self, call: RequestBuilder) -> RequestBuilder {
+        match &self.rest {
+            Some(Rest { from, tag }) => {
+                call.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, tag.clone())
+            }
+            None => call,
+        }
     }
 
     /// What its attempts have cost so far.

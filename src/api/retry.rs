@@ -2,11 +2,18 @@
 //! elsewhere.
 
 use super::budget::Limits;
-use crate::model::{Error, Kind};
+use crate::model::{Error, Kind, Mask};
 use std::time::Duration;
 
 /// Attempts for one request before a failure that may pass is taken as final.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
+/// Attempts to reach a host that has never answered: it is rather misspelt than in trouble.
+pub(super) const FIRST_ATTEMPTS_MAX: u32 = 3;
+/// How often an answer that is odd but possible is asked for again.
+pub(super) const DOUBTS_MAX: u32 = 2;
+/// Bytes that an attempt at a file must bring beyond all before it for the count of attempts to begin
+/// anew: a large file over a poor line comes piece by piece, and no server can make it endless.
+pub(super) const PIECE_BYTES_MIN: u64 = 1 << 20;
 /// Answers of 429 to one request before it is not the burst window any more.
 pub(super) const LIMITED_MAX: u32 = 5;
 /// Attempts while Pipedrive's firewall answers in its place.
@@ -70,9 +77,9 @@ impl Pace {
     }
 }
 
-pub(super) fn verdict(seen: &Seen<'_>, pace: Pace) -> Verdict {
+pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
     let fail = |kind, message: &str| {
-        let said = if seen.html { None } else { said(seen.body) };
+        let said = if seen.html { None } else { said(seen.body, mask) };
         let message = match said {
             Some(said) => format!("{message} (HTTP {}: {said})", seen.status),
             None => format!("{message} (HTTP {})", seen.status),
@@ -135,16 +142,18 @@ fn window(seen: &Seen<'_>) -> Duration {
     Duration::from_secs(seen.limits.reset.unwrap_or(0).min(10))
 }
 
-/// The API's own words for an error, if it found some.
-pub(super) fn said(body: &[u8]) -> Option<String> {
+/// The API's own words for an error, if it found some, without secrets that they repeat.
+pub(super) fn said(body: &[u8], mask: &Mask) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Said {
         #[serde(alias = "message")]
         error: String,
     }
     let said: Said = serde_json::from_slice(body).ok()?;
-    // A word this long is no word: it may be a token that is echoed.
-    let words = said.error.split_whitespace();
+    // Before anything is cut: a part of a secret would not be known any more.
+    let said = mask.apply(&said.error);
+    // A word this long is no word: it may be a token that is not ours.
+    let words = said.split_whitespace();
     let words: Vec<_> = words.map(|word| if word.len() > WORD_MAX { "…" } else { word }).collect();
     Some(words.join(" ").chars().filter(|letter| !letter.is_control()).take(QUOTE_MAX).collect())
 }
@@ -157,7 +166,7 @@ mod tests {
 
     #[track_caller]
     fn check(seen: &Seen<'_>, expected: &str) {
-        let shown = match verdict(seen, PACE) {
+        let shown = match verdict(seen, &Mask::new(&["t0ken"]), PACE) {
             Verdict::Accept => "accept".to_owned(),
             Verdict::Refresh => "refresh".to_owned(),
             Verdict::Retry { pause, limited } => {

@@ -2,9 +2,11 @@
 
 use super::portable::Array;
 use super::writer::{Written, failed};
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Layout of `FILE.context.json`. 1: first.
@@ -239,11 +241,12 @@ impl Context {
     /// Writes it beside the bundle, in one step.
     pub fn write(&self, bundle: &Path) -> Result<()> {
         let path = beside(bundle);
-        let new = super::writer::partial(&path);
+        let new = Scrap::beside(&path, "partial")?;
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::new(Kind::Bug, "the context is no JSON").because(error))?;
-        std::fs::write(&new, text + "\n").map_err(|error| failed(&path, &error))?;
-        super::writer::settle(&path)
+        let written = new.file().write_all((text + "\n").as_bytes());
+        written.map_err(|error| failed(&path, &error))?;
+        new.settle(&path)
     }
 
     /// The counts of an array.

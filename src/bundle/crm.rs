@@ -3,8 +3,8 @@
 use super::context::{Context, Pipeline, Source, Stage, Stamp};
 use super::portable::Array;
 use super::reader::{Reader, Survey};
-use super::writer::{partial, settle};
 use crate::api::Crm;
+use crate::dataset::{Scrap, Turn};
 use crate::model::{Error, Kind, Result, Time};
 use serde::Deserialize;
 use std::path::Path;
@@ -16,8 +16,12 @@ const PIPELINES: &str = "/crm/opportunity_pipelines";
 /// What happened.
 const CHANGES: &str = "/crm/change_events";
 
+/// Bytes of an export, or of a list of events, that are taken unless more is asked for: some ten million
+/// rows.
+pub const ANSWER_BYTES_MAX: u64 = 16 << 30;
+
 /// Lists come below a plural key, with pagination nowhere.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Pipelines {
     #[serde(default, alias = "pipelines", alias = "data")]
     opportunity_pipelines: Vec<Listed>,
@@ -29,28 +33,30 @@ struct Pipelines {
 struct Listed {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
-    is_default: bool,
+    is_default: Option<bool>,
     #[serde(default)]
-    stages: Vec<ListedStage>,
+    stages: Option<Vec<ListedStage>>,
 }
 
 #[derive(Deserialize)]
 struct ListedStage {
     id: String,
     #[serde(default)]
-    name: String,
+    name: Option<String>,
     #[serde(default)]
     stage_type: Option<String>,
     #[serde(default)]
     position: Option<f64>,
 }
 
-/// Fetches the organization's export into a file that is not visible as a bundle yet: see
-/// [`super::partial`]. Says what the server's clock was.
-pub async fn fetch(crm: &Crm, path: &Path) -> Result<Option<Time>> {
-    crm.download(EXPORT, &[], &partial(path)).await
+/// Fetches the organization's export into a file that is there, of which nothing stays. Says what
+/// the server's clock was.
+///
+/// An export of more than `most` bytes is a [`Kind::Data`] error.
+pub async fn fetch(crm: &Crm, path: &Path, most: u64) -> Result<Option<Time>> {
+    crm.download(EXPORT, &[], path, most).await
 }
 
 /// Fetches the change events into a file.
@@ -59,39 +65,43 @@ pub async fn changes(
     record_type: Option<&str>,
     record_id: Option<&str>,
     path: &Path,
+    most: u64,
 ) -> Result<()> {
     let filters = [("record_type", record_type), ("record_id", record_id)];
     let query: Vec<_> =
         filters.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
-    crm.download(CHANGES, &query, path).await.map(|_| ())
+    crm.download(CHANGES, &query, path, most).await.map(|_| ())
 }
 
 /// The organization's pipelines; none where the CRM has no such list.
 pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
-    let reply = crm.get(PIPELINES, &[]).await?;
-    if reply.status == 404 {
-        return Ok(Vec::new());
-    }
-    let body = reply.success(PIPELINES)?;
-    let found: Pipelines = serde_json::from_slice(&body).map_err(|error| {
-        Error::new(Kind::Shape, "answer is no list of pipelines").at(PIPELINES).because(error)
-    })?;
+    let found: Pipelines = crm
+        .get(PIPELINES, &[], |reply| {
+            if reply.status == 404 {
+                return Ok(Pipelines::default());
+            }
+            serde_json::from_slice(reply.success()?).map_err(|error| {
+                Error::new(Kind::Shape, "answer is no list of pipelines").because(error)
+            })
+        })
+        .await?;
     let default = found.default_pipeline_id;
-    let pipelines = found.opportunity_pipelines.into_iter().map(|mut pipeline| {
-        pipeline.stages.sort_by(|one, other| {
+    let pipelines = found.opportunity_pipelines.into_iter().map(|pipeline| {
+        let mut stages = pipeline.stages.unwrap_or_default();
+        stages.sort_by(|one, other| {
             let place = |stage: &ListedStage| stage.position.unwrap_or(0.0);
             place(one).total_cmp(&place(other))
         });
-        let stages = pipeline.stages.into_iter().map(|stage| Stage {
+        let stages = stages.into_iter().map(|stage| Stage {
             id: stage.id,
-            name: stage.name,
+            name: stage.name.unwrap_or_default(),
             stage_type: stage.stage_type.unwrap_or_else(|| "open".to_owned()),
             external_id: None,
         });
         Pipeline {
-            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default,
+            default: default.as_ref() == Some(&pipeline.id) || pipeline.is_default == Some(true),
             id: pipeline.id,
-            name: pipeline.name,
+            name: pipeline.name.unwrap_or_default(),
             external_id: None,
             stages: stages.collect(),
         }
@@ -101,9 +111,10 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 
 /// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
 /// with its pipelines.
-pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
-    fetch(crm, path).await?;
-    let mut reader = Reader::hashed(&partial(path))?;
+pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)> {
+    let scrap = Scrap::beside(path, "partial")?;
+    fetch(crm, scrap.path(), most).await?;
+    let mut reader = Reader::hashed(scrap.path())?;
     let source =
         Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };
     let stamp = Stamp { sha256: String::new(), bytes: 0 };
@@ -124,7 +135,9 @@ pub async fn pull(crm: &Crm, path: &Path) -> Result<(Survey, Context)> {
     survey.head.check_version()?;
     context.source.organization_id = survey.head.organization();
     context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
+    let turn = Turn::beside(path)?;
     context.write(path)?;
-    settle(path)?;
+    scrap.settle(path)?;
+    drop(turn);
     Ok((survey, context))
 }

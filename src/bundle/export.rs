@@ -2,7 +2,8 @@
 
 use super::context::{Context, Source, Stamp};
 use super::map::{LEARNT, Mapper, Setup};
-use super::writer::{Writer, Written, settle};
+use super::writer::{Writer, Written};
+use crate::dataset::{Scrap, Turn};
 use crate::model::{Resource, Result, Time};
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,17 @@ pub struct Export {
 }
 
 impl Export {
-    /// Begins to export an account that says this of itself.
-    pub fn begin(path: &Path, setup: Setup, source: Source, exported_at: Time) -> Result<Self> {
+    /// Begins to export an account that says this of itself, beside this path as `what`: see
+    /// [`Scrap`].
+    pub fn begin(
+        path: &Path,
+        what: &str,
+        setup: Setup,
+        source: Source,
+        exported_at: Time,
+    ) -> Result<Self> {
         let organization = format!("pipedrive:{}", setup.company);
-        let writer = Writer::create(path, exported_at, &organization)?;
+        let writer = Writer::create(path, what, exported_at, &organization)?;
         Ok(Self { path: path.to_owned(), mapper: Mapper::new(setup), writer, source })
     }
 
@@ -55,11 +63,19 @@ impl Export {
     /// Makes both files visible, the side-car first.
     pub fn finish(mut self) -> Result<(Written, Context)> {
         self.mapper.close();
-        let written = self.writer.finish()?;
+        let (written, scrap) = self.writer.finish()?;
         let mut context = Context::empty(Stamp::of(&written), self.source);
         self.mapper.describe(&mut context);
+        let turn = Turn::beside(&self.path)?;
         context.write(&self.path)?;
-        settle(&self.path)?;
+        scrap.settle(&self.path)?;
+        drop(turn);
         Ok((written, context))
+    }
+
+    /// Ends the export without making anything visible: the bundle is gone with what this returns.
+    pub fn hold(mut self) -> Result<Scrap> {
+        self.mapper.close();
+        Ok(self.writer.finish()?.1)
     }
 }

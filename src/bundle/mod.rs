@@ -29,4 +29,4 @@ pub use portable::{
 };
 pub use reader::{Reader, Row, Span, Survey};
 pub use validate::{FINDINGS_MAX, Finding, Rule, Validation, validate};
-pub use writer::{Writer, Written, partial, settle};
+pub use writer::{Writer, Written};

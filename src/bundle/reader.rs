@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Keys at the top of a bundle beside the arrays that are remembered.
 const OTHERS_MAX: usize = 100;
+/// Bytes of such keys and their values that are remembered.
+const OTHERS_BYTES_MAX: usize = 64 << 20;
 
 /// Reads a bundle: its head, and its rows in the order of the file. Holds one row and a chunk.
 pub struct Reader {
@@ -15,6 +17,8 @@ pub struct Reader {
     state: State,
     head: Head,
     spans: Vec<Span>,
+    /// Bytes of keys beside the arrays that are remembered.
+    others: usize,
     /// Whether it ends with the array it began in.
     one: bool,
 }
@@ -92,7 +96,7 @@ impl Reader {
         let window = Window::open(path, 0, hashed)?;
         let (head, spans) = (Head::default(), Vec::new());
         let path = path.to_owned();
-        Ok(Self { window, path, state: State::Before, head, spans, one: false })
+        Ok(Self { window, path, state: State::Before, head, spans, others: 0, one: false })
     }
 
     /// Opens one array of it.
@@ -100,7 +104,8 @@ impl Reader {
         let window = Window::open(path, span.start, false)?;
         let state = State::In(span.array, true);
         let spans = vec![Span { rows: 0, ..span }];
-        Ok(Self { window, path: path.to_owned(), state, head: Head::default(), spans, one: true })
+        let head = Head::default();
+        Ok(Self { window, path: path.to_owned(), state, head, spans, others: 0, one: true })
     }
 
     /// The next row; `None` after the last one.
@@ -158,11 +163,16 @@ impl Reader {
     }
 
     fn keep(&mut self, key: String, value: String) {
+        let bytes = self.others.saturating_add(key.len() + value.len());
+        let room = self.head.other.len() < OTHERS_MAX && bytes <= OTHERS_BYTES_MAX;
         match key.as_str() {
             "version" => self.head.version = Some(value),
             "exported_at" => self.head.exported_at = Some(value),
             "organization_id" => self.head.organization_id = Some(value),
-            _ if self.head.other.len() < OTHERS_MAX => self.head.other.push((key, value)),
+            _ if room => {
+                self.others = bytes;
+                self.head.other.push((key, value));
+            }
             _ => {}
         }
     }

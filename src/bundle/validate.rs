@@ -4,7 +4,7 @@ use super::context::Context;
 use super::index::number;
 use super::portable::{Array, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use super::reader::{Reader, Row, Survey};
-use crate::model::{Members, Result, Time, members, text};
+use crate::model::{Lookup, Result, Time, members, text, work};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -89,11 +89,14 @@ pub async fn validate(
         let message = format!("is the public id of {} too: ids are unique", at(&pair[0]));
         check.find(Rule::Duplicate, format!("{}/public_id", at(&pair[1])), message);
     }
+    // One of a kind is enough to be referred to.
+    ids.dedup_by_key(|id| (id.number, id.array));
     let stages = Stages::of(context);
     let held = |array: Array, public_id: &str| {
         let number = number(public_id);
         let at = ids.partition_point(|id| id.number < number);
         let here = ids[at..].iter().take_while(|id| id.number == number);
+        work::count(1 + here.clone().count());
         here.into_iter().any(|id| id.array == array) || elsewhere(array, number)
     };
     let mut reader = Reader::open(path)?;
@@ -171,8 +174,9 @@ impl Check {
             );
             self.find(Rule::Size, place, message);
         }
-        let fields = members(row.json);
-        for (key, value) in fields.iter().filter(|(_, value)| *value != "null") {
+        let all = members(row.json);
+        let fields = Lookup::of(&all);
+        for (key, value) in all.iter().filter(|(_, value)| *value != "null") {
             if let Some(field) = row.array.field(key) {
                 self.value(row, &fields, field.name, field.shape, value, held);
             }
@@ -196,7 +200,7 @@ impl Check {
     fn value(
         &mut self,
         row: Row<'_>,
-        fields: &Members<'_>,
+        fields: &Lookup<'_, '_>,
         name: &str,
         shape: Shape,
         value: &str,
@@ -255,7 +259,8 @@ impl Check {
     }
 
     fn stage(&mut self, row: Row<'_>, known: Option<&Stages>, seen: &mut HashMap<String, String>) {
-        let fields = members(row.json);
+        let all = members(row.json);
+        let fields = Lookup::of(&all);
         let get = |name| get(&fields, name).and_then(text);
         let (pipeline, stage) = (get("pipeline_id"), get("pipeline_stage_id"));
         let (Some(stage), status) = (stage, get("status").unwrap_or_default()) else {
@@ -312,8 +317,8 @@ impl Stages {
     }
 }
 
-fn get<'m>(fields: &Members<'m>, name: &str) -> Option<&'m str> {
-    fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+fn get<'a>(fields: &Lookup<'_, 'a>, name: &str) -> Option<&'a str> {
+    fields.get(usize::MAX, name)
 }
 
 fn at(row: Row<'_>, name: &str) -> String {
@@ -333,4 +338,35 @@ fn shown(value: &str) -> String {
         return letters.into_iter().collect();
     }
     letters.into_iter().take(SHOWN_MAX - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_work_grows_with_the_bundle() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let checked = |bundle: String| {
+            let name = format!("validate-{}-{:x}", std::process::id(), fastrand::u64(..));
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, bundle).expect("a file can be written");
+            let validation = runtime.block_on(validate(&path, None, |_, _| false));
+            std::fs::remove_file(&path).expect("the file is there");
+            validation.expect("it is a bundle").total
+        };
+        work::grows_with_its_input("rows of one public id, each referred to", 1_000, |rows| {
+            let accounts = vec![r#"{"public_id":"a","name":"x"}"#; rows].join(",");
+            let contacts = vec![r#"{"public_id":"b","account_public_id":"a"}"#; rows].join(",");
+            let bundle =
+                format!(r#"{{"version":"1","accounts":[{accounts}],"contacts":[{contacts}]}}"#);
+            assert_eq!(checked(bundle), 2 * (rows as u64 - 1));
+        });
+        work::grows_with_its_input("one key again and again", 1_000, |times| {
+            let again = vec![r#""record_public_id":"a""#; times].join(",");
+            let row = format!(r#"{{"public_id":"c",{again},"record_type":"account"}}"#);
+            let bundle = format!(r#"{{"version":"1","accounts":[],"activities":[{row}]}}"#);
+            assert_eq!(checked(bundle), times as u64);
+        });
+    }
 }

@@ -1,7 +1,7 @@
 //! Writes a bundle row by row. It becomes visible when it is whole.
 
 use super::portable::{Array, BUNDLE_VERSION};
-use crate::dataset::hex;
+use crate::dataset::{Scrap, hex};
 use crate::model::{Error, Kind, Result, Time, quoted};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -15,7 +15,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// nothing.
 pub struct Writer {
     path: PathBuf,
-    file: Option<BufWriter<File>>,
+    scrap: Scrap,
+    file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
     /// The array that is open, by its place.
@@ -34,29 +35,18 @@ pub struct Written {
     pub rows: [u64; 5],
 }
 
-/// Where a file grows before it takes its place.
-pub fn partial(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    path.with_file_name(name)
-}
-
-/// Puts what grew beside a place onto it.
-pub fn settle(path: &Path) -> Result<()> {
-    std::fs::rename(partial(path), path).map_err(|error| failed(path, &error))
-}
-
 pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::new(Kind::Storage, format!("cannot be written ({error})")).at(path.display().to_string())
 }
 
 impl Writer {
-    /// Begins a bundle of this organization at this path.
-    pub fn create(path: &Path, exported_at: Time, organization: &str) -> Result<Self> {
-        let file = File::create(partial(path)).map_err(|error| failed(path, &error))?;
-        let file = Some(BufWriter::with_capacity(BUFFER_BYTES, file));
+    /// Begins a bundle of this organization, beside this path as `what`: see [`Scrap`].
+    pub fn create(path: &Path, what: &str, exported_at: Time, organization: &str) -> Result<Self> {
+        let scrap = Scrap::beside(path, what)?;
+        let file = scrap.file().try_clone().map_err(|error| failed(path, &error))?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let (path, hash) = (path.to_owned(), Sha256::new());
-        let mut writer = Self { path, file, hash, bytes: 0, array: None, rows: [0; 5] };
+        let mut writer = Self { path, scrap, file, hash, bytes: 0, array: None, rows: [0; 5] };
         let head = format!(
             "{{\"version\":{},\"exported_at\":\"{exported_at}\",\"organization_id\":{}",
             quoted(BUNDLE_VERSION),
@@ -80,17 +70,13 @@ impl Writer {
         self.rows
     }
 
-    /// Makes the bundle durable, beside its place; [`settle`] makes it visible.
-    pub fn finish(mut self) -> Result<Written> {
+    /// Ends the bundle, beside its place; [`Scrap::settle`] makes it visible.
+    pub fn finish(mut self) -> Result<(Written, Scrap)> {
         self.reach(Array::ALL.len() - 1)?;
         self.write("\n]}\n")?;
-        let Some(mut file) = self.file.take() else {
-            return Err(Error::new(Kind::Bug, "the bundle was finished before"));
-        };
-        let synced = file.flush().and_then(|()| file.get_ref().sync_all());
-        synced.map_err(|error| failed(&self.path, &error))?;
-        let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
-        Ok(Written { sha256, bytes: self.bytes, rows: self.rows })
+        self.file.flush().map_err(|error| failed(&self.path, &error))?;
+        let sha256 = hex(&self.hash.finalize());
+        Ok((Written { sha256, bytes: self.bytes, rows: self.rows }, self.scrap))
     }
 
     fn reach(&mut self, place: usize) -> Result<()> {
@@ -109,16 +95,6 @@ impl Writer {
     fn write(&mut self, text: &str) -> Result<()> {
         self.hash.update(text.as_bytes());
         self.bytes += text.len() as u64;
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // What is half written is of no use; that it cannot be removed either changes nothing.
-            let _ = std::fs::remove_file(partial(&self.path));
-        }
+        self.file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
     }
 }

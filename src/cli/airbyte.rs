@@ -3,17 +3,18 @@
 use super::args::Source;
 use super::dictionaries::Dictionaries;
 use super::setup::{Given, Setup, now, runtime};
+use super::{complaint, stderr, stdout};
 use crate::api::Account;
 use crate::model::{Error, Kind, Resource, Result};
 use crate::protocol::airbyte::{self, Level, Writer};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::io::{IsTerminal as _, Stdout};
+use std::io::Stdout;
 use std::process::ExitCode;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A writer on stdout that masks this configuration's secrets.
 pub(super) fn writer(setup: &Setup) -> Writer<Stdout> {
-    Writer::new(std::io::stdout(), &setup.settings.secrets())
+    Writer::new(stdout::protocol(), &setup.settings.secrets())
 }
 
 /// Hands on every refresh token that was replaced so far.
@@ -39,7 +40,7 @@ pub(super) fn hand_on(
 }
 
 pub(super) fn spec() -> Result<ExitCode> {
-    Writer::new(std::io::stdout(), &[]).spec(&airbyte::spec())?;
+    Writer::new(stdout::protocol(), &[]).spec(&airbyte::spec())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,7 +53,7 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
     let mut setup = match Setup::of(given) {
         Ok(setup) => setup,
         Err(error) => {
-            Writer::new(std::io::stdout(), &[]).refused(&error)?;
+            Writer::new(stdout::protocol(), &[]).refused(&error)?;
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -82,10 +83,10 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
 /// `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
 pub(super) fn greeting(account: &Account) -> String {
     format!(
-        "company {:?} ({}, id {}), user {:?} (id {}, {})",
+        "company {:?} ({}, {}), user {:?} (id {}, {})",
         account.company_name,
         account.company_domain,
-        account.company_id,
+        account.company_id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}")),
         account.user_name,
         account.user_id,
         if account.admin { "admin" } else { "not an admin" },
@@ -104,8 +105,8 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     let readable = setup.settings.custom_fields.readable();
     let outcome = outcome.and_then(|found| {
-        for note in &found.notes {
-            writer.log(Level::Warn, note)?;
+        for warning in &found.warnings {
+            writer.log(Level::Warn, warning)?;
         }
         writer.catalog(&airbyte::catalog(&found.fields, readable))
     });
@@ -115,11 +116,12 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
 /// An Airbyte command failed before it had a configuration: TRACE ERROR, and exit code 1.
 pub(super) fn fail(error: &Error) -> ExitCode {
     // Settings that failed to load leave no secret to mask, and no message quotes a value.
-    let mut writer = Writer::new(std::io::stdout(), &[]);
-    // A reader that is gone will not miss the message.
-    let _ = writer.error(error, None, now());
-    if std::io::stderr().is_terminal() {
-        super::complaint::complain(error, false);
+    let mut writer = Writer::new(stdout::protocol(), &[]);
+    // A full disk takes no message either; a reader that is gone will not miss it.
+    let told = writer.error(error, None, now());
+    let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
+    if lost || stderr::is_terminal() {
+        complaint::complain(error, false);
     }
     ExitCode::from(1)
 }

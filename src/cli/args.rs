@@ -4,7 +4,6 @@ use super::backup::Backup;
 use super::bundle::Bundle;
 use crate::sandbox::GRAMMAR;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 /// Gets a whole Pipedrive account out, completely and repeatedly.
@@ -199,7 +198,7 @@ impl Standalone {
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
-            None => !std::io::stdout().is_terminal(),
+            None => !super::stdout::is_terminal(),
         }
     }
 }

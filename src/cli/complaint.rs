@@ -1,10 +1,12 @@
 //! Errors of the standalone commands: a sentence for people, or one JSON object for programs.
 
-use crate::model::{Error, Kind};
+use super::text::Text;
+use super::{stderr, stdout};
+use crate::model::{Error, Kind, plain, plain_lines};
+use clap::Parser;
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
 
 /// Whether a command line asks for JSON: with `-o json`, or with no `-o` when stdout is not a
 /// terminal. Errors go by the same rule as results, also before the command line is understood.
@@ -12,7 +14,7 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     match asked(arguments).as_deref() {
         Some("json") => true,
         Some("table") => false,
-        _ => !std::io::stdout().is_terminal(),
+        _ => !stdout::is_terminal(),
     }
 }
 
@@ -27,20 +29,35 @@ pub(super) fn usage(error: &clap::Error) -> Error {
     Error::new(Kind::Usage, words.join(" ").trim_start_matches("error: "))
 }
 
+/// What clap says of a command line that is not understood: its error, and how to use the command.
+///
+/// Arguments may be others' words too, a file's name for one. They are parsed once more as they are
+/// shown, so that every line of the answer is clap's own.
+pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
+    let shown = arguments.iter().map(|argument| plain(&argument.to_string_lossy()).into_owned());
+    let answer = match A::try_parse_from(shown) {
+        Err(answer) => answer.render().to_string(),
+        Ok(_) => "error: an argument holds characters that cannot be shown".to_owned(),
+    };
+    let mut text = Text::new();
+    plain_lines(&answer).lines().for_each(|line| text.line(line));
+    text
+}
+
 /// An error on stderr.
 pub(super) fn complain(error: &Error, as_json: bool) {
-    let text = if as_json { format!("{}\n", object(error)) } else { sentences(error) };
-    // Nobody is left to tell if stderr is gone.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    if as_json {
+        stderr::programs(&object(error).to_string());
+    } else {
+        stderr::people(&sentences(error));
+    }
 }
 
 /// The sentence, then its causes.
-fn sentences(error: &Error) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.causes().lines() {
-        text.push_str("  because ");
-        text.push_str(cause);
-        text.push('\n');
+fn sentences(error: &Error) -> Text {
+    let mut text = Text::of(format!("error: {error}"));
+    for cause in error.causes() {
+        text.line(format!("  because {cause}"));
     }
     text
 }

@@ -1,19 +1,23 @@
 //! The field dictionaries of an account, before anything is read.
 
 use crate::api::{Client, definitions};
-use crate::model::{Definition, Kind, Resource, Result};
+use crate::model::{Definition, Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Definitions by the name of their dictionary, and what a person should know about it.
 #[derive(Debug, Default)]
 pub(super) struct Dictionaries {
     pub(super) fields: BTreeMap<&'static str, Vec<Definition>>,
-    pub(super) notes: Vec<String>,
+    /// What was left out of them, and which could not be read: a sentence each.
+    pub(super) warnings: Vec<String>,
+    /// Dictionaries that could not be read, and why.
+    missing: BTreeMap<&'static str, Error>,
 }
 
 impl Dictionaries {
-    /// Reads those of these resources, side by side. One that this token may not see is left out,
-    /// with a note.
+    /// Reads those of these resources, side by side. One that cannot be read stops no other: the rows
+    /// it names are read all the same, with custom fields under their hashes. An error is of a kind
+    /// that stops a run.
     pub(super) async fn read(
         client: &Client,
         resources: impl Iterator<Item = &'static Resource>,
@@ -24,14 +28,18 @@ impl Dictionaries {
         let outcomes = futures_util::future::join_all(reads).await;
         let mut found = Self::default();
         for (dictionary, outcome) in dictionaries.into_iter().zip(outcomes) {
+            let name = dictionary.name;
             match outcome {
                 Ok(definitions) => {
-                    found.fields.insert(dictionary.name, definitions);
+                    let odd = definitions.odd().into_iter();
+                    found.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
+                    found.fields.insert(name, definitions.known);
                 }
-                Err(error) if matches!(error.kind(), Kind::Permission | Kind::Refused) => {
-                    found.notes.push(format!("custom fields stay undescribed: {error}"));
+                Err(error) if error.kind().stops_the_run() => return Err(error),
+                Err(error) => {
+                    found.warnings.push(format!("{name} cannot be read: {error}; {BY_HASH}"));
+                    found.missing.insert(name, error);
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(found)
@@ -41,4 +49,20 @@ impl Dictionaries {
     pub(super) fn of(&self, resource: &Resource) -> &[Definition] {
         resource.fields.and_then(|name| self.fields.get(name)).map_or(&[], Vec::as_slice)
     }
+
+    /// What the rows of a resource lack because its dictionary could not be read.
+    pub(super) fn lack(&self, resource: &Resource) -> Option<Error> {
+        let (name, error) = self.missing.get_key_value(resource.fields?)?;
+        Some(Error::new(error.kind(), format!("{BY_HASH}: {name} cannot be read ({error})")))
+    }
+
+    /// The same for a protocol whose runs either succeed or fail. What the token may not see it may not
+    /// see tomorrow either: a run that fails for it would fail for ever, so that is a warning only.
+    pub(super) fn failure(&self, resource: &Resource) -> Option<Error> {
+        let lasting = |error: &Error| matches!(error.kind(), Kind::Permission | Kind::Refused);
+        self.lack(resource).filter(|error| !lasting(error))
+    }
 }
+
+/// What becomes of custom fields without a dictionary.
+const BY_HASH: &str = "custom fields go on under their hashes";

@@ -1,5 +1,6 @@
 //! JSON files that are handed in, and the one that is kept up to date.
 
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 use serde_json::Value;
 use std::io::Write as _;
@@ -38,21 +39,11 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     };
     let path = std::fs::canonicalize(path).map_err(failed)?;
     let permissions = std::fs::metadata(&path).map_err(failed)?.permissions();
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = create(&new)
-        .and_then(|mut file| {
-            file.set_permissions(permissions)?;
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&new, &path));
-    written.map_err(|error| {
-        // What is half written is of no use; that it cannot be removed either changes nothing.
-        let _ = std::fs::remove_file(&new);
-        failed(error)
-    })
+    let new = Scrap::beside(&path, "new")?;
+    let written =
+        new.file().set_permissions(permissions).and_then(|()| new.file().write_all(content));
+    written.map_err(failed)?;
+    new.settle(&path)
 }
 
 /// Keeps everything this process writes to its owner: files 0600, folders 0700.
@@ -62,13 +53,4 @@ pub(super) fn private() {
         use nix::sys::stat::{Mode, umask};
         umask(Mode::S_IRWXG | Mode::S_IRWXO);
     }
-}
-
-/// A new file that nobody else may read: it will hold secrets.
-fn create(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

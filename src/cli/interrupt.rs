@@ -1,34 +1,100 @@
 //! Being told to stop.
+//!
+//! Signals have a thread of their own: whatever the workers are at, a signal is heard, and the command
+//! ends.
 
 use crate::model::{Error, Kind};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::watch;
 
-/// Resolves when somebody ends the run, with Ctrl-C or SIGTERM, to the error of such a run.
+/// How long a command may take to end after it was told to: as long as what is under way may take to be
+/// committed, or a reader that is slow to take it; and shorter than the ten seconds that containers are
+/// given. After that it ends as if it was killed, which loses nothing.
+const ENDING: Duration = Duration::from_secs(8);
+
+/// Resolves when somebody ends the run, with Ctrl-C, SIGTERM or SIGHUP, to the error of such a run.
 ///
-/// For `tokio::select!` in the standalone commands, which then commit what was taken. From the
-/// first call on, the signals do nothing by themselves any more: whoever goes on after one must
-/// come to an end soon. Where signals cannot be watched it never resolves.
-pub(super) async fn interrupted() -> Error {
-    signalled().await;
-    Error::new(Kind::Interrupted, "interrupted")
+/// For `tokio::select!` in the standalone commands, which then commit what was taken. From the first
+/// call on, the signals do nothing else any more, but that the process ends [`ENDING`] after the first
+/// one. Where signals cannot be watched it never resolves.
+pub(super) fn interrupted() -> impl Future<Output = Error> {
+    static TOLD: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    let mut told = TOLD.get_or_init(listen).clone();
+    async move {
+        if told.wait_for(|told| *told).await.is_err() {
+            return std::future::pending().await;
+        }
+        Error::new(Kind::Interrupted, "interrupted")
+    }
+}
+
+/// Starts the thread that listens, and waits until it does.
+fn listen() -> watch::Receiver<bool> {
+    let (tell, told) = watch::channel(false);
+    let (ready, begun) = mpsc::channel();
+    let listener = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            let Some(signalled) = signalled() else { return };
+            // Whoever waits for it is still there.
+            let _ = ready.send(());
+            signalled.await;
+            tell.send_replace(true);
+            tokio::time::sleep(ENDING).await;
+            #[expect(clippy::exit, reason = "the other threads may be at work that has no end")]
+            std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+        });
+    };
+    // Without the thread nobody tells, and signals end the process by themselves.
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(listener);
+    let _ = begun.recv();
+    told
 }
 
 #[cfg(unix)]
-async fn signalled() {
+fn signalled() -> Option<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        return std::future::pending().await;
+        return None;
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut hangup = if hangups_ignored() { None } else { signal(SignalKind::hangup()).ok() };
+    Some(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
+        }
+    })
+}
+
+/// Whether the program was started to outlive its terminal, as `nohup` does. Where that cannot be
+/// told, hangups keep their usual meaning: the process ends, and what was committed stands.
+#[cfg(unix)]
+fn hangups_ignored() -> bool {
+    static IGNORED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|m| m & 1 == 1)
+    })
 }
 
 #[cfg(not(unix))]
-async fn signalled() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
+fn signalled() -> Option<impl Future<Output = ()>> {
+    Some(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

@@ -21,11 +21,13 @@ mod run;
 mod sandbox;
 mod selection;
 mod setup;
+mod stderr;
 mod stdout;
 mod summary;
 mod sweep;
 mod sync;
 mod tap;
+mod text;
 
 pub use tap::main as tap;
 
@@ -44,11 +46,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let as_json = complaint::wants_json(&arguments);
     let outcome = match Args::try_parse_from(&arguments) {
         Ok(args) => run(args),
-        Err(error) if !error.use_stderr() => {
-            return code(error.print().is_err(), 0);
-        }
-        Err(error) if !airbyte && !as_json => {
-            return code(error.print().is_err(), Kind::Usage.exit_code());
+        Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
+        Err(_) if !airbyte && !as_json => {
+            stderr::people(&complaint::advice::<Args>(&arguments));
+            return ExitCode::from(Kind::Usage.exit_code());
         }
         Err(error) => Err(complaint::usage(&error)),
     };
@@ -61,10 +62,6 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
-}
-
-fn code(failed: bool, code: u8) -> ExitCode {
-    ExitCode::from(if failed { Kind::Storage.exit_code() } else { code })
 }
 
 fn run(args: Args) -> Result<ExitCode> {

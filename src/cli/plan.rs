@@ -6,11 +6,11 @@ use super::figures::{grouped, lasting, left_today, percent, share};
 use super::interrupt::interrupted;
 use super::progress::{Manner, Progress};
 use super::setup::{Setup, runtime};
+use super::text::{Grid, Text};
 use super::{selection, stdout};
 use crate::api::{Account, Client, Spending};
 use crate::extract::{Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe};
 use crate::model::{Mask, Result, Settings};
-use comfy_table::{CellAlignment, Table, presets};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -53,11 +53,11 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     let spending = client.spending();
     let forecast = estimate(&settings, &jobs, &sizes, spending.burst);
     let shown = Shown { settings, forecast, spending };
-    stdout::print(&if args.standalone.json() {
-        format!("{:#}\n", shown.json())
+    if args.standalone.json() {
+        stdout::programs(&format!("{:#}\n", shown.json()))?;
     } else {
-        shown.table()
-    })?;
+        stdout::people(&shown.table())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,21 +86,15 @@ struct Shown {
 }
 
 impl Shown {
-    fn table(&self) -> String {
+    fn table(&self) -> Text {
         let Self { forecast, spending, .. } = self;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["stream", "requests", "tokens", "of a day", "time", ""]);
-        for column in 1..=4 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+        let head = ["stream", "requests", "tokens", "of a day", "time", ""];
+        let mut table = Grid::new(head, &[1, 2, 3, 4]);
         let of_a_day = |tokens| share(tokens, spending.daily_limit).map_or(String::new(), percent);
         let mut estimates: Vec<_> = forecast.estimates.iter().collect();
         estimates.sort_by_key(|estimate| estimate.resource.name);
         for estimate in estimates {
-            table.add_row([
+            table.row([
                 estimate.resource.name.to_owned(),
                 grouped(estimate.cost.requests),
                 grouped(estimate.cost.tokens),
@@ -109,7 +103,7 @@ impl Shown {
                 words(estimate.exactness).to_owned(),
             ]);
         }
-        table.add_row([
+        table.row([
             "(account, field names)".to_owned(),
             grouped(forecast.overhead.requests),
             grouped(forecast.overhead.tokens),
@@ -119,21 +113,22 @@ impl Shown {
         ]);
         let share = share(forecast.total.tokens, spending.daily_limit);
         let share = share.map_or(String::new(), |share| format!(" ({} of a day)", percent(share)));
-        let mut text = format!(
-            "{table}\n{}: {} requests, {} tokens{share}, {}{}\nthis plan itself cost {} tokens\n",
+        let mut text = Text::new();
+        text.grid(&table);
+        text.line(format!(
+            "{}: {} requests, {} tokens{share}, {}{}",
             words(forecast.exactness),
             grouped(forecast.total.requests),
             grouped(forecast.total.tokens),
             lasting(forecast.time),
             left_today(*spending),
-            grouped(spending.tokens),
-        );
+        ));
+        text.line(format!("this plan itself cost {} tokens", grouped(spending.tokens)));
         for sentence in self.shortfalls() {
-            text.push_str(&sentence);
-            text.push('\n');
+            text.line(sentence);
         }
         if self.fits() == Some(true) {
-            text.push_str("it fits\n");
+            text.line("it fits");
         }
         text
     }

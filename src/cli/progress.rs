@@ -3,11 +3,12 @@
 use super::args::Standalone;
 use super::figures::{grouped, left_today};
 use super::report::left;
+use super::stderr;
 use crate::api::Spending;
-use crate::model::{Event, Mask, Resource};
+use crate::model::{Event, Mask, Resource, plain};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Stderr, Write};
+use std::io::{Stderr, Write};
 use std::time::Duration;
 
 /// How much is shown.
@@ -71,7 +72,7 @@ impl Manner {
         match flags {
             Standalone { quiet: true, .. } => Self::Quiet,
             _ if flags.verbose > 0 => Self::Verbose,
-            _ if std::io::stderr().is_terminal() && !dumb => Self::Live,
+            _ if stderr::is_terminal() && !dumb => Self::Live,
             _ => Self::Lines,
         }
     }
@@ -80,7 +81,7 @@ impl Manner {
 impl Progress {
     /// Progress on stderr.
     pub(super) fn new(manner: Manner, mask: Mask) -> Self {
-        Self::onto(std::io::stderr(), manner, mask)
+        Self::onto(stderr::log(), manner, mask)
     }
 }
 
@@ -138,6 +139,9 @@ impl<W: Write> Progress<W> {
             Event::Warning { resource, text } => {
                 self.line(Level::Warning, &format!("{}: {text}", resource.name));
             }
+            Event::Lacking { resource, error } => {
+                self.warn(&format!("{}: {error}", resource.name));
+            }
             Event::Finished { resource, until, postponed, .. } => {
                 let tally = self.end(resource);
                 self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));
@@ -178,7 +182,7 @@ impl<W: Write> Progress<W> {
     /// to know more.
     pub(super) fn tell(&mut self, text: &str) {
         match self.manner {
-            Manner::Live => self.show(text.to_owned()),
+            Manner::Live => self.show(self.shown(text)),
             Manner::Verbose => self.line(Level::Info, text),
             Manner::Quiet | Manner::Lines | Manner::Log => {}
         }
@@ -209,7 +213,7 @@ impl<W: Write> Progress<W> {
     pub(super) fn insist(&mut self, text: &str) {
         match self.manner {
             Manner::Quiet => {
-                let text = self.mask.apply(text);
+                let text = self.shown(text);
                 // Nobody is left to tell if stderr is gone.
                 let _ = writeln!(self.out, "{text}");
             }
@@ -275,8 +279,14 @@ impl<W: Write> Progress<W> {
         self.tallies.entry(resource.name).or_default()
     }
 
+    /// Text as it may be shown: without secrets, on one line, with nothing in it that steers a
+    /// terminal.
+    fn shown(&self, text: &str) -> String {
+        plain(&self.mask.apply(text)).into_owned()
+    }
+
     fn line(&mut self, level: Level, text: &str) {
-        let text = self.mask.apply(text);
+        let text = self.shown(text);
         let text = match (self.manner, level) {
             (Manner::Log, level) => format!("{} {text}", level.name()),
             (_, Level::Warning) => format!("warning: {text}"),

@@ -4,8 +4,9 @@ use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
 use super::dictionaries::Dictionaries;
 use super::files;
-use super::report::{Report, left};
+use super::report::{Failure, Report, left};
 use super::setup::{Given, Setup, now, runtime};
+use super::stderr;
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
@@ -13,7 +14,7 @@ use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Stdout, Write as _};
+use std::io::Stdout;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -31,7 +32,7 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     let (client, rotations) = setup.client()?;
     let writer = writer(&setup);
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
-    let people = args.source.sandbox || std::io::stderr().is_terminal();
+    let people = args.source.sandbox || stderr::is_terminal();
     let outcome = runtime()?.block_on(run.read(streams, states, people));
     keep(&mut run.setup, &mut run.rotations, &mut run.writer)?;
     run.writer.conclude(outcome, now())
@@ -55,6 +56,17 @@ fn everything() -> Vec<Configured> {
             Configured { resource, incremental: true, schema }
         })
         .collect()
+}
+
+/// How the records of each stream are written.
+fn wires(streams: &[Configured], found: &Dictionaries) -> BTreeMap<&'static str, Wire> {
+    let wires = streams.iter().map(|stream| {
+        let resource = stream.resource;
+        let definitions = resource.fields.and_then(|name| found.fields.get(name));
+        let names = definitions.map(|definitions| Names::of(resource, definitions));
+        (resource.name, Wire::new(resource, &stream.schema, names))
+    });
+    wires.collect()
 }
 
 struct Run {
@@ -83,7 +95,8 @@ impl Run {
             let text = "Pipedrive does not tell its daily budget: reserve_percent has no effect until it does";
             self.writer.log(Level::Warn, text)?;
         }
-        let wires = self.wires(&streams).await?;
+        let found = self.dictionaries(&streams).await?;
+        let wires = wires(&streams, &found);
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
@@ -91,33 +104,31 @@ impl Run {
         });
         let jobs = plan(&self.setup.settings, selected.collect());
         self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
+        for stream in &streams {
+            if let Some(error) = found.failure(stream.resource) {
+                self.report.lack(stream.resource, &error);
+            }
+        }
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
         self.follow(reader, &wires).await?;
         let outcome = self.conclude();
         if people {
             let table = self.report.table(&account, self.client.spending());
-            // Nobody is left to tell if stderr is gone.
-            let _ = std::io::stderr().write_all(self.writer.masked(&table).as_bytes());
+            stderr::people(&table.masked(|text| self.writer.masked(text)));
         }
         outcome
     }
 
-    /// How the records of each stream are written.
-    async fn wires(&mut self, streams: &[Configured]) -> Result<BTreeMap<&'static str, Wire>> {
+    /// What names the custom fields of these streams, where names are asked for.
+    async fn dictionaries(&mut self, streams: &[Configured]) -> Result<Dictionaries> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
         let found = Dictionaries::read(&self.client, resources).await?;
-        for note in &found.notes {
-            self.writer.log(Level::Warn, note)?;
+        for warning in &found.warnings {
+            self.writer.log(Level::Warn, warning)?;
         }
-        let wires = streams.iter().map(|stream| {
-            let resource = stream.resource;
-            let definitions = resource.fields.and_then(|name| found.fields.get(name));
-            let names = definitions.map(|definitions| Names::of(resource, definitions));
-            (resource.name, Wire::new(resource, &stream.schema, names))
-        });
-        Ok(wires.collect())
+        Ok(found)
     }
 
     async fn follow(
@@ -134,9 +145,12 @@ impl Run {
                 }
                 event = reader.next() => event,
             };
-            let Some(event) = event else {
+            let Some(mut event) = event else {
                 return Ok(());
             };
+            if let Event::Batch(batch) = &mut event {
+                batch.mask_secrets()?;
+            }
             self.write(event, wires)?;
         }
     }
@@ -159,11 +173,15 @@ impl Run {
             Event::Warning { resource, text } => {
                 self.writer.log(Level::Warn, &format!("{}: {text}", resource.name))
             }
+            Event::Lacking { resource, error } => {
+                self.writer.log(Level::Warn, &format!("{}: {error}", resource.name))
+            }
             Event::Finished { resource, reached, until, postponed } => {
                 if let Some(sentence) = left(until, postponed) {
                     self.writer.log(Level::Info, &format!("{}: {sentence}", resource.name))?;
                 }
-                self.writer.finished(resource, reached, now)
+                let lack = self.report.row(resource).lack().map(Failure::error);
+                self.writer.finished(resource, reached, lack.as_ref(), now)
             }
             Event::Failed { resource, error } => self.writer.failed(resource, &error, now),
         }

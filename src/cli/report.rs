@@ -1,9 +1,9 @@
 //! What a run did and what it cost, for people and for programs.
 
 use super::figures::{grouped, left_today};
+use super::text::{Grid, Text};
 use crate::api::{Account, Spending};
 use crate::model::{Cost, Error, Event, Kind, Resource, Time};
-use comfy_table::{CellAlignment, Table, presets};
 
 /// What happened to every resource of a run.
 #[derive(Debug, Default)]
@@ -23,6 +23,10 @@ pub(super) struct Row {
     pub(super) outcome: Option<Result<(), Failure>>,
     /// Up to when what changed was read, where it ended well and its rows have times.
     pub(super) until: Option<Time>,
+    /// Rows that came without a usable id.
+    keyless: u64,
+    /// What is missing although it is read on.
+    lack: Option<Failure>,
 }
 
 /// That rows were left to the next run, if any were.
@@ -46,17 +50,45 @@ impl Failure {
     fn of(error: &Error) -> Self {
         Self { kind: error.kind(), text: error.to_string() }
     }
+
+    /// As an error again.
+    pub(super) fn error(&self) -> Error {
+        Error::new(self.kind, self.text.clone())
+    }
 }
 
 impl Row {
     fn new(resource: &'static Resource) -> Self {
-        let cost = Cost::default();
-        Self { resource, records: 0, warnings: 0, cost, outcome: None, until: None }
+        Self {
+            resource,
+            records: 0,
+            warnings: 0,
+            cost: Cost::default(),
+            outcome: None,
+            until: None,
+            keyless: 0,
+            lack: None,
+        }
     }
 
     /// Why it is incomplete, if it is.
     pub(super) fn failure(&self) -> Option<&Failure> {
-        self.outcome.as_ref()?.as_ref().err()
+        self.outcome.as_ref()?.as_ref().err().or(self.lack.as_ref())
+    }
+
+    /// What is missing of it although it was read to its end.
+    pub(super) fn lack(&self) -> Option<&Failure> {
+        self.lack.as_ref().filter(|_| self.was_read())
+    }
+
+    /// Whether it was read to its end, whatever is missing of it.
+    pub(super) fn was_read(&self) -> bool {
+        matches!(self.outcome, Some(Ok(())))
+    }
+
+    /// Whether every row of it has a usable id, as far as it was read.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.keyless == 0
     }
 
     /// Why it is incomplete, unless it was only stopped along with the run.
@@ -64,9 +96,18 @@ impl Row {
         self.failure().filter(|failure| failure.kind != Kind::Incomplete)
     }
 
-    /// Whether it was read to its end.
+    /// Whether it was read to its end, and lacks nothing.
     pub(super) fn complete(&self) -> bool {
-        matches!(self.outcome, Some(Ok(())))
+        self.was_read() && self.lack.is_none()
+    }
+
+    fn lacks(&mut self, error: &Error) {
+        let also = Failure::of(error);
+        self.lack = Some(match self.lack.take() {
+            None => also,
+            Some(known) if known.text.contains(&also.text) => known,
+            Some(known) => Failure { text: format!("{}; {}", known.text, also.text), ..known },
+        });
     }
 }
 
@@ -97,19 +138,30 @@ impl Report {
     pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::Batch(batch) => {
-                self.row(batch.resource).records += batch.records.len() as u64;
+                let row = self.row(batch.resource);
+                row.records += batch.records.len() as u64;
+                row.keyless += batch.records.iter().filter(|r| r.key.is_none()).count() as u64;
             }
             Event::Answered { resource, cost } => self.row(resource).cost += *cost,
             Event::Warning { resource, .. } => self.row(resource).warnings += 1,
+            Event::Lacking { resource, error } => self.row(resource).lacks(error),
             Event::Finished { resource, until, .. } => {
                 let row = self.row(resource);
                 (row.outcome, row.until) = (Some(Ok(())), *until);
+                if let Some(error) = keyless(row.keyless) {
+                    row.lacks(&error);
+                }
             }
             Event::Failed { resource, error } => {
                 self.row(resource).outcome = Some(Err(Failure::of(error)));
             }
             Event::Started { .. } | Event::Waiting { .. } | Event::Resumed { .. } => {}
         }
+    }
+
+    /// Something of a resource is missing, whether or not it is read to its end.
+    pub(super) fn lack(&mut self, resource: &'static Resource, error: &Error) {
+        self.row(resource).lacks(error);
     }
 
     /// A resource is incomplete after all.
@@ -149,10 +201,12 @@ impl Report {
         // What only stopped along with the run explains nothing, unless there is nothing else.
         let reason = self.rows.iter().find_map(Row::reason);
         let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
+        let read = self.rows.iter().any(|row| row.lack().is_some());
         let text = format!(
-            "incomplete: {} of {} streams were not read to their end ({}): {}; {} tokens spent",
+            "incomplete: {} of {} streams {} ({}): {}; {} tokens spent",
             missing.len(),
             self.rows.len(),
+            if read { "lack something" } else { "were not read to their end" },
             missing.join(", "),
             reason.map_or("", |failure| &failure.text),
             spending.tokens
@@ -161,26 +215,21 @@ impl Report {
     }
 
     /// A table and a last line that says whether the run is complete.
-    pub(super) fn table(&self, account: &Account, spending: Spending) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["stream", "records", "requests", "tokens", "outcome"]);
-        for column in 1..=3 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+    pub(super) fn table(&self, account: &Account, spending: Spending) -> Text {
+        let head = ["stream", "records", "requests", "tokens", "outcome"];
+        let mut table = Grid::new(head, &[1, 2, 3]);
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.resource.name);
         for row in rows {
             let outcome = match &row.outcome {
+                Some(Ok(())) if let Some(lack) = row.lack() => format!("INCOMPLETE: {}", lack.text),
                 Some(Ok(())) if row.warnings == 0 => "complete".to_owned(),
                 Some(Ok(())) if row.warnings == 1 => "complete, 1 warning".to_owned(),
                 Some(Ok(())) => format!("complete, {} warnings", row.warnings),
                 Some(Err(failure)) => format!("INCOMPLETE: {}", failure.text),
                 None => "INCOMPLETE: not read".to_owned(),
             };
-            table.add_row([
+            table.row([
                 row.resource.name.to_owned(),
                 grouped(row.records),
                 grouped(row.cost.requests),
@@ -188,15 +237,27 @@ impl Report {
                 outcome,
             ]);
         }
-        format!(
-            "{}\n{table}\n{} records, {} tokens spent{}: {}\n",
-            account.company_name,
+        let mut text = Text::of(&account.company_name);
+        text.grid(&table);
+        text.line(format!(
+            "{} records, {} tokens spent{}: {}",
             grouped(self.records()),
             grouped(spending.tokens),
             left_today(spending),
             if self.complete() { "complete" } else { "INCOMPLETE" },
-        )
+        ));
+        text
     }
+}
+
+/// The error of that many rows without a usable id.
+pub(super) fn keyless(rows: u64) -> Option<Error> {
+    let message = match rows {
+        0 => return None,
+        1 => "1 row came without a usable id".to_owned(),
+        rows => format!("{} rows came without a usable id", grouped(rows)),
+    };
+    Some(Error::new(Kind::Shape, message))
 }
 
 #[cfg(test)]

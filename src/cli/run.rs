@@ -23,6 +23,9 @@ pub(super) struct Run {
     pub(super) progress: Progress,
     pub(super) report: Report,
     pub(super) resources: Vec<&'static Resource>,
+    /// Whether secrets in rows are somebody else's to mask: a backup does so itself, unless told
+    /// otherwise.
+    pub(super) unmasked: bool,
 }
 
 /// What ends a run early.
@@ -43,7 +46,7 @@ impl Run {
         let (client, rotations) = setup.client()?;
         let progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
         let report = Report::of(resources.iter().copied());
-        Ok(Self { setup, client, rotations, progress, report, resources })
+        Ok(Self { setup, client, rotations, progress, report, resources, unmasked: false })
     }
 
     /// Whose account it is.
@@ -82,10 +85,22 @@ impl Run {
                 }
                 event = reader.next() => event,
             };
-            let Some(event) = event else {
+            let Some(mut event) = event else {
                 return Ok(());
             };
+            if let Event::Batch(batch) = &mut event
+                && !self.unmasked
+            {
+                batch.mask_secrets()?;
+            }
             take(self, event).await?;
+        }
+    }
+
+    /// Says what is missing of a resource that was read to its end.
+    pub(super) fn tell_lack(&mut self, resource: &'static Resource) {
+        if let Some(lack) = self.report.row(resource).lack() {
+            self.progress.warn(&format!("{}: {}", resource.name, lack.text));
         }
     }
 
@@ -95,7 +110,7 @@ impl Run {
         let Some(error) = self.report.failure(self.client.spending()) else {
             return Ok(ExitCode::SUCCESS);
         };
-        let nothing = self.report.rows().all(|row| !row.complete());
+        let nothing = self.report.rows().all(|row| !row.was_read());
         match error.kind() {
             kind if kind.stops_the_run() || nothing => Err(error),
             _ => Err(error.of_kind(Kind::Incomplete)),
@@ -123,13 +138,13 @@ pub(super) fn run_name(now: Time) -> String {
     format!("{time}-{:04x}", fastrand::u16(..))
 }
 
-/// The account as data sets remember it.
-pub(super) fn holder(account: &Account) -> dataset::Account {
-    dataset::Account {
-        company_id: account.company_id,
+/// The account as data sets remember it. One that does not say which it is is refused.
+pub(super) fn holder(account: &Account) -> Result<dataset::Account> {
+    Ok(dataset::Account {
+        company_id: Some(account.company()?),
         company_domain: account.company_domain.clone(),
         user_id: account.user_id,
         admin: account.admin,
         scopes: account.scopes.clone(),
-    }
+    })
 }

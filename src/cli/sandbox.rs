@@ -4,10 +4,10 @@ use super::args::{Edition, Sandbox as Flags};
 use super::figures::grouped;
 use super::interrupt::interrupted;
 use super::setup::runtime;
-use super::stdout;
+use super::text::Text;
+use super::{stderr, stdout};
 use crate::model::{Error, Kind, Result};
 use crate::sandbox::{self, Clock, Options, Sandbox};
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,25 +37,25 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     if let Some(object) = config.as_object_mut() {
         object.remove("backoff_millis");
     }
-    stdout::print(&format!("{config}\n"))?;
-    let text = format!(
-        "a simulated Pipedrive account at {0}; its configuration is the line on stdout; Ctrl-C ends it\n\
-         another CRM at {0}; its two organizations have the keys {1} and {2}\n",
-        sandbox.origin(),
+    stdout::programs(&format!("{config}\n"))?;
+    let origin = sandbox.origin();
+    let mut text = Text::of(format!(
+        "a simulated Pipedrive account at {origin}; its configuration is the line on stdout; Ctrl-C ends it"
+    ));
+    text.line(format!(
+        "another CRM at {origin}; its two organizations have the keys {} and {}",
         sandbox.crm_key(0),
         sandbox.crm_key(1)
-    );
-    // Nobody is left to tell if stderr is gone.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    ));
+    stderr::people(&text);
     runtime()?.block_on(interrupted());
     let ledger = sandbox.ledger();
-    let text = format!(
-        "asked {} times over {} connections, {} tokens\n",
+    stderr::people(&Text::of(format!(
+        "asked {} times over {} connections, {} tokens",
         grouped(ledger.requests.len() as u64),
         grouped(ledger.connections),
         grouped(ledger.tokens)
-    );
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    )));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,51 @@
-//! Results on standard output.
+//! Standard output: the one place that writes to it, but for the lines of protocols.
 
-use crate::model::{Error, Kind, Result};
-use std::io::Write as _;
+use super::text::Text;
+use crate::model::{Error, Kind, Result, plain_json, plain_lines};
+use std::io::{IsTerminal as _, Stdout, Write as _};
+
+/// Prints what people read.
+pub(super) fn people(text: &Text) -> Result<()> {
+    print(text.as_str())
+}
+
+/// Prints JSON, one value or several. What would steer a terminal is escaped in it, and is the same
+/// value for whoever parses it.
+pub(super) fn programs(json: &str) -> Result<()> {
+    print(&plain_json(json))
+}
+
+/// Prints text that was made by this program, with nobody else's words in it, or none that were not
+/// escaped before.
+pub(super) fn own(text: &str) -> Result<()> {
+    print(&plain_lines(text))
+}
+
+/// Prints what clap answers to `--help` and `--version`, in colours where there are any.
+pub(super) fn help(answer: &clap::Error) -> Result<()> {
+    answer.print().map_err(|error| failed(&error))
+}
+
+/// Whether people look at it.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// For the lines of a protocol: records go out as they came, all other messages escaped.
+pub(super) fn protocol() -> Stdout {
+    std::io::stdout()
+}
 
 /// Prints text, and sees it out. A reader that went away is a quiet end.
-pub(super) fn print(text: &str) -> Result<()> {
+fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
-        let kind = match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Kind::Pipe,
-            _ => Kind::Storage,
-        };
-        Error::new(kind, "cannot write to standard output").because(error)
-    })
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| failed(&e))
+}
+
+fn failed(error: &std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Kind::Pipe,
+        _ => Kind::Storage,
+    };
+    Error::new(kind, format!("cannot write to standard output ({error})"))
 }

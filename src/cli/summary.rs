@@ -4,11 +4,11 @@ use super::figures::{grouped, left_today};
 use super::report::Report;
 use super::stdout;
 use super::sync::Start;
+use super::text::{Grid, Text};
 use crate::api::Spending;
 use crate::dataset::Place;
 use crate::dataset::warehouse::{Warehouse, Written};
 use crate::model::{Cost, Resource, Result, Time};
-use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
 /// What a run did.
@@ -66,30 +66,22 @@ impl Summary {
 
     /// Prints it, for programs or for people.
     pub(super) fn print(&self, as_json: bool, spending: Spending) -> Result<()> {
-        stdout::print(&if as_json {
-            format!("{}\n", self.json(spending))
+        if as_json {
+            stdout::programs(&format!("{}\n", self.json(spending)))
         } else {
-            self.table(spending)
-        })
+            stdout::people(&self.table(spending))
+        }
     }
 
     fn total(&self, of: impl Fn(&Written) -> u64) -> u64 {
         self.rows.iter().map(|row| of(&row.written)).sum()
     }
 
-    fn table(&self, spending: Spending) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header([
-            "resource", "rows", "gone", "files", "bytes", "since", "tokens", "outcome",
-        ]);
-        for column in [1, 2, 3, 4, 6] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+    fn table(&self, spending: Spending) -> Text {
+        let head = ["resource", "rows", "gone", "files", "bytes", "since", "tokens", "outcome"];
+        let mut table = Grid::new(head, &[1, 2, 3, 4, 6]);
         for row in &self.rows {
-            table.add_row([
+            table.row([
                 row.resource.name.to_owned(),
                 grouped(row.written.rows - row.written.deleted),
                 grouped(row.written.deleted),
@@ -100,8 +92,10 @@ impl Summary {
                 row.outcome(),
             ]);
         }
-        format!(
-            "{table}\nSynced to {2}: rows {0}, tombstones {1}, files {3}, bytes {4}; {5} tokens spent{6}: {7}\n",
+        let mut text = Text::new();
+        text.grid(&table);
+        text.line(format!(
+            "Synced to {2}: rows {0}, tombstones {1}, files {3}, bytes {4}; {5} tokens spent{6}: {7}",
             grouped(self.total(|written| written.rows - written.deleted)),
             grouped(self.total(|written| written.deleted)),
             self.dir,
@@ -110,7 +104,8 @@ impl Summary {
             grouped(spending.tokens),
             left_today(spending),
             if self.complete { "complete" } else { "INCOMPLETE" },
-        )
+        ));
+        text
     }
 
     fn json(&self, spending: Spending) -> Value {

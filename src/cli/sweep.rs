@@ -29,7 +29,9 @@ impl Run {
             // been seen.
             let fresh = resource.incremental() && sweeping.start.is_fresh(resource);
             let swept = Sweep::RESOURCES.contains(&resource.name) && !fresh;
-            if !swept || !self.report.row(resource).complete() {
+            // A row without a usable id may be one that is known by another.
+            let row = self.report.row(resource);
+            if !swept || !row.was_read() || !row.is_keyed() {
                 continue;
             }
             let outcome = self.sweep_one(resource, warehouse, sweeping, stop.as_mut()).await;

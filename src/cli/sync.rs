@@ -3,6 +3,7 @@
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::dictionaries::Dictionaries;
 use super::earlier::Earlier;
+use super::files;
 use super::interrupt::interrupted;
 use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
@@ -28,6 +29,7 @@ pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     };
     let run = Run::new(&flags.standalone, resources)?;
     let options = Options { since, handed, ..run.options(flags) };
+    files::private();
     runtime()?.block_on(run.sync(flags, &place, &options))
 }
 
@@ -74,7 +76,7 @@ impl Run {
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let (mut warehouse, notes) =
-            Warehouse::open(place, holder(&account), options, owner).await?;
+            Warehouse::open(place, holder(&account)?, options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
@@ -82,11 +84,16 @@ impl Run {
         let bound = account.date;
         let mut start = Start { begun: BTreeMap::new(), bound, clock, began };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
+        self.blame(&warehouse);
         self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
-            // What the warehouse itself cannot write, it cannot commit either.
-            Err(error) if matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) => {
+            // What the warehouse itself cannot write, it cannot commit either; but where one
+            // resource alone could not be written, all others are committed.
+            Err(error)
+                if warehouse.broken().next().is_none()
+                    && matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) =>
+            {
                 // The first error says more than one about giving the lock back.
                 let _ = warehouse.release().await;
                 return Err(error);
@@ -95,16 +102,34 @@ impl Run {
             Ok(()) => None,
         };
         let complete = self.report.complete() && stopped.is_none();
-        warehouse.close(complete, now()).await?;
-        Summary::of(&self.report, &warehouse, &start, place, name, complete)
-            .print(flags.standalone.json(), self.client.spending())?;
+        let closed = warehouse.close(complete, now()).await;
+        self.blame(&warehouse);
+        let broken = warehouse.broken().next().map(|(_, error)| error);
+        if let Err(error) = closed {
+            if broken.is_some() {
+                let _ = warehouse.release().await;
+            }
+            return Err(broken.unwrap_or(error));
+        }
+        let complete = complete && broken.is_none();
+        let stopped = stopped.or(broken);
+        let printed = Summary::of(&self.report, &warehouse, &start, place, name, complete)
+            .print(flags.standalone.json(), self.client.spending());
         match stopped {
+            // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
                 "interrupted: what was taken is committed, run again to go on",
             )),
             Some(error) => Err(error),
-            None => self.conclude(),
+            None => printed.and_then(|()| self.conclude()),
+        }
+    }
+
+    /// What could not be written is incomplete, whatever was read of it.
+    fn blame(&mut self, warehouse: &Warehouse) {
+        for (resource, error) in warehouse.broken() {
+            self.report.fail(resource, &error);
         }
     }
 
@@ -122,10 +147,13 @@ impl Run {
             error = stop.as_mut() => Err(error),
             found = Dictionaries::read(&self.client, self.resources.iter().copied()) => found,
         }?;
-        for note in &dictionaries.notes {
-            self.progress.warn(note);
+        for warning in &dictionaries.warnings {
+            self.progress.warn(warning);
         }
         for resource in self.resources.clone() {
+            if let Some(error) = dictionaries.lack(resource) {
+                self.report.lack(resource, &error);
+            }
             let begun = warehouse.begin(resource, dictionaries.of(resource)).await?;
             for note in &begun.notes {
                 self.progress.note(&format!("{}: {note}", resource.name));
@@ -200,6 +228,7 @@ impl Run {
         match event {
             Event::Batch(batch) => warehouse.take(batch, now()).await,
             Event::Finished { resource, reached, .. } => {
+                self.tell_lack(resource);
                 let whole = start.bound.filter(|_| start.is_seen(resource));
                 warehouse.finish(resource, reached, whole, now()).await
             }

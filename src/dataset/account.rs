@@ -1,13 +1,14 @@
 //! Whose data a data set holds.
 
 use crate::model::{Error, Kind, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Whose data it is, and what the token that read it could see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The company's id.
-    pub company_id: i64,
+    /// The company's id; `None` where it is not known, which is no company's.
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
+    pub company_id: Option<i64>,
     /// Its subdomain, empty if Pipedrive did not say.
     #[serde(default)]
     pub company_domain: String,
@@ -22,20 +23,36 @@ pub struct Account {
     pub scopes: Option<Vec<String>>,
 }
 
+/// An id; 0 was written where Pipedrive had not said one.
+fn known<'de, D: Deserializer<'de>>(json: D) -> std::result::Result<Option<i64>, D::Error> {
+    Ok(Option::deserialize(json)?.filter(|id| *id != 0))
+}
+
 impl Account {
     /// Refuses to go on with another company's data set.
     pub(super) fn must_be(&self, holder: &Self, place: &str) -> Result<()> {
-        if holder.company_id == self.company_id {
-            return Ok(());
-        }
-        let name =
-            |account: &Self| format!("{:?} (id {})", account.company_domain, account.company_id);
-        let message = format!(
-            "this belongs to company {}, the token to {}: use another --dir",
-            name(holder),
-            name(self)
-        );
+        let message = match (holder.company_id, self.company_id) {
+            (Some(holder), Some(own)) if holder == own => return Ok(()),
+            (None, _) => format!(
+                "the manifest does not say of which company this is (account.company_id), and the token \
+                 belongs to {}: write its id there if it is that one's, or use another --dir",
+                self.name()
+            ),
+            (Some(_), _) => format!(
+                "this belongs to company {}, the token to {}: use another --dir",
+                holder.name(),
+                self.name()
+            ),
+        };
         Err(Error::new(Kind::Config, message).at(place))
+    }
+
+    /// The company, for people.
+    pub fn name(&self) -> String {
+        match self.company_id {
+            Some(id) => format!("{:?} (id {id})", self.company_domain),
+            None => format!("{:?} (id unknown)", self.company_domain),
+        }
     }
 
     /// Why this token may see less than that one did.

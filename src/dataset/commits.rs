@@ -5,17 +5,21 @@
 //! never overwritten: of two writers that go on from the same commit, the second fails. The newest
 //! is the truth; `manifest.json` is a copy of it for readers.
 
+use super::forms::commit_number;
 use super::store::Store;
 use crate::model::{Error, Kind, Result, Time};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
 
 /// The manifest, or in a bucket its copy for readers.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// The lock of a folder.
 pub(super) const LOCK_FILE: &str = "manifest.lock";
+/// How a lock begins, and the most bytes it has.
+const LOCK_HEAD: &[u8] = b"{\"run\":";
+const LOCK_BYTES_MAX: u64 = 4096;
 /// The folder of a bucket's commits.
 pub(super) const COMMITS: &str = "_manifest";
 /// The lock of a bucket whose server ignores conditions.
@@ -90,7 +94,7 @@ impl Commits {
     /// that run is gone.
     pub(super) async fn begin(store: &Store, owner: Owner, break_lock: bool) -> Result<Found> {
         if store.place().folder().is_some() {
-            let lock = lock_folder(store, &owner, break_lock)?;
+            let lock = lock_folder(store, &owner, break_lock).await?;
             let manifest = store.get(MANIFEST).await?;
             let commits = Self { owner, right: Right::Folder { _lock: lock } };
             return Ok(Found { commits, manifest, unconditional: false });
@@ -170,10 +174,6 @@ fn commit(number: u64) -> String {
     format!("{COMMITS}/{number:020}.json")
 }
 
-pub(super) fn number(path: &str) -> Option<u64> {
-    path.strip_prefix(COMMITS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
-}
-
 /// The manifest as it stands.
 pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
     match store.place().folder() {
@@ -185,7 +185,7 @@ pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
 /// The newest commit of a bucket, 0 when there is none.
 async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     let listed = store.list(Some(COMMITS)).await?;
-    let Some(newest) = listed.keys().filter_map(|path| number(path)).max() else {
+    let Some(newest) = listed.keys().filter_map(|path| commit_number(path)).max() else {
         return Ok((0, None));
     };
     match store.get(&commit(newest)).await? {
@@ -200,7 +200,7 @@ async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
 async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
     store.put(MANIFEST, manifest).await?;
     let listed = store.list(Some(COMMITS)).await?;
-    let numbers: Vec<u64> = listed.keys().filter_map(|path| self::number(path)).collect();
+    let numbers: Vec<u64> = listed.keys().filter_map(|path| commit_number(path)).collect();
     if let Some(newest) = numbers.iter().max().filter(|newest| **newest > number) {
         // Our copy came late: readers must not be led to files that are gone.
         if let Some(manifest) = store.get(&commit(*newest)).await? {
@@ -235,41 +235,51 @@ fn locked(store: &Store, holder: Option<Owner>) -> Error {
     .at(store.place().to_string())
 }
 
-fn lock_folder(store: &Store, owner: &Owner, break_lock: bool) -> Result<File> {
-    let path = store.place().folder().map(|folder| folder.join(LOCK_FILE)).unwrap_or_default();
+async fn lock_folder(store: &Store, owner: &Owner, break_lock: bool) -> Result<File> {
+    if break_lock {
+        // Looked at before it is removed: it must be a lock of ours.
+        if let Some(bytes) = store.get(LOCK_FILE).await? {
+            must_be_lock(store, &bytes)?;
+            store.remove(LOCK_FILE).await?;
+        }
+    }
+    let mut file = store.writing(LOCK_FILE)?;
     let failed = |error: std::io::Error| {
         Error::new(Kind::Storage, format!("cannot be written ({error})"))
-            .at(path.display().to_string())
+            .at(store.place().name_of(LOCK_FILE))
             .because(error)
     };
-    if break_lock
-        && let Err(error) = std::fs::remove_file(&path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(failed(error));
-    }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
+    let mut before = Vec::new();
+    (&file).take(LOCK_BYTES_MAX + 1).read_to_end(&mut before).map_err(failed)?;
+    must_be_lock(store, &before)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(locked(store, held_by(store))),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     let text = serde_json::to_string(owner).unwrap_or_default();
-    file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(failed)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .map_err(failed)?;
     Ok(file)
+}
+
+/// Refuses to write over a file that only has the lock's name. One of ours may be empty or cut off:
+/// its run may have ended while it was written.
+pub(super) fn must_be_lock(store: &Store, bytes: &[u8]) -> Result<()> {
+    let head = &bytes[..bytes.len().min(LOCK_HEAD.len())];
+    if bytes.len() as u64 <= LOCK_BYTES_MAX && LOCK_HEAD.starts_with(head) {
+        return Ok(());
+    }
+    let message = "is no lock of ours: move it away, or use another --dir";
+    Err(Error::new(Kind::Data, message).at(store.place().name_of(LOCK_FILE)))
 }
 
 /// Who a folder's lock file names.
 fn held_by(store: &Store) -> Option<Owner> {
     let mut text = String::new();
-    let mut file = File::open(store.place().folder()?.join(LOCK_FILE)).ok()?;
-    file.read_to_string(&mut text).ok()?;
+    store.reading(LOCK_FILE).ok()?.take(LOCK_BYTES_MAX).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 

@@ -1,13 +1,14 @@
-//! Nothing of anybody's is mixed with ours.
+//! Nothing of anybody's is mixed with ours, and nothing of ours is reached through a link.
 
 use super::commits::{self, COMMITS, LOCK_FILE, MANIFEST};
+use super::folder::{Listed, Other};
+use super::forms::stub_of;
 use super::store::Store;
 use crate::model::{Error, Kind, Result};
 
 /// A place without a manifest must be empty: nothing of anybody's is mixed with ours.
 pub(super) async fn refuse(store: &Store) -> Result<()> {
-    let ours = |path: &str| path == LOCK_FILE || path.starts_with(&format!("{COMMITS}/"));
-    let Some(path) = store.first_but(ours).await? else {
+    let Some(path) = stranger(store).await? else {
         // Committed since the newest commit was looked for?
         let committed = !store.grows() && commits::newest_manifest(store).await?.is_some();
         return if committed { Err(commits::taken_over(store)) } else { Ok(()) };
@@ -23,4 +24,36 @@ pub(super) async fn refuse(store: &Store) -> Result<()> {
         ),
     )
     .at(store.place().to_string()))
+}
+
+/// What lies there before the first commit and is not ours.
+async fn stranger(store: &Store) -> Result<Option<String>> {
+    if !store.grows() {
+        let folder = format!("{COMMITS}/");
+        return store.first_but(|path| path.starts_with(&folder)).await;
+    }
+    let Listed { files, others } = store.survey(None).await?;
+    let ours = |path: &str| path == LOCK_FILE || stub_of(path) == Some(MANIFEST);
+    let strange = files.into_keys().find(|path| !ours(path));
+    Ok(strange.or_else(|| {
+        others.into_iter().find(|(_, other)| *other != Other::Folder).map(|(path, _)| path)
+    }))
+}
+
+/// Refuses a folder where what is no file stands under the name of one of our files, or what is no
+/// folder under that of one of our folders: it would be reached through a link, or be in the way.
+pub(super) fn links(
+    store: &Store,
+    listed: &Listed,
+    file: impl Fn(&str) -> bool,
+    folder: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let wrong =
+        |(path, other): &(&String, &Other)| file(path) || **other != Other::Folder && folder(path);
+    let Some((path, other)) = listed.others.iter().find(wrong) else { return Ok(()) };
+    let message = format!(
+        "{}, where a file or folder of ours would be: move it away, or use another --dir",
+        other.what()
+    );
+    Err(Error::new(Kind::Data, message).at(store.place().name_of(path)))
 }

@@ -3,7 +3,6 @@
 use super::s3;
 use crate::model::{Error, Kind, Result};
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,35 +42,22 @@ impl Place {
         Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 
-    /// The object store behind it; all names are relative to the place itself.
+    /// The object store behind a bucket; all names are relative to the place itself.
     pub(super) fn objects(&self) -> Result<Arc<dyn ObjectStore>> {
-        match self {
-            Self::Folder(folder) => {
-                std::fs::create_dir_all(folder).map_err(|error| {
-                    let message = format!("folder cannot be made ({error})");
-                    Error::new(Kind::Storage, message).at(self.to_string())
-                })?;
-                let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| {
-                    Error::new(Kind::Storage, "folder cannot be used")
-                        .at(self.to_string())
-                        .because(error)
-                })?;
-                Ok(Arc::new(files.with_fsync(true)))
-            }
-            Self::Bucket { bucket, prefix } => {
-                let bucket = s3::bucket(bucket, |name| std::env::var(name).ok())
-                    .map_err(|error| error.at(self.to_string()))?;
-                if prefix.is_empty() {
-                    return Ok(Arc::new(bucket));
-                }
-                let prefix = object_store::path::Path::parse(prefix).map_err(|error| {
-                    Error::new(Kind::Usage, "prefix is not a valid name")
-                        .at(self.to_string())
-                        .because(error)
-                })?;
-                Ok(Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)))
-            }
+        let Self::Bucket { bucket, prefix } = self else {
+            return Err(Error::new(Kind::Bug, "a folder is no bucket").at(self.to_string()));
+        };
+        let bucket = s3::bucket(bucket, |name| std::env::var(name).ok())
+            .map_err(|error| error.at(self.to_string()))?;
+        if prefix.is_empty() {
+            return Ok(Arc::new(bucket));
         }
+        let prefix = object_store::path::Path::parse(prefix).map_err(|error| {
+            Error::new(Kind::Usage, "prefix is not a valid name")
+                .at(self.to_string())
+                .because(error)
+        })?;
+        Ok(Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)))
     }
 
     /// The folder, if it is one.

@@ -1,18 +1,10 @@
 //! Buckets: credentials from the usual environment variables and profiles.
 
-use crate::model::{Error, Kind, Result};
+use super::s3_http::{Connector, options, retries};
+use crate::model::{Error, Kind, Result, safe_origin};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// Attempts after the first, for every request.
-const RETRIES_MAX: usize = 6;
-/// Longest time from the first attempt to the last.
-const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
-/// Longest time one request may take: a part of 16 MiB over a slow line.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A bucket of this name, as the environment describes it: the `AWS_*` variables, or a profile of
 /// `~/.aws/credentials` and `~/.aws/config`, or what the machine itself offers (web identity,
@@ -29,14 +21,10 @@ pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result
         let message = format!("profile {name:?} holds no access key in ~/.aws/credentials");
         return Err(Error::new(Kind::Storage, message));
     }
-    let mut builder = environment(keys.is_none()).with_bucket_name(name).with_retry(RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            ..BackoffConfig::default()
-        },
-        max_retries: RETRIES_MAX,
-        retry_timeout: RETRY_TIMEOUT,
-    });
+    let mut builder = environment(keys.is_none())
+        .with_bucket_name(name)
+        .with_retry(retries())
+        .with_http_connector(Connector);
     if let Some((key, secret)) = keys {
         builder = builder.with_access_key_id(key).with_secret_access_key(secret);
         if let Some(token) = profile.get("aws_session_token") {
@@ -61,9 +49,8 @@ pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result
         }
         builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
     }
-    let options = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_allow_http(plain);
-    builder = builder.with_client_options(options);
     builder
+        .with_client_options(options(plain))
         .build()
         .map_err(|error| Error::new(Kind::Storage, "S3 is not configured").because(error))
 }
@@ -84,10 +71,9 @@ fn environment(credentials: bool) -> AmazonS3Builder {
 
 /// Whether an endpoint is on this machine.
 fn loopback(endpoint: &str) -> bool {
-    let host = endpoint.strip_prefix("http://").unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| {
-        host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-    })
+    let origin =
+        endpoint.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
+    origin.is_some_and(|host| safe_origin(&format!("http://{host}")).is_some())
 }
 
 /// What the shared files of the AWS tools say about a profile.

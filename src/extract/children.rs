@@ -6,8 +6,8 @@ use super::offset::{Offset, Place};
 use super::task::Task;
 use crate::api::Request;
 use crate::model::{
-    Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Kind, Layout, Listing, Next, Paging, Parent,
-    Record, Result, Surprise, Type,
+    Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Event, Kind, Layout, Listing, Next, Paging,
+    Parent, Record, Result, Surprise, Type,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -30,6 +30,13 @@ impl Task {
         };
         let keys: Vec<&str> =
             parents.iter().filter(|p| !p.deleted).filter_map(|p| p.key.as_deref()).collect();
+        let nameless = parents.iter().filter(|p| !p.deleted && p.key.is_none()).count();
+        if nameless > 0 {
+            let of = self.watched.name;
+            let message = format!("the lists of {nameless} rows of {of} without a usable id");
+            let error = Error::new(Kind::Shape, format!("{message} cannot be asked for"));
+            self.tell(Event::Lacking { resource: self.resource, error }).await;
+        }
         let mut rows = Vec::new();
         let mut surprises = Vec::new();
         for listing in self.resource.listings {
@@ -94,9 +101,10 @@ async fn list(
         if listing.paging == Paging::Offset {
             request = request.with("start", offset.start.to_string());
         }
-        // That a parent has no rows is usual, and nothing is concluded from it.
         let followed = cursor.is_some() || offset.start > 0;
-        let asked = Asked { followed, told: offset.told, whole: false };
+        // That one parent has no rows is usual; that a hundred together have none is not.
+        let whole = matches!(parent.ask, ByParent::Batch(_));
+        let asked = Asked { followed, told: offset.told, whole };
         let page = match fetch.page(request, asked).await {
             Ok(page) => page,
             Err(error) if !matches!(parent.ask, ByParent::Batch(_)) && gone(&error) => break,
@@ -153,7 +161,8 @@ fn keyed(row: &Record, parent: &Parent, keys: &[&str]) -> Option<String> {
     match (parent.column, &row.key) {
         (None, key) => key.clone(),
         (Some(_), Some(key)) => Some(format!("{}/{key}", keys.concat())),
-        (Some(_), None) => Some(keys.concat()),
+        // An owner, and nothing after it: an id of its own that cannot be used, or none at all.
+        (Some(_), None) => Some(format!("{}/", keys.concat())),
     }
 }
 
@@ -189,5 +198,27 @@ fn completed(
         json.push(b',');
     }
     json.extend_from_slice(rest);
+    let key = key.filter(|key| key.strip_suffix('/') != Some(owner));
     Record { json: Bytes::from(json), key, exact: None, ..row.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Resource;
+
+    /// An id that cannot be used is not made up of the parent's.
+    #[test]
+    fn rows_without_an_id_of_their_own_keep_their_parent_and_get_no_key() {
+        for resource in Resource::all() {
+            let Some(parent) = &resource.parent else { continue };
+            let Some(column) = parent.column else { continue };
+            let row = Record::bare(Bytes::from_static(br#"{"x":1}"#));
+            let row = Record { key: keyed(&row, parent, &["7"]), ..row };
+            let row = completed(&row, parent, false, &[], &mut HashMap::new());
+            let json = String::from_utf8_lossy(&row.json).into_owned();
+            assert!(json.ends_with(&format!("\"{column}\":7,\"x\":1}}")), "{json}");
+            assert_eq!(row.key.is_some(), parent.digest.is_some(), "{}", resource.name);
+        }
+    }
 }

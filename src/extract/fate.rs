@@ -1,6 +1,6 @@
 //! What became of rows that a walk of all keys did not see.
 
-use crate::api::{Client, Request, one, page_in_the_end};
+use crate::api::{Answer, Client, Request, data, page_in_the_end};
 use crate::model::{Asked, Error, Kind, Layout, Listing, Next, Reason, Record, Resource, Result};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -115,7 +115,7 @@ async fn single(
 ) -> Result<Option<Reason>> {
     let path = resource.listings[0].path;
     let cost = SINGLE_COST[usize::from(path.starts_with("/api/v1/"))];
-    let row = match one(client, Request::new(format!("{path}/{key}"), cost)).await {
+    let row = match client.ask(Request::new(format!("{path}/{key}"), cost), row).await {
         Ok(Some(row)) => row,
         // A missing v1 row may answer 204 (API facts 1.3).
         Ok(None) => return Ok(Some(Reason::Deleted)),
@@ -125,8 +125,6 @@ async fn single(
         }
         Err(error) => return Err(error),
     };
-    let row: Row = serde_json::from_slice(&row)
-        .map_err(|error| Error::new(Kind::Shape, "answer is not a row").at(path).because(error))?;
     Ok(match row {
         row if row.is_deleted == Some(true) || row.active_flag == Some(false) => {
             Some(Reason::Deleted)
@@ -135,4 +133,10 @@ async fn single(
         // The list leaves it out and it is there: nobody can say that it is gone.
         _ => None,
     })
+}
+
+/// The row an answer holds, if it holds one.
+fn row(answer: &Answer) -> Result<Option<Row>> {
+    let row = data(answer)?.map(|row| serde_json::from_slice(&row)).transpose();
+    row.map_err(|error| Error::new(Kind::Shape, "answer is not a row").because(error))
 }

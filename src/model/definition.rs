@@ -1,5 +1,6 @@
 //! Field definitions: what an account says about its own fields.
 
+use super::definitions::read;
 use super::error::{Error, Kind, Result};
 use super::resource::{Column, Type};
 use super::resources::{ADDRESS, ADDRESS_PARTS, INTS, opt};
@@ -7,40 +8,57 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The definition of a field, from a v2 field dictionary (API facts 5.3).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct Definition {
-    /// Its name, as people see it; not unique.
-    #[serde(rename = "field_name")]
+    /// Its name, as people see it; not unique. Its code where it has none.
     pub name: String,
     /// Its key in records: 40 hexadecimal digits for a custom field.
-    #[serde(rename = "field_code")]
     pub code: String,
-    /// Its type: `varchar`, `enum`, `monetary`, … The list grows without notice.
-    #[serde(rename = "field_type", default)]
+    /// Its type: `varchar`, `enum`, `monetary`, … The list grows without notice. Empty where it has none.
     pub ty: String,
     /// The options of an `enum` or `set`.
-    #[serde(default)]
     pub options: Option<Vec<FieldOption>>,
     /// Whether it is this account's own.
-    #[serde(rename = "is_custom_field", default)]
     pub custom: bool,
 }
 
 /// One option of a field.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldOption {
     /// A number, or text for some built-in fields.
     pub id: Value,
     /// What people see.
-    #[serde(default)]
-    pub label: String,
+    pub label: Option<String>,
+}
+
+impl FieldOption {
+    /// Its id as text.
+    pub fn key(&self) -> String {
+        self.id.as_str().map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+}
+
+impl TryFrom<Value> for Definition {
+    type Error = Error;
+
+    /// Reads a row of a field dictionary. Options that cannot be read are left out.
+    fn try_from(row: Value) -> Result<Self> {
+        let read = read(&row).map_err(|why| {
+            Error::new(Kind::Shape, format!("field definition is not readable: {why}"))
+        })?;
+        Ok(read.0)
+    }
 }
 
 impl Definition {
-    /// Reads a row of a field dictionary.
+    /// Reads a row of a field dictionary. Options that cannot be read are left out; see
+    /// [`Definitions`](super::Definitions) for what names them.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        serde_json::from_slice(json)
-            .map_err(|e| Error::new(Kind::Shape, "field definition is not readable").because(e))
+        let row: Value = serde_json::from_slice(json).map_err(|error| {
+            Error::new(Kind::Shape, "field definition is not readable").because(error)
+        })?;
+        Self::try_from(row)
     }
 
     /// What its value is in a record: one value in v2, the main part where custom fields stand

@@ -1,5 +1,6 @@
 //! The one error type. Its kind answers "who must act, and may we try again?".
 
+use super::mask::Mask;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -86,7 +87,9 @@ impl Kind {
             }
             Self::Pipe => "The reader of the output went away.",
             Self::Incomplete => "Done, but incomplete: the summary says what is missing and why.",
-            Self::Interrupted => "Interrupted (Ctrl-C or SIGTERM); what was taken is committed.",
+            Self::Interrupted => {
+                "Interrupted (Ctrl-C, SIGTERM or SIGHUP); what was taken is committed."
+            }
             Self::Bug => "A bug.",
         }
     }
@@ -213,6 +216,21 @@ impl Error {
         self
     }
 
+    /// The same without these secrets, wherever words of others repeated them.
+    #[must_use]
+    pub fn without(mut self, secrets: &Mask) -> Self {
+        self.inner.message = secrets.apply(&self.inner.message);
+        self.inner.at = self.inner.at.map(|at| secrets.apply(&at));
+        let causes = self.causes();
+        let masked: Vec<String> = causes.iter().map(|cause| secrets.apply(cause)).collect();
+        if masked != causes {
+            let chain = |next, text| Some(Box::new(Masked { text, next }));
+            let chain = masked.into_iter().rev().fold(None, chain);
+            self.inner.cause = chain.map(|cause| cause as Box<dyn StdError + Send + Sync>);
+        }
+        self
+    }
+
     /// Who must act.
     pub fn kind(&self) -> Kind {
         self.inner.kind
@@ -236,15 +254,34 @@ impl Error {
         }
     }
 
-    /// The chain of causes below the summary, one a line; empty if there is none.
-    pub fn causes(&self) -> String {
-        let mut lines = Vec::new();
+    /// The chain of causes below the summary, the nearest first; empty if there is none.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
         let mut next = self.source();
         while let Some(cause) = next {
-            lines.push(cause.to_string());
+            causes.push(cause.to_string());
             next = cause.source();
         }
-        lines.join("\n")
+        causes
+    }
+}
+
+/// A cause of which secrets were masked, and its own cause.
+#[derive(Debug)]
+struct Masked {
+    text: String,
+    next: Option<Box<Self>>,
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for Masked {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.next.as_ref().map(|next| next as &(dyn StdError + 'static))
     }
 }
 

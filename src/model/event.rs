@@ -43,6 +43,13 @@ pub enum Event {
         /// A sentence without record contents.
         text: String,
     },
+    /// Something of a resource cannot be had. It is read on, and incomplete whatever else comes.
+    Lacking {
+        /// Which.
+        resource: &'static Resource,
+        /// What is missing, and why.
+        error: Error,
+    },
     /// A resource was read to its end.
     Finished {
         /// Which.

@@ -120,7 +120,12 @@ impl Members {
                     required -= usize::from(self.shapes[place].required).min(required);
                 }
                 Key::Unknown(_) if !self.open => return Ok(false),
-                Key::Unknown(_) => drop(json.value()?),
+                Key::Unknown(_) => {
+                    json.value()?;
+                    if json.too_large() {
+                        return Ok(false);
+                    }
+                }
             }
             more = json.more(b'{')?;
         }
@@ -147,6 +152,7 @@ impl Members {
             let key = self.keys.next(&mut json)?;
             let spelled = &text[start..json.at()];
             let value = json.value()?;
+            let too_large = json.too_large();
             more = json.more(b'{')?;
             let place = match key {
                 Key::Known(place) if self.shapes[place].form == Form::Dropped => continue,
@@ -164,12 +170,16 @@ impl Members {
                 out.push(b',');
             }
             out.extend_from_slice(spelled.as_bytes());
-            let Some(place) = place else {
-                out.extend_from_slice(value.as_bytes());
-                continue;
-            };
             let path = || below(path, &name_of(spelled));
-            self.shapes[place].put(value, &path, out, misfits)?;
+            match place {
+                Some(place) => self.shapes[place].put((value, too_large), &path, out, misfits)?,
+                // Nobody declared it, but a number in it that no double holds ends a load.
+                None if too_large => {
+                    misfits.nulled.push(path());
+                    out.extend_from_slice(b"null");
+                }
+                None => out.extend_from_slice(value.as_bytes()),
+            }
         }
         out.push(b'}');
         json.end()?;
@@ -267,6 +277,30 @@ mod tests {
             &["share", "in"],
             &[],
         );
+    }
+
+    #[test]
+    fn numbers_that_no_double_holds_become_null_wherever_they_stand() {
+        let digits = "7".repeat(5_000);
+        for number in ["1e999", "-1E400", digits.as_str()] {
+            check(
+                &format!(
+                    r#"{{"id":1,"share":{number},"count":{number},"list":[1,{number}],"in":{{"flag":true,"open":[{{"x":{number}}}],"n":1}}}}"#
+                ),
+                r#"{"id":1,"share":null,"count":null,"list":[1,null],"in":{"flag":true,"open":null,"n":1}}"#,
+                &["share", "count", "list", "in.open"],
+                &[],
+            );
+            check(
+                &format!(r#"{{"id":1,"either":{number}}}"#),
+                &format!(r#"{{"id":1,"either":"{number}"}}"#),
+                &[],
+                &[],
+            );
+        }
+        let small = format!("0.{digits}");
+        let row = format!(r#"{{"id":1,"share":{small},"in":{{"open":1e-999}}}}"#);
+        check(&row, &row, &[], &[]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! before it is read; that, and values as slices, make it several times as fast as serde here.
 
 use super::error::{Error, Kind, Result};
+use super::number::{PLAIN_BYTES_MAX, is_finite};
+use super::work;
 use std::borrow::Cow;
 
 /// A place in a JSON text.
@@ -12,15 +14,22 @@ pub(crate) struct Json<'a> {
     text: &'a str,
     at: usize,
     halves: bool,
+    too_large: bool,
+    too_deep: bool,
 }
 
-/// Deepest nesting that is followed.
-const DEPTH_MAX: u32 = 512;
+/// Deepest nesting of the value of a record's field. What is deeper is refused where it comes in: in an
+/// answer of the API.
+pub(crate) const DEPTH_MAX: u32 = 512;
+/// Levels that may stand around such a value: its record, and the lists and objects of a file that
+/// holds records. Everything that reads records again takes so much more, or it could not read what
+/// was taken.
+const LEVELS_AROUND: u32 = 8;
 
 impl<'a> Json<'a> {
     /// At the beginning of a text.
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, halves: false }
+        Self { text, at: 0, halves: false, too_large: false, too_deep: false }
     }
 
     /// How many bytes were read.
@@ -33,6 +42,16 @@ impl<'a> Json<'a> {
     /// be its other half there or not.
     pub(crate) const fn halves(&mut self) -> bool {
         std::mem::replace(&mut self.halves, false)
+    }
+
+    /// Whether a number read since this was asked last is beyond what a double holds.
+    pub(crate) const fn too_large(&mut self) -> bool {
+        std::mem::replace(&mut self.too_large, false)
+    }
+
+    /// Whether reading ended at nesting that is too deep.
+    pub(crate) const fn is_too_deep(&self) -> bool {
+        self.too_deep
     }
 
     /// The first byte of what comes next; 0 at the end.
@@ -106,6 +125,7 @@ impl<'a> Json<'a> {
         let start = self.at;
         let plain = self.string()?;
         let raw = &self.text[start..self.at];
+        work::count(raw.len());
         if self.peek() != b':' {
             return Err(self.malformed());
         }
@@ -122,20 +142,33 @@ impl<'a> Json<'a> {
     pub(crate) fn text(&mut self) -> Result<&'a str> {
         let start = self.at;
         self.string()?;
+        work::count(self.at - start);
         Ok(&self.text[start..self.at])
     }
 
     /// A value, whatever it is.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<&'a str> {
+        self.nested(DEPTH_MAX + LEVELS_AROUND)
+    }
+
+    /// The value of a record's field as the API sends it: nested no deeper than [`DEPTH_MAX`].
+    #[inline]
+    pub(crate) fn field(&mut self) -> Result<&'a str> {
+        self.nested(DEPTH_MAX)
+    }
+
+    #[inline]
+    fn nested(&mut self, depth: u32) -> Result<&'a str> {
         self.peek();
         let start = self.at;
         // What most values are.
         if self.text.as_bytes().get(start..start + 4) == Some(b"null") {
             self.at += 4;
         } else {
-            self.skip(DEPTH_MAX)?;
+            self.skip(depth)?;
         }
+        work::count(self.at - start);
         Ok(&self.text[start..self.at])
     }
 
@@ -173,6 +206,7 @@ impl<'a> Json<'a> {
                 }
                 Ok(())
             }
+            b'{' | b'[' => Err(self.deeper()),
             _ => self.number(),
         }
     }
@@ -182,6 +216,7 @@ impl<'a> Json<'a> {
     }
 
     fn number(&mut self) -> Result<()> {
+        let start = self.at;
         self.at += usize::from(self.byte() == b'-');
         match self.byte() {
             b'0' => self.at += 1,
@@ -191,10 +226,14 @@ impl<'a> Json<'a> {
             self.at += 1;
             self.digits()?;
         }
-        if matches!(self.byte(), b'e' | b'E') {
+        let exponent = matches!(self.byte(), b'e' | b'E');
+        if exponent {
             self.at += 1;
             self.at += usize::from(matches!(self.byte(), b'+' | b'-'));
             self.digits()?;
+        }
+        if exponent || self.at - start >= PLAIN_BYTES_MAX {
+            self.too_large |= !is_finite(&self.text[start..self.at]);
         }
         Ok(())
     }
@@ -247,6 +286,13 @@ impl<'a> Json<'a> {
     fn malformed_at(&mut self, at: usize) -> Error {
         self.at = at;
         self.malformed()
+    }
+
+    #[cold]
+    fn deeper(&mut self) -> Error {
+        self.too_deep = true;
+        let message = format!("answer holds a value that is nested deeper than {DEPTH_MAX} levels");
+        Error::new(Kind::Shape, message)
     }
 
     /// Whether nothing is left of the text.
@@ -331,7 +377,10 @@ mod tests {
     #[test]
     fn nesting_has_an_end() {
         let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        check(&deep(DEPTH_MAX as usize));
-        assert!(Json::new(&deep(DEPTH_MAX as usize + 1)).value().is_err());
+        let (field, around) = (DEPTH_MAX as usize, (DEPTH_MAX + LEVELS_AROUND) as usize);
+        check(&deep(around));
+        assert!(Json::new(&deep(around + 1)).value().is_err());
+        assert!(Json::new(&deep(field)).field().is_ok());
+        assert!(Json::new(&deep(field + 1)).field().is_err());
     }
 }

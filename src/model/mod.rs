@@ -2,10 +2,12 @@
 
 mod configuration;
 mod definition;
+mod definitions;
 mod error;
 mod event;
 mod fit;
 mod gone;
+mod host;
 mod json;
 mod keys;
 mod mask;
@@ -14,6 +16,7 @@ mod number;
 mod object;
 mod page;
 mod percent;
+mod plain;
 mod progress;
 mod record;
 mod reference;
@@ -25,24 +28,31 @@ mod schema;
 mod settings;
 mod shape;
 mod state;
+mod surprise;
 mod tidy;
 mod time;
+pub(crate) mod work;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
+pub use definitions::Definitions;
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Cost, Event};
 pub use fit::{Fit, JSON_AS_TEXT, Misfits};
 pub use gone::Reason;
+pub use host::{address, address_is_neighbour, address_is_this_machine, is_this_machine};
 pub(crate) use json::Json;
 pub(crate) use keys::{Key, Keys};
 pub use mask::{Mask, masked};
+pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub(crate) use page::is_custom;
-pub use page::{Asked, Doubt, Layout, Next, Page, Surprise};
+pub use page::{Asked, Doubt, Layout, Next, Page};
 pub use percent::percent_encoded;
+pub use plain::{is_deceptive, plain, plain_json, plain_lines};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
+pub(crate) use record::usable;
 pub use record::{Digest, Inside, Record, key_of};
 pub use reference::reference;
 pub use resource::{
@@ -50,9 +60,10 @@ pub use resource::{
     Type,
 };
 pub use same::same;
-pub(crate) use same::{Members, list, member, members, text};
+pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings, safe_origin};
 pub use state::{STATE_VERSION, StreamState};
+pub use surprise::{SURPRISES_MAX, Surprise};
 pub use tidy::{Change, Tidy};
 pub use time::Time;

@@ -24,6 +24,11 @@ pub struct Names {
 
 /// Longest name of a column made of a field's name: what databases have room for.
 const COLUMN_BYTES_MAX: usize = 63;
+/// Longest key made of a field's name anywhere: it stands in every row.
+const KEY_BYTES_MAX: usize = 1_024;
+/// Most bytes of labels that stand beside one value: with more it is null. A value may name an option
+/// as often as it likes, and a label may be long.
+pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
 struct Field {
@@ -68,6 +73,8 @@ impl Names {
         let fields: BTreeMap<&str, &Definition> = definitions
             .iter()
             .filter(|field| field.custom)
+            // Of two with one code the first counts, as everywhere.
+            .rev()
             .map(|field| (field.code.as_str(), field))
             .collect();
         let mut names = Self {
@@ -96,7 +103,8 @@ impl Names {
             let candidates = [readable, short, definition.code.clone()];
             let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
                 // On the wire a flat field is a column of a database.
-                let fits = |name: &str| pinned.is_some() || !flat || name.len() <= COLUMN_BYTES_MAX;
+                let most = if pinned.is_some() || !flat { KEY_BYTES_MAX } else { COLUMN_BYTES_MAX };
+                let fits = |name: &str| name.len() <= most;
                 let free = |name: &str| !taken.contains(name) && fits(name);
                 let free = |key: &&String| free(key) && beside(key).iter().all(|name| free(name));
                 // The hash itself is free: nothing else is called like it.
@@ -188,28 +196,36 @@ impl Names {
 impl Field {
     /// The label of an option id, or the labels of a list of them; null where one is not known.
     fn labels_for(&self, value: &str) -> String {
-        let one =
-            |id: &str| self.labels.get(id.trim()).map_or_else(|| "null".to_owned(), |l| quoted(l));
+        let label = |id: &str| self.labels.get(id.trim()).map(String::as_str);
+        let one = |label: Option<&str>| label.map_or_else(|| "null".to_owned(), quoted);
         let ids = plain(value);
         if !self.set {
-            return if value == "null" { "null".to_owned() } else { one(&ids) };
+            let label = label(&ids).filter(|label| label.len() <= LABELS_BYTES_MAX);
+            return if value == "null" { "null".to_owned() } else { one(label) };
         }
         let ids = ids.trim_start_matches('[').trim_end_matches(']');
-        match value {
-            "null" => "null".to_owned(),
-            _ if ids.trim().is_empty() => "[]".to_owned(),
-            _ => format!(
-                "[{}]",
-                ids.split(',').map(|id| one(&plain(id.trim()))).collect::<Vec<_>>().join(",")
-            ),
+        if value == "null" {
+            return "null".to_owned();
         }
+        let mut labels = String::from("[");
+        for id in ids.split(',').filter(|_| !ids.trim().is_empty()) {
+            if labels.len() > 1 {
+                labels.push(',');
+            }
+            labels.push_str(&one(label(&plain(id.trim()))));
+            if labels.len() > LABELS_BYTES_MAX {
+                return "null".to_owned();
+            }
+        }
+        labels.push(']');
+        labels
     }
 }
 
 /// Labels by option id, as text.
 fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
-    let options = definition.options.as_deref().unwrap_or_default();
-    options.iter().map(|option| (plain(&option.id.to_string()), option.label.clone())).collect()
+    let options = definition.options.iter().flatten();
+    options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
 }
 
 fn columns(resource: &Resource) -> BTreeSet<String> {

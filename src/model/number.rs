@@ -1,8 +1,12 @@
 //! Numbers as they are spelled.
 
+/// A number of fewer bytes than this, and without an exponent, is one that a double holds.
+pub(super) const PLAIN_BYTES_MAX: usize = 300;
+
 /// Whether a number is one to those who read it as a double, for whom `1e999` is none.
 pub(super) fn is_finite(number: &str) -> bool {
-    let plain = number.len() < 300 && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    let plain =
+        number.len() < PLAIN_BYTES_MAX && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
     plain || number.parse::<f64>().is_ok_and(f64::is_finite)
 }
 

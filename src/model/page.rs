@@ -5,10 +5,10 @@ use super::keys::Keys;
 use super::record::Record;
 use super::resource::{Column, Custom, Listing, Paging, Resource, Type};
 use super::scan::Scan;
+use super::surprise::Surprise;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
-use std::fmt;
 
 /// The records of one answer, in its order.
 #[derive(Debug, Default)]
@@ -17,7 +17,10 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where the next page is, as far as the answer says.
     pub next: Next,
-    /// What did not look as documented, each thing once a page.
+    /// What did not look as documented, each thing once a page; at most [`SURPRISES_MAX`], the last
+    /// of them counting the others.
+    ///
+    /// [`SURPRISES_MAX`]: super::surprise::SURPRISES_MAX
     pub surprises: Vec<Surprise>,
 }
 
@@ -34,30 +37,6 @@ pub enum Next {
     /// The answer does not say: `additional_data` is missing, null, or without the key that tells.
     /// Whether that may be believed depends on what was asked, see [`Asked`].
     Unsaid,
-}
-
-/// A column that did not look as documented. The record is passed on as it came.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Surprise {
-    /// A key the table does not know.
-    Unknown(String),
-    /// A value of another type than the table says.
-    OtherType(&'static str),
-    /// A key the API always sends was not there.
-    Missing(&'static str),
-    /// A text ended inside a character; the half became U+FFFD.
-    HalfCharacter,
-}
-
-impl fmt::Display for Surprise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => write!(f, "unknown field {name:?}"),
-            Self::OtherType(name) => write!(f, "field {name:?} has another type than documented"),
-            Self::Missing(name) => write!(f, "field {name:?} is missing"),
-            Self::HalfCharacter => f.write_str("a text ends inside a character"),
-        }
-    }
 }
 
 /// What to look for in the rows of one resource; made once, used for every page.
@@ -166,6 +145,11 @@ pub enum Doubt {
 }
 
 impl Layout {
+    /// Whether a walk of this list goes on by offset until nothing comes.
+    pub fn is_paged_by_offset(&self) -> bool {
+        self.paging == Paging::Offset
+    }
+
     /// Whether rows of this list carry a key.
     pub fn has_keys(&self) -> bool {
         !self.key.is_empty()
@@ -220,7 +204,8 @@ impl Page {
     fn mended(text: &str, layout: &Layout) -> Result<Self> {
         let body = Bytes::copy_from_slice(text.as_bytes());
         let mut page = Scan::of(&body, text, layout).page()?;
-        page.surprises.push(Surprise::HalfCharacter);
+        // The first, so that it is not counted away.
+        page.surprises.insert(0, Surprise::HalfCharacter);
         Ok(page)
     }
 }
@@ -352,6 +337,7 @@ fn whole_characters(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::DEPTH_MAX;
     use super::*;
 
     #[track_caller]
@@ -438,9 +424,32 @@ mod tests {
             "Shape: answer is not a page of JSON records",
         );
         check(r#"{"success":1,"data":[]}"#, "Shape: answer is not a page of JSON records");
-        check(
-            r#"{"success":true,"data":[{"id":1,"value":1e999}]}"#,
-            "Shape: answer is not a page of JSON records",
-        );
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_passed_on() {
+        let digits = "9".repeat(5_000);
+        for number in ["1e999", "-1e999", digits.as_str()] {
+            let row = format!(r#"{{"id":1,"value":{number},"x":[{number}]}}"#);
+            let body = format!(r#"{{"success":true,"data":[{row}],"additional_data":{{}}}}"#);
+            check(&body, &format!("{row} | End"));
+        }
+        let row = format!(r#"{{"id":{digits}}}"#);
+        check(&format!(r#"{{"success":true,"data":[{row}]}}"#), &format!("{row} | Unsaid"));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit_and_says_so() {
+        let body = |depth: usize| {
+            let value = "[".repeat(depth) + &"]".repeat(depth);
+            format!(r#"{{"success":true,"data":[{{"id":1,"x":{value}}}],"additional_data":{{}}}}"#)
+        };
+        let limit = DEPTH_MAX as usize;
+        let deals = Resource::named("deals").expect("there are deals");
+        let layout = Layout::of(deals, &deals.listings[0]);
+        let split = |depth| Page::split(&Bytes::from(body(depth)), &layout);
+        assert_eq!(split(limit).expect("a page").records.len(), 1);
+        let error = split(limit + 1).expect_err("it is too deep");
+        assert_eq!(error.to_string(), "answer holds a value that is nested deeper than 512 levels");
     }
 }

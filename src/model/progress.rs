@@ -110,7 +110,7 @@ impl Progress {
         let since = self.since.filter(|since| *since > bound)?;
         let reached = match self.update_time {
             Some(seen) if since <= seen => return None,
-            Some(seen) => seen.plus_seconds(-overlap).whole_second(),
+            Some(seen) => seen.min(bound).plus_seconds(-overlap).whole_second(),
             None if start.map(Time::whole_second) == Some(since) => {
                 bound.plus_seconds(-overlap).whole_second()
             }
@@ -185,7 +185,6 @@ impl Progress {
         let marks =
             other.delivered.iter().filter(|(_, mark)| since.is_some_and(|t| mark.time >= t));
         self.delivered.extend(marks.map(|(key, mark)| (key.clone(), *mark)));
-        self.update_time = self.update_time.max(other.update_time);
         self.untimed.extend(other.untimed.iter().map(|(key, digest)| (key.clone(), *digest)));
         self.shrink(None);
     }
@@ -261,8 +260,6 @@ impl Progress {
         match record.time {
             Some(time) if keep.is_some_and(|keep| time >= keep) => {
                 let mark = Mark { digest: record.digest(), time };
-                // A stored mark has no time of its own: this one stands for it.
-                self.update_time = self.update_time.max(Some(time));
                 self.delivered.insert(key.clone(), mark);
                 self.untimed.remove(key);
             }
@@ -363,28 +360,6 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_a_walk_met_beyond_the_bound_is_known_after_a_stored_state() {
-        let since = Some(Time::from_seconds(100));
-        let mut progress =
-            Progress { walk: Some(Walk { since, ..Walk::default() }), ..Progress::default() };
-        let (old, edited) = (row(1, 200, "a"), row(2, BOUND + 50, "a"));
-        let met = progress.walk(vec![old, edited.clone()], Time::from_seconds(BOUND));
-        assert_eq!(keys(&met), ["1", "2"]);
-        progress.finish_walk();
-        let mut progress = stored(&progress);
-        let later = Time::from_seconds(BOUND + 1_000);
-        for time in [40, 90] {
-            let rows = vec![row(3, BOUND + time - 1, "b"), edited.clone()];
-            let mut rows: Vec<_> =
-                rows.into_iter().filter(|row| row.time >= progress.since).collect();
-            rows.sort_by_key(|row| row.time);
-            let delivery = progress.ascend(rows, &mut None, later, 0).expect("they are sorted");
-            assert!(!keys(&delivery).contains(&"2"), "it went out before");
-            progress = stored(&progress);
-        }
-    }
-
-    #[test]
     fn rows_of_the_future_wait_for_the_next_run() {
         let mut progress = Progress::starting_at(Time::from_seconds(0));
         let rows = vec![row(1, 500, "a"), row(2, BOUND, "a"), row(3, BOUND + 5, "a")];
@@ -438,6 +413,28 @@ mod tests {
         let mut progress = stored(&progress);
         assert_eq!(keys(&ascend(&mut progress, vec![untimed("a")])), [""; 0]);
         assert_eq!(keys(&ascend(&mut progress, vec![untimed("b")])), ["7"]);
+    }
+
+    /// A walk of everything delivers rows at or after the bound too, and a stored state knows them.
+    #[test]
+    fn rows_beyond_the_bound_are_remembered_with_their_times() {
+        let mut progress = Progress {
+            walk: Some(Walk { since: Some(Time::from_seconds(400)), ..Walk::default() }),
+            ..Progress::default()
+        };
+        let bound = Time::from_seconds(500);
+        let rows = vec![row(1, 450, "a"), row(2, 500, "a"), row(3, 9_000, "a")];
+        assert_eq!(progress.walk(rows.clone(), bound).records.len(), 3);
+        let mut progress = stored(&progress);
+        progress.finish_walk();
+        assert_eq!(progress.update_time, Some(Time::from_seconds(450)));
+        for bound in [600, 10_000] {
+            let bound = Time::from_seconds(bound);
+            let again = progress.ascend(rows.clone(), &mut None, bound, 60).expect("sorted");
+            assert_eq!((again.records.len(), again.postponed.len()), (0, 0));
+            progress = stored(&progress);
+            assert_eq!(stored(&progress), progress);
+        }
     }
 
     #[test]

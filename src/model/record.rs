@@ -16,7 +16,8 @@ const KEY_COLUMNS_MAX: usize = 4;
 pub struct Record {
     /// The object, a slice of its page. May hold line breaks between tokens.
     pub json: Bytes,
-    /// The key's values joined by `/`; `None` when a key column is missing or null.
+    /// The key's values joined by `/`; `None` when a key column is missing, or holds nothing that a row
+    /// can be told by: null, true or false, an empty text, an object, a list.
     pub key: Option<String>,
     /// Value of the cursor column; `None` when it is absent, null or no time.
     pub time: Option<Time>,
@@ -133,7 +134,17 @@ impl Record {
     }
 }
 
-/// The key of a row, as [`Record::key`] has it; `None` when a column of it is missing or null, or
+/// Whether a row can be told from others by a value, as JSON: a number, or a text that is not empty.
+/// Null, true and false, objects and lists are no ids.
+pub(crate) fn usable(value: &str) -> bool {
+    match value.as_bytes().first() {
+        Some(b'"') => value.len() > 2,
+        Some(b'-' | b'0'..=b'9') => true,
+        _ => false,
+    }
+}
+
+/// The key of a row, as [`Record::key`] has it; `None` when a column of it has no usable value, or
 /// when the row is no object. Reads no further than it must.
 pub fn key_of(resource: &Resource, row: &str) -> Option<String> {
     let mut parts: [Option<Cow<'_, str>>; KEY_COLUMNS_MAX] = Default::default();
@@ -145,8 +156,10 @@ pub fn key_of(resource: &Resource, row: &str) -> Option<String> {
         let value = json.value().ok()?;
         if let Some(place) = resource.key.iter().position(|column| *column == key) {
             missing -= usize::from(parts[place].is_none());
+            if !usable(value) {
+                return None;
+            }
             parts[place] = Some(match value.as_bytes() {
-                b"null" => return None,
                 [b'"', ..] => Cow::Owned(serde_json::from_str(value).ok()?),
                 _ => Cow::Borrowed(value),
             });

@@ -31,8 +31,10 @@ pub struct Resource {
     /// Whether it is read only when named: one request per parent row at a price that nobody
     /// should pay by accident.
     pub on_request: bool,
-    /// Columns whose values are secrets: a backup masks them unless told otherwise.
+    /// Columns whose values are secrets: every output masks them, a backup unless told otherwise.
     pub secrets: &'static [&'static str],
+    /// Columns of URLs that may hold secrets: these are masked inside of them.
+    pub secret_urls: &'static [&'static str],
     /// Top-level columns in the order the API sends them.
     pub columns: &'static [Column],
 }

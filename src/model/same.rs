@@ -1,7 +1,10 @@
 //! Whether two JSON values mean the same, however they are spelled.
 
 use super::object::{items, pairs};
+use super::work;
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 
 /// Whether two raw JSON values are equal: keys in any order, a key that is null as good as one that
 /// is absent, numbers by value and exactly (`1.0` is `1`), texts by their characters, lists in order.
@@ -31,12 +34,18 @@ pub fn same(one: &str, other: &str) -> bool {
 
 fn same_objects(one: &str, other: &str) -> bool {
     let (one, other) = (members(one), members(other));
-    let within = |some: &Members<'_>, all: &Members<'_>| {
-        some.iter()
-            .enumerate()
-            .all(|(place, (key, value))| same(value, member(all, place, key).unwrap_or("null")))
-    };
-    within(&one, &other) && within(&other, &one)
+    // Mostly the keys come in one order. Each pair of values is gone into once: twice on every level
+    // would be for ever.
+    if one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one.0 == other.0) {
+        return one.iter().zip(&other).all(|((_, one), (_, other))| same(one, other));
+    }
+    let (first, second) = (Lookup::of(&one), Lookup::of(&other));
+    let last = |all: &Lookup<'_, '_>, place: usize, key: &str| all.last(key) == Some(place);
+    one.iter().enumerate().all(|(place, (key, value))| {
+        !last(&first, place, key) || same(value, second.get(usize::MAX, key).unwrap_or("null"))
+    }) && other.iter().enumerate().all(|(place, (key, value))| {
+        !last(&second, place, key) || first.last(key).is_some() || *value == "null"
+    })
 }
 
 /// The members of an object, in order; of two with one key the last.
@@ -50,11 +59,42 @@ pub(crate) fn members(object: &str) -> Members<'_> {
     members
 }
 
-/// The value of a key, which is likely to be found at this place.
-pub(crate) fn member<'a>(members: &Members<'a>, place: usize, key: &str) -> Option<&'a str> {
-    let likely = members.get(place).filter(|(found, _)| found == key);
-    let found = likely.or_else(|| members.iter().rev().find(|(found, _)| found == key));
-    found.map(|(_, value)| *value)
+/// Most members that are gone through for a key; with more, they are hashed once.
+const SCANNED_MAX: usize = 16;
+
+/// Members that are looked up by their keys: one look-up costs the same however many there are.
+pub(crate) struct Lookup<'m, 'a> {
+    members: &'m Members<'a>,
+    /// The last place of each key, once it is needed.
+    places: OnceCell<HashMap<&'m str, usize>>,
+}
+
+impl<'m, 'a> Lookup<'m, 'a> {
+    pub(crate) const fn of(members: &'m Members<'a>) -> Self {
+        Self { members, places: OnceCell::new() }
+    }
+
+    /// The value of a key, which is likely to be found at this place.
+    pub(crate) fn get(&self, place: usize, key: &str) -> Option<&'a str> {
+        let likely = self.members.get(place).filter(|(found, _)| found == key);
+        let found = likely.or_else(|| self.last(key).map(|place| &self.members[place]));
+        found.map(|(_, value)| *value)
+    }
+
+    /// The last place of a key.
+    pub(crate) fn last(&self, key: &str) -> Option<usize> {
+        if self.members.len() <= SCANNED_MAX {
+            work::count(self.members.len());
+            return self.members.iter().rposition(|(found, _)| found == key);
+        }
+        let places = self.places.get_or_init(|| {
+            work::count(self.members.len());
+            let all = self.members.iter().enumerate();
+            all.map(|(place, (key, _))| (&**key, place)).collect()
+        });
+        work::count(1);
+        places.get(key).copied()
+    }
 }
 
 /// The items of a list.
@@ -132,5 +172,38 @@ mod tests {
         check("null", "0", false);
         check("null", r#""null""#, false);
         check("true", "false", false);
+        check(r#"{"a":1,"a":2}"#, r#"{"a":2}"#, true);
+        check(r#"{"a":2,"a":3}"#, r#"{"a":2}"#, false);
+        check(r#"{"a":1,"b":null,"c":2}"#, r#"{"c":2.0,"a":1.0}"#, true);
+        check(r#"{"a":1,"b":0,"c":2}"#, r#"{"c":2.0,"a":1.0}"#, false);
+    }
+
+    /// An object inside an object, so many times, around this.
+    fn nested(depth: usize, inner: &str) -> String {
+        "{\"a\":".repeat(depth) + inner + &"}".repeat(depth)
+    }
+
+    #[test]
+    fn deep_values_are_gone_into_once_a_level() {
+        // Twice a level would be 2^500 times.
+        check(&nested(500, "1"), &nested(500, "1.0"), true);
+        check(&nested(500, "1"), &nested(500, "2"), false);
+        let mixed = |inner| nested(250, &format!(r#"{{"b":1,"a":{}}}"#, nested(250, inner)));
+        let other = |inner| nested(250, &format!(r#"{{"a":{},"b":1}}"#, nested(250, inner)));
+        check(&mixed("1"), &other("1.0"), true);
+    }
+
+    #[test]
+    fn the_work_grows_with_the_values() {
+        let object = |keys: usize, value: &str, back: bool| {
+            let pair = |n: usize| format!("\"key{}\":{value}", if back { keys - 1 - n } else { n });
+            format!("{{{}}}", (0..keys).map(pair).collect::<Vec<_>>().join(","))
+        };
+        work::grows_with_its_input("keys in another order", 2_000, |keys| {
+            assert!(same(&object(keys, "1", false), &object(keys, "1.0", true)));
+        });
+        work::grows_with_its_input("keys that only one has", 2_000, |keys| {
+            assert!(same(&object(keys, "null", false), "{}"));
+        });
     }
 }

@@ -7,14 +7,18 @@ use super::error::{Error, Kind, Result};
 use super::json::Json;
 use super::keys::{Key, Keys};
 use super::number::{is_finite, is_whole};
-use super::page::{KEYS_MAX, Layout, Page, Surprise, is_custom, next, shape};
-use super::record::{Inside, Record};
+use super::page::{KEYS_MAX, Layout, Page, is_custom, next, shape};
+use super::record::{Inside, Record, usable};
 use super::resource::{Custom, Paging, Type};
+use super::surprise::Surprises;
 use super::time::{Time, is_date, is_utc};
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::mem;
+
+/// Most rows of one answer: each costs some 200 bytes, were it only `{}`.
+const ROWS_MAX: usize = 1_000_000;
 
 /// A page being read.
 pub(super) struct Scan<'l> {
@@ -23,12 +27,14 @@ pub(super) struct Scan<'l> {
     json: Json<'l>,
     keys: Keys,
     records: Vec<Record>,
-    surprises: Vec<Surprise>,
+    surprises: Surprises,
     /// Finds an empty text, and a zero date, inside custom fields.
     empty: Finder<'static>,
     zero: Finder<'static>,
     /// Whether the rows may hold half of a character.
     halves: bool,
+    /// Whether there are too many rows.
+    over: bool,
 }
 
 /// What stands around the rows.
@@ -48,16 +54,20 @@ impl<'l> Scan<'l> {
             json: Json::new(text),
             keys: layout.keys.clone(),
             records: Vec::new(),
-            surprises: Vec::new(),
+            surprises: Surprises::default(),
             empty: Finder::new(b":\"\""),
             zero: Finder::new(b"0000-00-00"),
             halves: false,
+            over: false,
         }
     }
 
     /// The page. To be asked for once.
     pub(super) fn page(&mut self) -> Result<Page> {
-        let envelope = self.envelope().map_err(shape)?;
+        let envelope = self.envelope();
+        let over = self.over || self.json.is_too_deep();
+        // What is over a limit is told as that.
+        let envelope = envelope.map_err(|error| if over { error } else { shape(error) })?;
         if envelope.success == Some(false) {
             return Err(Error::new(Kind::Shape, "answer says success: false with status 200"));
         }
@@ -67,7 +77,7 @@ impl<'l> Scan<'l> {
         Ok(Page {
             next: next(self.layout.paging, envelope.additional)?,
             records: mem::take(&mut self.records),
-            surprises: mem::take(&mut self.surprises),
+            surprises: self.surprises.take(),
         })
     }
 
@@ -154,7 +164,7 @@ impl<'l> Scan<'l> {
             match self.keys.next(&mut self.json)? {
                 Key::Known(place) => {
                     seen |= 1 << place;
-                    let value = self.json.value()?;
+                    let value = self.json.field()?;
                     self.exact(place, value, start, &mut row);
                     if self.layout.whole >> place & 1 == 1 {
                         self.nested(place, value, &mut row);
@@ -162,11 +172,11 @@ impl<'l> Scan<'l> {
                             key[slot] = Some(value);
                         }
                     } else if value != "null" {
-                        self.scalar(place, value, &mut row)?;
+                        self.scalar(place, value, &mut row);
                     }
                 }
                 Key::Unknown(name) => {
-                    let value = self.json.value()?;
+                    let value = self.json.field()?;
                     row.exact = None;
                     self.unknown(&name, value, &mut row);
                 }
@@ -180,11 +190,12 @@ impl<'l> Scan<'l> {
             row.exact = None;
         }
         if missing != 0 {
-            for (place, column) in self.layout.columns.iter().enumerate() {
-                if missing >> place & 1 == 1 {
-                    self.surprised(Surprise::Missing(column.name));
-                }
-            }
+            self.surprises.missing(missing, self.layout.columns);
+        }
+        if self.records.len() == ROWS_MAX {
+            let message = format!("answer holds more than {ROWS_MAX} rows");
+            self.over = true;
+            return Err(Error::new(Kind::Shape, message));
         }
         self.records.push(row);
         Ok(())
@@ -212,7 +223,7 @@ impl<'l> Scan<'l> {
             row.odd |= value == "\"\"";
             return;
         }
-        self.surprised(Surprise::Unknown(name.to_owned()));
+        self.surprises.unknown(name);
     }
 
     /// A value that is looked at as it is spelled: a key, a list, an object.
@@ -220,7 +231,7 @@ impl<'l> Scan<'l> {
         let column = &self.layout.columns[place];
         let first = first(value);
         if first != b'n' && !column.ty.takes(first) {
-            self.surprised(Surprise::OtherType(column.name));
+            self.surprises.other_type(place, column);
         }
         // What exactly is mended is decided where the schema is known.
         row.odd |= self.layout.dated >> place & 1 == 1
@@ -230,7 +241,7 @@ impl<'l> Scan<'l> {
 
     /// A value of any other column, and not null.
     #[inline]
-    fn scalar(&mut self, place: usize, value: &str, row: &mut Record) -> Result<()> {
+    fn scalar(&mut self, place: usize, value: &str, row: &mut Record) {
         let column = &self.layout.columns[place];
         let first = first(value);
         let fits = column.ty.takes(first)
@@ -245,12 +256,13 @@ impl<'l> Scan<'l> {
                 _ => true,
             };
         if !fits {
-            self.surprised(Surprise::OtherType(column.name));
+            self.surprises.other_type(place, column);
         }
+        // It is passed on as it came; whoever needs a double of it does without.
         if matches!(first, b'-' | b'0'..=b'9') && !is_finite(value) {
-            return Err(self.json.malformed());
+            row.exact = None;
+            self.surprises.too_large(place, column);
         }
-        Ok(())
     }
 
     /// Reads a date or time; `false` when it is none.
@@ -268,12 +280,6 @@ impl<'l> Scan<'l> {
             return row.time.is_some() || text.is_empty() || zero;
         }
         !odd || matches!(ty, Type::Clock) || text.is_empty() || zero || Time::parse(text).is_some()
-    }
-
-    fn surprised(&mut self, surprise: Surprise) {
-        if !self.surprises.contains(&surprise) {
-            self.surprises.push(surprise);
-        }
     }
 }
 
@@ -307,11 +313,11 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(value.trim_matches('"'))
 }
 
-/// The key's values as text joined by `/`; `None` if one is missing or null.
+/// The key's values as text joined by `/`; `None` if one is missing or cannot be used.
 fn joined(values: &[Option<&str>]) -> Option<String> {
     let mut key = String::new();
     for (place, value) in values.iter().enumerate() {
-        let value = (*value).filter(|value| *value != "null")?;
+        let value = (*value).filter(|value| usable(value))?;
         if place > 0 {
             key.push('/');
         }

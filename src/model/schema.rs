@@ -96,9 +96,9 @@ fn describe(mut schema: Value, title: &str, definition: &Definition) -> Value {
         let shown: Vec<String> = options
             .iter()
             .take(OPTIONS_SHOWN)
-            .map(|option| match &option.id {
-                Value::String(id) => format!("{id} = {}", option.label),
-                id => format!("{id} = {}", option.label),
+            .map(|option| match &option.label {
+                Some(label) => format!("{} = {label}", option.key()),
+                None => option.key(),
             })
             .collect();
         description.push_str("; options: ");

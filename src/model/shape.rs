@@ -108,7 +108,7 @@ impl Shape {
             }
             _ => {
                 let value = json.value()?;
-                Ok(self.takes(value))
+                Ok(!json.too_large() && self.takes(value))
             }
         }
     }
@@ -137,10 +137,10 @@ impl Shape {
         }
     }
 
-    /// Writes a value as it fits.
+    /// Writes a value as it fits. With it comes whether a number in it is too large for a double.
     pub(super) fn put(
         &mut self,
-        value: &str,
+        (value, too_large): (&str, bool),
         path: &dyn Fn() -> String,
         out: &mut Vec<u8>,
         misfits: &mut Misfits,
@@ -155,7 +155,8 @@ impl Shape {
             }
             _ => {}
         }
-        if fits {
+        // What was gone into is written by now: of all else, every number must be one.
+        if fits && !too_large {
             out.extend_from_slice(value.as_bytes());
         } else if self.form == Form::Spelled {
             out.extend_from_slice(quoted(value).as_bytes());
@@ -186,7 +187,8 @@ impl Shape {
             if out.len() > first {
                 out.push(b',');
             }
-            self.put(json.value()?, path, out, misfits)?;
+            let value = json.value()?;
+            self.put((value, json.too_large()), path, out, misfits)?;
             more = json.more(b'[')?;
         }
         out.push(b']');

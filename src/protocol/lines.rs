@@ -1,18 +1,16 @@
 //! Lines on an output: gathered, and written whole.
 
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Result, plain_json};
 use serde_json::Value;
 use std::io::{self, Write};
 
 /// Bytes gathered before they are written.
 pub(super) const BUFFER_BYTES: usize = 1 << 20;
 
-/// Adds a message as a line.
-pub(super) fn push(buffer: &mut Vec<u8>, message: &Value) -> Result<()> {
-    serde_json::to_writer(&mut *buffer, message)
-        .map_err(|error| Error::new(Kind::Bug, "a message is not JSON").because(error))?;
+/// Adds a message of ours as a line: anything but a record, which goes out as it came.
+pub(super) fn push(buffer: &mut Vec<u8>, message: &Value) {
+    buffer.extend_from_slice(plain_json(&message.to_string()).as_bytes());
     buffer.push(b'\n');
-    Ok(())
 }
 
 /// Writes what was gathered, and sees it out. A reader that went away is an error of its own kind.
@@ -25,6 +23,6 @@ pub(super) fn flush(out: &mut impl Write, buffer: &mut Vec<u8>) -> Result<()> {
             io::ErrorKind::BrokenPipe => Kind::Pipe,
             _ => Kind::Storage,
         };
-        Error::new(kind, "cannot write to standard output").because(error)
+        Error::new(kind, format!("cannot write to standard output ({error})"))
     })
 }

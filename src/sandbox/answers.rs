@@ -235,7 +235,8 @@ fn me(world: &mut World, options: &Options) -> Bytes {
         ("company_industry", "null"),
         ("language", "{\"language_code\":\"en\",\"country_code\":\"GB\"}"),
     ];
-    let set: Vec<_> = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    let said = set.iter().filter(|(key, _)| *key != "company_id" || options.company_id != 0);
+    let set: Vec<_> = said.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     single(&json::replaced(&row, &set))
 }
 

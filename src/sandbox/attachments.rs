@@ -2,6 +2,7 @@
 
 use super::ask::Refusal;
 use super::lists;
+use super::options::Ranges;
 use super::rows::Row;
 use super::world::World;
 use crate::model::Resource;
@@ -42,6 +43,41 @@ pub(super) fn hand_out(world: &mut World, key: &str) -> Result<Handed, Refusal> 
 /// What the storage has under a key.
 pub(super) fn stored(world: &mut World, key: &str) -> Result<Bytes, Refusal> {
     find(world, key).as_ref().map(bytes).ok_or_else(Refusal::not_found)
+}
+
+/// A file as it goes out.
+pub(super) struct Sent {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+}
+
+/// The file, or the part of it that a request with these `Range` and `If-Range` is answered with.
+pub(super) fn sent(
+    ranges: Ranges,
+    range: Option<&str>,
+    if_range: Option<&str>,
+    file: Bytes,
+) -> Sent {
+    let tag = format!("\"{}\"", crate::model::Digest::of(&file));
+    let from = range
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok())
+        .filter(|_| if_range.is_none_or(|known| known == tag))
+        .filter(|_| matches!(ranges, Ranges::Served | Ranges::Wrong));
+    let mut headers = vec![("content-type", "application/octet-stream".to_owned())];
+    if ranges != Ranges::Unknown {
+        headers.push(("etag", tag));
+    }
+    let Some(from) = from else {
+        return Sent { status: 200, headers, body: file };
+    };
+    if from >= file.len() {
+        headers.push(("content-range", format!("bytes */{}", file.len())));
+        return Sent { status: 416, headers, body: Bytes::new() };
+    }
+    let from = if ranges == Ranges::Wrong { from - from.min(1) } else { from };
+    headers.push(("content-range", format!("bytes {from}-{}/{}", file.len() - 1, file.len())));
+    Sent { status: 206, headers, body: file.slice(from..) }
 }
 
 /// A file whose bytes the account has.

@@ -2,7 +2,7 @@
 
 use super::answers::{self, Answer, Content};
 use super::ask::{Method, Request};
-use super::attachments::STORAGE;
+use super::attachments::{self, STORAGE};
 use super::crm::{self, Crm};
 use super::edit::Edit;
 use super::faults::{At, Fault, Trouble};
@@ -11,6 +11,7 @@ use super::lists::Page;
 use super::oauth::Tokens;
 use super::odd::date;
 use super::options::{Clock, Options};
+use super::scrawl;
 use super::spoil::{self, Limits, Manner};
 use super::world::World;
 use bytes::Bytes;
@@ -48,6 +49,8 @@ pub(super) struct Incoming {
     pub(super) authorization: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) gzip: bool,
+    pub(super) range: Option<String>,
+    pub(super) if_range: Option<String>,
     pub(super) body: Bytes,
 }
 
@@ -198,7 +201,10 @@ impl Desk {
             Some(trouble) if !limited => {
                 let answer = Answer { status, cost: 0, content: Content::Json(body) };
                 let spoilt = spoil::spoil(&answer, None, trouble, number);
-                let mut outgoing = self.outgoing(spoilt.status, spoilt.body, false);
+                let mut outgoing = match trouble {
+                    Trouble::Echo => self.echo(incoming),
+                    _ => self.outgoing(spoilt.status, spoilt.body, false),
+                };
                 outgoing.manner = spoilt.manner;
                 if spoilt.html {
                     outgoing.headers.retain(|(name, _)| *name != "content-type");
@@ -274,13 +280,13 @@ impl Desk {
             let body = kept.body;
             let mut outgoing = self.outgoing(kept.status, body, false);
             if incoming.gzip {
-                outgoing.headers.push(("content-encoding", "gzip".to_owned()));
+                outgoing.headers.push(("content-encoding", self.options.gzip_name.to_owned()));
             }
             return (outgoing, Limits::True, kept.cost);
         }
         let answer = self.answer(incoming);
         if let Content::File(body) = answer.content {
-            return (self.file(body), Limits::True, answer.cost);
+            return (self.file(incoming, body), Limits::True, answer.cost);
         }
         let mut outgoing = self.outgoing(answer.status, answer.body(), incoming.gzip);
         if let Content::Moved(path) = &answer.content {
@@ -324,7 +330,13 @@ impl Desk {
         let answer = if undone { Answer::nothing() } else { self.answer(incoming) };
         let spoilt = spoil::spoil(&answer, before.as_ref(), trouble, number);
         let gzip = incoming.gzip && !spoilt.html;
-        let mut outgoing = self.outgoing(spoilt.status, spoilt.body, gzip);
+        let mut outgoing = match &answer.content {
+            _ if trouble == Trouble::Echo => self.echo(incoming),
+            Content::File(_) if spoilt.status == 200 && !spoilt.html => {
+                self.file(incoming, spoilt.body)
+            }
+            _ => self.outgoing(spoilt.status, spoilt.body, gzip),
+        };
         outgoing.manner = spoilt.manner;
         if spoilt.html {
             outgoing.headers.retain(|(name, _)| *name != "content-type");
@@ -334,11 +346,22 @@ impl Desk {
         (outgoing, spoilt.limits, if free { 0 } else { answer.cost })
     }
 
-    fn file(&self, body: Bytes) -> Outgoing {
-        let mut file = self.outgoing(200, body, false);
+    fn file(&self, incoming: &Incoming, body: Bytes) -> Outgoing {
+        let (range, if_range) = (incoming.range.as_deref(), incoming.if_range.as_deref());
+        let sent = attachments::sent(self.options.ranges, range, if_range, body);
+        let mut file = self.outgoing(sent.status, sent.body, false);
         file.headers.retain(|(name, _)| *name != "content-type");
-        file.headers.push(("content-type", "application/octet-stream".to_owned()));
+        file.headers.extend(sent.headers);
         file
+    }
+
+    /// A refusal that repeats what it was asked with.
+    fn echo(&self, incoming: &Incoming) -> Outgoing {
+        let bearer = incoming.authorization.as_deref().and_then(|v| v.strip_prefix("Bearer "));
+        let token = incoming.token.as_deref().or(bearer).unwrap_or_default();
+        let error = format!("the token {token} (token={token}) cannot do this");
+        let body = serde_json::json!({"success": false, "error": error}).to_string();
+        self.outgoing(400, body.into(), false)
     }
 
     fn over_limit(&self) -> Outgoing {
@@ -350,8 +373,12 @@ impl Desk {
             ("date", date(self.world.now())),
             ("content-type", "application/json; charset=utf-8".to_owned()),
         ];
+        let body = match &self.options.scrawl {
+            Some(text) => scrawl::scrawl(body, text),
+            None => body,
+        };
         let body = if gzip {
-            headers.push(("content-encoding", "gzip".to_owned()));
+            headers.push(("content-encoding", self.options.gzip_name.to_owned()));
             packed(&body)
         } else {
             body

@@ -8,7 +8,8 @@ use crate::model::{Resource, Time};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Something that happens in the account. Every edit but [`Edit::Touch`] writes `update_time`.
+/// Something that happens in the account. Every edit but [`Edit::Touch`] and [`Edit::Spoil`] writes
+/// `update_time`.
 ///
 /// An edit of a row that exists per parent (`deal_products`) is also an edit of its parent.
 #[derive(Debug, Clone)]
@@ -80,6 +81,16 @@ pub enum Edit {
         /// The row's key.
         key: String,
     },
+    /// Puts these bytes in the place of a row, whatever they are: an id that is none, a field
+    /// definition without a code. Lists and their order stay. Not for rows that exist per parent.
+    Spoil {
+        /// Name of the resource.
+        resource: &'static str,
+        /// The key that the row had.
+        key: String,
+        /// What lists hold in its place.
+        json: String,
+    },
     /// Lets this many seconds pass.
     Advance(i64),
 }
@@ -112,6 +123,14 @@ pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
         Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
         Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
         Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
+        Edit::Spoil { resource, key, json } => {
+            let resource = Resource::named(resource).filter(|resource| resource.parent.is_none());
+            let Some(resource) = resource else { return Vec::new() };
+            let table = world.table(resource);
+            let Some(row) = table.get(&key).cloned() else { return Vec::new() };
+            table.put(Row { json: Bytes::from(json), ..row });
+            vec![key]
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes wrong, and when.
 
 use super::odd::{OddDate, OddPage};
+use super::oddity::Oddity;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,10 +21,15 @@ pub struct Fault {
 /// How a fault is written on a command line.
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
-hang, nopaging, repeat, loop, unsorted, empty, newkey, newenum, newtype, lostreason, expired, \
-badcursor, half (of the CRM's import), nulldata, emptydata, emptyadditional, emptyend, morenowhere, \
-revolve, date:SECONDS, nodate, datezone or datestill; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, \
+empty, newkey, newenum, newtype, lostreason, expired, badcursor, half (of the CRM's import), nulldata, \
+emptydata, emptyadditional, emptyend, morenowhere, revolve, date:SECONDS, nodate, datezone, datestill, or \
+rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobject:N, digits:N, huge:N, \
+text:N, key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
+
+/// Pieces of a body that drips.
+pub const DRIPS: usize = 16;
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,16 @@ pub enum Trouble {
     Utf8,
     /// The body stalls half way for this long.
     Slow(Duration),
+    /// The body breaks off after so many bytes.
+    CutAfter(usize),
+    /// The body comes in [`DRIPS`] pieces, with a pause of this length before each.
+    Drip(Duration),
+    /// A file that has other bytes, and another `ETag`.
+    NewFile,
+    /// 400 with a sentence that repeats the token.
+    Echo,
+    /// The next cursor is 100 KB long.
+    LongCursor,
     /// The connection closes before any answer.
     Reset,
     /// No answer until the sandbox is dropped.
@@ -78,6 +94,8 @@ pub enum Trouble {
     Expired,
     /// 400: the cursor is not accepted.
     BadCursor,
+    /// Rows that no Pipedrive should send, so many times.
+    OddRows(Oddity, usize),
     /// 500 after the first half of the rows of an import into the CRM was taken.
     Half,
     /// A page that is well-formed and wrong.
@@ -98,6 +116,7 @@ impl Trouble {
                 | Self::Cloudflare
                 | Self::Expired
                 | Self::BadCursor
+                | Self::Echo
         )
     }
 }
@@ -173,6 +192,9 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "utf8" => Trouble::Utf8,
         "reset" => Trouble::Reset,
         "hang" => Trouble::Hang,
+        "newfile" => Trouble::NewFile,
+        "echo" => Trouble::Echo,
+        "longcursor" => Trouble::LongCursor,
         "nopaging" => Trouble::NoPaging,
         "repeat" => Trouble::Repeat,
         "loop" => Trouble::Loop,
@@ -186,6 +208,11 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "badcursor" => Trouble::BadCursor,
         "half" => Trouble::Half,
         other => match other.split_once(':') {
+            Some(("cut", bytes)) => Trouble::CutAfter(bytes.parse().ok()?),
+            Some(("drip", millis)) => Trouble::Drip(Duration::from_millis(millis.parse().ok()?)),
+            Some((name, size)) if Oddity::named(name).is_some() => {
+                Trouble::OddRows(Oddity::named(name)?, size.parse().ok()?)
+            }
             Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
             _ => match (OddPage::named(other), OddDate::named(other)) {
                 (Some(page), _) => Trouble::Odd(page),

@@ -55,8 +55,16 @@ pub struct Options {
     /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
     /// and job title of a person cannot be written (403).
     pub contact_sync: bool,
-    /// The number of the company, by which two accounts are told apart.
+    /// The number of the company, by which two accounts are told apart; with 0 `/users/me` does not
+    /// say it.
     pub company_id: u64,
+    /// What is done about requests for a part of a file.
+    pub ranges: Ranges,
+    /// How answers call the encoding gzip.
+    pub gzip_name: &'static str,
+    /// What stands at the end of every text that people wrote, of ids that are text, and of error
+    /// messages, in every answer: control characters, for one.
+    pub scrawl: Option<String>,
 }
 
 impl Default for Options {
@@ -84,8 +92,24 @@ impl Default for Options {
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,
+            ranges: Ranges::Served,
+            gzip_name: "gzip",
+            scrawl: None,
         }
     }
+}
+
+/// What is done about requests for a part of a file (`Range`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranges {
+    /// The part is sent, if the file is still the same.
+    Served,
+    /// The whole file is sent, with its version.
+    Ignored,
+    /// The whole file is sent, and nothing is said about its version.
+    Unknown,
+    /// Another part is sent than was asked for.
+    Wrong,
 }
 
 /// A plan of Pipedrive (API facts 4).

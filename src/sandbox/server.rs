@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Incoming, Outgoing};
 use super::edit::Edit;
-use super::faults::Fault;
+use super::faults::{DRIPS, Fault};
 use super::ledger::Ledger;
 use super::oauth::{CLIENT_ID, CLIENT_SECRET};
 use super::options::Options;
@@ -233,6 +233,8 @@ async fn serve(
         token: header("x-api-token"),
         authorization: header("authorization"),
         content_type: header("content-type"),
+        range: header("range"),
+        if_range: header("if-range"),
         gzip: header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")),
         body: body.collect().await.map_err(io::Error::other)?.to_bytes(),
     };
@@ -247,7 +249,7 @@ async fn serve(
             shared.hang.notify_all();
             std::future::pending::<()>().await;
         }
-        Manner::Whole | Manner::Cut | Manner::Slow(_) => {}
+        Manner::Whole | Manner::Cut | Manner::CutAfter(_) | Manner::Drip(_) | Manner::Slow(_) => {}
     }
     Ok(response(outgoing, under_way))
 }
@@ -262,36 +264,56 @@ fn response(
     for (name, value) in outgoing.headers {
         response = response.header(name, value);
     }
-    let half = outgoing.body.slice(..length / 2);
-    let rest = outgoing.body.slice(length / 2..);
-    let body = match outgoing.manner {
-        Manner::Cut | Manner::Slow(_) => {
-            response = response.header("content-length", length);
-            let parts = stream::unfold((0, under_way), move |(step, under_way)| {
-                let (half, rest, manner) = (half.clone(), rest.clone(), outgoing.manner);
-                async move {
-                    let frame = match (step, manner) {
-                        (0, _) => Ok(Frame::data(half)),
-                        (1, Manner::Slow(pause)) => {
+    let body = outgoing.body.clone();
+    let steps = match outgoing.manner {
+        Manner::Cut => vec![Step::Send(body.slice(..length / 2)), Step::Cut],
+        Manner::CutAfter(bytes) if bytes < length => {
+            vec![Step::Send(body.slice(..bytes)), Step::Cut]
+        }
+        Manner::Slow(pause) => vec![
+            Step::Send(body.slice(..length / 2)),
+            Step::Pause(pause),
+            Step::Send(body.slice(length / 2..)),
+        ],
+        Manner::Drip(pause) => {
+            let piece = length.div_ceil(DRIPS).max(1);
+            let pieces = (0..length).step_by(piece);
+            let pieces = pieces.map(|at| body.slice(at..length.min(at + piece)));
+            pieces.flat_map(|piece| [Step::Pause(pause), Step::Send(piece)]).collect()
+        }
+        Manner::Whole | Manner::CutAfter(_) | Manner::Reset | Manner::Hang => Vec::new(),
+    };
+    let body = if steps.is_empty() {
+        drop(under_way);
+        Either::Right(Full::new(outgoing.body).map_err(|never| match never {}))
+    } else {
+        response = response.header("content-length", length);
+        let steps =
+            stream::unfold((steps.into_iter(), under_way), |(mut steps, under_way)| async {
+                loop {
+                    let frame: Result<_, Failure> = match steps.next()? {
+                        Step::Pause(pause) => {
                             tokio::time::sleep(pause).await;
-                            Ok(Frame::data(rest))
+                            continue;
                         }
-                        (1, _) => {
+                        Step::Send(bytes) => Ok(Frame::data(bytes)),
+                        Step::Cut => {
                             // What was written reaches the client before the connection ends.
                             tokio::time::sleep(Duration::from_millis(5)).await;
-                            Err(io::Error::other("cut, as asked for"))
+                            Err(io::Error::other("cut, as asked for").into())
                         }
-                        _ => return None,
                     };
-                    Some((frame, (step + 1, under_way)))
+                    return Some((frame, (steps, under_way)));
                 }
             });
-            Either::Left(StreamBody::new(Box::pin(parts)))
-        }
-        Manner::Whole | Manner::Reset | Manner::Hang => {
-            drop(under_way);
-            Either::Right(Full::new(outgoing.body).map_err(|never| match never {}))
-        }
+        Either::Left(StreamBody::new(Box::pin(steps)))
     };
     response.body(body).expect("our headers are well-formed")
+}
+
+/// A step of a body that does not come at once.
+enum Step {
+    Send(Bytes),
+    Pause(Duration),
+    Cut,
 }

@@ -8,12 +8,19 @@ use super::odd;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// Length of a cursor that is too long.
+const LONG_CURSOR_BYTES: usize = 100_000;
+
 /// How an answer reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     Whole,
     /// Half of it, then the connection closes.
     Cut,
+    /// So many bytes of it, then the connection closes.
+    CutAfter(usize),
+    /// Piece by piece, with a pause of this length before each.
+    Drip(Duration),
     /// Half of it, a pause, the rest.
     Slow(Duration),
     /// The connection closes without an answer.
@@ -102,6 +109,21 @@ pub(super) fn spoil(
         Trouble::Null => no(200, "null"),
         Trouble::Expired => no(401, EXPIRED),
         Trouble::BadCursor => no(400, BAD_CURSOR),
+        // The desk knows what is to be repeated.
+        Trouble::Echo => no(400, SERVER_ERROR),
+        Trouble::NewFile => match &answer.content {
+            Content::File(body) => fine(body.iter().map(|byte| !byte).collect()),
+            _ => fine(answer.body()),
+        },
+        Trouble::LongCursor => page(&|page| {
+            if let Next::Cursor(next) = &mut page.next {
+                *next = Some("c".repeat(LONG_CURSOR_BYTES));
+            }
+        }),
+        Trouble::CutAfter(bytes) => {
+            Spoilt { manner: Manner::CutAfter(bytes), ..fine(answer.body()) }
+        }
+        Trouble::Drip(pause) => Spoilt { manner: Manner::Drip(pause), ..fine(answer.body()) },
         Trouble::Truncate => Spoilt { manner: Manner::Cut, ..fine(answer.body()) },
         Trouble::Slow(pause) => Spoilt { manner: Manner::Slow(pause), ..fine(answer.body()) },
         Trouble::Reset => Spoilt { manner: Manner::Reset, status: 0, ..no(0, "") },
@@ -138,22 +160,29 @@ pub(super) fn spoil(
             page.rows.clear();
             lead_here(page);
         }),
-        Trouble::NewKey => first(&|row| with(row, "surprise", "{\"a\":1}")),
-        Trouble::NewEnum => first(&|row| {
-            let name = ["status", "type", "color", "field_type", "event_object"]
-                .into_iter()
-                .find(|name| json::find(row, name).is_some());
-            with(row, name.unwrap_or("status"), "\"snoozed\"")
-        }),
-        Trouble::NewType => first(&|row| {
-            let name = ["probability", "tax", "owner_id", "user_id", "order_nr"]
-                .into_iter()
-                .find(|name| json::find(row, name).is_some());
-            with(row, name.unwrap_or("probability"), "\"12 %\"")
-        }),
-        Trouble::LostReason => {
-            first(&|row| with(row, "lost_reason", "{\"id\":7,\"label\":\"Too late\"}"))
+        Trouble::OddRows(oddity, size) => page(&|page| oddity.befall(size, page)),
+        Trouble::NewKey | Trouble::NewEnum | Trouble::NewType | Trouble::LostReason => {
+            first(&|row| unexpected(row, trouble))
         }
+    }
+}
+
+/// A row with something that nobody expects.
+fn unexpected(row: &[u8], trouble: Trouble) -> Vec<u8> {
+    let there = |names: &[&'static str], usual| {
+        names.iter().copied().find(|name| json::find(row, name).is_some()).unwrap_or(usual)
+    };
+    match trouble {
+        Trouble::NewEnum => {
+            let names = ["status", "type", "color", "field_type", "event_object"];
+            with(row, there(&names, "status"), "\"snoozed\"")
+        }
+        Trouble::NewType => {
+            let names = ["probability", "tax", "owner_id", "user_id", "order_nr"];
+            with(row, there(&names, "probability"), "\"12 %\"")
+        }
+        Trouble::LostReason => with(row, "lost_reason", "{\"id\":7,\"label\":\"Too late\"}"),
+        _ => with(row, "surprise", "{\"a\":1}"),
     }
 }
 

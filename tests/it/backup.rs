@@ -90,8 +90,9 @@ fn a_nightly_resume_never_goes_stale() {
 #[test]
 fn the_backup_that_stands_is_whole_until_it_is_replaced() {
     let account = sandbox(Options {
-        // The second page of the second run.
-        faults: vec![Fault::on(Trouble::Hang, "/api/v2/activities", 12, 1)],
+        // The second page of the second run: each asks for the newest row first, and the first run
+        // for what changed meanwhile after its ten pages.
+        faults: vec![Fault::on(Trouble::Hang, "/api/v2/activities", 15, 1)],
         ..small()
     });
     let vault = Vault::of(&account, &["deals", "persons", "activities"]);
@@ -109,7 +110,7 @@ fn the_backup_that_stands_is_whole_until_it_is_replaced() {
 
 #[test]
 fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
@@ -121,7 +122,7 @@ fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
 
 #[test]
 fn what_is_asked_for_beyond_is_added_to_a_backup_that_is_gone_on_with() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
     let mut vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
@@ -227,7 +228,7 @@ fn what_is_no_backup_of_ours_is_left_alone() {
 
 #[test]
 fn a_damaged_file_is_read_again_with_a_warning() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
     let vault = Vault::of(&account, &["deals", "persons", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);

@@ -122,7 +122,7 @@ fn writes_in_the_same_second_arrive() {
 }
 
 /// Rows edited while they are read: each is delivered in this run or the next, in its last form,
-/// and none twice in one run.
+/// and no form of it twice in one run.
 #[test]
 fn edits_during_a_run_are_not_lost() {
     let streams = INCREMENTAL;

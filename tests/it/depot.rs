@@ -1,7 +1,7 @@
 //! `sync warehouse`, run as its user runs it, and what then lies in the folder.
 
 use crate::rebuild::{self, Cell, Json, canonical, rebuilt};
-use crate::support::{BINARY, Folder, key, raw_truth};
+use crate::support::{BINARY, Folder, key, masked_truth};
 use serde_json::{Value, json};
 use source_pipedrive::dataset::table::Encoded;
 use source_pipedrive::model::{Definition, Resource};
@@ -53,7 +53,7 @@ impl Depot {
         self.command_with(&self.config, more)
     }
 
-    fn command_with(&self, config: &Value, more: &[&str]) -> Command {
+    pub(crate) fn command_with(&self, config: &Value, more: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(["sync", "warehouse", "-o", "json"]);
         command.arg("--config").arg(self.folder.json("config.json", config));
@@ -167,7 +167,7 @@ impl Depot {
         let parquet = self.manifest()["format"] == "parquet";
         let row = Resource::named(resource).expect("the resource exists");
         let fields = definitions(sandbox, row);
-        let rows = raw_truth(sandbox, resource).into_iter().map(|(key, json)| {
+        let rows = masked_truth(sandbox, resource).into_iter().map(|(key, json)| {
             let json = Json::parse(&json);
             (key, if parquet { canonical(json, row, &fields) } else { json })
         });
@@ -291,6 +291,13 @@ pub(crate) struct Synced {
 }
 
 impl Synced {
+    /// The same where what was printed may be anything.
+    pub(crate) fn of_text(output: &Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let summary = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Self { code: output.status.code(), summary, stderr }
+    }
+
     pub(crate) fn of(output: &Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout);
         let summary = match stdout.trim() {

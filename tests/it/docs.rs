@@ -31,7 +31,9 @@ fn the_reference_is_as_the_code_makes_it() {
     let status = Command::new(BINARY).arg("reference").arg(folder.path()).status();
     assert!(status.expect("the binary starts").success());
     let made = files(folder.path());
-    let kept = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")));
+    let mut kept = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")));
+    // These are written by people.
+    kept.retain(|name, _| !name.starts_with("internals/"));
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     let hint = "run: cargo run -- reference docs";
     assert_eq!(names(&made), names(&kept), "{hint}");
@@ -77,4 +79,80 @@ fn shells_complete_both_programs() {
         }
     }
     assert!(Path::new(TAP).exists());
+}
+
+/// The limits of a source: `(name, value, meaning)`, those of its own tests left out.
+fn limits_of(source: &str) -> Vec<(String, String, String)> {
+    let (mut found, mut about) = (Vec::new(), String::new());
+    for line in source.lines().map(str::trim) {
+        if line == "mod tests {" {
+            break;
+        }
+        if let Some(text) = line.strip_prefix("///") {
+            about.push_str(text);
+            continue;
+        }
+        let constant = line.split_once("const ").and_then(|(_, rest)| rest.split_once(": "));
+        let limit = constant.filter(|(name, _)| {
+            ["_MAX", "_TIMEOUT"].iter().any(|ending| name.ends_with(ending)) && !name.contains(' ')
+        });
+        if let Some((name, rest)) = limit {
+            let (_, value) = rest.split_once(" = ").expect("a limit stands on one line");
+            let meaning = about.trim().split_once(". ").map_or(about.trim(), |(first, _)| first);
+            let meaning = meaning.trim_end_matches('.').replace('|', "\\|");
+            found.push((name.to_owned(), readable(value.trim_end_matches(';')), meaning));
+        }
+        about.clear();
+    }
+    found
+}
+
+/// A value as people write it.
+fn readable(value: &str) -> String {
+    for (start, end, unit) in [
+        ("", " << 20", "MiB"),
+        ("", " << 10", "KiB"),
+        ("Duration::from_millis(", ")", "ms"),
+        ("Duration::from_secs(", ")", "s"),
+        ("Duration::from_mins(", ")", "min"),
+        ("Duration::from_hours(", ")", "h"),
+    ] {
+        let number = value.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+        if let Some(number) = number.filter(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'_'))
+        {
+            return format!("{} {unit}", number.replace('_', ","));
+        }
+    }
+    value.replace('_', ",")
+}
+
+#[test]
+fn the_page_of_threats_names_all_limits() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut table = String::from("\n| limit | where | value | what |\n| --- | --- | --- | --- |\n");
+    for (place, source) in files(&root.join("src")) {
+        let rust = Path::new(&place).extension().is_some_and(|ending| ending == "rs");
+        if place.starts_with("sandbox/") || !rust {
+            continue;
+        }
+        for (name, value, meaning) in limits_of(&source) {
+            table +=
+                &["| `", &name, "` | `", &place, "` | ", &value, " | ", &meaning, " |\n"].concat();
+        }
+    }
+    let path = root.join("docs/internals/threats.md");
+    let page = std::fs::read_to_string(&path).expect("there is a page");
+    let marker = "<!-- limits -->\n";
+    let (prose, kept) = page.split_once(marker).expect("the page has a place for limits");
+    if std::env::var_os("UPDATE_LIMITS").is_some() {
+        let page = format!("{prose}{marker}{table}");
+        std::fs::write(&path, page).expect("the page can be written");
+        return;
+    }
+    let hint = "run: UPDATE_LIMITS=1 cargo test --test it limits";
+    assert!(
+        kept == table,
+        "docs/internals/threats.md does not name the limits of the sources; {hint}"
+    );
+    assert!(table.lines().count() > 50);
 }

@@ -113,10 +113,48 @@ fn the_vocabulary_is_pure() {
 fn only_the_client_knows_the_http_library() {
     for file in sources(&root()) {
         let text = fs::read_to_string(&file).expect("a source is text");
-        let known = ["client", "auth", "crm", "download", "request"];
+        let known = ["client", "auth", "crm", "download", "http", "request"];
         let known = known.iter().any(|name| file.ends_with(format!("api/{name}.rs")));
         assert!(known || !text.contains("reqwest::"), "{} uses reqwest", file.display());
     }
+}
+
+/// What writes where people look, and the one module each may be named in. Whatever goes through
+/// these is made plain there; the tests of `screen` show it of every command.
+const OUTPUTS: &[(&str, &[&str])] = &[
+    ("io::stdout", &["cli/stdout.rs"]),
+    ("io::stderr", &["cli/stderr.rs"]),
+    ("io::{stdout", &[]),
+    ("io::{stderr", &[]),
+    ("/dev/std", &[]),
+    ("/dev/tty", &[]),
+    ("print!(", &[]),
+    ("dbg!(", &[]),
+    (".print()", &["cli/stdout.rs"]),
+    ("stdout::protocol", &["cli/airbyte.rs", "cli/tap/sync.rs"]),
+    ("stderr::log", &["cli/progress.rs", "cli/tap/sync.rs"]),
+    ("comfy_table", &["cli/text.rs"]),
+    ("indicatif", &["cli/progress.rs"]),
+    (".render()", &["cli/complaint.rs"]),
+];
+
+#[test]
+fn only_the_named_modules_write_to_a_terminal() {
+    let root = root();
+    let mut broken = Vec::new();
+    for file in sources(&root) {
+        let text = fs::read_to_string(&file).expect("a source is text");
+        let place = file.strip_prefix(&root).expect("it is below").to_string_lossy().into_owned();
+        for (word, allowed) in OUTPUTS {
+            let used = text
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            if used && !allowed.contains(&place.as_str()) {
+                broken.push(format!("{place} uses {word}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]

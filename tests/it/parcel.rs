@@ -61,6 +61,15 @@ impl Parcel {
         self.folder.path().join(name)
     }
 
+    /// Names of all files in the folder.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is there");
+        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+        let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     /// Writes a file.
     pub(crate) fn put(&self, name: &str, content: &str) {
         self.folder.file(name, content);

@@ -127,7 +127,12 @@ impl Read {
     }
 
     pub(crate) fn run(&self) -> Session {
-        Session::of(&self.command().output().expect("the binary starts"))
+        Session::of(&self.output())
+    }
+
+    /// What a run wrote, byte for byte.
+    pub(crate) fn output(&self) -> Output {
+        self.command().output().expect("the binary starts")
     }
 
     /// Runs until the sandbox has hung a request, then kills the process.
@@ -267,7 +272,7 @@ pub(crate) fn key(resource: &Resource, record: &Value) -> String {
 /// Every row a complete read must deliver over the wire, by key: zoneless times as RFC 3339.
 pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> {
     let resource = Resource::named(stream).expect("the stream exists");
-    let rows = raw_truth(sandbox, stream).into_iter();
+    let rows = masked_truth(sandbox, stream).into_iter();
     let mut truth: BTreeMap<String, Value> = rows
         .map(|(key, text)| (key, serde_json::from_str(&text).expect("the sandbox writes JSON")))
         .collect();
@@ -282,6 +287,16 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
         }
     }
     truth
+}
+
+/// The sandbox's own rows by key, byte for byte, with their secrets masked.
+pub(crate) fn masked_truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, String> {
+    let resource = Resource::named(stream).expect("the stream exists");
+    let rows = raw_truth(sandbox, stream).into_iter().map(|(key, row)| {
+        let masked = source_pipedrive::model::masked(resource, &row).expect("a row is JSON");
+        (key, masked.unwrap_or(row))
+    });
+    rows.collect()
 }
 
 /// The sandbox's own rows by key, byte for byte, with the columns that lists per parent lack.
@@ -378,16 +393,18 @@ pub(crate) fn assert_exactly(sandbox: &Sandbox, session: &Session, stream: &str,
     assert_equals_truth(stream, &session.records(stream), &expected);
 }
 
-/// The last form of every row that some runs delivered, none of them twice in one run.
+/// The last form of every row that some runs delivered, none of them twice in one run in the same
+/// form.
 #[track_caller]
 pub(crate) fn latest<'s>(stream: &str, sessions: &[&'s Session]) -> Vec<&'s Value> {
     let resource = Resource::named(stream).expect("the stream exists");
     let mut rows: BTreeMap<String, &Value> = BTreeMap::new();
     for session in sessions {
-        let mut once = std::collections::BTreeSet::new();
+        let mut once = BTreeSet::new();
         for record in session.records(stream) {
             let key = key(resource, record);
-            assert!(once.insert(key.clone()), "{stream}: row {key} came twice in a run");
+            let version = (key.clone(), record.to_string());
+            assert!(once.insert(version), "{stream}: row {key} came twice in a run");
             rows.insert(key, record);
         }
     }

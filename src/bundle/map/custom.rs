@@ -13,7 +13,7 @@ use super::mapper::Known;
 use super::setup::{CustomValue, Dictionary};
 use super::source::id;
 use crate::bundle::portable::Array;
-use crate::model::{is_custom, list, members, quoted, text};
+use crate::model::{LABELS_BYTES_MAX, is_custom, list, members, quoted, text, work};
 use std::collections::HashMap;
 
 /// The custom values of a record.
@@ -37,6 +37,7 @@ pub(super) struct Targets<'t> {
 
 /// Why a value stays as Pipedrive has it.
 const UNKNOWN_OPTION: &str = "names an option that the field no longer has; the id is kept";
+const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; the ids are kept";
 const UNKNOWN_USER: &str = "is no user with an e-mail address; the id is kept";
 const NO_ID: &str = "is no id; the value is kept";
 const UNKNOWN_FIELD: &str = "belongs to a field that the account does not describe; left out";
@@ -60,10 +61,13 @@ pub(super) fn flat<'r>(
 ) -> Custom {
     let mut custom = Custom::begin();
     let mut whole: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (key, value) in pairs.filter(|(key, _)| is_custom(key)) {
         let (code, part) = key.split_at(40);
         let part = part.trim_start_matches('_');
-        match whole.iter_mut().find(|(known, _)| *known == code) {
+        work::count(1);
+        let place = *places.entry(code).or_insert(whole.len());
+        match whole.get_mut(place) {
             Some((_, parts)) => parts.push((part, value)),
             None => whole.push((code, vec![(part, value)])),
         }
@@ -153,8 +157,17 @@ fn value(
     Ok(match field.ty.as_str() {
         "enum" => Some(label(raw).ok_or(UNKNOWN_OPTION)?),
         "set" => {
-            let labels: Option<Vec<_>> = list(raw).into_iter().map(label).collect();
-            Some(format!("[{}]", labels.ok_or(UNKNOWN_OPTION)?.join(",")))
+            let mut labels = String::new();
+            for id in list(raw) {
+                if !labels.is_empty() {
+                    labels.push(',');
+                }
+                labels.push_str(&label(id).ok_or(UNKNOWN_OPTION)?);
+                if labels.len() > LABELS_BYTES_MAX {
+                    return Err(LABELS_TOO_LONG);
+                }
+            }
+            Some(format!("[{labels}]"))
         }
         "monetary" => Some(renamed(raw, &[("value", "amount"), ("currency", "currency")])),
         "daterange" => Some(renamed(raw, &[("value", "from"), ("until", "until")])),

@@ -7,7 +7,7 @@ use super::source::{Fields, Losses, id};
 use crate::bundle::context::{Context, Counts, Unmapped};
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, value_of};
-use crate::model::{Error, Kind, Resource, Result, Time, quoted, text};
+use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
 use std::collections::{HashMap, HashSet};
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
@@ -33,7 +33,10 @@ const BROKEN_PROMISE: &str = "refers to a row that is not there; the id it would
 const NOT_READ: &str = "is not in the backup, so what it names stays unnamed";
 const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
+const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; left out";
 const NO_STAGE: &str = "is no stage that the account has";
+/// Why a row is not in the bundle.
+pub const NO_ID: &str = "cannot be used, and without it the row has no public id: left out";
 const TWICE: &str = "stands in two rows; the later one gets an id of its own";
 
 /// Rows that were taken, by id: what later rows may refer to.
@@ -166,8 +169,8 @@ impl Mapper {
         }
     }
 
-    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before: it
-    /// moved while it was read. A record without an id is a [`Kind::Shape`] error.
+    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before, as it
+    /// moved while it was read, and for one without a usable id, which is counted.
     pub fn row(
         &mut self,
         resource: &'static Resource,
@@ -179,13 +182,15 @@ impl Mapper {
         };
         let array = *array;
         let mut fields = Fields::of(json);
-        let external = match array {
-            Array::Leads => fields.text("id"),
-            _ => fields.id("id").map(|id| id.to_string()),
+        let own = fields.take("id").filter(|raw| usable(raw));
+        let external = own.and_then(|raw| match array {
+            Array::Leads => text(raw),
+            _ => id(raw).map(|id| id.to_string()),
+        });
+        let Some(external) = external else {
+            self.losses.count(resource.name, "id", NO_ID);
+            return Ok(None);
         };
-        let external = external.ok_or_else(|| {
-            Error::new(Kind::Shape, format!("a row of {} has no id", resource.name))
-        })?;
         let key = key(array, &external);
         if self.known.rows[array as usize].contains_key(&key) {
             self.repeats += 1;
@@ -315,7 +320,7 @@ impl Mapper {
     /// Labels by name, as a JSON list.
     pub(super) fn labels(&mut self, array: Array, raw: Option<&str>) -> Option<String> {
         let ids = crate::model::list(raw?);
-        let mut labels = Vec::new();
+        let (mut labels, mut bytes) = (Vec::new(), 0);
         for id in ids {
             let label = match dictionary(array) {
                 _ if array == Array::Leads => {
@@ -327,7 +332,14 @@ impl Mapper {
                 None => None,
             };
             match label {
-                Some(label) => labels.push(quoted(&label)),
+                Some(label) => {
+                    bytes += label.len() + 1;
+                    if bytes > LABELS_BYTES_MAX {
+                        self.losses.count(resource(array), "label_ids", LABELS_TOO_LONG);
+                        return None;
+                    }
+                    labels.push(quoted(&label));
+                }
                 None => self.losses.count(resource(array), "label_ids", NO_LABEL),
             }
         }
@@ -357,7 +369,8 @@ impl Mapper {
             self.losses.count("deals", "stage_id", NO_STAGE);
         }
         let external = pipeline.map(|id| format!("{}:pipeline:{id}", self.setup.company));
-        let pipeline = self.setup.pipelines.iter().find(|p| p.external_id == external);
+        let place = external.and_then(|external| self.setup.pipeline_places.get(&external));
+        let pipeline = place.map(|place| &self.setup.pipelines[*place]);
         [pipeline.map(|p| p.id.clone()), None, pipeline.map(|p| p.name.clone()), None]
     }
 

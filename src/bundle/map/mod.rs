@@ -7,5 +7,5 @@ mod setup;
 mod source;
 
 pub(in crate::bundle) use mapper::NOTE_MARK;
-pub use mapper::{LEARNT, Mapper, RESOURCES};
+pub use mapper::{LEARNT, Mapper, NO_ID, RESOURCES};
 pub use setup::{FIELDS, MARKER, SETUP, Setup, Target};

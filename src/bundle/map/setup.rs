@@ -2,10 +2,10 @@
 
 use crate::bundle::context::{ActivityType, CustomField, Owner, Pipeline, Stage};
 use crate::bundle::portable::Array;
-use crate::model::{Definition, Error, Kind, Resource, Result};
+use crate::model::{Definition, Definitions, Resource, usable};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
 /// keeps the public id.
@@ -35,16 +35,27 @@ pub struct Setup {
     active: HashMap<String, u64>,
     pub(super) owners: Vec<Owner>,
     pub(super) pipelines: Vec<Pipeline>,
+    /// Where a pipeline lies in `pipelines`, by its external id.
+    pub(super) pipeline_places: HashMap<String, usize>,
     /// Stages as they were read: pipeline, order, id, name.
     found: Vec<(u64, i64, u64, String)>,
     /// Where a stage lies in `pipelines`, by its id in Pipedrive.
     pub(super) stages: HashMap<u64, (usize, usize)>,
+    /// Ids of stages in Pipedrive, by those in a bundle.
+    stage_ids: HashMap<String, u64>,
     pub(super) activity_types: Vec<ActivityType>,
+    activity_keys: HashSet<String>,
     /// Labels of leads, by id.
     pub(super) lead_labels: HashMap<String, String>,
+    /// Their ids, by label.
+    lead_label_ids: HashMap<String, String>,
     pub(super) dictionaries: [Dictionary; 3],
     /// What of it is not known.
     pub(super) lacking: Vec<&'static str>,
+    /// The dictionaries as they were read.
+    read: [Definitions; 3],
+    /// What cannot be read of the rest, by resource: how many rows.
+    unread: BTreeMap<&'static str, u64>,
 }
 
 /// The fields of organizations, persons or deals.
@@ -55,6 +66,10 @@ pub(super) struct Dictionary {
     codes: Vec<String>,
     /// Labels of the options of built-in fields, by field and option id.
     labels: HashMap<String, HashMap<String, String>>,
+    /// Their ids, by field and label.
+    label_ids: HashMap<String, HashMap<String, String>>,
+    /// Codes of custom fields, by their keys in `custom`.
+    by_name: HashMap<String, String>,
     /// The code of [`MARKER`].
     pub(super) marker: Option<String>,
 }
@@ -70,6 +85,8 @@ pub(super) struct CustomValue {
     pub(super) labels: HashMap<String, String>,
     /// Ids and labels in order.
     options: Vec<(String, String)>,
+    /// Ids by label.
+    ids: HashMap<String, String>,
 }
 
 /// A custom field, to be written to.
@@ -79,8 +96,8 @@ pub struct Target<'s> {
     pub code: &'s str,
     /// Its type.
     pub ty: &'s str,
-    /// Ids and labels of its options.
-    pub options: &'s [(String, String)],
+    /// Ids of its options, by label.
+    pub options: &'s HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +160,27 @@ impl Setup {
     /// Forgets the fields, which are to be read anew.
     pub fn forget_fields(&mut self) {
         self.dictionaries = Default::default();
+        self.read = Default::default();
+    }
+
+    /// What could not be read of it, a sentence each. It was left out; rows go on without it.
+    pub fn odd(&self) -> Vec<String> {
+        let fields = FIELDS.iter().zip(&self.read);
+        let fields = fields.flat_map(|(name, read)| {
+            read.odd().into_iter().map(move |odd| format!("{name}: {odd}"))
+        });
+        let rows = self.unread.iter().map(|(name, rows)| {
+            format!("{name}: {rows} rows cannot be read, so what they name stays unnamed")
+        });
+        fields.chain(rows).collect()
+    }
+
+    /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
+    /// rows that are there already could not be recognized.
+    pub fn may_hide_marker(&self, array: Array) -> bool {
+        dictionary(array).is_some_and(|place| {
+            self.dictionaries[place].marker.is_none() && self.read[place].is_patchy()
+        })
     }
 
     /// Notes that one of the [`SETUP`] resources is not known.
@@ -150,18 +188,17 @@ impl Setup {
         self.lacking.push(resource.name);
     }
 
-    /// Takes a row of one of the [`SETUP`] resources.
-    pub fn take(&mut self, resource: &Resource, json: &str) -> Result<()> {
-        let unreadable = |error: serde_json::Error| {
-            let message = format!("a row of {} is not readable", resource.name);
-            Error::new(Kind::Shape, message).because(error)
-        };
+    /// Takes a row of one of the [`SETUP`] resources. One that cannot be read is left out, and counted in
+    /// [`Setup::odd`].
+    pub fn take(&mut self, resource: &'static Resource, json: &str) {
         let place = match resource.name {
             "organization_fields" => 0,
             "person_fields" => 1,
             "deal_fields" => 2,
             "users" => {
-                let user: User = serde_json::from_str(json).map_err(unreadable)?;
+                let Ok(user) = serde_json::from_str::<User>(json) else {
+                    return self.cannot_read(resource);
+                };
                 if let Some(email) = user.email.filter(|email| !email.is_empty()) {
                     let name = user.name.unwrap_or_default();
                     let external_id = format!("{}:user:{}", self.company, user.id);
@@ -171,16 +208,22 @@ impl Setup {
                     }
                     self.owners.push(Owner { email, name, external_id });
                 }
-                return Ok(());
+                return;
             }
             name => {
-                let row: Named = serde_json::from_str(json).map_err(unreadable)?;
-                self.named(name, row);
-                return Ok(());
+                let row = serde_json::from_str::<Named>(json);
+                match row.ok().filter(|row| usable(&row.id.to_string())) {
+                    Some(row) => self.named(name, row),
+                    None => self.cannot_read(resource),
+                }
+                return;
             }
         };
-        self.dictionaries[place].take(Definition::from_json(json.as_bytes())?);
-        Ok(())
+        self.read[place].take(json.as_bytes());
+    }
+
+    fn cannot_read(&mut self, resource: &'static Resource) {
+        *self.unread.entry(resource.name).or_default() += 1;
     }
 
     fn named(&mut self, resource: &str, row: Named) {
@@ -206,10 +249,12 @@ impl Setup {
                 }
             }
             "lead_labels" => {
+                self.lead_label_ids.entry(name.clone()).or_insert_with(|| id.clone());
                 self.lead_labels.insert(id, name);
             }
             _ => {
                 let key = row.key_string.unwrap_or(id);
+                self.activity_keys.insert(key.clone());
                 self.activity_types.push(ActivityType { key, name });
             }
         }
@@ -221,22 +266,29 @@ impl Setup {
     pub fn ready(mut self) -> Self {
         let mut found = std::mem::take(&mut self.found);
         found.sort();
+        self.pipeline_places.clear();
+        for (place, pipeline) in self.pipelines.iter().enumerate() {
+            let external = pipeline.external_id.clone().unwrap_or_default();
+            self.pipeline_places.entry(external).or_insert(place);
+        }
         for (pipeline, _, id, name) in found {
             let owner = format!("{}:pipeline:{pipeline}", self.company);
-            let at = self.pipelines.iter().position(|p| p.external_id.as_ref() == Some(&owner));
-            let Some(at) = at else { continue };
+            let Some(&at) = self.pipeline_places.get(&owner) else { continue };
             let external = format!("{}:stage:{id}", self.company);
             let stages = &mut self.pipelines[at].stages;
             self.stages.insert(id, (at, stages.len()));
+            let own = uuid(&format!("pipedrive:{external}"));
+            self.stage_ids.insert(own.clone(), id);
             stages.push(Stage {
-                id: uuid(&format!("pipedrive:{external}")),
+                id: own,
                 name,
                 // Pipedrive's stages have no type: won and lost are states of a deal.
                 stage_type: "open".to_owned(),
                 external_id: Some(external),
             });
         }
-        for dictionary in &mut self.dictionaries {
+        for (dictionary, read) in self.dictionaries.iter_mut().zip(&self.read) {
+            read.known.iter().for_each(|field| dictionary.take(field.clone()));
             dictionary.name();
         }
         if let Some(first) = self.pipelines.first_mut() {
@@ -252,9 +304,10 @@ impl Setup {
 
     /// The custom field that has this name in `custom`.
     pub fn target(&self, array: Array, name: &str) -> Option<Target<'_>> {
-        let fields = &self.dictionaries[dictionary(array)?].custom;
-        let (code, field) = fields.iter().find(|(_, field)| field.name == name)?;
-        Some(Target { code, ty: &field.ty, options: &field.options })
+        let fields = &self.dictionaries[dictionary(array)?];
+        let code = fields.by_name.get(name)?;
+        let field = fields.custom.get(code)?;
+        Some(Target { code, ty: &field.ty, options: &field.ids })
     }
 
     /// The custom fields of an array: name, type, labels of options.
@@ -270,16 +323,14 @@ impl Setup {
     /// The id of a label of rows of an array, as JSON.
     pub fn label_id(&self, array: Array, label: &str) -> Option<String> {
         if array == Array::Leads {
-            let found = self.lead_labels.iter().find(|(_, known)| *known == label);
-            return found.map(|(id, _)| crate::model::quoted(id));
+            return self.lead_label_ids.get(label).map(|id| crate::model::quoted(id));
         }
         self.option_id(array, "label_ids", label)
     }
 
     /// The id of an option of a built-in field, as JSON.
     pub fn option_id(&self, array: Array, field: &str, label: &str) -> Option<String> {
-        let labels = self.dictionaries[dictionary(array)?].labels.get(field)?;
-        labels.iter().find(|(_, known)| *known == label).map(|(id, _)| id.clone())
+        self.dictionaries[dictionary(array)?].label_ids.get(field)?.get(label).cloned()
     }
 
     /// The pipelines, as a bundle has them.
@@ -289,16 +340,15 @@ impl Setup {
 
     /// The ids in Pipedrive of a stage and its pipeline, by the stage's id in a bundle.
     pub fn stage_ids(&self, stage: &str) -> Option<(u64, u64)> {
-        let found =
-            self.stages.iter().find(|(_, (p, s))| self.pipelines[*p].stages[*s].id == stage)?;
-        let (id, (pipeline, _)) = found;
+        let id = self.stage_ids.get(stage)?;
+        let (pipeline, _) = self.stages.get(id)?;
         let pipeline = self.pipelines[*pipeline].external_id.as_ref()?.rsplit(':').next()?;
         Some((pipeline.parse().ok()?, *id))
     }
 
     /// Whether there is an activity type of this key.
     pub fn has_activity_type(&self, key: &str) -> bool {
-        self.activity_types.iter().any(|known| known.key == key)
+        self.activity_keys.contains(key)
     }
 
     /// The custom fields of an array, for the side-car.
@@ -317,21 +367,24 @@ impl Setup {
 
 impl Dictionary {
     fn take(&mut self, definition: Definition) {
-        let id = |option: &crate::model::FieldOption| {
-            let id = option.id.to_string();
-            id.trim_matches('"').to_owned()
-        };
+        // An option without a label is unknown: its id is kept.
         let options = definition.options.iter().flatten();
-        let labels = options.clone().map(|option| (id(option), option.label.clone())).collect();
-        let options = options.map(|option| (id(option), option.label.clone())).collect();
+        let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
+        let (labels, options): (_, Vec<_>) = (options.clone().collect(), options.collect());
+        let mut ids = HashMap::new();
+        for (id, label) in &options {
+            // Of two options with one label the first counts.
+            ids.entry(label.clone()).or_insert_with(|| id.clone());
+        }
         let Definition { name, code, ty, custom, .. } = definition;
         if !custom {
+            self.label_ids.insert(code.clone(), ids);
             self.labels.insert(code, labels);
         } else if name == MARKER && self.marker.is_none() {
             self.marker = Some(code);
         } else {
             self.codes.push(code.clone());
-            self.custom.insert(code, CustomValue { name, ty, labels, options });
+            self.custom.insert(code, CustomValue { name, ty, labels, options, ids });
         }
     }
 
@@ -346,6 +399,8 @@ impl Dictionary {
                 field.name = format!("{} ({})", field.name, code.get(..8).unwrap_or(code));
             }
         }
+        let named = self.custom.iter().map(|(code, field)| (field.name.clone(), code.clone()));
+        self.by_name = named.collect();
     }
 
     /// The label of an option of a built-in field.

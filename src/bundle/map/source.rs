@@ -1,7 +1,7 @@
 //! A Pipedrive record whose values are taken one by one; what nobody took is counted.
 
-use crate::model::{Members, members, quoted, text};
-use std::collections::BTreeMap;
+use crate::model::{Members, members, quoted, text, work};
+use std::collections::{BTreeMap, HashMap};
 
 /// The members of a record, and which of them were taken.
 pub(super) struct Fields<'r> {
@@ -108,31 +108,98 @@ impl<'o> Out<'o> {
     }
 }
 
+/// Most fields of a resource whose losses are named; the others are counted together.
+const FIELDS_MAX: usize = 1_000;
+/// What stands for fields that are not named.
+const OTHERS: &str = "(other fields)";
+/// Longest name of a field that is told, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Values that were not mapped, by resource and field: how many, and why.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    counts: BTreeMap<&'static str, Vec<(String, &'static str, u64)>>,
+    resources: BTreeMap<&'static str, Lost>,
+}
+
+/// What was lost of one resource.
+#[derive(Debug, Default)]
+struct Lost {
+    fields: Vec<(String, &'static str, u64)>,
+    /// Places in the list, by field; mostly one each, one for every reason.
+    places: HashMap<String, Vec<usize>>,
+    /// Records of one resource lack the same fields in the same order: where the next one is likely.
     next: usize,
 }
 
 impl Losses {
     pub(super) fn count(&mut self, resource: &'static str, field: &str, reason: &'static str) {
-        let known = self.counts.entry(resource).or_default();
-        // Records of one resource lack the same fields in the same order.
-        let order = (self.next..known.len()).chain(0..self.next.min(known.len()));
-        let found = order.into_iter().find(|at| known[*at].0 == field && known[*at].1 == reason);
-        let place = found.unwrap_or_else(|| {
-            known.push((field.to_owned(), reason, 0));
-            known.len() - 1
-        });
-        known[place].2 += 1;
-        self.next = place + 1;
+        let field = &field[..field.floor_char_boundary(NAME_BYTES_MAX)];
+        self.resources.entry(resource).or_default().count(field, reason);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str, &'static str, u64)> {
-        let all = self.counts.iter();
-        all.flat_map(|(resource, fields)| {
-            fields.iter().map(|(field, reason, rows)| (*resource, field.as_str(), *reason, *rows))
+        self.resources.iter().flat_map(|(resource, lost)| {
+            let fields = lost.fields.iter();
+            fields.map(|(field, reason, rows)| (*resource, field.as_str(), *reason, *rows))
         })
+    }
+}
+
+impl Lost {
+    fn count(&mut self, field: &str, reason: &'static str) {
+        work::count(1);
+        let place = match self.fields.get(self.next) {
+            Some((known, why, _)) if known == field && *why == reason => self.next,
+            _ => self.place(field, reason),
+        };
+        self.fields[place].2 += 1;
+        self.next = place + 1;
+    }
+
+    fn place(&mut self, field: &str, reason: &'static str) -> usize {
+        let known = self.places.get(field).into_iter().flatten();
+        let known = known.copied().find(|place| self.fields[*place].1 == reason);
+        match known {
+            Some(place) => place,
+            None if self.fields.len() >= FIELDS_MAX && field != OTHERS => {
+                self.place(OTHERS, reason)
+            }
+            None => {
+                let place = self.fields.len();
+                self.fields.push((field.to_owned(), reason, 0));
+                self.places.entry(field.to_owned()).or_default().push(place);
+                place
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_fields_are_counted_in_one_step_each_and_not_all_named() {
+        work::grows_with_its_input("a field of its own in every row", 2_000, |rows| {
+            let mut losses = Losses::default();
+            for n in 0..rows {
+                losses.count("deals", &format!("field{n}"), "no place");
+                losses.count("deals", "always", "no place");
+            }
+            let all: Vec<_> = losses.iter().collect();
+            let total: u64 = all.iter().map(|(_, _, _, rows)| rows).sum();
+            assert_eq!(total, 2 * rows as u64);
+            assert_eq!(all.len(), FIELDS_MAX + 1);
+        });
+    }
+
+    #[test]
+    fn a_field_may_be_lost_for_several_reasons() {
+        let mut losses = Losses::default();
+        for reason in ["a", "b", "a"] {
+            losses.count("deals", "x", reason);
+        }
+        let all: Vec<_> = losses.iter().collect();
+        assert_eq!(all, [("deals", "x", "a", 2), ("deals", "x", "b", 1)]);
     }
 }

@@ -3,12 +3,12 @@
 use super::body::body;
 use super::ids::Ids;
 use super::needs::{Needs, dictionary, owner};
-use crate::api::{Client, Request};
+use crate::api::{Answer, Client, Request};
 use crate::bundle::map::{NOTE_MARK, Setup};
 use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::push::{Act, Entry, Journal, Plan, Refused, in_order};
 use crate::bundle::reader::{Reader, Survey};
-use crate::model::{Error, Kind, Result, list, text};
+use crate::model::{Error, Kind, Result, list, text, usable};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tokens of a write, by version of the API (API facts 4.3).
@@ -62,17 +62,13 @@ pub async fn prepare(client: &Client, needs: &Needs, journal: &mut Journal) -> R
     let cost = u32::try_from(WRITE_TOKENS[1]).unwrap_or(0);
     for field in &needs.fields {
         let request = Request::create(dictionary(field.array), cost, field.body());
-        let answer = client.get(request).await?;
-        let key = data(&answer.body).and_then(|data| value_of(data, "field_code").and_then(text));
-        journal.write(&Entry::Field {
-            array: field.array.name().to_owned(),
-            name: field.name.clone(),
-            key: key.unwrap_or_default(),
-        })?;
+        let key = client.ask(request, field_code).await?;
+        let array = field.array.name().to_owned();
+        journal.write(&Entry::Field { array, name: field.name.clone(), key })?;
     }
     for options in &needs.options {
         let path = format!("{}/{}/options", dictionary(options.array), options.code);
-        client.get(Request::create(path, cost, options.body())).await?;
+        client.ask(Request::create(path, cost, options.body()), succeeded).await?;
     }
     Ok(())
 }
@@ -218,7 +214,7 @@ impl Push<'_> {
     async fn change(&mut self, array: Array, id: &str, body: String, cost: u32) -> Result<()> {
         self.sent.requests += 1;
         let request = Request::change(format!("{}/{id}", path(array)), cost, body);
-        self.client.get(request).await.map(|_| ())
+        self.client.ask(request, succeeded).await
     }
 
     /// Creates a row. Where the answer is lost it is looked for among the newest rows, by the public
@@ -234,15 +230,12 @@ impl Push<'_> {
         loop {
             tries += 1;
             self.sent.requests += 1;
-            let lost =
-                match self.client.get(Request::create(path(array), cost, body.to_owned())).await {
-                    Ok(answer) => match data(&answer.body).and_then(id_of) {
-                        Some(id) => return Ok(id),
-                        None => Error::new(Kind::Upstream, "answer does not say what was created"),
-                    },
-                    Err(error) if matches!(error.kind(), Kind::Network | Kind::Upstream) => error,
-                    Err(error) => return Err(error),
-                };
+            let request = Request::create(path(array), cost, body.to_owned());
+            let lost = match self.client.ask(request, created).await {
+                Ok(id) => return Ok(id),
+                Err(error) if matches!(error.kind(), Kind::Network | Kind::Upstream) => error,
+                Err(error) => return Err(error),
+            };
             if let Some(id) = self.newest(array, public_id).await? {
                 return Ok(id);
             }
@@ -265,28 +258,60 @@ impl Push<'_> {
         if let (Some(marker), true) = (marker, v2(array)) {
             request = request.with("custom_fields", marker);
         }
-        let answer = self.client.get(request).await?;
-        let rows = data(&answer.body).map(list).unwrap_or_default();
         let (before, after) = NOTE_MARK;
         let mark = format!("{before}{public_id}{after}");
-        let found = rows.into_iter().find(|row| match marker {
+        let is_it = |row: &str| match marker {
             Some(marker) => {
                 let home = value_of(row, "custom_fields").unwrap_or(row);
                 value_of(home, marker).and_then(text).is_some_and(|id| id == public_id)
             }
             None => value_of(row, "note").and_then(text).is_some_and(|note| note.ends_with(&mark)),
-        });
-        Ok(found.and_then(id_of))
+        };
+        self.client
+            .ask(request, |answer| {
+                // An answer that holds no list says nothing: taken for an empty one, the row would be
+                // created twice.
+                let data = data(answer)?;
+                if data != "null" && !data.starts_with('[') {
+                    return Err(Error::new(Kind::Shape, "answer holds no list of rows"));
+                }
+                Ok(list(data).into_iter().find(|row| is_it(row)).and_then(id_of))
+            })
+            .await
     }
 }
 
-/// What an answer holds.
-fn data(body: &[u8]) -> Option<&str> {
-    value_of(std::str::from_utf8(body).ok()?, "data")
+/// What a successful answer holds; anything else is a [`Kind::Shape`] error.
+fn data(answer: &Answer) -> Result<&str> {
+    let held = || {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).ok()?;
+        let text = std::str::from_utf8(&answer.body).ok()?;
+        let fine = value_of(text, "success") == Some("true");
+        value_of(text, "data").filter(|_| fine)
+    };
+    held().ok_or_else(|| Error::new(Kind::Shape, "answer is no success"))
+}
+
+/// Whether a write was done.
+fn succeeded(answer: &Answer) -> Result<()> {
+    data(answer).map(|_| ())
+}
+
+/// The key of a field that was created.
+fn field_code(answer: &Answer) -> Result<String> {
+    let code = value_of(data(answer)?, "field_code").and_then(text);
+    code.ok_or_else(|| Error::new(Kind::Shape, "answer does not say which field was created"))
+}
+
+/// The id of a row that was created. Where the answer does not tell, the row may exist all the same: an
+/// error of the kind of answers that were lost.
+fn created(answer: &Answer) -> Result<String> {
+    let id = data(answer).ok().and_then(id_of);
+    id.ok_or_else(|| Error::new(Kind::Upstream, "answer does not say what was created"))
 }
 
 /// The id of a row, as text.
 fn id_of(row: &str) -> Option<String> {
-    let raw = value_of(row, "id")?;
-    text(raw).or_else(|| Some(raw.to_owned())).filter(|id| id != "null")
+    let raw = value_of(row, "id").filter(|raw| usable(raw))?;
+    Some(text(raw).unwrap_or_else(|| raw.to_owned()))
 }

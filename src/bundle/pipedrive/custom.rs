@@ -89,7 +89,7 @@ pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'s
 pub(super) fn written(target: Target<'_>, value: &str, setup: &Setup, ids: &Ids) -> Option<String> {
     let option = |raw: &str| {
         let label = text(raw)?;
-        target.options.iter().find(|(_, known)| *known == label).map(|(id, _)| id.clone())
+        target.options.get(&label).cloned()
     };
     Some(match Kind::of(target.ty) {
         Kind::Option => option(value)?,

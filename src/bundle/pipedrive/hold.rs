@@ -1,6 +1,7 @@
 //! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
 
 use super::custom::{Kind, address, held};
+use super::losses::{Losses, count};
 use super::made::Made;
 use super::needs::{Needs, owner, says_nothing};
 use crate::bundle::index::number;
@@ -8,13 +9,14 @@ use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
 use crate::bundle::push::{Stages, Standing};
 use crate::model::{Result, list, members, quoted, same, text};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Rows as Pipedrive holds them.
 #[derive(Debug)]
 pub struct Hold<'a> {
     setup: &'a Setup,
-    needs: &'a Needs,
+    /// Types of the fields that will be created, by array and name.
+    needs: HashMap<Array, HashMap<&'a str, &'a str>>,
     /// Which stage becomes which.
     pub stages: Stages,
     /// Whether rows are made to be sent: then they have parts that Pipedrive may rewrite, and that are
@@ -23,7 +25,7 @@ pub struct Hold<'a> {
     /// Rows that are not pushed, by the number of their public id.
     left: HashSet<u64>,
     /// What is lost, by array and field: why, and of how many rows.
-    pub losses: BTreeMap<(Array, String), (String, u64)>,
+    pub losses: Losses,
 }
 
 /// Fields that say the same as others, or that only a CRM needs.
@@ -48,7 +50,19 @@ const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accou
 impl<'a> Hold<'a> {
     /// For an account with this set-up, to which these needs will be added.
     pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages) -> Self {
-        Self { setup, needs, stages, sending: false, left: HashSet::new(), losses: BTreeMap::new() }
+        let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for field in &needs.fields {
+            let of = types.entry(field.array).or_default();
+            of.entry(field.name.as_str()).or_insert(field.ty.as_str());
+        }
+        Self {
+            setup,
+            needs: types,
+            stages,
+            sending: false,
+            left: HashSet::new(),
+            losses: Losses::new(),
+        }
     }
 
     /// The same, for rows that are to be sent.
@@ -128,8 +142,7 @@ impl<'a> Hold<'a> {
     }
 
     fn lose(&mut self, array: Array, field: &str, why: &str) {
-        let entry = self.losses.entry((array, field.to_owned()));
-        entry.or_insert_with(|| (why.to_owned(), 0)).1 += 1;
+        count(&mut self.losses, array, field, why);
     }
 
     fn account(&mut self, row: &mut Made<'_>) {
@@ -360,11 +373,8 @@ impl<'a> Hold<'a> {
                 continue;
             }
             let target = self.setup.target(owner, &name);
-            let kind = match (target, self.needs.field(owner, &name)) {
-                (Some(target), _) => Some(Kind::of(target.ty)),
-                (None, Some((ty, _))) => Some(Kind::of(ty)),
-                (None, None) => None,
-            };
+            let coming = || self.needs.get(&owner)?.get(&*name).copied();
+            let kind = target.map(|target| target.ty).or_else(coming).map(Kind::of);
             let field = format!("custom.{name}");
             match kind {
                 _ if name == MARKER => self.lose(row.array, &field, "is ours"),

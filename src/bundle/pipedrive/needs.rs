@@ -141,7 +141,7 @@ impl Needs {
             match setup.target(array, &name) {
                 None => needs.fields.push(seen.field(array, name, context)),
                 Some(target) if matches!(target.ty, "enum" | "set") => {
-                    let known = |label: &String| target.options.iter().any(|(_, l)| l == label);
+                    let known = |label: &String| target.options.contains_key(label);
                     let options: Vec<_> = seen.labels.into_iter().filter(|l| !known(l)).collect();
                     if !options.is_empty() && options.len() <= OPTIONS_MAX {
                         let code = target.code.to_owned();
@@ -169,12 +169,6 @@ impl Needs {
     /// Requests that it takes to create all this.
     pub fn requests(&self) -> u64 {
         (self.fields.len() + self.options.len()) as u64
-    }
-
-    /// Type and labels of a field, as it will be.
-    pub fn field(&self, array: Array, name: &str) -> Option<(&str, &[String])> {
-        let found = self.fields.iter().find(|field| field.array == array && field.name == name)?;
-        Some((&found.ty, &found.options))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, text};
 use bytes::Bytes;
 use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
 
 /// Most bytes of a request, unless one row is larger.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
@@ -100,7 +101,10 @@ async fn send(
     while let Some(mut rows) = waiting.pop() {
         let reply = crm.post(IMPORT, body(array, &rows)).await?;
         sent.requests += 1;
-        let faults = faults(&reply.body, array, &rows);
+        let mut faults = faults(&reply.body, array, &rows);
+        for fault in &mut faults {
+            fault.error = crm.masked(&fault.error);
+        }
         match reply.status {
             200..=299 => refused.extend(faults),
             404 => {
@@ -159,19 +163,24 @@ struct Fault {
     error: Option<serde_json::Value>,
 }
 
-/// The rows an answer says were refused.
+/// The rows an answer says were refused, each once.
 fn faults(answer: &[u8], array: Array, rows: &[Ready]) -> Vec<Refused> {
     let Some(errors) = std::str::from_utf8(answer).ok().and_then(|text| value_of(text, "errors"))
     else {
         return Vec::new();
     };
+    let mut by_id: HashMap<String, usize> = HashMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(id) = public_id_of(&row.json) {
+            by_id.entry(id).or_insert(place);
+        }
+    }
+    let mut told = HashSet::new();
     let faults = crate::model::list(errors).into_iter().filter_map(|fault| {
         let fault: Fault = serde_json::from_str(fault).ok()?;
-        let named = fault
-            .public_id
-            .as_ref()
-            .and_then(|id| rows.iter().find(|row| public_id_of(&row.json).as_ref() == Some(id)));
-        let row = named.or_else(|| rows.get(fault.index?))?;
+        let named = fault.public_id.as_ref().and_then(|id| by_id.get(id).copied());
+        let place = named.or(fault.index)?;
+        let row = rows.get(place).filter(|_| told.insert(place))?;
         let error = fault.error.map_or_else(
             || UNSAID.to_owned(),
             |error| text(&error.to_string()).unwrap_or_else(|| error.to_string()),

@@ -5,15 +5,22 @@ use crate::bundle::portable::Array;
 use crate::bundle::writer::failed;
 use crate::model::{Error, Kind, Result, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Layout of the journal. 1: first.
 ///
 /// We read every version up to this one, and refuse to write to a newer one.
 pub const JOURNAL_VERSION: u32 = 1;
+
+/// How a journal begins.
+const JOURNAL_HEAD: &[u8] = br#"{"entry":"begin","#;
+/// Most rows that one array of a bundle can have; a journal that names others is broken.
+const ROWS_MAX: u64 = 1 << 32;
+/// Longest line of a journal: an entry names the rows of one request, and says why some were refused.
+const LINE_BYTES_MAX: u64 = 128 << 20;
 
 /// An entry: one JSON object on one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,7 +109,7 @@ pub struct Earlier {
     /// When it began, by the target's clock.
     pub at: Option<Time>,
     /// Rows that were sent, by array; it is not certain that all arrived.
-    pub sent: BTreeMap<Array, BTreeSet<u64>>,
+    sent: BTreeMap<Array, Rows>,
     /// The number of the last batch.
     batch: u64,
 }
@@ -138,14 +145,56 @@ struct Past {
 impl Earlier {
     /// Whether a row was sent.
     pub fn sent(&self, array: Array, index: u64) -> bool {
-        self.sent.get(&array).is_some_and(|rows| rows.contains(&index))
+        self.sent.get(&array).is_some_and(|rows| rows.contains(index))
     }
 
     /// How many of the rows that were sent are not sent again.
     pub fn kept(&self, plan: &Plan) -> u64 {
-        let rows =
-            self.sent.iter().flat_map(|(array, rows)| rows.iter().map(move |row| (array, row)));
-        rows.filter(|(array, row)| plan.act_of(**array, **row) == Act::Keep).count() as u64
+        let kept = self.sent.iter().map(|(array, rows)| {
+            // What a journal says of rows that the bundle has not is no row.
+            let all = rows.below(plan.rows(*array));
+            all.filter(|row| plan.act_of(*array, *row) == Act::Keep).count() as u64
+        });
+        kept.sum()
+    }
+}
+
+/// Rows by index, kept as ranges: what stands in a journal takes no more room here than it does there.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    /// The end of each range by its beginning, both of them in it. They neither overlap nor touch.
+    ranges: BTreeMap<u64, u64>,
+}
+
+impl Rows {
+    /// Adds a range, both ends in it.
+    fn add(&mut self, from: u64, to: u64) {
+        let (mut from, mut to) = (from, to);
+        // The one that begins before it and reaches it, and those that begin in it.
+        while let Some((&start, &end)) = self.ranges.range(..=to.saturating_add(1)).next_back() {
+            if end.saturating_add(1) < from {
+                break;
+            }
+            self.ranges.remove(&start);
+            (from, to) = (from.min(start), to.max(end));
+        }
+        self.ranges.insert(from, to);
+    }
+
+    fn contains(&self, index: u64) -> bool {
+        self.ranges.range(..=index).next_back().is_some_and(|(_, end)| *end >= index)
+    }
+
+    fn count(&self) -> u64 {
+        let rows = self.ranges.iter().map(|(start, end)| (end - start).saturating_add(1));
+        rows.fold(0, u64::saturating_add)
+    }
+
+    /// Each row below this index.
+    fn below(&self, end: u64) -> impl Iterator<Item = u64> {
+        self.ranges
+            .range(..end)
+            .flat_map(move |(start, last)| *start..end.min(last.saturating_add(1)))
     }
 }
 
@@ -199,7 +248,7 @@ impl Journal {
 
     /// Notes that these rows are about to be sent; the number is for [`Journal::done`].
     pub fn send(&mut self, array: Array, rows: &[u64]) -> Result<u64> {
-        self.batch += 1;
+        self.batch = self.batch.wrapping_add(1);
         let rows = ranges(rows);
         self.write(&Entry::Send { batch: self.batch, array: array.name().to_owned(), rows })?;
         Ok(self.batch)
@@ -214,22 +263,35 @@ impl Journal {
 impl Past {
     fn read(path: &Path, file: &File) -> Result<Self> {
         let mut past = Self::default();
-        let mut lines = BufReader::new(file).lines().enumerate().peekable();
-        while let Some((number, line)) = lines.next() {
-            let line = line.map_err(|error| failed(path, &error))?;
-            let entry = match serde_json::from_str::<Entry>(&line) {
-                Ok(entry) => entry,
+        let broken = |number: u64, what: &str| {
+            let message = format!("line {number} {what}");
+            Error::new(Kind::Data, message).at(path.display().to_string())
+        };
+        let mut reader = BufReader::new(file);
+        let (mut line, mut number) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            let read = reader.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
+            if read.map_err(|error| failed(path, &error))? == 0 {
+                break;
+            }
+            number += 1;
+            if line.len() as u64 > LINE_BYTES_MAX {
+                let what = format!("is longer than {} MiB: no entry is", LINE_BYTES_MAX >> 20);
+                return Err(broken(number, &what));
+            }
+            match serde_json::from_slice::<Entry>(&line) {
+                Ok(entry) => past.take(entry).map_err(|what| broken(number, &what))?,
+                Err(_) if line.trim_ascii().is_empty() => {}
                 // A push that was killed may leave half a line; nothing was sent before it was whole.
-                Err(_) if lines.peek().is_none() => break,
-                Err(_) if line.trim().is_empty() => continue,
                 Err(error) => {
-                    let message = format!("line {} is no entry of a journal", number + 1);
-                    return Err(Error::new(Kind::Data, message)
-                        .at(path.display().to_string())
-                        .because(error));
+                    let last = reader.fill_buf().map_err(|error| failed(path, &error))?.is_empty();
+                    if last && !(number == 1 && is_foreign(&line)) {
+                        break;
+                    }
+                    return Err(broken(number, "is no entry of a journal").because(error));
                 }
-            };
-            past.take(entry);
+            }
         }
         if let Some(begin) = past.begin.as_ref().filter(|begin| begin.version > JOURNAL_VERSION) {
             let message = format!(
@@ -241,7 +303,8 @@ impl Past {
         Ok(past)
     }
 
-    fn take(&mut self, entry: Entry) {
+    /// Takes an entry, or says why it can be none.
+    fn take(&mut self, entry: Entry) -> Result<(), String> {
         match entry {
             Entry::Begin(begin) => {
                 self.earlier = Earlier { at: Some(begin.at), ..Earlier::default() };
@@ -252,12 +315,22 @@ impl Past {
                 self.earlier.batch = batch;
                 if let Some(array) = Array::named(&array) {
                     let sent = self.earlier.sent.entry(array).or_default();
-                    sent.extend(rows.into_iter().flat_map(|(from, to)| from..=to));
+                    for (from, to) in rows {
+                        if from > to || to >= ROWS_MAX {
+                            return Err(format!(
+                                "names the rows {from} to {to} of {}: a bundle has at most \
+                                 {ROWS_MAX} rows, counted from 0",
+                                array.name()
+                            ));
+                        }
+                        sent.add(from, to);
+                    }
                 }
             }
             Entry::End { .. } => self.ended = true,
             Entry::Done { .. } | Entry::Id { .. } | Entry::Field { .. } => {}
         }
+        Ok(())
     }
 
     fn goes_on(self, begin: &Begin, resume: bool) -> Result<Found> {
@@ -277,7 +350,8 @@ impl Past {
             return Ok(Found::OtherBundle);
         }
         if !resume {
-            let rows: usize = self.earlier.sent.values().map(BTreeSet::len).sum();
+            let rows = self.earlier.sent.values().map(Rows::count);
+            let rows = rows.fold(0, u64::saturating_add);
             let message = format!(
                 "a push of this bundle was broken off after {rows} rows: --resume goes on with it"
             );
@@ -285,6 +359,13 @@ impl Past {
         }
         Ok(Found::Broken(self.earlier))
     }
+}
+
+/// Whether a line that is no entry cannot be the beginning of a journal's first one either: then the
+/// file is somebody else's, and nothing of it is cut off.
+fn is_foreign(line: &[u8]) -> bool {
+    let head = &line[..line.len().min(JOURNAL_HEAD.len())];
+    !JOURNAL_HEAD.starts_with(head)
 }
 
 /// Cuts off what a push that was killed left of its last line: the next entry begins a line.
@@ -311,4 +392,74 @@ fn ranges(rows: &[u64]) -> Vec<(u64, u64)> {
         }
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_kept_as_ranges() {
+        let check = |ranges: &[(u64, u64)], expected: &[(u64, u64)]| {
+            let mut rows = Rows::default();
+            for (from, to) in ranges {
+                rows.add(*from, *to);
+            }
+            let kept: Vec<_> = rows.ranges.iter().map(|(from, to)| (*from, *to)).collect();
+            assert_eq!(kept, expected);
+            let inside = |row: u64| ranges.iter().any(|(from, to)| (*from..=*to).contains(&row));
+            assert!((0..20).all(|row| rows.contains(row) == inside(row)));
+            let below: Vec<_> = rows.below(15).collect();
+            assert_eq!(below, (0..15).filter(|row| inside(*row)).collect::<Vec<_>>());
+        };
+        check(&[(0, 2), (3, 5)], &[(0, 5)]);
+        check(&[(4, 6), (0, 1), (8, 9)], &[(0, 1), (4, 6), (8, 9)]);
+        check(&[(4, 6), (0, 1), (8, 9), (1, 8)], &[(0, 9)]);
+        check(&[(2, 9), (4, 5)], &[(2, 9)]);
+        check(&[(4, 5), (2, 9), (11, 11)], &[(2, 9), (11, 11)]);
+        check(&[(3, 3), (3, 3)], &[(3, 3)]);
+        let mut rows = Rows::default();
+        rows.add(0, u64::MAX);
+        assert_eq!(rows.count(), u64::MAX);
+        assert_eq!(rows.below(3).count(), 3);
+    }
+
+    #[test]
+    fn entries_that_no_push_writes_are_named() {
+        let check = |line: &str, expected: &str| {
+            let name = format!("journal-{}-{:x}", std::process::id(), fastrand::u64(..));
+            let path = std::env::temp_dir().join(name);
+            // The last line may be half of one.
+            std::fs::write(&path, format!("\n{line}\n{{\"entry\":\"se"))
+                .expect("it can be written");
+            let file = File::open(&path).expect("it is there");
+            let read = Past::read(&path, &file).map(|past| past.earlier.sent.len());
+            std::fs::remove_file(&path).expect("it is there");
+            let shown = match read {
+                Ok(arrays) => format!("{arrays} arrays"),
+                Err(error) => {
+                    assert_eq!(error.kind(), Kind::Data);
+                    error.to_string().replace(&path.display().to_string(), "f")
+                }
+            };
+            assert_eq!(shown, expected);
+        };
+        let send = |rows: &str| {
+            format!(
+                r#"{{"entry":"send","batch":18446744073709551615,"array":"leads","rows":{rows}}}"#
+            )
+        };
+        check(&send("[[0,499],[501,501]]"), "1 arrays");
+        check(
+            &send("[[0,9223372036854775808]]"),
+            "f: line 2 names the rows 0 to 9223372036854775808 of leads: a bundle has at most \
+             4294967296 rows, counted from 0",
+        );
+        check(
+            &send("[[5,4]]"),
+            "f: line 2 names the rows 5 to 4 of leads: a bundle has at most 4294967296 rows, counted \
+             from 0",
+        );
+        check("{}", "f: line 2 is no entry of a journal");
+    }
 }

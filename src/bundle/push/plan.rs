@@ -3,7 +3,7 @@
 use crate::bundle::index::Index;
 use crate::bundle::portable::{Array, STAMPS, public_id_of};
 use crate::bundle::reader::{Reader, Span, Survey};
-use crate::model::{Error, Kind, Result, member, members, same};
+use crate::model::{Error, Kind, Lookup, Result, members, same};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,11 @@ pub enum Act {
     /// It is not pushed: deleted, and the target never had it; or the target cannot hold it.
     Leave,
 }
+
+/// Most fields that are counted by name; the others are counted together, as [`OTHERS`].
+const FIELDS_MAX: usize = 1_000;
+/// What stands for fields that are not named.
+const OTHERS: &str = "(other fields)";
 
 /// What becomes of each row of a bundle. One byte a row.
 #[derive(Debug, Default)]
@@ -81,7 +86,14 @@ impl Plan {
             return Ok(Act::Keep);
         }
         for field in differing {
-            *self.fields.entry((array, field.into_owned())).or_insert(0) += 1;
+            let named = self.fields.len() < FIELDS_MAX;
+            let field = (array, field.into_owned());
+            let field = if named || self.fields.contains_key(&field) {
+                field
+            } else {
+                (array, OTHERS.to_owned())
+            };
+            *self.fields.entry(field).or_insert(0) += 1;
         }
         Ok(Act::Update)
     }
@@ -90,6 +102,11 @@ impl Plan {
     pub fn act_of(&self, array: Array, index: u64) -> Act {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         self.acts[array as usize].get(place).copied().unwrap_or(Act::Leave)
+    }
+
+    /// How many rows an array has.
+    pub(super) fn rows(&self, array: Array) -> u64 {
+        self.acts[array as usize].len() as u64
     }
 
     /// Whether a row is sent.
@@ -127,8 +144,9 @@ pub fn differing<'w>(wanted: &'w str, there: &str) -> Vec<Cow<'w, str>> {
         return Vec::new();
     }
     let (wanted, there) = (members(wanted), members(there));
+    let there = Lookup::of(&there);
     let fields = wanted.into_iter().enumerate().filter(|(place, (key, value))| {
-        let other = member(&there, *place, key).unwrap_or("null");
+        let other = there.get(*place, key).unwrap_or("null");
         !STAMPS.contains(&key.as_ref()) && !alike(value, other)
     });
     fields.map(|(_, (key, _))| key).collect()

@@ -3,7 +3,7 @@
 use crate::bundle::context::{Pipeline, Stage};
 use crate::model::{Error, Kind, Members, Result, text};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How a stage was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,15 +42,28 @@ pub struct Used {
 #[derive(Debug)]
 pub struct Stages {
     source: Vec<Pipeline>,
+    /// Where the stages and pipelines of the source lie, by id.
+    stage_places: HashMap<String, (usize, usize)>,
+    pipeline_places: HashMap<String, usize>,
     target: Vec<Pipeline>,
     given: BTreeMap<String, (usize, usize)>,
     /// Whether a stage decides the status of its rows.
     typed: bool,
     used: BTreeMap<(String, String), (String, How, u64)>,
+    /// Where rows that say this of themselves go: found once, as there may be many stages.
+    found: HashMap<Standing, Found>,
 }
 
+/// Pipeline and stage of the target, and how they were found.
+type Found = Option<((usize, usize), How)>;
+
+/// Most stages, with the status of their rows, that are told one by one.
+const USED_MAX: usize = 1_000;
+/// Most standings that are remembered.
+const FOUND_MAX: usize = 10_000;
+
 /// Where a row stands in the bundle, as it says itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Standing {
     pipeline: Option<String>,
     stage: Option<String>,
@@ -86,8 +99,7 @@ impl Stages {
         given: &BTreeMap<String, String>,
     ) -> Result<Self> {
         let typed = target.iter().flat_map(|p| &p.stages).any(|stage| stage.stage_type != "open");
-        let mut stages =
-            Self { source, target, given: BTreeMap::new(), typed, used: BTreeMap::new() };
+        let mut stages = Self { target, typed, ..Self::of_source(source) };
         for (from, to) in given {
             let found = stages.all().filter(|(p, s)| is_called(p, s, to)).count();
             let place = stages.places().find(|(p, s)| {
@@ -109,6 +121,26 @@ impl Stages {
         Ok(stages)
     }
 
+    fn of_source(source: Vec<Pipeline>) -> Self {
+        let (mut stages, mut pipelines) = (HashMap::new(), HashMap::new());
+        for (p, pipeline) in source.iter().enumerate() {
+            pipelines.entry(pipeline.id.clone()).or_insert(p);
+            for (s, stage) in pipeline.stages.iter().enumerate() {
+                stages.entry(stage.id.clone()).or_insert((p, s));
+            }
+        }
+        Self {
+            source,
+            stage_places: stages,
+            pipeline_places: pipelines,
+            target: Vec::new(),
+            given: BTreeMap::new(),
+            typed: false,
+            used: BTreeMap::new(),
+            found: HashMap::new(),
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = (&Pipeline, &Stage)> {
         self.target.iter().flat_map(|pipeline| pipeline.stages.iter().map(move |s| (pipeline, s)))
     }
@@ -128,7 +160,15 @@ impl Stages {
             Some((pipeline, stage)) => (Some(pipeline), stage),
             None => (row.pipeline_name.clone(), row.stage_name.clone()),
         };
-        let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
+        let found = if let Some(found) = self.found.get(row) {
+            *found
+        } else {
+            let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
+            if self.found.len() < FOUND_MAX {
+                self.found.insert(row.clone(), found);
+            }
+            found
+        };
         let shown = |part: Option<&str>, id: Option<&str>| part.or(id).unwrap_or("–").to_owned();
         let from = format!(
             "{}/{}",
@@ -141,7 +181,11 @@ impl Stages {
         });
         let how = found.map_or(How::Target, |(_, how)| how);
         let to = to.unwrap_or_else(|| "as the target decides".to_owned());
-        let used = self.used.entry((from, status.to_owned())).or_insert((to, how, 0));
+        let mut standing = (from, status.to_owned());
+        if self.used.len() >= USED_MAX && !self.used.contains_key(&standing) {
+            standing = ("other stages".to_owned(), "any".to_owned());
+        }
+        let used = self.used.entry(standing).or_insert((to, how, 0));
         used.2 += 1;
         let (p, s) = found?.0;
         Some((&self.target[p], &self.target[p].stages[s]))
@@ -197,14 +241,12 @@ impl Stages {
     }
 
     fn source_of(&self, row: &Standing) -> Option<(&Pipeline, Option<&Stage>)> {
-        let all = self.source.iter().flat_map(|p| p.stages.iter().map(move |s| (p, s)));
-        if let Some(id) = row.stage.as_deref()
-            && let Some((pipeline, stage)) = all.into_iter().find(|(_, stage)| stage.id == id)
-        {
-            return Some((pipeline, Some(stage)));
+        if let Some((p, s)) = row.stage.as_ref().and_then(|id| self.stage_places.get(id)) {
+            let pipeline = &self.source[*p];
+            return Some((pipeline, Some(&pipeline.stages[*s])));
         }
-        let pipeline = self.source.iter().find(|p| Some(&p.id) == row.pipeline.as_ref())?;
-        Some((pipeline, None))
+        let place = self.pipeline_places.get(row.pipeline.as_ref()?)?;
+        Some((&self.source[*place], None))
     }
 
     /// Which stages were used so far, and for how many rows.

@@ -1,8 +1,8 @@
 //! The command line of `backup`, `backup verify` and `backup diff`.
 
 use crate::cli::args::{Output, Standalone};
+use crate::cli::stdout;
 use clap::{Subcommand, ValueEnum};
-use std::io::IsTerminal as _;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -36,8 +36,8 @@ pub(super) struct Write {
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
     /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
-    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords as they
-    /// are).
+    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords, and
+    /// those in their addresses, as they are).
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) include: Vec<Include>,
     /// One resource after the other.
@@ -123,14 +123,14 @@ impl Verify {
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
-            None => !std::io::stdout().is_terminal(),
+            None => !stdout::is_terminal(),
         }
     }
 }
 
 impl Diff {
     pub(super) fn form(&self) -> Form {
-        let terminal = std::io::stdout().is_terminal();
+        let terminal = stdout::is_terminal();
         self.output.unwrap_or(if terminal { Form::Table } else { Form::Json })
     }
 }

@@ -4,9 +4,9 @@ use crate::api::{Client, Download, Request, Step};
 use crate::cli::figures::grouped;
 use crate::cli::run::Run;
 use crate::cli::setup::{ServerClock, now};
-use crate::dataset::backup::{Archive, Attachment, Content, Contents};
-use crate::model::{Error, Kind, Result};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use crate::dataset::backup::{Archive, Arriving, Attachment, Content, Contents};
+use crate::model::{Error, Kind, Resource, Result};
+use futures_util::stream::{self, StreamExt as _};
 
 /// Attachments between two checkpoints.
 const PORTION: usize = 16;
@@ -14,13 +14,19 @@ const PORTION: usize = 16;
 const DOWNLOADS_MAX: usize = 4;
 /// Tokens of one (API facts 2.3).
 const COST: u32 = 20;
+/// Attachments in a row that could not be had, after which it is not they that are in trouble.
+const FAILED_IN_A_ROW_MAX: usize = 8;
+/// Largest attachment that is taken when Pipedrive does not tell its size: 5 GiB.
+const ATTACHMENT_BYTES_MAX: u64 = 5 << 30;
 
-/// Fetches every attachment that is not here yet. One that Pipedrive refuses is noted and leaves a
-/// gap; what fails for other reasons is an error, and is gone on with by the next run.
+/// Fetches every attachment that is not here yet. One that cannot be had is noted and leaves a gap;
+/// the next one is asked for, so that none is kept from the others. An error when what is missing is
+/// the account's (a spent budget, a revoked token), or many in a row fail: the next run goes on after
+/// those that were noted.
 pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClock) -> Result<()> {
     let contents = archive.contents().await?;
     let mut attachments = archive.attachments(clock.now()).await?;
-    let (mut count, mut bytes) = (0, 0);
+    let (mut count, mut bytes, mut in_a_row) = (0, 0, 0);
     loop {
         let portion = attachments.next(PORTION).await?;
         if portion.is_empty() {
@@ -28,12 +34,38 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
         }
         let client = &run.client;
         let fetches = portion.into_iter().map(|attachment| one(client, &contents, attachment));
-        let noted: Vec<Content> =
-            stream::iter(fetches).buffered(DOWNLOADS_MAX).try_collect().await?;
+        let mut noted = Vec::new();
+        let mut fetches = stream::iter(fetches).buffered(DOWNLOADS_MAX);
+        let stopped = loop {
+            match fetches.next().await {
+                Some(Ok(content)) => noted.push(content),
+                Some(Err(error)) => break Some(error),
+                None => break None,
+            }
+        };
+        drop(fetches);
         archive.note_contents(&noted, now()).await?;
         count += noted.iter().filter(|content| content.sha256.is_some()).count() as u64;
         bytes += noted.iter().filter_map(|content| content.bytes).sum::<u64>();
         run.progress.spent(run.client.spending());
+        if let Some(error) = stopped {
+            return Err(error);
+        }
+        for content in &noted {
+            in_a_row = match &content.absent {
+                Some(_) if content.failed => in_a_row + 1,
+                Some(_) => in_a_row,
+                None => 0,
+            };
+        }
+        if in_a_row >= FAILED_IN_A_ROW_MAX {
+            let message = format!("{in_a_row} attachments in a row could not be had");
+            return Err(Error::new(Kind::Upstream, message).at("/api/v1/files/{id}/download"));
+        }
+    }
+    if let (1.., Some(files)) = (attachments.unread(), Resource::named("files")) {
+        let message = format!("{} files could not be asked for", grouped(attachments.unread()));
+        run.report.lack(files, &Error::new(Kind::Shape, message));
     }
     let failed = archive.finish_contents(clock.now(), now()).await?;
     run.progress.note(&format!("attachments: {}, {} bytes", grouped(count), grouped(bytes)));
@@ -64,29 +96,44 @@ async fn one(client: &Client, contents: &Contents, attachment: Attachment) -> Re
             let (sha256, bytes) = (Some(sha256), Some(bytes));
             Ok(Content { id, name, bytes, sha256, absent: None, failed: false })
         }
-        Err(error) if matches!(error.kind(), Kind::Permission | Kind::Refused | Kind::Shape) => {
-            absent(error.to_string(), true)
-        }
-        Err(error) => Err(error),
+        Err(error) if error.kind().stops_the_run() => Err(error),
+        Err(error) => absent(error.to_string(), true),
     }
 }
 
-/// The bytes of an attachment, after as many attempts as it takes: its SHA-256 and size.
+/// The bytes of an attachment, after as many attempts as it takes: its SHA-256 and size. What came
+/// before a connection broke off is kept where the server can go on with the rest.
 async fn download(
     client: &Client,
     contents: &Contents,
     attachment: &Attachment,
 ) -> Result<(String, u64)> {
+    let most = attachment.file_size.unwrap_or(ATTACHMENT_BYTES_MAX);
     let mut request = Request::for_file(format!("/api/v1/files/{}/download", attachment.id), COST);
+    let mut arriving: Option<Arriving<'_>> = None;
     loop {
         let step = match client.download(&mut request).await? {
-            Step::Done(coming) => match arrived(contents, attachment, coming).await {
-                Ok(stored) => return Ok(stored),
-                Err(error) if matches!(error.kind(), Kind::Network | Kind::Shape) => {
-                    client.spoilt(&mut request, error)?
+            Step::Done(mut coming) => {
+                let mut part = match arriving.take() {
+                    Some(part) if part.bytes() == coming.from() => part,
+                    _ => contents.begin(attachment.id).await?,
+                };
+                match arrived(&mut part, most, &mut coming).await {
+                    Err(error) if error.kind() == Kind::Network => {
+                        let step = client.broken_off(&mut request, &coming, part.bytes(), error);
+                        arriving = Some(part);
+                        step?
+                    }
+                    Err(error) if error.kind() == Kind::Shape => {
+                        client.spoilt(&mut request, error)?
+                    }
+                    Err(error) => return Err(error),
+                    Ok(()) if attachment.file_size.is_none_or(|size| size == part.bytes()) => {
+                        return part.finish().await;
+                    }
+                    Ok(()) => client.spoilt(&mut request, wrong_size(part.bytes(), most))?,
                 }
-                Err(error) => return Err(error),
-            },
+            }
             wait @ Step::Wait { .. } => wait,
         };
         if let Step::Wait { pause, .. } = step {
@@ -95,18 +142,17 @@ async fn download(
     }
 }
 
-async fn arrived(
-    contents: &Contents,
-    attachment: &Attachment,
-    mut coming: Download,
-) -> Result<(String, u64)> {
-    let mut arriving = contents.begin(attachment.id).await?;
+/// Adds what comes; an error as soon as it is more than there can be.
+async fn arrived(part: &mut Arriving<'_>, most: u64, coming: &mut Download) -> Result<()> {
     while let Some(chunk) = coming.chunk().await? {
-        arriving.write(chunk).await?;
+        part.write(chunk).await?;
+        if part.bytes() > most {
+            return Err(wrong_size(part.bytes(), most));
+        }
     }
-    if let Some(size) = attachment.file_size.filter(|size| *size != arriving.bytes()) {
-        let message = format!("{} bytes came of an attachment of {size}", arriving.bytes());
-        return Err(Error::new(Kind::Shape, message));
-    }
-    arriving.finish().await
+    Ok(())
+}
+
+fn wrong_size(came: u64, size: u64) -> Error {
+    Error::new(Kind::Shape, format!("{came} bytes came of an attachment of {size}"))
 }

@@ -54,5 +54,5 @@ async fn page(diff: &mut Differ<'_>, flags: &Flags, old: &Snapshot, new: &Snapsh
         "schema": diff.schema(),
         "resources": by_resource(diff),
     });
-    stdout::print(&page.finish(&head))
+    stdout::own(&page.finish(&head))
 }

@@ -3,9 +3,10 @@
 //! Everything that is data goes into the page as text: escaped where it is part of the markup, and as
 //! JSON without `<`, `>` and `&` where the script reads it, which shows it as text only. Values other
 //! than text travel as they are spelled: to a browser `1.50` is `1.5`, and long ids differ too little.
+//! What would steer a terminal or turn a reader's eye is escaped in the file, and spelled out on the page.
 
 use crate::cli::figures::grouped;
-use crate::model::quoted;
+use crate::model::{plain, plain_json, quoted};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -156,15 +157,13 @@ fn spelled(json: &str, out: &mut String) {
     }
 }
 
-/// JSON that ends no script and begins no comment.
+/// JSON that ends no script, begins no comment, and steers no terminal that the page is printed on.
 fn inert(json: &str, out: &mut String) {
-    for letter in json.chars() {
+    for letter in plain_json(json).chars() {
         match letter {
             '<' => out.push_str("\\u003c"),
             '>' => out.push_str("\\u003e"),
             '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
             other => out.push(other),
         }
     }
@@ -172,7 +171,11 @@ fn inert(json: &str, out: &mut String) {
 
 /// Text inside markup.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    plain(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn text_of(value: &Value) -> String {
@@ -185,7 +188,11 @@ fn text_of(value: &Value) -> String {
 
 fn side(name: &str, side: &Value) -> String {
     let company = match side["account"]["company_domain"].as_str() {
-        Some(domain) => format!(", {} (id {})", escaped(domain), side["account"]["company_id"]),
+        Some(domain) => {
+            let id = side["account"]["company_id"].as_i64();
+            let id = id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}"));
+            format!(", {} ({id})", escaped(domain))
+        }
         None => String::new(),
     };
     let begun = match side["started_at"].as_str() {
@@ -306,6 +313,7 @@ fn notes(page: &mut String, head: &Value, kept: u64, cut: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::is_deceptive;
     use serde_json::json;
 
     #[test]
@@ -330,6 +338,40 @@ mod tests {
             page.split("id=\"changes\">").nth(1).and_then(|rest| rest.split("</script>").next());
         let rows: Value = serde_json::from_str(json.expect("the rows")).expect("they are JSON");
         assert_eq!(rows[0][4], evil);
+    }
+
+    /// The script spells out what [`plain`] does, but for line breaks and tabs, which a cell may hold.
+    #[test]
+    fn the_page_shows_no_character_that_deceives() {
+        let deceives = |code: &u32| {
+            let letter = char::from_u32(*code);
+            letter.is_some_and(|c| is_deceptive(c) && !matches!(c, '\n' | '\t'))
+        };
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for code in (0..=u32::from(char::MAX)).filter(deceives) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == code => *last = code,
+                _ => ranges.push((code, code)),
+            }
+        }
+        let mut class = String::new();
+        for (first, last) in ranges {
+            let _ = write!(class, "\\u{{{first:x}}}");
+            if first < last {
+                let _ = write!(class, "-\\u{{{last:x}}}");
+            }
+        }
+        assert!(SCRIPT.contains(&format!("/[{class}]/gu")), "page.js lacks /[{class}]/gu");
+
+        let evil = "\x1b[2J\u{9b}\u{202e}\u{feff}\u{e0041}\n";
+        let mut page = Page::new();
+        let row = format!(
+            "{{\"resource\":\"deals\",\"id\":{0},\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
+            quoted(evil)
+        );
+        page.change(&row);
+        let page = page.finish(&json!({"old": {"dir": evil}, "schema": [{"name": evil}]}));
+        assert!(page.chars().all(|letter| letter == '\n' || !is_deceptive(letter)));
     }
 
     #[track_caller]

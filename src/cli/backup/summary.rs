@@ -4,6 +4,7 @@ use crate::api::Spending;
 use crate::cli::figures::{grouped, left_today};
 use crate::cli::report::Report;
 use crate::cli::stdout;
+use crate::cli::text::Text;
 use crate::dataset::backup::Closed;
 use crate::dataset::snapshot::{CONTENT_INDEX, File, file_name};
 use crate::model::{Error, Kind, Result};
@@ -29,7 +30,11 @@ impl<'s> Summary<'s> {
 
     /// Prints it, for programs or for people.
     pub(super) fn print(&self, as_json: bool) -> Result<()> {
-        stdout::print(&if as_json { format!("{}\n", self.json()) } else { self.text() })
+        if as_json {
+            stdout::programs(&format!("{}\n", self.json()))
+        } else {
+            stdout::people(&self.text())
+        }
     }
 
     /// The error of a backup that came to its end with something missing.
@@ -38,35 +43,52 @@ impl<'s> Summary<'s> {
         Error::new(Kind::Incomplete, format!("incomplete: {} could not be read", names.join(", ")))
     }
 
+    /// Whether every file is there, and this run found nothing odd in what it wrote.
+    fn complete(&self) -> bool {
+        self.closed.complete && self.report.rows().all(|row| row.lack().is_none())
+    }
+
     fn total(&self, of: impl Fn(&File) -> u64) -> u64 {
         let files = self.closed.files.iter().filter(|(stem, _)| *stem != CONTENT_INDEX);
         files.map(|(_, file)| of(file)).sum()
     }
 
-    fn text(&self) -> String {
+    fn text(&self) -> Text {
         let Closed { exported, total, skipped, .. } = self.closed;
-        let outcome = if self.closed.complete { "complete" } else { "incomplete" };
+        let outcome = if self.complete() { "complete" } else { "incomplete" };
         let skipped = match skipped {
             0 => String::new(),
             skipped => format!(" ({skipped} skipped)"),
         };
-        let mut lines = vec![format!(
+        let mut text = Text::of(format!(
             "Backup {outcome}: {exported}/{total} resources exported to {}{skipped}",
             self.dir
-        )];
-        let failed = self.closed.failed.iter();
-        lines.extend(failed.map(|(stem, why)| format!("{}: {}", file_name(stem), why.message)));
-        if !self.closed.finished {
-            lines.push("Not finished: run again with --resume to go on.".to_owned());
+        ));
+        for (stem, why) in &self.closed.failed {
+            text.line(format!("{}: {}", file_name(stem), why.message));
         }
-        lines.push(format!(
-            "{} rows, {} bytes; {} tokens spent{}\n",
+        for row in self.report.rows() {
+            if let Some(lack) = row.lack() {
+                text.line(format!("{}: {}", file_name(row.resource.file), lack.text));
+            }
+        }
+        for row in self.report.rows() {
+            // No fault of the resource's: the manifest does not hold it against it.
+            if let Some(failure) = row.failure().filter(|f| f.kind == Kind::Storage) {
+                text.line(format!("{}: {}", file_name(row.resource.file), failure.text));
+            }
+        }
+        if !self.closed.finished {
+            text.line("Not finished: run again with --resume to go on.");
+        }
+        text.line(format!(
+            "{} rows, {} bytes; {} tokens spent{}",
             grouped(self.total(|file| file.rows)),
             grouped(self.total(|file| file.bytes)),
             grouped(self.spending.tokens),
             left_today(self.spending)
         ));
-        lines.join("\n")
+        text
     }
 
     fn json(&self) -> Value {
@@ -90,7 +112,7 @@ impl<'s> Summary<'s> {
             "total": closed.total,
             "skipped": closed.skipped,
             "dir": self.dir,
-            "complete": closed.complete,
+            "complete": self.complete(),
             "finished": closed.finished,
             "rows": self.total(|file| file.rows),
             "bytes": self.total(|file| file.bytes),

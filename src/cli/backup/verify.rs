@@ -4,11 +4,11 @@ use super::args::Verify as Flags;
 use crate::cli::figures::grouped;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::cli::text::{Grid, Text};
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
 use crate::dataset::verify::{Flaw, Options, Report, verify as check};
 use crate::model::{Error, Kind, Result};
-use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -21,12 +21,11 @@ pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
         let report = check(&snapshot, &options).await?;
         Ok::<_, Error>((snapshot, report))
     })?;
-    let text = if flags.json() {
-        format!("{}\n", object(flags, &snapshot, &report))
+    if flags.json() {
+        stdout::programs(&format!("{}\n", object(flags, &snapshot, &report)))?;
     } else {
-        text(flags, &snapshot, &report)
-    };
-    stdout::print(&text)?;
+        stdout::people(&text(flags, &snapshot, &report))?;
+    }
     match report.findings.len() {
         0 => Ok(ExitCode::SUCCESS),
         _ => Err(Error::new(Kind::Data, findings(&report)).at(&flags.dir)),
@@ -48,34 +47,32 @@ fn findings(report: &Report) -> String {
     }
 }
 
-fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> String {
-    let mut lines = Vec::new();
+fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
+    let mut text = Text::new();
     if !report.findings.is_empty() {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["finding", "file", "row", "what"]);
+        let mut table = Grid::new(["finding", "file", "row", "what"], &[]);
         for finding in &report.findings {
-            table.add_row([
+            table.row([
                 finding.flaw.name(),
                 &finding.file,
                 finding.row.as_deref().unwrap_or_default(),
                 &finding.message,
             ]);
         }
-        lines.push(table.to_string());
+        text.grid(&table);
     }
-    lines.extend(report.unchecked.iter().map(|sentence| format!("not checked: {sentence}")));
+    for sentence in &report.unchecked {
+        text.line(format!("not checked: {sentence}"));
+    }
     let backup = snapshot.backup();
     let made = backup.started_at.map(|time| format!("; begun {time}")).unwrap_or_default();
-    let company = backup.account.as_ref().map(|account| {
-        format!(", company {:?} (id {})", account.company_domain, account.company_id)
-    });
+    let company = backup.account.as_ref().map(|account| format!(", company {}", account.name()));
     let contents = match report.contents {
         0 => String::new(),
         number => format!(", {} attachments", grouped(number)),
     };
-    lines.push(format!(
-        "{}: {}: {} files, {} rows, {} bytes{contents}{made}{}\n",
+    text.line(format!(
+        "{}: {}: {} files, {} rows, {} bytes{contents}{made}{}",
         flags.dir,
         if report.findings.is_empty() { "whole".to_owned() } else { findings(report) },
         grouped(report.files),
@@ -83,7 +80,7 @@ fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> String {
         grouped(report.bytes),
         company.unwrap_or_default(),
     ));
-    lines.join("\n")
+    text
 }
 
 fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {

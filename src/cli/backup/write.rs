@@ -34,6 +34,7 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
         run.setup.settings.concurrency = 1;
     }
     let options = Options { crash_at_step: run.setup.settings.crash_at_step, ..options };
+    run.unmasked = true;
     files::private();
     runtime()?.block_on(run.back_up(flags, &place, &options))
 }
@@ -64,7 +65,7 @@ impl Run {
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
-        let (mut archive, notes) = Archive::open(place, holder(&account), options, owner).await?;
+        let (mut archive, notes) = Archive::open(place, holder(&account)?, options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
@@ -74,8 +75,7 @@ impl Run {
         self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
-            // What the backup itself cannot write, it cannot commit either.
-            Err(error) if matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) => {
+            Err(error) if matches!(error.kind(), Kind::Data | Kind::Bug) => {
                 // The first error says more than one about giving the lock back.
                 let _ = archive.release().await;
                 return Err(error);
@@ -83,18 +83,32 @@ impl Run {
             Err(error) => Some(error),
             Ok(()) => None,
         };
-        let closed = archive.close(now()).await?;
+        let closed = match archive.close(now()).await {
+            Ok(closed) => closed,
+            // What cannot be written at all is no news after what could not be written first.
+            Err(error) => {
+                let first = stopped.filter(|first| first.kind() == Kind::Storage);
+                if first.is_some() {
+                    let _ = archive.release().await;
+                }
+                return Err(first.unwrap_or(error));
+            }
+        };
         let summary = Summary::of(&closed, &self.report, &flags.dir, self.client.spending());
-        summary.print(flags.standalone.json())?;
+        let printed = summary.print(flags.standalone.json());
         match stopped {
+            // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
                 "interrupted: what was taken is safe, run again with --resume to go on",
             )),
             Some(error) => Err(error),
-            None if closed.complete => Ok(ExitCode::SUCCESS),
+            None if printed.is_err() => printed.map(|()| ExitCode::SUCCESS),
             None => match self.report.failure(self.client.spending()) {
+                None if closed.complete => Ok(ExitCode::SUCCESS),
                 Some(error) if error.kind().stops_the_run() => Err(error),
+                // Its rows are all there; what is odd about them is told.
+                Some(error) if closed.complete => Err(error.of_kind(Kind::Incomplete)),
                 _ => Err(summary.incomplete()),
             },
         }
@@ -146,10 +160,16 @@ impl Run {
         match event {
             Event::Started { resource } => archive.start(resource, clock.now()),
             Event::Answered { .. } => self.progress.spent(self.client.spending()),
-            Event::Batch(batch) => archive.take(batch, now()).await?,
+            Event::Batch(batch) => {
+                let resource = batch.resource;
+                let taken = archive.take(batch, now()).await;
+                taken.inspect_err(|error| self.report.fail(resource, error))?;
+            }
             Event::Finished { resource, until, .. } => {
+                self.tell_lack(resource);
                 let until = until.unwrap_or_else(|| clock.now());
-                let repeats = archive.finish(resource, until, now()).await?;
+                let finished = archive.finish(resource, until, now()).await;
+                let repeats = finished.inspect_err(|error| self.report.fail(resource, error))?;
                 if repeats > 0 {
                     self.progress.note(&format!(
                         "{}: {repeats} rows came twice, the later ones are kept: they moved while \
@@ -159,7 +179,10 @@ impl Run {
                 }
             }
             Event::Failed { resource, error } => archive.fail(resource, &error, now()).await?,
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => {}
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Lacking { .. } => {}
         }
         Ok(())
     }

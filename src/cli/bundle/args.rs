@@ -1,8 +1,9 @@
 //! The command line of `bundle`.
 
+use crate::bundle::crm::ANSWER_BYTES_MAX;
 use crate::cli::args::{Output, Standalone};
+use crate::cli::stdout;
 use clap::Subcommand;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +96,9 @@ pub(in crate::cli) struct Push {
     /// Push a bundle of another organization or company than the target's.
     #[arg(long)]
     pub(super) foreign: bool,
+    /// Largest answer that is taken from the CRM, in bytes.
+    #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
+    pub(super) max_bytes: u64,
     #[command(flatten)]
     pub(super) standalone: Standalone,
 }
@@ -108,6 +112,9 @@ pub(in crate::cli) struct Pull {
     /// The bundle to write; one that stands is replaced when the new one is whole.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
+    /// Largest answer that is taken from the CRM, in bytes.
+    #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
+    pub(super) max_bytes: u64,
     #[command(flatten)]
     pub(super) standalone: Standalone,
 }
@@ -133,6 +140,9 @@ pub(in crate::cli) struct Changes {
     /// Milliseconds between two looks, for tests.
     #[arg(long, hide = true)]
     pub(super) every_millis: Option<u64>,
+    /// Largest answer that is taken from the CRM, in bytes.
+    #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
+    pub(super) max_bytes: u64,
     #[command(flatten)]
     pub(super) standalone: Standalone,
 }
@@ -160,7 +170,7 @@ pub(in crate::cli) struct Diff {
 fn json(output: Option<Output>) -> bool {
     match output {
         Some(output) => output == Output::Json,
-        None => !std::io::stdout().is_terminal(),
+        None => !stdout::is_terminal(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `bundle changes`: a CRM's change events as NDJSON.
 
 use super::args::Changes as Flags;
-use super::target::{Scrap, target};
+use super::target::target;
 use crate::api::Crm;
 use crate::bundle::crm::changes as fetch;
 use crate::bundle::{Array, Listing, number};
@@ -9,6 +9,7 @@ use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     }
     files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
-    let scrap = Scrap::beside(&std::env::temp_dir().join(name()), "partial");
+    let scrap = Scrap::beside(&std::env::temp_dir().join("source-pipedrive-changes"), "partial")?;
     let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
     runtime()?.block_on(async {
         tokio::select! {
@@ -39,17 +40,13 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-/// A name that no other process has for its file.
-fn name() -> String {
-    format!("source-pipedrive-changes-{}-{:08x}", std::process::id(), fastrand::u32(..))
-}
-
 /// Prints events, once each; the list has no order, no paging and no filter by time, so the ones
 /// that were printed are remembered (8 bytes each).
 async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Result<ExitCode> {
     let mut printed = HashSet::new();
     loop {
-        fetch(crm, flags.record_type.as_deref(), flags.record_id.as_deref(), path).await?;
+        let (ty, id) = (flags.record_type.as_deref(), flags.record_id.as_deref());
+        fetch(crm, ty, id, path, flags.max_bytes).await?;
         let mut listing = Listing::open(path)?;
         let mut out = String::new();
         while let Some(event) = listing.next().await? {
@@ -59,10 +56,10 @@ async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Resul
             out.extend(event.chars().filter(|c| !matches!(c, '\n' | '\r')));
             out.push('\n');
             if out.len() > BUFFER_BYTES {
-                stdout::print(&std::mem::take(&mut out))?;
+                stdout::programs(&std::mem::take(&mut out))?;
             }
         }
-        stdout::print(&out)?;
+        stdout::programs(&out)?;
         if !flags.follow {
             return Ok(ExitCode::SUCCESS);
         }

@@ -2,20 +2,21 @@
 
 use super::args::Export as Flags;
 use crate::api::Account;
-use crate::bundle::map::{FIELDS, RESOURCES, SETUP, Setup};
+use crate::bundle::map::{FIELDS, NO_ID, RESOURCES, SETUP, Setup};
 use crate::bundle::{Array, Context, Export, Source, Written};
 use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
+use crate::cli::progress::{Manner, Progress};
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
+use crate::cli::text::Text;
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Resource, Result, Time};
+use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
 use serde_json::json;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,9 +29,10 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
             let setup = run.set_up(&account, stop.as_mut()).await?;
-            let exported = run.export(&flags.out, setup, &account, stop.as_mut()).await;
+            let place = (flags.out.as_path(), "partial");
+            let exported = run.export(place, setup, &account, stop.as_mut()).await;
             run.progress.done();
-            let (written, context) = exported?;
+            let (written, context) = exported?.finish()?;
             (written, context, Some(run.client.spending()))
         } else {
             let (written, context) = of_backup(flags).await?;
@@ -38,8 +40,17 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
         };
         let spent = spent.map(|spent| (spent.tokens, left_today(spent)));
         print(flags, &written, &context, spent)?;
-        Ok(ExitCode::SUCCESS)
+        left_out(&context).map_or(Ok(ExitCode::SUCCESS), Err)
     })
+}
+
+/// The error of a bundle from which rows are missing, because they have no usable id.
+fn left_out(context: &Context) -> Option<Error> {
+    let rows = context.unmapped.iter().filter(|lost| lost.reason == NO_ID);
+    let rows = rows.map(|lost| format!("{} rows of {}", grouped(lost.rows), lost.resource));
+    let rows: Vec<_> = rows.collect();
+    let message = format!("incomplete: without a usable id, left out: {}", rows.join(", "));
+    (!rows.is_empty()).then(|| Error::new(Kind::Incomplete, message))
 }
 
 fn resource(name: &str) -> Result<&'static Resource> {
@@ -49,10 +60,16 @@ fn resource(name: &str) -> Result<&'static Resource> {
 impl Run {
     /// Reads what the account says of itself.
     pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
-        let mut setup = Setup::of(account.company_id);
+        let mut setup = Setup::of(account.company()?);
         for name in SETUP {
-            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
+        }
+        for odd in setup.odd() {
+            self.progress.warn(&odd);
         }
         Ok(setup.ready())
     }
@@ -65,29 +82,33 @@ impl Run {
     ) -> Result<Setup> {
         setup.forget_fields();
         for name in FIELDS {
-            let take = |resource: &'static Resource, json: &str| setup.take(resource, json);
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         Ok(setup.ready())
     }
 
-    /// Makes a bundle of the account. Without every row there is no bundle: one that lacks some
+    /// Makes a bundle of the account, beside this file as what this says; it is not visible yet. Without every row there is no bundle: one that lacks some
     /// would look like an account that lost them.
     pub(super) async fn export(
         &mut self,
-        out: &Path,
+        (out, what): (&Path, &str),
         setup: Setup,
         account: &Account,
         mut stop: Stop<'_>,
-    ) -> Result<(Written, Context)> {
+    ) -> Result<Export> {
         let source = Source {
             system: "pipedrive".to_owned(),
             from: "account".to_owned(),
-            company_id: Some(account.company_id),
+            company_id: account.company_id,
             company_domain: Some(account.company_domain.clone()),
             organization_id: None,
         };
-        let mut export = Export::begin(out, setup, source, account.date.unwrap_or_else(now))?;
+        let date = account.date.unwrap_or_else(now);
+        let mut export = Export::begin(out, what, setup, source, date)?;
         for name in export.learnt() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
@@ -104,7 +125,7 @@ impl Run {
             self.progress
                 .note(&format!("{repeats} rows came twice and were left out the second time"));
         }
-        export.finish()
+        Ok(export)
     }
 
     /// Reads a resource from its first row to its last, each as it is met.
@@ -150,7 +171,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =
-        account.map(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
+        account.and_then(|account| account.company_id).or(flags.company_id).ok_or_else(|| {
             let message =
                 "the backup does not say of which company it is: name its id with --company-id";
             Error::new(Kind::Usage, message).at(&flags.from)
@@ -172,11 +193,19 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     for name in SETUP {
         let resource = resource(name)?;
         if held(name) {
-            pass(&snapshot, resource, |resource, json| setup.take(resource, json)).await?;
+            let take = |resource: &'static Resource, json: &str| {
+                setup.take(resource, json);
+                Ok(())
+            };
+            pass(&snapshot, resource, take).await?;
         } else {
             // The first seed's backups have no labels of leads: they stay unnamed, and are counted.
             setup.lacks(resource);
         }
+    }
+    let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
+    for odd in setup.odd() {
+        progress.warn(&odd);
     }
     let source = Source {
         system: "pipedrive".to_owned(),
@@ -186,7 +215,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
         organization_id: None,
     };
     let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
-    let mut export = Export::begin(&flags.out, setup.ready(), source, date)?;
+    let mut export = Export::begin(&flags.out, "partial", setup.ready(), source, date)?;
     for name in export.learnt() {
         let learn = |resource: &'static Resource, json: &str| {
             export.learn(resource, json);
@@ -230,10 +259,9 @@ fn print(
             "unmapped": context.unmapped,
             "tokens": spent.map(|(tokens, _)| tokens),
         });
-        return stdout::print(&format!("{object}\n"));
+        return stdout::programs(&format!("{object}\n"));
     }
-    // A string takes everything.
-    let mut text = String::new();
+    let mut text = Text::new();
     for array in Array::ALL {
         let counts = context.counts.get(array.name()).copied().unwrap_or_default();
         let mut notes = Vec::new();
@@ -248,16 +276,15 @@ fn print(
         } else {
             format!(", of these {}", notes.join(", "))
         };
-        let _ = writeln!(text, "{:<14}{:>10}{notes}", array.name(), grouped(counts.rows));
+        text.line(format!("{:<14}{:>10}{notes}", array.name(), grouped(counts.rows)));
     }
     let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
-    let _ = writeln!(
-        text,
+    text.line(format!(
         "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}",
         grouped(rows),
         grouped(written.bytes),
         grouped(context.unmapped.len() as u64),
         spent.unwrap_or_default()
-    );
-    stdout::print(&text)
+    ));
+    stdout::people(&text)
 }

@@ -5,8 +5,8 @@ use crate::bundle::{Context, FINDINGS_MAX, Validation, validate as check};
 use crate::cli::figures::grouped;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::cli::text::{Grid, Text};
 use crate::model::{Error, Kind, Result};
-use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,24 +18,25 @@ pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
         let foreign = context.filter(|context| context.bundle.sha256 != validation.survey.sha256);
         Ok::<_, Error>((validation, foreign.is_some()))
     })?;
-    let text = if flags.json() {
+    if flags.json() {
         let mut object = object(&flags.file, &validation);
         object["side_car_is_of_another_version"] = foreign.into();
-        format!("{object}\n")
+        stdout::programs(&format!("{object}\n"))?;
     } else {
-        let note =
-            if foreign { "the side-car belongs to another version of this bundle\n" } else { "" };
+        let mut text = table(&validation);
+        if foreign {
+            text.line("the side-car belongs to another version of this bundle");
+        }
         let rows: u64 = validation.survey.spans.iter().map(|span| span.rows).sum();
-        format!(
-            "{}{note}{}: {}: {} rows, {} bytes\n",
-            table(&validation),
+        text.line(format!(
+            "{}: {}: {} rows, {} bytes",
             flags.file.display(),
             if validation.total == 0 { "valid".to_owned() } else { counted(validation.total) },
             grouped(rows),
             grouped(validation.survey.bytes)
-        )
-    };
-    stdout::print(&text)?;
+        ));
+        stdout::people(&text)?;
+    }
     match validation.total {
         0 => Ok(ExitCode::SUCCESS),
         total => Err(found(&flags.file, total)),
@@ -55,20 +56,22 @@ fn counted(total: u64) -> String {
 }
 
 /// The findings as a table; empty if there are none.
-pub(super) fn table(validation: &Validation) -> String {
+pub(super) fn table(validation: &Validation) -> Text {
+    let mut text = Text::new();
     if validation.findings.is_empty() {
-        return String::new();
+        return text;
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["finding", "where", "what"]);
+    let mut table = Grid::new(["finding", "where", "what"], &[]);
     for finding in &validation.findings {
         let rule = serde_json::to_value(finding.rule).unwrap_or_default();
-        table.add_row([rule.as_str().unwrap_or_default(), &finding.pointer, &finding.message]);
+        table.row([rule.as_str().unwrap_or_default(), &finding.pointer, &finding.message]);
     }
     let more = validation.total.saturating_sub(FINDINGS_MAX as u64);
-    let more = if more > 0 { format!("… {} more\n", grouped(more)) } else { String::new() };
-    format!("{table}\n{more}")
+    text.grid(&table);
+    if more > 0 {
+        text.line(format!("… {} more", grouped(more)));
+    }
+    text
 }
 
 /// The findings as an object.

@@ -1,13 +1,14 @@
 //! `bundle pull`: the CRM's own export as a file.
 
 use super::args::Pull as Flags;
-use super::target::{Scrap, target};
+use super::target::target;
 use crate::bundle::crm::pull as fetch;
 use crate::cli::figures::grouped;
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::cli::text::Text;
 use crate::model::Result;
 use serde_json::json;
 use std::process::ExitCode;
@@ -16,17 +17,15 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
     files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
     let (survey, context) = runtime()?.block_on(async {
-        // What was half fetched is of no use.
-        let _scrap = Scrap::beside(&flags.out, "partial");
         tokio::select! {
             biased;
             error = interrupted() => Err(error),
-            pulled = fetch(&target.crm, &flags.out) => pulled,
+            pulled = fetch(&target.crm, &flags.out, flags.max_bytes) => pulled,
         }
     })?;
     let out = flags.out.display().to_string();
     let rows: u64 = survey.spans.iter().map(|span| span.rows).sum();
-    let text = if flags.standalone.json() {
+    if flags.standalone.json() {
         let object = json!({
             "bundle": out,
             "organization_id": survey.head.organization(),
@@ -35,15 +34,14 @@ pub(super) fn pull(flags: &Flags) -> Result<ExitCode> {
             "rows": rows,
             "counts": context.counts,
         });
-        format!("{object}\n")
+        stdout::programs(&format!("{object}\n"))?;
     } else {
-        format!(
-            "{out}: {} rows, {} bytes, organization {}\n",
+        stdout::people(&Text::of(format!(
+            "{out}: {} rows, {} bytes, organization {}",
             grouped(rows),
             grouped(survey.bytes),
             survey.head.organization().unwrap_or_else(|| "unnamed".to_owned())
-        )
-    };
-    stdout::print(&text)?;
+        )))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

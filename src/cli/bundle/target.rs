@@ -1,13 +1,11 @@
 //! The CRM that a command talks to: its address and its key.
 
 use crate::api::Crm;
-use crate::bundle::{beside, partial};
 use crate::cli::args::Standalone;
 use crate::cli::environment::variable;
 use crate::model::{Error, Kind, Result};
 use crate::sandbox::{Options, Sandbox};
 use secrecy::SecretString;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// First pause before a request is tried again.
@@ -44,29 +42,4 @@ pub(super) fn target(flag: &str, address: Option<&str>, flags: &Standalone) -> R
     let pause = pause.map_or(PAUSE, Duration::from_millis);
     let crm = Crm::new(&address, &SecretString::from(key), pause)?;
     Ok(Target { crm, _sandbox: None })
-}
-
-/// A file beside a bundle that is gone when this is dropped.
-pub(super) struct Scrap(PathBuf);
-
-impl Scrap {
-    /// A place for it: `FILE.<what>`.
-    pub(super) fn beside(bundle: &Path, what: &str) -> Self {
-        let mut name = bundle.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{what}"));
-        Self(bundle.with_file_name(name))
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        // It may never have been written.
-        for path in [&self.0, &partial(&self.0), &beside(&self.0)] {
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }

@@ -4,9 +4,9 @@ use super::differ::Differ;
 use super::rows::{rows, schema_row, sentence, summary};
 use crate::cli::figures::grouped;
 use crate::cli::stdout;
+use crate::cli::text::{Grid, Text};
 use crate::dataset::diff::{Change, What};
 use crate::model::{Resource, Result};
-use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 
 /// Rows a table shows at most.
@@ -15,14 +15,6 @@ const TABLE_ROWS_MAX: usize = 10_000;
 const VALUE_MAX: usize = 60;
 /// Bytes that are gathered before they are printed.
 const BUFFER_BYTES: usize = 64 << 10;
-/// The seed tool's table: lines around, between columns, and below the header.
-const STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::new('┌', '─', '┬', '┐'))
-    .header_lines(ContentLineStyle::new('│', '│', '│'))
-    .header_separator(LineStyle::new('├', '─', '┼', '┤'))
-    .content_lines(ContentLineStyle::new('│', '│', '│'))
-    .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
-
 /// What is printed in portions.
 #[derive(Default)]
 struct Printer(String);
@@ -34,7 +26,7 @@ impl Printer {
     }
 
     fn flush(&mut self) -> Result<()> {
-        stdout::print(&std::mem::take(&mut self.0))
+        stdout::programs(&std::mem::take(&mut self.0))
     }
 }
 
@@ -80,53 +72,54 @@ pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
 
 /// For people: the changes, then what they come to.
 pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
-    let mut table = Table::new();
-    table.load_style(STYLE);
-    table.set_header(["Resource", "ID", "Change", "Field", "Old", "New"]);
+    let mut table = Grid::framed(["Resource", "ID", "Change", "Field", "Old", "New"]);
     let (mut shown, mut more) = (0, 0);
     while let Some(change) = diff.next().await? {
         for row in cells(&change) {
             if shown < TABLE_ROWS_MAX {
-                table.add_row(row);
+                table.row(row);
                 shown += 1;
             } else {
                 more += 1;
             }
         }
     }
-    let mut lines: Vec<String> = diff.schema().iter().map(sentence).collect();
-    if !lines.is_empty() {
-        lines.push(String::new());
+    let mut text = Text::new();
+    for change in diff.schema() {
+        text.line(sentence(change));
+    }
+    if !diff.schema().is_empty() {
+        text.line("");
     }
     if shown > 0 {
-        lines.push(table.to_string());
+        text.grid(&table);
     }
     if more > 0 {
-        lines.push(format!("… {} more rows: -o ndjson shows all", grouped(more)));
+        text.line(format!("… {} more rows: -o ndjson shows all", grouped(more)));
     }
     if shown > 0 {
-        lines.push(String::new());
+        text.line("");
     }
     let total = diff.total();
-    lines.push(format!(
+    text.line(format!(
         "{} added · {} removed · {} modified ({} field changes)",
         total.added, total.removed, total.modified, total.fields
     ));
     if !diff.skipped().is_empty() {
         let skipped = diff.skipped().iter();
         let skipped = skipped.map(|one| format!("{}[{}]", one.resource, one.present));
-        lines.push(format!(
+        text.line(format!(
             "Skipped (present in one snapshot only): {}",
             skipped.collect::<Vec<_>>().join(", ")
         ));
     }
     if total.folded > 0 {
-        lines.push(format!(
+        text.line(format!(
             "{} more changed in computed fields only (--all-fields shows them)",
             grouped(total.folded)
         ));
     }
-    stdout::print(&format!("{}\n", lines.join("\n")))
+    stdout::people(&text)
 }
 
 /// The rows of a change in a table.
@@ -166,7 +159,7 @@ fn short<'l>(resource: &str, label: &'l str) -> &'l str {
     if resource.is_some_and(|known| known.column(first).is_some()) { label } else { short }
 }
 
-/// A value in a table: text without its quotes, on one line, cut where it is long.
+/// A value in a table: text without its quotes, line breaks as spaces, cut where it is long.
 fn shown(value: Option<&str>) -> String {
     let text = match value {
         None => return String::new(),
@@ -176,7 +169,8 @@ fn shown(value: Option<&str>) -> String {
         },
         Some(raw) => raw.to_owned(),
     };
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
+    let text: String = text.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
     if text.chars().count() <= VALUE_MAX {
         return text;
     }

@@ -48,7 +48,7 @@ pub(super) fn completions(flags: &args::Completions) -> Result<ExitCode> {
     let name = program.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(flags.shell, &mut program, name, &mut script);
-    super::stdout::print(&String::from_utf8_lossy(&script))?;
+    super::stdout::own(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -40,7 +40,11 @@ fn describe(page: &mut String, resource: &Resource) {
     }
     if !resource.secrets.is_empty() {
         let secrets = resource.secrets.iter().map(|column| code(column)).collect::<Vec<_>>();
-        facts.push(format!("a backup masks {}", secrets.join(", ")));
+        facts.push(format!("masked: {}", secrets.join(", ")));
+    }
+    if !resource.secret_urls.is_empty() {
+        let urls = resource.secret_urls.iter().map(|column| code(column)).collect::<Vec<_>>();
+        facts.push(format!("secrets inside of {} are masked", urls.join(", ")));
     }
     let _ = write!(page, "{}; {}.\n\n", capital(&how(resource)), facts.join("; "));
     let rows = resource.listings.iter().map(|listing| {

@@ -43,11 +43,16 @@ pub(super) fn page() -> Result<String> {
     let _ = write!(
         page,
         "- `since` is a promise: every row that changed before it was delivered. A read asks from there on, \
-         inclusively.\n\
+         inclusively. The beginning of time stands for a list that had no rows: the next read walks it once \
+         more. A `since` that lies after Pipedrive's clock, and after `update_time`, is drawn back with a \
+         warning.\n\
          - `delivered` holds keys and digests of rows at or after `since` that went out already; a row is \
-         left out exactly when both are known. At most {DELIVERED_MAX} keys are kept.\n\
-         - `update_time` is the newest time delivered, for people to look at. Nothing depends on it.\n\
-         - `walk` is where a full walk is; `full_refresh` and `__ab_full_refresh_sync_complete` mark states of \
+         left out exactly when both are known. At most {DELIVERED_MAX} keys are kept. `ahead` holds the times of \
+         those that are later than `update_time`.\n\
+         - `update_time` is the newest time delivered before the run's bound, for people to look at. No row \
+         is left out because of it.\n\
+         - `walk` is where a full walk is, and what `since` becomes at its end, when what changed meanwhile is \
+         read; `full_refresh` and `__ab_full_refresh_sync_complete` mark states of \
          full refreshes.\n\
          - `records` counts rows, so that no two states are equal.\n\
          - `seal`, in Singer states, is a digest of the rest. Meltano merges the state of a `--full-refresh` \

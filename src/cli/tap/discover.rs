@@ -19,6 +19,6 @@ pub(super) fn discover(args: &Args) -> Result<ExitCode> {
         dictionaries(&mut run, Resource::all(), stop).await
     })?;
     let readable = run.setup.settings.custom_fields.readable();
-    stdout::print(&format!("{:#}\n", catalog(&found.fields, readable)))?;
+    stdout::programs(&format!("{:#}\n", catalog(&found.fields, readable)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,13 +7,13 @@ mod sync;
 
 pub(super) use args::Args;
 
-use super::{complaint, stdout};
+use super::text::Text;
+use super::{complaint, stderr, stdout};
 use crate::model::{Error, Kind, Result};
 use crate::protocol::singer::{about, markdown};
 use args::Form;
 use clap::Parser as _;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Runs the tap. Any failure ends with one CRITICAL line on stderr and exit code 1; an interrupt,
@@ -21,10 +21,7 @@ use std::process::ExitCode;
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match Args::try_parse_from(arguments) {
         Ok(args) => run(&args),
-        Err(error) if !error.use_stderr() => error
-            .print()
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(|error| Error::new(Kind::Pipe, "nobody reads").because(error)),
+        Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
         Err(error) => {
             let error = complaint::usage(&error);
             Err(Error::new(error.kind(), format!("{error}; --help tells how")))
@@ -34,10 +31,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = error.causes();
-            let because = causes.lines().map(|cause| format!(", because {cause}"));
-            // Nobody is left to tell if stderr is gone.
-            let _ = writeln!(std::io::stderr(), "CRITICAL {error}{}", because.collect::<String>());
+            let mut sentence = vec![format!("CRITICAL {error}")];
+            sentence.extend(error.causes());
+            stderr::people(&Text::of(sentence.join(", because ")));
             let interrupted = error.kind() == Kind::Interrupted;
             ExitCode::from(if interrupted { error.kind().exit_code() } else { 1 })
         }
@@ -46,7 +42,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode> {
     if args.about {
-        return stdout::print(&match args.format {
+        return stdout::own(&match args.format {
             Form::Json => format!("{:#}\n", about()),
             Form::Markdown => markdown(),
             Form::Text => args::summary(),

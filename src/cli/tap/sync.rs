@@ -8,6 +8,7 @@ use crate::cli::progress::Manner;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
+use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState};
 use crate::protocol::Saved;
@@ -15,11 +16,6 @@ use crate::protocol::singer::{Method, Selection, Writer, default_selection, sele
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// How long a run may take to end after it was told to: as long as a target that reads slowly may
-/// take for what is under way, and shorter than what containers are given.
-const ENDING: Duration = Duration::from_secs(8);
 
 /// A run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
@@ -50,8 +46,8 @@ pub(super) async fn dictionaries(
         error = stop => Err(error),
         found = Dictionaries::read(&run.client, resources) => found,
     }?;
-    for note in &found.notes {
-        run.progress.warn(note);
+    for warning in &found.warnings {
+        run.progress.warn(warning);
     }
     Ok(found)
 }
@@ -71,7 +67,6 @@ struct Stream {
 impl Run {
     async fn tap(&mut self, selected: Option<Vec<Selection>>, saved: &Saved) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
-        tokio::spawn(end_at_last());
         let account = self.account(stop.as_mut()).await?;
         self.greet(&account);
         let readable = self.setup.settings.custom_fields.readable();
@@ -86,6 +81,11 @@ impl Run {
         let selected = selected.unwrap_or_else(|| default_selection(&found.fields, readable));
         self.resources = selected.iter().map(|selection| selection.resource).collect();
         self.report = Report::of(self.resources.iter().copied());
+        for resource in &self.resources {
+            if let Some(error) = found.failure(resource) {
+                self.report.lack(resource, &error);
+            }
+        }
         let (mut wanted, mut streams) = (Vec::new(), BTreeMap::new());
         for selection in selected {
             let resource = selection.resource;
@@ -104,12 +104,24 @@ impl Run {
         let jobs = plan(&self.setup.settings, wanted);
         let settings = &self.setup.settings;
         let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::Ahead);
-        let writer = Writer::new(std::io::stdout(), std::io::stderr(), &saved.streams, now());
+        let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());
         let mut streams = Streams { writer, selected: streams };
         let outcome = self
             .follow(reader, stop, async |run, event| {
                 run.progress.take(&event);
+                let ended = match &event {
+                    Event::Finished { resource, .. } => Some(*resource),
+                    _ => None,
+                };
+                if let Some((resource, error)) =
+                    ended.and_then(|ended| Some((ended, streams.writer.left_out(ended)?)))
+                {
+                    run.report.lack(resource, &error);
+                }
                 run.report.take(&event);
+                if let Some(resource) = ended {
+                    run.tell_lack(resource);
+                }
                 streams.take(event)
             })
             .await;
@@ -150,15 +162,10 @@ impl Streams {
             }
             Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Warning { .. } => Ok(()),
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Lacking { .. } => Ok(()),
         }
     }
-}
-
-/// Ends a run that was told to end and cannot, because nobody reads what it writes.
-async fn end_at_last() {
-    let error = interrupted().await;
-    tokio::time::sleep(ENDING).await;
-    #[expect(clippy::exit, reason = "the main thread waits for a reader that may never come")]
-    std::process::exit(i32::from(error.kind().exit_code()));
 }

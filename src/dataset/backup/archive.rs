@@ -1,10 +1,11 @@
 //! An account's backup, open for one run.
 
-use super::area::{Area, NEXT};
+use super::area::Area;
 use super::begin::{self, Begun};
 use super::growing::{Entry, Growing, number};
 use crate::dataset::account::Account;
 use crate::dataset::commits::{Commits, Owner};
+use crate::dataset::forms::{NEXT, is_passing};
 use crate::dataset::place::Place;
 use crate::dataset::snapshot::{
     Backup, CONTENT_INDEX, Failure, File, Manifest, Unfinished, file_name,
@@ -285,8 +286,9 @@ impl Archive {
     }
 
     /// Ends the run. A backup with nothing left to read takes the place of the one that stands;
-    /// files of that one which this one has not, or was refused, stay part of it.
-    pub async fn close(mut self, now: Time) -> Result<Closed> {
+    /// files of that one which this one has not, or was refused, stay part of it. After an error of
+    /// the storage it keeps what is safe, if the storage lets it.
+    pub async fn close(&mut self, now: Time) -> Result<Closed> {
         let area = self.area;
         let backup = area.of_mut(&mut self.manifest);
         let finished = backup.finished();
@@ -376,7 +378,8 @@ impl Archive {
             return if grown { self.store.remove(&path).await } else { Ok(()) };
         }
         for folder in [path, self.area.anew(stem, false)] {
-            for piece in self.store.list(Some(&folder)).await?.into_keys() {
+            let pieces = self.store.list(Some(&folder)).await?.into_keys();
+            for piece in pieces.filter(|path| is_passing(path)) {
                 self.store.remove(&piece).await?;
             }
         }

@@ -1,13 +1,7 @@
 //! Where a run writes, and whether it goes on with what is there. Pure.
 
+use crate::dataset::forms::{NEXT, ONCE, PART, PIECES};
 use crate::dataset::snapshot::{Backup, Manifest, file_name};
-
-/// The folder of a backup that is to take another one's place.
-pub(in crate::dataset) const NEXT: &str = "_next";
-/// The folder of a bucket's pieces, of a backup that takes nobody's place.
-const PIECES: &str = "_pieces";
-/// Ending of a file that grows beside whole ones.
-const PART: &str = ".part";
 
 /// Where a run writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +41,7 @@ impl Area {
 
     /// Where a file is written once more, without the rows that came twice.
     pub(super) fn anew(self, stem: &str, in_folder: bool) -> String {
-        self.growing(&format!("{stem}.once"), in_folder)
+        self.growing(&format!("{stem}{ONCE}"), in_folder)
     }
 
     /// Where a whole file lies until the run's backup takes its place.
@@ -84,14 +78,6 @@ pub(super) fn course(found: Option<&Manifest>, resume: bool) -> Course {
             Course { area, resumes: false, anew: resume }
         }
     }
-}
-
-/// Whether a path can only be something that runs of ours left behind.
-pub(in crate::dataset) fn is_leftover(path: &str) -> bool {
-    let apart = [NEXT, PIECES]
-        .iter()
-        .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
-    apart || path.ends_with(&format!(".json{PART}")) && !path.contains('/')
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Opening a backup for writing: whose it is, what of it is proven, and where the run writes.
 
 use super::archive::{Options, Writing};
-use super::area::{self, Area, Course, course};
+use super::area::{Area, Course, course};
 use super::contents;
 use super::growing::Growing;
 use crate::dataset::account::Account;
 use crate::dataset::commits::{Commits, Found, MANIFEST, Owner};
+use crate::dataset::folder::Listed;
 use crate::dataset::foreign;
+use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup, is_passing, stub_of};
 use crate::dataset::snapshot::{
     Backup, CONTENT_INDEX, File, MANIFEST_VERSION, Manifest, digest, file_name, resource_of, rows,
 };
@@ -32,8 +34,10 @@ pub(super) async fn begin(
     owner: Owner,
 ) -> Result<Begun> {
     if store.grows() {
-        // Before a lock is left in somebody else's folder.
+        // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
         foreign::refuse(store).await?;
+        let manifest = store.get(MANIFEST).await?;
+        look(store, manifest.as_deref()).await?;
     }
     let now = owner.since;
     let place = store.place().to_string();
@@ -49,9 +53,7 @@ pub(super) async fn begin(
     if manifest.is_none() {
         foreign::refuse(store).await?;
     }
-    let manifest = manifest
-        .map(|bytes| Manifest::from_json(&bytes, &store.place().name_of(MANIFEST)))
-        .transpose()?;
+    let (manifest, mut listed) = look(store, manifest.as_deref()).await?;
     for holder in manifest.iter().flat_map(holders) {
         account.must_be(holder, &place)?;
     }
@@ -73,8 +75,6 @@ pub(super) async fn begin(
             when.unwrap_or_default()
         ));
     }
-    store.sweep_stubs(&[area::NEXT, contents::FOLDER], |_| true)?;
-    let mut listed = store.list(None).await?;
     settle(store, &mut manifest.backup, Some(&mut listed)).await?;
     let seeds = manifest.backup.is_seeds() && !manifest.backup.completed.is_empty();
     if seeds {
@@ -109,8 +109,28 @@ pub(super) async fn begin(
     backup.account = Some(account);
     backup.complete = Some(false);
     backup.finished_at = None;
-    let leftovers = leftovers(&manifest, &listed);
+    let leftovers = leftovers(store, &manifest, &listed);
     Ok(Begun { commits, manifest, area, writing, leftovers, notes })
+}
+
+/// The manifest and all files there, if nothing in them leads elsewhere.
+async fn look(
+    store: &Store,
+    manifest: Option<&[u8]>,
+) -> Result<(Option<Manifest>, BTreeMap<String, u64>)> {
+    let place = store.place().name_of(MANIFEST);
+    let manifest = manifest.map(|bytes| Manifest::from_json(bytes, &place)).transpose()?;
+    let listed: Listed = store.survey(None).await?;
+    foreign::links(store, &listed, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
+    let next = manifest.as_ref().and_then(|manifest| manifest.next.as_ref());
+    for backup in manifest.iter().map(|manifest| &manifest.backup).chain(next) {
+        let Some(file) = backup.files.get(CONTENT_INDEX) else { continue };
+        let lies = file.staged.iter().cloned().chain([file_name(CONTENT_INDEX)]);
+        for path in lies.filter(|path| listed.files.contains_key(path)) {
+            contents::must_be_named(store, &path).await?;
+        }
+    }
+    Ok((manifest, listed.files))
 }
 
 /// Whose data it holds, as far as it says so.
@@ -299,7 +319,7 @@ async fn go_on(
 }
 
 /// Paths of ours that the manifest does not name.
-fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
+fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
     let backups = || [Some(&manifest.backup), manifest.next.as_ref()].into_iter().flatten();
     let named = |path: &str| {
         backups().any(|backup| {
@@ -313,7 +333,7 @@ fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String>
                 })
         })
     };
-    let left =
-        |path: &&String| (area::is_leftover(path) || contents::is_leftover(path)) && !named(path);
+    let stub = |path: &str| store.grows() && stub_of(path).is_some_and(is_of_backup);
+    let left = |path: &&String| is_passing(path) && !named(path) || stub(path);
     listed.keys().filter(left).cloned().collect()
 }

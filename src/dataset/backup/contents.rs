@@ -2,6 +2,7 @@
 
 use super::archive::Archive;
 use super::growing::Entry;
+use crate::dataset::forms::{self, ARRIVING, is_attachment};
 use crate::dataset::snapshot::{CONTENT_INDEX, CONTENTS, Rows, rows};
 use crate::dataset::store::{Store, Upload};
 use crate::dataset::window::hex;
@@ -14,8 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The folder of attachments.
 pub(super) const FOLDER: &str = CONTENTS;
-/// Beginning of the name of one that is being written.
-const PART: &str = "_part-";
 
 /// An attachment as the account lists it: what we need of a row of `files.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -67,6 +66,13 @@ pub struct Content {
     pub failed: bool,
 }
 
+impl Content {
+    /// Refuses a name that no attachment has. `place` names the index in errors.
+    pub(in crate::dataset) fn must_be_named(&self, place: &str) -> Result<()> {
+        self.sha256.as_ref().map_or(Ok(()), |name| forms::attachment(place, self.id, name))
+    }
+}
+
 /// A place for attachments; several may be written side by side.
 #[derive(Debug, Clone)]
 pub struct Contents {
@@ -87,16 +93,26 @@ pub struct Arriving<'c> {
 /// Attachments in order, one after the other.
 pub struct Attachments {
     rows: Rows,
+    unread: u64,
 }
 
 impl Attachments {
+    /// Rows that were passed over, because they have no usable id or no form of a file.
+    pub const fn unread(&self) -> u64 {
+        self.unread
+    }
+
     /// The next ones, at most this many; empty when there are none left.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Attachment>> {
         let mut next = Vec::new();
         while next.len() < most
             && let Some(row) = self.rows.next().await?
         {
-            next.push(read(row.json)?);
+            match read(row.json) {
+                Ok(attachment) => next.push(attachment),
+                // One file that cannot be asked for keeps no other from it.
+                Err(_) => self.unread += 1,
+            }
         }
         Ok(next)
     }
@@ -112,7 +128,7 @@ impl Contents {
 
     /// Begins one.
     pub async fn begin(&self, id: u64) -> Result<Arriving<'_>> {
-        let path = format!("{FOLDER}/{PART}{id}");
+        let path = format!("{FOLDER}/{ARRIVING}{id}");
         let upload = self.store.upload(&path).await?;
         Ok(Arriving { store: &self.store, path, upload, hash: Sha256::new(), bytes: 0 })
     }
@@ -161,6 +177,7 @@ impl Archive {
             let mut rows = rows(&self.store, &path, false).await?;
             while let Some(row) = rows.next().await? {
                 let content: Content = read(row.json)?;
+                content.must_be_named(&self.store.place().name_of(&path))?;
                 if let (Some(sha256), Some(bytes)) = (content.sha256, content.bytes)
                     && here.get(&format!("{FOLDER}/{sha256}")) == Some(&bytes)
                 {
@@ -181,11 +198,12 @@ impl Archive {
             // The list was read again: the index begins anew, what was stored stays.
             self.restart(CONTENT_INDEX, state, now).await?;
         }
-        let mut rows = rows(&self.store, &path, false).await?;
+        let rows = rows(&self.store, &path, false).await?;
+        let mut attachments = Attachments { rows, unread: 0 };
         for _ in 0..self.writing(CONTENT_INDEX, now).growing.rows() {
-            rows.next().await?;
+            attachments.next(1).await?;
         }
-        Ok(Attachments { rows })
+        Ok(attachments)
     }
 
     /// Notes what became of some attachments; durable afterwards.
@@ -229,7 +247,9 @@ impl Archive {
             let content: Content = read(row.json)?;
             named.extend(content.sha256);
         }
-        for path in self.store.list(Some(FOLDER)).await?.into_keys() {
+        // Only what is called like an attachment: other people's files stay.
+        let here = self.store.list(Some(FOLDER)).await?.into_keys();
+        for path in here.filter(|path| is_attachment(path)) {
             let name = path.rsplit('/').next().unwrap_or_default();
             if !named.contains(name) {
                 self.store.remove(&path).await?;
@@ -239,11 +259,15 @@ impl Archive {
     }
 }
 
-/// Whether a path can only be an attachment that was not written to its end.
-pub(super) fn is_leftover(path: &str) -> bool {
-    path.strip_prefix(FOLDER)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .is_some_and(|name| name.starts_with(PART))
+/// Refuses an index of attachments that names one as no run does. What else may be wrong with it is
+/// found when it is used.
+pub(super) async fn must_be_named(store: &Store, path: &str) -> Result<()> {
+    let mut rows = rows(store, path, false).await?;
+    while let Ok(Some(row)) = rows.next().await {
+        let content: Option<Content> = serde_json::from_str(row.json).ok();
+        content.map_or(Ok(()), |content| content.must_be_named(&store.place().name_of(path)))?;
+    }
+    Ok(())
 }
 
 fn read<'r, T: Deserialize<'r>>(row: &'r str) -> Result<T> {

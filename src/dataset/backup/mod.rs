@@ -7,6 +7,5 @@ mod contents;
 mod growing;
 
 pub use archive::{Archive, Closed, Options};
-pub(in crate::dataset) use area::{NEXT, is_leftover};
 pub use contents::{Arriving, Attachment, Attachments, Content, Contents};
 pub(in crate::dataset) use growing::number;

@@ -1,7 +1,7 @@
 //! The fields in which two versions of a row differ.
 
 use super::naming::{Naming, Of};
-use crate::model::{list, member, members, same};
+use crate::model::{Lookup, list, members, same};
 use std::fmt::Write as _;
 
 /// A value that differs.
@@ -17,6 +17,9 @@ pub struct FieldChange {
     /// The newer value, likewise.
     pub new: Option<String>,
 }
+
+/// Deepest level on which differences are told one by one; what is below it differs as a whole.
+const LEVELS_MAX: usize = 32;
 
 /// Compares two versions of a row.
 pub(super) struct Compare<'n> {
@@ -39,15 +42,16 @@ impl<'n> Compare<'n> {
 
     fn objects(&mut self, old: &str, new: &str) {
         let (before, after) = (members(old), members(new));
+        let (old, new) = (Lookup::of(&before), Lookup::of(&after));
         for (place, (key, value)) in after.iter().enumerate() {
             // Of a key that is there twice the last one counts.
-            if member(&after, usize::MAX, key) == Some(*value) {
-                let old = member(&before, place, key).unwrap_or("null");
+            if new.last(key) == Some(place) {
+                let old = old.get(place, key).unwrap_or("null");
                 self.inside(key, |this| this.values(old, value));
             }
         }
         for (place, (key, value)) in before.iter().enumerate() {
-            if member(&after, place, key).is_none() {
+            if new.last(key).is_none() && old.last(key) == Some(place) {
                 self.inside(key, |this| this.values(value, "null"));
             }
         }
@@ -65,9 +69,13 @@ impl<'n> Compare<'n> {
         self.label.truncate(length);
     }
 
+    /// Values are gone into once: what differs inside of them is found there, or nothing is.
     fn values(&mut self, old: &str, new: &str) {
-        if same(old, new) {
+        if old == new {
             return;
+        }
+        if self.path.len() >= LEVELS_MAX {
+            return self.whole(old, new);
         }
         let object = |value: &str| value.starts_with('{');
         // A row without custom fields has them all empty.
@@ -90,7 +98,13 @@ impl<'n> Compare<'n> {
             }
             return;
         }
-        self.found.push(self.change(old, new));
+        self.whole(old, new);
+    }
+
+    fn whole(&mut self, old: &str, new: &str) {
+        if !same(old, new) {
+            self.found.push(self.change(old, new));
+        }
     }
 
     fn change(&self, old: &str, new: &str) -> FieldChange {
@@ -118,4 +132,58 @@ pub(crate) fn one_line(raw: &str) -> String {
         return lines.collect::<Vec<_>>().join(" ").trim().to_owned();
     }
     raw.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::work;
+
+    fn changes(old: &str, new: &str) -> Vec<String> {
+        let found = Compare::new(&Naming::default()).rows(old, new);
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let all = found.iter().map(|change| {
+            format!("{}: {} -> {}", change.path, shown(&change.old), shown(&change.new))
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn differences_are_told_where_they_are() {
+        let check = |old: &str, new: &str, expected: &[&str]| {
+            assert_eq!(changes(old, new), expected);
+        };
+        check(
+            r#"{"a":1,"b":{"c":[{"d":1},{"d":2}]}}"#,
+            r#"{"b":{"c":[{"d":1.0},{"d":3}]}}"#,
+            &["/b/c/1/d: 2 -> 3", "/a: 1 -> none"],
+        );
+        check(r#"{"a":1,"a":2,"b":null}"#, r#"{"a":3,"a":2}"#, &[]);
+        check(r#"{"a":{}}"#, r#"{"a":[{}]}"#, &["/a: {} -> [{}]"]);
+    }
+
+    #[test]
+    fn deep_differences_are_told_as_a_whole() {
+        let nested = |inner: &str| "{\"a\":".repeat(500) + inner + &"}".repeat(500);
+        assert_eq!(changes(&nested("1"), &nested("1.0")), [""; 0]);
+        let found = Compare::new(&Naming::default()).rows(&nested("1"), &nested("2"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "/a".repeat(LEVELS_MAX));
+    }
+
+    #[test]
+    fn the_work_grows_with_the_rows() {
+        let row = |keys: usize, prefix: &str| {
+            let pairs = (0..keys).map(|n| format!("\"{prefix}{n}\":{n}"));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        };
+        work::grows_with_its_input("no key in common", 2_000, |keys| {
+            assert_eq!(changes(&row(keys, "old"), &row(keys, "new")).len(), 2 * keys);
+        });
+        work::grows_with_its_input("one key again and again", 2_000, |keys| {
+            let again =
+                |value: &str| format!("{{{}}}", vec![format!("\"a\":{value}"); keys].join(","));
+            assert_eq!(changes(&again("1"), &again("2")), ["/a: 1 -> 2"]);
+        });
+    }
 }

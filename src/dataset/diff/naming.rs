@@ -1,7 +1,10 @@
 //! What people call fields and options, in two backups.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Custom, Definition, Resource, Result, is_custom, list, quoted, text};
+use crate::model::{
+    Custom, Definition, Definitions, LABELS_BYTES_MAX, Resource, Result, is_custom, list, quoted,
+    text,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -87,17 +90,14 @@ impl Naming {
             labels.get(id.trim_matches('"')).map_or_else(|| id.to_owned(), |label| quoted(label))
         };
         match value.as_bytes().first()? {
-            b'[' => {
-                let items: Vec<String> = list(value).into_iter().map(one).collect();
-                Some(format!("[{}]", items.join(",")))
-            }
+            b'[' => together(list(value).into_iter().map(one)),
             // Several options of a flat field stand in one text.
             b'"' if value.contains(',') => {
                 let ids = text(value)?;
                 let ids = ids.split(',').map(|id| {
                     labels.get(id.trim()).map_or_else(|| quoted(id), |label| quoted(label))
                 });
-                Some(format!("[{}]", ids.collect::<Vec<_>>().join(",")))
+                together(ids)
             }
             b'"' | b'0'..=b'9' => Some(one(value)),
             _ => None,
@@ -105,16 +105,28 @@ impl Naming {
     }
 }
 
+/// Labels as a list; `None` where they are longer than [`LABELS_BYTES_MAX`] together: a value may name
+/// an option as often as it likes.
+fn together(labels: impl Iterator<Item = String>) -> Option<String> {
+    let mut all = String::from("[");
+    for label in labels {
+        if all.len() > 1 {
+            all.push(',');
+        }
+        all.push_str(&label);
+        if all.len() > LABELS_BYTES_MAX {
+            return None;
+        }
+    }
+    all.push(']');
+    Some(all)
+}
+
 impl Side {
     fn of(definitions: &[Definition]) -> Self {
         let labels = |definition: &Definition| -> Labels {
             let options = definition.options.iter().flatten();
-            options
-                .map(|option| {
-                    let id = option.id.to_string();
-                    (id.trim_matches('"').to_owned(), option.label.clone())
-                })
-                .collect()
+            options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
         };
         let chosen = definitions.iter().filter(|field| field.custom && field.chosen());
         let own = definitions.iter().find(|field| field.code == "label_ids");
@@ -143,18 +155,18 @@ fn names(old: &[Definition], new: &[Definition]) -> HashMap<String, String> {
 }
 
 async fn definitions(snapshot: &Snapshot, resource: &'static Resource) -> Result<Vec<Definition>> {
-    let mut definitions = Vec::new();
+    let mut definitions = Definitions::default();
     let Some(dictionary) = resource.fields.and_then(Resource::named) else {
-        return Ok(definitions);
+        return Ok(Vec::new());
     };
     if snapshot.holds(dictionary.file) {
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         while let Some(row) = rows.next().await? {
-            // A definition of another form names nothing; that is no reason to compare nothing.
-            definitions.extend(Definition::from_json(row.json.as_bytes()).ok());
+            // A definition that cannot be read names nothing; that is no reason to compare nothing.
+            definitions.take(row.json.as_bytes());
         }
     }
-    Ok(definitions)
+    Ok(definitions.known)
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,8 @@
 //! How the set-up of an account changed: fields, options, pipelines and stages.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Resource, Result};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use crate::model::{Lookup, Resource, Result, list, members, pairs, text, usable};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of the set-up.
@@ -28,23 +27,44 @@ pub struct SchemaChange {
 }
 
 /// A field definition, of v2 or v1, or a pipeline or stage.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default)]
 struct Thing {
-    #[serde(alias = "field_code", alias = "key")]
-    id: Value,
-    #[serde(alias = "field_name")]
+    id: String,
     name: Option<String>,
-    #[serde(default, rename = "field_type")]
     ty: Option<String>,
-    #[serde(default)]
-    options: Option<Vec<Choice>>,
+    /// Labels by option id.
+    options: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Choice {
-    id: Value,
-    #[serde(default)]
-    label: Option<String>,
+impl Thing {
+    /// Reads one of a row; `None` where it has no id by which it could be held against another. What
+    /// cannot be read is absent, and nothing but what is compared is looked at.
+    fn of(row: &str) -> Option<Self> {
+        let mut thing = Self::default();
+        let (mut id, mut code) = (None, None);
+        pairs(row, |key, raw| match &*key {
+            "id" => id = plain(raw),
+            // A v1 definition has a numeric id beside its key, which is what counts.
+            "key" | "field_code" => code = plain(raw),
+            "name" | "field_name" => thing.name = text(raw),
+            "field_type" => thing.ty = text(raw),
+            "options" if raw.starts_with('[') => {
+                thing.options = list(raw).into_iter().filter_map(option).collect();
+            }
+            _ => {}
+        })
+        .ok()?;
+        thing.id = code.or(id)?;
+        Some(thing)
+    }
+}
+
+/// The id and the label of an option.
+fn option(raw: &str) -> Option<(String, String)> {
+    let all = members(raw);
+    let option = Lookup::of(&all);
+    let label = option.get(usize::MAX, "label").and_then(text).unwrap_or_default();
+    option.get(usize::MAX, "id").and_then(plain).map(|id| (id, label))
 }
 
 type Things = BTreeMap<String, Thing>;
@@ -94,15 +114,8 @@ async fn read(snapshot: &Snapshot, resource: &Resource) -> Result<Things> {
     let mut things = Things::new();
     let mut rows = snapshot.rows(resource.file, false).await?;
     while let Some(row) = rows.next().await? {
-        // A v1 definition has a numeric id beside its key, which is what counts.
-        let Ok(mut json) = serde_json::from_str::<Value>(row.json) else { continue };
-        if let Some(object) = json.as_object_mut()
-            && (object.contains_key("key") || object.contains_key("field_code"))
-        {
-            object.remove("id");
-        }
-        if let Ok(thing) = serde_json::from_value::<Thing>(json) {
-            things.insert(plain(&thing.id), thing);
+        if let Some(thing) = Thing::of(row.json) {
+            things.insert(thing.id.clone(), thing);
         }
     }
     Ok(things)
@@ -131,8 +144,8 @@ fn compare(
         if earlier.ty != thing.ty {
             add(kind, "retyped", id, &name, earlier.ty.clone(), thing.ty.clone());
         }
-        let (old, new) = (options(earlier), options(thing));
-        for (option, label) in &new {
+        let (old, new) = (&earlier.options, &thing.options);
+        for (option, label) in new {
             let id = format!("{id}/{option}");
             match old.get(option) {
                 None => add("option", "added", &id, &name, None, Some(label.clone())),
@@ -159,11 +172,7 @@ fn compare(
     }
 }
 
-fn options(thing: &Thing) -> BTreeMap<String, String> {
-    let options = thing.options.iter().flatten();
-    options.map(|o| (plain(&o.id), o.label.clone().unwrap_or_default())).collect()
-}
-
-fn plain(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+/// An id as text, if it is one.
+fn plain(raw: &str) -> Option<String> {
+    usable(raw).then(|| text(raw).unwrap_or_else(|| raw.to_owned()))
 }

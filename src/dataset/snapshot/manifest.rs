@@ -1,6 +1,7 @@
 //! What a backup's `manifest.json` says: which files there are, whose they are, and how to prove it.
 
 use crate::dataset::account::Account;
+use crate::dataset::forms;
 use crate::model::{Error, Kind, Resource, Result, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -192,8 +193,11 @@ impl Manifest {
         if json.get("completed").is_none() {
             return Err(fail(format!("this is no manifest of a backup: {WAY_OUT}")));
         }
-        serde_json::from_value(json)
-            .map_err(|error| fail(format!("manifest is corrupt: {WAY_OUT}")).because(error))
+        let manifest: Self = serde_json::from_value(json)
+            .map_err(|error| fail(format!("manifest is corrupt: {WAY_OUT}")).because(error))?;
+        manifest.backup.must_be_named("", place)?;
+        manifest.next.iter().try_for_each(|next| next.must_be_named("next.", place))?;
+        Ok(manifest)
     }
 
     /// The manifest as it is stored: indented, as the seed's tool writes it.
@@ -203,6 +207,42 @@ impl Manifest {
 }
 
 impl Backup {
+    /// Refuses names that no run gives. `above` is what stands before their keys.
+    fn must_be_named(&self, above: &str, place: &str) -> Result<()> {
+        const WAY_OUT: &str = "bring the manifest back from a copy, or back up to another --dir";
+        let refused = |key: String, name: &str| {
+            Err(forms::refused(place, &format!("{above}{key}"), name, WAY_OUT))
+        };
+        let named = [
+            ("completed", self.completed.iter().collect::<Vec<_>>()),
+            ("resources", self.resources.iter().collect()),
+            ("counts", self.counts.keys().collect()),
+            ("files", self.files.keys().collect()),
+            ("in_progress", self.in_progress.keys().collect()),
+            ("failed", self.failed.keys().collect()),
+        ];
+        for (key, stems) in named {
+            if let Some(stem) = stems.into_iter().find(|stem| !forms::is_stem(stem)) {
+                return refused(format!("a name in {key}"), stem);
+            }
+        }
+        for (stem, file) in &self.files {
+            let staged = file.staged.as_ref().filter(|staged| !forms::is_staged(staged, stem));
+            if let Some(staged) = staged {
+                return refused(format!("files.{stem}.staged"), staged);
+            }
+        }
+        let grows = |(stem, unfinished): &(&String, &Unfinished)| {
+            !forms::is_growing(&unfinished.path, stem)
+        };
+        match self.in_progress.iter().find(grows) {
+            Some((stem, unfinished)) => {
+                refused(format!("in_progress.{stem}.path"), &unfinished.path)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether the seed's tool wrote it.
     pub fn is_seeds(&self) -> bool {
         self.version.is_none()

@@ -3,6 +3,9 @@
 use super::manifest::{Backup, CONTENTS, File, Manifest, SEED_FILES, file_name};
 use super::rows::Rows;
 use crate::dataset::commits::{self, MANIFEST};
+use crate::dataset::folder::{Listed, Other};
+use crate::dataset::foreign;
+use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup};
 use crate::dataset::place::Place;
 use crate::dataset::store::Store;
 use crate::dataset::window::Source;
@@ -18,6 +21,8 @@ pub struct Snapshot {
     manifest: Manifest,
     /// Sizes of all that lies there, by path.
     listed: BTreeMap<String, u64>,
+    /// What lies there and is no file.
+    others: BTreeMap<String, Other>,
 }
 
 impl Snapshot {
@@ -32,8 +37,10 @@ impl Snapshot {
             let message = "there is no such folder";
             return Err(Error::new(Kind::Usage, message).at(place.to_string()));
         }
-        let store = Store::open(place, None)?;
-        let listed = store.list(None).await?;
+        let store = Store::look(place)?;
+        let found = store.survey(None).await?;
+        foreign::links(&store, &found, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
+        let Listed { files: listed, others } = found;
         let manifest = match commits::newest_manifest(&store).await? {
             Some(bytes) => Manifest::from_json(&bytes, &place.name_of(MANIFEST))?,
             None => Manifest {
@@ -48,7 +55,7 @@ impl Snapshot {
                 next: None,
             },
         };
-        let snapshot = Self { store, manifest, listed };
+        let snapshot = Self { store, manifest, listed, others };
         if snapshot.manifest.backup.is_seeds() && !Resource::all().any(|r| snapshot.holds(r.file)) {
             return Err(none());
         }
@@ -73,6 +80,12 @@ impl Snapshot {
     /// Sizes of all that lies there, by path.
     pub fn listed(&self) -> &BTreeMap<String, u64> {
         &self.listed
+    }
+
+    /// Paths of what lies there and is neither a file nor a folder, and what it is.
+    pub fn strange(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let others = self.others.iter().filter(|(_, other)| **other != Other::Folder);
+        others.map(|(path, other)| (path.as_str(), other.what()))
     }
 
     /// What the manifest says of a file.

@@ -2,7 +2,7 @@
 
 use super::cells::Cells;
 use super::exact;
-use crate::model::items;
+use crate::model::{LABELS_BYTES_MAX, items};
 use arrow_array::ArrayRef;
 use arrow_schema::Field;
 use std::collections::BTreeMap;
@@ -89,21 +89,40 @@ impl Column {
 }
 
 impl Labels {
-    /// Puts the label of an option id, or the labels of a list of them; null where one is unknown.
+    /// Puts the label of an option id, or the labels of a list of them; null where one is unknown, and
+    /// where they are longer than [`LABELS_BYTES_MAX`] together.
     fn put(&mut self, row: usize, raw: &str) {
         let Self { cells, of_list, by_id, .. } = self;
         let label = |raw: &str| by_id.get(exact::quoted(raw).unwrap_or(raw)).map(String::as_str);
+        let mut room = LABELS_BYTES_MAX;
+        // Whether there is room for a label; what has none is not collected.
+        let mut fits = |label: Option<&str>| {
+            let left = room.checked_sub(label.map_or(1, |label| label.len() + 1));
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
         match exact::quoted(raw) {
             _ if !*of_list => {
-                if let Some(label) = label(raw) {
+                if let Some(label) = label(raw).filter(|label| fits(Some(label))) {
                     cells.put_text(row, label);
                 }
             }
             Some("") => {}
-            Some(list) => cells.put_list(row, list.split(',').map(label)),
+            Some(list) => {
+                if list.split(',').map(label).all(fits) {
+                    cells.put_list(row, list.split(',').map(label));
+                }
+            }
             None => {
-                let mut labels = Vec::new();
-                if items(raw, |item| labels.push(label(item))).is_ok() {
+                let (mut labels, mut all) = (Vec::new(), true);
+                let read = items(raw, |item| {
+                    let label = label(item);
+                    all = all && fits(label);
+                    if all {
+                        labels.push(label);
+                    }
+                });
+                if read.is_ok() && all {
                     cells.put_list(row, labels.into_iter());
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::cells::one_line;
 use crate::model::quoted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// How often values of a field went to `_extra`.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Misfits {
 #[derive(Debug, Default)]
 pub(super) struct LeftOver {
     json: String,
-    unknown: Vec<String>,
+    unknown: HashSet<String>,
 }
 
 impl LeftOver {
@@ -44,9 +44,9 @@ impl LeftOver {
     pub(super) fn keep(&mut self, key: &str, raw: &str, fits: Option<bool>) -> bool {
         let kept = match fits {
             Some(fits) => !fits,
-            None if raw == "null" => self.unknown.iter().any(|unknown| unknown == key),
+            None if raw == "null" => self.unknown.contains(key),
             None => {
-                self.unknown.push(key.to_owned());
+                self.unknown.insert(key.to_owned());
                 true
             }
         };

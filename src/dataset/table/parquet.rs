@@ -23,6 +23,10 @@ pub const ROW_GROUP_ROWS: usize = 20_000;
 /// Most bytes of JSON whose columns make one row group.
 pub const ROW_GROUP_JSON_BYTES: usize = 32 << 20;
 
+/// Most cells of a row group: where an account has very many fields, most of them empty, they take more
+/// memory than the rows' JSON.
+const ROW_GROUP_CELLS_MAX: usize = 32 << 20;
+
 /// Encoded bytes at which a part ends, after the row group that reaches them.
 pub const PART_BYTES_MAX: usize = 16 << 20;
 
@@ -43,6 +47,8 @@ pub struct Encoded {
 #[derive(Debug)]
 pub struct Parts {
     columns: Columns,
+    /// Most rows of a row group.
+    group_rows: usize,
     part: Option<Part>,
     full: Vec<Encoded>,
 }
@@ -56,8 +62,10 @@ struct Part {
 
 impl Parts {
     /// A table of these columns, without rows.
-    pub const fn new(columns: Columns) -> Self {
-        Self { columns, part: None, full: Vec::new() }
+    pub fn new(columns: Columns) -> Self {
+        let cells = ROW_GROUP_CELLS_MAX / columns.schema().fields().len().max(1);
+        let group_rows = cells.clamp(1, ROW_GROUP_ROWS);
+        Self { columns, group_rows, part: None, full: Vec::new() }
     }
 
     /// Adds a record; see [`Columns::push`].
@@ -65,7 +73,7 @@ impl Parts {
     /// An error of kind [`Kind::Shape`] leaves the table as it was.
     pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
         self.columns.push(json, synced)?;
-        if self.columns.rows() >= ROW_GROUP_ROWS
+        if self.columns.rows() >= self.group_rows
             || self.columns.json_bytes() >= ROW_GROUP_JSON_BYTES
         {
             self.end_group()?;

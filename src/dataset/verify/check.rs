@@ -6,6 +6,7 @@ use super::keyset::{Keyset, Named};
 use super::places::stranger;
 use super::row::Look;
 use crate::dataset::backup::Content;
+use crate::dataset::forms::is_sha256;
 use crate::dataset::snapshot::{
     CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, Snapshot, resource_of,
 };
@@ -292,6 +293,7 @@ impl Check<'_> {
         // What is wrong with the index itself was found before.
         while let Ok(Some(row)) = rows.next().await {
             let Ok(content) = serde_json::from_str::<Content>(row.json) else { continue };
+            content.must_be_named(&snapshot.place().name_of(&snapshot.path(CONTENT_INDEX)))?;
             let Some(sha256) = content.sha256 else { continue };
             let path = Snapshot::content_path(&sha256);
             let row = Some(content.id.to_string());
@@ -311,7 +313,7 @@ impl Check<'_> {
         }
         let below = format!("{CONTENTS}/");
         for path in snapshot.listed().keys() {
-            let name = path.strip_prefix(&below).filter(|name| !name.starts_with('_'));
+            let name = path.strip_prefix(&below).filter(|name| is_sha256(name));
             if name.is_some_and(|name| !named.contains(name)) && snapshot.manifest().next.is_none()
             {
                 self.findings.add(Flaw::Content, path, None, "no attachment is called so");
@@ -325,6 +327,10 @@ impl Check<'_> {
             if let Some((flaw, message)) = stranger(self.snapshot, path) {
                 self.findings.add(flaw, path, None, message);
             }
+        }
+        for (path, what) in self.snapshot.strange() {
+            let message = format!("is no part of this backup: it {what}");
+            self.findings.add(Flaw::Foreign, path, None, message);
         }
         let growing = self.snapshot.backup().in_progress.values();
         let next = self.snapshot.manifest().next.iter().flat_map(|next| next.in_progress.values());

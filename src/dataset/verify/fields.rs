@@ -1,14 +1,16 @@
 //! The custom fields and options that a backup's field files know.
 
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Definition, Key, Keys, Resource, Result, items};
+use crate::model::{Definition, Definitions, FieldOption, Key, Keys, Resource, Result, items};
 use std::collections::HashSet;
 
 /// The custom fields of one dictionary.
 #[derive(Debug)]
 pub(super) struct Fields {
     codes: Keys,
-    fields: Vec<Field>,
+    known: Vec<Field>,
+    /// The dictionary, with what could not be read of it.
+    unread: Option<Definitions>,
 }
 
 #[derive(Debug)]
@@ -43,16 +45,17 @@ impl Fields {
         if !snapshot.holds(dictionary.file) {
             return Ok(None);
         }
-        let mut definitions = Vec::new();
+        let mut definitions = Definitions::default();
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         // What is wrong with the file itself is found when it is checked.
         while let Ok(Some(row)) = rows.next().await {
-            let Ok(definition) = Definition::from_json(row.json.as_bytes()) else {
-                return Ok(None);
-            };
-            definitions.push(definition);
+            definitions.take(row.json.as_bytes());
         }
-        Ok(Some(Self::of(&definitions)))
+        if definitions.known.is_empty() && !definitions.odd().is_empty() {
+            return Ok(None);
+        }
+        let fields = Self::of(&definitions.known);
+        Ok(Some(Self { unread: Some(definitions), ..fields }))
     }
 
     pub(super) fn of(definitions: &[Definition]) -> Self {
@@ -61,14 +64,20 @@ impl Fields {
             name: definition.name.clone(),
             options: definition.chosen().then(|| {
                 let options = definition.options.iter().flatten();
-                options.map(|option| plain(&option.id.to_string()).to_owned()).collect()
+                options.map(FieldOption::key).collect()
             }),
             set: definition.ty == "set",
         });
         Self {
             codes: Keys::new(custom().map(|definition| definition.code.as_str())),
-            fields: fields.collect(),
+            known: fields.collect(),
+            unread: None,
         }
+    }
+
+    /// Whether a field may be one of those whose definition cannot be read.
+    fn excuses(unread: Option<&Definitions>, code: &str) -> bool {
+        unread.is_some_and(|unread| unread.may_hold(code))
     }
 
     /// Looks at an object keyed by hashes.
@@ -80,13 +89,15 @@ impl Fields {
             let place = match self.codes.next(&mut json)? {
                 Key::Known(place) => Some(place),
                 Key::Unknown(code) => {
-                    found.push(Stranger::Field(code.into_owned()));
+                    if !Self::excuses(self.unread.as_ref(), &code) {
+                        found.push(Stranger::Field(code.into_owned()));
+                    }
                     None
                 }
             };
             let value = json.value()?;
             if let Some(place) = place {
-                self.fields[place].strangers(value, found);
+                self.known[place].strangers(value, found);
             }
             more = json.more(b'{')?;
         }
@@ -97,8 +108,9 @@ impl Fields {
     pub(super) fn stranger(&self, key: &str, value: &str, found: &mut Vec<Stranger>) {
         let (code, part) = key.split_at_checked(40).unwrap_or((key, ""));
         match self.codes.place(code) {
+            None if Self::excuses(self.unread.as_ref(), code) => {}
             None => found.push(Stranger::Field(code.to_owned())),
-            Some(place) if part.is_empty() => self.fields[place].strangers(value, found),
+            Some(place) if part.is_empty() => self.known[place].strangers(value, found),
             Some(_) => {}
         }
     }

@@ -1,37 +1,37 @@
 //! Which of the files that lie in a backup's place are part of it. Pure.
 
 use super::finding::Flaw;
-use crate::dataset::backup::{NEXT, is_leftover};
-use crate::dataset::commits::{COMMITS, LOCK_FILE, MANIFEST, number};
+use crate::dataset::commits::{COMMITS, LOCK_FILE, MANIFEST};
+use crate::dataset::forms::{NEXT, is_of_backup, is_passing, is_sha256, stub_of};
 use crate::dataset::snapshot::{Backup, CONTENT_INDEX, CONTENTS, Snapshot, file_name, resource_of};
 
 /// What is wrong with a file's being there; `None` if nothing is.
 pub(super) fn stranger(snapshot: &Snapshot, path: &str) -> Option<(Flaw, &'static str)> {
     let manifest = snapshot.manifest();
     let bucket = snapshot.place().folder().is_none();
-    let ours = [MANIFEST, LOCK_FILE].contains(&path)
-        || bucket && (number(path).is_some() || path.starts_with(&format!("{COMMITS}/")));
+    let ours =
+        [MANIFEST, LOCK_FILE].contains(&path) || bucket && path.starts_with(&format!("{COMMITS}/"));
     let backups = [Some(&manifest.backup), manifest.next.as_ref()];
     if ours || backups.into_iter().flatten().any(|backup| names(backup, path)) {
         return None;
     }
-    if let Some(name) = path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/')) {
-        // Those that are called after a hash are held against the index.
-        return match name {
-            _ if name.starts_with('_') => Some((Flaw::Torn, "was never written to its end")),
-            _ if snapshot.claims(CONTENT_INDEX) => None,
-            // The attachments of a run that was broken off are gone on with.
-            _ if manifest.backup.includes_contents() || manifest.next.is_some() => None,
-            _ => Some((Flaw::Foreign, "is no part of this backup")),
-        };
-    }
-    if is_leftover(path) {
+    if is_passing(path) || !bucket && stub_of(path).is_some_and(is_of_backup) {
         let why = if path.starts_with(NEXT) {
             "is left over from a run that was broken off"
         } else {
             "was never written to its end"
         };
         return Some((Flaw::Torn, why));
+    }
+    if let Some(name) = path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/')) {
+        // Those that are called after a hash are held against the index.
+        return match name {
+            _ if !is_sha256(name) => Some((Flaw::Foreign, "is no part of this backup")),
+            _ if snapshot.claims(CONTENT_INDEX) => None,
+            // The attachments of a run that was broken off are gone on with.
+            _ if manifest.backup.includes_contents() || manifest.next.is_some() => None,
+            _ => Some((Flaw::Foreign, "is no part of this backup")),
+        };
     }
     Some((Flaw::Foreign, "is no part of this backup"))
 }

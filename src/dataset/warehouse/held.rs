@@ -4,7 +4,7 @@ use super::super::store::Store;
 use super::layout::{Compression, Format, Layout};
 use super::manifest::File;
 use super::ndjson;
-use crate::model::{Error, Kind, Result, pairs};
+use crate::model::{Error, Kind, Result, pairs, usable};
 use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -39,10 +39,9 @@ pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Resu
             Error::new(Kind::Data, format!("cannot be read back ({error})"))
                 .at(store.place().name_of(&file.path))
         };
-        match (layout.format, store.place().folder()) {
-            (Format::Ndjson, Some(folder)) => {
-                let opened =
-                    std::fs::File::open(folder.join(&file.path)).map_err(|e| damaged(&e))?;
+        match (layout.format, store.grows()) {
+            (Format::Ndjson, true) => {
+                let opened = store.reading(&file.path)?;
                 lines(opened.take(file.bytes), layout.compression, &mut known)?;
             }
             (format, _) => {
@@ -81,7 +80,7 @@ pub(super) fn standing(json: &[u8]) -> Result<Option<(Box<str>, Standing)>> {
         .map_err(|error| Error::new(Kind::Data, "row is not UTF-8").because(error))?;
     let (mut key, mut gone, mut archived) = (None, false, false);
     pairs(json, |name, value| match &*name {
-        KEY if value != "null" => key = Some(Box::from(value.trim_matches('"'))),
+        KEY if usable(value) => key = Some(Box::from(value.trim_matches('"'))),
         "is_deleted" | DELETED => gone |= value == "true",
         ARCHIVED => archived = value == "true",
         _ => {}

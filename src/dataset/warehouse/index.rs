@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Most rows an index holds; rows beyond it are delivered with every run.
 const ROWS_MAX: usize = 1_000_000;
+/// What the digest of a row without a usable key begins with, where its key would stand.
+const KEYLESS: &str = "\u{0}keyless ";
 
 /// The known rows of one resource.
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl Index {
 
     fn is_news(&mut self, record: &Record) -> bool {
         let digest = record.digest();
-        let key = record.key.clone().unwrap_or_else(|| digest.to_string());
+        let key = record.key.clone().unwrap_or_else(|| format!("{KEYLESS}{digest}"));
         let walk = self.walk;
         if let Some(known) = self.rows.get_mut(&key) {
             let news = known.0 != digest;
@@ -81,9 +83,11 @@ impl Index {
         }
     }
 
-    /// All keys, and whether the walk that has just ended saw each.
+    /// All keys, and whether the walk that has just ended saw each. Rows without a key are none: nobody
+    /// could be told that they are gone.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.rows.iter().map(|(key, (_, walk))| (key.as_str(), *walk == self.walk))
+        let keyed = self.rows.iter().filter(|(key, _)| !key.starts_with(KEYLESS));
+        keyed.map(|(key, (_, walk))| (key.as_str(), *walk == self.walk))
     }
 }
 

@@ -13,10 +13,10 @@ pub struct Inventory(Manifest);
 impl Inventory {
     /// Looks into a warehouse without touching it; `None` when there is none.
     pub async fn of(place: &Place) -> Result<Option<Self>> {
-        if place.folder().is_some_and(|folder| !folder.join(MANIFEST).exists()) {
+        if place.folder().is_some_and(|folder| !folder.is_dir()) {
             return Ok(None);
         }
-        let store = Store::open(place, None)?;
+        let store = Store::look(place)?;
         let bytes = commits::newest_manifest(&store).await?;
         let manifest = bytes.map(|bytes| Manifest::from_json(&bytes, &place.name_of(MANIFEST)));
         Ok(manifest.transpose()?.map(Self))

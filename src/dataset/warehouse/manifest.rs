@@ -1,6 +1,7 @@
 //! What a warehouse holds: its files, how far each resource was read, and for whom.
 
 use super::super::account::Account;
+use super::super::forms;
 use super::layout::{Compression, Format, Layout};
 use crate::model::{CustomFields, Error, Kind, Resource, Result, StreamState, Time};
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,43 @@ struct Tables {
 }
 
 impl Tables {
+    /// Refuses names that no run gives. `above` is what stands before their keys.
+    fn must_be_named(&self, above: &str, place: &str) -> Result<()> {
+        const WAY_OUT: &str = "bring the manifest back from a copy, or sync to another --dir";
+        let refused = |key: String, name: &str| {
+            Err(forms::refused(place, &format!("{above}{key}"), name, WAY_OUT))
+        };
+        let maps = [
+            ("streams", self.streams.keys().collect::<Vec<_>>()),
+            ("files", self.files.keys().collect()),
+            ("indexes", self.indexes.keys().collect()),
+        ];
+        for (key, names) in maps {
+            if let Some(name) = names.into_iter().find(|name| !forms::is_table(name)) {
+                return refused(format!("a key of {key}"), name);
+            }
+        }
+        for (table, files) in &self.files {
+            for (number, file) in files.iter().enumerate() {
+                if !forms::is_rows(&file.path, table) {
+                    return refused(format!("files.{table}[{number}].path"), &file.path);
+                }
+                let staged = file.staged.as_deref();
+                let whole =
+                    forms::is_lines_of(&file.path, table) && Resource::named(table).is_some();
+                if let Some(staged) =
+                    staged.filter(|staged| !whole || !forms::is_rebuild(staged, table))
+                {
+                    return refused(format!("files.{table}[{number}].staged"), staged);
+                }
+            }
+        }
+        match self.indexes.iter().find(|(table, path)| !forms::is_index(path, table)) {
+            Some((table, path)) => refused(format!("indexes.{table}"), path),
+            None => Ok(()),
+        }
+    }
+
     fn of(tables: &BTreeMap<String, Table>) -> Self {
         let mut stored = Self::default();
         for (name, table) in tables {
@@ -223,6 +261,8 @@ impl Manifest {
             )
             .because(error)
         })?;
+        stored.tables.must_be_named("", place)?;
+        stored.rebuild.iter().try_for_each(|tables| tables.must_be_named("rebuild.", place))?;
         let rebuilds = stored.rebuild.unwrap_or_default().tables(&BTreeMap::new());
         Ok(Self {
             layout: Layout {

@@ -1,5 +1,6 @@
 //! A feed of changes: typed Parquet or NDJSON, made visible by a manifest.
 
+mod broken;
 mod held;
 mod index;
 mod inventory;

@@ -1,13 +1,13 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
 use super::super::account::Account;
-use super::super::commits::{self, Commits, Found, MANIFEST, Owner};
+use super::super::commits::{Commits, Found, MANIFEST, Owner};
 use super::super::foreign;
+use super::super::forms::{is_of_tables, is_of_warehouse, is_probe, stub_of, warehouse_folders};
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{File, Manifest, Table};
-use super::stream::{INDEXES, Namer};
-use super::writer::{FIELDS, Options};
+use super::writer::Options;
 use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +29,12 @@ pub(super) async fn open(
 ) -> Result<Opening> {
     let now = owner.since;
     if store.grows() {
-        // Before a lock is left in somebody else's folder.
+        // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
         foreign::refuse(store).await?;
+        if let Some(bytes) = store.get(MANIFEST).await? {
+            Manifest::from_json(&bytes, &store.place().name_of(MANIFEST))?;
+        }
+        listed(store).await?;
     }
     let Found { mut commits, manifest, unconditional } =
         Commits::begin(store, owner, options.break_lock).await?;
@@ -61,11 +65,7 @@ pub(super) async fn open(
     let mut manifest = Manifest::from_json(&bytes, &place)?;
     options.layout.must_be(manifest.layout, &store.place().to_string())?;
     let narrowed = owned(&mut manifest, account, options.force, &store.place().to_string())?;
-    let mut folders: Vec<&str> = Resource::all().map(|resource| resource.name).collect();
-    folders.push(INDEXES);
-    store
-        .sweep_stubs(&folders, |path| Namer::is_ours(path) || path == MANIFEST || path == FIELDS)?;
-    let mut listed = store.list(None).await?;
+    let mut listed = listed(store).await?;
     // Until this run is known to have read everything.
     manifest.complete = false;
     finish_renames(store, &mut manifest, &mut listed)?;
@@ -77,8 +77,16 @@ pub(super) async fn open(
         !asked || whole
     });
     repair(store, &manifest, &listed, &options.rebuild, &mut notes)?;
-    let leftovers = leftovers(&manifest, &listed);
+    let leftovers = leftovers(store, &manifest, &listed);
     Ok(Opening { commits, manifest, leftovers, notes, narrowed })
+}
+
+/// All files there, if none of ours is anything else.
+async fn listed(store: &Store) -> Result<BTreeMap<String, u64>> {
+    let listed = store.survey(None).await?;
+    let folder = |path: &str| warehouse_folders().any(|folder| folder == path);
+    foreign::links(store, &listed, is_of_warehouse, folder)?;
+    Ok(listed.files)
 }
 
 /// Refuses another account's warehouse. Tells when the token may see less than those before it;
@@ -133,6 +141,8 @@ fn repair(
                 store.place().folder().is_some() && manifest.layout.format == Format::Ndjson;
             match size {
                 Some(size) if size == file.bytes => {}
+                // What another version wrote of a resource it knows is left to that one.
+                Some(size) if grows && size > file.bytes && Resource::named(name).is_none() => {}
                 Some(size) if grows && size > file.bytes => {
                     store.cut(&file.path, file.bytes)?;
                     notes.push(format!(
@@ -161,11 +171,12 @@ fn damaged(store: &Store, name: &str, file: &File, size: Option<u64>) -> Error {
 }
 
 /// Files of ours that no manifest names.
-fn leftovers(manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
+fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
     let tables = manifest.tables.values().chain(manifest.rebuilds.values());
     let named: BTreeSet<&str> = tables.flat_map(Table::paths).collect();
+    let stub = |path: &str| store.grows() && stub_of(path).is_some_and(is_of_warehouse);
     let left = |path: &&String| {
-        (Namer::is_ours(path) && !named.contains(path.as_str())) || path.starts_with(commits::PROBE)
+        is_of_tables(path) && !named.contains(path.as_str()) || is_probe(path) || stub(path)
     };
     listed.keys().filter(left).cloned().collect()
 }

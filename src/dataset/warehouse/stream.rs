@@ -5,6 +5,7 @@ use super::layout::{Format, Layout};
 use super::manifest::{File, Table};
 use super::ndjson::Lines;
 
+use super::super::forms::{INDEXES, is_rebuild};
 use super::super::store::Store;
 use super::super::table::{Columns, Encoded, Parts};
 use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
@@ -31,6 +32,8 @@ pub(super) struct Stream {
     /// How custom fields are called, for people.
     pub(super) mapping: Value,
     pub(super) written: Written,
+    /// What of it is committed.
+    pub(super) proven: Written,
     rows: Rows,
     /// Whether lines were appended that are not durable yet.
     unsynced: bool,
@@ -112,6 +115,7 @@ impl Stream {
             phase: Phase::Reading,
             mapping,
             written: Written::default(),
+            proven: Written::default(),
             rows,
             unsynced: false,
         })
@@ -165,11 +169,7 @@ impl Stream {
     }
 
     /// Stores the index if it changed; the name of the one it replaces.
-    pub(super) async fn store_index(
-        &mut self,
-        store: &Store,
-        namer: &mut Namer,
-    ) -> Result<Option<String>> {
+    async fn store_index(&mut self, store: &Store, namer: &mut Namer) -> Result<Option<String>> {
         let Some(index) = self.index.as_mut().filter(|index| index.changed) else {
             return Ok(None);
         };
@@ -188,13 +188,14 @@ impl Stream {
             };
             self.table.state = Some(state.to_json());
         }
+        self.proven = self.written;
         self.waiting = None;
     }
 
     /// Gives the file of a rebuild that has come to its end its proper name; tells what to rename.
     pub(super) fn settle_file(&mut self) -> Option<(String, String)> {
-        let marker = format!("{}.rebuild-", self.resource.name);
-        let file = self.table.files.iter_mut().find(|file| file.path.starts_with(&marker))?;
+        let name = self.resource.name;
+        let file = self.table.files.iter_mut().find(|file| is_rebuild(&file.path, name))?;
         let (_, ending) = file.path.split_once(".ndjson")?;
         let path = format!("{}.ndjson{ending}", self.resource.name);
         let staged = std::mem::replace(&mut file.path, path.clone());
@@ -214,8 +215,17 @@ impl Stream {
     }
 
     /// Stores everything taken so far, durably. Nothing of it is visible before the manifest names
-    /// it.
-    pub(super) async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
+    /// it. Returns the name of a file that is of no use after that.
+    pub(super) async fn store(
+        &mut self,
+        store: &Store,
+        namer: &mut Namer,
+    ) -> Result<Option<String>> {
+        self.store_all(store, namer).await?;
+        self.store_index(store, namer).await
+    }
+
+    async fn store_all(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
         let feed = match &mut self.rows {
             Rows::Columns(parts) => {
                 let parts = parts.close()?;
@@ -292,9 +302,6 @@ impl Stream {
     }
 }
 
-/// The folder of the files that say which rows are known. Readers of data skip names like it.
-pub(super) const INDEXES: &str = "_keys";
-
 impl Feed {
     fn push(&mut self, json: &[u8]) -> Result<()> {
         let Some(names) = &self.names else {
@@ -335,16 +342,5 @@ impl Namer {
         let number = self.next;
         self.next += 1;
         number
-    }
-
-    /// Whether a name is one of ours for rows, of whichever run.
-    pub(super) fn is_ours(path: &str) -> bool {
-        let known = |name: &str| Resource::named(name).is_some();
-        match path.split_once('/') {
-            Some((folder, file)) => folder == INDEXES || known(folder) && file.starts_with("part-"),
-            None => path.split_once('.').is_some_and(|(name, rest)| {
-                known(name) && (rest.starts_with("rebuild-") || rest.starts_with("ndjson"))
-            }),
-        }
     }
 }

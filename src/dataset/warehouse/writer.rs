@@ -2,8 +2,10 @@
 
 use super::super::account::Account;
 use super::super::commits::{Commits, Owner};
+use super::super::forms::FIELDS;
 use super::super::place::Place;
 use super::super::store::Store;
+use super::broken::Broken;
 use super::index::Index;
 use super::layout::{Layout, Wanted};
 use super::manifest::{Manifest, Table};
@@ -19,8 +21,6 @@ const COMMIT_PAUSE_SECONDS: i64 = 1;
 /// Most rows of a list without times for which a walk that was broken off begins again: rows that
 /// were edited behind its place would come with the next run only. A longer one goes on.
 const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
-/// How the columns of custom fields are called, for people.
-pub(super) const FIELDS: &str = "_fields.json";
 
 /// How a warehouse is opened.
 #[derive(Debug, Clone)]
@@ -65,6 +65,7 @@ pub struct Warehouse {
     /// Files that runs before this one left behind; removed when a commit has shown that none of
     /// them is still at work.
     leftovers: Vec<String>,
+    broken: Broken,
     /// What [`FIELDS`] says, once it was looked at.
     fields: Option<serde_json::Map<String, serde_json::Value>>,
     narrowed: Option<String>,
@@ -113,6 +114,7 @@ impl Warehouse {
             commit_seconds: options.commit_seconds,
             committed: now,
             leftovers,
+            broken: Broken::default(),
             fields: None,
             narrowed,
         };
@@ -257,7 +259,8 @@ impl Warehouse {
         stream.waiting.get_or_insert(now);
         if stream.is_full(&self.store) {
             self.commits.still_ours(&self.store)?;
-            stream.store_full(&self.store, &mut self.namer).await?;
+            let stored = stream.store_full(&self.store, &mut self.namer).await;
+            stored.unwrap_or_else(|error| self.broken.add(batch.resource, &error));
         }
         self.tend(now).await
     }
@@ -300,7 +303,8 @@ impl Warehouse {
         }
         stream.written.deleted += tombstones.len() as u64;
         stream.waiting.get_or_insert(now);
-        self.commit(now, |_| true).await
+        self.commit(now, |_| true).await?;
+        self.broken.check()
     }
 
     pub(super) fn stream(&mut self, resource: &'static Resource) -> Result<&mut Stream> {
@@ -311,14 +315,23 @@ impl Warehouse {
         &self.store
     }
 
-    /// The rows of one resource that this run wrote.
+    /// The rows of one resource that this run wrote; of a [broken](Self::broken) one, what is
+    /// committed of them.
     pub fn written(&self, resource: &Resource) -> Written {
-        self.streams.get(resource.name).map(|stream| stream.written).unwrap_or_default()
+        let broken = self.broken.holds(resource);
+        let stream = self.streams.get(resource.name);
+        stream.map(|s| if broken { s.proven } else { s.written }).unwrap_or_default()
     }
 
     /// Values that did not fit their column and stand in `_extra`, by field.
     pub fn misfits(&self, resource: &Resource) -> Vec<(String, u64)> {
         self.streams.get(resource.name).map(Stream::misfits).unwrap_or_default()
+    }
+
+    /// Resources whose files could not be written. [`Self::close`] commits what was taken of all
+    /// others.
+    pub fn broken(&self) -> impl Iterator<Item = (&'static Resource, Error)> {
+        self.broken.errors()
     }
 
     /// Gives the warehouse free without a commit: what the last one holds stands.
@@ -336,7 +349,8 @@ impl Warehouse {
 
     /// Commits everything that was taken so far.
     pub async fn flush(&mut self, now: Time) -> Result<()> {
-        self.commit(now, |_| true).await
+        self.commit(now, |_| true).await?;
+        self.broken.check()
     }
 
     /// Later than every stamp before, also when a clock was set back.
@@ -348,6 +362,12 @@ impl Warehouse {
     /// Commits what is due: ended resources, rows that have waited long enough, and the largest
     /// resource when too much is held in memory.
     async fn tend(&mut self, now: Time) -> Result<()> {
+        self.broken.check()?;
+        self.commit_due(now).await?;
+        self.broken.check()
+    }
+
+    async fn commit_due(&mut self, now: Time) -> Result<()> {
         let held: usize = self.streams.values().map(Stream::held).sum();
         if held > HELD_BYTES_MAX {
             let largest = self.streams.values().max_by_key(|stream| stream.held());
@@ -369,14 +389,23 @@ impl Warehouse {
         Ok(())
     }
 
-    /// Stores what these resources hold, then replaces the manifest.
+    /// Stores what these resources hold, then replaces the manifest. What cannot be stored is
+    /// [broken](Self::broken), and the others are committed.
     async fn commit(&mut self, now: Time, which: impl Fn(&Stream) -> bool) -> Result<()> {
         self.commits.still_ours(&self.store)?;
         let mut superseded = Vec::new();
         let mut renames = Vec::new();
         for stream in self.streams.values_mut().filter(|stream| which(stream)) {
-            stream.store_all(&self.store, &mut self.namer).await?;
-            superseded.extend(stream.store_index(&self.store, &mut self.namer).await?);
+            if self.broken.holds(stream.resource) {
+                continue;
+            }
+            match stream.store(&self.store, &mut self.namer).await {
+                Ok(old) => superseded.extend(old),
+                Err(error) => {
+                    self.broken.add(stream.resource, &error);
+                    continue;
+                }
+            }
             stream.prove();
             if stream.rebuild && stream.phase == Phase::Finished {
                 stream.rebuild = false;
@@ -385,6 +414,7 @@ impl Warehouse {
             }
             self.manifest.keep(stream.resource.name, &stream.table, stream.rebuild);
         }
+        self.manifest.complete &= self.broken.is_empty();
         self.write_fields().await?;
         self.manifest.updated_at = now;
         self.commits.replace(&self.store, self.manifest.to_json().into(), now).await?;

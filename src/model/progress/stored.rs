@@ -12,6 +12,9 @@ struct Stored {
     since: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivered: Option<BTreeMap<String, String>>,
+    /// Times of delivered rows that lie after `update_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ahead: Option<BTreeMap<String, Time>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     untimed: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,15 +23,26 @@ struct Stored {
     done: Option<bool>,
 }
 
+/// What the time of a delivered row is taken for where it is not stored: it is none later, so the row is
+/// remembered at worst longer than needed. Rows that a walk of everything met at or after the bound are
+/// later than the newest time that counts; theirs is stored.
+fn usual(update_time: Option<Time>, since: Option<Time>) -> Time {
+    update_time.max(since).unwrap_or(Time::EPOCH)
+}
+
 impl Serialize for Progress {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = |digest: &Digest| digest.to_string();
+        let usual = usual(self.update_time, self.since);
+        let ahead = self.delivered.iter().filter(|(_, mark)| mark.time > usual);
+        let ahead: BTreeMap<_, _> = ahead.map(|(key, mark)| (key.clone(), mark.time)).collect();
         Stored {
             update_time: self.update_time,
             since: self.since,
             delivered: (!self.delivered.is_empty()).then(|| {
                 self.delivered.iter().map(|(k, m)| (k.clone(), text(&m.digest))).collect()
             }),
+            ahead: (!ahead.is_empty()).then_some(ahead),
             untimed: (!self.untimed.is_empty())
                 .then(|| self.untimed.iter().map(|(k, d)| (k.clone(), text(d))).collect()),
             walk: self.walk.clone(),
@@ -44,9 +58,8 @@ impl<'de> Deserialize<'de> for Progress {
         let digest = |text: &str| {
             Digest::parse(text).ok_or_else(|| serde::de::Error::custom("not a digest of 16 digits"))
         };
-        // A mark's own time is not stored: the newest time delivered bounds it from above, so it
-        // is kept at worst longer than needed.
-        let time = stored.update_time.max(stored.since).unwrap_or(Time::EPOCH);
+        let usual = usual(stored.update_time, stored.since);
+        let ahead = stored.ahead.unwrap_or_default();
         let mut progress = Self {
             since: stored.since,
             update_time: stored.update_time,
@@ -55,6 +68,7 @@ impl<'de> Deserialize<'de> for Progress {
             ..Self::default()
         };
         for (key, text) in stored.delivered.unwrap_or_default() {
+            let time = ahead.get(&key).copied().unwrap_or(usual);
             progress.delivered.insert(key, Mark { digest: digest(&text)?, time });
         }
         for (key, text) in stored.untimed.unwrap_or_default() {

@@ -153,6 +153,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/webhooks", cost: 10, ..PLAIN }],
         scope: "admin",
         secrets: &["http_auth_password"],
+        secret_urls: &["subscription_url"],
         columns: &[
             col("id", Int),
             col("company_id", Int),

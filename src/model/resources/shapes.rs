@@ -78,6 +78,7 @@ pub(super) const ROW: Resource = Resource {
     scope: "base",
     on_request: false,
     secrets: &[],
+    secret_urls: &[],
     columns: &[],
 };
 

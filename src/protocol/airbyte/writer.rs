@@ -3,7 +3,7 @@
 use super::super::lines::{self, BUFFER_BYTES};
 use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
-use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time};
+use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, plain};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write;
@@ -56,6 +56,11 @@ impl<W: Write> Writer<W> {
         self.mask.apply(text)
     }
 
+    /// One line for people, as [`plain`], without secrets.
+    fn sentence(&self, text: &str) -> String {
+        plain(&self.masked(text)).into_owned()
+    }
+
     /// Ends a command: an error becomes TRACE ERROR and exit code 1, but for a reader that went away.
     pub fn conclude(&mut self, outcome: Result<ExitCode>, now: Time) -> Result<ExitCode> {
         match outcome {
@@ -84,7 +89,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn status_of_connection(&mut self, status: &str, message: &str) -> Result<()> {
-        let message = self.masked(message);
+        let message = self.sentence(message);
         self.message(&json!({
             "type": "CONNECTION_STATUS",
             "connectionStatus": {"status": status, "message": message},
@@ -117,15 +122,17 @@ impl<W: Write> Writer<W> {
             Level::Info => "INFO",
             Level::Warn => "WARN",
         };
-        let text = self.masked(text);
+        let text = self.sentence(text);
         self.message(&json!({"type": "LOG", "log": {"level": level, "message": text}}))?;
         self.flush()
     }
 
     /// TRACE ERROR; about one stream, or the run.
     pub fn error(&mut self, error: &Error, stream: Option<&str>, now: Time) -> Result<()> {
-        let message = self.masked(&error.to_string());
-        let causes = self.masked(&error.causes());
+        let message = self.sentence(&error.to_string());
+        let causes = error.causes();
+        let causes: Vec<_> = causes.iter().map(|cause| self.sentence(cause)).collect();
+        let causes = causes.join("\n");
         let mut fault = json!({
             "message": message,
             "internal_message": if causes.is_empty() { error.kind().name().to_owned() } else { causes },
@@ -222,16 +229,20 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream was read to its end: its last STATE, then COMPLETE.
+    /// The stream was read to its end: its last STATE, then COMPLETE; or INCOMPLETE, and what it lacks.
     pub fn finished(
         &mut self,
         resource: &'static Resource,
         reached: StreamState,
+        lack: Option<&Error>,
         now: Time,
     ) -> Result<()> {
         self.run(resource, now)?;
         if let Some(stream) = self.streams.get_mut(resource.name) {
             stream.pending = Some(reached);
+        }
+        if let Some(lack) = lack {
+            return self.failed(resource, lack, now);
         }
         self.checkpoint(resource, now)?;
         self.status(resource, "COMPLETE", None, now)?;
@@ -303,7 +314,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn message(&mut self, message: &Value) -> Result<()> {
-        lines::push(&mut self.buffer, message)?;
+        lines::push(&mut self.buffer, message);
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 

@@ -6,7 +6,7 @@ use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
     Batch, Change, Cost, Error, Fit, Kind, Misfits, Names, Record, Resource, Result, StreamState,
-    Time,
+    Time, plain, plain_json,
 };
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -19,6 +19,9 @@ const METRIC_SECONDS: i64 = 60;
 const MISFITS_MAX: usize = 1_000;
 /// Properties that are named when values of them did not fit; the rest is counted.
 const MISFITS_NAMED_MAX: usize = 10;
+
+/// Why a row is left out that nobody could tell from others.
+const NO_ID: &str = "no usable id";
 
 /// Writes Singer messages, one JSON object a line, never half of one; metrics and warnings go to
 /// `log`, a line each.
@@ -52,6 +55,8 @@ struct Stream {
     undeclared: BTreeMap<String, u64>,
     /// Rows whose texts held a NUL.
     nuls: u64,
+    /// Rows that no target takes, by what is wrong with them: they were left out.
+    left_out: BTreeMap<String, u64>,
 }
 
 impl<W: Write, L: Write> Writer<W, L> {
@@ -88,7 +93,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         if let (Method::Incremental, Some(cursor)) = (selection.method, resource.cursor) {
             schema["bookmark_properties"] = json!([cursor]);
         }
-        self.message(&schema)?;
+        self.message(&schema);
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
         let stream = Stream {
@@ -104,6 +109,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             nulled: BTreeMap::new(),
             undeclared: BTreeMap::new(),
             nuls: 0,
+            left_out: BTreeMap::new(),
         };
         self.streams.insert(resource.name, stream);
         self.flush()
@@ -118,18 +124,29 @@ impl<W: Write, L: Write> Writer<W, L> {
         let version = stream.version.map(|version| format!(",\"version\":{version}"));
         let suffix =
             format!(",\"time_extracted\":\"{now}\"{}}}\n", version.as_deref().unwrap_or_default());
-        let before = self.buffer.len();
+        let (before, mut rows) = (self.buffer.len(), 0);
         for record in &batch.records {
+            let here = self.buffer.len();
             self.buffer.extend_from_slice(&stream.prefix);
-            if let Err(error) = stream.put(record, &mut self.buffer) {
-                // Never half a line.
-                self.buffer.truncate(before);
-                return Err(error.at(name));
+            match stream.put(record, &mut self.buffer) {
+                Ok(None) => {
+                    self.buffer.extend_from_slice(suffix.as_bytes());
+                    rows += 1;
+                }
+                // It is counted, and the others go on.
+                Ok(Some(why)) => {
+                    self.buffer.truncate(here);
+                    count([why], &mut stream.left_out);
+                }
+                Err(error) => {
+                    // Never half a line.
+                    self.buffer.truncate(before);
+                    return Err(error.at(name));
+                }
             }
-            self.buffer.extend_from_slice(suffix.as_bytes());
         }
-        stream.records += batch.records.len() as u64;
-        self.pace.count(batch.records.len(), self.buffer.len() - before);
+        stream.records += rows as u64;
+        self.pace.count(rows, self.buffer.len() - before);
         stream.reached = Some(batch.reached);
         if stream.counted.plus_seconds(METRIC_SECONDS) <= now {
             let (records, name) = (std::mem::take(&mut stream.records), Value::from(name));
@@ -163,12 +180,28 @@ impl<W: Write, L: Write> Writer<W, L> {
             return Err(Error::new(Kind::Bug, "end of a stream that was not started"));
         };
         stream.reached = Some(reached);
+        if !stream.left_out.is_empty() {
+            // What was left out may be a row that the target has under its key.
+            return self.ended(resource, "failed", now);
+        }
         if let Some(version) = stream.version {
             self.message(&json!({
                 "type": "ACTIVATE_VERSION", "stream": resource.name, "version": version,
-            }))?;
+            }));
         }
         self.ended(resource, "succeeded", now)
+    }
+
+    /// The error of a stream that is read when rows of it were left out because no target takes them,
+    /// although they have a usable id.
+    pub fn left_out(&self, resource: &Resource) -> Option<Error> {
+        let left_out = self.streams.get(resource.name)?.left_out.iter();
+        let message = match left_out.filter(|(why, _)| *why != NO_ID).map(|(_, rows)| rows).sum() {
+            0_u64 => return None,
+            1 => "1 row was left out that no target takes".to_owned(),
+            rows => format!("{rows} rows were left out that no target takes"),
+        };
+        Some(Error::new(Kind::Shape, message))
     }
 
     /// The stream ended before its end.
@@ -195,6 +228,9 @@ impl<W: Write, L: Write> Writer<W, L> {
             self.warn(&format!(
                 "{name}: values that are not of their declared type went out as null: {counts}"
             ));
+        }
+        if let Some(counts) = counted(&stream.left_out) {
+            self.warn(&format!("{name}: rows that no target takes were left out: {counts}"));
         }
         if stream.nuls > 0 {
             self.warn(&format!(
@@ -233,7 +269,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             return Ok(());
         }
         self.pace = Pace::new(now);
-        self.buffer.extend_from_slice(state.as_bytes());
+        self.buffer.extend_from_slice(plain_json(&state).as_bytes());
         self.last = Some(state);
         Ok(())
     }
@@ -243,25 +279,29 @@ impl<W: Write, L: Write> Writer<W, L> {
         lines::flush(&mut self.out, &mut self.buffer)
     }
 
-    fn message(&mut self, message: &Value) -> Result<()> {
-        lines::push(&mut self.buffer, message)
+    fn message(&mut self, message: &Value) {
+        lines::push(&mut self.buffer, message);
     }
 
     /// A metric as taps log them (protocol facts, section 10).
     fn metric(&mut self, kind: &str, metric: &str, value: &Value, tags: &Value) {
         let point = json!({"type": kind, "metric": metric, "value": value, "tags": tags});
         // Nobody is left to tell if stderr is gone.
-        let _ = writeln!(self.log, "INFO METRIC: {point}");
+        let _ = writeln!(self.log, "INFO METRIC: {}", plain_json(&point.to_string()));
     }
 
     fn warn(&mut self, text: &str) {
-        let _ = writeln!(self.log, "WARNING {text}");
+        let _ = writeln!(self.log, "WARNING {}", plain(text));
     }
 }
 
 impl Stream {
     /// The record as the target takes it: as Pipedrive sent it, unless something in it does not fit.
-    fn put(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Result<()> {
+    /// If no target takes it, what is wrong with it.
+    fn put(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Result<Option<String>> {
+        if record.key.is_none() {
+            return Ok(Some(NO_ID.to_owned()));
+        }
         let mut changes = Vec::new();
         let line = self.wire.line(record, &mut changes)?;
         count(changes.into_iter().map(|Change { field }| field), &mut self.nulled);
@@ -276,13 +316,17 @@ impl Stream {
         let exact = record.exact.filter(|_| matches!(line, Cow::Borrowed(_)));
         if self.fit.passes(json, exact)? {
             buffer.extend_from_slice(&line);
-            return Ok(());
+            return Ok(None);
         }
         let mut misfits = Misfits::default();
-        buffer.extend_from_slice(&self.fit.mend(json, &mut misfits)?);
+        match self.fit.mend(json, &mut misfits) {
+            Ok(mended) => buffer.extend_from_slice(&mended),
+            Err(error) if error.kind() == Kind::Shape => return Ok(Some(error.summary())),
+            Err(error) => return Err(error),
+        }
         count(misfits.nulled, &mut self.nulled);
         count(misfits.undeclared, &mut self.undeclared);
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -4,13 +4,16 @@
   const PAGE_ROWS = 200, PRINT_ROWS_MAX = 5000, LETTERS_MAX = 400;
   const at = (id) => document.getElementById(id);
   const grouped = (number) => number.toLocaleString("en");
+  // Controls, and what turns the direction of writing or cannot be seen, are spelled out.
+  const DECEPTIVE = /[\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{115f}-\u{1160}\u{17b4}-\u{17b5}\u{180e}\u{200b}\u{200e}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{3164}\u{feff}\u{ffa0}\u{fff0}-\u{fffb}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e00ff}\u{e01f0}-\u{e0fff}]/gu;
+  const plain = (text) => text.replace(DECEPTIVE, (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`);
   // What is not text comes as a list of its spelling.
   const shown = (value) => value === null ? "" : Array.isArray(value) ? value[0] : value;
   // Text that differs from a value in its quotes only is shown with them.
   const told = (value, other) => typeof value === "string" && !(typeof other === "string") && value === shown(other) ? JSON.stringify(value) : shown(value);
   const rows = JSON.parse(at("changes").textContent).map((row, order) => {
     const [resource, id, change, field, before, after] = row;
-    const cells = [resource, id, change, shown(field), told(before, after), told(after, before)];
+    const cells = [resource, id, change, shown(field), told(before, after), told(after, before)].map(plain);
     return { cells, order, text: cells.join("\u0000").toLowerCase() };
   });
   const columns = ["Resource", "ID", "Change", "Field", "Old", "New"];

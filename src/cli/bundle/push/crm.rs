@@ -4,21 +4,22 @@ use super::report::Report;
 use super::{Input, checked, journal, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{Begin, Fit, JOURNAL_VERSION, Plan, Stages, account, carry_out, verify};
-use crate::bundle::{Array, Context, Index, Survey, partial};
+use crate::bundle::{Array, Context, Index, Survey};
 use crate::cli::bundle::args::Push as Flags;
-use crate::cli::bundle::target::{Scrap, target};
+use crate::cli::bundle::target::target;
 use crate::cli::figures::grouped;
 use crate::cli::progress::Progress;
 use crate::cli::setup::now;
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 
 /// Pushes; the report says how far it came.
 pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
     let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
     let crm = &target.crm;
-    let scrap = Scrap::beside(&flags.file, "target");
-    let at = fetch(crm, scrap.path()).await?;
-    let (mut index, own) = Index::of(&partial(scrap.path())).await?;
+    let scrap = Scrap::beside(&flags.file, "target")?;
+    let at = fetch(crm, scrap.path(), flags.max_bytes).await?;
+    let (mut index, own) = Index::of(scrap.path()).await?;
     let organization = own.head.organization().ok_or_else(|| {
         let message = "the CRM's export does not say of which organization it is";
         Error::new(Kind::Shape, message).at("/crm/export")
@@ -72,16 +73,16 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         report.requests = sent.requests;
         report.refused = sent.refused;
         progress.tell("asking the target what it has now");
-        fetch(crm, scrap.path()).await?;
-        index = Index::of(&partial(scrap.path())).await?.0;
+        fetch(crm, scrap.path(), flags.max_bytes).await?;
+        index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(&plan);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
     let verified = verify(&survey, &mut index, fitted, pushed).await?;
     if report.sent + report.earlier > 0 {
-        let events = Scrap::beside(&flags.file, "events");
-        changes(crm, None, None, events.path()).await?;
+        let events = Scrap::beside(&flags.file, "events")?;
+        changes(crm, None, None, events.path(), flags.max_bytes).await?;
         report.events = Some(account(events.path(), &verified, Some(since)).await?);
     }
     journal.write(&verified.entry())?;

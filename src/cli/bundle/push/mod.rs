@@ -66,11 +66,11 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         _ => error,
     })?;
     progress.done();
-    stdout::print(&if flags.standalone.json() {
-        format!("{}\n", report.json())
+    if flags.standalone.json() {
+        stdout::programs(&format!("{}\n", report.json()))?;
     } else {
-        report.text()
-    })?;
+        stdout::people(&report.text())?;
+    }
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
@@ -82,11 +82,11 @@ async fn checked(flags: &Flags, input: &Input, target: &Index) -> Result<Survey>
     if validation.total == 0 {
         return Ok(validation.survey);
     }
-    stdout::print(&if flags.standalone.json() {
-        format!("{}\n", findings::object(&flags.file, &validation))
+    if flags.standalone.json() {
+        stdout::programs(&format!("{}\n", findings::object(&flags.file, &validation)))?;
     } else {
-        findings::table(&validation)
-    })?;
+        stdout::people(&findings::table(&validation))?;
+    }
     Err(findings::found(&flags.file, validation.total))
 }
 

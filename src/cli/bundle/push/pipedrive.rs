@@ -2,11 +2,11 @@
 
 use super::report::Report;
 use super::{Input, checked, journal, whose};
+use crate::bundle::map::Setup;
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{Begin, JOURNAL_VERSION, Plan, Stages, verify};
 use crate::bundle::{Array, Context, Index, Source, Stamp, Survey, Unmapped};
 use crate::cli::bundle::args::Push as Flags;
-use crate::cli::bundle::target::Scrap;
 use crate::cli::figures::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
@@ -40,10 +40,12 @@ async fn push_with(
 ) -> Result<Report> {
     let account = run.account(stop.as_mut()).await?;
     run.greet(&account);
-    foreign(flags, input, account.company_id)?;
+    let company = account.company()?;
+    foreign(flags, input, company)?;
     let setup = run.set_up(&account, stop.as_mut()).await?;
-    let scrap = Scrap::beside(&flags.file, "target");
-    run.export(scrap.path(), setup.clone(), &account, stop.as_mut()).await?;
+    let place = (flags.file.as_path(), "target");
+    let exported = run.export(place, setup.clone(), &account, stop.as_mut()).await?;
+    let scrap = exported.hold()?;
     let (mut index, _) = Index::of(scrap.path()).await?;
     let survey = checked(flags, input, &index).await?;
     let source = input.pipelines();
@@ -51,12 +53,13 @@ async fn push_with(
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let mut hold = Hold::new(&setup, &needs, stages()?);
     let plan = Plan::of(&survey, &mut index, |array, json| hold.row(array, json)).await?;
+    recognizable(&setup, &plan)?;
     let (used, losses) = (hold.stages.used(), hold.losses);
     let needs = needs.of_plan(&plan);
     let mut report = Report {
         bundle: flags.file.display().to_string(),
         from: whose(input.context.as_ref(), &survey),
-        to: format!("Pipedrive company {} ({})", account.company_id, account.company_domain),
+        to: format!("Pipedrive company {company} ({})", account.company_domain),
         dry_run: flags.dry_run,
         stages: used,
         losses,
@@ -73,7 +76,7 @@ async fn push_with(
         tool: Context::tool(),
         bundle: survey.sha256.clone(),
         target: "pipedrive".to_owned(),
-        organization: account.company_id.to_string(),
+        organization: company.to_string(),
         at: account.date.unwrap_or_else(now),
     };
     let (mut journal, earlier) = journal(flags, input, &begin, &mut run.progress)?;
@@ -110,7 +113,7 @@ async fn push_with(
         report.sent = sent.rows.iter().sum();
         report.requests = sent.requests;
         report.refused = sent.refused;
-        run.export(scrap.path(), known.clone(), &account, stop).await?;
+        let scrap = run.export(place, known.clone(), &account, stop).await?.hold()?;
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(&plan);
@@ -119,11 +122,23 @@ async fn push_with(
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let verified = verify(&survey, &mut index, |array, json| hold.row(array, json), pushed).await?;
     journal.write(&verified.entry())?;
-    note_losses(flags, input, &survey, &hold, account.company_id)?;
+    note_losses(flags, input, &survey, &hold, company)?;
     report.verified = Some(verified);
     report.tokens = Some(run.client.spending().tokens);
     report.plan = plan;
     Ok(report)
+}
+
+/// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
+/// that are there already would be created again.
+fn recognizable(setup: &Setup, plan: &Plan) -> Result<()> {
+    let hidden = |array: &Array| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
+    let Some(array) = Array::ALL.into_iter().find(hidden) else { return Ok(()) };
+    let message = format!(
+        "a definition of the account's fields cannot be read, and may be that of the field with the public          ids of {}: rows could be created twice; mend the field in Pipedrive, and push again",
+        array.name()
+    );
+    Err(Error::new(Kind::Shape, message))
 }
 
 /// Writes into the side-car what this company could not hold.

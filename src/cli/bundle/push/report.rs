@@ -3,10 +3,10 @@
 use crate::bundle::Array;
 use crate::bundle::push::{Accounted, How, Plan, Refused, Used, Verified};
 use crate::cli::figures::grouped;
+use crate::cli::text::Text;
 use crate::model::{Error, Kind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// Refused rows that are listed; all are counted.
 const REFUSED_MAX: usize = 1_000;
@@ -138,99 +138,90 @@ impl Report {
     }
 
     /// For people.
-    pub(super) fn text(&self) -> String {
-        let mut out = format!("{} ({}) → {}\n", self.bundle, self.from, self.to);
-        // A string takes everything.
-        let _ = writeln!(
-            out,
+    pub(super) fn text(&self) -> Text {
+        let mut out = Text::of(format!("{} ({}) → {}", self.bundle, self.from, self.to));
+        out.line(format!(
             "{:<14}{:>10}{:>10}{:>11}{:>9}",
             "", "create", "update", "unchanged", "left"
-        );
+        ));
         for array in Array::ALL {
             let counts = self.plan.counts(array);
-            let _ = writeln!(
-                out,
+            out.line(format!(
                 "{:<14}{:>10}{:>10}{:>11}{:>9}",
                 array.name(),
                 grouped(counts.create),
                 grouped(counts.update),
                 grouped(counts.unchanged),
                 grouped(counts.left)
-            );
+            ));
         }
         for ((array, field), rows) in &self.plan.fields {
-            let _ = writeln!(out, "differs: {}.{field} in {} rows", array.name(), grouped(*rows));
+            out.line(format!("differs: {}.{field} in {} rows", array.name(), grouped(*rows)));
         }
         for (from, to, how, rows) in self.mapping() {
-            let _ = writeln!(out, "stage: {from} → {to} [{how}], {} rows", grouped(rows));
+            out.line(format!("stage: {from} → {to} [{how}], {} rows", grouped(rows)));
         }
         for (array, name, ty) in &self.fields {
-            let _ = writeln!(out, "creates the field {name:?} ({ty}) of {}", array.name());
+            out.line(format!("creates the field {name:?} ({ty}) of {}", array.name()));
         }
         for ((array, field), (why, rows)) in &self.losses {
-            let _ =
-                writeln!(out, "lost: {}.{field}: {why} ({} rows)", array.name(), grouped(*rows));
+            out.line(format!("lost: {}.{field}: {why} ({} rows)", array.name(), grouped(*rows)));
         }
         if let Some(tokens) = self.tokens {
             let would = if self.dry_run { "would cost about" } else { "spent" };
-            let _ = writeln!(out, "{would} {} tokens", grouped(tokens));
+            out.line(format!("{would} {} tokens", grouped(tokens)));
         }
         if self.dry_run {
-            out += "dry run: nothing was sent\n";
+            out.line("dry run: nothing was sent");
             return out;
         }
         self.outcome(&mut out);
         out
     }
 
-    fn outcome(&self, out: &mut String) {
+    fn outcome(&self, out: &mut Text) {
         for row in self.refused.iter().take(SHOWN_MAX) {
-            let _ = writeln!(
-                out,
+            out.line(format!(
                 "refused: /{}/{} {}: {}",
                 row.array, row.index, row.public_id, row.error
-            );
+            ));
         }
         if self.refused.len() > SHOWN_MAX {
             let more = self.refused.len() - SHOWN_MAX;
-            let _ = writeln!(out, "… {more} more refused, see the journal");
+            out.line(format!("… {more} more refused, see the journal"));
         }
         let earlier = match self.earlier {
             0 => String::new(),
             earlier => format!(" (and {} before it broke off)", grouped(earlier)),
         };
-        let _ = writeln!(
-            out,
+        out.line(format!(
             "pushed {}{earlier} in {} requests",
             grouped(self.sent),
             grouped(self.requests)
-        );
+        ));
         if let Some(verified) = &self.verified {
-            let _ = writeln!(
-                out,
+            out.line(format!(
                 "verified {}, missing {}, different {}",
                 grouped(self.total(|checked| checked.verified)),
                 grouped(self.total(|checked| checked.missing)),
                 grouped(self.total(|checked| checked.different))
-            );
+            ));
             for id in &verified.missing {
-                let _ = writeln!(out, "missing: {id}");
+                out.line(format!("missing: {id}"));
             }
             for ((array, field), rows) in &verified.fields {
-                let _ = writeln!(
-                    out,
+                out.line(format!(
                     "other values: {}.{field} in {} rows",
                     array.name(),
                     grouped(*rows)
-                );
+                ));
             }
             let hidden = self.total(|checked| checked.hidden);
             if hidden > 0 {
-                let _ = writeln!(
-                    out,
+                out.line(format!(
                     "{} deleted rows are not in the target's export",
                     grouped(hidden)
-                );
+                ));
             }
         }
         if let Some(events) = &self.events {
@@ -239,12 +230,11 @@ impl Report {
             } else {
                 "by count: the target does not say its ids"
             };
-            let _ = writeln!(
-                out,
+            out.line(format!(
                 "change events: {} rows imported, {} without an event ({how})",
                 grouped(events.imported),
                 grouped(events.unaccounted)
-            );
+            ));
         }
     }
 }

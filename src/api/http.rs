@@ -1,0 +1,256 @@
+//! The HTTP clients behind every connection: with a proxy, without one, and one that strangers'
+//! redirects are followed with.
+
+use crate::model::{
+    Error, Kind, Result, address, address_is_neighbour, address_is_this_machine, is_this_machine,
+};
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Longest time until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Clients that share one manner: no redirect is followed unseen, an answer may take as long as it
+/// takes, and only silence ends it.
+#[derive(Debug)]
+pub(super) struct Http {
+    user_agent: String,
+    silence: Duration,
+    /// Whether the account is on this machine, so that its storage may be too.
+    local: bool,
+    /// One per [`Way`], made when it is needed first.
+    clients: [OnceLock<reqwest::Client>; 3],
+}
+
+/// How a request goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Past every proxy: to this machine. A proxy would see the token in clear.
+    Direct,
+    /// By the environment's proxy, if there is one.
+    Usual,
+    /// The same, but never to an address of this machine or its neighbours, whatever its name.
+    Guarded,
+}
+
+impl Http {
+    /// Clients for a service at this origin, which may be silent for so long.
+    pub(super) fn new(origin: &str, user_agent: String, silence: Duration) -> Result<Self> {
+        // Both binaries and tests come here; installing a second time is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let local = Url::parse(origin).is_ok_and(|url| way(&url) == Way::Direct);
+        let http = Self { user_agent, silence, local, clients: Default::default() };
+        http.client(if local { Way::Direct } else { Way::Usual })?;
+        Ok(http)
+    }
+
+    /// The client for a request of our own to this place.
+    pub(super) fn to(&self, url: &Url) -> Result<&reqwest::Client> {
+        self.client(way(url))
+    }
+
+    /// The client for a redirect to this place; an error when it may not be followed.
+    ///
+    /// To other hosts only over https. Never to a neighbour on the link or a metadata service, and to
+    /// this machine only when the account itself is here. Where a proxy is used, it is the proxy that
+    /// looks names up: then only addresses and `localhost` are refused here.
+    pub(super) fn led_to(&self, url: &Url) -> Result<&reqwest::Client> {
+        let here = way(url) == Way::Direct;
+        let neighbour = url.host_str().and_then(address).is_some_and(address_is_neighbour);
+        if neighbour || here && !self.local {
+            return Err(forbidden());
+        }
+        match url.scheme() {
+            "https" | "http" if here => self.client(Way::Direct),
+            "https" => self.client(Way::Guarded),
+            _ => Err(Error::new(Kind::Refused, "redirect leads to a place that is not safe")),
+        }
+    }
+
+    fn client(&self, way: Way) -> Result<&reqwest::Client> {
+        let place = &self.clients[way as usize];
+        if let Some(client) = place.get() {
+            return Ok(client);
+        }
+        let builder = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(self.silence)
+            .tcp_nodelay(true);
+        let builder = match way {
+            Way::Direct => builder.no_proxy(),
+            Way::Usual => builder,
+            Way::Guarded => {
+                builder.dns_resolver(Arc::new(Guard { local: self.local, look_up: by_system }))
+            }
+        };
+        let client = builder
+            .build()
+            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
+        Ok(place.get_or_init(|| client))
+    }
+}
+
+fn way(url: &Url) -> Way {
+    if url.host_str().is_some_and(is_this_machine) { Way::Direct } else { Way::Usual }
+}
+
+fn forbidden() -> Error {
+    Error::new(Kind::Refused, Forbidden.to_string())
+}
+
+/// Why a redirect is not followed.
+#[derive(Debug)]
+struct Forbidden;
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redirect leads to an address of this machine or its network link: refused")
+    }
+}
+
+impl StdError for Forbidden {}
+
+/// Whether a request was not sent because of where its name leads; then that is the error.
+pub(super) fn was_forbidden(error: &reqwest::Error) -> Option<Error> {
+    let mut cause: Option<&dyn StdError> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<Forbidden>() {
+            return Some(forbidden());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Looks names up, and refuses those that lead where no stranger may send us.
+struct Guard {
+    local: bool,
+    look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
+}
+
+fn by_system(name: &str) -> io::Result<Vec<SocketAddr>> {
+    Ok((name, 0).to_socket_addrs()?.collect())
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (local, look_up) = (self.local, self.look_up);
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let by_name = is_this_machine(&host);
+            let found = tokio::task::spawn_blocking(move || look_up(&host)).await??;
+            let refused = found.iter().map(SocketAddr::ip).any(|ip| {
+                // A redirect to `localhost` does not come here: by this name a proxy is looked up.
+                address_is_neighbour(ip) || address_is_this_machine(ip) && !local && !by_name
+            });
+            if refused {
+                return Err(Forbidden.into());
+            }
+            let found: Addrs = Box::new(found.into_iter());
+            Ok(found)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http(origin: &str) -> Http {
+        Http::new(origin, "test".to_owned(), Duration::from_secs(5)).expect("a client")
+    }
+
+    /// Which way a redirect goes, or why it does not.
+    fn led(http: &Http, url: &str) -> String {
+        let url = Url::parse(url).expect("a URL");
+        match http.led_to(&url) {
+            Err(error) => format!("{:?}", error.kind()),
+            Ok(client) => {
+                let same = |way: Way| {
+                    http.clients[way as usize].get().is_some_and(|one| std::ptr::eq(one, client))
+                };
+                let ways = [Way::Direct, Way::Usual, Way::Guarded];
+                format!("{:?}", ways.into_iter().find(|way| same(*way)).expect("one of them"))
+            }
+        }
+    }
+
+    const HERE: [&str; 8] = [
+        "https://127.0.0.1/x",
+        "https://127.1/x",
+        "https://0x7f000001/x",
+        "https://[::1]/x",
+        "https://[::ffff:127.0.0.1]/x",
+        "https://0.0.0.0/x",
+        "https://localhost/x",
+        "https://a.localhost:8443/x",
+    ];
+    const NEAR: [&str; 5] = [
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[fe80::1]/x",
+        "https://[::ffff:169.254.169.254]/x",
+        "https://[fd00:ec2::254]/x",
+        "http://169.254.169.254/x",
+    ];
+
+    #[test]
+    fn redirects_lead_to_this_machine_only_when_the_account_is_here() {
+        let (far, here) = (http("https://acme.pipedrive.com"), http("http://127.0.0.1:9"));
+        for url in HERE {
+            assert_eq!(led(&far, url), "Refused", "{url}");
+            assert_eq!(led(&here, url), "Direct", "{url}");
+        }
+        assert_eq!(led(&here, "http://localhost:9/x"), "Direct");
+        for url in NEAR {
+            assert_eq!(led(&far, url), "Refused", "{url}");
+            assert_eq!(led(&here, url), "Refused", "{url}");
+        }
+        for url in ["http://storage.example.test/x", "ftp://storage.example.test/x"] {
+            assert_eq!(led(&far, url), "Refused", "{url}");
+        }
+        assert_eq!(led(&far, "https://storage.example.test/x"), "Guarded");
+        assert_eq!(led(&far, "https://8.8.8.8/x"), "Guarded");
+    }
+
+    #[test]
+    fn this_machine_is_never_asked_through_a_proxy() {
+        for url in HERE {
+            assert_eq!(way(&Url::parse(url).expect("a URL")), Way::Direct, "{url}");
+        }
+        assert_eq!(way(&Url::parse("https://acme.pipedrive.com").expect("a URL")), Way::Usual);
+    }
+
+    /// A name that leads here, or to a neighbour, is refused before anything is connected.
+    #[tokio::test]
+    async fn names_are_looked_up_before_a_redirect_is_followed() {
+        #[expect(clippy::unnecessary_wraps, reason = "looking a name up may fail")]
+        fn to<const A: u8, const B: u8>(_: &str) -> io::Result<Vec<SocketAddr>> {
+            Ok(vec![([8, 8, 8, 8], 0).into(), ([A, B, 0, 1], 0).into()])
+        }
+        let asked = async |local, look_up, name: &str| {
+            let guard = Guard { local, look_up };
+            guard.resolve(name.parse().expect("a name")).await.is_ok()
+        };
+        let name = "storage.example.test";
+        assert!(!asked(false, to::<127, 0>, name).await);
+        assert!(asked(true, to::<127, 0>, name).await);
+        assert!(asked(false, to::<127, 0>, "localhost").await, "a proxy of this machine");
+        for local in [false, true] {
+            assert!(!asked(local, to::<169, 254>, name).await);
+            assert!(asked(local, to::<10, 0>, name).await);
+        }
+        let guard = Guard { local: false, look_up: to::<127, 0> };
+        let client = reqwest::Client::builder().no_proxy().dns_resolver(Arc::new(guard));
+        let client = client.build().expect("a client");
+        let error = client.get("http://storage.example.test/").send().await.expect_err("refused");
+        assert_eq!(was_forbidden(&error).map(|error| error.kind()), Some(Kind::Refused));
+    }
+}

@@ -1,0 +1,23 @@
+//! What of a bundle Pipedrive cannot hold, counted by field.
+
+use crate::bundle::portable::Array;
+use std::collections::BTreeMap;
+
+/// Why something is lost and of how many rows, by array and field.
+pub type Losses = BTreeMap<(Array, String), (String, u64)>;
+
+/// Most fields whose losses are named; the others are counted together.
+const FIELDS_MAX: usize = 1_000;
+/// What stands for fields that are not named.
+const OTHERS: &str = "(other fields)";
+/// Longest name of a field that is told, in bytes.
+const FIELD_BYTES_MAX: usize = 200;
+
+/// Counts a row of which this field is lost.
+pub(super) fn count(losses: &mut Losses, array: Array, field: &str, why: &str) {
+    let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
+    let own = (array, field.to_owned());
+    let room = losses.len() < FIELDS_MAX || losses.contains_key(&own);
+    let key = if room { own } else { (array, OTHERS.to_owned()) };
+    losses.entry(key).or_insert_with(|| (why.to_owned(), 0)).1 += 1;
+}

@@ -1,0 +1,27 @@
+//! Standard error: the one place that writes to it, but for live progress.
+//!
+//! Nobody is left to tell if it is gone: what cannot be written is dropped.
+
+use super::text::Text;
+use crate::model::plain_json;
+use std::io::{IsTerminal as _, Stderr, Write as _};
+
+/// Says something to people.
+pub(super) fn people(text: &Text) {
+    let _ = std::io::stderr().write_all(text.as_str().as_bytes());
+}
+
+/// Says something to programs: one JSON value.
+pub(super) fn programs(json: &str) {
+    let _ = std::io::stderr().write_all(format!("{}\n", plain_json(json)).as_bytes());
+}
+
+/// Whether people look at it.
+pub(super) fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// For lines that are made plain where they are made: progress, and the log of the tap.
+pub(super) fn log() -> Stderr {
+    std::io::stderr()
+}

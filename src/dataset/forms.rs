@@ -1,0 +1,329 @@
+//! The names that runs of ours give to files: the only ones that a manifest may name, and that
+//! cleaning may remove. Pure.
+//!
+//! A manifest may have been written by somebody else. A name out of one is compared with these forms
+//! before anything is opened, moved or removed by it, in a folder as in a bucket.
+
+use super::commits::{COMMITS, LOCK_FILE, MANIFEST, PROBE};
+use super::snapshot::{CONTENT_INDEX, CONTENTS, file_name, resource_of};
+use crate::model::{Error, Kind, Resource, Result};
+
+/// The folder of a backup that is to take another one's place.
+pub(super) const NEXT: &str = "_next";
+/// The folder of a bucket's pieces, of a backup that takes nobody's place.
+pub(super) const PIECES: &str = "_pieces";
+/// Ending of a file that grows beside whole ones.
+pub(super) const PART: &str = ".part";
+/// Ending of the stem of a file that is written once more, without the rows that came twice.
+pub(super) const ONCE: &str = ".once";
+/// Beginning of the name of an attachment that is being written.
+pub(super) const ARRIVING: &str = "_part-";
+/// The folder of a warehouse's files that say which rows are known. Readers of data skip names like
+/// it.
+pub(super) const INDEXES: &str = "_keys";
+/// How the columns of a warehouse's custom fields are called, for people.
+pub(super) const FIELDS: &str = "_fields.json";
+
+/// Longest name of a resource of any version, in bytes.
+const RESOURCE_BYTES_MAX: usize = 64;
+/// Hexadecimal digits of a SHA-256.
+const SHA256_DIGITS: usize = 64;
+/// Digits of the number of a piece, and of a file of a run, at least.
+const PIECE_DIGITS: usize = 8;
+const FILE_DIGITS: usize = 5;
+/// Most characters of a bad name that are shown.
+const SHOWN_MAX: usize = 80;
+
+/// An error that names the key of a manifest, and what stands there.
+pub(super) fn refused(place: &str, key: &str, name: &str, way_out: &str) -> Error {
+    let mut shown: String = name.chars().take(SHOWN_MAX).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    let message = format!("{key} is {shown:?}, a name that no run gives: {way_out}");
+    Error::new(Kind::Data, message).at(place)
+}
+
+/// Whether a name can be the file stem of a resource, of whichever version, or the attachments'.
+pub(super) fn is_stem(text: &str) -> bool {
+    is_resource(text, |byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a name can be that of a resource, of whichever version.
+pub(super) fn is_table(text: &str) -> bool {
+    is_resource(text, |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+fn is_resource(text: &str, may: impl Fn(u8) -> bool) -> bool {
+    text.len() <= RESOURCE_BYTES_MAX
+        && text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && text.bytes().all(may)
+        // Its file would be the manifest's.
+        && text != "manifest"
+}
+
+/// Whether this version knows the stem.
+fn is_known_stem(stem: &str) -> bool {
+    stem == CONTENT_INDEX || resource_of(stem).is_some()
+}
+
+/// Whether a text is a SHA-256 in hexadecimal: the name of an attachment.
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == SHA256_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a text is the name of a run: `20261129T183559123456Z-9f3c`.
+fn is_run(text: &str) -> bool {
+    let Some((time, dice)) = text.split_once("Z-") else { return false };
+    let Some((day, time)) = time.split_once('T') else { return false };
+    day.len() == 8
+        && [6, 9, 12].contains(&time.len())
+        && [day, time].iter().all(|digits| is_number(digits, 1))
+        && dice.len() == 4
+        && dice.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_number(text: &str, digits: usize) -> bool {
+    (digits..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a backup's file of this stem can grow there: a file, or in a bucket the folder of its
+/// pieces.
+pub(super) fn is_growing(path: &str, stem: &str) -> bool {
+    let name = file_name(stem);
+    is_known_stem(stem)
+        && (path == format!("{name}{PART}")
+            || path == format!("{NEXT}/{name}")
+            || path == format!("{PIECES}/{stem}")
+            || path == format!("{NEXT}/{PIECES}/{stem}"))
+}
+
+/// Whether a backup's whole file of this stem can lie there until it gets its name.
+pub(super) fn is_staged(path: &str, stem: &str) -> bool {
+    [stem, &format!("{stem}{ONCE}")].iter().any(|stem| {
+        let name = file_name(stem);
+        path == format!("{name}{PART}") || path == format!("{NEXT}/{name}")
+    }) && is_known_stem(stem)
+}
+
+/// Whether a path is that of an attachment.
+pub(super) fn is_attachment(path: &str) -> bool {
+    path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/')).is_some_and(is_sha256)
+}
+
+/// Whether a path can only be what a run of a backup wrote for a while: it is removed when no
+/// manifest names it.
+pub(super) fn is_passing(path: &str) -> bool {
+    let known = |stem: &str| is_known_stem(stem.strip_suffix(ONCE).unwrap_or(stem));
+    let piece = |rest: &str| {
+        rest.strip_prefix(PIECES).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| {
+            let parts = rest.split_once('/');
+            parts.is_some_and(|(stem, n)| known(stem) && is_number(n, PIECE_DIGITS))
+        })
+    };
+    if let Some(name) = path.strip_prefix(NEXT).and_then(|rest| rest.strip_prefix('/')) {
+        return piece(name) || name.strip_suffix(".json").is_some_and(known);
+    }
+    let arriving = path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/'));
+    let arriving = arriving.and_then(|name| name.strip_prefix(ARRIVING));
+    let part = path.strip_suffix(PART).and_then(|path| path.strip_suffix(".json"));
+    arriving.is_some_and(|id| is_number(id, 1)) || part.is_some_and(known) || piece(path)
+}
+
+/// Whether a path is one of a backup.
+pub(super) fn is_of_backup(path: &str) -> bool {
+    is_ours_anyhow(path)
+        || path.strip_suffix(".json").is_some_and(is_known_stem)
+        || is_passing(path)
+        || is_attachment(path)
+}
+
+/// The folders of a backup.
+pub(super) const BACKUP_FOLDERS: [&str; 3] = [NEXT, PIECES, CONTENTS];
+
+/// Whether a file of a warehouse's rows of this resource can have this name.
+pub(super) fn is_rows(path: &str, table: &str) -> bool {
+    let Some(rest) = path.strip_prefix(table) else { return false };
+    if let Some(part) = rest.strip_prefix("/part-") {
+        let Some((name, ending)) = part.split_once('.') else { return false };
+        return is_numbered(name) && (ending == "parquet" || is_lines(ending));
+    }
+    is_lines_of(path, table) || is_rebuild(path, table)
+}
+
+/// Whether a file to which a resource's rows are appended can have this name.
+pub(super) fn is_lines_of(path: &str, table: &str) -> bool {
+    path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).is_some_and(is_lines)
+}
+
+/// Whether a file in which a resource is read anew can have this name.
+pub(super) fn is_rebuild(path: &str, table: &str) -> bool {
+    let rest = path.strip_prefix(table).and_then(|rest| rest.strip_prefix(".rebuild-"));
+    rest.and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(run, ending)| is_run(run) && is_lines(ending))
+}
+
+/// Whether a file of known keys of this resource can have this name.
+pub(super) fn is_index(path: &str, table: &str) -> bool {
+    path.strip_prefix(INDEXES)
+        .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(table)?.strip_prefix('-'))
+        .and_then(|rest| rest.strip_suffix(".json"))
+        .is_some_and(is_numbered)
+}
+
+fn is_lines(ending: &str) -> bool {
+    matches!(ending, "ndjson" | "ndjson.zst" | "ndjson.gz")
+}
+
+/// `RUN-00001`.
+fn is_numbered(text: &str) -> bool {
+    text.rsplit_once('-').is_some_and(|(run, n)| is_run(run) && is_number(n, FILE_DIGITS))
+}
+
+/// Whether a path can only be a warehouse's file of rows or keys, of whichever run.
+pub(super) fn is_of_tables(path: &str) -> bool {
+    let name = path.strip_prefix(INDEXES).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+    let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let table = &name[..end.unwrap_or(name.len())];
+    Resource::named(table).is_some() && (is_rows(path, table) || is_index(path, table))
+}
+
+/// Whether a path is one of a warehouse.
+pub(super) fn is_of_warehouse(path: &str) -> bool {
+    is_ours_anyhow(path) || path == FIELDS || is_of_tables(path)
+}
+
+/// The folders of a warehouse.
+pub(super) fn warehouse_folders() -> impl Iterator<Item = &'static str> {
+    Resource::all().map(|resource| resource.name).chain([INDEXES])
+}
+
+fn is_ours_anyhow(path: &str) -> bool {
+    [MANIFEST, LOCK_FILE].contains(&path)
+}
+
+/// What a file was to become that a broken-off write left in a folder.
+pub(super) fn stub_of(path: &str) -> Option<&str> {
+    path.rsplit_once('#').filter(|(_, number)| is_number(number, 1)).map(|(path, _)| path)
+}
+
+/// Whether an object is the one that a server's heed of conditions was tried out on.
+pub(super) fn is_probe(path: &str) -> bool {
+    path.strip_prefix(PROBE).is_some_and(is_run)
+}
+
+/// The number of a bucket's commit.
+pub(super) fn commit_number(path: &str) -> Option<u64> {
+    let number = path.strip_prefix(COMMITS)?.strip_prefix('/')?.strip_suffix(".json")?;
+    (number.len() == 20 && is_number(number, 20)).then(|| number.parse().ok())?
+}
+
+/// Refuses a name of an attachment out of an index.
+pub(super) fn attachment(place: &str, id: u64, sha256: &str) -> Result<()> {
+    if is_sha256(sha256) {
+        return Ok(());
+    }
+    let way_out = "remove the row's sha256, or the files of attachments, to have them fetched anew";
+    Err(refused(place, &format!("sha256 of file {id}"), sha256, way_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: &str = "20261129T183559123456Z-9f3c";
+    const ODD: &[&str] = &[
+        "",
+        ".",
+        "..",
+        "/",
+        "../x",
+        "/etc/passwd",
+        "deals",
+        "deals.json/x",
+        "a\0b",
+        "_next",
+        "_next/",
+        "_next/../x",
+        "_next/x/y",
+        "files/",
+        "files/..",
+        "files/x",
+        "thesis.txt",
+        "deals.json.bak",
+        "deals.txt.part",
+        "thesis.json.part",
+        "_pieces/deals/../x",
+        "_pieces/deals/1",
+        "files/_part-x",
+        "files/_part-",
+        "_next/thesis.json",
+        "deals/part-x.parquet",
+        "deals/part-00001.parquet",
+        "deals/../part-20261129T183559Z-9f3c-00001.parquet",
+        "deals.ndjson.bak",
+        "_keys/deals.json",
+        "deals.rebuild-x.ndjson",
+        "_keys/../x",
+        "persons/deals.ndjson",
+        "manifest.json.part",
+        "_next/manifest.json",
+    ];
+
+    #[test]
+    fn odd_names_are_of_no_form() {
+        let long = "x".repeat(100_000);
+        for path in ODD.iter().copied().chain([long.as_str()]) {
+            assert!(!is_passing(path), "{path}");
+            assert!(!is_of_tables(path), "{path}");
+            assert!(!is_attachment(path), "{path}");
+            for name in ["deals", "persons"] {
+                assert!(!is_growing(path, name), "{path}");
+                assert!(!is_staged(path, name), "{path}");
+                assert!(!is_rows(path, name), "{path}");
+                assert!(!is_index(path, name), "{path}");
+            }
+        }
+        for name in ["", ".", "..", "a/b", "../x", "/x", "a.b", "A", "a\0", "manifest", "a b", "é"]
+        {
+            assert!(!is_stem(name), "{name}");
+            assert!(!is_table(name), "{name}");
+        }
+        for name in ["lock", "_manifest/1.json", "_manifest/+0000000000000000001.json"] {
+            assert_eq!(commit_number(name), None);
+        }
+    }
+
+    #[test]
+    fn all_resources_have_names_of_the_forms() {
+        for resource in Resource::all() {
+            let (stem, name) = (resource.file, resource.name);
+            assert!(is_stem(stem) && is_table(name), "{name}");
+            for path in [
+                format!("{stem}.json.part"),
+                format!("{stem}.once.json.part"),
+                format!("_next/{stem}.json"),
+                format!("_next/{stem}.once.json"),
+                format!("_pieces/{stem}/00000007"),
+                format!("_pieces/{stem}.once/00000007"),
+                format!("_next/_pieces/{stem}/00000007"),
+            ] {
+                assert!(is_passing(&path) && is_of_backup(&path), "{path}");
+            }
+            assert!(is_of_backup(&format!("{stem}.json")));
+            for ending in ["ndjson", "ndjson.zst", "ndjson.gz"] {
+                assert!(is_of_tables(&format!("{name}.{ending}")));
+                assert!(is_of_tables(&format!("{name}.rebuild-{RUN}.{ending}")));
+                assert!(is_of_tables(&format!("{name}/part-{RUN}-00001.{ending}")));
+            }
+            assert!(is_of_tables(&format!("{name}/part-{RUN}-123456.parquet")));
+            assert!(is_of_tables(&format!("_keys/{name}-{RUN}-00001.json")));
+        }
+        assert!(is_passing("files/_part-17"));
+        assert!(is_attachment(&format!("files/{}", "0a".repeat(32))));
+        assert_eq!(stub_of("manifest.json#17"), Some("manifest.json"));
+        assert_eq!(stub_of("manifest.json#x"), None);
+        assert!(is_probe(&format!("_manifest/probe-{RUN}")));
+        assert_eq!(commit_number("_manifest/00000000000000000042.json"), Some(42));
+    }
+}

@@ -1,0 +1,237 @@
+//! How requests to a bucket go out, how long they may take, and how often they are made.
+
+use crate::model::{address, address_is_neighbour, is_this_machine};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http_body_util::BodyExt as _;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _,
+    RetryConfig,
+};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time from the first attempt at a request to the last: as long as a server may ask to slow
+/// down.
+const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
+/// First pause between two attempts, and the shortest.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How many times as long as the one before a pause may be at most. Its length is thrown by dice
+/// between the shortest and that, so with 2 pauses would not grow at all on the average.
+const PAUSE_GROWTH: f64 = 4.0;
+/// Attempts after the first. Never what ends them: so many of the shortest pauses take longer than
+/// [`RETRY_TIMEOUT`].
+const RETRIES_MAX: usize = 1_000;
+/// Longest silence before an answer, or within one.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// Slowest line that something is sent over. Of an upload nobody says how far it is, so it may take as
+/// long as its bytes need at this pace, and [`SILENCE_MAX`] for the answer.
+const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
+/// Times that reading an object is taken up again without a byte that is new.
+const RESUMES_MAX: u32 = 5;
+
+/// All names and all addresses, as a list of exceptions from a proxy says it: `*` is names only.
+const EVERY_HOST: &str = "*,0.0.0.0/0,::/0";
+
+/// When a request is made again.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: PAUSE_MIN,
+            max_backoff: PAUSE_MAX,
+            base: PAUSE_GROWTH,
+        },
+        max_retries: RETRIES_MAX,
+        retry_timeout: RETRY_TIMEOUT,
+    }
+}
+
+/// How connections are made. Answers may take as long as they take; silence ends them.
+pub(super) fn options(plain: bool) -> ClientOptions {
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_read_timeout(SILENCE_MAX)
+        .with_allow_http(plain)
+}
+
+/// Makes clients that ask this machine, and what is on its link, past every proxy, which would see what
+/// is meant for them.
+#[derive(Debug)]
+pub(super) struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let make = |options: &ClientOptions| ReqwestConnector::default().connect(options);
+        // A proxy that is left out for every host: then the environment's is not looked at.
+        let direct = |options: &ClientOptions| {
+            options.clone().with_proxy_url("http://127.0.0.1:9").with_proxy_excludes(EVERY_HOST)
+        };
+        let sending = options.clone().with_read_timeout_disabled();
+        Ok(HttpClient::new(Clients {
+            usual: make(options)?,
+            direct: make(&direct(options))?,
+            usual_sending: make(&sending)?,
+            direct_sending: make(&direct(&sending))?,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Clients {
+    usual: HttpClient,
+    direct: HttpClient,
+    /// The same for requests with a body, whose silence says nothing.
+    usual_sending: HttpClient,
+    direct_sending: HttpClient,
+}
+
+impl HttpService for Clients {
+    fn call<'s, 'f>(
+        &'s self,
+        request: HttpRequest,
+    ) -> BoxFuture<'f, Result<HttpResponse, HttpError>>
+    where
+        's: 'f,
+    {
+        let direct = request.uri().host().is_some_and(is_near);
+        let bytes = request.body().content_length() as u64;
+        let client = match (direct, bytes > 0) {
+            (true, false) => &self.direct,
+            (false, false) => &self.usual,
+            (true, true) => &self.direct_sending,
+            (false, true) => &self.usual_sending,
+        };
+        Box::pin(async move {
+            if bytes == 0 {
+                return client.execute(request).await;
+            }
+            // Answers to these are short, and wanted within the same time.
+            let answer = async {
+                let (head, body) = client.execute(request).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                Ok(HttpResponse::from_parts(head, body.into()))
+            };
+            tokio::time::timeout(patience(bytes), answer).await.unwrap_or_else(|_| {
+                let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+                Err(HttpError::new(HttpErrorKind::Timeout, error))
+            })
+        })
+    }
+}
+
+/// Whether a host is this machine or on its link, as the services are that hand out credentials: no
+/// proxy has the same ones.
+fn is_near(host: &str) -> bool {
+    is_this_machine(host) || address(host).is_some_and(address_is_neighbour)
+}
+
+/// How long so many bytes may take to be sent and answered.
+fn patience(bytes: u64) -> Duration {
+    SILENCE_MAX + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN)
+}
+
+/// The bytes of an object as they come, however long that takes: where they break off, the rest of the
+/// same version is asked for.
+pub(super) async fn read(
+    objects: Arc<dyn ObjectStore>,
+    path: Path,
+) -> object_store::Result<BoxStream<'static, object_store::Result<Bytes>>> {
+    let found = objects.get(&path).await?;
+    let reading = Reading {
+        end: found.range.end,
+        at: found.range.start,
+        tag: found.meta.e_tag.clone(),
+        resumes: 0,
+        bytes: found.into_stream(),
+        objects,
+        path,
+    };
+    Ok(stream::try_unfold(reading, Reading::next).boxed())
+}
+
+/// All bytes of an object, with the same patience.
+pub(super) async fn read_whole(
+    objects: Arc<dyn ObjectStore>,
+    path: Path,
+) -> object_store::Result<Bytes> {
+    let mut pieces = read(objects, path).await?;
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = pieces.try_next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.freeze())
+}
+
+/// An object that is being read.
+struct Reading {
+    objects: Arc<dyn ObjectStore>,
+    path: Path,
+    tag: Option<String>,
+    bytes: BoxStream<'static, object_store::Result<Bytes>>,
+    at: u64,
+    end: u64,
+    /// How often it was taken up again since the last byte.
+    resumes: u32,
+}
+
+impl Reading {
+    async fn next(mut self) -> object_store::Result<Option<(Bytes, Self)>> {
+        loop {
+            let error = match self.bytes.try_next().await {
+                Ok(Some(bytes)) => {
+                    self.at += bytes.len() as u64;
+                    self.resumes = 0;
+                    return Ok(Some((bytes, self)));
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => error,
+            };
+            // Without a tag the rest might be another version's.
+            if self.resumes >= RESUMES_MAX || self.tag.is_none() || self.at >= self.end {
+                return Err(error);
+            }
+            self.resumes += 1;
+            let rest = GetOptions {
+                range: Some(GetRange::Bounded(self.at..self.end)),
+                ..GetOptions::default()
+            };
+            match self.objects.get_opts(&self.path, rest).await {
+                Ok(found) if found.range.start == self.at && found.meta.e_tag == self.tag => {
+                    self.bytes = found.into_stream();
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What ends the attempts at a request is the minute, whatever the dice say.
+    #[test]
+    fn a_request_is_made_again_for_a_whole_minute() {
+        let retries = retries();
+        let count = u32::try_from(retries.max_retries).expect("a small number");
+        assert!(retries.backoff.init_backoff * count > retries.retry_timeout);
+        assert_eq!(retries.retry_timeout, Duration::from_mins(1));
+        assert!(retries.backoff.max_backoff < retries.retry_timeout / 10);
+    }
+
+    #[test]
+    fn an_upload_may_take_as_long_as_its_bytes_need() {
+        assert_eq!(patience(1), SILENCE_MAX);
+        assert_eq!(patience(16 << 20), SILENCE_MAX + Duration::from_secs(1_024));
+    }
+}

@@ -1,0 +1,320 @@
+//! Objects in a folder or a bucket, as wholes.
+
+use super::refusal::refusal;
+use super::upload::{Upload, Writer};
+use crate::dataset::folder::{Folder, Listed};
+use crate::dataset::place::Place;
+use crate::dataset::s3_http;
+use crate::model::{Error, Kind, Result};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{Error as Refusal, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Does something that waits for a disk, where it keeps nobody from reading on.
+pub(super) async fn aside<T: Send + 'static>(
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.map_err(|error| Error::new(Kind::Bug, "writing a file ended").because(error))
+}
+
+/// Where objects go.
+#[derive(Debug, Clone)]
+pub(super) enum Backing {
+    Folder(Folder),
+    Bucket(Arc<dyn ObjectStore>),
+}
+
+/// A place that is open for reading and writing.
+#[derive(Debug, Clone)]
+pub(in crate::dataset) struct Store {
+    pub(super) place: Place,
+    pub(super) backing: Backing,
+    /// Steps until the process ends itself; 0 for never. For tests of crashes.
+    crash: Arc<AtomicU64>,
+}
+
+impl Store {
+    /// Opens a place; a folder is made if it is not there. The process aborts at the step of this
+    /// number, if one is given: each operation has one before it and one after it.
+    pub(in crate::dataset) fn open(place: &Place, crash_at_step: Option<u64>) -> Result<Self> {
+        Self::of(place, true, crash_at_step)
+    }
+
+    /// Opens a place to look at it: nothing is made.
+    pub(in crate::dataset) fn look(place: &Place) -> Result<Self> {
+        Self::of(place, false, None)
+    }
+
+    fn of(place: &Place, make: bool, crash_at_step: Option<u64>) -> Result<Self> {
+        let backing = match place.folder() {
+            Some(folder) => Folder::open(folder, make).map(Backing::Folder).map_err(|error| {
+                let what = if make { "made" } else { "opened" };
+                let message = format!("folder cannot be {what} ({error})");
+                Error::new(Kind::Storage, message).at(place.to_string()).because(error)
+            })?,
+            None => Backing::Bucket(place.objects()?),
+        };
+        let crash = Arc::new(AtomicU64::new(crash_at_step.unwrap_or(0)));
+        Ok(Self { place: place.clone(), backing, crash })
+    }
+
+    pub(in crate::dataset) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The bytes of an object; `None` when there is none.
+    pub(in crate::dataset) async fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        let objects = match &self.backing {
+            Backing::Bucket(objects) => objects,
+            Backing::Folder(folder) => {
+                let (folder, name) = (folder.clone(), path.to_owned());
+                let read = aside(move || {
+                    let mut bytes = Vec::new();
+                    folder.read(&name)?.read_to_end(&mut bytes)?;
+                    Ok(bytes)
+                });
+                return match read.await? {
+                    Ok(bytes) => Ok(Some(bytes.into())),
+                    Err::<_, std::io::Error>(error) if error.kind() == ErrorKind::NotFound => {
+                        Ok(None)
+                    }
+                    Err(error) => Err(self.broken("read", path, error)),
+                };
+            }
+        };
+        let name = self.name(path)?;
+        match s3_http::read_whole(Arc::clone(objects), name).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Refusal::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
+        }
+    }
+
+    /// A part of an object of a bucket.
+    pub(in crate::dataset) async fn get_part(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Bytes> {
+        let name = self.name(path)?;
+        let part = self.objects()?.get_range(&name, offset..offset + length as u64).await;
+        part.map_err(|error| self.failed("read", path, error))
+    }
+
+    /// The bytes of an object of a bucket, as they come.
+    pub(in crate::dataset) async fn stream(
+        &self,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let name = self.name(path)?;
+        let found = s3_http::read(Arc::clone(self.objects()?), name).await;
+        let found = found.map_err(|error| self.failed("read", path, error))?;
+        let place = self.place.name_of(path);
+        Ok(found
+            .map_err(move |error| {
+                Error::new(Kind::Storage, "cannot be read to its end").at(&place).because(error)
+            })
+            .boxed())
+    }
+
+    /// Writes an object as a whole, in place of one that is there. It is durable afterwards.
+    pub(in crate::dataset) async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let outcome = match &self.backing {
+            Backing::Folder(folder) => {
+                self.step();
+                let (folder, name) = (folder.clone(), path.to_owned());
+                let put = aside(move || {
+                    let mut file = match folder.begin(&name) {
+                        Err(error) if error.kind() == ErrorKind::NotFound => {
+                            let above = name.rsplit_once('/').ok_or(error)?.0;
+                            folder.make_folder(above)?;
+                            folder.begin(&name)?
+                        }
+                        begun => begun?,
+                    };
+                    file.write(&bytes)?;
+                    file.settle()
+                });
+                put.await?.map_err(|error| self.broken("write", path, error))
+            }
+            Backing::Bucket(objects) => {
+                let name = self.name(path)?;
+                self.step();
+                let outcome = objects.put(&name, PutPayload::from_bytes(bytes)).await;
+                outcome.map(drop).map_err(|error| self.failed("write", path, error))
+            }
+        };
+        self.step();
+        outcome
+    }
+
+    /// Writes an object of a bucket unless there is one. `false` when there is, as far as the server
+    /// heeds the condition: see [`Self::heeds_conditions`].
+    pub(in crate::dataset) async fn create(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        let name = self.name(path)?;
+        self.step();
+        let payload = PutPayload::from_bytes(bytes);
+        let outcome = self.objects()?.put_opts(&name, payload, PutMode::Create.into()).await;
+        self.step();
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(Refusal::AlreadyExists { .. } | Refusal::Precondition { .. }) => Ok(false),
+            Err(error) => Err(self.failed("write", path, error)),
+        }
+    }
+
+    /// Whether the server refuses to create what exists. Several S3 servers answer 200 to a
+    /// conditional put and overwrite, others know no conditions, so it is tried out with this name.
+    pub(in crate::dataset) async fn heeds_conditions(&self, path: &str) -> Result<bool> {
+        let heeds = match self.create(path, Bytes::from_static(b"first")).await {
+            Ok(true) => !self.create(path, Bytes::from_static(b"second")).await?,
+            Ok(false) => true,
+            // What cannot be written without a condition either has another reason.
+            Err(error) => match self.put(path, Bytes::from_static(b"first")).await {
+                Ok(()) => false,
+                Err(_) => return Err(error),
+            },
+        };
+        self.remove(path).await?;
+        Ok(heeds)
+    }
+
+    /// Begins an object that is written piece by piece. It becomes visible, in place of one that is
+    /// there, when it is finished; dropped before, it leaves nothing.
+    pub(in crate::dataset) async fn upload(&self, path: &str) -> Result<Upload<'_>> {
+        self.step();
+        let writer = match &self.backing {
+            Backing::Folder(folder) => {
+                let file = folder.begin(path);
+                let file = file.map_err(|error| self.broken("write", path, error))?;
+                Writer::file(file)
+            }
+            Backing::Bucket(objects) => {
+                let pieces = objects.put_multipart(&self.name(path)?).await;
+                let pieces = pieces.map_err(|error| self.failed("write", path, error))?;
+                Writer::object(pieces)
+            }
+        };
+        Ok(Upload::new(self, path, writer))
+    }
+
+    /// Gives an object another name, in place of one that has it. If the process ends meanwhile,
+    /// doing it again finishes it; an object that was moved already stays moved.
+    pub(in crate::dataset) async fn relocate(&self, from: &str, to: &str) -> Result<()> {
+        if self.grows() {
+            return self.rename(from, to);
+        }
+        let (source, target) = (self.name(from)?, self.name(to)?);
+        self.step();
+        let copied = self.objects()?.copy(&source, &target).await;
+        copied.map_err(|error| self.failed("copy", from, error))?;
+        self.remove(from).await
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    pub(in crate::dataset) async fn remove(&self, path: &str) -> Result<()> {
+        let objects = match &self.backing {
+            Backing::Bucket(objects) => objects,
+            Backing::Folder(folder) => {
+                self.step();
+                let removed = folder.remove(path);
+                self.step();
+                return match removed {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        Err(self.broken("remove", path, error))
+                    }
+                    _ => Ok(()),
+                };
+            }
+        };
+        let name = self.name(path)?;
+        self.step();
+        let outcome = objects.delete(&name).await;
+        self.step();
+        match outcome {
+            Ok(()) | Err(Refusal::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove", path, error)),
+        }
+    }
+
+    /// Names and sizes of all objects, or of those below a folder.
+    pub(in crate::dataset) async fn list(
+        &self,
+        below: Option<&str>,
+    ) -> Result<BTreeMap<String, u64>> {
+        Ok(self.survey(below).await?.files)
+    }
+
+    /// The same, and what a folder holds beside regular files.
+    pub(in crate::dataset) async fn survey(&self, below: Option<&str>) -> Result<Listed> {
+        let objects = match &self.backing {
+            Backing::Bucket(objects) => objects,
+            Backing::Folder(folder) => {
+                let (folder, below) = (folder.clone(), below.map(str::to_owned));
+                let name = below.clone().unwrap_or_default();
+                let listed = aside(move || folder.list(below.as_deref())).await?;
+                return listed.map_err(|error| self.broken("list", &name, error));
+            }
+        };
+        let prefix = below.map(|below| self.name(below)).transpose()?;
+        let found: Vec<_> = objects
+            .list(prefix.as_ref())
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", below.unwrap_or(""), error))?;
+        let files = found.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
+        Ok(Listed { files, ..Listed::default() })
+    }
+
+    /// The first object in a bucket's listing that is not one of these.
+    pub(in crate::dataset) async fn first_but(
+        &self,
+        these: impl Fn(&str) -> bool,
+    ) -> Result<Option<String>> {
+        let mut found = self.objects()?.list(None);
+        loop {
+            let next = found.try_next().await.map_err(|error| self.failed("list", "", error))?;
+            match next.map(|meta| meta.location.to_string()) {
+                Some(path) if these(&path) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn objects(&self) -> Result<&Arc<dyn ObjectStore>> {
+        match &self.backing {
+            Backing::Bucket(objects) => Ok(objects),
+            Backing::Folder(_) => {
+                Err(Error::new(Kind::Bug, "a folder is no bucket").at(self.place.to_string()))
+            }
+        }
+    }
+
+    fn name(&self, path: &str) -> Result<Path> {
+        Path::parse(path).map_err(|error| {
+            Error::new(Kind::Data, "not a valid name").at(self.place.name_of(path)).because(error)
+        })
+    }
+
+    pub(super) fn failed(&self, what: &str, path: &str, error: Refusal) -> Error {
+        refusal(what, error).at(self.place.name_of(path))
+    }
+
+    /// One step further; the process may end here, as if killed.
+    pub(super) fn step(&self) {
+        let counted = self
+            .crash
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if counted == Ok(1) {
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What could not be stored while the rest was.
+
+use crate::model::{Error, Kind, Resource, Result};
+
+/// Resources whose files could not be written, and why: none of what a run took of them since the
+/// last commit is committed.
+#[derive(Debug, Default)]
+pub(super) struct Broken(Vec<(&'static Resource, Kind, String)>);
+
+impl Broken {
+    pub(super) fn add(&mut self, resource: &'static Resource, error: &Error) {
+        self.0.push((resource, error.kind(), error.to_string()));
+    }
+
+    pub(super) fn holds(&self, resource: &Resource) -> bool {
+        self.0.iter().any(|(broken, ..)| broken.name == resource.name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn errors(&self) -> impl Iterator<Item = (&'static Resource, Error)> {
+        self.0.iter().map(|(resource, kind, text)| (*resource, Error::new(*kind, text.clone())))
+    }
+
+    /// Fails when there is anything: nothing more should be taken.
+    pub(super) fn check(&self) -> Result<()> {
+        self.errors().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+}

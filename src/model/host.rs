@@ -1,0 +1,109 @@
+//! Which hosts are this machine, or lie on the wire it is connected to.
+//!
+//! What is on this machine is never asked through a proxy, and a stranger's redirect never leads there.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Addresses of metadata services of clouds that are not link-local.
+const METADATA: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// Whether the host of a URL, a name or an address with or without brackets, is this machine by what
+/// it is called: `localhost` and names below it, loopback and unspecified addresses in every form.
+pub fn is_this_machine(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address(host).is_some_and(address_is_this_machine)
+}
+
+/// The address that the host of a URL is, unless it is a name.
+pub fn address(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse().ok()
+}
+
+/// Whether an address is this machine: loopback (127.0.0.0/8, `::1`) or unspecified, also when it is
+/// written as IPv6.
+pub fn address_is_this_machine(address: IpAddr) -> bool {
+    let address = plain(address);
+    address.is_loopback() || address.is_unspecified()
+}
+
+/// Whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service: a
+/// neighbour that answers nobody else.
+pub fn address_is_neighbour(address: IpAddr) -> bool {
+    let address = plain(address);
+    METADATA.contains(&address)
+        || match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        }
+}
+
+/// An IPv4 address that is written as IPv6 (mapped, compatible or translated by NAT64), as itself.
+fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(long) = address.to_canonical() else {
+        return address.to_canonical();
+    };
+    match long.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
+        _ => IpAddr::V6(long),
+    }
+}
+
+fn v4(high: u16, low: u16) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_this_machine_is_known() {
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "0.0.0.0",
+            "::1",
+            "[::1]",
+            "::",
+            "[::ffff:127.0.0.1]",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+        ] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["localhost.example.test", "128.0.0.1", "::2", "10.0.0.1", "example.test", ""] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_neighbour_is_known() {
+        let near = |text: &str| address_is_neighbour(address(text).expect("an address"));
+        for text in [
+            "169.254.169.254",
+            "169.254.0.1",
+            "fe80::1",
+            "febf::1",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "fd00:ec2::254",
+            "100.100.100.200",
+        ] {
+            assert!(near(text), "{text}");
+        }
+        for text in ["169.253.0.1", "fec0::1", "192.168.0.1", "8.8.8.8", "2001:db8::1"] {
+            assert!(!near(text), "{text}");
+        }
+    }
+}

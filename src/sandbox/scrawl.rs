@@ -1,0 +1,60 @@
+//! What somebody wrote into everything that people may write in an account.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+/// Members that hold words of people, or ids that servers choose.
+const WRITTEN: &[&str] = &[
+    "address",
+    "company_domain",
+    "company_name",
+    "content",
+    "description",
+    "email",
+    "error",
+    "error_info",
+    "field_name",
+    "file_name",
+    "first_name",
+    "label",
+    "last_name",
+    "message",
+    "name",
+    "note",
+    "organization_id",
+    "role_name",
+    "subject",
+    "title",
+    "uuid",
+];
+
+/// The answer with this text at the end of every text in it that people wrote, of ids that are text,
+/// and of error messages; and with a member in every row whose name is nobody's.
+pub(super) fn scrawl(body: Bytes, text: &str) -> Bytes {
+    let Ok(mut json) = serde_json::from_slice(&body) else {
+        return body;
+    };
+    write(&mut json, text);
+    json.to_string().into()
+}
+
+fn write(json: &mut Value, text: &str) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(|item| write(item, text)),
+        Value::Object(members) => {
+            let row = members.contains_key("id");
+            for (name, value) in members.iter_mut() {
+                match value {
+                    Value::String(written) if WRITTEN.contains(&name.as_str()) || name == "id" => {
+                        written.push_str(text);
+                    }
+                    value => write(value, text),
+                }
+            }
+            if row {
+                members.insert(format!("odd{text}"), text.into());
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,217 @@
+//! People edit the account while it is read as a whole: what the run says it has read is there.
+
+use crate::depot::Depot;
+use crate::rebuild::Json;
+use crate::support::{Read, assert_equals_truth, key, raw_truth, sandbox, small, truth};
+use crate::vault::Vault;
+use serde_json::Value;
+use source_pipedrive::model::{Resource, Time};
+use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use std::collections::BTreeMap;
+
+/// A list of each class that is read by time, and one per parent.
+const STREAMS: &[&str] =
+    &["deals", "persons", "products", "leads", "notes", "files", "deal_products"];
+const EDITED: &[&str] = &["deals", "persons", "products", "leads", "notes", "files"];
+
+fn account() -> Options {
+    Options { scale: 0.03, page_max: Some(8), ..small() }
+}
+
+/// Edits of every list before the request of this number: rows at its beginning, which a walk has
+/// passed, and new ones.
+fn edits(at: u64) -> Vec<(u64, Edit)> {
+    let mut script = vec![(at, Edit::Advance(20))];
+    for resource in EDITED {
+        script.push((at, Edit::Bulk { resource, rows: 3 }));
+        script.push((at, Edit::Create { resource, parent: None }));
+    }
+    script.push((at, Edit::Advance(10)));
+    script
+}
+
+/// Up to when each resource was read, as the run says.
+fn until(summary: &Value, resource: &str) -> Time {
+    let rows = summary["resources"].as_array().into_iter().flatten();
+    let mut rows = rows;
+    let row = rows.find(|row| row["resource"] == resource).expect("it is in the summary");
+    Time::parse(row["until"].as_str().expect("it says until when")).expect("it is a time")
+}
+
+/// Requires that every row that changed before this time is held as it is.
+#[track_caller]
+fn assert_until(
+    sandbox: &Sandbox,
+    resource: &'static str,
+    held: &BTreeMap<String, Json>,
+    at: Time,
+) {
+    for (key, text) in raw_truth(sandbox, resource) {
+        let row: Value = serde_json::from_str(&text).expect("a row is JSON");
+        let time = row["update_time"].as_str().and_then(Time::parse);
+        if time.is_some_and(|time| time < at) {
+            assert!(
+                held.get(&key) == Some(&Json::parse(&text)),
+                "{resource}: row {key} at {time:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_first_read_holds_what_it_says_it_read() {
+    let whole = sandbox(account());
+    Depot::of(&whole, "ndjson", STREAMS).sync(&[]).succeeded();
+    let count = whole.ledger().requests.len() as u64;
+    for at in 1..=count {
+        let edited = sandbox(Options { script: edits(at), ..account() });
+        let depot = Depot::of(&edited, "ndjson", STREAMS);
+        let synced = depot.sync(&[]).succeeded();
+        for resource in STREAMS.iter().filter(|name| EDITED.contains(name)) {
+            let held = depot.current(&edited, resource);
+            assert_until(&edited, resource, &held, until(&synced.summary, resource));
+        }
+    }
+}
+
+/// Edits while a run reads, which is then killed, and after it: one whole run brings everything, and
+/// no version of a row twice.
+#[test]
+fn a_killed_run_is_made_whole_by_the_next() {
+    let whole = sandbox(account());
+    Depot::of(&whole, "ndjson", STREAMS).sync(&[]).succeeded();
+    let count = whole.ledger().requests.len() as u64;
+    for at in (2..=count).step_by(2) {
+        let faults = vec![Fault::at(Trouble::Hang, at)];
+        let account = sandbox(Options { faults, script: edits(at / 2), ..account() });
+        let depot = Depot::of(&account, "ndjson", STREAMS);
+        depot.killed_at_hang(&account);
+        account.world(|world| {
+            for resource in EDITED {
+                world.edit(Edit::Bulk { resource, rows: 4 });
+            }
+            world.advance(90);
+        });
+        depot.sync(&[]).succeeded();
+        depot.assert_current(&account);
+        assert_no_repeats(&account, &depot);
+    }
+}
+
+#[test]
+fn a_killed_backup_is_made_whole_by_the_next() {
+    let whole = sandbox(account());
+    Vault::of(&whole, STREAMS).run(&[]).succeeded();
+    let count = whole.ledger().requests.len() as u64;
+    for at in (2..=count).step_by(2) {
+        let faults = vec![Fault::at(Trouble::Hang, at)];
+        let account = sandbox(Options { faults, script: edits(at / 2), ..account() });
+        let vault = Vault::of(&account, STREAMS).with("concurrency", 1);
+        vault.killed_at_hang(&account, &[]);
+        account.world(|world| world.advance(90));
+        vault.run(&["--resume"]).succeeded();
+        // Files that were whole before the kill are of their own time.
+        let manifest = vault.manifest();
+        for resource in EDITED {
+            let row = Resource::named(resource).expect("it exists");
+            let until = manifest["files"][row.file]["read_until"].as_str().and_then(Time::parse);
+            let rows = vault.rows(resource).into_iter();
+            let held = rows.map(|(key, text)| (key, Json::parse(&text))).collect();
+            assert_until(&account, resource, &held, until.expect("it says until when"));
+        }
+        vault.assert_verified();
+    }
+}
+
+/// A table that replaces another one lacks nothing of it, and has no more: fresh, killed and resumed.
+#[test]
+fn a_rebuild_is_the_account_of_its_end() {
+    let streams = &["persons", "products", "notes", "files"];
+    let prepared = |script: Vec<(u64, Edit)>, faults| {
+        let account = sandbox(Options { script, faults, ..account() });
+        let depot = Depot::of(&account, "ndjson", streams);
+        depot.sync(&[]).succeeded();
+        account.world(|world| world.advance(90));
+        (account, depot)
+    };
+    let (whole, depot) = prepared(Vec::new(), Vec::new());
+    let before = whole.ledger().requests.len() as u64;
+    depot.sync(&["--full"]).succeeded();
+    let after = whole.ledger().requests.len() as u64;
+    for at in before + 2..=after {
+        // Edited while it reads; what was edited too late comes with the next run.
+        let (account, depot) = prepared(edits(at), Vec::new());
+        depot.sync(&["--full"]).succeeded();
+        account.world(|world| world.advance(90));
+        depot.sync(&[]).succeeded();
+        depot.assert_current(&account);
+        // Killed, edited, resumed by a plain run, swept.
+        let (account, depot) = prepared(edits(at - 1), vec![Fault::at(Trouble::Hang, at)]);
+        let mut child = depot.start(&["--full"]);
+        account.wait_for_hang();
+        child.kill().expect("the process can be killed");
+        child.wait().expect("it ends");
+        account.world(|world| {
+            world.edit(Edit::Delete { resource: "persons", key: "1".to_owned() });
+            world.edit(Edit::Delete { resource: "notes", key: "1".to_owned() });
+            world.edit(Edit::Bulk { resource: "products", rows: 4 });
+            world.advance(90);
+        });
+        depot.sync(&["--deletes", "sweep"]).succeeded();
+        depot.assert_current(&account);
+    }
+}
+
+/// Airbyte's full refresh and the tap's full table are read through their end too.
+#[test]
+fn a_full_refresh_brings_what_changed_meanwhile() {
+    let whole = sandbox(account());
+    Read::of(&whole, EDITED).mode("full_refresh").with("concurrency", 1).run().succeeded();
+    let count = whole.ledger().requests.len() as u64;
+    for at in (2..count).step_by(5) {
+        // Streams are read one after the other: those that come later see the edits in their walk.
+        let edited = sandbox(Options { script: edits(at), ..account() });
+        let session =
+            Read::of(&edited, EDITED).mode("full_refresh").with("concurrency", 1).run().succeeded();
+        let whole_after = edited
+            .ledger()
+            .requests
+            .iter()
+            .skip(usize::try_from(at).expect("a small number"))
+            .map(|e| e.path_and_query.clone())
+            .collect::<Vec<_>>();
+        for stream in EDITED {
+            let resource = Resource::named(stream).expect("it exists");
+            let path = resource.listings[0].path;
+            // Something of the stream was asked for after the edits: its end.
+            if !whole_after
+                .iter()
+                .any(|asked| asked.starts_with(path) && !asked[path.len()..].starts_with('/'))
+            {
+                continue;
+            }
+            let mut latest: BTreeMap<String, Value> = BTreeMap::new();
+            for record in session.records(stream) {
+                latest.insert(key(resource, record), record.clone());
+            }
+            let expected = truth(&edited, stream);
+            if resource.listings.len() == 1 {
+                let rows: Vec<_> = latest.values().collect();
+                assert_equals_truth(stream, &rows, &expected);
+            }
+        }
+    }
+}
+
+/// No version of a row stands in a warehouse twice.
+#[track_caller]
+fn assert_no_repeats(sandbox: &Sandbox, depot: &Depot) {
+    for resource in EDITED {
+        let mut seen: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+        for row in depot.rows(sandbox, resource) {
+            let versions = seen.entry(row.key.clone()).or_default();
+            assert!(!versions.contains(&row.json), "{resource}: row {} came twice", row.key);
+            versions.push(row.json);
+        }
+    }
+}

@@ -1,0 +1,579 @@
+//! Folders that somebody else has been in: names in manifests, links, and files that are not ours.
+//! Nothing outside the folder is touched, and nothing of others in it.
+
+#![cfg(unix)]
+
+use crate::depot::{Depot, Synced};
+use crate::support::{BINARY, sandbox, small};
+use crate::vault::{Vault, sha256};
+use serde_json::{Value, json};
+use source_pipedrive::sandbox::{Options, Sandbox};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names, types, modes, links and contents of all that lies below a folder.
+fn digest(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            let meta = fs::symlink_metadata(&path).expect("it is there");
+            let content = if meta.is_symlink() {
+                fs::read_link(&path).expect("it is a link").display().to_string()
+            } else if meta.is_dir() {
+                folders.push(path.clone());
+                String::new()
+            } else if meta.is_file() {
+                sha256(&fs::read(&path).expect("it can be read"))
+            } else {
+                "special".to_owned()
+            };
+            found.insert(path, format!("{:o} {content}", meta.mode()));
+        }
+    }
+    found
+}
+
+/// What differs between two digests.
+fn changes(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>) -> Vec<PathBuf> {
+    let all = before.keys().chain(after.keys());
+    all.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
+/// A command whose folder is hostile.
+struct Act<'a> {
+    name: &'a str,
+    run: Box<dyn Fn() -> Synced + 'a>,
+}
+
+fn command(arguments: &[&str], folder: &Path) -> Synced {
+    let mut command = Command::new(BINARY);
+    let output = command.args(arguments).current_dir(folder).output().expect("the binary starts");
+    Synced::of_text(&output)
+}
+
+fn above(dir: &Path) -> PathBuf {
+    dir.parent().expect("it lies in a folder").to_owned()
+}
+
+/// All commands that take a backup.
+fn on_backup<'a>(vault: &'a Vault) -> Vec<Act<'a>> {
+    let dir = vault.dir().display().to_string();
+    let reader = move |name: &'a str, arguments: &'static [&'static str]| {
+        let dir = dir.clone();
+        let run = move || {
+            let arguments: Vec<&str> =
+                arguments.iter().map(|part| if *part == "DIR" { &*dir } else { *part }).collect();
+            command(&arguments, &above(Path::new(&dir)))
+        };
+        Act { name, run: Box::new(run) }
+    };
+    vec![
+        Act { name: "backup", run: Box::new(|| vault.run(&["--include", "file_contents"])) },
+        Act { name: "backup --resume", run: Box::new(|| vault.run(&["--resume"])) },
+        Act { name: "backup --break-lock", run: Box::new(|| vault.run(&["--break-lock"])) },
+        reader("backup verify", &["backup", "verify", "DIR", "-o", "json"]),
+        reader("backup diff", &["backup", "diff", "DIR", "DIR", "-o", "json"]),
+        reader("bundle export", &["bundle", "export", "--from", "DIR", "--out", "out.json"]),
+    ]
+}
+
+/// All commands that take a warehouse.
+fn on_warehouse(depot: &Depot) -> Vec<Act<'_>> {
+    let dir = depot.dir().display().to_string();
+    let plan = move || {
+        let arguments = ["plan", "--sandbox", "--resources", "stages", "--dir", &dir, "-o", "json"];
+        command(&arguments, &above(Path::new(&dir)))
+    };
+    vec![
+        Act { name: "sync", run: Box::new(|| depot.sync(&[])) },
+        Act { name: "sync --full", run: Box::new(|| depot.sync(&["--full"])) },
+        Act { name: "plan", run: Box::new(plan) },
+    ]
+}
+
+/// Runs commands, each of which must refuse and touch nothing.
+#[track_caller]
+fn refuse(acts: &[Act<'_>], folder: &Path, what: &str, word: &str) {
+    let before = digest(folder);
+    for Act { name, run } in acts {
+        let said = run();
+        let error = said.stderr;
+        assert_eq!(said.code, Some(65), "{name}, {what}: {error}");
+        assert!(error.contains(word), "{name}, {what}: no {word:?} in {error}");
+        assert_eq!(changes(&before, &digest(folder)), [""; 0].map(PathBuf::from), "{name}, {what}");
+    }
+}
+
+/// A folder outside with a file that is nobody's business, and names that lead to it.
+fn hostile(folder: &Path) -> Vec<String> {
+    let outside = folder.join("outside");
+    fs::create_dir_all(&outside).expect("it is made");
+    for name in ["victim", "victim.json", "victim.ndjson"] {
+        fs::write(outside.join(name), "[\n{\"id\":1}\n]\n").expect("it is written");
+    }
+    let absolute = outside.join("victim").display().to_string();
+    let names =
+        ["../outside/victim", "", ".", "..", "deals/../../outside/victim", "a\0b", "thesis.txt"];
+    names.map(str::to_owned).into_iter().chain([absolute, "x".repeat(5_000)]).collect()
+}
+
+fn backed_up(account: &Sandbox) -> Vault {
+    let vault = Vault::of(account, &["deals", "stages", "files"]);
+    vault.run(&["--include", "file_contents"]).succeeded();
+    vault
+}
+
+fn write(dir: &Path, manifest: &Value) {
+    fs::write(dir.join("manifest.json"), manifest.to_string()).expect("it is written");
+}
+
+/// A manifest in which a name stands under a key; and how the error calls the key.
+fn backup_with(whole: &Value, key: &str, next: bool, name: &str) -> (Value, String) {
+    let mut manifest = whole.clone();
+    let file = whole["files"]["deals"].clone();
+    let growing = json!({"path": "deals.json.part", "bytes": 4, "rows": 1, "sha256": "",
+        "read_from": "2026-01-01T00:00:00Z", "state": null});
+    if next {
+        manifest["next"] = json!({"version": 1, "completed": [], "resources": ["deals"]});
+    }
+    let part = if next { &mut manifest["next"] } else { &mut manifest };
+    match key {
+        "completed" | "resources" => part[key] = json!(["stages", name]),
+        "counts" => part[key] = json!({name: 3}),
+        "files" => part[key] = json!({"deals": file.clone(), name: file}),
+        "in_progress" => part[key] = json!({name: growing}),
+        "failed" => part[key] = json!({name: {"error": "upstream", "message": "no"}}),
+        "files.deals.staged" => {
+            part["files"] = json!({"deals": file});
+            part["files"]["deals"]["staged"] = name.into();
+        }
+        _ => {
+            part["in_progress"] = json!({"deals": growing});
+            part["in_progress"]["deals"]["path"] = name.into();
+        }
+    }
+    (manifest, format!("{}{key}", if next && key.contains('.') { "next." } else { "" }))
+}
+
+#[test]
+fn a_backups_manifest_leads_nowhere_else() {
+    let account = sandbox(small());
+    let vault = backed_up(&account);
+    let whole = vault.manifest();
+    let folder = above(&vault.dir());
+    let acts = on_backup(&vault);
+    let keys = [
+        "completed",
+        "resources",
+        "counts",
+        "files",
+        "in_progress",
+        "failed",
+        "files.deals.staged",
+        "in_progress.deals.path",
+    ];
+    for (number, name) in hostile(&folder).into_iter().enumerate() {
+        for (place, key) in keys.into_iter().enumerate() {
+            let next = (number + place) % 2 == 1;
+            let (manifest, called) = backup_with(&whole, key, next, &name);
+            write(&vault.dir(), &manifest);
+            refuse(&acts, &folder, &format!("{key} {name:.40}"), &called);
+        }
+    }
+    // Names of other files of ours are no names of this one.
+    for name in ["stages.json", "manifest.json", "_next/stages.json", "files/x", "_next/_pieces/x"]
+    {
+        for key in ["files.deals.staged", "in_progress.deals.path"] {
+            let (manifest, called) = backup_with(&whole, key, false, name);
+            write(&vault.dir(), &manifest);
+            refuse(&acts, &folder, &format!("{key} {name}"), &called);
+        }
+    }
+    let mut index: Value = serde_json::from_str(&vault.text("fileContents.json")).expect("JSON");
+    write(&vault.dir(), &whole);
+    for name in hostile(&folder) {
+        index[0]["sha256"] = name.clone().into();
+        fs::write(vault.dir().join("fileContents.json"), index.to_string()).expect("written");
+        // Attachments are no part of a bundle or a comparison.
+        refuse(&acts[..4], &folder, &format!("attachment {name:.40}"), "sha256 of file");
+    }
+}
+
+#[test]
+fn the_seeds_manifest_leads_nowhere_else() {
+    let account = sandbox(small());
+    let vault = backed_up(&account);
+    let folder = above(&vault.dir());
+    let acts = on_backup(&vault);
+    for name in hostile(&folder) {
+        for key in ["completed", "counts"] {
+            let mut manifest = json!({"started_at": "2026-06-04T09:00:00.000Z",
+                "completed": ["deals", "stages"], "counts": {}, "updated_at": "2026-06-04T09:01:12.000Z"});
+            manifest[key] = if key == "counts" { json!({&*name: 1}) } else { json!([name]) };
+            write(&vault.dir(), &manifest);
+            refuse(&acts, &folder, &format!("{key} {name:.40}"), key);
+        }
+    }
+}
+
+#[test]
+fn a_warehouses_manifest_leads_nowhere_else() {
+    let account = sandbox(small());
+    for format in ["ndjson", "parquet"] {
+        let depot = Depot::of(&account, format, &["deals", "stages", "currencies"]);
+        depot.sync(&[]).succeeded();
+        let whole = depot.manifest();
+        let folder = above(&depot.dir());
+        let acts = on_warehouse(&depot);
+        let mut names = hostile(&folder);
+        names.extend(["stages.ndjson", "manifest.json", "deals/part-x.parquet"].map(str::to_owned));
+        for name in names {
+            let file = whole["files"]["deals"][0].clone();
+            for key in [
+                "streams",
+                "files",
+                "files.deals[0].path",
+                "files.deals[0].staged",
+                "indexes.currencies",
+            ] {
+                for rebuild in [false, true] {
+                    let mut manifest = whole.clone();
+                    if rebuild {
+                        manifest["rebuild"] = json!({"streams": {}, "files": {}});
+                    }
+                    let part = if rebuild { &mut manifest["rebuild"] } else { &mut manifest };
+                    match key {
+                        "streams" => part[key][&*name] = json!({}),
+                        "files" => part[key][&*name] = json!([file]),
+                        "indexes.currencies" => part["indexes"] = json!({"currencies": name}),
+                        _ => {
+                            let last = key.rsplit('.').next().expect("a key");
+                            part["files"]["deals"] = json!([file]);
+                            part["files"]["deals"][0][last] = name.clone().into();
+                        }
+                    }
+                    write(&depot.dir(), &manifest);
+                    refuse(&acts, &folder, &format!("{format} {key} {name:.40}"), key);
+                }
+            }
+        }
+    }
+}
+
+/// Puts a link where this lies, which lies outside from then on. Gives back what undoes it.
+fn linked(dir: &Path, name: &str, folder: bool) -> impl FnOnce() + use<> {
+    let (here, there) = (dir.join(name), above(dir).join("outside").join(name.replace('/', "-")));
+    let was = here.exists();
+    if was {
+        fs::rename(&here, &there).expect("it is moved");
+    } else if folder {
+        fs::create_dir_all(&there).expect("it is made");
+        fs::write(there.join("mine.txt"), "mine").expect("it is written");
+    } else {
+        fs::write(&there, "mine").expect("it is written");
+    }
+    let made = here.parent().filter(|parent| !parent.exists()).map(Path::to_owned);
+    fs::create_dir_all(here.parent().expect("it lies in a folder")).expect("it is made");
+    symlink(&there, &here).expect("it is linked");
+    move || {
+        fs::remove_file(&here).expect("the link is there");
+        if was {
+            fs::rename(&there, &here).expect("it is moved back");
+        }
+        if let Some(made) = made {
+            fs::remove_dir(made).expect("it is empty");
+        }
+    }
+}
+
+#[test]
+fn no_link_in_a_backup_is_followed() {
+    let account = sandbox(small());
+    let vault = backed_up(&account);
+    let folder = above(&vault.dir());
+    hostile(&folder);
+    let acts = on_backup(&vault);
+    let attachment = fs::read_dir(vault.dir().join("files")).expect("it is there").next();
+    let attachment = attachment.expect("there is one").expect("it is there").file_name();
+    let attachment = format!("files/{}", attachment.to_string_lossy());
+    for (name, is_folder) in [
+        ("manifest.json", false),
+        ("manifest.lock", false),
+        ("deals.json", false),
+        ("persons.json", false),
+        ("deals.json.part", false),
+        ("deals.once.json.part", false),
+        ("fileContents.json", false),
+        ("files", true),
+        (attachment.as_str(), false),
+        ("_next", true),
+        ("_next/deals.json", false),
+        ("_next/deals.once.json", false),
+        ("_pieces", true),
+    ] {
+        let undo = linked(&vault.dir(), name, is_folder);
+        refuse(&acts, &folder, name, "link");
+        undo();
+    }
+    vault.run(&["--include", "file_contents"]).succeeded();
+}
+
+#[test]
+fn no_link_in_a_warehouse_is_followed() {
+    let account = sandbox(small());
+    for format in ["ndjson", "parquet"] {
+        let depot = Depot::of(&account, format, &["deals", "currencies"]);
+        depot.sync(&[]).succeeded();
+        let folder = above(&depot.dir());
+        hostile(&folder);
+        let acts = on_warehouse(&depot);
+        let files = depot.files("deals").into_iter();
+        let files = files.map(|file| file.strip_prefix(depot.dir()).expect("below").to_owned());
+        let mut places: Vec<_> = files.map(|file| (file.display().to_string(), false)).collect();
+        let index = depot.manifest()["indexes"]["currencies"].clone();
+        places.push((index.as_str().expect("a path").to_owned(), false));
+        for name in ["manifest.lock", "_fields.json", "persons.ndjson"] {
+            places.push((name.to_owned(), false));
+        }
+        for name in ["_keys", "persons"] {
+            places.push((name.to_owned(), true));
+        }
+        for (name, is_folder) in places {
+            let undo = linked(&depot.dir(), &name, is_folder);
+            // A plan looks at the manifest alone.
+            refuse(&acts[..2], &folder, &format!("{format} {name}"), "link");
+            undo();
+        }
+        let undo = linked(&depot.dir(), "manifest.json", false);
+        refuse(&acts, &folder, "manifest.json", "link");
+        undo();
+        depot.sync(&[]).succeeded();
+        depot.assert_current(&account);
+    }
+}
+
+#[test]
+fn a_second_name_of_a_file_is_not_written_to() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    depot.sync(&[]).succeeded();
+    let outside = above(&depot.dir()).join("copy");
+    fs::hard_link(depot.dir().join("deals.ndjson"), &outside).expect("it is linked");
+    crate::support::change(&account, &[("deals", 3)]);
+    let before = fs::read(&outside).expect("it is there");
+    depot.sync(&[]).failed(65, &["deals.ndjson", "hard link"]);
+    assert_eq!(fs::read(&outside).expect("it is there"), before);
+    fs::remove_file(&outside).expect("it is there");
+    depot.sync(&[]).succeeded();
+    depot.assert_current(&account);
+}
+
+#[test]
+fn a_lock_of_somebody_elses_is_not_written_over() {
+    let account = sandbox(small());
+    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let vault = Vault::of(&account, &["stages"]);
+    for dir in [depot.dir(), vault.dir()] {
+        fs::create_dir_all(&dir).expect("it is made");
+        fs::write(dir.join("manifest.lock"), "the key is under the mat").expect("it is written");
+    }
+    let sync = Act { name: "sync", run: Box::new(|| depot.sync(&[])) };
+    let broken = Act { name: "sync", run: Box::new(|| depot.sync(&["--break-lock"])) };
+    refuse(&[sync, broken], &depot.dir(), "lock", "no lock of ours");
+    refuse(&on_backup(&vault)[..3], &vault.dir(), "lock", "no lock of ours");
+}
+
+/// Files, folders and links of others in each folder, under names much like ours.
+fn furnish(dir: &Path, folders: &[&str], names: &[&str]) -> Vec<PathBuf> {
+    let mut placed = Vec::new();
+    let odd = OsString::from_vec(b"caf\xe9.json".to_vec());
+    for folder in folders {
+        let folder = dir.join(folder);
+        fs::create_dir_all(&folder).expect("it is made");
+        for name in names.iter().map(OsString::from).chain([odd.clone()]) {
+            let path = folder.join(name);
+            fs::write(&path, "mine").expect("it is written");
+            placed.push(path);
+        }
+        symlink("../../outside", folder.join("mine.link")).expect("it is linked");
+        placed.push(folder.join("mine.link"));
+    }
+    placed
+}
+
+#[track_caller]
+fn untouched(
+    placed: &[PathBuf],
+    before: &BTreeMap<PathBuf, String>,
+    after: &BTreeMap<PathBuf, String>,
+) {
+    for path in placed {
+        assert_eq!(before.get(path), after.get(path), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_others_put_into_a_backup_stays() {
+    let account = sandbox(small());
+    let vault = backed_up(&account);
+    let folder = above(&vault.dir());
+    hostile(&folder);
+    let names = [
+        "thesis.txt",
+        "thesis.json",
+        "_part-mine",
+        "thesis.json.part",
+        "deals.json.bak",
+        "notes#1",
+        "0a0b",
+        ".hidden",
+    ];
+    let folders = ["", "_next", "_next/deeper", "_pieces/deals", "files", "files/mine", "mine"];
+    let placed = furnish(&vault.dir(), &folders, &names);
+    // What a run of ours left in the same folders goes.
+    let ours = ["_next/deals.json", "deals.json.part", "manifest.json#7", "files/_part-17"];
+    let forgotten = format!("files/{}", "0a".repeat(32));
+    for name in ours.into_iter().chain([forgotten.as_str()]) {
+        fs::write(vault.dir().join(name), "ours").expect("it is written");
+    }
+    let before = digest(&folder);
+    for round in 0..2 {
+        vault.run(&["--include", "file_contents"]).succeeded();
+        vault.run(&["--resume", "--include", "file_contents"]).succeeded();
+        let after = digest(&folder);
+        untouched(&placed, &before, &after);
+        untouched(&[folder.join("outside"), folder.join("outside/victim")], &before, &after);
+        for name in ours.into_iter().chain([forgotten.as_str()]) {
+            assert!(!vault.dir().join(name).exists(), "{name}, round {round}");
+        }
+    }
+    let dir = vault.dir().display().to_string();
+    let said = command(&["backup", "verify", &dir, "-o", "json", "--ignore", "reference"], &folder);
+    assert_eq!(said.code, Some(65), "{}", said.stderr);
+    let findings = said.summary["findings"].as_array().expect("a list").clone();
+    let foreign = findings.iter().filter(|finding| finding["kind"] == "foreign").count();
+    assert_eq!((foreign, findings.len()), (placed.len(), placed.len()), "{findings:?}");
+}
+
+#[test]
+fn what_others_put_into_a_warehouse_stays() {
+    let account = sandbox(small());
+    for format in ["ndjson", "parquet"] {
+        let depot = Depot::of(&account, format, &["deals", "currencies"]);
+        depot.sync(&[]).succeeded();
+        let folder = above(&depot.dir());
+        hostile(&folder);
+        let names = [
+            "thesis.txt",
+            "part-mine.parquet",
+            "deals.ndjson.bak",
+            "deals.rebuild-mine.ndjson",
+            "currencies-mine.json",
+            "notes#1",
+        ];
+        let placed = furnish(&depot.dir(), &["", "_keys", "deals", "persons", "mine"], &names);
+        let run = "20260101T000000123456Z-0a0b";
+        let ours = [
+            format!("deals/part-{run}-00001.parquet"),
+            format!("_keys/currencies-{run}-00001.json"),
+            format!("deals.rebuild-{run}.ndjson"),
+            "manifest.json#7".to_owned(),
+        ];
+        for name in &ours {
+            fs::write(depot.dir().join(name), "ours").expect("it is written");
+        }
+        let before = digest(&folder);
+        for more in [&[][..], &["--full"], &[]] {
+            crate::support::change(&account, &[("deals", 2)]);
+            depot.sync(more).succeeded();
+            untouched(&placed, &before, &digest(&folder));
+            for name in &ours {
+                assert!(!depot.dir().join(name).exists(), "{name}");
+            }
+        }
+        depot.assert_current(&account);
+    }
+}
+
+#[test]
+fn a_folder_with_only_a_strange_name_is_not_empty() {
+    let account = sandbox(small());
+    let odd = OsString::from_vec(b"caf\xe9".to_vec());
+    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let vault = Vault::of(&account, &["stages"]);
+    for dir in [depot.dir(), vault.dir()] {
+        fs::create_dir_all(&dir).expect("it is made");
+        fs::write(dir.join(&odd), "mine").expect("it is written");
+    }
+    let sync = Act { name: "sync", run: Box::new(|| depot.sync(&[])) };
+    refuse(&[sync], &depot.dir(), "name", "other files");
+    refuse(&on_backup(&vault)[..1], &vault.dir(), "name", "other files");
+}
+
+#[test]
+fn the_folder_itself_may_be_a_link() {
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["stages"]);
+    let depot = Depot::of(&account, "parquet", &["stages"]);
+    for dir in [vault.dir(), depot.dir()] {
+        fs::create_dir_all(above(&dir).join("elsewhere")).expect("it is made");
+        symlink("elsewhere", &dir).expect("it is linked");
+    }
+    vault.run(&[]).succeeded();
+    vault.assert_whole(&account);
+    depot.sync(&[]).succeeded();
+    depot.assert_once(&account);
+}
+
+#[test]
+fn files_and_folders_are_their_owners_alone() {
+    let account = sandbox(small());
+    let vault = backed_up(&account);
+    let depot = Depot::of(&account, "parquet", &["deals", "currencies"]);
+    depot.sync(&[]).succeeded();
+    for dir in [vault.dir(), depot.dir()] {
+        for (path, shown) in digest(&dir) {
+            let mode = shown.split(' ').next().expect("a mode");
+            assert!(mode == "100600" || mode == "40700", "{}: {mode}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_company_that_is_not_named_is_nobodys() {
+    let nameless = sandbox(Options { company_id: 0, ..small() });
+    let vault = Vault::of(&nameless, &["stages"]);
+    vault.run(&[]).failed(69, &["company_id"]);
+    assert!(!vault.dir().exists());
+    let depot = Depot::of(&nameless, "ndjson", &["stages"]);
+    depot.sync(&[]).failed(69, &["company_id"]);
+    assert!(!depot.dir().exists());
+    let parcel = crate::parcel::Parcel::new().account(&nameless);
+    let (code, message) = parcel.run(&["export", "--out", "a.json"]).error();
+    assert!(code == 69 && message.contains("company_id"), "{code} {message}");
+
+    let account = sandbox(small());
+    let vault = Vault::of(&account, &["stages"]);
+    vault.run(&[]).succeeded();
+    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    depot.sync(&[]).succeeded();
+    for id in [None, Some(Value::Null), Some(json!(0))] {
+        for (dir, mut manifest) in
+            [(vault.dir(), vault.manifest()), (depot.dir(), depot.manifest())]
+        {
+            let holder = manifest["account"].as_object_mut().expect("an object");
+            holder.remove("company_id");
+            holder.extend(id.clone().map(|id| ("company_id".to_owned(), id)));
+            write(&dir, &manifest);
+        }
+        vault.run(&[]).failed(78, &["does not say of which company", "account.company_id"]);
+        depot.sync(&[]).failed(78, &["does not say of which company", "account.company_id"]);
+    }
+}
