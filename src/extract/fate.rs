@@ -115,7 +115,13 @@ async fn single(
 ) -> Result<Option<Reason>> {
     let path = resource.listings[0].path;
     let cost = SINGLE_COST[usize::from(path.starts_with("/api/v1/"))];
-    let row = match client.ask(Request::new(format!("{path}/{key}"), cost), row).await {
+    let request = Request::new(format!("{path}/{key}"), cost);
+    let mut answer = client.ask(request.clone(), row).await;
+    if matches!(answer, Ok(None)) {
+        // That there is nothing is believed when it is said twice.
+        answer = client.ask(request, row).await;
+    }
+    let row = match answer {
         Ok(Some(row)) => row,
         // A missing v1 row may answer 204 (API facts 1.3).
         Ok(None) => return Ok(Some(Reason::Deleted)),

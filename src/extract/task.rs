@@ -5,7 +5,7 @@ use super::reader::{Stride, Told};
 use crate::api::Client;
 use crate::model::{
     Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record,
-    Resource, Result, StreamState, Surprise, Time,
+    Resource, Result, SURPRISES_MAX, StreamState, Surprise, Time,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -65,8 +65,6 @@ pub(super) struct Ask {
     pub(super) part: Option<&'static str>,
 }
 
-/// Most fields that are warned about, a resource.
-const SURPRISES_MAX: usize = 100;
 /// Most rows left to the next run that are counted, a resource.
 const POSTPONED_MAX: usize = 100_000;
 
