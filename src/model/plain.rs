@@ -34,7 +34,7 @@ pub fn plain_json(json: &str) -> Cow<'_, str> {
 /// Whether a character is spelled out wherever it stands: controls (C0, DEL, C1), line and
 /// paragraph separators, and what Unicode calls ignorable by default: bidirectional controls,
 /// zero-width and filling characters, tags. Variation selectors change the look of the letter
-/// before them and stay, and so do [joiners](joins) where they have something to join.
+/// before them and stay, and so do joiners where they have something to join.
 pub fn is_deceptive(letter: char) -> bool {
     matches!(letter,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}'

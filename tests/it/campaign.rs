@@ -143,9 +143,9 @@ fn rolled_resources(dice: &mut Rng) -> Vec<&'static str> {
 fn rolled_keeper(dice: &mut Rng, account: &Sandbox) -> Box<dyn Keeper> {
     let resources = rolled_resources(dice);
     match dice.u8(..8) {
-        0 | 1 => Box::new(files::Warehouse::new(account, "ndjson", resources, dice)),
-        2 => Box::new(files::Warehouse::new(account, "parquet", resources, dice)),
-        3 | 4 => Box::new(files::Backup::new(account, resources, dice)),
+        0 | 1 => Box::new(files::Warehouse::new(account, "ndjson", &resources, dice)),
+        2 => Box::new(files::Warehouse::new(account, "parquet", &resources, dice)),
+        3 | 4 => Box::new(files::Backup::new(account, &resources, dice)),
         5 => Box::new(streams::Platform::incremental(account, resources, dice)),
         6 => Box::new(streams::Platform::full_refresh(account, resources, dice)),
         _ => Box::new(streams::Platform::singer(account, resources, dice)),
@@ -167,14 +167,14 @@ fn round(seed: u64, log: &mut Vec<String>) {
     let mut requests = REQUESTS;
     for _ in 0..dice.u8(1..6) {
         if dice.u8(..3) > 0 {
-            let edits = people.busy(&mut dice, &account);
+            let edits = People::busy(&mut dice, &account);
             if !edits.is_empty() {
                 log.push(format!("edits {edits:?}"));
                 people.carry_out(&account, edits);
                 keeper.changed();
             }
         }
-        let weather = Weather::rolled(&mut dice, requests, &people, &account);
+        let weather = Weather::rolled(&mut dice, requests, &account);
         log.push(format!("run {weather:?}"));
         let bright = weather.is_true_to_the_clock() && people.rest(&account);
         let (before, began) = (people::looks(&account), account.ledger().requests.len() as u64);

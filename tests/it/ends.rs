@@ -202,6 +202,7 @@ fn a_list_that_stays_odd_is_never_called_complete() {
                     Trouble::Odd(OddPage::EmptyEnd) => true,
                     // Without rows nothing is left of a page of such a list that says that there is more.
                     Trouble::Empty if resource.listings[0].silent => true,
+                    Trouble::Empty if resource.listings[0].limit == 0 => true,
                     Trouble::Odd(OddPage::NullData | OddPage::EmptyData) => page == 1 || silent,
                     _ => page == 1 && is_plausible(resource, *trouble),
                 };

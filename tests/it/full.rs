@@ -190,17 +190,31 @@ fn hang_up(child: &mut Child) {
     assert!(status.expect("there is kill").success());
 }
 
+/// The command, hearing hangups whatever the tests were started by: what is ignored is inherited.
+fn hearing(command: &Command) -> Command {
+    let mut hearing = Command::new("env");
+    hearing.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hearing.env(name, value),
+            None => hearing.env_remove(name),
+        };
+    }
+    hearing.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    hearing
+}
+
 fn hanging() -> Sandbox {
     sandbox(Options { faults: vec!["hang@deals#4".parse().expect("a fault")], ..small() })
 }
 
 /// Who closes the terminal ends the run as Ctrl-C does.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_hangup_keeps_what_was_read() {
     let account = hanging();
     let depot = Depot::of(&account, "ndjson", &["deals", "stages"]).with("commit_seconds", 3_600);
-    let output = ended_at_hang(depot.command(&[]), &account, hang_up);
+    let output = ended_at_hang(hearing(&depot.command(&[])), &account, hang_up);
     let run = Synced::of(&output);
     run.failed(130, &["what was taken is committed"]);
     assert!(depot.manifest()["files"]["deals"][0]["rows"].as_u64() > Some(0));
@@ -209,13 +223,13 @@ fn a_hangup_keeps_what_was_read() {
 
     let account = hanging();
     let vault = Vault::of(&account, &["deals", "stages"]);
-    let output = ended_at_hang(vault.command(&[]), &account, hang_up);
+    let output = ended_at_hang(hearing(&vault.command(&[])), &account, hang_up);
     Synced::of(&output).failed(130, &["what was taken is safe"]);
     vault.run(&["--resume"]).succeeded();
 
     let account = hanging();
     let tap = Tap::of(&account).selecting(&["deals", "stages"]);
-    let output = ended_at_hang(tap.command(&[]), &account, hang_up);
+    let output = ended_at_hang(hearing(&tap.command(&[])), &account, hang_up);
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stdout).trim_end().contains("\"STATE\""));
 }

@@ -273,7 +273,7 @@ fn attachments_prove_themselves() {
 
 #[test]
 fn an_unfinished_backup_says_so() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 2, 1)];
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
@@ -288,7 +288,7 @@ fn an_unfinished_backup_says_so() {
 
 #[test]
 fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 12, 1)];
+    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 15, 1)];
     let account = sandbox(Options { faults, ..small() });
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.run(&[]).succeeded();

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Most rows of a list without times for which a walk that was broken off begins again: rows that were
+/// edited behind its place would come with the next run only. A longer one goes on.
+const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
+
 /// Layout of a warehouse's manifest. 1: first.
 ///
 /// Older versions are read, a newer one is refused: writing over what we do not understand could
@@ -45,9 +49,15 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// How far the resource was read.
+    /// How far the resource was read; `None` where it is read from its beginning.
+    ///
+    /// A short list without times is, when its walk was broken off: see [`WALKED_AGAIN_ROWS_MAX`].
     pub(super) fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
-        self.state.as_ref().map_or(Ok(None), |state| StreamState::from_json(resource, state))
+        let Some(state) = &self.state else { return Ok(None) };
+        let goes_on = |state: &StreamState| {
+            resource.incremental() || state.complete || state.records > WALKED_AGAIN_ROWS_MAX
+        };
+        Ok(StreamState::from_json(resource, state)?.filter(goes_on))
     }
 
     pub(super) fn rows(&self) -> u64 {

@@ -16,11 +16,8 @@ use std::collections::BTreeMap;
 
 /// Most bytes of rows that wait in memory, over all resources; then the largest goes to disk.
 const HELD_BYTES_MAX: usize = 64 << 20;
-/// Seconds between two commits at least, unless one is due for another reason.
+/// Seconds between two commits, unless one is due for another reason.
 const COMMIT_PAUSE_SECONDS: i64 = 1;
-/// Most rows of a list without times for which a walk that was broken off begins again: rows that
-/// were edited behind its place would come with the next run only. A longer one goes on.
-const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
 
 /// How a warehouse is opened.
 #[derive(Debug, Clone)]
@@ -166,10 +163,6 @@ impl Warehouse {
             (None, existing) => existing.cloned().unwrap_or_default(),
         };
         let mut begun = Begun { state: table.state(resource)?, ..Begun::default() };
-        if !resource.incremental() {
-            let short = |state: &StreamState| state.records <= WALKED_AGAIN_ROWS_MAX;
-            begun.state = begun.state.filter(|state| state.complete || !short(state));
-        }
         let index = if resource.incremental() {
             None
         } else {

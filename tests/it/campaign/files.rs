@@ -41,7 +41,7 @@ impl Warehouse {
     pub(super) fn new(
         account: &Sandbox,
         format: &str,
-        resources: Vec<&'static str>,
+        resources: &[&'static str],
         dice: &mut Rng,
     ) -> Self {
         let sweeps = dice.u8(..3) == 0;
@@ -52,7 +52,7 @@ impl Warehouse {
             "warehouse of {format}, sweeps: {sweeps}, concurrency {concurrency}, overlap {overlap}, \
              commit_seconds {commit}, {resources:?}"
         );
-        let depot = Depot::of(account, format, &resources)
+        let depot = Depot::of(account, format, resources)
             .with("concurrency", concurrency)
             .with("overlap_seconds", overlap)
             .with("commit_seconds", commit);
@@ -132,10 +132,10 @@ pub(super) struct Backup {
 }
 
 impl Backup {
-    pub(super) fn new(account: &Sandbox, resources: Vec<&'static str>, dice: &mut Rng) -> Self {
+    pub(super) fn new(account: &Sandbox, resources: &[&'static str], dice: &mut Rng) -> Self {
         let concurrency = [1, 1, 3][dice.usize(..3)];
         let name = format!("backup, concurrency {concurrency}, {resources:?}");
-        let vault = Vault::of(account, &resources).with("concurrency", concurrency);
+        let vault = Vault::of(account, resources).with("concurrency", concurrency);
         Self { vault, name, broken: false, changed: false, untimely: false }
     }
 

@@ -46,7 +46,7 @@ impl People {
     }
 
     /// Some edits, with time in between.
-    pub(super) fn busy(&self, dice: &mut Rng, account: &Sandbox) -> Vec<Edit> {
+    pub(super) fn busy(dice: &mut Rng, account: &Sandbox) -> Vec<Edit> {
         let mut edits = Vec::new();
         for _ in 0..dice.u8(1..6) {
             if dice.bool() {

@@ -96,12 +96,7 @@ pub(super) struct Weather {
 
 impl Weather {
     /// For a run of about so many requests.
-    pub(super) fn rolled(
-        dice: &mut Rng,
-        requests: u64,
-        people: &People,
-        account: &Sandbox,
-    ) -> Self {
+    pub(super) fn rolled(dice: &mut Rng, requests: u64, account: &Sandbox) -> Self {
         let at = |dice: &mut Rng| dice.u64(1..=requests);
         let end = match dice.u8(..8) {
             0..=2 => End::Killed(at(dice)),
@@ -125,7 +120,7 @@ impl Weather {
         if dice.bool() {
             for _ in 0..dice.u8(1..4) {
                 let at = at(dice);
-                let edits = people.busy(dice, account);
+                let edits = People::busy(dice, account);
                 script.extend(edits.into_iter().map(|edit| (at, edit)));
             }
         }
@@ -139,9 +134,12 @@ impl Weather {
             End::Whole | End::Crashed(_) => None,
         };
         let troubles = self.troubles.iter().map(|(at, trouble)| Fault::at(*trouble, *at));
-        let date = self.date.map(|(date, always)| match always {
-            true => Fault::on(Trouble::Date(date), "/", 1, u32::MAX),
-            false => Fault::at(Trouble::Date(date), 1),
+        let date = self.date.map(|(date, always)| {
+            if always {
+                Fault::on(Trouble::Date(date), "/", 1, u32::MAX)
+            } else {
+                Fault::at(Trouble::Date(date), 1)
+            }
         });
         hang.into_iter().chain(troubles).chain(date).collect()
     }
