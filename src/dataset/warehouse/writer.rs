@@ -59,8 +59,7 @@ pub struct Warehouse {
     handed: BTreeMap<&'static str, StreamState>,
     commit_seconds: i64,
     committed: Time,
-    /// Files that runs before this one left behind; removed when a commit has shown that none of
-    /// them is still at work.
+    /// Files that earlier runs left behind; removed once a commit shows that none is still at work.
     leftovers: Vec<String>,
     broken: Broken,
     /// What [`FIELDS`] says, once it was looked at.
