@@ -197,12 +197,12 @@ fn a_list_that_stays_odd_is_never_called_complete() {
         for (at, trouble) in ODD.iter().enumerate() {
             for page in 1..=3_u8 {
                 // Whoever keeps saying that there are no rows, or no more, has none.
-                let silent = resource.listings[0].silent || resource.parent.is_some();
+                let listing = &resource.listings[0];
+                let silent = listing.silent || listing.limit == 0 || resource.parent.is_some();
                 let none = match trouble {
                     Trouble::Odd(OddPage::EmptyEnd) => true,
                     // Without rows nothing is left of a page of such a list that says that there is more.
-                    Trouble::Empty if resource.listings[0].silent => true,
-                    Trouble::Empty if resource.listings[0].limit == 0 => true,
+                    Trouble::Empty if listing.silent || listing.limit == 0 => true,
                     Trouble::Odd(OddPage::NullData | OddPage::EmptyData) => page == 1 || silent,
                     _ => page == 1 && is_plausible(resource, *trouble),
                 };
@@ -257,7 +257,7 @@ fn an_odd_answer_loses_no_change() {
 /// A cursor that leads in a circle, under a new name each time.
 #[test]
 fn a_list_that_goes_in_a_circle_is_left() {
-    for stream in ["persons", "projects", "product_followers", "deal_products"] {
+    for stream in ["persons", "deal_products"] {
         let resource = Resource::named(stream).expect("it exists");
         let path = resource.listings[0].path.split("{id}").last().expect("a path has parts");
         // Two pages in turn.
