@@ -175,7 +175,7 @@ class Account:
         if name in OFFSET:
             return list(self.offset(*OFFSET[name]))
         if name in WHOLE:
-            return list(self.whole(WHOLE[name]))
+            return [masked(row) for row in self.whole(WHOLE[name])]
         return getattr(self, name)()
 
     def deals(self):
@@ -248,6 +248,11 @@ class Account:
                 raise RuntimeError(f"{stream}: {columns} does not tell rows apart: {twice[:3]}")
             truth[stream] = dict(named)
         return truth
+
+
+def masked(row):
+    """The row as every output has it: passwords of webhooks are masked."""
+    return {**row, "http_auth_password": "****"} if row.get("http_auth_password") else row
 
 
 def key_of(row, columns):
