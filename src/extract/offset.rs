@@ -25,6 +25,8 @@ pub(super) struct Offset {
     /// Whether a page said what comes after it.
     pub(super) told: bool,
     step: u64,
+    /// The furthest place asked for. A walk that stepped back passes known rows until it is there again.
+    furthest: u64,
     idle: usize,
     back: usize,
     restarts: usize,
@@ -45,7 +47,7 @@ impl Offset {
     /// A walk that goes on from here, with pages of at most `limit` rows.
     pub(super) fn new(start: u64, last: Vec<String>, limit: u32) -> Self {
         let step = u64::from(limit).max(1);
-        Self { start, last, told: false, step, idle: 0, back: 0, restarts: 0 }
+        Self { start, last, told: false, step, furthest: start, idle: 0, back: 0, restarts: 0 }
     }
 
     /// Finds the place of a page that was asked for from `start`.
@@ -62,7 +64,7 @@ impl Offset {
         if self.restarts > RESTARTS_MAX {
             return Err(Error::new(Kind::Shape, "list changes faster than it can be read"));
         }
-        (self.start, self.back) = (0, 0);
+        (self.start, self.back, self.furthest) = (0, 0, 0);
         self.last.clear();
         Ok(Place::Restart)
     }
@@ -85,17 +87,20 @@ impl Offset {
             self.back = 0;
             self.step = (size as u64).max(1);
         }
+        remember(&mut self.last, fresh);
+        let overlap = u64::from(!self.last.is_empty());
+        let before = self.start;
+        self.start = beyond.saturating_sub(overlap).max(before);
+        let returning = before < self.furthest && self.start > before;
+        self.furthest = self.furthest.max(self.start);
         if fresh.iter().any(|record| record.key.is_some()) {
             self.idle = 0;
-        } else {
+        } else if !returning {
             self.idle += 1;
             if self.idle >= IDLE_PAGES_MAX {
                 return Err(Error::new(Kind::Shape, "list claims more rows and brings none"));
             }
         }
-        remember(&mut self.last, fresh);
-        let overlap = u64::from(!self.last.is_empty());
-        self.start = beyond.saturating_sub(overlap).max(self.start);
         Ok(true)
     }
 }
@@ -187,6 +192,27 @@ mod tests {
             }
         };
         assert_eq!(walk((1..9).collect(), 3, appear), "100 1 2 3 4 5 6 7 8");
+    }
+
+    /// A walk that goes on where an earlier run was, in pages far smaller than were asked for.
+    #[test]
+    fn a_place_that_was_lost_between_runs_is_found_again() {
+        let list: Vec<u64> = (1..25).filter(|key| *key != 4).collect();
+        let known = (1..=15).filter(|key| *key != 4).map(|key| key.to_string()).collect();
+        let mut offset = Offset::new(15, known, 500);
+        let mut keys = Vec::new();
+        loop {
+            let start = usize::try_from(offset.start).expect("a small list");
+            let rows: Vec<_> = list.iter().skip(start).take(3).map(|key| row(*key)).collect();
+            let end = start + rows.len();
+            let next = if end < list.len() { Next::Start(end as u64) } else { Next::End };
+            let Place::From(at) = offset.place(&rows).expect("it is found") else { continue };
+            keys.extend(rows[at..].iter().filter_map(|row| row.key.clone()));
+            if !offset.advance(rows.len(), &rows[at..], &next).expect("it gets on") {
+                break;
+            }
+        }
+        assert_eq!(keys.join(" "), "16 17 18 19 20 21 22 23 24");
     }
 
     #[test]
