@@ -18,9 +18,13 @@ debian() {
         return
     fi
     [[ $(id -u) -eq 0 ]] || fail "$program is missing; as root: apt-get install $*"
-    echo "installing $*"
-    # A package list that is there already will mostly do.
-    install_debian "$@" || { apt-get update -qq && install_debian "$@"; } || fail "installing $*"
+    {
+        # One script at a time: the package manager waits for nobody.
+        flock 8
+        echo "installing $*"
+        # A package list that is there already will mostly do.
+        install_debian "$@" || { apt-get update -qq && install_debian "$@"; } || fail "installing $*"
+    } 8<"${BASH_SOURCE[0]}"
 }
 
 install_debian() {

@@ -80,15 +80,18 @@ install_environment() {
 }
 
 # Runs the rest of the arguments unless the stamp named first already holds the checksum of the
-# files named in $inputs; a second run costs nothing.
+# files named in $inputs; a second run costs nothing. Of several scripts at once, one does it.
 once() {
     local stamp=$1 sum
     shift
     sum=$(cd "$here" && sha256sum "${inputs[@]}")
-    if [[ -f $stamp && $(<"$stamp") == "$sum" ]]; then
-        return
-    fi
-    rm -f "$stamp"
-    "$@" || fail "$*"
-    echo "$sum" >"$stamp"
+    {
+        flock 8
+        if [[ -f $stamp && $(<"$stamp") == "$sum" ]]; then
+            return
+        fi
+        rm -f "$stamp"
+        "$@" || fail "$*"
+        echo "$sum" >"$stamp"
+    } 8<"${BASH_SOURCE[0]}"
 }
