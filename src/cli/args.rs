@@ -2,7 +2,7 @@
 
 use super::backup::Backup;
 use super::bundle::Bundle;
-use crate::sandbox::GRAMMAR;
+use crate::sandbox::{GRAMMAR, Lack};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -158,6 +158,8 @@ pub(super) struct Source {
     /// Use an embedded, simulated account: no token, no network.
     #[arg(long, conflicts_with = "config")]
     pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) simulated: Simulated,
     /// Accepted for compatibility with other connectors.
     #[arg(long, hide = true)]
     pub(super) debug: bool,
@@ -173,6 +175,8 @@ pub(super) struct Standalone {
     /// Use an embedded, simulated account: no token, no network.
     #[arg(long, conflicts_with = "config")]
     pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) simulated: Simulated,
     /// How results are printed: a table on a terminal, JSON otherwise.
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
@@ -182,6 +186,22 @@ pub(super) struct Standalone {
     /// More on stderr: what begins, and what waits.
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+/// What the simulated account of --sandbox has.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Simulated {
+    /// With --sandbox: the plan of the simulated account, for its features and its burst and daily
+    /// limits.
+    #[arg(long, value_name = "PLAN", requires = "sandbox")]
+    pub(super) plan: Option<Edition>,
+    /// With --sandbox: features the simulated account lacks, comma-separated; `sandbox --help` lists
+    /// them.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "sandbox")]
+    pub(super) lacks: Vec<Lack>,
+    /// With --sandbox: the simulated account has every feature.
+    #[arg(long, requires = "sandbox")]
+    pub(super) everything: bool,
 }
 
 /// How results and errors are printed.
@@ -249,16 +269,25 @@ pub(super) struct Sandbox {
     /// Milliseconds before every answer.
     #[arg(long, value_name = "L", default_value_t = 0)]
     pub(super) latency_ms: u64,
-    /// Whose burst and daily limits apply; without it there are none.
+    /// The plan of the account, for its features and its burst and daily limits. Without it there
+    /// are no limits.
     #[arg(long, value_name = "PLAN")]
     pub(super) plan: Option<Edition>,
+    /// Features the account lacks, comma-separated: projects, installments, teams, marketing,
+    /// permission-assignments, field-details, goals. With a status, like teams:410, they are
+    /// refused with that.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(super) lacks: Vec<Lack>,
+    /// The account has every feature, whatever the plan.
+    #[arg(long)]
+    pub(super) everything: bool,
     /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help
     /// lists them all.
     #[arg(long, value_name = "SPEC", long_help = format!("A fault to inject. Repeatable.\n\n{GRAMMAR}"))]
     pub(super) fault: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Edition {
     Lite,
     Growth,

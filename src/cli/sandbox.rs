@@ -7,7 +7,7 @@ use super::setup::runtime;
 use super::text::Text;
 use super::{stderr, stdout};
 use crate::model::{Error, Kind, Result};
-use crate::sandbox::{self, Clock, Options, Sandbox};
+use crate::sandbox::{self, Clock, Features, Lack, Options, Sandbox};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,10 +23,8 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
         company_id: flags.company_id,
         latency: Duration::from_millis(flags.latency_ms),
         faults: faults.collect::<Result<_>>()?,
-        limits: flags.plan.is_some(),
-        plan: flags.plan.map_or(sandbox::Plan::Ultimate, plan),
         clock: Clock::Running,
-        ..Options::default()
+        ..simulated(flags.plan, flags.everything, &flags.lacks)
     };
     let port = flags.port;
     let sandbox = Sandbox::start(options).map_err(|error| {
@@ -57,6 +55,24 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
         grouped(ledger.tokens)
     )));
     Ok(ExitCode::SUCCESS)
+}
+
+/// An account of this plan, or the one that is usual: its features, and its limits where a plan is
+/// named.
+pub(super) fn simulated(edition: Option<Edition>, everything: bool, lacks: &[Lack]) -> Options {
+    let usual = Options::default();
+    let plan = edition.map(plan);
+    let features = match plan {
+        _ if everything => Features::all(),
+        Some(plan) => Features::of(plan),
+        None => usual.features,
+    };
+    Options {
+        limits: plan.is_some(),
+        plan: plan.unwrap_or(sandbox::Plan::Ultimate),
+        features: lacks.iter().copied().fold(features, Features::lacking),
+        ..usual
+    }
 }
 
 fn plan(plan: Edition) -> sandbox::Plan {

@@ -1,7 +1,7 @@
 //! What a command works with: where its configuration comes from, and where a replaced token goes.
 
-use super::args::{Source, Standalone};
-use super::{environment, files};
+use super::args::{Simulated, Source, Standalone};
+use super::{environment, files, sandbox};
 use crate::api::Client;
 use crate::model::{Error, Kind, Result, Settings, Time};
 use crate::sandbox::{Options, Sandbox};
@@ -45,7 +45,7 @@ impl Given {
     pub(super) fn by(source: &Source) -> Result<Self> {
         match &source.config {
             Some(path) => Ok(Self::file(path)?),
-            None => Self::sandbox(),
+            None => Self::sandbox(&source.simulated),
         }
     }
 
@@ -53,7 +53,7 @@ impl Given {
     /// alone. With `--sandbox` neither is looked at.
     pub(super) fn alone(standalone: &Standalone) -> Result<Self> {
         if standalone.sandbox {
-            return Self::sandbox();
+            return Self::sandbox(&standalone.simulated);
         }
         let file = standalone.config.as_deref().map(Self::file).transpose()?;
         let alone = file.is_none();
@@ -85,10 +85,10 @@ impl Given {
     }
 
     /// The embedded account.
-    pub(super) fn sandbox() -> Result<Self> {
-        let sandbox =
-            Sandbox::start(Options { scale: 1.0, limits: false, ..Options::default() })
-                .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
+    pub(super) fn sandbox(of: &Simulated) -> Result<Self> {
+        let options = sandbox::simulated(of.plan, of.everything, &of.lacks);
+        let sandbox = Sandbox::start(Options { scale: 1.0, ..options })
+            .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
         Ok(Self { config: sandbox.config(), keeper: Keeper::Sandbox, sandbox: Some(sandbox) })
     }
 }

@@ -1,6 +1,7 @@
 //! The facts of an invented account from which every row follows: seed, size, start.
 
 use super::custom::{self, Field, Kind, Targets};
+use super::features::Features;
 use super::words;
 use crate::model::Time;
 use fastrand::Rng;
@@ -19,6 +20,8 @@ pub(super) const COMPANY: u64 = 900;
 pub(super) struct Account {
     /// The number of the company.
     pub(super) company: u64,
+    /// What it has bought or switched on.
+    pub(super) features: Features,
     seed: u64,
     scale: f64,
     fields: [(&'static str, Vec<Field>); 5],
@@ -41,7 +44,7 @@ impl Account {
     pub(super) fn new(seed: u64, scale: f64) -> Self {
         let fields = ["deal", "person", "organization", "product", "project"]
             .map(|entity| (entity, custom::fields(seed, entity)));
-        Self { company: COMPANY, seed, scale, fields }
+        Self { company: COMPANY, features: Features::all(), seed, scale, fields }
     }
 
     /// The dice of one row: the same for the same row always.

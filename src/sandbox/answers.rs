@@ -83,6 +83,11 @@ fn answered(
     route: &Route,
 ) -> Result<(u16, Content), Refusal> {
     let nowhere = || Refusal::general(404, "Unknown method .", "");
+    if let Route::List(resource, ..) | Route::One(resource, _) | Route::FieldOptions(resource, _) =
+        route
+    {
+        options.features.open(resource)?;
+    }
     match (request.method, route) {
         (Method::Get, Route::Me) => Ok((200, Content::Json(me(world, options)))),
         (Method::Get, Route::List(resource, listing, parent)) => {
@@ -122,9 +127,6 @@ fn permitted(options: &Options, resource: &Resource) -> Result<(), Refusal> {
     if resource.scope == "admin" && !options.admin {
         let error = "You do not have permissions to do this.";
         return Err(Refusal::general(403, error, "Please check developers.pipedrive.com"));
-    }
-    if resource.name == "deal_installments" && !options.installments {
-        return Err(Refusal::general(403, "This feature is not in your plan.", ""));
     }
     Ok(())
 }

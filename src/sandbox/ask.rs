@@ -113,6 +113,13 @@ impl Refusal {
         Self { status, body }
     }
 
+    /// The no of what stands before either version.
+    pub(super) fn gateway(status: u16, error: &str) -> Self {
+        let error = super::json::quoted(error);
+        let body = format!("{{\"success\":false,\"error\":{error},\"errorCode\":{status}}}");
+        Self { status, body }
+    }
+
     /// What is asked for is not there.
     pub(super) fn not_found() -> Self {
         Self::general(404, "Entity was not found", "Object was not found.")

@@ -36,6 +36,9 @@ pub(super) fn v2(
     if !faults.is_empty() {
         return Err(Refusal::invalid(&faults));
     }
+    if let Some(columns) = request.get("include_fields") {
+        options.features.included(resource, columns)?;
+    }
     // Lists of rows without a number keep the order they were made in.
     let natural = if resource.key == ["id"] { "id" } else { "" };
     Ok(Sorting {

@@ -2,6 +2,7 @@
 
 use super::account::{Account, START};
 use super::custom::{Field, Kind};
+use super::features::Features;
 use super::json::{pair, quoted};
 use super::rows::{Row, Status};
 use crate::model::{Resource, Type};
@@ -23,7 +24,9 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
     };
     let v1 = matches!(resource.name, "lead_fields" | "note_fields");
     let described = Resource::named(of).expect("dictionaries describe resources of the table");
+    let features = account.features;
     let columns = described.columns.iter().filter(|column| column.name != "custom_fields");
+    let columns = columns.filter(|column| features.sends(of, column.name));
     let columns = columns.map(|column| built_in(of, column.name, column.ty, column.optional));
     let custom = account.fields(resource.name).iter().map(Definition::of);
     let rows = columns.chain(custom).zip(1..).map(|(definition, id)| Row {
@@ -34,13 +37,17 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
         status: Status::None,
         archived: false,
         deleted: None,
-        json: Bytes::from(if v1 { definition.v1(id) } else { definition.v2(id) }),
+        json: Bytes::from(if v1 {
+            definition.v1(id)
+        } else {
+            definition.v2(id, resource.name, features)
+        }),
     });
     Some(rows.collect())
 }
 
-/// The definition of a custom field, as v2 lists it.
-pub(super) fn added(field: &Field, id: u64) -> Row {
+/// The definition of a custom field, as v2 lists it in this dictionary.
+pub(super) fn added(account: &Account, dictionary: &str, field: &Field, id: u64) -> Row {
     Row {
         id,
         name: Some(field.code.as_str().into()),
@@ -49,7 +56,7 @@ pub(super) fn added(field: &Field, id: u64) -> Row {
         status: Status::None,
         archived: false,
         deleted: None,
-        json: Bytes::from(Definition::of(field).v2(id)),
+        json: Bytes::from(Definition::of(field).v2(id, dictionary, account.features)),
     }
 }
 
@@ -137,7 +144,7 @@ impl Definition {
         }
     }
 
-    fn v2(&self, id: u64) -> Vec<u8> {
+    fn v2(&self, id: u64, dictionary: &str, features: Features) -> Vec<u8> {
         let mut out = vec![b'{'];
         pair(&mut out, "field_name", &quoted(&self.name));
         pair(&mut out, "field_code", &quoted(&self.code));
@@ -152,9 +159,11 @@ impl Definition {
             if id % 4 == 1 { "\"What \\\"it\\\" says\"" } else { "null" },
         );
         pair(&mut out, "ui_visibility", UI);
-        pair(&mut out, "important_fields", "{\"enabled\":false,\"stage_ids\":[]}");
-        let required = "{\"enabled\":true,\"stage_ids\":[2],\"statuses\":{\"1\":[\"won\"]}}";
-        pair(&mut out, "required_fields", if id % 5 == 1 { required } else { "null" });
+        if features.sends(dictionary, "important_fields") {
+            pair(&mut out, "important_fields", "{\"enabled\":false,\"stage_ids\":[]}");
+            let required = "{\"enabled\":true,\"stage_ids\":[2],\"statuses\":{\"1\":[\"won\"]}}";
+            pair(&mut out, "required_fields", if id % 5 == 1 { required } else { "null" });
+        }
         out.push(b'}');
         out
     }

@@ -77,7 +77,9 @@ impl Desk {
     /// A desk for a new account, reachable at this origin.
     pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
         Self {
-            world: World::new(options.seed, options.scale).of_company(options.company_id),
+            world: World::new(options.seed, options.scale)
+                .of_company(options.company_id)
+                .with(options.features),
             ledger: Ledger::default(),
             tokens: Tokens::new(),
             crm: Crm::new(options.crm.clone()),

@@ -1,5 +1,6 @@
 //! How each column of the table is filled: rules by name and type, resolved once per resource.
 
+use super::features::Features;
 use super::json::Spelling;
 use crate::model::{Column, Resource, Type};
 
@@ -147,10 +148,11 @@ pub(super) enum Special {
 }
 
 /// The cells of a resource, in the order the API sends them. Columns the reader adds are left out.
-pub(super) fn cells(resource: &'static Resource) -> Vec<Cell> {
+pub(super) fn cells(resource: &'static Resource, features: Features) -> Vec<Cell> {
     let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
     let sent = resource.columns.iter().filter(|column| !added.contains(&Some(column.name)));
     sent.filter(|column| !(resource.name == "leads" && column.name == "custom_fields"))
+        .filter(|column| features.sends(resource.name, column.name))
         .map(|column| cell(resource, column))
         .collect()
 }

@@ -4,6 +4,7 @@ use super::account::COMPANY;
 use super::crm::CrmOptions;
 use super::edit::Edit;
 use super::faults::Fault;
+use super::features::Features;
 use std::time::Duration;
 
 /// How a sandbox behaves. `Options::default()` is a small, well-behaved account.
@@ -48,8 +49,8 @@ pub struct Options {
     pub refuse_products_since: bool,
     /// Whether empty lists of v1 are `null` instead of `[]`.
     pub null_empty: bool,
-    /// Whether the account has installments; otherwise they answer 403.
-    pub installments: bool,
+    /// What the company has bought or switched on; the rest is refused.
+    pub features: Features,
     /// How the other CRM behaves, and who has an account there.
     pub crm: CrmOptions,
     /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
@@ -88,7 +89,7 @@ impl Default for Options {
             refuse_combined_status: false,
             refuse_products_since: false,
             null_empty: false,
-            installments: true,
+            features: Features::all(),
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,

@@ -1,6 +1,7 @@
 //! Rows as finished JSON, each made from the account's seed and its own number alone.
 
 use super::account::{Account, BULK, START};
+use super::features::Features;
 use super::fill::{self, Cell, Presence};
 use super::json::Spelling;
 use super::values;
@@ -91,8 +92,8 @@ pub(super) struct Seat<'a> {
 }
 
 impl Plan {
-    /// The plan for rows of a resource.
-    pub(super) fn of(resource: &'static Resource) -> Self {
+    /// The plan for rows of a resource, in a company with these features.
+    pub(super) fn of(resource: &'static Resource, features: Features) -> Self {
         let text_key = resource
             .key
             .first()
@@ -100,7 +101,7 @@ impl Plan {
             .is_some_and(|column| matches!(column.ty, Type::Text));
         Self {
             resource,
-            cells: fill::cells(resource),
+            cells: fill::cells(resource, features),
             spelling: fill::spelling(resource),
             text_key,
         }

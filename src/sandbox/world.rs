@@ -5,6 +5,7 @@ use super::children;
 use super::custom;
 use super::definitions;
 use super::edit::{self, Edit};
+use super::features::Features;
 use super::filter::Filter;
 use super::json;
 use super::rows::{Plan, Row};
@@ -61,6 +62,13 @@ impl World {
         self
     }
 
+    /// The same account in a company that has bought these features.
+    #[must_use]
+    pub const fn with(mut self, features: Features) -> Self {
+        self.account.features = features;
+        self
+    }
+
     /// The account's clock.
     pub const fn now(&self) -> Time {
         self.now
@@ -104,10 +112,10 @@ impl World {
         for resource in described(dictionary).filter(|of| of.custom == Custom::Nested) {
             self.table(resource).each(|row| row.json = with_null(&row.json, &field.code));
         }
-        let table = self.table(Resource::named(dictionary)?);
-        let mut row = definitions::added(&field, table.next_id());
+        let id = self.table(Resource::named(dictionary)?).next_id();
+        let mut row = definitions::added(&self.account, dictionary, &field, id);
         row.json = Bytes::from(json::replaced(&row.json, extra));
-        table.put(row);
+        self.table(Resource::named(dictionary)?).put(row);
         self.tables.remove("lead_fields");
         self.changed();
         Some(field.code)
@@ -209,7 +217,7 @@ impl World {
 
     pub(super) fn plan(&mut self, resource: &'static Resource) -> Arc<Plan> {
         let plan = self.plans.entry(resource.name);
-        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::of(resource))))
+        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::of(resource, self.account.features))))
     }
 
     /// The rows of a resource that has no parent.

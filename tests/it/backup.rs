@@ -3,7 +3,7 @@
 use crate::support::{raw_truth, sandbox, small};
 use crate::vault::{self, Vault};
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Edit, Fault, Options, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, Feature, Features, Options, Trouble};
 use std::os::unix::fs::PermissionsExt as _;
 
 fn edited(account: &source_pipedrive::sandbox::Sandbox) {
@@ -148,7 +148,11 @@ fn what_was_not_asked_for_again_stays() {
 
 #[test]
 fn what_the_token_may_not_see_is_named_and_ends_with_3() {
-    let account = sandbox(Options { admin: false, installments: false, ..small() });
+    let account = sandbox(Options {
+        admin: false,
+        features: Features::all().without(Feature::Installments),
+        ..small()
+    });
     let vault = Vault::of(&account, &["deals", "webhooks", "roles", "deal_installments"]);
     let run = vault.run(&[]);
     run.failed(3, &["dealInstallments, roles, webhooks"]);

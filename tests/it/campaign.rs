@@ -13,7 +13,7 @@ mod weather;
 use crate::support::{sandbox, small};
 use fastrand::Rng;
 use people::People;
-use source_pipedrive::sandbox::{Edit, Options, Sandbox};
+use source_pipedrive::sandbox::{Edit, Feature, Features, Options, Sandbox};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitStatus};
 use weather::{End, Weather};
@@ -128,7 +128,11 @@ fn rolled_account(dice: &mut Rng) -> Options {
         null_empty: dice.bool(),
         refuse_combined_status: dice.u8(..4) == 0,
         refuse_products_since: dice.u8(..4) == 0,
-        installments: dice.bool(),
+        features: if dice.bool() {
+            Features::all()
+        } else {
+            Features::all().without(Feature::Installments)
+        },
         ..small()
     }
 }

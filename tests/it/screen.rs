@@ -4,7 +4,7 @@ use crate::support::{BINARY, Folder, sandbox, small};
 use crate::tap::TAP;
 use serde_json::{Value, json};
 use source_pipedrive::model::is_deceptive;
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, Feature, Features, Options, Sandbox, Trouble};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -90,7 +90,15 @@ fn no_command_lets_an_account_steer_the_terminal() {
         Fault { times: u32::MAX, ..Fault::on(Trouble::Status(400), "/products", 1, 1) },
         Fault { times: u32::MAX, ..Fault::on(Trouble::Status(404), "Fields", 1, 1) },
     ];
-    let limited = scrawled("", Options { faults, admin: false, installments: false, ..small() });
+    let limited = scrawled(
+        "",
+        Options {
+            faults,
+            admin: false,
+            features: Features::all().without(Feature::Installments),
+            ..small()
+        },
+    );
     let stage = Stage::new();
     for (name, account) in [("one", &one), ("other", &other), ("limited", &limited)] {
         stage.account(&format!("{name}.json"), account);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use source_pipedrive::model::{Record, Resource, Time, Type};
-use source_pipedrive::sandbox::{Edit, Options, Sandbox};
+use source_pipedrive::sandbox::{Edit, Features, Options, Sandbox};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -54,6 +54,17 @@ pub(crate) fn sandbox(options: Options) -> Sandbox {
 /// Small, in pages of 20 rows, without limits.
 pub(crate) fn small() -> Options {
     Options { scale: 0.05, page_max: Some(20), limits: false, ..Options::default() }
+}
+
+/// Three accounts as people have them, as small as [`small`] and in its pages: one that has
+/// everything, one as most have it (no add-ons), and one that lacks all that can be missing.
+pub(crate) fn profiles() -> [(&'static str, Options); 3] {
+    let with = |features| Options { features, ..small() };
+    [
+        ("everything", with(Features::all())),
+        ("default", small()),
+        ("barest", with(Features::none())),
+    ]
 }
 
 /// A configured catalog of these streams, all in one mode.

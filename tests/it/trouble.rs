@@ -2,7 +2,7 @@
 
 use crate::support::{BINARY, Folder, Read, Session, assert_equals_truth, sandbox, small, truth};
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Fault, Options, Plan, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, Feature, Features, Options, Plan, Sandbox, Trouble};
 use std::process::Command;
 
 fn run(arguments: &[&str]) -> Session {
@@ -202,7 +202,11 @@ fn no_secret_is_ever_shown() {
 
 #[test]
 fn what_may_not_be_read_is_reported_and_stops_nothing() {
-    let sandbox = sandbox(Options { admin: false, installments: false, ..small() });
+    let sandbox = sandbox(Options {
+        admin: false,
+        features: Features::all().without(Feature::Installments),
+        ..small()
+    });
     let streams = &["deals", "roles", "webhooks", "deal_installments"];
     let session = Read::of(&sandbox, streams).run();
     assert_eq!(session.code, Some(1));

@@ -1,5 +1,6 @@
 //! The command line of the tap (protocol facts, section 8).
 
+use crate::cli::args::Simulated;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub(in crate::cli) struct Args {
     /// Read an embedded, simulated account: no token, no network.
     #[arg(long, conflicts_with = "config")]
     pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) simulated: Simulated,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -19,7 +19,8 @@ use std::process::ExitCode;
 
 /// A run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
-    let given = if args.sandbox { Given::sandbox()? } else { config::given(&args.config)? };
+    let given =
+        if args.sandbox { Given::sandbox(&args.simulated)? } else { config::given(&args.config)? };
     Run::of(Setup::of(given)?, Manner::Log, Vec::new())
 }
 

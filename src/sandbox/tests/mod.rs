@@ -1,6 +1,7 @@
 //! The sandbox keeps the rules it is there to check others against.
 
 mod crm;
+mod features;
 mod fields;
 mod strict;
 mod walks;

@@ -166,6 +166,4 @@ fn an_account_may_be_awkward() {
     assert_eq!(refuse(alone(), "/api/v2/deals?status=deleted"), 200);
     let strict = Options { refuse_products_since: true, ..Options::default() };
     assert_eq!(refuse(strict, "/api/v2/products?updated_since=2026-01-01T00:00:00Z"), 400);
-    let poor = Options { installments: false, ..Options::default() };
-    assert_eq!(refuse(poor, "/api/v2/deals/installments?deal_ids=1"), 403);
 }

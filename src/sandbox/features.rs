@@ -1,0 +1,254 @@
+//! What a company has bought or switched on, and how the API refuses what it has not.
+
+use super::ask::Refusal;
+use super::options::Plan;
+use crate::model::Resource;
+use std::str::FromStr;
+
+/// A part of Pipedrive that an account may be without (API facts 1.5, "What a plan lacks").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// Projects, archived projects, tasks, boards, phases, templates and project fields: an add-on.
+    Projects,
+    /// Installments of deals: not part of the cheapest plan.
+    Installments,
+    /// Teams: a setting of larger plans, and an endpoint that is being retired (403 or 410).
+    Teams,
+    /// The marketing app: without it `marketing_status` and `doi_status` are no fields of a
+    /// person, and asking for them in `include_fields` is refused.
+    Marketing,
+    /// Who has which permission set.
+    PermissionAssignments,
+    /// Which fields are important or required at which stage: `include_fields` of field lists.
+    FieldDetails,
+    /// Goals, which a company can switch off.
+    Goals,
+}
+
+/// How many features there are.
+const FEATURES: usize = 7;
+
+/// Statuses with which a whole endpoint may be refused.
+const ENDPOINT: &[u16] = &[402, 403, 404, 410, 415];
+/// Statuses with which a parameter may be refused.
+const PARAMETER: &[u16] = &[400, 403];
+
+impl Feature {
+    /// All of them.
+    pub const ALL: [Self; FEATURES] = [
+        Self::Projects,
+        Self::Installments,
+        Self::Teams,
+        Self::Marketing,
+        Self::PermissionAssignments,
+        Self::FieldDetails,
+        Self::Goals,
+    ];
+
+    /// Its name on command lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Projects => "projects",
+            Self::Installments => "installments",
+            Self::Teams => "teams",
+            Self::Marketing => "marketing",
+            Self::PermissionAssignments => "permission-assignments",
+            Self::FieldDetails => "field-details",
+            Self::Goals => "goals",
+        }
+    }
+
+    /// The status with which it is refused unless told otherwise.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Projects => 402,
+            Self::Installments | Self::Teams | Self::PermissionAssignments => 403,
+            Self::Marketing | Self::FieldDetails => 400,
+            Self::Goals => 415,
+        }
+    }
+
+    /// The statuses with which it may be refused.
+    const fn statuses(self) -> &'static [u16] {
+        match self {
+            Self::Marketing | Self::FieldDetails => PARAMETER,
+            _ => ENDPOINT,
+        }
+    }
+
+    /// Whether the endpoints of a resource belong to it.
+    pub fn covers(self, resource: &str) -> bool {
+        match self {
+            Self::Projects => {
+                matches!(resource, "projects" | "tasks" | "boards" | "phases")
+                    || resource.starts_with("project_")
+            }
+            Self::Installments => resource == "deal_installments",
+            Self::Teams => resource == "legacy_teams",
+            Self::PermissionAssignments => resource.starts_with("permission_set_"),
+            Self::Goals => resource == "goals",
+            Self::Marketing | Self::FieldDetails => false,
+        }
+    }
+
+    /// Whether a column of a resource is sent only where the company has it.
+    fn holds(self, resource: &str, column: &str) -> bool {
+        match self {
+            Self::Marketing => {
+                resource == "persons" && matches!(column, "marketing_status" | "doi_status")
+            }
+            Self::FieldDetails => {
+                resource.ends_with("_fields")
+                    && matches!(column, "important_fields" | "required_fields")
+            }
+            _ => false,
+        }
+    }
+
+    /// The server's words.
+    const fn words(self, status: u16) -> &'static str {
+        match (status, self) {
+            (402, _) => "Required suites missing",
+            (404, _) => "Unknown method .",
+            (410, _) => "This endpoint has been removed",
+            (415, _) => "Feature is not enabled",
+            (_, Self::Teams) => "Teams feature is not enabled in your company",
+            (_, Self::PermissionAssignments) => "You do not have permissions to do this.",
+            _ => "The company does not have access to this feature",
+        }
+    }
+}
+
+/// A feature that an account is without, and the status with which it is refused:
+/// `projects`, `teams:410`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// What is missing.
+    pub feature: Feature,
+    /// How requests for it are answered.
+    pub status: u16,
+}
+
+impl FromStr for Lack {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, status) = match text.split_once(':') {
+            Some((name, status)) => (name, Some(status)),
+            None => (text, None),
+        };
+        let Some(feature) = Feature::ALL.into_iter().find(|feature| feature.name() == name) else {
+            let names = Feature::ALL.map(Feature::name).join(", ");
+            return Err(format!("{name:?} is no feature: {names}"));
+        };
+        let Some(status) = status else {
+            return Ok(Self { feature, status: feature.status() });
+        };
+        let statuses = feature.statuses();
+        match status.parse() {
+            Ok(status) if statuses.contains(&status) => Ok(Self { feature, status }),
+            _ => Err(format!("{name} is refused with one of {statuses:?}, not with {status:?}")),
+        }
+    }
+}
+
+/// What an account has, and how the rest is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Features {
+    /// The status with which each is refused; `None` for what the account has.
+    refused: [Option<u16>; FEATURES],
+}
+
+impl Features {
+    /// Everything there is.
+    pub const fn all() -> Self {
+        Self { refused: [None; FEATURES] }
+    }
+
+    /// Nothing that can be missing.
+    pub fn none() -> Self {
+        Feature::ALL.into_iter().fold(Self::all(), Self::without)
+    }
+
+    /// What a plan has without add-ons. Which plan has what is near Pipedrive's price list, and not a
+    /// promise about it.
+    pub fn of(plan: Plan) -> Self {
+        let lacks: &[Feature] = match plan {
+            Plan::Lite => &[
+                Feature::Projects,
+                Feature::Installments,
+                Feature::Teams,
+                Feature::Marketing,
+                Feature::PermissionAssignments,
+                Feature::FieldDetails,
+            ],
+            Plan::Growth => &[
+                Feature::Projects,
+                Feature::Teams,
+                Feature::Marketing,
+                Feature::PermissionAssignments,
+            ],
+            Plan::Premium => &[Feature::Projects, Feature::Marketing],
+            Plan::Ultimate => &[Feature::Marketing],
+        };
+        lacks.iter().copied().fold(Self::all(), Self::without)
+    }
+
+    /// The same without a feature, refused as it usually is.
+    #[must_use]
+    pub fn without(self, feature: Feature) -> Self {
+        self.lacking(Lack { feature, status: feature.status() })
+    }
+
+    /// The same without a feature.
+    #[must_use]
+    pub const fn lacking(mut self, lack: Lack) -> Self {
+        self.refused[lack.feature as usize] = Some(lack.status);
+        self
+    }
+
+    /// Whether the account has it.
+    pub const fn has(self, feature: Feature) -> bool {
+        self.refused[feature as usize].is_none()
+    }
+
+    fn lacks(self) -> impl Iterator<Item = Lack> {
+        Feature::ALL.into_iter().zip(self.refused).filter_map(|(feature, status)| {
+            let status = status?;
+            Some(Lack { feature, status })
+        })
+    }
+
+    /// Whether rows of a resource carry a column.
+    pub(super) fn sends(self, resource: &str, column: &str) -> bool {
+        !self.lacks().any(|lack| lack.feature.holds(resource, column))
+    }
+
+    /// Whether a company that lacks these has the endpoints of a resource.
+    pub(super) fn open(self, resource: &Resource) -> Result<(), Refusal> {
+        match self.lacks().find(|lack| lack.feature.covers(resource.name)) {
+            Some(Lack { feature, status: 402 }) => Err(Refusal::gateway(402, feature.words(402))),
+            Some(Lack { feature, status }) => {
+                Err(Refusal::general(status, feature.words(status), ""))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether `include_fields` may name these columns, comma-separated, of a resource.
+    pub(super) fn included(self, resource: &Resource, columns: &str) -> Result<(), Refusal> {
+        for column in columns.split(',') {
+            let Some(lack) = self.lacks().find(|lack| lack.feature.holds(resource.name, column))
+            else {
+                continue;
+            };
+            return Err(match lack.status {
+                400 => Refusal::invalid(&[format!(
+                    "include_fields: '{column}' is not available for this company"
+                )]),
+                status => Refusal::general(status, lack.feature.words(status), ""),
+            });
+        }
+        Ok(())
+    }
+}
