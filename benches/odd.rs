@@ -160,12 +160,9 @@ fn fit(body: &Bytes) -> usize {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for record in pages(body).records {
         let json = std::str::from_utf8(&record.json).expect("a record is text");
-        if fit.passes(json, record.exact).expect("it is an object") {
-            continue;
-        }
-        let mut misfits = Misfits::default();
+        let (mut misfits, mut out) = (Misfits::default(), Vec::with_capacity(json.len()));
         // A row without a key is refused, after it was read.
-        total += fit.mend(json, &mut misfits).map_or(0, |row| row.len());
+        total += fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());
         for field in misfits.undeclared {
             if counts.len() < 1_000 {
                 *counts.entry(field).or_default() += 1;

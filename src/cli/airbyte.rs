@@ -118,7 +118,7 @@ pub(super) fn fail(error: &Error) -> ExitCode {
     // Settings that failed to load leave no secret to mask, and no message quotes a value.
     let mut writer = Writer::new(stdout::protocol(), &[]);
     // A full disk takes no message either; a reader that is gone will not miss it.
-    let told = writer.error(error, None, now());
+    let told = writer.error(error, now());
     let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
     if lost || stderr::is_terminal() {
         complaint::complain(error, false);

@@ -34,8 +34,8 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
     let people = args.source.sandbox || stderr::is_terminal();
     let outcome = runtime()?.block_on(run.read(streams, states, people));
-    keep(&mut run.setup, &mut run.rotations, &mut run.writer)?;
-    run.writer.conclude(outcome, now())
+    let kept = keep(&mut run.setup, &mut run.rotations, &mut run.writer);
+    run.writer.conclude(outcome.and_then(|code| kept.map(|()| code)), now())
 }
 
 /// What an earlier run left of these streams; others are ignored.
@@ -187,7 +187,7 @@ impl Run {
         }
     }
 
-    /// Says which streams are incomplete, if any.
+    /// Says which streams are incomplete, if any; that some are is an error.
     fn conclude(&mut self) -> Result<ExitCode> {
         for (resource, error) in self.report.close(None) {
             self.writer.failed(resource, &error, now())?;
@@ -203,7 +203,6 @@ impl Run {
             self.writer.log(Level::Info, &text)?;
             return Ok(ExitCode::SUCCESS);
         };
-        self.writer.error(&error, None, now())?;
-        Ok(ExitCode::from(1))
+        Err(error)
     }
 }

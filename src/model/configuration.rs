@@ -161,7 +161,7 @@ pub const KEYS: &[Key] = &[
     key(
         "concurrency",
         "Streams read side by side",
-        "How many streams are read at a time.",
+        "How many streams are read at a time. With 1 they are sent one after the other, for targets that pass a state on before they have stored the rows of all streams.",
         number(1, 64, Some(4)),
         Everywhere,
     ),
@@ -233,6 +233,13 @@ pub const KEYS: &[Key] = &[
         "emit_activate_version_messages",
         "ACTIVATE_VERSION messages",
         "After a full-table stream was read to its end, tell the target that rows which did not come are gone. Targets mark or delete those.",
+        Takes::Flag(false),
+        Singer,
+    ),
+    key(
+        "objects_as_text",
+        "Objects as text",
+        "Objects and lists are JSON in a text, in the catalog and in records. For targets that go by the position of values and make columns of what an object holds, such as target-csv 0.3.0.",
         Takes::Flag(false),
         Singer,
     ),

@@ -3,7 +3,7 @@
 use super::definitions::read;
 use super::error::{Error, Kind, Result};
 use super::resource::{Column, Type};
-use super::resources::{ADDRESS, ADDRESS_PARTS, INTS, opt};
+use super::resources::{ADDRESS, ADDRESS_COLUMNS, ADDRESS_PARTS, INTS, opt};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -123,7 +123,8 @@ impl Definition {
 }
 
 /// An amount; its currency may be missing.
-const MONEY: Type = Type::Object(&[opt("value", Type::Num), opt("currency", Type::Text)]);
+const MONEY: Type = Type::Object(MONEY_PARTS);
+const MONEY_PARTS: &[Column] = &[opt("value", Type::Num), opt("currency", Type::Text)];
 
 const DATE_RANGE: Type = Type::Object(&[opt("value", Type::Date), opt("until", Type::Date)]);
 
@@ -133,9 +134,14 @@ const CLOCK: Type = Type::Object(&[
     opt("timezone_name", Type::Text),
 ]);
 
-const CLOCK_RANGE: Type = Type::Object(&[
+const CLOCK_RANGE: Type = Type::Object(CLOCK_RANGE_PARTS);
+const CLOCK_RANGE_PARTS: &[Column] = &[
     opt("value", Type::Clock),
     opt("until", Type::Clock),
     opt("timezone_id", Type::Int),
     opt("timezone_name", Type::Text),
-]);
+];
+
+/// The parts of values that have several, in the order in which the API sends them. Dates, times and
+/// ranges of them have some of one row.
+pub(super) const COMPOSITES: [&[Column]; 3] = [MONEY_PARTS, CLOCK_RANGE_PARTS, ADDRESS_COLUMNS];

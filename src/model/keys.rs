@@ -81,6 +81,17 @@ impl Keys {
         self.look_up(json)
     }
 
+    /// A key as it is spelled, with its quotes and colon.
+    pub(crate) fn spelled(&self, place: usize) -> &str {
+        &self.spelled[self.known[place].start..self.known[place].end]
+    }
+
+    /// The key of a place.
+    pub(crate) fn name(&self, place: usize) -> String {
+        let spelled = self.spelled(place).trim_end_matches(':');
+        serde_json::from_str(spelled).unwrap_or_default()
+    }
+
     fn look_up<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
         let key = json.key()?;
         let Some(found) = self.place(&key) else { return Ok(Key::Unknown(key)) };

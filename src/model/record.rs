@@ -25,29 +25,58 @@ pub struct Record {
     pub odd: bool,
     /// Whether the row says of itself that it was deleted.
     pub deleted: bool,
-    /// What stands inside of it, if all around that is to the letter as documented.
+    /// What stands inside of it and what it lacks, if all else is to the letter as documented.
     pub exact: Option<Inside>,
 }
 
-/// Most lists and objects that are remembered of a record.
-const INSIDE_MAX: usize = 8;
+/// Most lists, objects and gaps that are remembered of a record.
+const INSIDE_MAX: usize = 10;
 
-/// Where a record holds lists and objects. Every other key of it is a column of its resource, with
-/// null or a value of exactly its type; keys are not null.
+/// Where a record holds lists and objects, and where it lacks columns. Every other key of it is a
+/// column of its resource, with null or a value of exactly its type; keys are not null.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inside {
-    places: [(u8, u32, u32); INSIDE_MAX],
+    places: [(u8, u8, u32, u32); INSIDE_MAX],
     len: u8,
+    /// Whether its columns do not come in the order of the table, each once, or lack in more places
+    /// than are remembered.
+    unordered: bool,
+}
+
+/// A place in a record that is looked at: bytes from here to there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The value of the column at this place of the table, a list or an object.
+    Value { column: usize, start: usize, end: usize },
+    /// The columns from this place of the table to before that one are absent; they belong here.
+    Gap { from: usize, to: usize, at: usize },
 }
 
 impl Inside {
     /// Adds the value of the column at this place of the table, from here to there in the record.
     /// `false` when there is no room left.
     pub(super) fn push(&mut self, column: usize, start: usize, end: usize) -> bool {
-        let place = (u8::try_from(column), u32::try_from(start), u32::try_from(end));
-        match (place, self.places.get_mut(usize::from(self.len))) {
-            ((Ok(column), Ok(start), Ok(end)), Some(free)) => {
-                *free = (column, start, end);
+        self.add(column, 0, start, end)
+    }
+
+    /// Notes that columns from this place of the table to before that one are absent, where they would
+    /// stand.
+    pub(super) fn lacks(&mut self, from: usize, to: usize, at: usize) {
+        // No value is empty.
+        self.unordered |= !self.add(from, to, at, at);
+    }
+
+    /// Notes that a column stands after one that follows it in the table, or twice.
+    pub(super) fn disorder(&mut self) {
+        self.unordered = true;
+    }
+
+    fn add(&mut self, column: usize, to: usize, start: usize, end: usize) -> bool {
+        let numbers =
+            (u8::try_from(column), u8::try_from(to), u32::try_from(start), u32::try_from(end));
+        match (numbers, self.places.get_mut(usize::from(self.len))) {
+            ((Ok(column), Ok(to), Ok(start), Ok(end)), Some(free)) => {
+                *free = (column, to, start, end);
                 self.len += 1;
                 true
             }
@@ -55,10 +84,18 @@ impl Inside {
         }
     }
 
-    /// Each of them: the place of its column, where it begins and where it ends.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+    /// Each of them, in the order of the record; `None` of a record whose columns are out of order.
+    pub(super) fn parts(&self) -> Option<impl Iterator<Item = Part>> {
         let all = self.places.iter().take(usize::from(self.len));
-        all.map(|(column, start, end)| (usize::from(*column), *start as usize, *end as usize))
+        let parts = all.map(|(column, to, start, end)| {
+            let (column, start, end) = (usize::from(*column), *start as usize, *end as usize);
+            if start == end {
+                Part::Gap { from: column, to: usize::from(*to), at: start }
+            } else {
+                Part::Value { column, start, end }
+            }
+        });
+        (!self.unordered).then_some(parts)
     }
 }
 

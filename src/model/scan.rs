@@ -159,11 +159,18 @@ impl<'l> Scan<'l> {
         let mut seen = 0_u64;
         let mut key = [None; KEYS_MAX];
         self.keys.begin();
+        // The column that is next in the table.
+        let mut due = 0;
         let mut more = self.json.open(b'{')?;
         while more {
+            let at = self.json.at();
             match self.keys.next(&mut self.json)? {
                 Key::Known(place) => {
                     seen |= 1 << place;
+                    if place != due {
+                        misplaced(due, place, at - start, &mut row);
+                    }
+                    due = place + 1;
                     let value = self.json.field()?;
                     self.exact(place, value, start, &mut row);
                     if self.layout.whole >> place & 1 == 1 {
@@ -182,6 +189,9 @@ impl<'l> Scan<'l> {
                 }
             }
             more = self.json.more(b'{')?;
+        }
+        if due < self.layout.columns.len() {
+            misplaced(due, self.layout.columns.len(), self.json.at() - 1 - start, &mut row);
         }
         row.json = self.body.slice(start..self.json.at());
         row.key = joined(&key[..self.layout.key.len()]);
@@ -280,6 +290,16 @@ impl<'l> Scan<'l> {
             return row.time.is_some() || text.is_empty() || zero;
         }
         !odd || matches!(ty, Type::Clock) || text.is_empty() || zero || Time::parse(text).is_some()
+    }
+}
+
+/// Notes that another column than the one that was due stands here.
+#[cold]
+fn misplaced(due: usize, place: usize, at: usize, row: &mut Record) {
+    match &mut row.exact {
+        Some(inside) if place > due => inside.lacks(due, place, at),
+        Some(inside) => inside.disorder(),
+        None => {}
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Settings {
     pub user_agent: Option<String>,
     /// Whether a Singer target is told which rows are gone after a full-table read.
     pub activate_versions: bool,
+    /// Whether objects and lists go to a Singer target as JSON in a text.
+    pub objects_as_text: bool,
     /// For tests of crashes, with `base_url` only: the process aborts at this step of its storage.
     pub crash_at_step: Option<u64>,
 }
@@ -124,6 +126,7 @@ impl Settings {
             commit_seconds: amount(json, "commit_seconds")?,
             user_agent: user_agent(json)?,
             activate_versions: flag(json, "emit_activate_version_messages")?,
+            objects_as_text: flag(json, "objects_as_text")?,
             crash_at_step: within(json, "crash_at_step", 1, u64::MAX)?.filter(|_| own_base),
         })
     }

@@ -5,7 +5,7 @@ use super::fit::{JSON_AS_TEXT, Members, Misfits};
 use super::json::Json;
 use super::number::{is_finite, is_whole};
 use super::object::quoted;
-use super::resource::Type;
+use super::resource::{Column, Type};
 use super::time::{is_date, is_utc};
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ impl Shape {
     }
 
     /// As a schema declares it.
-    pub(super) fn of(schema: &Value, whole: &Value) -> Self {
+    pub(super) fn of(schema: &Value, whole: &Value, inside: &'static [Column]) -> Self {
         let kinds = match &schema["type"] {
             Value::String(name) => kind(name),
             Value::Array(names) => {
@@ -63,10 +63,16 @@ impl Shape {
             _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
             _ => Form::Plain,
         };
-        let inside = schema.get("properties").map(|_| Box::new(Members::of(schema, whole)));
+        let members = || Box::new(Members::of(schema, whole, inside));
         let each = schema["items"].is_object();
-        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"])));
+        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"], inside)));
+        let inside = schema.get("properties").map(|_| members());
         Self { kinds, form, inside, each, required: false }
+    }
+
+    /// Whether it may be null.
+    pub(super) fn is_nullable(&self) -> bool {
+        self.kinds & NULL != 0
     }
 
     /// Whether it takes every value that is exactly of this type, lists and objects aside.
@@ -148,7 +154,7 @@ impl Shape {
         let fits = self.takes(value);
         match (&mut self.inside, &mut self.each) {
             (Some(members), _) if fits && value.starts_with('{') => {
-                return members.mend(value, &path(), out, misfits);
+                return members.mend(value, path, out, misfits);
             }
             (_, Some(each)) if fits && value.starts_with('[') => {
                 return each.put_all(value, path, out, misfits);

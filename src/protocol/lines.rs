@@ -1,15 +1,16 @@
 //! Lines on an output: gathered, and written whole.
 
 use crate::model::{Error, Kind, Result, plain_json};
-use serde_json::Value;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// Bytes gathered before they are written.
 pub(super) const BUFFER_BYTES: usize = 1 << 20;
 
 /// Adds a message of ours as a line: anything but a record, which goes out as it came.
-pub(super) fn push(buffer: &mut Vec<u8>, message: &Value) {
-    buffer.extend_from_slice(plain_json(&message.to_string()).as_bytes());
+pub(super) fn push(buffer: &mut Vec<u8>, message: &impl Serialize) {
+    let message = serde_json::to_string(message).expect("messages have texts for keys");
+    buffer.extend_from_slice(plain_json(&message).as_bytes());
     buffer.push(b'\n');
 }
 

@@ -111,8 +111,13 @@ fn a_first_read_that_was_broken_off_in_one_tongue_goes_on_in_another() {
     read.state = Some(first.state());
     let rest = read.run().succeeded();
     for stream in ["deals", "persons"] {
+        // The tap's rows hold null where those of the account hold nothing.
         let rows = first.records(stream).into_iter().chain(rest.records(stream));
-        assert_equals_truth(stream, &rows.collect::<Vec<_>>(), &truth(&account, stream));
+        let resource = Resource::named(stream).expect("it exists");
+        let rows = rows.map(|row| (key(resource, row), row.clone())).collect();
+        let rows = first.spelled(stream, rows);
+        let truth = first.spelled(stream, truth(&account, stream));
+        assert_equals_truth(stream, &rows.values().collect::<Vec<_>>(), &truth);
         assert!(!first.records(stream).is_empty() || stream == "deals");
     }
 }

@@ -33,7 +33,7 @@ fn the_reference_is_as_the_code_makes_it() {
     let made = files(folder.path());
     let mut kept = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")));
     // These are written by people.
-    kept.retain(|name, _| !name.starts_with("internals/"));
+    kept.retain(|name, _| !name.starts_with("internals/") && name != "destinations.md");
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     let hint = "run: cargo run -- reference docs";
     assert_eq!(names(&made), names(&kept), "{hint}");

@@ -32,6 +32,7 @@ mod meanwhile;
 mod network;
 mod outside;
 mod parcel;
+mod positions;
 mod profiles;
 mod read;
 mod rebuild;

@@ -119,12 +119,54 @@ STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records ver
 COMPLETE stages
 STARTED pipelines
 INCOMPLETE pipelines
-ERROR "/api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 INCOMPLETE users
+ERROR "/api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 ERROR "not read to its end, the run was stopped: /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, users): /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit); 17 tokens spent"
 "#,
     );
+}
+
+/// A reader that stops at the first error has every record and state by then.
+#[test]
+fn errors_come_after_the_last_record_and_state() {
+    const STREAMS: [&str; 4] = ["activity_types", "deals", "pipelines", "stages"];
+    for failing in STREAMS {
+        for concurrency in [1, 4] {
+            let path = if failing == "activity_types" { "activityTypes" } else { failing };
+            let fault = Fault::on(Trouble::Status(500), path, 1, u32::MAX);
+            let sandbox = sandbox(Options { faults: vec![fault], ..small() });
+            let read = Read::of(&sandbox, &STREAMS).with("backoff_millis", 1);
+            let session = read.with("concurrency", concurrency).run();
+            assert_eq!(session.code, Some(1), "{failing}");
+            let is_error = |line: &&Value| line["trace"]["type"] == "ERROR";
+            let first = session.lines.iter().position(|line| is_error(&line));
+            let after = &session.lines[first.expect("it is said why")..];
+            assert!(after.iter().all(|line| is_error(&line)), "{failing}: {after:?}");
+            assert!(after.len() > 1 && session.statuses(failing).last().is_some_and(|s| s == "INCOMPLETE"));
+            for stream in STREAMS.iter().filter(|stream| **stream != failing) {
+                assert!(session.statuses(stream).last().is_some_and(|s| s == "COMPLETE"), "{stream}");
+            }
+        }
+    }
+}
+
+#[test]
+fn with_a_concurrency_of_one_streams_come_one_after_the_other() {
+    let sandbox = sandbox(Options { scale: 0.03, ..small() });
+    let session = Read::of(&sandbox, &crate::support::all()).with("concurrency", 1).run();
+    let of = |line: &Value| {
+        let stream = match line["type"].as_str() {
+            Some("RECORD") => &line["record"]["stream"],
+            Some("STATE") => &line["state"]["stream"]["stream_descriptor"]["name"],
+            _ => &line["trace"]["stream_status"]["stream_descriptor"]["name"],
+        };
+        stream.as_str().map(str::to_owned)
+    };
+    let mut turns: Vec<String> = session.succeeded().lines.iter().filter_map(of).collect();
+    turns.dedup();
+    let all: std::collections::BTreeSet<_> = turns.iter().collect();
+    assert_eq!(all.len(), turns.len(), "{turns:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The Singer tap, prepared, run, and what it said.
 
+use crate::positions::assert_in_order;
 use crate::support::{Folder, Session, key};
 use serde_json::{Value, json};
 use source_pipedrive::model::{JSON_AS_TEXT, Resource};
@@ -89,8 +90,35 @@ impl Tap {
     }
 
     pub(crate) fn run(&self) -> Spoken {
-        Spoken::of(Session::of(&self.command(&[]).output().expect("the binary starts")))
+        let output = self.command(&[]).output().expect("the binary starts");
+        assert_in_order(&String::from_utf8_lossy(&output.stdout));
+        Spoken::of(Session::of(&output))
     }
+}
+
+/// Rows as they go to a target with this schema: columns of several types are text, and what is
+/// declared and absent is null.
+pub(crate) fn spelled(
+    schema: &Value,
+    mut rows: BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    fn fill(schema: &Value, value: &mut Value) {
+        for item in value.as_array_mut().into_iter().flatten() {
+            fill(&schema["items"], item);
+        }
+        let Some(object) = value.as_object_mut() else { return };
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let value = object.entry(name).or_insert(Value::Null);
+            fill(property, value);
+            if property[JSON_AS_TEXT] == true && !value.is_string() && !value.is_null() {
+                *value = value.to_string().into();
+            }
+        }
+    }
+    for row in rows.values_mut() {
+        fill(schema, row);
+    }
+    rows
 }
 
 /// The metadata of a stream itself.
@@ -131,20 +159,13 @@ impl Spoken {
         self.of_type("SCHEMA").find(|line| line["stream"] == stream).expect("it has a schema")
     }
 
-    /// Rows as they stand in this run: columns of several types are text.
+    /// Rows as they stand in this run, as [`spelled`] has them.
     pub(crate) fn spelled(
         &self,
         stream: &str,
-        mut rows: BTreeMap<String, Value>,
+        rows: BTreeMap<String, Value>,
     ) -> BTreeMap<String, Value> {
-        let properties = &self.schema(stream)["schema"]["properties"];
-        for (name, value) in rows.values_mut().filter_map(Value::as_object_mut).flatten() {
-            let text = value.is_string() || value.is_null();
-            if properties[name.as_str()][JSON_AS_TEXT] == true && !text {
-                *value = value.to_string().into();
-            }
-        }
-        rows
+        spelled(&self.schema(stream)["schema"], rows)
     }
 
     /// The value of the last STATE, as a target echoes it.

@@ -1,7 +1,7 @@
 //! `--discover`: the catalog of an account.
 
 use super::Args;
-use super::sync::{dictionaries, open};
+use super::sync::{dictionaries, open, spelling};
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
@@ -18,7 +18,7 @@ pub(super) fn discover(args: &Args) -> Result<ExitCode> {
         run.account(stop.as_mut()).await?;
         dictionaries(&mut run, Resource::all(), stop).await
     })?;
-    let readable = run.setup.settings.custom_fields.readable();
-    stdout::programs(&format!("{:#}\n", catalog(&found.fields, readable)))?;
+    let spelling = spelling(&run.setup.settings);
+    stdout::programs(&format!("{:#}\n", catalog(&found.fields, spelling)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,9 +10,11 @@ use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
 use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState};
+use crate::model::{Error, Event, Kind, Names, Resource, Result, Settings, StreamState};
 use crate::protocol::Saved;
-use crate::protocol::singer::{Method, Selection, Writer, default_selection, selections};
+use crate::protocol::singer::{
+    Method, Selection, Spelling, Writer, default_selection, selections,
+};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
@@ -34,6 +36,14 @@ pub(super) fn sync(args: &Args) -> Result<ExitCode> {
         None => Saved::default(),
     };
     runtime()?.block_on(run.tap(selected, &saved))
+}
+
+/// How the records of a run are spelled.
+pub(super) fn spelling(settings: &Settings) -> Spelling {
+    Spelling {
+        readable: settings.custom_fields.readable(),
+        objects_as_text: settings.objects_as_text,
+    }
 }
 
 /// The dictionaries of these resources' custom fields.
@@ -70,7 +80,8 @@ impl Run {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
         self.greet(&account);
-        let readable = self.setup.settings.custom_fields.readable();
+        let spelling = spelling(&self.setup.settings);
+        let readable = spelling.readable;
         let found = match &selected {
             Some(selected) => {
                 let resources = selected.iter().map(|s| s.resource).filter(|_| readable);
@@ -79,7 +90,7 @@ impl Run {
             }
             None => dictionaries(self, Resource::all(), stop.as_mut()).await?,
         };
-        let selected = selected.unwrap_or_else(|| default_selection(&found.fields, readable));
+        let selected = selected.unwrap_or_else(|| default_selection(&found.fields, spelling));
         self.resources = selected.iter().map(|selection| selection.resource).collect();
         self.report = Report::of(self.resources.iter().copied());
         for resource in &self.resources {
@@ -90,6 +101,13 @@ impl Run {
         let (mut wanted, mut streams) = (Vec::new(), BTreeMap::new());
         for selection in selected {
             let resource = selection.resource;
+            for object in &selection.hollow {
+                self.progress.warn(&format!(
+                    "{name}: {object} is selected and none of its properties is, so it is left out; \
+                     the pattern {name}.{object}.* selects them",
+                    name = resource.name
+                ));
+            }
             let state = going_on(selection.method, saved.of(resource)?);
             // Rows that an interrupted read delivered carry another version.
             let whole = selection.method == Method::FullTable && state.is_none();

@@ -11,7 +11,7 @@ mod shapes;
 mod v1;
 
 use super::resource::Resource;
-pub(super) use shapes::{ADDRESS, ADDRESS_PARTS, INTS, opt};
+pub(super) use shapes::{ADDRESS, ADDRESS_COLUMNS, ADDRESS_PARTS, INTS, opt};
 
 /// Every resource, by kind.
 pub(super) static TABLE: &[&[Resource]] =

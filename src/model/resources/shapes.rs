@@ -23,7 +23,7 @@ pub(in crate::model) const ADDRESS: Type = Object(ADDRESS_COLUMNS);
 /// What an address was taken for, without the text itself.
 pub(in crate::model) const ADDRESS_PARTS: &[Column] = ADDRESS_COLUMNS.split_at(1).1;
 
-const ADDRESS_COLUMNS: &[Column] = &[
+pub(in crate::model) const ADDRESS_COLUMNS: &[Column] = &[
     opt("value", Text),
     opt("country", Text),
     opt("admin_area_level_1", Text),

@@ -26,6 +26,9 @@ pub struct Writer<W> {
     buffer: Vec<u8>,
     streams: HashMap<&'static str, Stream>,
     mask: Mask,
+    /// Errors of streams, as messages: readers that stop at the first of them would lose the records
+    /// and states of all streams that are still read.
+    held: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -43,7 +46,13 @@ struct Stream {
 impl<W: Write> Writer<W> {
     /// A writer that masks these secrets in whatever is meant for people.
     pub fn new(out: W, secrets: &[&str]) -> Self {
-        Self { out, buffer: Vec::new(), streams: HashMap::new(), mask: Mask::new(secrets) }
+        Self {
+            out,
+            buffer: Vec::new(),
+            streams: HashMap::new(),
+            mask: Mask::new(secrets),
+            held: Vec::new(),
+        }
     }
 
     /// Masks one more secret from here on.
@@ -61,15 +70,23 @@ impl<W: Write> Writer<W> {
         plain(&self.masked(text)).into_owned()
     }
 
-    /// Ends a command: an error becomes TRACE ERROR and exit code 1, but for a reader that went away.
+    /// Ends a command: the errors of its streams, each as TRACE ERROR, and its own with exit code 1, but
+    /// for a reader that went away.
     pub fn conclude(&mut self, outcome: Result<ExitCode>, now: Time) -> Result<ExitCode> {
-        match outcome {
+        let outcome = match outcome {
             Err(error) if error.kind() != Kind::Pipe => {
-                self.error(&error, None, now)?;
+                let fault = self.fault(&error, None, now);
+                self.held.push(fault);
                 Ok(ExitCode::from(1))
             }
+            Err(error) => return Err(error),
             outcome => outcome,
+        };
+        for fault in std::mem::take(&mut self.held) {
+            self.message(&fault)?;
         }
+        self.flush()?;
+        outcome
     }
 
     /// SPEC.
@@ -127,8 +144,15 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// TRACE ERROR; about one stream, or the run.
-    pub fn error(&mut self, error: &Error, stream: Option<&str>, now: Time) -> Result<()> {
+    /// TRACE ERROR about the run, at once.
+    pub fn error(&mut self, error: &Error, now: Time) -> Result<()> {
+        let fault = self.fault(error, None, now);
+        self.message(&fault)?;
+        self.flush()
+    }
+
+    /// TRACE ERROR, about one stream or the run.
+    fn fault(&self, error: &Error, stream: Option<&str>, now: Time) -> Value {
         let message = self.sentence(&error.to_string());
         let causes = error.causes();
         let causes: Vec<_> = causes.iter().map(|cause| self.sentence(cause)).collect();
@@ -141,11 +165,10 @@ impl<W: Write> Writer<W> {
         if let Some(stream) = stream {
             fault["stream_descriptor"] = json!({"name": stream});
         }
-        self.message(&json!({
+        json!({
             "type": "TRACE",
             "trace": {"type": "ERROR", "emitted_at": millis(now), "error": fault},
-        }))?;
-        self.flush()
+        })
     }
 
     /// A stream begins.
@@ -249,11 +272,14 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream ended before its end: what it proved, then INCOMPLETE and why.
+    /// The stream ended before its end: what it proved, then INCOMPLETE. Why is said when the command
+    /// is concluded.
     pub fn failed(&mut self, resource: &'static Resource, error: &Error, now: Time) -> Result<()> {
         self.checkpoint(resource, now)?;
         self.status(resource, "INCOMPLETE", None, now)?;
-        self.error(error, Some(resource.name), now)
+        let fault = self.fault(error, Some(resource.name), now);
+        self.held.push(fault);
+        self.flush()
     }
 
     /// RUNNING, once.

@@ -6,13 +6,23 @@ use crate::model::{Definition, JSON_AS_TEXT, Names, Resource, json_schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// How records are to be spelled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spelling {
+    /// Whether keys of custom fields are made of the names of the fields.
+    pub readable: bool,
+    /// Whether objects and lists are JSON in a text. A target that makes columns of what is in an object
+    /// has columns then that do not depend on whether the object is null.
+    pub objects_as_text: bool,
+}
+
 /// The catalog, one JSON document.
 ///
 /// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
-/// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
-pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) -> Value {
+/// read leaves its resources' custom fields open.
+pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, spelling: Spelling) -> Value {
     let streams: Vec<_> = Resource::all()
-        .map(|resource| stream(resource, &schema(resource, definitions, readable)))
+        .map(|resource| stream(resource, &schema(resource, definitions, spelling)))
         .collect();
     json!({ "streams": streams })
 }
@@ -21,13 +31,14 @@ pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) ->
 /// properties.
 pub fn default_selection(
     definitions: &BTreeMap<&str, Vec<Definition>>,
-    readable: bool,
+    spelling: Spelling,
 ) -> Vec<Selection> {
     Resource::all()
         .filter(|resource| !resource.on_request)
         .map(|resource| {
-            let schema = schema(resource, definitions, readable);
-            Selection { resource, method: Method::of(resource), whole: schema.clone(), schema }
+            let schema = schema(resource, definitions, spelling);
+            let (method, whole) = (Method::of(resource), schema.clone());
+            Selection { resource, method, schema, whole, hollow: Vec::new() }
         })
         .collect()
 }
@@ -86,11 +97,11 @@ pub(super) fn is_automatic(resource: &Resource, name: &str) -> bool {
 fn schema(
     resource: &Resource,
     definitions: &BTreeMap<&str, Vec<Definition>>,
-    readable: bool,
+    spelling: Spelling,
 ) -> Value {
     let fields = resource.fields.and_then(|name| definitions.get(name));
     let fields = fields.map(Vec::as_slice).unwrap_or_default();
-    let names = readable.then(|| Names::of(resource, fields));
+    let names = spelling.readable.then(|| Names::of(resource, fields));
     let mut schema = json_schema(resource, fields, names.as_ref());
     plain(&mut schema);
     if let Some(object) = schema.as_object_mut() {
@@ -100,9 +111,13 @@ fn schema(
     for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
         let types = property["type"].as_array().cloned().unwrap_or_default();
         let several = types.iter().filter(|name| *name != "null").count() > 1;
-        if several {
+        let nested = types.iter().any(|name| *name == "object" || *name == "array");
+        if several || spelling.objects_as_text && nested {
             property["type"] = json!(["null", "string"]);
             property[JSON_AS_TEXT] = true.into();
+            for inside in ["properties", "additionalProperties", "items"] {
+                property.as_object_mut().and_then(|property| property.remove(inside));
+            }
         }
         if !is_plain_item(&property["items"])
             && let Some(list) = property.as_object_mut()

@@ -7,6 +7,6 @@ mod selection;
 mod writer;
 
 pub use about::{about, markdown};
-pub use catalog::{catalog, default_selection};
+pub use catalog::{Spelling, catalog, default_selection};
 pub use selection::{Method, Selection, selections};
 pub use writer::Writer;

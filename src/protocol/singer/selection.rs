@@ -17,6 +17,10 @@ pub struct Selection {
     pub schema: Value,
     /// The JSON Schema with all properties, as the catalog has it.
     pub whole: Value,
+    /// Objects that are selected although none of their properties is, dots between keys: they are
+    /// left out, as the rules say which of their properties nobody wants and name none that somebody
+    /// does.
+    pub hollow: Vec<String>,
 }
 
 /// How a stream is replicated.
@@ -68,13 +72,15 @@ pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
         if !seen.insert(resource.name) {
             return Err(fail("is selected twice"));
         }
-        let whole = stream["schema"].clone();
+        let mut whole = stream["schema"].clone();
         if !whole["properties"].is_object() {
             return Err(fail("has no schema with properties; take it as --discover prints it"));
         }
         let method = method(resource, stream, &metadata).map_err(|error| error.at(&place))?;
-        let schema = chosen(resource, &whole, &metadata, &mut Vec::new(), true);
-        selected.push(Selection { resource, method, schema, whole });
+        allow_null(&mut whole, resource.key);
+        let mut hollow = Vec::new();
+        let schema = chosen(resource, &whole, &metadata, (&mut Vec::new(), true), &mut hollow);
+        selected.push(Selection { resource, method, schema, whole, hollow });
     }
     if selected.is_empty() {
         let message = "selects no stream; set \"selected\": true in the metadata of those you want";
@@ -116,13 +122,30 @@ fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Me
     }
 }
 
-/// The schema with the selected properties only, those inside objects included.
+/// Lets every property but keys be null: what Pipedrive does not send is null in a record.
+fn allow_null(schema: &mut Value, key: &[&str]) {
+    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        allow_null(property, &[]);
+        let Some(types) = property.get_mut("type").filter(|_| !key.contains(&name.as_str())) else {
+            continue;
+        };
+        if types.is_string() {
+            *types = Value::from(vec![types.take()]);
+        }
+        if let Some(types) = types.as_array_mut().filter(|types| !types.contains(&"null".into())) {
+            types.insert(0, "null".into());
+        }
+    }
+}
+
+/// The schema with the selected properties only, those inside objects included; objects of which no
+/// property is selected are added to `hollow`.
 fn chosen(
     resource: &Resource,
     schema: &Value,
     metadata: &Metadata,
-    path: &mut Vec<String>,
-    parent: bool,
+    (path, parent): (&mut Vec<String>, bool),
+    hollow: &mut Vec<String>,
 ) -> Value {
     let mut kept = schema.clone();
     let Some(properties) = schema["properties"].as_object() else {
@@ -142,8 +165,13 @@ fn chosen(
             asked.or_else(|| metadata.flag(path, "selected-by-default")).unwrap_or(parent)
         };
         if selected {
-            let property = chosen(resource, property, metadata, path, true);
-            chosen_ones.insert(name.clone(), property);
+            let chosen = chosen(resource, property, metadata, (path, true), hollow);
+            if holds_any(property) && !holds_any(&chosen) {
+                let names: Vec<_> = path.iter().skip(1).step_by(2).map(String::as_str).collect();
+                hollow.push(names.join("."));
+            } else {
+                chosen_ones.insert(name.clone(), chosen);
+            }
         }
         path.truncate(path.len() - 2);
     }
@@ -151,16 +179,21 @@ fn chosen(
     kept
 }
 
+/// Whether a schema declares properties.
+fn holds_any(schema: &Value) -> bool {
+    schema["properties"].as_object().is_some_and(|properties| !properties.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::catalog;
+    use super::super::{Spelling, catalog};
     use super::*;
     use serde_json::json;
     use std::collections::BTreeMap;
 
     /// Streams as `name method properties`, of a catalog after these changes to its metadata.
     fn shown(changes: &Value) -> String {
-        let mut catalog = catalog(&BTreeMap::new(), false);
+        let mut catalog = catalog(&BTreeMap::new(), Spelling::default());
         for (stream, rules) in changes.as_object().expect("streams") {
             let streams = catalog["streams"].as_array_mut().expect("there are streams");
             let stream = streams.iter_mut().find(|s| s["stream"] == *stream).expect("it exists");
@@ -244,15 +277,56 @@ mod tests {
 
     #[test]
     fn properties_inside_objects_are_selected_too() {
-        let schema = json!({"properties": {"id": {}, "in": {"properties": {"a": {}, "b": {}}}}});
-        let metadata = Metadata::from_json(&json!([
-            {"breadcrumb": ["properties", "in", "properties", "a"], "metadata": {"selected": false}},
-            {"breadcrumb": ["properties", "id"], "metadata": {"selected": false}},
-        ]));
-        let deals = Resource::named("deals").expect("there are deals");
+        let deselected =
+            |crumbs: Value| json!({"breadcrumb": crumbs, "metadata": {"selected": false}});
+        let schema = json!({"properties": {
+            "id": {},
+            "in": {"properties": {"a": {}, "b": {}}},
+            "of": {"properties": {"c": {"properties": {"d": {}}}, "e": {"properties": {}}}},
+        }});
+        let choose = |metadata: Value| {
+            let deals = Resource::named("deals").expect("there are deals");
+            let (metadata, mut hollow) = (Metadata::from_json(&metadata), Vec::new());
+            let chosen = chosen(deals, &schema, &metadata, (&mut Vec::new(), true), &mut hollow);
+            (chosen, hollow)
+        };
+        let (a, b) = (
+            json!(["properties", "in", "properties", "a"]),
+            json!(["properties", "in", "properties", "b"]),
+        );
+        let d = json!(["properties", "of", "properties", "c", "properties", "d"]);
+        let id = json!(["properties", "id"]);
+        let (chosen, hollow) = choose(json!([deselected(a.clone()), deselected(id)]));
+        assert_eq!(chosen["properties"]["in"], json!({"properties": {"b": {}}}));
+        assert_eq!(chosen["properties"]["id"], json!({}));
+        assert_eq!(hollow, [""; 0]);
+        let (chosen, hollow) = choose(json!([deselected(a), deselected(b), deselected(d)]));
         assert_eq!(
-            chosen(deals, &schema, &metadata, &mut Vec::new(), true),
-            json!({"properties": {"id": {}, "in": {"properties": {"b": {}}}}})
+            chosen,
+            json!({"properties": {"id": {}, "of": {"properties": {"e": {"properties": {}}}}}})
+        );
+        assert_eq!(hollow, ["in", "of.c"]);
+    }
+
+    #[test]
+    fn every_property_but_a_key_may_be_null() {
+        let mut schema = json!({"properties": {
+            "id": {"type": "integer"},
+            "a": {"type": "string"},
+            "b": {"type": ["string", "null"]},
+            "c": {"type": ["object"], "properties": {"id": {"type": "integer"}}},
+            "d": {},
+        }});
+        allow_null(&mut schema, &["id"]);
+        assert_eq!(
+            schema["properties"],
+            json!({
+                "id": {"type": "integer"},
+                "a": {"type": ["null", "string"]},
+                "b": {"type": ["string", "null"]},
+                "c": {"type": ["null", "object"], "properties": {"id": {"type": ["null", "integer"]}}},
+                "d": {},
+            })
         );
     }
 }

@@ -5,9 +5,10 @@ use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
-    Batch, Change, Cost, Error, Fit, Kind, Misfits, Names, Record, Resource, Result, StreamState,
-    Time, plain, plain_json,
+    Batch, Change, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
+    StreamState, Time, plain, plain_json,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -59,6 +60,17 @@ struct Stream {
     left_out: BTreeMap<String, u64>,
 }
 
+#[derive(Debug, Serialize)]
+struct Schema<'s> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    stream: &'static str,
+    key_properties: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bookmark_properties: Option<[&'static str; 1]>,
+    schema: InOrder<'s>,
+}
+
 impl<W: Write, L: Write> Writer<W, L> {
     /// A writer that goes on from these bookmarks: those of streams that are not read stay as they are.
     pub fn new(out: W, log: L, bookmarks: &BTreeMap<String, Value>, now: Time) -> Self {
@@ -84,16 +96,14 @@ impl<W: Write, L: Write> Writer<W, L> {
         now: Time,
     ) -> Result<()> {
         let resource = selection.resource;
-        let mut schema = json!({
-            "type": "SCHEMA",
-            "stream": resource.name,
-            "schema": selection.schema,
-            "key_properties": resource.key,
+        let cursor = resource.cursor.filter(|_| selection.method == Method::Incremental);
+        self.message(&Schema {
+            kind: "SCHEMA",
+            stream: resource.name,
+            key_properties: resource.key,
+            bookmark_properties: cursor.map(|cursor| [cursor]),
+            schema: InOrder::of(&selection.schema, resource.columns),
         });
-        if let (Method::Incremental, Some(cursor)) = (selection.method, resource.cursor) {
-            schema["bookmark_properties"] = json!([cursor]);
-        }
-        self.message(&schema);
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
         let stream = Stream {
@@ -279,7 +289,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         lines::flush(&mut self.out, &mut self.buffer)
     }
 
-    fn message(&mut self, message: &Value) {
+    fn message(&mut self, message: &impl Serialize) {
         lines::push(&mut self.buffer, message);
     }
 
@@ -296,8 +306,8 @@ impl<W: Write, L: Write> Writer<W, L> {
 }
 
 impl Stream {
-    /// The record as the target takes it: as Pipedrive sent it, unless something in it does not fit.
-    /// If no target takes it, what is wrong with it.
+    /// The record as the target takes it: with the properties of the schema, in its order. If no target
+    /// takes it, what is wrong with it; part of it was written then.
     fn put(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Result<Option<String>> {
         if record.key.is_none() {
             return Ok(Some(NO_ID.to_owned()));
@@ -314,13 +324,9 @@ impl Stream {
             .map_err(|error| Error::new(Kind::Bug, "a record is not UTF-8").because(error))?;
         // What was rewritten stands elsewhere than it was found.
         let exact = record.exact.filter(|_| matches!(line, Cow::Borrowed(_)));
-        if self.fit.passes(json, exact)? {
-            buffer.extend_from_slice(&line);
-            return Ok(None);
-        }
         let mut misfits = Misfits::default();
-        match self.fit.mend(json, &mut misfits) {
-            Ok(mended) => buffer.extend_from_slice(&mended),
+        match self.fit.put(json, exact.as_ref(), buffer, &mut misfits) {
+            Ok(()) => {}
             Err(error) if error.kind() == Kind::Shape => return Ok(Some(error.summary())),
             Err(error) => return Err(error),
         }

@@ -4,10 +4,10 @@ use super::files::tells_deletes;
 use super::weather::End;
 use super::{Ended, Keeper, carried_out};
 use crate::support::{Read, key, truth};
-use crate::tap::Tap;
+use crate::tap::{Tap, spelled};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use source_pipedrive::model::{JSON_AS_TEXT, Resource};
+use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -189,17 +189,11 @@ impl Platform {
     }
 
     /// Rows as a stream spells them.
-    fn spelled(&self, stream: &str, mut rows: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-        let Some(schema) = self.schemas.get(stream) else {
-            return rows;
-        };
-        for (name, value) in rows.values_mut().filter_map(Value::as_object_mut).flatten() {
-            let text = value.is_string() || value.is_null();
-            if schema["properties"][name.as_str()][JSON_AS_TEXT] == true && !text {
-                *value = value.to_string().into();
-            }
+    fn spelled(&self, stream: &str, rows: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        match self.schemas.get(stream) {
+            Some(schema) => spelled(schema, rows),
+            None => rows,
         }
-        rows
     }
 }
 

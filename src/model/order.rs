@@ -1,0 +1,118 @@
+//! The order in which records hold their properties, for loaders that go by position.
+//!
+//! A loader that writes the values of a record one after the other, as `target-csv` 0.3.0 does, puts
+//! them under wrong headings when records of a stream differ in their keys or in the order of them.
+
+use super::definition::COMPOSITES;
+use super::resource::{Column, Type};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+/// A property of a schema.
+pub(super) struct Property<'s> {
+    pub(super) name: &'s str,
+    pub(super) schema: &'s Value,
+    /// The columns of the object that it is, or of the objects in the list that it is.
+    pub(super) inside: &'static [Column],
+}
+
+/// The properties that a schema declares: columns in the order in which the API sends them, then what
+/// is no column, by name.
+pub(super) fn properties<'s>(schema: &'s Value, columns: &'static [Column]) -> Vec<Property<'s>> {
+    let Some(declared) = schema["properties"].as_object() else {
+        return Vec::new();
+    };
+    let known = columns.iter().filter_map(|column| {
+        let (name, schema) = declared.get_key_value(column.name)?;
+        Some(Property { name, schema, inside: inside(column.ty) })
+    });
+    let others = declared.iter().filter(|(name, _)| columns.iter().all(|c| c.name != **name));
+    let others = others.map(|(name, schema)| Property { name, schema, inside: parts(schema) });
+    known.chain(others).collect()
+}
+
+fn inside(ty: Type) -> &'static [Column] {
+    match ty {
+        Type::Object(columns) => columns,
+        Type::List(item) => inside(*item),
+        _ => &[],
+    }
+}
+
+/// The parts of a custom field, by the names of them.
+fn parts(schema: &Value) -> &'static [Column] {
+    let declared = schema["properties"].as_object();
+    let names = || declared.into_iter().flat_map(Map::keys);
+    let is_of = |columns: &&&'static [Column]| {
+        names().all(|name| columns.iter().any(|column| column.name == *name))
+    };
+    COMPOSITES.iter().find(is_of).copied().unwrap_or_default()
+}
+
+/// A JSON Schema of records with these columns. It is written with its properties in the order in
+/// which records hold them.
+#[derive(Debug, Clone, Copy)]
+pub struct InOrder<'s> {
+    schema: &'s Value,
+    columns: &'static [Column],
+}
+
+impl<'s> InOrder<'s> {
+    /// Of a schema, and the columns of its resource.
+    pub fn of(schema: &'s Value, columns: &'static [Column]) -> Self {
+        Self { schema, columns }
+    }
+}
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(keywords) = self.schema.as_object() else {
+            return self.schema.serialize(serializer);
+        };
+        let mut map = serializer.serialize_map(Some(keywords.len()))?;
+        for (keyword, value) in keywords {
+            match keyword.as_str() {
+                "properties" => map.serialize_entry(keyword, &Properties(self))?,
+                "items" => map.serialize_entry(keyword, &Self::of(value, self.columns))?,
+                _ => map.serialize_entry(keyword, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+struct Properties<'s>(&'s InOrder<'s>);
+
+impl Serialize for Properties<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all = properties(self.0.schema, self.0.columns);
+        let mut map = serializer.serialize_map(Some(all.len()))?;
+        for property in all {
+            map.serialize_entry(property.name, &InOrder::of(property.schema, property.inside))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Resource;
+    use serde_json::json;
+
+    #[test]
+    fn columns_come_first_and_as_the_api_sends_them() {
+        let deals = Resource::named("deals").expect("there are deals");
+        let schema = json!({"type": "object", "properties": {
+            "a": {"properties": {"currency": {}, "value": {}}},
+            "b": {"properties": {"country": {}, "value": {}, "x": {}}},
+            "custom_fields": {"properties": {"k": {"properties": {"until": {}, "value": {}}}}},
+            "id": {"type": "integer"},
+            "title": {},
+        }});
+        assert_eq!(
+            serde_json::to_string(&InOrder::of(&schema, deals.columns)).expect("it is JSON"),
+            r#"{"properties":{"id":{"type":"integer"},"title":{},"custom_fields":{"properties":{"k":{"properties":{"value":{},"until":{}}}}},"a":{"properties":{"value":{},"currency":{}}},"b":{"properties":{"country":{},"value":{},"x":{}}}},"type":"object"}"#
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Every record of a Singer stream has the properties of its SCHEMA, in the order of it: for targets
+//! that write values by position.
+
+use crate::support::{all, sandbox, small};
+use crate::tap::Tap;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use source_pipedrive::model::Resource;
+use source_pipedrive::sandbox::Options;
+use std::collections::BTreeMap;
+
+/// The pairs of an object in their order, values as they are spelled.
+pub(crate) fn pairs(json: &str) -> Vec<(String, String)> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<(String, String)>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                pairs.push((key, value.get().to_owned()));
+            }
+            Ok(pairs)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(json);
+    json.deserialize_map(Pairs).expect("it is an object")
+}
+
+fn member(json: &str, name: &str) -> Option<String> {
+    pairs(json).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// What a schema declares, in its order.
+struct Declared {
+    members: Vec<(String, Declared)>,
+    each: Option<Box<Declared>>,
+}
+
+impl Declared {
+    fn of(schema: &str) -> Self {
+        let properties = member(schema, "properties").map(|properties| pairs(&properties));
+        let members = properties.into_iter().flatten();
+        let each = member(schema, "items").map(|items| Box::new(Self::of(&items)));
+        Self { members: members.map(|(name, schema)| (name, Self::of(&schema))).collect(), each }
+    }
+
+    /// An object begins with the declared properties, all of them and in this order.
+    #[track_caller]
+    fn assert_begins(&self, value: &str, path: &str) {
+        if value.starts_with('[')
+            && let Some(each) = &self.each
+        {
+            let items: Vec<Box<RawValue>> = serde_json::from_str(value).expect("it is a list");
+            for item in items {
+                each.assert_begins(item.get(), path);
+            }
+        }
+        if !value.starts_with('{') {
+            return;
+        }
+        let mut found = pairs(value).into_iter();
+        for (name, declared) in &self.members {
+            let (key, value) = found.next().unwrap_or_default();
+            assert_eq!(key, *name, "{path}");
+            declared.assert_begins(&value, &format!("{path}.{name}"));
+        }
+    }
+}
+
+/// Holds every RECORD of an output against the SCHEMA of its stream.
+#[track_caller]
+pub(crate) fn assert_in_order(stdout: &str) {
+    let mut schemas = BTreeMap::new();
+    for line in stdout.lines() {
+        let message: BTreeMap<String, String> = pairs(line).into_iter().collect();
+        match message["type"].as_str() {
+            r#""SCHEMA""# => {
+                schemas.insert(message["stream"].clone(), Declared::of(&message["schema"]));
+            }
+            r#""RECORD""# => {
+                let (stream, record) = (&message["stream"], &message["record"]);
+                let declared = &schemas[stream];
+                declared.assert_begins(record, stream);
+                assert_eq!(pairs(record).len(), declared.members.len(), "{stream}: {record}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whatever a row lacks, and whatever is selected: every record is held against its SCHEMA by
+/// [`Tap::run`].
+#[test]
+fn rows_that_lack_columns_have_all_properties_and_in_order() {
+    let account = sandbox(Options { scale: 0.03, ..small() });
+    let tap = || Tap::of(&account).selecting(&all());
+    let session = tap().run().succeeded();
+    let lacking = Resource::all().filter(|resource| {
+        let rows = account.world(|world| world.truth(resource.name));
+        let lacks = |json: &[u8], name: &str| {
+            !String::from_utf8_lossy(json).contains(&format!("\"{name}\":"))
+        };
+        resource.columns.iter().any(|column| rows.iter().any(|row| lacks(&row.json, column.name)))
+    });
+    let lacking: Vec<_> = lacking.map(|resource| resource.name).collect();
+    for stream in ["deals", "persons", "leads", "files", "mail_messages"] {
+        assert!(lacking.contains(&stream), "rows of {stream} lack columns: {lacking:?}");
+        let optional: Vec<_> = Resource::named(stream)
+            .into_iter()
+            .flat_map(|resource| resource.columns)
+            .filter(|column| column.optional)
+            .collect();
+        assert!(
+            session
+                .records(stream)
+                .iter()
+                .all(|row| optional.iter().all(|column| row.get(column.name).is_some()))
+        );
+    }
+    // Without some of them.
+    let mut some = tap();
+    for stream in all() {
+        let columns = Resource::named(stream).expect("it exists").columns;
+        for column in columns.iter().step_by(3) {
+            some = some.saying(stream, &["properties", column.name], "selected", false.into());
+        }
+    }
+    some.run().succeeded();
+    // And with other keys.
+    tap().with("custom_fields", "name").selecting(&["deals", "persons", "leads"]).run().succeeded();
+}
