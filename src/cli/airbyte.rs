@@ -108,6 +108,9 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
         for warning in &found.warnings {
             writer.log(Level::Warn, warning)?;
         }
+        for note in &found.notes {
+            writer.log(Level::Info, note)?;
+        }
         writer.catalog(&airbyte::catalog(&found.fields, readable))
     });
     writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn show(args: &Plan) -> Result<ExitCode> {
-    let resources = selection::resources(args.resources.as_deref())?;
+    let resources = selection::resources(args.resources.as_deref(), args.exclude.as_deref())?;
     let earlier = match (&args.state, &args.dir) {
         (Some(state), _) => Earlier::state(state, &resources)?,
         (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources))?,
@@ -34,6 +34,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
         resource,
         mode: Mode::Incremental,
         state: states.remove(resource.name),
+        named: false,
     });
     let jobs = plan(&settings, selected.collect());
     let outcome = runtime()?.block_on(async {

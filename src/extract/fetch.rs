@@ -21,7 +21,7 @@ impl Task {
     pub(super) async fn page(&mut self, ask: &Ask, request: Request, asked: Asked) -> Result<Page> {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
         let page = fetch.page(request, asked).await?;
-        self.answered = true;
+        (self.answered, self.met) = (true, true);
         self.surprised_by(page).await
     }
 

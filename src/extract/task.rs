@@ -1,5 +1,6 @@
 //! One resource from start to end.
 
+use super::children::Refused;
 use super::plan::{Job, Mode};
 use super::reader::{Stride, Told};
 use crate::api::Client;
@@ -34,12 +35,22 @@ pub(super) struct Task {
     pub(super) watched: &'static Resource,
     mode: Mode,
     listings: Vec<&'static Listing>,
+    /// Whether somebody asked for it by name.
+    named: bool,
     pub(super) state: StreamState,
     out: Sender<Told>,
     surprises: HashSet<Surprise>,
     /// Whether the listing being read has answered in this run: a later refusal is not about the
     /// parameters that are always sent.
     pub(super) answered: bool,
+    /// Whether the list that is being read answered in this run, in whatever part.
+    pub(super) met: bool,
+    /// Whether a list per parent answered, in this run or before it: then it is there.
+    pub(super) known: bool,
+    /// The same, in this run.
+    pub(super) heard: bool,
+    /// Parents whose lists were refused.
+    pub(super) refused: Refused,
     /// Listings whose memory ran over, to say so once.
     overflowed: HashSet<String>,
     /// Keys of rows that several parents list, as digests.
@@ -78,10 +89,15 @@ impl Task {
             watched,
             mode: job.mode,
             listings: job.listings,
+            named: job.named,
+            known: job.state.records > 0,
             state: job.state,
             out,
             surprises: HashSet::new(),
             answered: false,
+            met: false,
+            heard: false,
+            refused: Refused::default(),
             overflowed: HashSet::new(),
             shared: HashSet::new(),
             bound: run.bound,
@@ -102,7 +118,14 @@ impl Task {
                 self.tell(Event::Finished { resource, reached, until, postponed }).await;
                 false
             }
+            Err(error) if error.kind() == Kind::Unavailable && !self.named => {
+                self.tell(Event::Unavailable { resource, listing: None, error }).await;
+                false
+            }
             Err(error) => {
+                // Before anything of it came, the list that refused is the parents'.
+                let list = if self.met { resource } else { self.watched };
+                let error = self.client.explained(error, list);
                 let stops = error.kind().stops_the_run();
                 self.tell(Event::Failed { resource, error }).await;
                 stops
@@ -114,8 +137,29 @@ impl Task {
         if self.state.full && self.state.complete {
             return Ok(());
         }
+        let mut read = false;
         for listing in self.listings.clone() {
-            self.listing(listing).await?;
+            self.met = false;
+            let Err(error) = self.listing(listing).await else {
+                read = true;
+                continue;
+            };
+            let error = if self.met { error } else { self.client.whole_list(error, self.watched) };
+            if error.kind() != Kind::Unavailable || !read {
+                return Err(error);
+            }
+            // The others are there.
+            let (resource, name) = (self.resource, listing.name);
+            let event = if self.named {
+                let error = Error::new(error.kind(), format!("list {name:?}: {error}"));
+                Event::Lacking { resource, error }
+            } else {
+                Event::Unavailable { resource, listing: Some(name), error }
+            };
+            self.tell(event).await;
+        }
+        if let Some(text) = self.refused.text(self.watched) {
+            self.warn(text).await;
         }
         if self.state.full {
             self.state.finish_full();

@@ -79,7 +79,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("deal_fields"),
         custom: Custom::Nested,
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -151,7 +151,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("person_fields"),
         custom: Custom::Nested,
-        scope: "contacts:read",
+        scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -206,7 +206,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("organization_fields"),
         custom: Custom::Nested,
-        scope: "contacts:read",
+        scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -253,7 +253,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..V2
         }],
         cursor: Some("update_time"),
-        scope: "activities:read",
+        scopes: &["activities:read"],
         columns: &[
             col("id", Int),
             col("subject", Text),
@@ -309,7 +309,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("product_fields"),
         custom: Custom::Nested,
-        scope: "products:read",
+        scopes: &["products:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -341,7 +341,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             by_id: BY_ID_V2,
             ..V2
         }],
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -363,7 +363,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             by_id: BY_ID_V2,
             ..V2
         }],
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("order_nr", Int),

@@ -35,7 +35,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("project_fields"),
         custom: Custom::Nested,
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -68,7 +69,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..V2
         }],
         cursor: Some("update_time"),
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -92,7 +94,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "boards",
         file: "boards",
         listings: &[Listing { path: "/api/v2/boards", cost: 10, ..PLAIN }],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -113,7 +116,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             digest: None,
             shared: false,
         }),
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -128,7 +132,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "project_templates",
         file: "projectTemplates",
         listings: &[Listing { path: "/api/v2/projectTemplates", ..V2 }],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -145,7 +150,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "projectFields",
         listings: &[Listing { path: "/api/v2/projectFields", ..V2 }],
         key: &["field_code"],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: FIELD_COLUMNS,
         ..ROW
     },

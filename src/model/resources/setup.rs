@@ -14,10 +14,10 @@ const POOR: &[(&str, &str)] = &[("include_fields", "ui_visibility")];
 const fn dictionary(
     name: &'static str,
     file: &'static str,
-    scope: &'static str,
+    scopes: &'static [&'static str],
     listings: &'static [Listing],
 ) -> Resource {
-    Resource { name, file, scope, listings, key: &["field_code"], columns: FIELD_COLUMNS, ..ROW }
+    Resource { name, file, scopes, listings, key: &["field_code"], columns: FIELD_COLUMNS, ..ROW }
 }
 
 const fn fields(path: &'static str, ask: &'static [(&'static str, &'static str)]) -> Listing {
@@ -25,29 +25,29 @@ const fn fields(path: &'static str, ask: &'static [(&'static str, &'static str)]
 }
 
 pub(super) static RESOURCES: &[Resource] = &[
-    dictionary("deal_fields", "dealFields", "deals:read", &[fields("/api/v2/dealFields", RICH)]),
+    dictionary("deal_fields", "dealFields", &["deals:read"], &[fields("/api/v2/dealFields", RICH)]),
     dictionary(
         "person_fields",
         "personFields",
-        "contacts:read",
+        &["contacts:read"],
         &[fields("/api/v2/personFields", RICH)],
     ),
     dictionary(
         "organization_fields",
         "organizationFields",
-        "contacts:read",
+        &["contacts:read"],
         &[fields("/api/v2/organizationFields", RICH)],
     ),
     dictionary(
         "product_fields",
         "productFields",
-        "products:read",
+        &["products:read"],
         &[fields("/api/v2/productFields", POOR)],
     ),
     dictionary(
         "activity_fields",
         "activityFields",
-        "activities:read",
+        &["admin"],
         &[fields("/api/v2/activityFields", POOR)],
     ),
     Resource {
@@ -55,7 +55,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "leadFields",
         listings: &[Listing { path: "/api/v1/leadFields", ..OFFSET }],
         key: &["key"],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: FIELD_V1_COLUMNS,
         ..ROW
     },
@@ -64,7 +64,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "noteFields",
         listings: &[Listing { path: "/api/v1/noteFields", ..PLAIN }],
         key: &["key"],
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read"],
         columns: FIELD_V1_COLUMNS,
         ..ROW
     },
@@ -72,7 +72,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "lead_labels",
         file: "leadLabels",
         listings: &[Listing { path: "/api/v1/leadLabels", cost: 10, ..PLAIN }],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: &[
             col("id", Text),
             col("name", Text),
@@ -87,7 +87,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "leadSources",
         listings: &[Listing { path: "/api/v1/leadSources", cost: 2, ..PLAIN }],
         key: &["name"],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: &[col("name", Text)],
         ..ROW
     },
@@ -95,7 +95,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "activity_types",
         file: "activityTypes",
         listings: &[Listing { path: "/api/v1/activityTypes", ..PLAIN }],
-        scope: "activities:read",
+        scopes: &["activities:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -114,7 +114,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "filters",
         file: "filters",
         listings: &[Listing { path: "/api/v1/filters", query: &["type"], ..PLAIN }],
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read", "activities:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -151,7 +151,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "webhooks",
         file: "webhooks",
         listings: &[Listing { path: "/api/v1/webhooks", cost: 10, ..PLAIN }],
-        scope: "admin",
+        scopes: &["admin", "webhooks:read"],
+        admin: true,
         secrets: &["http_auth_password"],
         secret_urls: &["subscription_url"],
         columns: &[
@@ -196,7 +197,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             goals("revenue_forecast", &[("type.name", "revenue_forecast"), ACTIVE]),
             goals("revenue_forecast_past", &[("type.name", "revenue_forecast"), PAST]),
         ],
-        scope: "goals:read",
+        scopes: &["goals:read"],
         columns: &[
             col("id", Text),
             col("owner_id", Int),
@@ -215,7 +216,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "roles",
         file: "roles",
         listings: &[Listing { path: "/api/v1/roles", ..OFFSET }],
-        scope: "admin",
+        scopes: &["admin"],
+        admin: true,
         columns: &[
             col("id", Int),
             opt("parent_role_id", Int),
@@ -231,7 +233,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "permission_sets",
         file: "permissionSets",
         listings: &[Listing { path: "/api/v1/permissionSets", query: &["app"], ..PLAIN }],
-        scope: "admin",
+        scopes: &["admin"],
+        admin: true,
         columns: &[
             col("id", Text),
             col("name", Text),
@@ -250,7 +253,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             query: &["order_by", "skip_users"],
             ..PLAIN
         }],
-        scope: "users:read",
+        scopes: &["users:read"],
+        feature: Some("teams"),
         columns: TEAM,
         ..ROW
     },
