@@ -22,6 +22,6 @@ pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
 pub use crm::{Crm, Reply};
 pub use download::Download;
-pub use pages::{definitions, page, page_in_the_end};
-pub use refusal::{is_of_company, is_of_one_row, is_of_parameter, is_of_scope};
+pub use pages::{definitions, first_page, page, page_in_the_end};
+pub use refusal::{is_of_company, is_of_one_row, is_of_parameter, leaving_out};
 pub use request::Request;

@@ -29,7 +29,7 @@ pub(super) fn granted(resource: &Resource, scopes: &[String]) -> bool {
 }
 
 /// Whether a refusal is about an OAuth scope.
-pub fn is_of_scope(error: &Error) -> bool {
+pub(super) fn is_of_scope(error: &Error) -> bool {
     let said = error.said().unwrap_or_default().to_ascii_lowercase();
     error.http_status() == Some(403) && said.contains(SCOPE)
 }
@@ -60,6 +60,25 @@ pub fn is_of_one_row(error: &Error) -> bool {
 /// Whether a refusal may be about a parameter.
 pub fn is_of_parameter(error: &Error) -> bool {
     is_refusal(error) && !is_of_company(error) && matches!(error.http_status(), Some(400 | 403))
+}
+
+/// Without which of these parameters a refused request may be made again, one attempt after the other:
+/// those that the refusal names, else each by itself; then all. None when it is not about parameters.
+pub fn leaving_out(error: &Error, refusable: &[&'static str]) -> Vec<Vec<&'static str>> {
+    if !is_of_parameter(error) || refusable.is_empty() {
+        return Vec::new();
+    }
+    let said = error.said().unwrap_or_default();
+    let named: Vec<_> = refusable.iter().copied().filter(|name| said.contains(name)).collect();
+    let mut attempts = if named.is_empty() {
+        refusable.iter().map(|name| vec![*name]).collect()
+    } else {
+        vec![named]
+    };
+    if attempts.last().is_some_and(|last| last.len() < refusable.len()) {
+        attempts.push(refusable.to_vec());
+    }
+    attempts
 }
 
 impl Client {
@@ -133,6 +152,25 @@ mod tests {
         let resource = Resource::named(name).expect("it exists");
         let error = client.explained(client.whole_list(error, resource), resource);
         assert_eq!(format!("{:?}: {error}", error.kind()), expected);
+    }
+
+    #[test]
+    fn a_refused_request_is_made_again_without_what_was_refused() {
+        let check = |status, said: &str, refusable: &[&'static str], expected: &str| {
+            let error = Error::new(Kind::Refused, "").status(status).saying(Some(said.to_owned()));
+            let attempts = leaving_out(&error, refusable);
+            let attempts: Vec<_> = attempts.iter().map(|names| names.join("+")).collect();
+            assert_eq!(attempts.join(" "), expected, "{status} {said}");
+        };
+        let both = &["include_fields", "status"];
+        check(400, "Bad request", both, "include_fields status include_fields+status");
+        check(400, "status: not allowed", both, "status include_fields+status");
+        check(403, "no", &["include_fields"], "include_fields");
+        check(400, "include_fields, status", both, "include_fields+status");
+        check(404, "no", both, "");
+        check(400, "no", &[], "");
+        check(403, "The company does not have access to this feature", both, "");
+        check(403, "Scope and URL mismatch", both, "");
     }
 
     #[test]

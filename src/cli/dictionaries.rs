@@ -36,6 +36,11 @@ impl Dictionaries {
             let outcome = outcome.map_err(refused);
             match outcome {
                 Ok(definitions) => {
+                    if !definitions.without.is_empty() {
+                        let without = definitions.without.join(", ");
+                        let text = format!("{name}: Pipedrive refuses {without}: read without it");
+                        found.notes.push(text);
+                    }
                     let odd = definitions.odd().into_iter();
                     found.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
                     found.fields.insert(name, definitions.known);

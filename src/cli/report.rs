@@ -44,6 +44,22 @@ pub(super) fn left(until: Option<Time>, postponed: usize) -> Option<String> {
     ))
 }
 
+/// What a company has not, in a sentence, from what Pipedrive said and the names.
+pub(super) fn unavailable<'s>(
+    lacking: impl IntoIterator<Item = (&'s str, String)>,
+) -> Option<String> {
+    let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
+    for (said, name) in lacking {
+        match whys.iter_mut().find(|(why, _)| *why == said) {
+            Some((_, names)) => names.push(name),
+            None => whys.push((said, vec![name])),
+        }
+    }
+    let whys = whys.iter().map(|(why, names)| format!("{} ({why})", names.join(", ")));
+    let whys = whys.collect::<Vec<_>>().join("; ");
+    (!whys.is_empty()).then(|| format!("not available to this company: {whys}"))
+}
+
 /// Why a resource is incomplete.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
@@ -221,21 +237,15 @@ impl Report {
     /// What the company has not, in a sentence: `not available to this company: projects, tasks (402
     /// Required suites missing)`.
     pub(super) fn unavailable(&self) -> Option<String> {
-        let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
-        let mut add = |short, name: String| match whys.iter_mut().find(|(why, _)| *why == short) {
-            Some((_, names)) => names.push(name),
-            None => whys.push((short, vec![name])),
-        };
+        let mut lacking = Vec::new();
         for row in &self.rows {
             let name = row.resource.name;
             for (listing, failure) in &row.lists {
-                add(&failure.short, format!("the list {listing} of {name}"));
+                lacking.push((failure.short.as_str(), format!("the list {listing} of {name}")));
             }
-            row.unavailable.iter().for_each(|failure| add(&failure.short, name.to_owned()));
+            lacking.extend(row.unavailable.iter().map(|f| (f.short.as_str(), name.to_owned())));
         }
-        let whys = whys.iter().map(|(why, names)| format!("{} ({why})", names.join(", ")));
-        let whys = whys.collect::<Vec<_>>().join("; ");
-        (!whys.is_empty()).then(|| format!("not available to this company: {whys}"))
+        unavailable(lacking)
     }
 
     /// Whether every resource was read to its end, or the company has it not.

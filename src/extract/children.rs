@@ -216,7 +216,7 @@ async fn list(
         if let Some(cursor) = &cursor {
             request = request.with("cursor", cursor.clone());
         }
-        if listing.paging == Paging::Offset {
+        if listing.paging == Paging::Offset || offset.start > 0 {
             request = request.with("start", offset.start.to_string());
         }
         let followed = cursor.is_some() || offset.start > 0;
@@ -232,7 +232,7 @@ async fn list(
         guard.check(&page.records, &page.next, fetch.layout.has_keys())?;
         surprises.extend(page.surprises);
         let at = match listing.paging {
-            Paging::Offset => match offset.place(&page.records)? {
+            Paging::Offset | Paging::Plain | Paging::Goals => match offset.place(&page.records)? {
                 Place::From(at) => at,
                 Place::Back => continue,
                 Place::Restart => {
@@ -240,7 +240,7 @@ async fn list(
                     continue;
                 }
             },
-            Paging::Cursor | Paging::Plain | Paging::Goals => 0,
+            Paging::Cursor => 0,
         };
         let fresh = &page.records[at..];
         rows.extend(
@@ -248,7 +248,8 @@ async fn list(
         );
         match page.next {
             Next::Cursor(next) => cursor = Some(next),
-            next if listing.paging == Paging::Offset => {
+            // A list that comes whole may be paged after all.
+            next if listing.paging == Paging::Offset || matches!(next, Next::Start(_)) => {
                 if !offset.advance(page.records.len(), fresh, &next)? {
                     break;
                 }

@@ -12,6 +12,9 @@ impl Task {
         let mut request = Request::new(listing.path, listing.cost);
         for (name, value) in listing.ask {
             let part = listing.split.as_ref().filter(|split| split.param == *name);
+            if part.and(ask.part).is_none() && ask.without.contains(name) {
+                continue;
+            }
             request = request.with(name, part.and(ask.part).unwrap_or(value));
         }
         request
@@ -22,6 +25,9 @@ impl Task {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
         let page = fetch.page(request, asked).await?;
         (self.answered, self.met) = (true, true);
+        if let Some(text) = self.telling.take() {
+            self.warn(text).await;
+        }
         self.surprised_by(page).await
     }
 

@@ -74,6 +74,10 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
             state
         }
+        // Read in full every time: what Pipedrive refuses is not tried every time.
+        (Mode::Full, Some(state)) if asked == Mode::Incremental => {
+            StreamState { full: true, refused: state.refused, ..StreamState::default() }
+        }
         (Mode::Full | Mode::Scan, _) => StreamState { full: true, ..StreamState::default() },
     };
     Job { resource, mode, state, listings, named }

@@ -60,8 +60,11 @@ pub struct Listing {
     pub query: &'static [&'static str],
     /// Parameters sent with every request.
     pub ask: &'static [(&'static str, &'static str)],
-    /// Values tried one after the other in place of one of `ask` when the API refuses it (400).
+    /// Values tried one after the other in place of one of `ask` when the API refuses it (400, 403).
     pub split: Option<Split>,
+    /// Parameters of `ask` without which the list is asked for again when the API refuses it: what they
+    /// add is worth less than the rows. That of `split` is split and not left out.
+    pub refusable: &'static [&'static str],
     /// How changes are found.
     pub changes: Changes,
     /// The sort parameter that makes a full walk stable, if the endpoint has one.

@@ -2,13 +2,13 @@
 
 use crate::depot::Depot;
 use crate::support::{
-    BINARY, Folder, Read, Session, all, assert_equals_truth, sandbox, small, truth,
+    BINARY, Folder, Read, Session, all, assert_equals_truth, key, sandbox, small, truth,
 };
 use crate::tap::Tap;
 use crate::vault::Vault;
 use serde_json::Value;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Fault, Options, Sandbox};
+use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
 use std::process::{Command, Output};
 
 /// Features that are lacking, each as an account says so: status, part of the path, resources.
@@ -238,5 +238,141 @@ fn one_parent_that_is_refused_is_one_parent() {
             let said = format!("refuses the lists of 1 rows of {parents}, which are left out: ");
             assert!(logs.contains(&said), "{about}: {logs}");
         }
+    }
+}
+
+/// The keys of a stream's records, sorted.
+fn keys_of(session: &Session, stream: &str) -> Vec<String> {
+    let resource = Resource::named(stream).expect("it exists");
+    let mut keys: Vec<_> =
+        session.records(stream).into_iter().map(|row| key(resource, row)).collect();
+    keys.sort();
+    keys
+}
+
+fn true_keys(account: &Sandbox, stream: &str) -> Vec<String> {
+    truth(account, stream).into_keys().collect()
+}
+
+/// A batch of deals is refused while one of them is in it.
+#[test]
+fn a_batch_that_is_refused_is_halved_until_the_guilty_one_is_alone() {
+    for stream in ["deal_products", "deal_installments"] {
+        let rows: Vec<_> = truth(&whole(), stream).into_values().collect();
+        let guilty = rows[rows.len() / 2]["deal_id"].to_string();
+        for status in [400, 403, 404] {
+            let parts = [("%2C", "%2C"), ("deal_ids=", "%2C"), ("%2C", "&"), ("deal_ids=", "&")];
+            let faults = parts.map(|(before, after)| {
+                let part = format!("{before}{guilty}{after}");
+                Fault::on(Trouble::Status(status), &part, 1, u32::MAX)
+            });
+            let account = sandbox(Options { faults: faults.to_vec(), scale: 0.02, ..small() });
+            let session = Read::of(&account, &[stream]).run();
+            assert_eq!(session.code, Some(0), "{stream}, {status}: {:?}", session.errors());
+            let ids: Vec<_> =
+                session.records(stream).into_iter().map(|row| row["id"].clone()).collect();
+            let expected: Vec<_> =
+                rows.iter().filter(|row| row["deal_id"].to_string() != guilty).collect();
+            assert_eq!(ids.len(), expected.len(), "{stream}, {status}");
+            assert!(expected.iter().all(|row| ids.contains(&row["id"])), "{stream}, {status}");
+            let logs = session.logs().join("\n");
+            let said =
+                format!("refuses the lists of 1 rows of deals, which are left out: {guilty} (");
+            assert!(logs.contains(&said), "{stream}, {status}: {logs}");
+            let asked = account.ledger().requests;
+            let batches = asked.iter().filter(|r| r.path_and_query.contains("deal_ids=")).count();
+            assert!(batches < 40, "{stream}, {status}: {batches} requests");
+        }
+    }
+}
+
+/// Lists with parameters that an account may refuse, and a part of the query that names each.
+const REFUSABLE: &[(&str, &str)] = &[
+    ("deals", "include_fields"),
+    ("persons", "include_fields"),
+    ("organizations", "include_fields"),
+    ("activities", "include_fields"),
+    ("deals", "status=open%2Cwon%2Clost%2Cdeleted"),
+    ("projects", "status=open%2Ccompleted%2Ccanceled%2Cdeleted"),
+    ("products", "updated_since"),
+    ("deal_fields", "include_fields"),
+    ("activity_fields", "include_fields"),
+    ("goals", "assignee.type"),
+];
+
+#[test]
+fn a_refused_parameter_costs_no_row_and_is_said_once() {
+    for (stream, part) in REFUSABLE.iter().copied() {
+        let listing = &Resource::named(stream).expect("it exists").listings[0];
+        for status in [400, 403] {
+            let fault = Fault::on(Trouble::Status(status), part, 1, u32::MAX);
+            let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+            let about = format!("{stream}, {status}@{part}");
+            let first = Read::of(&account, &[stream]).run();
+            assert_eq!(first.code, Some(0), "{about}: {:?}", first.errors());
+            // Without a type of assignee, only the user's own goals are shown.
+            let own = stream == "goals";
+            if !own {
+                assert_eq!(keys_of(&first, stream), true_keys(&account, stream), "{about}");
+            }
+            let refused = |session: &Session| {
+                let logs = session.logs();
+                logs.iter().filter(|log| log.contains("Pipedrive refuses")).count()
+            };
+            let lists = if own { 6 } else { 1 };
+            assert!((1..=lists.max(2)).contains(&refused(&first)), "{about}: {:?}", first.logs());
+            // Remembered: not asked again, not said again.
+            let before = account.ledger().requests.len();
+            let second = Read::of(&account, &[stream]).from(&first).run();
+            assert_eq!(second.code, Some(0), "{about}: {:?}", second.errors());
+            assert_eq!(refused(&second), 0, "{about}: {:?}", second.logs());
+            let asked = account.ledger().requests;
+            let again = asked[before..]
+                .iter()
+                .filter(|r| r.path_and_query.starts_with(listing.path) && r.status == status);
+            assert_eq!(again.count(), 0, "{about}");
+        }
+    }
+}
+
+/// Both at once, where nothing says which.
+#[test]
+fn two_refused_parameters_cost_no_row() {
+    let fault = Fault::on(Trouble::Status(400), "include_fields", 1, u32::MAX);
+    let options =
+        Options { faults: vec![fault], scale: 0.02, refuse_combined_status: true, ..small() };
+    let account = sandbox(options);
+    let session = Read::of(&account, &["deals", "deal_products"]).run().succeeded();
+    assert_eq!(keys_of(&session, "deals"), true_keys(&account, "deals"));
+    assert_eq!(keys_of(&session, "deal_products"), true_keys(&account, "deal_products"));
+}
+
+/// A dictionary that refuses what is only decoration names its fields all the same.
+#[test]
+fn a_dictionary_is_read_without_what_it_refuses() {
+    for status in [400, 403] {
+        let fault = Fault::on(Trouble::Status(status), "include_fields", 1, u32::MAX);
+        let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+        let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
+        depot.sync(&["--deletes", "sweep"]).succeeded();
+        depot.sync(&["--deletes", "sweep"]).succeeded();
+        let fields = std::fs::read_to_string(depot.dir().join("_fields.json"));
+        assert!(fields.expect("it is there").contains("deals"));
+        assert_eq!(depot.rows(&account, "deals").len(), truth(&account, "deals").len());
+    }
+}
+
+/// A form that is wrong every time is asked for a few times and not nine.
+#[test]
+fn a_shape_that_cannot_change_is_not_asked_for_nine_times() {
+    for (fault, stream) in [("morenowhere", "notes"), ("morenowhere", "note_fields")] {
+        let path = Resource::named(stream).expect("it exists").listings[0].path;
+        let fault = format!("{fault}@{path}x*").parse().expect("a fault");
+        let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+        let session = Read::of(&account, &[stream]).run();
+        assert_eq!(session.code, Some(1), "{stream}: {:?}", session.errors());
+        let asked = account.ledger().requests;
+        let asked = asked.iter().filter(|r| r.path_and_query.contains(path)).count();
+        assert!((2..=3).contains(&asked), "{stream}: {asked} requests");
     }
 }

@@ -60,6 +60,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: DEAL_QUERY,
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
+                refusable: &["include_fields", "status"],
                 changes: Changes::Window,
                 by_id: BY_ID_V2,
                 ..V2
@@ -71,6 +72,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: ARCHIVED_DEAL_QUERY,
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
+                refusable: &["include_fields", "status"],
                 changes: Changes::Window,
                 by_id: BY_ID_V2,
                 ..V2
@@ -144,6 +146,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_labels",
             ],
             ask: &[("include_fields", "marketing_status,doi_status,smart_bcc_email")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2
@@ -199,6 +202,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_labels",
             ],
             ask: &[("include_fields", "smart_bcc_email")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2
@@ -248,6 +252,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_fields",
             ],
             ask: &[("include_fields", "attendees")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2

@@ -21,6 +21,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: &["filter_id", "status", "phase_id", "deal_id", "person_id", "org_id"],
                 ask: PROJECT_STATES,
                 split: Some(PROJECT_SPLIT),
+                refusable: &["status"],
                 ..V2
             },
             Listing {
@@ -29,6 +30,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: &["filter_id", "status", "phase_id"],
                 ask: PROJECT_STATES,
                 split: Some(PROJECT_SPLIT),
+                refusable: &["status"],
                 ..V2
             },
         ],

@@ -21,7 +21,7 @@ const fn dictionary(
 }
 
 const fn fields(path: &'static str, ask: &'static [(&'static str, &'static str)]) -> Listing {
-    Listing { path, ask, query: &["include_fields"], ..V2 }
+    Listing { path, ask, query: &["include_fields"], refusable: &["include_fields"], ..V2 }
 }
 
 pub(super) static RESOURCES: &[Resource] = &[
@@ -181,21 +181,15 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "goals",
         file: "goals",
-        // Without `type.name` the API shows only the token user's own goals, and without
-        // `is_active` only active ones: one call for each combination.
+        // Without a type of assignee the API shows only the token user's own goals, and without
+        // `is_active` only active ones: one call for each combination (API facts 11).
         listings: &[
-            goals("deals_won", &[("type.name", "deals_won"), ACTIVE]),
-            goals("deals_won_past", &[("type.name", "deals_won"), PAST]),
-            goals("deals_progressed", &[("type.name", "deals_progressed"), ACTIVE]),
-            goals("deals_progressed_past", &[("type.name", "deals_progressed"), PAST]),
-            goals("deals_started", &[("type.name", "deals_started"), ACTIVE]),
-            goals("deals_started_past", &[("type.name", "deals_started"), PAST]),
-            goals("activities_completed", &[("type.name", "activities_completed"), ACTIVE]),
-            goals("activities_completed_past", &[("type.name", "activities_completed"), PAST]),
-            goals("activities_added", &[("type.name", "activities_added"), ACTIVE]),
-            goals("activities_added_past", &[("type.name", "activities_added"), PAST]),
-            goals("revenue_forecast", &[("type.name", "revenue_forecast"), ACTIVE]),
-            goals("revenue_forecast_past", &[("type.name", "revenue_forecast"), PAST]),
+            goals("person", &[("assignee.type", "person"), ACTIVE]),
+            goals("person_past", &[("assignee.type", "person"), PAST]),
+            goals("company", &[("assignee.type", "company"), ACTIVE]),
+            goals("company_past", &[("assignee.type", "company"), PAST]),
+            goals("team", &[("assignee.type", "team"), ACTIVE]),
+            goals("team_past", &[("assignee.type", "team"), PAST]),
         ],
         scopes: &["goals:read"],
         columns: &[
@@ -280,8 +274,9 @@ const fn goals(name: &'static str, ask: &'static [(&'static str, &'static str)])
         name,
         path: "/api/v1/goals/find",
         paging: Paging::Goals,
-        query: &["type.name", "is_active"],
+        query: &["type.name", "assignee.type", "is_active"],
         ask,
+        refusable: &["assignee.type"],
         ..PLAIN
     }
 }

@@ -54,6 +54,7 @@ pub(super) const V2: Listing = Listing {
     query: &[],
     ask: &[],
     split: None,
+    refusable: &[],
     changes: Changes::Snapshot,
     by_id: &[],
     silent: false,

@@ -10,9 +10,18 @@ use std::collections::BTreeMap;
 ///
 /// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
 /// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
-pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) -> Value {
+/// `lacking` holds what Pipedrive says of resources that the company has not: they are not selected by
+/// default, and their metadata says why.
+pub fn catalog(
+    definitions: &BTreeMap<&str, Vec<Definition>>,
+    readable: bool,
+    lacking: &BTreeMap<&str, String>,
+) -> Value {
     let streams: Vec<_> = Resource::all()
-        .map(|resource| stream(resource, &schema(resource, definitions, readable)))
+        .map(|resource| {
+            let said = lacking.get(resource.name).map(String::as_str);
+            stream(resource, &schema(resource, definitions, readable), said)
+        })
         .collect();
     json!({ "streams": streams })
 }
@@ -32,12 +41,12 @@ pub fn default_selection(
         .collect()
 }
 
-fn stream(resource: &Resource, schema: &Value) -> Value {
+fn stream(resource: &Resource, schema: &Value, lacking: Option<&str>) -> Value {
     let method = Method::of(resource);
     let mut metadata = Metadata::default();
     let mut root = json!({
         "inclusion": "available",
-        "selected-by-default": !resource.on_request,
+        "selected-by-default": !resource.on_request && lacking.is_none(),
         "table-key-properties": resource.key,
     });
     match method {
@@ -46,6 +55,9 @@ fn stream(resource: &Resource, schema: &Value) -> Value {
         }
         // There is no other way.
         Method::FullTable => root["forced-replication-method"] = method.name().into(),
+    }
+    if let Some(said) = lacking {
+        root["not-available"] = said.into();
     }
     metadata.put(&[], root);
     describe(resource, schema, &mut Vec::new(), &mut metadata);
