@@ -59,7 +59,7 @@ pub fn is_of_one_row(error: &Error) -> bool {
 
 /// Whether a refusal may be about a parameter.
 pub fn is_of_parameter(error: &Error) -> bool {
-    is_refusal(error) && !is_of_company(error) && matches!(error.http_status(), Some(400 | 403))
+    is_refusal(error) && matches!(error.http_status(), Some(400 | 403))
 }
 
 /// Without which of these parameters a refused request may be made again, one attempt after the other:
@@ -169,7 +169,8 @@ mod tests {
         check(400, "include_fields, status", both, "include_fields+status");
         check(404, "no", both, "");
         check(400, "no", &[], "");
-        check(403, "The company does not have access to this feature", both, "");
+        check(403, "The company does not have access to this feature", &["status"], "status");
+        check(402, "Required suites missing", both, "");
         check(403, "Scope and URL mismatch", both, "");
     }
 

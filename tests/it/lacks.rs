@@ -2,13 +2,13 @@
 
 use crate::depot::Depot;
 use crate::support::{
-    BINARY, Folder, Read, Session, all, assert_equals_truth, key, sandbox, small, truth,
+    BINARY, Folder, Read, Session, all, assert_equals_truth, key, profiles, sandbox, small, truth,
 };
 use crate::tap::Tap;
 use crate::vault::Vault;
 use serde_json::Value;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, Features, Options, Sandbox, Trouble};
 use std::process::{Command, Output};
 
 /// Features that are lacking, each as an account says so: status, part of the path, resources.
@@ -31,13 +31,17 @@ fn faults() -> Vec<Fault> {
     LACKING.iter().map(fault).collect::<Result<_, _>>().expect("they are faults")
 }
 
+fn everything() -> Options {
+    Options { scale: 0.02, features: Features::all(), ..small() }
+}
+
 /// An account that lacks all of them.
 fn lacking() -> Sandbox {
-    sandbox(Options { faults: faults(), scale: 0.02, ..small() })
+    sandbox(Options { faults: faults(), ..everything() })
 }
 
 fn whole() -> Sandbox {
-    sandbox(Options { scale: 0.02, ..small() })
+    sandbox(everything())
 }
 
 fn lacks(name: &str) -> bool {
@@ -121,6 +125,49 @@ fn what_a_company_lacks_stops_no_protocol() {
     let tap = Tap::of(&account).run();
     assert_eq!(tap.0.code, Some(0), "{}", tap.0.stderr);
     assert_named(&tap.0.stderr, &usual());
+}
+
+/// Accounts as people have them: what Pipedrive says of a feature is told in its own words, and every
+/// row that is there is read.
+#[test]
+fn an_account_is_read_whole_whatever_it_has_bought() {
+    for (name, options) in profiles() {
+        let account = sandbox(Options { scale: 0.02, ..options });
+        let probe = Read::of(&account, &usual()).run();
+        assert_eq!(probe.code, Some(0), "{name}: {:?}", probe.errors());
+        let logs = probe.logs().join("\n");
+        let lacking = |stream: &str| {
+            logs.contains(&format!("{stream}: /api/")) || {
+                let mut logs = logs.lines();
+                logs.any(|log| log.contains("not available") && log.contains(stream))
+            }
+        };
+        let tap = Tap::of(&account).run();
+        assert_eq!(tap.0.code, Some(0), "{name}: {}", tap.0.stderr);
+        let depot = Depot::of(&account, "parquet", &[]);
+        depot.sync(&["--deletes", "sweep"]).succeeded();
+        depot.sync(&["--deletes", "sweep"]).succeeded();
+        let vault = Vault::of(&account, &[]);
+        vault.run(&[]).succeeded();
+        for stream in usual().into_iter().filter(|stream| !lacking(stream)) {
+            let rows = truth(&account, stream).len();
+            assert_eq!(probe.records(stream).len(), rows, "{name}: {stream}");
+            assert_eq!(tap.records(stream).len(), rows, "{name}: {stream}");
+            assert_eq!(depot.rows(&account, stream).len(), rows, "{name}: {stream}");
+            let stem = Resource::named(stream).expect("it exists").file;
+            assert_eq!(vault.manifest()["counts"][stem], rows, "{name}: {stream}");
+        }
+        assert_eq!(logs.contains("402"), name != "everything", "{name}: {logs}");
+        for command in ["check", "discover", "plan"] {
+            let said = ended(&run(&[command], &account), 0);
+            let told = said.contains("not available to this company") || said.contains("402");
+            assert_eq!(told, name != "everything", "{name}: {command}: {said:.2000}");
+        }
+        let folder = Folder::new();
+        let out = folder.path().join("bundle.json");
+        let out = out.to_str().expect("UTF-8");
+        ended(&run(&["bundle", "export", "--out", out], &account), 0);
+    }
 }
 
 #[test]
@@ -228,7 +275,7 @@ fn one_parent_that_is_refused_is_one_parent() {
     for (stream, parents, path) in PER_PARENT {
         for status in [403, 404, 410] {
             let fault = format!("{status}@{path}x*").parse().expect("a fault");
-            let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+            let account = sandbox(Options { faults: vec![fault], ..everything() });
             let session = Read::of(&account, &[stream]).run();
             let about = format!("{status}@{path}: {:?}", session.errors());
             assert_eq!(session.code, Some(0), "{about}");
@@ -266,7 +313,7 @@ fn a_batch_that_is_refused_is_halved_until_the_guilty_one_is_alone() {
                 let part = format!("{before}{guilty}{after}");
                 Fault::on(Trouble::Status(status), &part, 1, u32::MAX)
             });
-            let account = sandbox(Options { faults: faults.to_vec(), scale: 0.02, ..small() });
+            let account = sandbox(Options { faults: faults.to_vec(), ..everything() });
             let session = Read::of(&account, &[stream]).run();
             assert_eq!(session.code, Some(0), "{stream}, {status}: {:?}", session.errors());
             let ids: Vec<_> =
@@ -306,7 +353,7 @@ fn a_refused_parameter_costs_no_row_and_is_said_once() {
         let listing = &Resource::named(stream).expect("it exists").listings[0];
         for status in [400, 403] {
             let fault = Fault::on(Trouble::Status(status), part, 1, u32::MAX);
-            let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+            let account = sandbox(Options { faults: vec![fault], ..everything() });
             let about = format!("{stream}, {status}@{part}");
             let first = Read::of(&account, &[stream]).run();
             assert_eq!(first.code, Some(0), "{about}: {:?}", first.errors());
@@ -339,8 +386,7 @@ fn a_refused_parameter_costs_no_row_and_is_said_once() {
 #[test]
 fn two_refused_parameters_cost_no_row() {
     let fault = Fault::on(Trouble::Status(400), "include_fields", 1, u32::MAX);
-    let options =
-        Options { faults: vec![fault], scale: 0.02, refuse_combined_status: true, ..small() };
+    let options = Options { faults: vec![fault], refuse_combined_status: true, ..everything() };
     let account = sandbox(options);
     let session = Read::of(&account, &["deals", "deal_products"]).run().succeeded();
     assert_eq!(keys_of(&session, "deals"), true_keys(&account, "deals"));
@@ -352,7 +398,7 @@ fn two_refused_parameters_cost_no_row() {
 fn a_dictionary_is_read_without_what_it_refuses() {
     for status in [400, 403] {
         let fault = Fault::on(Trouble::Status(status), "include_fields", 1, u32::MAX);
-        let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+        let account = sandbox(Options { faults: vec![fault], ..everything() });
         let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
         depot.sync(&["--deletes", "sweep"]).succeeded();
         depot.sync(&["--deletes", "sweep"]).succeeded();
@@ -368,7 +414,7 @@ fn a_shape_that_cannot_change_is_not_asked_for_nine_times() {
     for (fault, stream) in [("morenowhere", "notes"), ("morenowhere", "note_fields")] {
         let path = Resource::named(stream).expect("it exists").listings[0].path;
         let fault = format!("{fault}@{path}x*").parse().expect("a fault");
-        let account = sandbox(Options { faults: vec![fault], scale: 0.02, ..small() });
+        let account = sandbox(Options { faults: vec![fault], ..everything() });
         let session = Read::of(&account, &[stream]).run();
         assert_eq!(session.code, Some(1), "{stream}: {:?}", session.errors());
         let asked = account.ledger().requests;

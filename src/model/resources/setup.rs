@@ -192,6 +192,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             goals("team_past", &[("assignee.type", "team"), PAST]),
         ],
         scopes: &["goals:read"],
+        feature: Some("goals"),
         columns: &[
             col("id", Text),
             col("owner_id", Int),
