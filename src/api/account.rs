@@ -1,9 +1,13 @@
 //! Whose account it is, and what its token may see.
 
 use super::client::{Answer, Client};
+use super::refusal::{Standing, granted};
 use super::request::Request;
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use serde::Deserialize;
+
+/// Where a token is asked whose it is.
+pub(super) const ME: &str = "/api/v1/users/me";
 
 /// The company and the user behind the token (`GET /v1/users/me`, 2 tokens).
 #[derive(Debug, Clone)]
@@ -77,8 +81,7 @@ fn read(answer: &Answer) -> Result<(User, Option<Time>)> {
 impl Account {
     /// Asks who we are. A token of another company than the configured one is refused.
     pub async fn of(client: &Client, settings: &Settings) -> Result<Self> {
-        const PATH: &str = "/api/v1/users/me";
-        let (user, date) = client.ask(Request::new(PATH, 2), read).await?;
+        let (user, date) = client.ask(Request::new(ME, 2), read).await?;
         let access = user.access.unwrap_or_default();
         let flagged = user.is_admin.is_some_and(|flag| flag == 1 || flag == true);
         let account = Self {
@@ -104,6 +107,9 @@ impl Account {
             )
             .at("company_domain"));
         }
+        let standing = Standing { admin: account.admin, scopes: account.scopes.clone() };
+        // Who was asked first stays: it is the same token.
+        let _ = client.standing.set(standing);
         Ok(account)
     }
 
@@ -113,7 +119,7 @@ impl Account {
         self.company_id.ok_or_else(|| {
             let message = "answer does not say of which company the token is (company_id): what is read \
                            could be mixed with another company's";
-            Error::new(Kind::Shape, message).at("/api/v1/users/me")
+            Error::new(Kind::Shape, message).at(ME)
         })
     }
 
@@ -132,15 +138,11 @@ impl Account {
                 "user {:?} is not an admin: Pipedrive leaves out, without an error, every row this \
                  user may not see, and is likely to refuse {}",
                 self.user_name,
-                closed(|resource| resource.scope == "admin")
+                closed(|resource| resource.admin)
             ));
         }
         if let Some(scopes) = &self.scopes {
-            let granted = |scope: &str| {
-                let full = scope.replace(":read", ":full");
-                scopes.iter().any(|granted| granted == scope || *granted == full)
-            };
-            let closed = closed(|resource| resource.scope != "base" && !granted(resource.scope));
+            let closed = closed(|resource| !granted(resource, scopes));
             if !closed.is_empty() {
                 caveats.push(format!("the OAuth app was not granted the scopes for {closed}"));
             }

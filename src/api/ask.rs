@@ -3,6 +3,7 @@
 
 use super::client::{Answer, Client, Step};
 use super::request::Request;
+use super::retry::DOUBTS_MAX;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -37,10 +38,36 @@ impl Client {
         match self.step(request).await? {
             Step::Done(answer) => match parse(&answer).await {
                 Ok(done) => Ok(Step::Done(done)),
+                Err(error) if error.kind() == Kind::Shape && is_settled(&answer.body) => {
+                    request.shapes += 1;
+                    if request.shapes <= DOUBTS_MAX {
+                        return self.lost(request, self.told(error));
+                    }
+                    let placed =
+                        if error.place().is_some() { error } else { error.at(&request.path) };
+                    Err(self.told(placed))
+                }
                 Err(error) => self.lost(request, self.told(error)),
             },
             Step::Wait { pause, limited } => Ok(Step::Wait { pause, limited }),
         }
+    }
+}
+
+/// Whether an answer came whole and says nothing of a failure: asked again, it will be the same.
+fn is_settled(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Whole {
+        #[serde(default)]
+        success: Option<bool>,
+    }
+    if std::str::from_utf8(body).is_err() {
+        return false;
+    }
+    match serde_json::from_slice::<Whole>(body) {
+        Ok(whole) => whole.success != Some(false),
+        // Too deep to be looked into, and not cut off.
+        Err(error) => error.is_syntax() && error.to_string().starts_with("recursion limit"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Requests to the API: admit, send, verdict.
 
+use super::account::ME;
 use super::auth::Auth;
 use super::budget::{Admit, Budget, Limits, Spending};
 use super::http::Http;
+use super::refusal::Standing;
 use super::request::{Request, Write};
 use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
 use crate::model::{Error, Kind, Mask, Result, Settings, Time};
@@ -13,7 +15,7 @@ use reqwest::header::{
 };
 use secrecy::SecretString;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -39,6 +41,8 @@ pub struct Client {
     answered: AtomicBool,
     /// The server's clock as of its last good answer, in seconds since 1970; 0 if it tells none.
     clock: AtomicI64,
+    /// Who the token belongs to, once that is known.
+    pub(super) standing: OnceLock<Standing>,
 }
 
 /// The outcome of one attempt.
@@ -91,6 +95,7 @@ impl Client {
             gzip: settings.gzip,
             answered: AtomicBool::new(false),
             clock: AtomicI64::new(0),
+            standing: OnceLock::new(),
         };
         Ok((client, rotations))
     }
@@ -189,6 +194,7 @@ impl Client {
                 limited: request.limited,
                 refreshable: self.auth.is_oauth() && !request.refreshed,
                 writes: request.write.is_some(),
+                account: request.path == ME,
             },
             &self.mask(),
             self.pace(),

@@ -1,11 +1,12 @@
 //! Pages instead of bytes: an answer that is no page is asked for again.
 
 use super::client::{Answer, Client, Step};
+use super::refusal::{is_of_parameter, leaving_out};
 use super::request::Request;
 use super::retry::DOUBTS_MAX;
 use super::split::split;
 use crate::model::{
-    Asked, Definitions, Doubt, Error, Kind, Layout, Next, Page, Paging, Resource, Result,
+    Asked, Definitions, Doubt, Error, Kind, Layout, Listing, Next, Page, Paging, Resource, Result,
 };
 use std::time::Duration;
 
@@ -91,6 +92,28 @@ pub async fn page_in_the_end(
     }
 }
 
+/// The first page of a list, asked for again without parameters of it that Pipedrive refuses. With it
+/// comes what was left out.
+pub async fn first_page(
+    client: &Client,
+    request: Request,
+    (listing, layout): (&Listing, &Layout),
+    asked: Asked,
+) -> Result<(Page, Vec<&'static str>)> {
+    let first = match page_in_the_end(client, &mut request.clone(), layout, asked).await {
+        Ok(page) => return Ok((page, Vec::new())),
+        Err(error) => error,
+    };
+    for without in leaving_out(&first, listing.refusable) {
+        let mut request = request.without(&without);
+        match page_in_the_end(client, &mut request, layout, asked).await {
+            Err(error) if is_of_parameter(&error) => {}
+            outcome => return outcome.map(|page| (page, without)),
+        }
+    }
+    Err(first)
+}
+
 /// Pages a field dictionary may have: 50,000 definitions.
 const DICTIONARY_PAGES_MAX: usize = 100;
 
@@ -114,7 +137,15 @@ pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Resu
             }
             // Every dictionary holds the fields that Pipedrive itself brings.
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
-            let page = page_in_the_end(client, &mut request, &layout, asked).await?;
+            let page = if cursor.is_none() {
+                let list = (listing, &layout);
+                let (page, left_out) = first_page(client, request, list, asked).await?;
+                definitions.without.extend_from_slice(&left_out);
+                page
+            } else {
+                let mut request = request.without(&definitions.without);
+                page_in_the_end(client, &mut request, &layout, asked).await?
+            };
             for record in &page.records {
                 definitions.take(&record.json);
             }

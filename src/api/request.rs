@@ -28,6 +28,8 @@ pub struct Request {
     pub(super) serial: u64,
     /// How often an answer was not believed.
     pub(super) doubts: u32,
+    /// How often an answer came whole and could not be read.
+    pub(super) shapes: u32,
     /// Attempts that were let out.
     pub(super) sent: u32,
 }
@@ -64,6 +66,7 @@ impl Request {
             refreshed: false,
             serial: 0,
             doubts: 0,
+            shapes: 0,
             sent: 0,
         }
     }
@@ -98,6 +101,13 @@ impl Request {
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.query.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// The same without these query parameters, not asked yet.
+    #[must_use]
+    pub fn without(&self, parameters: &[&str]) -> Self {
+        let query = self.query.iter().filter(|(name, _)| !parameters.contains(&name.as_str()));
+        Self { query: query.cloned().collect(), ..Self::new(self.path.clone(), self.cost) }
     }
 
     /// The same list from its other end, one row of it; `None` where it is not sorted upwards.

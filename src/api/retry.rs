@@ -44,6 +44,8 @@ pub(super) struct Seen<'a> {
     pub(super) refreshable: bool,
     /// Whether the request was to write something.
     pub(super) writes: bool,
+    /// Whether it asked who the token belongs to.
+    pub(super) account: bool,
 }
 
 /// How pauses grow, and the dice that spread them.
@@ -80,11 +82,8 @@ impl Pace {
 pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
     let fail = |kind, message: &str| {
         let said = if seen.html { None } else { said(seen.body, mask) };
-        let message = match said {
-            Some(said) => format!("{message} (HTTP {}: {said})", seen.status),
-            None => format!("{message} (HTTP {})", seen.status),
-        };
-        Verdict::Fail(Error::new(kind, message).status(seen.status))
+        let error = Error::new(kind, "").status(seen.status).saying(said);
+        Verdict::Fail(answered(error, message))
     };
     let retry_after = seen.retry_after.unwrap_or_default();
     let again =
@@ -108,17 +107,17 @@ pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
             Kind::Auth,
             "Pipedrive does not accept the token; create a new one (Personal preferences, API) or authorize the app again",
         ),
-        402 => fail(Kind::Config, "the company's account is not open, see its billing settings"),
+        402 if seen.account => {
+            fail(Kind::Config, "the company's account is not open, see its billing settings")
+        }
+        402 => fail(Kind::Permission, "the company's plan or add-ons do not include this"),
         // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
         403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
         }
         403 if seen.writes => fail(Kind::Permission, "the token's user may not write this"),
-        403 => fail(
-            Kind::Permission,
-            "the token's user may not read this; deselect it or use an admin's token",
-        ),
+        403 => fail(Kind::Permission, "Pipedrive does not let this token read this"),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
         429 if seen.limited >= LIMITED_MAX => {
@@ -131,6 +130,16 @@ pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
         500..=599 => fail(Kind::Upstream, "Pipedrive is in trouble"),
         _ => fail(Kind::Refused, "Pipedrive refused the request"),
     }
+}
+
+/// An error in these words, with the status and the words of the server behind it.
+pub(super) fn answered(error: Error, message: &str) -> Error {
+    let message = match (error.http_status(), error.said()) {
+        (Some(status), Some(said)) => format!("{message} (HTTP {status}: {said})"),
+        (Some(status), None) => format!("{message} (HTTP {status})"),
+        (None, _) => message.to_owned(),
+    };
+    error.reworded(message)
 }
 
 /// Whether a 429 means the day's budget and not the burst window (API facts 4.5).
@@ -227,7 +236,20 @@ mod tests {
         let body = br#"{"success":false,"error":"Scope and URL mismatch","errorCode":403}"#;
         check(
             &Seen { body, ..seen(403) },
-            "Permission: the token's user may not read this; deselect it or use an admin's token (HTTP 403: Scope and URL mismatch)",
+            "Permission: Pipedrive does not let this token read this (HTTP 403: Scope and URL mismatch)",
+        );
+    }
+
+    #[test]
+    fn only_an_account_that_says_so_itself_is_closed() {
+        let body = br#"{"success":false,"error":"Required suites missing","errorCode":402}"#;
+        check(
+            &Seen { body, ..seen(402) },
+            "Permission: the company's plan or add-ons do not include this (HTTP 402: Required suites missing)",
+        );
+        check(
+            &Seen { account: true, ..seen(402) },
+            "Config: the company's account is not open, see its billing settings (HTTP 402)",
         );
     }
 

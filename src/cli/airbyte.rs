@@ -2,12 +2,15 @@
 
 use super::args::Source;
 use super::dictionaries::Dictionaries;
+use super::report::unavailable;
 use super::setup::{Given, Setup, now, runtime};
 use super::{complaint, stderr, stdout};
 use crate::api::Account;
+use crate::extract::survey;
 use crate::model::{Error, Kind, Resource, Result};
 use crate::protocol::airbyte::{self, Level, Writer};
 use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::BTreeMap;
 use std::io::Stdout;
 use std::process::ExitCode;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -59,11 +62,16 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
     };
     let mut writer = writer(&setup);
     let (client, mut rotations) = setup.client()?;
-    let account = runtime()?.block_on(Account::of(&client, &setup.settings));
+    let outcome = runtime()?.block_on(async {
+        let account = Account::of(&client, &setup.settings).await?;
+        let lacking = survey(&client, &Resource::all().collect::<Vec<_>>()).await?;
+        Ok::<_, Error>((account, lacking))
+    });
     keep(&mut setup, &mut rotations, &mut writer)?;
-    match account {
-        Ok(account) => {
-            let caveats = account.caveats();
+    match outcome {
+        Ok((account, lacking)) => {
+            let mut caveats = account.caveats();
+            caveats.extend(sentence(&lacking));
             for sentence in &caveats {
                 writer.log(Level::Warn, sentence)?;
             }
@@ -93,6 +101,11 @@ pub(super) fn greeting(account: &Account) -> String {
     )
 }
 
+/// What a company has not, in a sentence.
+pub(super) fn sentence(lacking: &BTreeMap<&'static str, String>) -> Option<String> {
+    unavailable(lacking.iter().map(|(name, said)| (said.as_str(), (*name).to_owned())))
+}
+
 pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     let mut setup = Setup::of(Given::by(source)?)?;
     let mut writer = writer(&setup);
@@ -100,15 +113,24 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     let outcome = runtime()?.block_on(async {
         // One request before the dictionaries: a wrong token is found once, not five times.
         Account::of(&client, &setup.settings).await?;
-        Dictionaries::read(&client, Resource::all()).await
+        let resources: Vec<_> = Resource::all().collect();
+        let lacking = survey(&client, &resources).await?;
+        let there = resources.into_iter().filter(|resource| !lacking.contains_key(resource.name));
+        Ok::<_, Error>((Dictionaries::read(&client, there).await?, lacking))
     });
     keep(&mut setup, &mut rotations, &mut writer)?;
     let readable = setup.settings.custom_fields.readable();
-    let outcome = outcome.and_then(|found| {
+    let outcome = outcome.and_then(|(found, lacking)| {
+        if let Some(sentence) = sentence(&lacking) {
+            writer.log(Level::Warn, &sentence)?;
+        }
         for warning in &found.warnings {
             writer.log(Level::Warn, warning)?;
         }
-        writer.catalog(&airbyte::catalog(&found.fields, readable))
+        for note in &found.notes {
+            writer.log(Level::Info, note)?;
+        }
+        writer.catalog(&airbyte::catalog(&found.fields, readable, &lacking))
     });
     writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
 }

@@ -97,6 +97,9 @@ pub(super) struct Warehouse {
     /// request per row.
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
+    /// What to leave out of that, comma-separated.
+    #[arg(long, value_name = "A,B")]
+    pub(super) exclude: Option<String>,
     /// Begin here instead of where the last run ended, this once: a time like 2026-01-31T00:00:00Z,
     /// 30d or 6m. Rows since then are written again.
     #[arg(long, value_name = "X")]
@@ -228,6 +231,9 @@ pub(super) struct Plan {
     /// The resources of the run, comma-separated; all but the costly histories by default.
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
+    /// What to leave out of that, comma-separated.
+    #[arg(long, value_name = "A,B")]
+    pub(super) exclude: Option<String>,
     /// The state the run would go on from, a JSON file as `read` takes it. Without it, and without
     /// --dir, the plan is that of a first run.
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]

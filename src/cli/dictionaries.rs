@@ -10,6 +10,8 @@ pub(super) struct Dictionaries {
     pub(super) fields: BTreeMap<&'static str, Vec<Definition>>,
     /// What was left out of them, and which could not be read: a sentence each.
     pub(super) warnings: Vec<String>,
+    /// Which the company has not: a sentence each.
+    pub(super) notes: Vec<String>,
     /// Dictionaries that could not be read, and why.
     missing: BTreeMap<&'static str, Error>,
 }
@@ -29,13 +31,25 @@ impl Dictionaries {
         let mut found = Self::default();
         for (dictionary, outcome) in dictionaries.into_iter().zip(outcomes) {
             let name = dictionary.name;
+            let refused =
+                |error| client.explained(client.whole_list(error, dictionary), dictionary);
+            let outcome = outcome.map_err(refused);
             match outcome {
                 Ok(definitions) => {
+                    if !definitions.without.is_empty() {
+                        let without = definitions.without.join(", ");
+                        let text = format!("{name}: Pipedrive refuses {without}: read without it");
+                        found.notes.push(text);
+                    }
                     let odd = definitions.odd().into_iter();
                     found.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
                     found.fields.insert(name, definitions.known);
                 }
                 Err(error) if error.kind().stops_the_run() => return Err(error),
+                Err(error) if error.kind() == Kind::Unavailable => {
+                    found.notes.push(format!("{name} cannot be read: {error}"));
+                    found.missing.insert(name, error);
+                }
                 Err(error) => {
                     found.warnings.push(format!("{name} cannot be read: {error}; {BY_HASH}"));
                     found.missing.insert(name, error);
@@ -59,7 +73,9 @@ impl Dictionaries {
     /// The same for a protocol whose runs either succeed or fail. What the token may not see it may not
     /// see tomorrow either: a run that fails for it would fail for ever, so that is a warning only.
     pub(super) fn failure(&self, resource: &Resource) -> Option<Error> {
-        let lasting = |error: &Error| matches!(error.kind(), Kind::Permission | Kind::Refused);
+        let lasting = |error: &Error| {
+            matches!(error.kind(), Kind::Permission | Kind::Unavailable | Kind::Refused)
+        };
         self.lack(resource).filter(|error| !lasting(error))
     }
 }

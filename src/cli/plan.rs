@@ -1,5 +1,6 @@
 //! `plan`: what a run would cost, before it.
 
+use super::airbyte::sentence;
 use super::args::Plan;
 use super::earlier::Earlier;
 use super::figures::{grouped, lasting, left_today, percent, share};
@@ -9,14 +10,17 @@ use super::setup::{Setup, runtime};
 use super::text::{Grid, Text};
 use super::{selection, stdout};
 use crate::api::{Account, Client, Spending};
-use crate::extract::{Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe};
+use crate::extract::{
+    Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe, survey,
+};
 use crate::model::{Mask, Result, Settings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 pub(super) fn show(args: &Plan) -> Result<ExitCode> {
-    let resources = selection::resources(args.resources.as_deref())?;
+    let resources = selection::resources(args.resources.as_deref(), args.exclude.as_deref())?;
     let earlier = match (&args.state, &args.dir) {
         (Some(state), _) => Earlier::state(state, &resources)?,
         (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources))?,
@@ -34,11 +38,12 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
         resource,
         mode: Mode::Incremental,
         state: states.remove(resource.name),
+        named: false,
     });
-    let jobs = plan(&settings, selected.collect());
+    let mut jobs = plan(&settings, selected.collect());
     let outcome = runtime()?.block_on(async {
         tokio::select! {
-            outcome = ask(&client, &settings, &jobs, &mut progress) => outcome,
+            outcome = ask(&client, &settings, &mut jobs, &mut progress) => outcome,
             error = interrupted() => Err(error),
         }
     });
@@ -49,10 +54,11 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
         }
     }
     progress.done();
-    let sizes = Sizes { earlier: rows, ..outcome? };
+    let (sizes, lacking) = outcome?;
+    let sizes = Sizes { earlier: rows, ..sizes };
     let spending = client.spending();
     let forecast = estimate(&settings, &jobs, &sizes, spending.burst);
-    let shown = Shown { settings, forecast, spending };
+    let shown = Shown { settings, forecast, spending, lacking };
     if args.standalone.json() {
         stdout::programs(&format!("{:#}\n", shown.json()))?;
     } else {
@@ -64,18 +70,21 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
 async fn ask(
     client: &Client,
     settings: &Settings,
-    jobs: &[Job],
+    jobs: &mut Vec<Job>,
     progress: &mut Progress,
-) -> Result<Sizes> {
+) -> Result<(Sizes, BTreeMap<&'static str, String>)> {
     let account = Account::of(client, settings).await?;
     for sentence in account.caveats() {
         progress.note(&sentence);
     }
+    let resources: Vec<_> = jobs.iter().map(Job::resource).collect();
+    let lacking = survey(client, &resources).await?;
+    jobs.retain(|job| !lacking.contains_key(job.resource().name));
     let (sizes, unknown) = probe(client, jobs).await?;
     for sentence in unknown {
         progress.note(&sentence);
     }
-    Ok(sizes)
+    Ok((sizes, lacking))
 }
 
 /// A plan, ready to be shown.
@@ -83,6 +92,8 @@ struct Shown {
     settings: Settings,
     forecast: Forecast,
     spending: Spending,
+    /// What the company has not, and what Pipedrive says of it.
+    lacking: BTreeMap<&'static str, String>,
 }
 
 impl Shown {
@@ -123,6 +134,7 @@ impl Shown {
             lasting(forecast.time),
             left_today(*spending),
         ));
+        sentence(&self.lacking).into_iter().for_each(|sentence| text.line(sentence));
         text.line(format!("this plan itself cost {} tokens", grouped(spending.tokens)));
         for sentence in self.shortfalls() {
             text.line(sentence);
@@ -134,7 +146,7 @@ impl Shown {
     }
 
     fn json(&self) -> Value {
-        let Self { forecast, spending, settings } = self;
+        let Self { forecast, spending, settings, .. } = self;
         let resources = forecast.estimates.iter().map(|estimate| {
             json!({
                 "resource": estimate.resource.name,
@@ -160,6 +172,7 @@ impl Shown {
             "daily_remaining": spending.daily_remaining,
             "max_tokens": settings.max_tokens,
             "reserve_percent": settings.reserve_percent,
+            "unavailable": self.lacking,
             "fits": self.fits(),
             "shortfalls": self.shortfalls(),
             "spent": spending.tokens,

@@ -142,6 +142,13 @@ impl<W: Write> Progress<W> {
             Event::Lacking { resource, error } => {
                 self.warn(&format!("{}: {error}", resource.name));
             }
+            Event::Unavailable { resource, listing, error } => {
+                let of = listing.map_or(String::new(), |name| format!("list {name}: "));
+                if listing.is_none() {
+                    self.end(resource);
+                }
+                self.line(Level::Info, &format!("{}: {of}{error}", resource.name));
+            }
             Event::Finished { resource, until, postponed, .. } => {
                 let tally = self.end(resource);
                 self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));

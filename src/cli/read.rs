@@ -101,6 +101,8 @@ impl Run {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
             state: states.remove(stream.resource.name),
+            // Orchestrators select whatever discover lists.
+            named: false,
         });
         let jobs = plan(&self.setup.settings, selected.collect());
         self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
@@ -127,6 +129,9 @@ impl Run {
         let found = Dictionaries::read(&self.client, resources).await?;
         for warning in &found.warnings {
             self.writer.log(Level::Warn, warning)?;
+        }
+        for note in &found.notes {
+            self.writer.log(Level::Info, note)?;
         }
         Ok(found)
     }
@@ -176,6 +181,11 @@ impl Run {
             Event::Lacking { resource, error } => {
                 self.writer.log(Level::Warn, &format!("{}: {error}", resource.name))
             }
+            Event::Unavailable { resource, listing, error } => {
+                let of = listing.map_or(String::new(), |name| format!("list {name}: "));
+                self.writer.log(Level::Warn, &format!("{}: {of}{error}", resource.name))?;
+                if listing.is_some() { Ok(()) } else { self.writer.unavailable(resource, now) }
+            }
             Event::Finished { resource, reached, until, postponed } => {
                 if let Some(sentence) = left(until, postponed) {
                     self.writer.log(Level::Info, &format!("{}: {sentence}", resource.name))?;
@@ -201,6 +211,9 @@ impl Run {
                 spending.tokens
             );
             self.writer.log(Level::Info, &text)?;
+            if let Some(sentence) = self.report.unavailable() {
+                self.writer.log(Level::Info, &sentence)?;
+            }
             return Ok(ExitCode::SUCCESS);
         };
         Err(error)

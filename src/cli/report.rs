@@ -27,6 +27,11 @@ pub(super) struct Row {
     keyless: u64,
     /// What is missing although it is read on.
     lack: Option<Failure>,
+    /// What Pipedrive said of it, where the company has it not: no failure, as nobody asked for it by
+    /// name.
+    unavailable: Option<Failure>,
+    /// The same of single lists of it.
+    lists: Vec<(&'static str, Failure)>,
 }
 
 /// That rows were left to the next run, if any were.
@@ -39,16 +44,39 @@ pub(super) fn left(until: Option<Time>, postponed: usize) -> Option<String> {
     ))
 }
 
+/// What a company has not, in a sentence, from what Pipedrive said and the names.
+pub(super) fn unavailable<'s>(
+    lacking: impl IntoIterator<Item = (&'s str, String)>,
+) -> Option<String> {
+    let mut whys: Vec<(&str, Vec<String>)> = Vec::new();
+    for (said, name) in lacking {
+        match whys.iter_mut().find(|(why, _)| *why == said) {
+            Some((_, names)) => names.push(name),
+            None => whys.push((said, vec![name])),
+        }
+    }
+    let whys = whys.iter().map(|(why, names)| format!("{} ({why})", names.join(", ")));
+    let whys = whys.collect::<Vec<_>>().join("; ");
+    (!whys.is_empty()).then(|| format!("not available to this company: {whys}"))
+}
+
 /// Why a resource is incomplete.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) kind: Kind,
     pub(super) text: String,
+    /// Status and words of the server.
+    short: String,
 }
 
 impl Failure {
     fn of(error: &Error) -> Self {
-        Self { kind: error.kind(), text: error.to_string() }
+        Self { kind: error.kind(), text: error.to_string(), short: error.in_short() }
+    }
+
+    /// Status and words of the server.
+    pub(super) fn in_short(&self) -> &str {
+        &self.short
     }
 
     /// As an error again.
@@ -68,12 +96,24 @@ impl Row {
             until: None,
             keyless: 0,
             lack: None,
+            unavailable: None,
+            lists: Vec::new(),
         }
     }
 
     /// Why it is incomplete, if it is.
     pub(super) fn failure(&self) -> Option<&Failure> {
-        self.outcome.as_ref()?.as_ref().err().or(self.lack.as_ref())
+        self.outcome.as_ref()?.as_ref().err().or(self.lack())
+    }
+
+    /// Why the company has it not, if so.
+    pub(super) fn unavailable(&self) -> Option<&Failure> {
+        self.unavailable.as_ref()
+    }
+
+    /// Whether every list of it is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lists.is_empty() && self.unavailable.is_none()
     }
 
     /// What is missing of it although it was read to its end.
@@ -83,7 +123,7 @@ impl Row {
 
     /// Whether it was read to its end, whatever is missing of it.
     pub(super) fn was_read(&self) -> bool {
-        matches!(self.outcome, Some(Ok(())))
+        matches!(self.outcome, Some(Ok(()))) && self.unavailable.is_none()
     }
 
     /// Whether every row of it has a usable id, as far as it was read.
@@ -96,9 +136,10 @@ impl Row {
         self.failure().filter(|failure| failure.kind != Kind::Incomplete)
     }
 
-    /// Whether it was read to its end, and lacks nothing.
+    /// Whether it was read to its end and lacks nothing, or the company has it not.
     pub(super) fn complete(&self) -> bool {
         self.was_read() && self.lack.is_none()
+            || self.unavailable.is_some() && matches!(self.outcome, Some(Ok(())))
     }
 
     fn lacks(&mut self, error: &Error) {
@@ -155,6 +196,13 @@ impl Report {
             Event::Failed { resource, error } => {
                 self.row(resource).outcome = Some(Err(Failure::of(error)));
             }
+            Event::Unavailable { resource, listing: Some(listing), error } => {
+                self.row(resource).lists.push((*listing, Failure::of(error)));
+            }
+            Event::Unavailable { resource, listing: None, error } => {
+                let row = self.row(resource);
+                (row.outcome, row.unavailable) = (Some(Ok(())), Some(Failure::of(error)));
+            }
             Event::Started { .. } | Event::Waiting { .. } | Event::Resumed { .. } => {}
         }
     }
@@ -186,7 +234,21 @@ impl Report {
         .collect()
     }
 
-    /// Whether every resource was read to its end.
+    /// What the company has not, in a sentence: `not available to this company: projects, tasks (402
+    /// Required suites missing)`.
+    pub(super) fn unavailable(&self) -> Option<String> {
+        let mut lacking = Vec::new();
+        for row in &self.rows {
+            let name = row.resource.name;
+            for (listing, failure) in &row.lists {
+                lacking.push((failure.short.as_str(), format!("the list {listing} of {name}")));
+            }
+            lacking.extend(row.unavailable.iter().map(|f| (f.short.as_str(), name.to_owned())));
+        }
+        unavailable(lacking)
+    }
+
+    /// Whether every resource was read to its end, or the company has it not.
     pub(super) fn complete(&self) -> bool {
         self.rows.iter().all(Row::complete)
     }
@@ -222,6 +284,7 @@ impl Report {
         rows.sort_by_key(|row| row.resource.name);
         for row in rows {
             let outcome = match &row.outcome {
+                Some(Ok(())) if let Some(failure) = &row.unavailable => failure.text.clone(),
                 Some(Ok(())) if let Some(lack) = row.lack() => format!("INCOMPLETE: {}", lack.text),
                 Some(Ok(())) if row.warnings == 0 => "complete".to_owned(),
                 Some(Ok(())) if row.warnings == 1 => "complete, 1 warning".to_owned(),
@@ -239,6 +302,7 @@ impl Report {
         }
         let mut text = Text::of(&account.company_name);
         text.grid(&table);
+        self.unavailable().into_iter().for_each(|sentence| text.line(sentence));
         text.line(format!(
             "{} records, {} tokens spent{}: {}",
             grouped(self.records()),

@@ -23,6 +23,8 @@ pub(super) struct Run {
     pub(super) progress: Progress,
     pub(super) report: Report,
     pub(super) resources: Vec<&'static Resource>,
+    /// Whether somebody named them: then it is an error that the company has one of them not.
+    pub(super) named: bool,
     /// Whether secrets in rows are somebody else's to mask: a backup does so itself, unless told
     /// otherwise.
     pub(super) unmasked: bool,
@@ -46,7 +48,16 @@ impl Run {
         let (client, rotations) = setup.client()?;
         let progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
         let report = Report::of(resources.iter().copied());
-        Ok(Self { setup, client, rotations, progress, report, resources, unmasked: false })
+        Ok(Self {
+            setup,
+            client,
+            rotations,
+            progress,
+            report,
+            resources,
+            named: false,
+            unmasked: false,
+        })
     }
 
     /// Whose account it is.

@@ -8,34 +8,60 @@ const SUGGESTIONS_MAX: usize = 3;
 const TYPOS_MAX: usize = 3;
 
 /// The resources a person listed, by stream name (`deal_fields`) or file stem (`dealFields`), each
-/// once; without a list, all but those that are read on request only.
-pub(super) fn resources(list: Option<&str>) -> Result<Vec<&'static Resource>> {
-    let Some(list) = list else {
-        return Ok(Resource::all().filter(|resource| !resource.on_request).collect());
+/// once, but for those that are excluded; without a list, all but those that are read on request only.
+pub(super) fn resources(
+    list: Option<&str>,
+    exclude: Option<&str>,
+) -> Result<Vec<&'static Resource>> {
+    let usual = Resource::all().filter(|resource| !resource.on_request);
+    let listed = match list {
+        Some(list) => named(list, "--resources")?,
+        None => usual.collect(),
     };
+    if listed.is_empty() {
+        let message = "names no resource; leave it out to take all but the costly histories";
+        return Err(Error::new(Kind::Usage, message).at("--resources"));
+    }
+    without(listed, exclude)
+}
+
+/// These resources but for those that are excluded.
+pub(super) fn without(
+    mut resources: Vec<&'static Resource>,
+    exclude: Option<&str>,
+) -> Result<Vec<&'static Resource>> {
+    let Some(list) = exclude else { return Ok(resources) };
+    let excluded = named(list, "--exclude")?;
+    if excluded.is_empty() {
+        return Err(Error::new(Kind::Usage, "names no resource").at("--exclude"));
+    }
+    resources.retain(|resource| excluded.iter().all(|other| other.name != resource.name));
+    if resources.is_empty() {
+        return Err(Error::new(Kind::Usage, "leaves no resource to read").at("--exclude"));
+    }
+    Ok(resources)
+}
+
+fn named(list: &str, flag: &str) -> Result<Vec<&'static Resource>> {
     let mut found: Vec<&'static Resource> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         let resource = Resource::all()
             .find(|resource| resource.name == name || resource.file == name)
-            .ok_or_else(|| unknown(name))?;
+            .ok_or_else(|| unknown(name, flag))?;
         if found.iter().all(|known| known.name != resource.name) {
             found.push(resource);
         }
     }
-    if found.is_empty() {
-        let message = "names no resource; leave it out to take all but the costly histories";
-        return Err(Error::new(Kind::Usage, message).at("--resources"));
-    }
     Ok(found)
 }
 
-fn unknown(name: &str) -> Error {
+fn unknown(name: &str, flag: &str) -> Error {
     let close = close(name);
     let hint = match close.as_slice() {
         [] => "the README lists them all".to_owned(),
         close => format!("close names: {}", close.join(", ")),
     };
-    Error::new(Kind::Usage, format!("there is no resource {name:?}; {hint}")).at("--resources")
+    Error::new(Kind::Usage, format!("there is no resource {name:?}; {hint}")).at(flag)
 }
 
 /// Names that a slip or a part of a name may have meant, the likeliest first.
@@ -76,7 +102,7 @@ mod tests {
 
     #[track_caller]
     fn check(list: &str, expected: &str) {
-        let shown = match resources(Some(list)) {
+        let shown = match resources(Some(list), None) {
             Ok(found) => found.iter().map(|r| r.name).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
         };
@@ -87,7 +113,23 @@ mod tests {
     fn names_and_file_stems_are_taken() {
         check("deals, dealFields,deal_fields,", "deals deal_fields");
         check("deal_changelog", "deal_changelog");
-        assert!(resources(None).expect("the default").iter().all(|r| !r.on_request));
+        assert!(resources(None, None).expect("the default").iter().all(|r| !r.on_request));
+    }
+
+    #[test]
+    fn what_is_excluded_is_left_out() {
+        let some = |list, exclude| match resources(list, Some(exclude)) {
+            Ok(found) => found.iter().map(|r| r.name).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(some(Some("deals,persons,dealFields"), "deal_fields, persons"), "deals");
+        assert!(!some(None, "deals").split(' ').any(|name| name == "deals"));
+        assert_eq!(some(Some("deals"), "deals"), "--exclude: leaves no resource to read");
+        assert_eq!(some(None, ","), "--exclude: names no resource");
+        assert_eq!(
+            some(None, "dealfeilds"),
+            "--exclude: there is no resource \"dealfeilds\"; close names: deal_fields"
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Summary {
     run: String,
     seconds: f64,
     complete: bool,
+    /// What the company has not, in a sentence.
+    unavailable: Option<String>,
     rows: Vec<Row>,
 }
 
@@ -33,6 +35,8 @@ struct Row {
     from: Option<Time>,
     until: Option<Time>,
     failure: Option<(&'static str, String)>,
+    /// Why the company has it not: the sentence, and the server's words.
+    unavailable: Option<(String, String)>,
 }
 
 impl Summary {
@@ -52,6 +56,9 @@ impl Summary {
             misfits: warehouse.misfits(row.resource),
             from: start.from(row.resource),
             until: row.until,
+            unavailable: row
+                .unavailable()
+                .map(|failure| (failure.text.clone(), failure.in_short().to_owned())),
             failure: row.failure().map(|failure| (failure.kind.name(), failure.text.clone())),
         });
         Self {
@@ -60,6 +67,7 @@ impl Summary {
             run,
             seconds: start.began.elapsed().as_secs_f64(),
             complete,
+            unavailable: report.unavailable(),
             rows: rows.collect(),
         }
     }
@@ -94,6 +102,7 @@ impl Summary {
         }
         let mut text = Text::new();
         text.grid(&table);
+        self.unavailable.iter().for_each(|sentence| text.line(sentence.clone()));
         text.line(format!(
             "Synced to {2}: rows {0}, tombstones {1}, files {3}, bytes {4}; {5} tokens spent{6}: {7}",
             grouped(self.total(|written| written.rows - written.deleted)),
@@ -138,6 +147,9 @@ impl Row {
         if let Some((_, text)) = &self.failure {
             return format!("INCOMPLETE: {text}");
         }
+        if let Some((text, _)) = &self.unavailable {
+            return text.clone();
+        }
         let misfits: u64 = self.misfits.iter().map(|(_, count)| count).sum();
         let mut outcome = "complete".to_owned();
         if misfits > 0 {
@@ -164,6 +176,9 @@ impl Row {
             "warnings": self.warnings,
             "complete": self.failure.is_none(),
         });
+        if let Some((_, short)) = &self.unavailable {
+            json["unavailable"] = short.as_str().into();
+        }
         if !self.misfits.is_empty() {
             json["misfits"] = self.misfits.iter().cloned().collect();
         }

@@ -31,7 +31,8 @@ impl Run {
             let swept = Sweep::RESOURCES.contains(&resource.name) && !fresh;
             // A row without a usable id may be one that is known by another.
             let row = self.report.row(resource);
-            if !swept || !row.was_read() || !row.is_keyed() {
+            // What the company has not, or no longer, tells nothing about rows that were read before.
+            if !swept || !row.was_read() || !row.is_keyed() || !row.is_whole() {
                 continue;
             }
             let outcome = self.sweep_one(resource, warehouse, sweeping, stop.as_mut()).await;
@@ -93,14 +94,16 @@ impl Run {
         sweeping: &Sweeping<'_>,
         stop: Stop<'_>,
     ) -> Result<()> {
-        let selected = Selected { resource, mode: Mode::Scan, state: None };
+        let selected = Selected { resource, mode: Mode::Scan, state: None, named: false };
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
         let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| {
             match event {
                 Event::Batch(batch) => return sweep.saw(batch.records),
-                Event::Failed { error, .. } => return Err(error),
+                Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
+                    return Err(error);
+                }
                 // These rows are looked at, not taken.
                 Event::Finished { .. } => run.progress.leave(resource),
                 event => {

@@ -21,13 +21,14 @@ use std::time::Instant;
 
 pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     let place = Place::parse(&flags.dir)?;
-    let resources = resources(flags.resources.as_deref())?;
+    let resources = resources(flags.resources.as_deref(), flags.exclude.as_deref())?;
     let since = flags.since.as_deref().map(|text| since(text, now())).transpose()?;
     let handed = match &flags.state {
         Some(path) => Earlier::state(path, &resources)?.states,
         None => BTreeMap::new(),
     };
-    let run = Run::new(&flags.standalone, resources)?;
+    let mut run = Run::new(&flags.standalone, resources)?;
+    run.named = flags.resources.is_some();
     let options = Options { since, handed, ..run.options(flags) };
     files::private();
     runtime()?.block_on(run.sync(flags, &place, &options))
@@ -150,6 +151,9 @@ impl Run {
         for warning in &dictionaries.warnings {
             self.progress.warn(warning);
         }
+        for note in &dictionaries.notes {
+            self.progress.note(note);
+        }
         for resource in self.resources.clone() {
             if let Some(error) = dictionaries.lack(resource) {
                 self.report.lack(resource, &error);
@@ -210,6 +214,7 @@ impl Run {
             resource,
             mode: Mode::Incremental,
             state: start.begun.get(resource.name).and_then(|begun| begun.state.clone()),
+            named: self.named,
         });
         let jobs = plan(&self.setup.settings, selected.collect());
         let reader =
@@ -226,13 +231,21 @@ impl Run {
         self.progress.take(&event);
         self.report.take(&event);
         match event {
+            Event::Started { resource } => {
+                warehouse.starts(resource);
+                Ok(())
+            }
             Event::Batch(batch) => warehouse.take(batch, now()).await,
             Event::Finished { resource, reached, .. } => {
                 self.tell_lack(resource);
-                let whole = start.bound.filter(|_| start.is_seen(resource));
+                let whole = self.report.row(resource).is_whole() && start.is_seen(resource);
+                let whole = start.bound.filter(|_| whole);
                 warehouse.finish(resource, reached, whole, now()).await
             }
             Event::Failed { resource, .. } => warehouse.fail(resource, now()).await,
+            Event::Unavailable { resource, listing: None, error } => {
+                warehouse.lacks(resource, error.in_short(), now()).await
+            }
             _ => Ok(()),
         }
     }

@@ -3,7 +3,8 @@
 use super::fetch::limited;
 use super::guard::Guard;
 use super::offset::{Offset, Place};
-use super::task::{Ask, Task, refused};
+use super::task::{Ask, Task, UPDATED_SINCE, refused};
+use crate::api::is_of_parameter;
 use crate::model::{Asked, Changes, Next, Record, Result, Time, Walk};
 use std::collections::HashSet;
 
@@ -27,6 +28,9 @@ impl Task {
 
     /// Walks by cursor from the watermark to the bound.
     pub(super) async fn ascend(&mut self, ask: &Ask) -> Result<()> {
+        if self.state.refuses(&ask.name, UPDATED_SINCE) {
+            return self.unfiltered(ask).await;
+        }
         let mut since = self.since(ask);
         let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
         let mut guard = Guard::default();
@@ -51,7 +55,7 @@ impl Task {
                 Err(error)
                     if cursor.is_none()
                         && ask.listing.changes == Changes::Since
-                        && refused(&error) =>
+                        && is_of_parameter(&error) =>
                 {
                     return self.unfiltered(ask).await;
                 }
@@ -116,11 +120,14 @@ impl Task {
 
     /// A list that refuses the filter: every row is read, and those below the watermark dropped.
     async fn unfiltered(&mut self, ask: &Ask) -> Result<()> {
-        self.warn(format!(
-            "Pipedrive refuses updated_since on {}: reading it in full",
-            ask.listing.path
-        ))
-        .await;
+        let refused = self.state.refused.entry(ask.name.clone()).or_default();
+        if refused.insert(UPDATED_SINCE.to_owned()) {
+            self.warn(format!(
+                "Pipedrive refuses updated_since on {}: reading it in full",
+                ask.listing.path
+            ))
+            .await;
+        }
         let since = self.coming(ask).await?;
         self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         self.walk(ask).await

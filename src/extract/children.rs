@@ -3,27 +3,34 @@
 use super::fetch::{Fetch, limited};
 use super::guard::Guard;
 use super::offset::{Offset, Place};
-use super::task::Task;
-use crate::api::Request;
+use super::task::{Task, refused};
+use crate::api::{Request, is_of_company, is_of_one_row};
 use crate::model::{
     Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Event, Kind, Layout, Listing, Next, Paging,
-    Parent, Record, Result, Surprise, Type,
+    Parent, Record, Resource, Result, Surprise, Type,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Parents between two checkpoints, for lists of one parent a request.
 pub(super) const PARENTS_PER_CHECKPOINT: usize = 20;
 /// Requests one stream keeps in flight for lists per parent.
 pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 4;
+/// Requests refused without a single answer, after which it is the list and not a parent that is refused.
+const REFUSALS_MAX: usize = 16;
+/// Parents that are gone (404, 410) together before it is the list that is.
+const GONE_MIN: usize = 3;
+/// Parents that are named when their lists were refused; the others are counted.
+const REFUSED_NAMED_MAX: usize = 10;
 /// Keys remembered of rows that several parents list.
 const SHARED_KEYS_MAX: usize = 1_000_000;
 
 impl Task {
     /// The rows of these parents, in the parents' order.
     ///
-    /// A deleted parent has no lists any more, nor has one that vanished in between (404, 410).
+    /// A deleted parent has no lists any more. One whose list is refused (403, 404, 410) is left out, and
+    /// told at the end.
     pub(super) async fn children(&mut self, parents: &[Record]) -> Result<Vec<Record>> {
         let Some(parent) = &self.resource.parent else {
             return Err(Error::new(Kind::Bug, "rows per parent of a resource without parents"));
@@ -47,13 +54,23 @@ impl Task {
                 ByParent::Path | ByParent::Query(_) => 1,
             };
             let lists: Vec<_> =
-                keys.chunks(size).map(|keys| list(&fetch, listing, parent, keys)).collect();
-            let lists: Vec<(Vec<Record>, Vec<Surprise>)> =
+                keys.chunks(size).map(|keys| lists(&fetch, listing, parent, keys)).collect();
+            let lists: Vec<Lists> =
                 stream::iter(lists).buffered(REQUESTS_IN_FLIGHT_MAX).try_collect().await?;
-            for (records, surprising) in lists {
-                rows.extend(records);
-                surprises.extend(surprising);
+            self.heard |= lists.iter().any(|lists| lists.answered);
+            self.known |= self.heard;
+            let mut refused = Vec::new();
+            for lists in lists {
+                rows.extend(lists.rows);
+                surprises.extend(lists.surprises);
+                refused.extend(lists.refused);
             }
+            if !self.known
+                && let Some(error) = self.none_at_all(&mut refused, keys.len())
+            {
+                return Err(error);
+            }
+            self.refused.add(refused);
         }
         self.surprised(surprises).await;
         if parent.shared {
@@ -71,12 +88,113 @@ impl Task {
         Ok(rows)
     }
 
+    /// The error of a list that refused every one of so many parents and never answered: then it is the
+    /// list that is refused. A parent or two that are gone do not tell.
+    fn none_at_all(&self, refused: &mut Vec<(String, Error)>, parents: usize) -> Option<Error> {
+        let gone = |error: &Error| matches!(error.http_status(), Some(404 | 410));
+        let few = refused.len() < GONE_MIN && refused.iter().all(|(_, error)| gone(error));
+        if refused.len() < parents.min(REFUSALS_MAX) || few {
+            return None;
+        }
+        let (_, error) = refused.pop()?;
+        Some(self.client.whole_list(error, self.resource))
+    }
+
     fn unseen(&mut self, row: &Record) -> bool {
         let Some(key) = &row.key else {
             return true;
         };
         self.shared.len() >= SHARED_KEYS_MAX || self.shared.insert(Digest::of(key.as_bytes()))
     }
+}
+
+/// Parents whose lists were refused, one by one, while others were answered: left out.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    count: u64,
+    /// The first of them, and what was said.
+    named: Vec<String>,
+}
+
+impl Refused {
+    fn add(&mut self, refused: Vec<(String, Error)>) {
+        for (key, error) in refused {
+            self.count += 1;
+            if self.named.len() < REFUSED_NAMED_MAX {
+                self.named.push(format!("{key} ({})", error.in_short()));
+            }
+        }
+    }
+
+    /// What is to be said about them, if there are any.
+    pub(super) fn text(&self, parents: &Resource) -> Option<String> {
+        let more = self.count - self.named.len() as u64;
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let named = self.named.join(", ");
+        let text = format!(
+            "Pipedrive refuses the lists of {} rows of {}, which are left out: {named}{more}",
+            self.count, parents.name
+        );
+        (self.count > 0).then_some(text)
+    }
+}
+
+/// What asking for the lists of some parents came to.
+#[derive(Debug, Default)]
+struct Lists {
+    rows: Vec<Record>,
+    surprises: Vec<Surprise>,
+    /// Parents that were refused by themselves.
+    refused: Vec<(String, Error)>,
+    /// Whether any request was answered.
+    answered: bool,
+}
+
+/// The lists of these parents. A refusal of several is halved until the one that is meant is alone;
+/// breadth first, so that a list that is refused as a whole is known as one soon.
+async fn lists(
+    fetch: &Fetch<'_>,
+    listing: &'static Listing,
+    parent: &Parent,
+    keys: &[&str],
+) -> Result<Lists> {
+    let mut lists = Lists::default();
+    let mut parts: BTreeMap<usize, Vec<Record>> = BTreeMap::new();
+    let mut open = VecDeque::from([(0, keys)]);
+    let mut refusals = 0;
+    let batch = matches!(parent.ask, ByParent::Batch(_));
+    while let Some((place, keys)) = open.pop_front() {
+        match list(fetch, listing, parent, keys).await {
+            Ok((rows, surprises)) => {
+                lists.answered = true;
+                lists.surprises.extend(surprises);
+                parts.insert(place, rows);
+            }
+            Err(error) if is_of_company(&error) && !fetch.task.heard && !lists.answered => {
+                return Err(fetch.client.whole_list(error, fetch.task.resource));
+            }
+            Err(error)
+                if is_of_one_row(&error)
+                    || is_of_company(&error)
+                    || refused(&error) && batch && (keys.len() > 1 || lists.answered) =>
+            {
+                refusals += 1;
+                let hopeless = refusals >= REFUSALS_MAX && !lists.answered && !fetch.task.known;
+                if keys.len() == 1 {
+                    lists.refused.push((keys.concat(), error));
+                } else if hopeless {
+                    return Err(fetch.client.whole_list(error, fetch.task.resource));
+                } else {
+                    let half = keys.len() / 2;
+                    open.push_back((place, &keys[..half]));
+                    open.push_back((place + half, &keys[half..]));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    lists.rows = parts.into_values().flatten().collect();
+    Ok(lists)
 }
 
 /// All rows of one list, whose parent or parents these are.
@@ -98,7 +216,7 @@ async fn list(
         if let Some(cursor) = &cursor {
             request = request.with("cursor", cursor.clone());
         }
-        if listing.paging == Paging::Offset {
+        if listing.paging == Paging::Offset || offset.start > 0 {
             request = request.with("start", offset.start.to_string());
         }
         let followed = cursor.is_some() || offset.start > 0;
@@ -107,13 +225,14 @@ async fn list(
         let asked = Asked { followed, told: offset.told, whole };
         let page = match fetch.page(request, asked).await {
             Ok(page) => page,
-            Err(error) if !matches!(parent.ask, ByParent::Batch(_)) && gone(&error) => break,
+            // It went away between two pages.
+            Err(error) if followed && keys.len() == 1 && is_of_one_row(&error) => break,
             Err(error) => return Err(error),
         };
         guard.check(&page.records, &page.next, fetch.layout.has_keys())?;
         surprises.extend(page.surprises);
         let at = match listing.paging {
-            Paging::Offset => match offset.place(&page.records)? {
+            Paging::Offset | Paging::Plain | Paging::Goals => match offset.place(&page.records)? {
                 Place::From(at) => at,
                 Place::Back => continue,
                 Place::Restart => {
@@ -121,7 +240,7 @@ async fn list(
                     continue;
                 }
             },
-            Paging::Cursor | Paging::Plain | Paging::Goals => 0,
+            Paging::Cursor => 0,
         };
         let fresh = &page.records[at..];
         rows.extend(
@@ -129,7 +248,8 @@ async fn list(
         );
         match page.next {
             Next::Cursor(next) => cursor = Some(next),
-            next if listing.paging == Paging::Offset => {
+            // A list that comes whole may be paged after all.
+            next if listing.paging == Paging::Offset || matches!(next, Next::Start(_)) => {
                 if !offset.advance(page.records.len(), fresh, &next)? {
                     break;
                 }
@@ -149,11 +269,6 @@ fn request(listing: &Listing, parent: &Parent, keys: &[&str]) -> Request {
         }
     };
     listing.ask.iter().fold(request, |request, (name, value)| request.with(name, *value))
-}
-
-/// Whether a parent's list is gone with its parent.
-fn gone(error: &Error) -> bool {
-    error.kind() == Kind::Refused && matches!(error.http_status(), Some(404 | 410))
 }
 
 /// The key of a row, with its parent's in front where the row does not carry it.
@@ -205,7 +320,6 @@ fn completed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Resource;
 
     /// An id that cannot be used is not made up of the parent's.
     #[test]

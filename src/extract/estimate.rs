@@ -266,7 +266,7 @@ mod tests {
         let selected = resources.iter().map(|(name, state)| {
             let resource = Resource::named(name).expect("it exists");
             let state = StreamState::from_json(resource, state).expect("it is a state");
-            Selected { resource, mode: Mode::Incremental, state }
+            Selected { resource, mode: Mode::Incremental, state, named: false }
         });
         plan(settings, selected.collect())
     }

@@ -1,6 +1,6 @@
 //! What became of rows that a walk of all keys did not see.
 
-use crate::api::{Answer, Client, Request, data, page_in_the_end};
+use crate::api::{Answer, Client, Request, data, first_page, page_in_the_end};
 use crate::model::{Asked, Error, Kind, Layout, Listing, Next, Reason, Record, Resource, Result};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -66,6 +66,7 @@ async fn listed(
 ) -> Result<Vec<Record>> {
     let layout = Layout::of(resource, listing);
     let mut found = Vec::new();
+    let mut without: Vec<&str> = Vec::new();
     for keys in keys.chunks(IDS_PER_CALL) {
         let mut cursor: Option<String> = None;
         // Servers may send fewer rows a page than they were asked for: at least one, though.
@@ -81,7 +82,16 @@ async fn listed(
             if let Some(cursor) = cursor {
                 request = request.with("cursor", cursor);
             }
-            let page = page_in_the_end(client, &mut request, &layout, asked).await?;
+            let page = if asked.followed {
+                let mut request = request.without(&without);
+                page_in_the_end(client, &mut request, &layout, asked).await?
+            } else {
+                let (page, left_out) =
+                    first_page(client, request.without(&without), (listing, &layout), asked)
+                        .await?;
+                without.extend(left_out);
+                page
+            };
             found.extend(page.records);
             let Next::Cursor(next) = page.next else { break };
             cursor = Some(next);

@@ -12,6 +12,9 @@ impl Task {
         let mut request = Request::new(listing.path, listing.cost);
         for (name, value) in listing.ask {
             let part = listing.split.as_ref().filter(|split| split.param == *name);
+            if part.and(ask.part).is_none() && ask.without.contains(name) {
+                continue;
+            }
             request = request.with(name, part.and(ask.part).unwrap_or(value));
         }
         request
@@ -21,7 +24,10 @@ impl Task {
     pub(super) async fn page(&mut self, ask: &Ask, request: Request, asked: Asked) -> Result<Page> {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
         let page = fetch.page(request, asked).await?;
-        self.answered = true;
+        (self.answered, self.met) = (true, true);
+        if let Some(text) = self.telling.take() {
+            self.warn(text).await;
+        }
         self.surprised_by(page).await
     }
 

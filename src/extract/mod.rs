@@ -12,6 +12,7 @@ mod plan;
 mod probe;
 mod reader;
 mod sizes;
+mod survey;
 mod task;
 mod walk;
 
@@ -21,3 +22,4 @@ pub use plan::{Job, Mode, Selected, plan};
 pub use probe::probe;
 pub use reader::{Reader, Stride};
 pub use sizes::{Exactness, Extent, Rows, Sizes};
+pub use survey::survey;

@@ -11,6 +11,8 @@ pub struct Selected {
     pub mode: Mode,
     /// What an earlier run left.
     pub state: Option<StreamState>,
+    /// Whether somebody asked for it by name: then it is an error that the company has it not.
+    pub named: bool,
 }
 
 /// How to read.
@@ -31,6 +33,7 @@ pub struct Job {
     pub(super) mode: Mode,
     pub(super) state: StreamState,
     pub(super) listings: Vec<&'static Listing>,
+    pub(super) named: bool,
 }
 
 impl Job {
@@ -55,7 +58,7 @@ pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
 }
 
 fn job(settings: &Settings, selected: Selected) -> Job {
-    let Selected { resource, mode: asked, state } = selected;
+    let Selected { resource, mode: asked, state, named } = selected;
     let watched = resource.parent_resource().unwrap_or(resource);
     let mode = if resource.incremental() || asked == Mode::Scan { asked } else { Mode::Full };
     let listings: Vec<&'static Listing> = watched
@@ -71,9 +74,13 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
             state
         }
+        // Read in full every time: what Pipedrive refuses is not tried every time.
+        (Mode::Full, Some(state)) if asked == Mode::Incremental => {
+            StreamState { full: true, refused: state.refused, ..StreamState::default() }
+        }
         (Mode::Full | Mode::Scan, _) => StreamState { full: true, ..StreamState::default() },
     };
-    Job { resource, mode, state, listings }
+    Job { resource, mode, state, listings, named }
 }
 
 /// The state with every listing it does not know yet at the start date, if there is one.

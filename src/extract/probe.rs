@@ -7,8 +7,8 @@ use super::estimate::{Way, extent, way};
 use super::fetch::limited;
 use super::plan::Job;
 use super::sizes::{Exactness, Extent, Rows, Sizes};
-use super::task::{Ask, Task, refused};
-use crate::api::{Client, Request, page_in_the_end};
+use super::task::{Ask, Task};
+use crate::api::{Client, Request, is_of_parameter, leaving_out, page_in_the_end};
 use crate::model::{
     Asked, Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type,
 };
@@ -66,23 +66,42 @@ fn looks(jobs: &[Job]) -> Vec<Look> {
 
 impl Look {
     async fn ask(&self, client: &Client) -> Result<Rows> {
-        match (self.part(client, None).await, &self.listing.split) {
-            (Err(error), Some(split)) if refused(&error) => {
-                let mut rows = Rows { count: 0, exactness: Exactness::Exact };
-                for value in split.values {
-                    let part = self.part(client, Some(value)).await?;
-                    rows.count += part.count;
-                    rows.exactness = rows.exactness.and(part.exactness);
-                }
-                Ok(rows)
+        let first = match self.part(client, None, Vec::new()).await {
+            Ok(rows) => return Ok(rows),
+            Err(error) => error,
+        };
+        for without in leaving_out(&first, self.listing.refusable) {
+            match self.without(client, without).await {
+                Err(error) if is_of_parameter(&error) => {}
+                outcome => return outcome,
             }
-            (outcome, _) => outcome,
         }
+        Err(client.explained(first, self.watched))
     }
 
-    async fn part(&self, client: &Client, part: Option<&'static str>) -> Result<Rows> {
+    /// The rows without parameters that are refused; of a split one, those of its values.
+    async fn without(&self, client: &Client, without: Vec<&'static str>) -> Result<Rows> {
+        let split = self.listing.split.as_ref();
+        let Some(split) = split.filter(|split| without.contains(&split.param)) else {
+            return self.part(client, None, without).await;
+        };
+        let mut rows = Rows { count: 0, exactness: Exactness::Exact };
+        for value in split.values {
+            let part = self.part(client, Some(value), without.clone()).await?;
+            rows.count += part.count;
+            rows.exactness = rows.exactness.and(part.exactness);
+        }
+        Ok(rows)
+    }
+
+    async fn part(
+        &self,
+        client: &Client,
+        part: Option<&'static str>,
+        without: Vec<&'static str>,
+    ) -> Result<Rows> {
         let layout = Arc::new(Layout::of(self.watched, self.listing));
-        let ask = Ask { listing: self.listing, layout, name: String::new(), part };
+        let ask = Ask { listing: self.listing, layout, name: String::new(), part, without };
         let mut request = self.request(Task::request(&ask));
         let asked = Asked { whole: true, ..Asked::default() };
         let page = page_in_the_end(client, &mut request, &ask.layout, asked).await?;

@@ -1,8 +1,9 @@
 //! One resource from start to end.
 
+use super::children::Refused;
 use super::plan::{Job, Mode};
 use super::reader::{Stride, Told};
-use crate::api::Client;
+use crate::api::{Client, is_of_parameter, leaving_out};
 use crate::model::{
     Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record,
     Resource, Result, SURPRISES_MAX, StreamState, Surprise, Time,
@@ -34,12 +35,24 @@ pub(super) struct Task {
     pub(super) watched: &'static Resource,
     mode: Mode,
     listings: Vec<&'static Listing>,
+    /// Whether somebody asked for it by name.
+    named: bool,
     pub(super) state: StreamState,
     out: Sender<Told>,
     surprises: HashSet<Surprise>,
     /// Whether the listing being read has answered in this run: a later refusal is not about the
     /// parameters that are always sent.
     pub(super) answered: bool,
+    /// Whether the list that is being read answered in this run, in whatever part.
+    pub(super) met: bool,
+    /// Whether a list per parent answered, in this run or before it: then it is there.
+    pub(super) known: bool,
+    /// The same, in this run.
+    pub(super) heard: bool,
+    /// Parents whose lists were refused.
+    pub(super) refused: Refused,
+    /// What is to be said as soon as a page is answered.
+    pub(super) telling: Option<String>,
     /// Listings whose memory ran over, to say so once.
     overflowed: HashSet<String>,
     /// Keys of rows that several parents list, as digests.
@@ -63,6 +76,28 @@ pub(super) struct Ask {
     pub(super) name: String,
     /// The value that replaces the one of a split parameter.
     pub(super) part: Option<&'static str>,
+    /// Parameters that are left out because the API refuses them.
+    pub(super) without: Vec<&'static str>,
+}
+
+/// The parameter of an incremental read that a list may not know.
+pub(super) const UPDATED_SINCE: &str = "updated_since";
+
+/// The name of a part of a listing in the state.
+fn part(listing: &Listing, value: &str) -> String {
+    format!("{}:{value}", listing.name)
+}
+
+/// What is said about parameters that the API refuses.
+fn refusal(listing: &Listing, without: &[&str]) -> String {
+    let split = listing.split.as_ref().filter(|split| without.contains(&split.param));
+    let left_out: Vec<_> =
+        without.iter().filter(|name| split.is_none_or(|split| split.param != **name)).collect();
+    let left_out = left_out.into_iter().map(|name| format!("{name}: reading without it"));
+    let split = split
+        .map(|split| format!("{} with all values at once: reading them one by one", split.param));
+    let said: Vec<_> = left_out.chain(split).collect();
+    format!("Pipedrive refuses {}", said.join(", and "))
 }
 
 /// Most rows left to the next run that are counted, a resource.
@@ -78,10 +113,16 @@ impl Task {
             watched,
             mode: job.mode,
             listings: job.listings,
+            named: job.named,
+            known: job.state.records > 0,
             state: job.state,
             out,
             surprises: HashSet::new(),
             answered: false,
+            met: false,
+            heard: false,
+            refused: Refused::default(),
+            telling: None,
             overflowed: HashSet::new(),
             shared: HashSet::new(),
             bound: run.bound,
@@ -102,7 +143,14 @@ impl Task {
                 self.tell(Event::Finished { resource, reached, until, postponed }).await;
                 false
             }
+            Err(error) if error.kind() == Kind::Unavailable && !self.named => {
+                self.tell(Event::Unavailable { resource, listing: None, error }).await;
+                false
+            }
             Err(error) => {
+                // Before anything of it came, the list that refused is the parents'.
+                let list = if self.met { resource } else { self.watched };
+                let error = self.client.explained(error, list);
                 let stops = error.kind().stops_the_run();
                 self.tell(Event::Failed { resource, error }).await;
                 stops
@@ -114,8 +162,29 @@ impl Task {
         if self.state.full && self.state.complete {
             return Ok(());
         }
+        let mut read = false;
         for listing in self.listings.clone() {
-            self.listing(listing).await?;
+            self.met = false;
+            let Err(error) = self.listing(listing).await else {
+                read = true;
+                continue;
+            };
+            let error = if self.met { error } else { self.client.whole_list(error, self.watched) };
+            if error.kind() != Kind::Unavailable || !read {
+                return Err(error);
+            }
+            // The others are there.
+            let (resource, name) = (self.resource, listing.name);
+            let event = if self.named {
+                let error = Error::new(error.kind(), format!("list {name:?}: {error}"));
+                Event::Lacking { resource, error }
+            } else {
+                Event::Unavailable { resource, listing: Some(name), error }
+            };
+            self.tell(event).await;
+        }
+        if let Some(text) = self.refused.text(self.watched) {
+            self.warn(text).await;
         }
         if self.state.full {
             self.state.finish_full();
@@ -123,32 +192,74 @@ impl Task {
         Ok(())
     }
 
-    /// Reads one listing; in parts where the API refuses the combined value of a parameter.
+    /// Reads one listing; without parameters that the API refuses, and in parts where it refuses the
+    /// combined value of one. What was refused is said once and remembered.
     async fn listing(&mut self, listing: &'static Listing) -> Result<()> {
-        let layout = Arc::new(Layout::of(self.watched, listing));
-        let whole = Ask { listing, layout, name: listing.name.to_owned(), part: None };
-        let Some(split) = &listing.split else {
-            return self.ask(&whole).await;
+        let known = self.left_out(listing);
+        let rest: Vec<_> =
+            listing.refusable.iter().copied().filter(|name| !known.contains(name)).collect();
+        let Err(first) = self.listing_without(listing, known.clone()).await else {
+            return Ok(());
         };
-        let name = |value: &str| format!("{}:{value}", listing.name);
-        if !split.values.iter().any(|value| self.state.listings.contains_key(&name(value))) {
-            match self.ask(&whole).await {
-                Err(error) if !self.answered && refused(&error) => {
-                    self.warn(format!(
-                        "Pipedrive refuses {} with all values at once: reading them one by one",
-                        split.param
-                    ))
-                    .await;
+        if self.met {
+            return Err(first);
+        }
+        for without in leaving_out(&first, &rest) {
+            let before = self.state.refused.get(listing.name).cloned();
+            let refused = self.state.refused.entry(listing.name.to_owned()).or_default();
+            refused.extend(without.iter().map(|name| (*name).to_owned()));
+            self.telling = Some(refusal(listing, &without));
+            let outcome = self.listing_without(listing, [&known[..], &without].concat()).await;
+            match outcome {
+                Err(error) if !self.met && is_of_parameter(&error) => {
+                    self.telling = None;
+                    match before {
+                        Some(before) => self.state.refused.insert(listing.name.to_owned(), before),
+                        None => self.state.refused.remove(listing.name),
+                    };
                 }
                 outcome => return outcome,
             }
         }
+        Err(first)
+    }
+
+    /// What of a listing is not asked for from the start: what was refused before, and what only adds
+    /// to rows that are looked at as parents.
+    fn left_out(&self, listing: &Listing) -> Vec<&'static str> {
+        let split = listing.split.as_ref();
+        let parts = |param: &str| {
+            let values = split.filter(|split| split.param == param).map(|split| split.values);
+            let mut values = values.into_iter().flatten();
+            values.any(|value| self.state.listings.contains_key(&part(listing, value)))
+        };
+        let left_out = |param: &str| {
+            let extra = split.is_none_or(|split| split.param != param);
+            self.state.refuses(listing.name, param)
+                || parts(param)
+                || extra && self.resource.parent.is_some()
+        };
+        listing.refusable.iter().copied().filter(|param| left_out(param)).collect()
+    }
+
+    async fn listing_without(
+        &mut self,
+        listing: &'static Listing,
+        without: Vec<&'static str>,
+    ) -> Result<()> {
+        let layout = Arc::new(Layout::of(self.watched, listing));
+        let split = listing.split.as_ref().filter(|split| without.contains(&split.param));
+        let whole = Ask { listing, layout, name: listing.name.to_owned(), part: None, without };
+        let Some(split) = split else {
+            return self.ask(&whole).await;
+        };
         let begun = self.state.listings.remove(listing.name).unwrap_or_default();
         for value in split.values {
-            self.state.listings.entry(name(value)).or_insert_with(|| begun.clone());
+            self.state.listings.entry(part(listing, value)).or_insert_with(|| begun.clone());
         }
         for value in split.values {
-            self.ask(&Ask { name: name(value), part: Some(value), ..whole.clone() }).await?;
+            self.ask(&Ask { name: part(listing, value), part: Some(value), ..whole.clone() })
+                .await?;
         }
         Ok(())
     }

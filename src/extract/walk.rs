@@ -6,8 +6,8 @@
 use super::fetch::limited;
 use super::guard::Guard;
 use super::offset::{Offset, Place, after, tail};
-use super::task::{Ask, Task, refused};
-use crate::api::Request;
+use super::task::{Ask, Task, UPDATED_SINCE, refused};
+use crate::api::{Request, is_of_parameter};
 use crate::model::{
     Asked, Changes, Delivery, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
 };
@@ -62,6 +62,7 @@ impl Task {
         };
         // Rows without a time might come first, so they are filtered out where that is possible.
         let filtered = match ask.listing.changes {
+            Changes::Since if self.state.refuses(&ask.name, UPDATED_SINCE) => None,
             Changes::Window | Changes::Since | Changes::SinceByKey => {
                 let mut request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
                 if ask.listing.changes == Changes::Window && self.bound < Time::END {
@@ -74,7 +75,11 @@ impl Task {
                         Some(self.page(ask, request, Asked::default()).await?)
                     }
                     Ok(page) => Some(page),
-                    Err(error) if refused(&error) && ask.listing.changes == Changes::Since => None,
+                    Err(error)
+                        if is_of_parameter(&error) && ask.listing.changes == Changes::Since =>
+                    {
+                        None
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -97,12 +102,8 @@ impl Task {
     pub(super) async fn walk(&mut self, ask: &Ask) -> Result<()> {
         match ask.listing.paging {
             Paging::Cursor => self.walk_by_cursor(ask).await,
-            Paging::Offset => self.walk_by_offset(ask).await,
-            Paging::Plain | Paging::Goals => {
-                let asked = Asked { whole: true, ..Asked::default() };
-                let page = self.page(ask, Self::request(ask), asked).await?;
-                self.take(ask, page.records, Walk::default(), None).await
-            }
+            // A list that comes whole may be paged after all.
+            Paging::Offset | Paging::Plain | Paging::Goals => self.walk_by_offset(ask).await,
         }
     }
 
@@ -154,12 +155,19 @@ impl Task {
     }
 
     async fn walk_by_offset(&mut self, ask: &Ask) -> Result<()> {
-        let resumed = self.place(ask);
+        let mut resumed = self.place(ask);
+        let paged = ask.listing.paging == Paging::Offset;
+        if !paged && resumed.start.is_none() {
+            resumed.last.clear();
+        }
         let mut offset = Offset::new(resumed.start.unwrap_or(0), resumed.last, ask.listing.limit);
         loop {
-            let here = Walk { start: Some(offset.start), ..Walk::default() };
-            let mut request =
-                limited(Self::request(ask), ask.listing).with("start", offset.start.to_string());
+            let mut here = Walk::default();
+            let mut request = limited(Self::request(ask), ask.listing);
+            if paged || offset.start > 0 {
+                here.start = Some(offset.start);
+                request = request.with("start", offset.start.to_string());
+            }
             for (name, value) in ask.listing.by_id {
                 request = request.with(name, *value);
             }
@@ -179,7 +187,8 @@ impl Task {
             };
             let size = page.records.len();
             let fresh: Vec<_> = page.records.into_iter().skip(at).collect();
-            let more = offset.advance(size, &fresh, &page.next)?;
+            let next = if paged || page.next != Next::Unsaid { page.next } else { Next::End };
+            let more = offset.advance(size, &fresh, &next)?;
             let onward = more.then(|| Walk {
                 start: Some(offset.start),
                 last: offset.last.clone(),

@@ -15,6 +15,8 @@ const ODD_NAMED_MAX: usize = 20;
 pub struct Definitions {
     /// Those that can be read, in the order of the dictionary, each code once.
     pub known: Vec<Definition>,
+    /// Parameters that Pipedrive refused, so that it was read without them.
+    pub without: Vec<&'static str>,
     /// What is odd about others, a sentence each.
     odd: Vec<String>,
     /// Sentences that were not kept.

@@ -13,8 +13,10 @@ pub enum Kind {
     Config,
     /// Pipedrive does not know the token (401).
     Auth,
-    /// The token is good, but this resource is not open to it: 403, or a feature the plan lacks.
+    /// The token is good, but this resource is not open to it: a permission or an OAuth scope.
     Permission,
+    /// The company has not what was asked for: its plan, an add-on or a setting lacks it.
+    Unavailable,
     /// The daily budget, or the limit the user set, is spent.
     Quota,
     /// Pipedrive answers 5xx, or keeps limiting the rate, after all retries.
@@ -48,6 +50,7 @@ impl Kind {
         Self::Config,
         Self::Auth,
         Self::Permission,
+        Self::Unavailable,
         Self::Quota,
         Self::Upstream,
         Self::Network,
@@ -69,7 +72,10 @@ impl Kind {
             Self::Config => "The configuration is wrong, or a company is not the one it says.",
             Self::Auth => "Pipedrive, or the CRM of a bundle, does not accept the token (401).",
             Self::Permission => {
-                "Nothing that was asked for is open to the token, or part of the plan (403)."
+                "Nothing that was asked for is open to the token (403: permission or OAuth scope)."
+            }
+            Self::Unavailable => {
+                "What was asked for by name is not available to this company: its plan, an add-on or a setting lacks it (402, 403, 404, 410, 415)."
             }
             Self::Quota => {
                 "Rate limited for good, or the daily budget or `max_tokens` is spent: run again later, nothing is lost."
@@ -105,7 +111,7 @@ impl Kind {
             Self::Bug => 70,
             Self::Storage => 74,
             Self::Quota => 75,
-            Self::Auth | Self::Permission => 77,
+            Self::Auth | Self::Permission | Self::Unavailable => 77,
             Self::Config => 78,
             Self::Interrupted => 130,
         }
@@ -125,6 +131,7 @@ impl Kind {
             | Self::Pipe
             | Self::Bug => true,
             Self::Permission
+            | Self::Unavailable
             | Self::Upstream
             | Self::Network
             | Self::Refused
@@ -140,6 +147,7 @@ impl Kind {
             Self::Config => "config",
             Self::Auth => "auth",
             Self::Permission => "permission",
+            Self::Unavailable => "unavailable",
             Self::Quota => "quota",
             Self::Upstream => "upstream",
             Self::Network => "network",
@@ -168,6 +176,7 @@ struct Inner {
     message: String,
     at: Option<String>,
     status: Option<u16>,
+    said: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -183,6 +192,7 @@ impl Error {
                 message: message.into(),
                 at: None,
                 status: None,
+                said: None,
                 cause: None,
             }),
         }
@@ -209,6 +219,20 @@ impl Error {
         self
     }
 
+    /// The server's own words for it.
+    #[must_use]
+    pub fn saying(mut self, said: Option<String>) -> Self {
+        self.inner.said = said;
+        self
+    }
+
+    /// The same in other words.
+    #[must_use]
+    pub fn reworded(mut self, message: impl Into<String>) -> Self {
+        self.inner.message = message.into();
+        self
+    }
+
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -221,6 +245,7 @@ impl Error {
     pub fn without(mut self, secrets: &Mask) -> Self {
         self.inner.message = secrets.apply(&self.inner.message);
         self.inner.at = self.inner.at.map(|at| secrets.apply(&at));
+        self.inner.said = self.inner.said.map(|said| secrets.apply(&said));
         let causes = self.causes();
         let masked: Vec<String> = causes.iter().map(|cause| secrets.apply(cause)).collect();
         if masked != causes {
@@ -239,6 +264,21 @@ impl Error {
     /// The HTTP status behind it, if an answer was the cause.
     pub fn http_status(&self) -> Option<u16> {
         self.inner.status
+    }
+
+    /// The server's own words for it, if it found some.
+    pub fn said(&self) -> Option<&str> {
+        self.inner.said.as_deref()
+    }
+
+    /// Status and words of the server, as `402 Required suites missing`; without an answer behind it,
+    /// the whole sentence.
+    pub fn in_short(&self) -> String {
+        match (self.inner.status, &self.inner.said) {
+            (Some(status), Some(said)) => format!("{status} {said}"),
+            (Some(status), None) => format!("HTTP {status}"),
+            (None, _) => self.summary(),
+        }
     }
 
     /// The place it happened, if one was named.

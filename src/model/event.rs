@@ -50,6 +50,16 @@ pub enum Event {
         /// What is missing, and why.
         error: Error,
     },
+    /// The company has not this resource, or one list of it, and nobody asked for it by name: that
+    /// is no failure. Without a `listing` nothing of it is read, and this is the last event of it.
+    Unavailable {
+        /// Which.
+        resource: &'static Resource,
+        /// The one list that is not there; the others are read on. `None`: all of it.
+        listing: Option<&'static str>,
+        /// What Pipedrive said, of [`Kind::Unavailable`](super::error::Kind::Unavailable).
+        error: Error,
+    },
     /// A resource was read to its end.
     Finished {
         /// Which.

@@ -171,6 +171,10 @@ impl Layout {
                 Some(Doubt::Unfounded("list no longer says whether there is more"))
             }
             (Next::Unsaid, Paging::Offset) => (empty && (lasting || !self.silent)).then_some(EMPTY),
+            (Next::Unsaid, Paging::Plain | Paging::Goals) if asked.told => {
+                Some(Doubt::Unfounded("list no longer says whether there is more"))
+            }
+            (Next::Unsaid, Paging::Plain | Paging::Goals) => (empty && lasting).then_some(EMPTY),
             (Next::Unsaid, _) if asked.followed => {
                 Some(Doubt::Unfounded("list does not say whether there is more"))
             }
@@ -219,17 +223,20 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
     Ok(match paging {
         Paging::Plain | Paging::Goals => {
             let further = matches!(additional.next_cursor, Cursor::To(_));
-            let more = match &additional.pagination {
-                Some(page) => page.more_items_in_collection,
-                None => additional.more_items_in_collection,
+            let (more, start) = match &additional.pagination {
+                Some(page) => (page.more_items_in_collection, page.next_start),
+                None => (additional.more_items_in_collection, additional.next_start),
             };
-            if more == Some(true) || further {
-                return Err(Error::new(
-                    Kind::Shape,
-                    "list should come whole and says there is more",
-                ));
+            match (more, start) {
+                // It is paged after all.
+                (Some(true), Some(start)) => Next::Start(start),
+                _ if further || more == Some(true) => {
+                    let message = "list should come whole and says there is more";
+                    return Err(Error::new(Kind::Shape, message));
+                }
+                (None, _) => Next::Unsaid,
+                (Some(_), _) => Next::End,
             }
-            Next::End
         }
         Paging::Cursor => match additional.next_cursor {
             Cursor::To(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),

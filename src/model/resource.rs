@@ -25,9 +25,13 @@ pub struct Resource {
     pub custom: Custom,
     /// The resource whose rows this one is asked for by, for lists that exist per parent only.
     pub parent: Option<Parent>,
-    /// OAuth scope that opens it (API facts 1.4). `admin` also marks what a token of a user
-    /// without admin rights is refused.
-    pub scope: &'static str,
+    /// OAuth scopes that open it, each by itself (API facts 1.4 and 11).
+    pub scopes: &'static [&'static str],
+    /// Whether a token of a user without admin rights is refused.
+    pub admin: bool,
+    /// The feature of plan or settings that many companies lack, and this resource with it (API facts
+    /// 1.5); resources of one feature are there or lacking together.
+    pub feature: Option<&'static str>,
     /// Whether it is read only when named: one request per parent row at a price that nobody
     /// should pay by accident.
     pub on_request: bool,
@@ -56,8 +60,11 @@ pub struct Listing {
     pub query: &'static [&'static str],
     /// Parameters sent with every request.
     pub ask: &'static [(&'static str, &'static str)],
-    /// Values tried one after the other in place of one of `ask` when the API refuses it (400).
+    /// Values tried one after the other in place of one of `ask` when the API refuses it (400, 403).
     pub split: Option<Split>,
+    /// Parameters of `ask` without which the list is asked for again when the API refuses it: what they
+    /// add is worth less than the rows. That of `split` is split and not left out.
+    pub refusable: &'static [&'static str],
     /// How changes are found.
     pub changes: Changes,
     /// The sort parameter that makes a full walk stable, if the endpoint has one.

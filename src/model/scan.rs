@@ -118,7 +118,7 @@ impl<'l> Scan<'l> {
         Ok(envelope)
     }
 
-    /// A list of records, or null; for goals, an object with such a list.
+    /// A list of records, or null; for goals, an object with such a list, or null.
     fn data(&mut self) -> Result<()> {
         if self.layout.paging != Paging::Goals {
             return if self.json.peek() == b'n' {
@@ -127,6 +127,9 @@ impl<'l> Scan<'l> {
                 self.rows()
             };
         }
+        if self.json.peek() == b'n' {
+            return self.json.value().map(drop);
+        }
         let mut found = false;
         let mut more = self.json.open(b'{')?;
         while more {
@@ -134,6 +137,8 @@ impl<'l> Scan<'l> {
                 self.json.value()?;
             } else if mem::replace(&mut found, true) {
                 return Err(self.json.malformed());
+            } else if self.json.peek() == b'n' {
+                self.json.value()?;
             } else {
                 self.rows()?;
             }

@@ -7,7 +7,7 @@ use super::resource::Resource;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Layout of a stream's state. 1: first.
 ///
@@ -32,6 +32,9 @@ pub struct StreamState {
     pub full: bool,
     /// Whether a full refresh came to its end.
     pub complete: bool,
+    /// Parameters that Pipedrive refused, by listing: they are left out from then on. A new full
+    /// refresh tries them again.
+    pub refused: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +55,9 @@ struct Stored {
         skip_serializing_if = "Option::is_none"
     )]
     complete: Option<bool>,
+    // Programs that do not know it try the parameters again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    refused: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing)]
     replication_key_value: Option<Time>,
     #[serde(default, skip_serializing)]
@@ -70,6 +76,7 @@ impl StreamState {
             listings: alone.is_none().then(|| self.listings.clone()),
             full_refresh: self.full.then_some(true),
             complete: self.complete.then_some(true),
+            refused: self.refused.clone(),
             replication_key_value: None,
             seal: None,
         };
@@ -91,7 +98,9 @@ impl StreamState {
     }
 
     fn seal(&self) -> String {
-        Digest::of(self.to_json().to_string().as_bytes()).to_string()
+        // Older programs seal without what they do not know.
+        let known = Self { refused: BTreeMap::new(), ..self.clone() };
+        Digest::of(known.to_json().to_string().as_bytes()).to_string()
     }
 
     /// What is certain of a state whose seal is broken: every key it holds is the newest, or was
@@ -160,11 +169,17 @@ impl StreamState {
             records: stored.records.unwrap_or(0),
             full: stored.full_refresh.unwrap_or(false),
             complete: stored.complete.unwrap_or(false),
+            refused: stored.refused,
         };
         match stored.seal {
             Some(seal) if seal != state.seal() => Ok(state.unsealed()),
             _ => Ok(Some(state)),
         }
+    }
+
+    /// Whether Pipedrive refused a parameter of a listing.
+    pub fn refuses(&self, listing: &str, parameter: &str) -> bool {
+        self.refused.get(listing).is_some_and(|refused| refused.contains(parameter))
     }
 
     /// Whether every listing that was begun was read to its end once: what changed since can be

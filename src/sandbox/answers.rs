@@ -124,7 +124,7 @@ fn answered(
 
 /// Roles, permission sets and webhooks are for admins.
 fn permitted(options: &Options, resource: &Resource) -> Result<(), Refusal> {
-    if resource.scope == "admin" && !options.admin {
+    if resource.admin && !options.admin {
         let error = "You do not have permissions to do this.";
         return Err(Refusal::general(403, error, "Please check developers.pipedrive.com"));
     }

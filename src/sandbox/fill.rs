@@ -160,7 +160,7 @@ pub(super) fn cells(resource: &'static Resource, features: Features) -> Vec<Cell
 /// How a resource spells its times.
 pub(super) fn spelling(resource: &Resource) -> Spelling {
     let path = resource.listings[0].path;
-    let seconds = path.starts_with("/api/v2") && resource.scope != "projects:read";
+    let seconds = path.starts_with("/api/v2") && resource.feature != Some("projects");
     if seconds { Spelling::Seconds } else { Spelling::Millis }
 }
 

@@ -79,7 +79,7 @@ impl Filter {
             }
         }
         if listing.paging == Paging::Goals {
-            if get("type.name").is_none() {
+            if get("type.name").is_none() && get("assignee.type").is_none() {
                 filter.others.push(("owner_id".to_owned(), "1".to_owned()));
             }
             if get("is_active").is_none() {

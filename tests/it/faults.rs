@@ -131,7 +131,7 @@ fn a_list_that_lies_is_reported() {
         (Trouble::Repeat, "lead_fields", 2),
         (Trouble::Empty, "call_logs", 1),
         (Trouble::Status(403), "activities", 3),
-        (Trouble::Status(404), "tasks", 1),
+        (Trouble::Status(404), "persons", 3),
     ] {
         let path = Resource::named(stream).expect("it exists").listings[0].path;
         let fault = Fault { times: u32::MAX, ..Fault::on(trouble, path, nth, 1) };

@@ -26,6 +26,7 @@ mod full;
 mod house;
 mod keyless;
 mod kill;
+mod lacks;
 mod laws;
 mod lossless;
 mod meanwhile;

@@ -210,7 +210,7 @@ fn events_tell_what_each_resource_cost() {
         let account = Account::of(&client, &settings).await.expect("it answers");
         let selected = ["deals", "stages", "deal_products", "product_variations"].map(|name| {
             let resource = Resource::named(name).expect("it exists");
-            Selected { resource, mode: Mode::Incremental, state: None }
+            Selected { resource, mode: Mode::Incremental, state: None, named: false }
         });
         let jobs = plan(&settings, selected.to_vec());
         let mut reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);

@@ -35,6 +35,9 @@ pub(super) struct Write {
     /// request per row.
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
+    /// What to leave out of that, comma-separated.
+    #[arg(long, value_name = "A,B")]
+    pub(super) exclude: Option<String>,
     /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
     /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords, and
     /// those in their addresses, as they are).
@@ -95,6 +98,9 @@ pub(super) struct Diff {
     /// What to compare, comma-separated. Without it everything both backups hold.
     #[arg(long, value_name = "A,B")]
     pub(super) resources: Option<String>,
+    /// What to leave out of that, comma-separated.
+    #[arg(long, value_name = "A,B")]
+    pub(super) exclude: Option<String>,
     /// Show what Pipedrive counts and stamps by itself too, `update_time` among it.
     #[arg(long)]
     pub(super) all_fields: bool,

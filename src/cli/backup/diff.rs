@@ -3,19 +3,23 @@
 use super::args::{Diff as Flags, Form};
 use super::page::Page;
 use crate::cli::differences::{Differ, by_resource, lines, object, rows, summary, table};
-use crate::cli::selection::resources;
+use crate::cli::selection::{resources, without};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::dataset::Place;
 use crate::dataset::diff::{Diff, Options};
 use crate::dataset::snapshot::Snapshot;
-use crate::model::Result;
+use crate::model::{Resource, Result};
 use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
     let (old, new) = (Place::parse(&flags.old)?, Place::parse(&flags.new)?);
-    let listed = flags.resources.as_deref().map(|list| resources(Some(list))).transpose()?;
+    let listed = match (&flags.resources, &flags.exclude) {
+        (None, None) => None,
+        (None, Some(_)) => Some(without(Resource::all().collect(), flags.exclude.as_deref())?),
+        (list, exclude) => Some(resources(list.as_deref(), exclude.as_deref())?),
+    };
     let options = Options {
         resources: listed,
         raw: flags.raw,

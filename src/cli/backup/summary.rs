@@ -2,7 +2,7 @@
 
 use crate::api::Spending;
 use crate::cli::figures::{grouped, left_today};
-use crate::cli::report::Report;
+use crate::cli::report::{Failure, Report};
 use crate::cli::stdout;
 use crate::cli::text::Text;
 use crate::dataset::backup::Closed;
@@ -78,6 +78,9 @@ impl<'s> Summary<'s> {
                 text.line(format!("{}: {}", file_name(row.resource.file), failure.text));
             }
         }
+        if let Some(sentence) = self.report.unavailable() {
+            text.line(sentence);
+        }
         if !self.closed.finished {
             text.line("Not finished: run again with --resume to go on.");
         }
@@ -104,6 +107,7 @@ impl<'s> Summary<'s> {
                 "tokens": row.cost.tokens,
                 "warnings": row.warnings,
                 "complete": file.is_some(),
+                "unavailable": row.unavailable().map(Failure::in_short),
                 "message": row.failure().map(|failure| failure.text.as_str()),
             })
         });
@@ -120,6 +124,7 @@ impl<'s> Summary<'s> {
             "daily_limit": self.spending.daily_limit,
             "daily_remaining": self.spending.daily_remaining,
             "failed": closed.failed,
+            "unavailable": closed.unavailable,
             "resources": resources.collect::<Vec<_>>(),
         })
     }

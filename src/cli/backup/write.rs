@@ -8,7 +8,7 @@ use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop, holder, run_name};
-use crate::cli::selection::resources;
+use crate::cli::selection::{resources, without};
 use crate::cli::setup::{ServerClock, now, runtime};
 use crate::dataset::backup::{Archive, Options};
 use crate::dataset::{Owner, Place};
@@ -19,9 +19,10 @@ use std::process::ExitCode;
 pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
     let place = Place::parse(&flags.dir)?;
     let histories = flags.include.contains(&Include::Histories);
+    let usual = Resource::all().filter(|resource| histories || !resource.on_request);
     let options = Options {
         resources: named(flags, histories)?,
-        usual: Resource::all().filter(|resource| histories || !resource.on_request).collect(),
+        usual: without(usual.collect(), flags.exclude.as_deref())?,
         contents: flags.include.contains(&Include::FileContents),
         secrets: flags.include.contains(&Include::Secrets),
         resume: flags.resume,
@@ -44,13 +45,13 @@ fn named(flags: &Flags, histories: bool) -> Result<Option<Vec<&'static Resource>
     let Some(list) = flags.resources.as_deref() else {
         return Ok(None);
     };
-    let mut named = resources(Some(list))?;
+    let mut named = resources(Some(list), None)?;
     for resource in Resource::all().filter(|resource| histories && resource.on_request) {
         if named.iter().all(|known| known.name != resource.name) {
             named.push(resource);
         }
     }
-    Ok(Some(named))
+    without(named, flags.exclude.as_deref()).map(Some)
 }
 
 impl Run {
@@ -124,11 +125,15 @@ impl Run {
         mut stop: Stop<'_>,
     ) -> Result<()> {
         let mut selected = Vec::new();
+        let named = flags.resources.as_deref().map(|list| resources(Some(list), None));
+        let named = named.transpose()?;
+        let named = named.unwrap_or_default();
         for resource in self.resources.clone() {
             let here = archive.safe_rows(resource);
             self.progress.expect(resource, archive.earlier_rows(resource), here);
             let state = archive.state(resource)?;
-            selected.push(Selected { resource, mode: Mode::Full, state });
+            let named = named.iter().any(|name| name.name == resource.name);
+            selected.push(Selected { resource, mode: Mode::Full, state, named });
         }
         let settings = &self.setup.settings;
         let mut jobs = plan(settings, selected);
@@ -179,9 +184,13 @@ impl Run {
                 }
             }
             Event::Failed { resource, error } => archive.fail(resource, &error, now()).await?,
+            Event::Unavailable { resource, listing: None, error } => {
+                archive.lacks(resource, &error, now()).await?;
+            }
             Event::Waiting { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
+            | Event::Unavailable { .. }
             | Event::Lacking { .. } => {}
         }
         Ok(())

@@ -136,7 +136,7 @@ impl Run {
         mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
     ) -> Result<()> {
         let settings = &self.setup.settings;
-        let selected = Selected { resource, mode: Mode::Scan, state: None };
+        let selected = Selected { resource, mode: Mode::Scan, state: None, named: false };
         let jobs = plan(settings, vec![selected]);
         let reader = Reader::start(&self.client, settings, jobs, None, Stride::Ahead);
         self.follow(reader, stop, async |run: &mut Self, event| {
@@ -151,7 +151,10 @@ impl Run {
                     }
                 }
                 Event::Answered { .. } => run.progress.spent(run.client.spending()),
-                Event::Failed { error, .. } => {
+                // Without it there is no bundle.
+                Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
+                    let lacking = error.kind() == Kind::Unavailable;
+                    let error = if lacking { error.of_kind(Kind::Refused) } else { error };
                     return Err(if error.place().is_some() {
                         error
                     } else {

@@ -30,8 +30,17 @@ fn describe(page: &mut String, resource: &Resource) {
     let _ = write!(page, "\n## {}\n\n", resource.name);
     let mut facts = vec![
         format!("backup file `{}.json`", resource.file),
-        format!("OAuth scope `{}`", resource.scope),
+        format!(
+            "OAuth scope {}",
+            resource.scopes.iter().map(|scope| code(scope)).collect::<Vec<_>>().join(" or ")
+        ),
     ];
+    if resource.admin {
+        facts.push("for admins only".to_owned());
+    }
+    if let Some(feature) = resource.feature {
+        facts.push(format!("of the feature {feature}, which a company may lack"));
+    }
     if let Some(cursor) = resource.cursor {
         facts.push(format!("changes are told by `{cursor}`"));
     }

@@ -54,6 +54,8 @@ pub(super) fn page() -> Result<String> {
          - `walk` is where a full walk is, and what `since` becomes at its end, when what changed meanwhile is \
          read; `full_refresh` and `__ab_full_refresh_sync_complete` mark states of \
          full refreshes.\n\
+         - `refused` names parameters that Pipedrive refused for a list; they are left out until the next full \
+         refresh.\n\
          - `records` counts rows, so that no two states are equal.\n\
          - `seal`, in Singer states, is a digest of the rest. Meltano merges the state of a `--full-refresh` \
          into the old one, key by key; a state whose seal is broken is trusted only as far as it is certain: \

@@ -60,6 +60,9 @@ pub(super) async fn dictionaries(
     for warning in &found.warnings {
         run.progress.warn(warning);
     }
+    for note in &found.notes {
+        run.progress.note(note);
+    }
     Ok(found)
 }
 
@@ -117,7 +120,7 @@ impl Run {
                 Method::Incremental => Mode::Incremental,
                 Method::FullTable => Mode::Full,
             };
-            wanted.push(Selected { resource, mode, state });
+            wanted.push(Selected { resource, mode, state, named: false });
             streams.insert(resource.name, Stream { selection, names, versioned });
         }
         let jobs = plan(&self.setup.settings, wanted);
@@ -181,9 +184,11 @@ impl Streams {
             }
             Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
+            Event::Unavailable { resource, listing: None, .. } => writer.unavailable(resource, now),
             Event::Waiting { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
+            | Event::Unavailable { .. }
             | Event::Lacking { .. } => Ok(()),
         }
     }

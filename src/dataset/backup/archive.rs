@@ -79,6 +79,8 @@ pub struct Closed {
     pub total: usize,
     /// What could not be read, by file stem.
     pub failed: BTreeMap<String, Failure>,
+    /// What the company has not, and what Pipedrive said of it.
+    pub unavailable: BTreeMap<String, String>,
     /// The files of the backup, by stem.
     pub files: BTreeMap<String, File>,
 }
@@ -239,6 +241,7 @@ impl Archive {
         let backup = area.of_mut(&mut self.manifest);
         let unfinished = backup.in_progress.remove(stem);
         backup.failed.remove(stem);
+        backup.unavailable.remove(stem);
         if stem != CONTENT_INDEX {
             backup.completed.push(stem.to_owned());
             backup.counts.insert(stem.to_owned(), file.rows);
@@ -264,6 +267,19 @@ impl Archive {
         self.refuse(resource.file, error.kind(), error.to_string(), now).await
     }
 
+    /// The company has not a resource that nobody asked for by name. What was taken of it is thrown
+    /// away; a file that an earlier backup has of it stays part of the backup.
+    pub async fn lacks(&mut self, resource: &Resource, error: &Error, now: Time) -> Result<()> {
+        let stem = resource.file;
+        self.writing.remove(stem);
+        let backup = self.backup_mut();
+        let unfinished = backup.in_progress.remove(stem);
+        backup.failed.remove(stem);
+        backup.unavailable.insert(stem.to_owned(), error.in_short());
+        self.commit(now).await?;
+        self.clear(stem, unfinished).await
+    }
+
     pub(super) async fn refuse(
         &mut self,
         stem: &str,
@@ -277,6 +293,7 @@ impl Archive {
         }
         let backup = self.backup_mut();
         let runs = backup.failed.get(stem).map_or(0, |failure| failure.runs) + 1;
+        backup.unavailable.remove(stem);
         let failure = Failure { error: kind.name().to_owned(), message, runs };
         if failure.for_good() {
             backup.in_progress.remove(stem);
@@ -302,6 +319,7 @@ impl Archive {
             skipped: self.skipped,
             total: backup.asked().len(),
             failed: backup.failed.clone(),
+            unavailable: backup.unavailable.clone(),
             files: backup.files.clone(),
         };
         let mut replaced = Backup::default();

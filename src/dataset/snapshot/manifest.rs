@@ -92,6 +92,11 @@ pub struct Backup {
     /// What could not be read, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, Failure>,
+    /// What the company has not, and what Pipedrive said of it: `402 Required suites missing`. Nobody
+    /// asked for it by name, so the backup is complete without; rows of an earlier one stay, see
+    /// [`File::kept`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unavailable: BTreeMap<String, String>,
     /// When everything that was asked for was read or refused for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
@@ -163,7 +168,9 @@ impl Failure {
     /// Whether it is not to be asked for again in this backup: the token may not see it, the plan
     /// lacks it, Pipedrive does not know it, or it failed in several runs.
     pub fn for_good(&self) -> bool {
-        [Kind::Permission, Kind::Refused].iter().any(|kind| self.error == kind.name())
+        [Kind::Permission, Kind::Unavailable, Kind::Refused]
+            .iter()
+            .any(|kind| self.error == kind.name())
             || self.runs >= RUNS_MAX
     }
 }
@@ -220,6 +227,7 @@ impl Backup {
             ("files", self.files.keys().collect()),
             ("in_progress", self.in_progress.keys().collect()),
             ("failed", self.failed.keys().collect()),
+            ("unavailable", self.unavailable.keys().collect()),
         ];
         for (key, stems) in named {
             if let Some(stem) = stems.into_iter().find(|stem| !forms::is_stem(stem)) {
@@ -267,6 +275,7 @@ impl Backup {
         let settled = |stem: &str| {
             self.completed.iter().any(|done| done == stem)
                 || self.failed.get(stem).is_some_and(Failure::for_good)
+                || self.unavailable.contains_key(stem)
         };
         let contents = !self.includes_contents()
             || self.files.contains_key(CONTENT_INDEX)

@@ -350,7 +350,7 @@ impl Check<'_> {
             let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
             // A backup of the seed's tool without its manifest does not say what was asked for.
             let unknown = backup.is_seeds() && backup.updated_at.is_none();
-            if done || refused || unknown {
+            if done || refused || unknown || backup.unavailable.contains_key(stem) {
                 continue;
             }
             let message = match backup.failed.get(stem) {
@@ -395,6 +395,9 @@ impl Check<'_> {
                 failure.message,
                 earlier.unwrap_or_default()
             ));
+        }
+        for (stem, said) in &backup.unavailable {
+            unchecked.push(format!("{stem}: not available to this company ({said})"));
         }
         let kept = backup
             .files

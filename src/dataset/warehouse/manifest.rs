@@ -88,6 +88,8 @@ pub(super) struct Manifest {
     pub(super) updated_at: Time,
     /// Whether the last run read everything it was asked for.
     pub(super) complete: bool,
+    /// What the company has not, and what Pipedrive said of it.
+    pub(super) unavailable: BTreeMap<String, String>,
     /// The newest `_synced_at` given out, so that a later row has a later one.
     pub(super) stamp: Time,
 }
@@ -102,6 +104,8 @@ struct Stored {
     account: Account,
     updated_at: Time,
     complete: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    unavailable: BTreeMap<String, String>,
     synced_at: Time,
     /// Newest time delivered, by resource: for people and for tools of the seed's users.
     #[serde(default)]
@@ -232,6 +236,7 @@ impl Manifest {
             account: self.account.clone(),
             updated_at: self.updated_at,
             complete: self.complete,
+            unavailable: self.unavailable.clone(),
             synced_at: self.stamp,
             watermarks: named(&|table| table.state.as_ref()?.get("update_time").cloned()),
             counts: self.tables.iter().map(|(name, table)| (name.clone(), table.count)).collect(),
@@ -285,6 +290,7 @@ impl Manifest {
             rebuilds,
             updated_at: stored.updated_at,
             complete: stored.complete,
+            unavailable: stored.unavailable,
             stamp: stored.synced_at,
         })
     }

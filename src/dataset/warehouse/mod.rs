@@ -4,6 +4,7 @@ mod broken;
 mod held;
 mod index;
 mod inventory;
+mod lacking;
 mod layout;
 mod manifest;
 mod ndjson;

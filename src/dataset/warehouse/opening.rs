@@ -56,6 +56,7 @@ pub(super) async fn open(
             rebuilds: BTreeMap::new(),
             updated_at: now,
             complete: false,
+            unavailable: BTreeMap::new(),
             stamp: now,
         };
         // Before any row: from now on what lies here is ours.

@@ -50,7 +50,7 @@ pub struct Options {
 pub struct Warehouse {
     store: Store,
     commits: Commits,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     namer: Namer,
     streams: BTreeMap<&'static str, Stream>,
     rebuild: Vec<&'static Resource>,

@@ -25,7 +25,7 @@ macro_rules! changelog {
                 digest: Some("change_id"),
                 shared: false,
             }),
-            scope: "recents:read",
+            scopes: &["recents:read"],
             on_request: true,
             columns: &[
                 col("change_id", Text),
@@ -53,7 +53,7 @@ macro_rules! followers {
             key: &[$column, "user_id"],
             cursor: Some("add_time"),
             parent: Some(per($parent, Some($column))),
-            scope: $scope,
+            scopes: &[$scope],
             on_request: true,
             columns: &[col($column, Int), col("user_id", Int), col("add_time", Time)],
             ..ROW
@@ -79,7 +79,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             digest: None,
             shared: false,
         }),
-        scope: "deals:read",
+        scopes: &["deals:read", "products:read"],
         columns: &[
             col("id", Int),
             col("deal_id", Int),
@@ -123,7 +123,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             digest: None,
             shared: false,
         }),
-        scope: "deals:read",
+        scopes: &["deals:read"],
+        feature: Some("installments"),
         columns: &[
             col("id", Int),
             col("deal_id", Int),
@@ -138,7 +139,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "productVariations",
         listings: &[Listing { path: "/api/v2/products/{id}/variations", ..V2 }],
         parent: Some(per("products", None)),
-        scope: "products:read",
+        scopes: &["products:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -164,7 +165,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             digest: None,
             shared: true,
         }),
-        scope: "contacts:read",
+        scopes: &["contacts:read"],
         on_request: true,
         columns: &[
             col("id", Int),
@@ -207,7 +208,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/deals/{id}/participants", cost: 10, ..OFFSET }],
         cursor: Some("add_time"),
         parent: Some(per("deals", Some("deal_id"))),
-        scope: "deals:read",
+        scopes: &["deals:read"],
         on_request: true,
         columns: &[
             col("deal_id", Int),
@@ -262,7 +263,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         key: &["uuid"],
         cursor: Some("update_time"),
         parent: Some(per("notes", None)),
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read"],
         on_request: true,
         columns: &[
             col("uuid", Text),
@@ -283,7 +284,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "mailMessages",
         listings: &[Listing { path: "/api/v1/mailbox/mailThreads/{id}/mailMessages", ..PLAIN }],
         parent: Some(per("mail_threads", None)),
-        scope: "mail:read",
+        scopes: &["mail:read"],
         on_request: true,
         columns: &[
             col("id", Int),

@@ -60,6 +60,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: DEAL_QUERY,
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
+                refusable: &["include_fields", "status"],
                 changes: Changes::Window,
                 by_id: BY_ID_V2,
                 ..V2
@@ -71,6 +72,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: ARCHIVED_DEAL_QUERY,
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
+                refusable: &["include_fields", "status"],
                 changes: Changes::Window,
                 by_id: BY_ID_V2,
                 ..V2
@@ -79,7 +81,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("deal_fields"),
         custom: Custom::Nested,
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -144,6 +146,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_labels",
             ],
             ask: &[("include_fields", "marketing_status,doi_status,smart_bcc_email")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2
@@ -151,7 +154,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("person_fields"),
         custom: Custom::Nested,
-        scope: "contacts:read",
+        scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -199,6 +202,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_labels",
             ],
             ask: &[("include_fields", "smart_bcc_email")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2
@@ -206,7 +210,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("organization_fields"),
         custom: Custom::Nested,
-        scope: "contacts:read",
+        scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -248,12 +252,13 @@ pub(super) static RESOURCES: &[Resource] = &[
                 "include_fields",
             ],
             ask: &[("include_fields", "attendees")],
+            refusable: &["include_fields"],
             changes: Changes::Window,
             by_id: BY_ID_V2,
             ..V2
         }],
         cursor: Some("update_time"),
-        scope: "activities:read",
+        scopes: &["activities:read"],
         columns: &[
             col("id", Int),
             col("subject", Text),
@@ -309,7 +314,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("product_fields"),
         custom: Custom::Nested,
-        scope: "products:read",
+        scopes: &["products:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -341,7 +346,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             by_id: BY_ID_V2,
             ..V2
         }],
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -363,7 +368,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             by_id: BY_ID_V2,
             ..V2
         }],
-        scope: "deals:read",
+        scopes: &["deals:read"],
         columns: &[
             col("id", Int),
             col("order_nr", Int),

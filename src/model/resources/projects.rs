@@ -21,6 +21,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: &["filter_id", "status", "phase_id", "deal_id", "person_id", "org_id"],
                 ask: PROJECT_STATES,
                 split: Some(PROJECT_SPLIT),
+                refusable: &["status"],
                 ..V2
             },
             Listing {
@@ -29,13 +30,15 @@ pub(super) static RESOURCES: &[Resource] = &[
                 query: &["filter_id", "status", "phase_id"],
                 ask: PROJECT_STATES,
                 split: Some(PROJECT_SPLIT),
+                refusable: &["status"],
                 ..V2
             },
         ],
         cursor: Some("update_time"),
         fields: Some("project_fields"),
         custom: Custom::Nested,
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -68,7 +71,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..V2
         }],
         cursor: Some("update_time"),
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -92,7 +96,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "boards",
         file: "boards",
         listings: &[Listing { path: "/api/v2/boards", cost: 10, ..PLAIN }],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -113,7 +118,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             digest: None,
             shared: false,
         }),
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -128,7 +134,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "project_templates",
         file: "projectTemplates",
         listings: &[Listing { path: "/api/v2/projectTemplates", ..V2 }],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: &[
             col("id", Int),
             col("title", Text),
@@ -145,7 +152,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "projectFields",
         listings: &[Listing { path: "/api/v2/projectFields", ..V2 }],
         key: &["field_code"],
-        scope: "projects:read",
+        scopes: &["projects:read"],
+        feature: Some("projects"),
         columns: FIELD_COLUMNS,
         ..ROW
     },

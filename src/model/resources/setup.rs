@@ -14,40 +14,40 @@ const POOR: &[(&str, &str)] = &[("include_fields", "ui_visibility")];
 const fn dictionary(
     name: &'static str,
     file: &'static str,
-    scope: &'static str,
+    scopes: &'static [&'static str],
     listings: &'static [Listing],
 ) -> Resource {
-    Resource { name, file, scope, listings, key: &["field_code"], columns: FIELD_COLUMNS, ..ROW }
+    Resource { name, file, scopes, listings, key: &["field_code"], columns: FIELD_COLUMNS, ..ROW }
 }
 
 const fn fields(path: &'static str, ask: &'static [(&'static str, &'static str)]) -> Listing {
-    Listing { path, ask, query: &["include_fields"], ..V2 }
+    Listing { path, ask, query: &["include_fields"], refusable: &["include_fields"], ..V2 }
 }
 
 pub(super) static RESOURCES: &[Resource] = &[
-    dictionary("deal_fields", "dealFields", "deals:read", &[fields("/api/v2/dealFields", RICH)]),
+    dictionary("deal_fields", "dealFields", &["deals:read"], &[fields("/api/v2/dealFields", RICH)]),
     dictionary(
         "person_fields",
         "personFields",
-        "contacts:read",
+        &["contacts:read"],
         &[fields("/api/v2/personFields", RICH)],
     ),
     dictionary(
         "organization_fields",
         "organizationFields",
-        "contacts:read",
+        &["contacts:read"],
         &[fields("/api/v2/organizationFields", RICH)],
     ),
     dictionary(
         "product_fields",
         "productFields",
-        "products:read",
+        &["products:read"],
         &[fields("/api/v2/productFields", POOR)],
     ),
     dictionary(
         "activity_fields",
         "activityFields",
-        "activities:read",
+        &["admin"],
         &[fields("/api/v2/activityFields", POOR)],
     ),
     Resource {
@@ -55,7 +55,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "leadFields",
         listings: &[Listing { path: "/api/v1/leadFields", ..OFFSET }],
         key: &["key"],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: FIELD_V1_COLUMNS,
         ..ROW
     },
@@ -64,7 +64,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "noteFields",
         listings: &[Listing { path: "/api/v1/noteFields", ..PLAIN }],
         key: &["key"],
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read"],
         columns: FIELD_V1_COLUMNS,
         ..ROW
     },
@@ -72,7 +72,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "lead_labels",
         file: "leadLabels",
         listings: &[Listing { path: "/api/v1/leadLabels", cost: 10, ..PLAIN }],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: &[
             col("id", Text),
             col("name", Text),
@@ -87,7 +87,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "leadSources",
         listings: &[Listing { path: "/api/v1/leadSources", cost: 2, ..PLAIN }],
         key: &["name"],
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: &[col("name", Text)],
         ..ROW
     },
@@ -95,7 +95,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "activity_types",
         file: "activityTypes",
         listings: &[Listing { path: "/api/v1/activityTypes", ..PLAIN }],
-        scope: "activities:read",
+        scopes: &["activities:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -114,7 +114,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "filters",
         file: "filters",
         listings: &[Listing { path: "/api/v1/filters", query: &["type"], ..PLAIN }],
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read", "activities:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -151,7 +151,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "webhooks",
         file: "webhooks",
         listings: &[Listing { path: "/api/v1/webhooks", cost: 10, ..PLAIN }],
-        scope: "admin",
+        scopes: &["admin", "webhooks:read"],
+        admin: true,
         secrets: &["http_auth_password"],
         secret_urls: &["subscription_url"],
         columns: &[
@@ -180,23 +181,18 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "goals",
         file: "goals",
-        // Without `type.name` the API shows only the token user's own goals, and without
-        // `is_active` only active ones: one call for each combination.
+        // Without a type of assignee the API shows only the token user's own goals, and without
+        // `is_active` only active ones: one call for each combination (API facts 11).
         listings: &[
-            goals("deals_won", &[("type.name", "deals_won"), ACTIVE]),
-            goals("deals_won_past", &[("type.name", "deals_won"), PAST]),
-            goals("deals_progressed", &[("type.name", "deals_progressed"), ACTIVE]),
-            goals("deals_progressed_past", &[("type.name", "deals_progressed"), PAST]),
-            goals("deals_started", &[("type.name", "deals_started"), ACTIVE]),
-            goals("deals_started_past", &[("type.name", "deals_started"), PAST]),
-            goals("activities_completed", &[("type.name", "activities_completed"), ACTIVE]),
-            goals("activities_completed_past", &[("type.name", "activities_completed"), PAST]),
-            goals("activities_added", &[("type.name", "activities_added"), ACTIVE]),
-            goals("activities_added_past", &[("type.name", "activities_added"), PAST]),
-            goals("revenue_forecast", &[("type.name", "revenue_forecast"), ACTIVE]),
-            goals("revenue_forecast_past", &[("type.name", "revenue_forecast"), PAST]),
+            goals("person", &[("assignee.type", "person"), ACTIVE]),
+            goals("person_past", &[("assignee.type", "person"), PAST]),
+            goals("company", &[("assignee.type", "company"), ACTIVE]),
+            goals("company_past", &[("assignee.type", "company"), PAST]),
+            goals("team", &[("assignee.type", "team"), ACTIVE]),
+            goals("team_past", &[("assignee.type", "team"), PAST]),
         ],
-        scope: "goals:read",
+        scopes: &["goals:read"],
+        feature: Some("goals"),
         columns: &[
             col("id", Text),
             col("owner_id", Int),
@@ -215,7 +211,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "roles",
         file: "roles",
         listings: &[Listing { path: "/api/v1/roles", ..OFFSET }],
-        scope: "admin",
+        scopes: &["admin"],
+        admin: true,
         columns: &[
             col("id", Int),
             opt("parent_role_id", Int),
@@ -231,7 +228,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "permission_sets",
         file: "permissionSets",
         listings: &[Listing { path: "/api/v1/permissionSets", query: &["app"], ..PLAIN }],
-        scope: "admin",
+        scopes: &["admin"],
+        admin: true,
         columns: &[
             col("id", Text),
             col("name", Text),
@@ -250,7 +248,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             query: &["order_by", "skip_users"],
             ..PLAIN
         }],
-        scope: "users:read",
+        scopes: &["users:read"],
+        feature: Some("teams"),
         columns: TEAM,
         ..ROW
     },
@@ -276,8 +275,9 @@ const fn goals(name: &'static str, ask: &'static [(&'static str, &'static str)])
         name,
         path: "/api/v1/goals/find",
         paging: Paging::Goals,
-        query: &["type.name", "is_active"],
+        query: &["type.name", "assignee.type", "is_active"],
         ask,
+        refusable: &["assignee.type"],
         ..PLAIN
     }
 }

@@ -38,7 +38,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         // Leads inherit the custom fields of deals (API facts 2.2).
         fields: Some("deal_fields"),
         custom: Custom::Flat,
-        scope: "leads:read",
+        scopes: &["leads:read"],
         columns: &[
             col("id", Text),
             col("title", Text),
@@ -94,7 +94,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..OFFSET
         }],
         cursor: Some("update_time"),
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read"],
         columns: &[
             col("id", Int),
             col("active_flag", Bool),
@@ -136,7 +136,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "users",
         file: "users",
         listings: &[Listing { path: "/api/v1/users", ..PLAIN }],
-        scope: "users:read",
+        scopes: &["users:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
@@ -174,7 +174,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..OFFSET
         }],
         cursor: Some("update_time"),
-        scope: "deals:read",
+        scopes: &["deals:read", "contacts:read", "activities:read"],
         columns: &[
             col("id", Int),
             col("user_id", Int),
@@ -215,7 +215,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "call_logs",
         file: "callLogs",
         listings: &[Listing { path: "/api/v1/callLogs", limit: 50, ..OFFSET }],
-        scope: "phone-integration",
+        scopes: &["phone-integration"],
         columns: &[
             col("id", Text),
             col("user_id", Int),
@@ -247,7 +247,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             Listing { name: "sent", ask: &[("folder", "sent")], ..MAIL },
             Listing { name: "archive", ask: &[("folder", "archive")], ..MAIL },
         ],
-        scope: "mail:read",
+        scopes: &["mail:read"],
         columns: &[
             col("id", Int),
             col("account_id", Text),

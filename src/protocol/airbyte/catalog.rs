@@ -8,13 +8,22 @@ use std::collections::BTreeMap;
 ///
 /// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
 /// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
-pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, readable: bool) -> Value {
+/// `lacking` holds what Pipedrive says of resources that the company has not: their schemas say so.
+pub fn catalog(
+    definitions: &BTreeMap<&str, Vec<Definition>>,
+    readable: bool,
+    lacking: &BTreeMap<&str, String>,
+) -> Value {
     let streams: Vec<_> = Resource::all()
         .map(|resource| {
             let fields = resource.fields.and_then(|name| definitions.get(name));
             let fields = fields.map(Vec::as_slice).unwrap_or_default();
             let names = readable.then(|| Names::of(resource, fields));
-            stream(resource, &json_schema(resource, fields, names.as_ref()))
+            let mut schema = json_schema(resource, fields, names.as_ref());
+            if let Some(said) = lacking.get(resource.name) {
+                schema["description"] = format!("not available to this company ({said})").into();
+            }
+            stream(resource, &schema)
         })
         .collect();
     json!({ "streams": streams })

@@ -272,6 +272,15 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
+    /// The company has not the stream: COMPLETE, with no rows and no STATE, so that a later run takes it
+    /// from where it was, or from its beginning.
+    pub fn unavailable(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        self.run(resource, now)?;
+        self.checkpoint(resource, now)?;
+        self.status(resource, "COMPLETE", None, now)?;
+        self.flush()
+    }
+
     /// The stream ended before its end: what it proved, then INCOMPLETE. Why is said when the command
     /// is concluded.
     pub fn failed(&mut self, resource: &'static Resource, error: &Error, now: Time) -> Result<()> {
@@ -353,6 +362,7 @@ impl<W: Write> Writer<W> {
 pub fn failure_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Usage
+        | Kind::Unavailable
         | Kind::Config
         | Kind::Refused
         | Kind::Auth

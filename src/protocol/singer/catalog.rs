@@ -19,10 +19,18 @@ pub struct Spelling {
 /// The catalog, one JSON document.
 ///
 /// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
-/// read leaves its resources' custom fields open.
-pub fn catalog(definitions: &BTreeMap<&str, Vec<Definition>>, spelling: Spelling) -> Value {
+/// read leaves its resources' custom fields open. `lacking` holds what Pipedrive says of resources that
+/// the company has not: they are not selected by default, and their metadata says why.
+pub fn catalog(
+    definitions: &BTreeMap<&str, Vec<Definition>>,
+    spelling: Spelling,
+    lacking: &BTreeMap<&str, String>,
+) -> Value {
     let streams: Vec<_> = Resource::all()
-        .map(|resource| stream(resource, &schema(resource, definitions, spelling)))
+        .map(|resource| {
+            let said = lacking.get(resource.name).map(String::as_str);
+            stream(resource, &schema(resource, definitions, spelling), said)
+        })
         .collect();
     json!({ "streams": streams })
 }
@@ -43,12 +51,12 @@ pub fn default_selection(
         .collect()
 }
 
-fn stream(resource: &Resource, schema: &Value) -> Value {
+fn stream(resource: &Resource, schema: &Value, lacking: Option<&str>) -> Value {
     let method = Method::of(resource);
     let mut metadata = Metadata::default();
     let mut root = json!({
         "inclusion": "available",
-        "selected-by-default": !resource.on_request,
+        "selected-by-default": !resource.on_request && lacking.is_none(),
         "table-key-properties": resource.key,
     });
     match method {
@@ -57,6 +65,9 @@ fn stream(resource: &Resource, schema: &Value) -> Value {
         }
         // There is no other way.
         Method::FullTable => root["forced-replication-method"] = method.name().into(),
+    }
+    if let Some(said) = lacking {
+        root["not-available"] = said.into();
     }
     metadata.put(&[], root);
     describe(resource, schema, &mut Vec::new(), &mut metadata);

@@ -193,7 +193,7 @@ mod tests {
 
     /// Streams as `name method properties`, of a catalog after these changes to its metadata.
     fn shown(changes: &Value) -> String {
-        let mut catalog = catalog(&BTreeMap::new(), Spelling::default());
+        let mut catalog = catalog(&BTreeMap::new(), Spelling::default(), &BTreeMap::new());
         for (stream, rules) in changes.as_object().expect("streams") {
             let streams = catalog["streams"].as_array_mut().expect("there are streams");
             let stream = streams.iter_mut().find(|s| s["stream"] == *stream).expect("it exists");

@@ -219,6 +219,11 @@ impl<W: Write, L: Write> Writer<W, L> {
         self.ended(resource, "failed", now)
     }
 
+    /// The company has not the stream: there is nothing of it, and what is known of it stays as it is.
+    pub fn unavailable(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
+        self.ended(resource, "unavailable", now)
+    }
+
     fn ended(&mut self, resource: &'static Resource, status: &str, now: Time) -> Result<()> {
         self.state(now)?;
         self.flush()?;

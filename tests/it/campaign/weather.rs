@@ -34,8 +34,8 @@ const LIES: &[OddPage] = &[
     OddPage::MoreNowhere,
 ];
 
-/// What may end a run, or a stream of it. An account that says a parent is gone (404) is believed, and
-/// not among them.
+/// What may end a run, or a stream of it. An account that says that a list or a parent is not there (403,
+/// 404) is believed, and not among them.
 const HARD: &[Trouble] = &[
     Trouble::Repeat,
     Trouble::Loop,
@@ -45,7 +45,7 @@ const HARD: &[Trouble] = &[
     Trouble::Expired,
     Trouble::Daily,
     Trouble::Cloudflare,
-    Trouble::Status(403),
+    Trouble::Status(405),
     Trouble::Odd(OddPage::Revolve),
 ];
 
