@@ -1,6 +1,6 @@
 //! Requests to the API: admit, send, verdict.
 
-use super::auth::Auth;
+use super::auth::{Auth, Reread};
 use super::budget::{Admit, Budget, Limits, Spending};
 use super::http::Http;
 use super::request::{Request, Write};
@@ -93,6 +93,13 @@ impl Client {
             clock: AtomicI64::new(0),
         };
         Ok((client, rotations))
+    }
+
+    /// The same, which looks for a newer refresh token before it gives up on a refused one.
+    #[must_use]
+    pub fn rereading(mut self, reread: Reread) -> Self {
+        self.auth = self.auth.rereading(reread);
+        self
     }
 
     /// What the run has cost so far.
