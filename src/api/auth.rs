@@ -18,6 +18,9 @@ const LIFE_SECONDS: u64 = 3_600;
 /// Bounds of what an answer may claim: neither a refresh for every request nor one never.
 const LIFE_SECONDS_MIN: u64 = 60;
 const LIFE_SECONDS_MAX: u64 = 86_400;
+/// How often a refused refresh token is looked for anew where it is kept: another process may have
+/// replaced it, and be about to write the new one down.
+const REREADS_MAX: u32 = 3;
 
 #[derive(Debug)]
 pub(super) enum Auth {
@@ -36,6 +39,23 @@ pub(super) struct OAuth {
     base: Option<String>,
     grant: Mutex<Grant>,
     rotated: UnboundedSender<SecretString>,
+    reread: Option<Reread>,
+}
+
+/// Says which refresh token is kept by now, for instance in a file that several processes share.
+pub struct Reread(Box<dyn Fn() -> Option<SecretString> + Send + Sync>);
+
+impl Reread {
+    /// Asks this function, which may read a file.
+    pub fn new(kept: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        Self(Box::new(kept))
+    }
+}
+
+impl std::fmt::Debug for Reread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reread")
+    }
 }
 
 #[derive(Debug)]
@@ -97,9 +117,18 @@ impl Auth {
                         scopes: None,
                     }),
                     rotated,
+                    reread: None,
                 }))
             }
         }
+    }
+
+    /// The same, which looks for a newer refresh token before it gives up.
+    pub(super) fn rereading(mut self, reread: Reread) -> Self {
+        if let Self::OAuth(oauth) = &mut self {
+            oauth.reread = Some(reread);
+        }
+        self
     }
 
     pub(super) const fn is_oauth(&self) -> bool {
@@ -155,7 +184,10 @@ impl OAuth {
     /// Fetches an access token. A refresh token that comes back changed is handed on before the
     /// access token is used (protocol facts, CONTROL).
     async fn refresh(&self, client: &Client, grant: &mut Grant) -> Result<()> {
-        let granted = self.granted(client, &grant.refresh_token).await?;
+        let granted = match self.granted(client, &grant.refresh_token).await {
+            Err(error) if error.kind() == Kind::Auth => self.newer(client, grant, error).await?,
+            granted => granted?,
+        };
         if let Some(new) = granted.refresh_token
             && new.expose_secret() != grant.refresh_token.expose_secret()
         {
@@ -196,6 +228,29 @@ impl OAuth {
             .scope
             .map(|scope| scope.split([',', ' ']).map(|name| name.trim().to_owned()).collect());
         Ok(())
+    }
+
+    /// Fetches an access token with a refresh token that another process has written down since ours
+    /// was read. The error where there is none.
+    async fn newer(&self, client: &Client, grant: &mut Grant, error: Error) -> Result<Granted> {
+        let Some(Reread(kept)) = &self.reread else { return Err(error) };
+        let mut refused = error;
+        for attempt in 0..REREADS_MAX {
+            if attempt > 0 {
+                tokio::time::sleep(client.pace().pause(attempt - 1)).await;
+            }
+            let own = grant.refresh_token.expose_secret();
+            let Some(token) = kept().filter(|token| token.expose_secret() != own) else {
+                continue;
+            };
+            client.mask().add(token.expose_secret());
+            grant.refresh_token = token;
+            match self.granted(client, &grant.refresh_token).await {
+                Err(error) if error.kind() == Kind::Auth => refused = error,
+                granted => return granted,
+            }
+        }
+        Err(refused)
     }
 
     async fn granted(&self, client: &Client, refresh_token: &SecretString) -> Result<Granted> {

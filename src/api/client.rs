@@ -1,7 +1,7 @@
 //! Requests to the API: admit, send, verdict.
 
 use super::account::ME;
-use super::auth::Auth;
+use super::auth::{Auth, Reread};
 use super::budget::{Admit, Budget, Limits, Spending};
 use super::http::Http;
 use super::refusal::Standing;
@@ -98,6 +98,13 @@ impl Client {
             standing: OnceLock::new(),
         };
         Ok((client, rotations))
+    }
+
+    /// The same, which looks for a newer refresh token before it gives up on a refused one.
+    #[must_use]
+    pub fn rereading(mut self, reread: Reread) -> Self {
+        self.auth = self.auth.rereading(reread);
+        self
     }
 
     /// What the run has cost so far.

@@ -18,6 +18,7 @@ mod split;
 
 pub use account::Account;
 pub use ask::data;
+pub use auth::Reread;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
 pub use crm::{Crm, Reply};

@@ -2,7 +2,7 @@
 
 use super::args::{Simulated, Source, Standalone};
 use super::{environment, files, sandbox};
-use crate::api::Client;
+use crate::api::{Client, Reread};
 use crate::model::{Error, Kind, Result, Settings, Time};
 use crate::sandbox::{Options, Sandbox};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -108,7 +108,11 @@ impl Setup {
 
     /// A client, and the channel of refresh tokens that Pipedrive replaced.
     pub(super) fn client(&self) -> Result<(Arc<Client>, UnboundedReceiver<SecretString>)> {
-        let (client, rotations) = Client::new(&self.settings)?;
+        let (mut client, rotations) = Client::new(&self.settings)?;
+        if let Keeper::File(path) = &self.keeper {
+            let path = path.clone();
+            client = client.rereading(Reread::new(move || kept(&path)));
+        }
         Ok((Arc::new(client), rotations))
     }
 
@@ -144,10 +148,21 @@ impl Setup {
     }
 }
 
+/// The refresh token that a configuration file holds by now: another process may have replaced it.
+fn kept(path: &Path) -> Option<SecretString> {
+    let config = files::json("config", path).ok()?;
+    let token = config[grant(&config)?]["refresh_token"].as_str()?.trim();
+    (!token.is_empty()).then(|| token.to_owned().into())
+}
+
+/// The key below which the credentials of a configuration stand, if they stand below one.
+fn grant(config: &Value) -> Option<&'static str> {
+    ["credentials", "authorization"].into_iter().find(|key| config[key].is_object())
+}
+
 /// Puts a refresh token where the old one stands.
 fn replace(config: &mut Value, token: &SecretString) {
-    let nested = ["credentials", "authorization"].into_iter().find(|key| config[key].is_object());
-    if let Some(nested) = nested {
+    if let Some(nested) = grant(config) {
         config[nested]["refresh_token"] = token.expose_secret().into();
     }
 }

@@ -6,7 +6,22 @@ use super::forms::stub_of;
 use super::store::Store;
 use crate::model::{Error, Kind, Result};
 
-/// A place without a manifest must be empty: nothing of anybody's is mixed with ours.
+/// Folders that file systems and sync programs make, at the top of what they manage.
+const LITTER_FOLDERS: [&str; 3] = ["lost+found", "$RECYCLE.BIN", "System Volume Information"];
+/// Files that file managers leave wherever somebody looked.
+const LITTER_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
+
+/// Whether a path is what systems leave by themselves and nobody's data: hidden files and folders
+/// (`.DS_Store`, `.snapshot`, `.nfs…`), `lost+found`, `Thumbs.db`. No file of ours has such a name.
+fn is_litter(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let hidden = |name: &str| name.starts_with('.');
+    hidden(top) || hidden(name) || LITTER_FOLDERS.contains(&top) || LITTER_FILES.contains(&name)
+}
+
+/// A place without a manifest must be empty, apart from what systems leave there by themselves:
+/// nothing of anybody's is mixed with ours.
 pub(super) async fn refuse(store: &Store) -> Result<()> {
     let Some(path) = stranger(store).await? else {
         // Committed since the newest commit was looked for?
@@ -30,13 +45,17 @@ pub(super) async fn refuse(store: &Store) -> Result<()> {
 async fn stranger(store: &Store) -> Result<Option<String>> {
     if !store.grows() {
         let folder = format!("{COMMITS}/");
-        return store.first_but(|path| path.starts_with(&folder)).await;
+        return store.first_but(|path| path.starts_with(&folder) || is_litter(path)).await;
     }
     let Listed { files, others } = store.survey(None).await?;
     let ours = |path: &str| path == LOCK_FILE || stub_of(path) == Some(MANIFEST);
-    let strange = files.into_keys().find(|path| !ours(path));
+    let strange = files.into_keys().find(|path| !ours(path) && !is_litter(path));
+    // A folder that may not be read is not looked into: what is in it is not mixed with ours.
+    let harmless = |path: &str, other: Other| {
+        matches!(other, Other::Folder | Other::Closed) || is_litter(path)
+    };
     Ok(strange.or_else(|| {
-        others.into_iter().find(|(_, other)| *other != Other::Folder).map(|(path, _)| path)
+        others.into_iter().find(|(path, other)| !harmless(path, *other)).map(|(path, _)| path)
     }))
 }
 

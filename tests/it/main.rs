@@ -41,6 +41,7 @@ mod scrap;
 mod screen;
 mod seed;
 mod session;
+mod shared;
 mod shell;
 mod siblings;
 mod singer;

@@ -45,6 +45,8 @@ pub(super) enum Other {
     Link,
     /// A folder. What is in it is listed, too.
     Folder,
+    /// A folder that may not be read, like a file system's `lost+found`.
+    Closed,
     /// A pipe, a socket or a device.
     Special,
     /// Anything with a name that is not UTF-8. What is in such a folder is not listed.
@@ -57,6 +59,7 @@ impl Other {
         match self {
             Self::Link => "is a link",
             Self::Folder => "is a folder",
+            Self::Closed => "is a folder that may not be read",
             Self::Special => "is no regular file",
             Self::Unnamed => "has a name that is not UTF-8",
         }
@@ -132,7 +135,8 @@ impl Folder {
         self.0.sync_names(path)
     }
 
-    /// Everything in it, or in a folder in it; nothing if that is not there.
+    /// Everything in it, or in a folder in it; nothing if that is not there. A folder further down
+    /// that may not be read is listed as [`Other::Closed`].
     pub(super) fn list(&self, below: Option<&str>) -> Result<Listed> {
         let mut listed = Listed::default();
         let mut folders = vec![below.unwrap_or_default().to_owned()];
@@ -140,6 +144,13 @@ impl Folder {
             let entries = match self.0.entries(&folder) {
                 // Not there, or removed meanwhile.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error)
+                    if error.kind() == ErrorKind::PermissionDenied
+                        && folder != below.unwrap_or_default() =>
+                {
+                    listed.others.insert(folder, Other::Closed);
+                    continue;
+                }
                 entries => entries?,
             };
             for (name, found) in entries {

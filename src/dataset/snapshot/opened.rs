@@ -82,7 +82,7 @@ impl Snapshot {
         &self.listed
     }
 
-    /// Paths of what lies there and is neither a file nor a folder, and what it is.
+    /// Paths of what lies there and is neither a file nor a folder that can be read, and what it is.
     pub fn strange(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let others = self.others.iter().filter(|(_, other)| **other != Other::Folder);
         others.map(|(path, other)| (path.as_str(), other.what()))
