@@ -52,7 +52,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("label_ids", INTS),
             opt("health_status", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("status_change_time", Time),
             opt("archive_time", Time),
             opt("custom_fields", CUSTOM_FIELDS),
@@ -83,7 +83,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("assignee_ids", INTS),
             opt("priority", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("marked_as_done_time", Time),
         ],
         ..ROW
@@ -98,7 +98,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("name", Text),
             col("order_nr", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },
@@ -120,7 +120,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("board_id", Int),
             col("order_nr", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },
@@ -136,7 +136,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("projects_board_id", Int),
             col("owner_id", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },

@@ -5,12 +5,12 @@ use Type::{Bool, Date, Int, List, Naked, Num, Object, Text, Time};
 
 /// A column the API always sends, possibly as null.
 pub(super) const fn col(name: &'static str, ty: Type) -> Column {
-    Column { name, ty, optional: false }
+    Column { name, ty, optional: false, computed: false }
 }
 
 /// A column the API leaves out where it has no value or was not asked for.
 pub(in crate::model) const fn opt(name: &'static str, ty: Type) -> Column {
-    Column { name, ty, optional: true }
+    Column { name, ty, optional: true, computed: false }
 }
 
 pub(in crate::model) const INTS: Type = List(&Int);
@@ -79,6 +79,7 @@ pub(super) const ROW: Resource = Resource {
     on_request: false,
     secrets: &[],
     secret_urls: &[],
+    counters: &[],
     columns: &[],
 };
 
@@ -102,7 +103,7 @@ const FIELD_OPTION: Type = Object(&[
     col("label", Text),
     opt("color", Text),
     opt("add_time", Time),
-    opt("update_time", Time),
+    opt("update_time", Time).computed(),
 ]);
 
 const SUBFIELD: Type =
@@ -116,7 +117,7 @@ pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
     opt("order_nr", Int),
     col("field_type", Text),
     opt("add_time", Naked),
-    opt("update_time", Naked),
+    opt("update_time", Naked).computed(),
     opt("created_by_user_id", Int),
     opt("last_updated_by_user_id", Int),
     opt("active_flag", Bool),
