@@ -10,18 +10,28 @@ use std::path::Path;
 
 /// Writes what the seed's tool would have: the first so many of its 18 resources.
 ///
-/// Archived and deleted deals and archived leads are not in it, as it does not ask for them.
+/// Archived and deleted deals, archived leads and the fields of `include_fields` are not in it, as it
+/// does not ask for them.
 pub(crate) fn write(sandbox: &Sandbox, dir: &Path, resources: usize) {
     std::fs::create_dir_all(dir).expect("the folder can be made");
     let mut counts = Map::new();
     for stem in SEED_FILES.iter().take(resources) {
-        let name = resource_of(stem).expect("the table has the seed's resources").name;
+        let resource = resource_of(stem).expect("the table has the seed's resources");
+        let name = resource.name;
+        let asked = resource.listings.iter().flat_map(|listing| listing.ask);
+        let extras = asked.filter(|(name, _)| *name == "include_fields");
+        let extras: Vec<&str> = extras.flat_map(|(_, fields)| fields.split(',')).collect();
         let rows: Vec<Value> = raw_truth(sandbox, name)
             .into_values()
             .map(|row| serde_json::from_str(&row).expect("the sandbox writes JSON"))
             .filter(|row: &Value| {
                 let listed = !["deals", "leads"].contains(&name);
                 listed || row["is_archived"] != true && row["is_deleted"] != true
+            })
+            .map(|mut row| {
+                let keys = row.as_object_mut().expect("a row is an object");
+                keys.retain(|key, _| !extras.contains(&key.as_str()));
+                row
             })
             .collect();
         counts.insert((*stem).to_owned(), rows.len().into());
