@@ -20,8 +20,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 const LATER_MANIFEST: &str = "warehouse-manifest.json";
 /// What it reads.
 const ENTITIES: [&str; 5] = ["deals", "persons", "organizations", "activities", "products"];
-/// Seconds a deleted deal is listed: it may have been deleted before the watermark, and pdcli does not
-/// ask for deleted ones.
+/// Seconds a deleted deal is listed (API facts 2.5): so long before the watermark those that are listed
+/// now may have been deleted, and pdcli does not ask for them.
 const DELETED_SECONDS: i64 = 30 * 86_400;
 /// How such a warehouse is laid out.
 pub(super) const LAYOUT: Layout =
@@ -110,7 +110,7 @@ impl Pdclis {
                 continue;
             };
             let (bytes, rows) = whole_lines(store, &path)?;
-            let state = self.since.get(entity).map(|since| state(resource, *since, now).to_json());
+            let state = self.since.get(entity).map(|since| state(resource, *since).to_json());
             if state.is_none() {
                 notes.push(format!("{path} has no watermark: all {entity} are read"));
             }
@@ -131,12 +131,12 @@ impl Pdclis {
 }
 
 /// From where a resource is read on. A listing that pdcli does not ask for is read from its beginning.
-fn state(resource: &Resource, since: Time, now: Time) -> StreamState {
+fn state(resource: &Resource, since: Time) -> StreamState {
     let [live, others @ ..] = resource.listings else { return StreamState::default() };
     if others.is_empty() {
         return StreamState::starting_at(resource, since);
     }
-    let since = since.min(now.plus_seconds(-DELETED_SECONDS));
+    let since = since.plus_seconds(-DELETED_SECONDS);
     let listings = BTreeMap::from([(live.name.to_owned(), Progress::starting_at(since))]);
     StreamState { listings, ..StreamState::default() }
 }
