@@ -8,7 +8,7 @@ use super::places::stranger;
 use super::row::Look;
 use crate::dataset::backup::Content;
 use crate::dataset::commits::MANIFEST;
-use crate::dataset::forms::is_sha256;
+use crate::dataset::forms::{NEXT, is_sha256};
 use crate::dataset::snapshot::{
     CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, Snapshot, resource_of,
 };
@@ -348,6 +348,10 @@ impl Check<'_> {
             };
             let path = self.snapshot.path(stem);
             self.findings.add(Flaw::Unfinished, &path, None, message);
+        }
+        if self.snapshot.manifest().next.is_some() {
+            let message = "a newer backup is not finished: backup --resume goes on with it";
+            self.findings.observe(Flaw::Unfinished, &format!("{NEXT}/"), message);
         }
         if backup.includes_contents() && !self.snapshot.claims(CONTENT_INDEX) {
             let path = self.snapshot.path(CONTENT_INDEX);

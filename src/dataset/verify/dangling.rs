@@ -187,7 +187,8 @@ async fn named_by(
 ) -> Result<Vec<Naming>> {
     let Some(resource) = resource_of(file) else { return Ok(Vec::new()) };
     let mut look = Look::of(resource, |named| named.file == target && is_whole(snapshot, named));
-    let (mut found, mut places): (Vec<Naming>, HashMap<u64, usize>) = Default::default();
+    let mut found: Vec<Naming> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
     let mut rows = snapshot.rows(file, false).await?;
     while let Some(row) = rows.next().await? {
         let Some(own) = key_of(resource, row.json) else { continue };
