@@ -1,7 +1,7 @@
 //! Damage is told from an account's own untidiness: references to rows that are gone, files of other
 //! programs, and runs that were broken off are no reason for a red night; one flipped bit is.
 
-use crate::support::{BINARY, sandbox, small};
+use crate::support::{BINARY, profiles, sandbox, small};
 use crate::vault::Vault;
 use serde_json::Value;
 use source_pipedrive::dataset::Place;
@@ -15,7 +15,11 @@ use std::process::Command;
 /// An account whose deals, leads, notes and activities name persons, organizations and products that
 /// were deleted.
 fn untidy() -> Sandbox {
-    let account = sandbox(Options { scale: 0.02, ..small() });
+    made_untidy(small())
+}
+
+fn made_untidy(options: Options) -> Sandbox {
+    let account = sandbox(Options { scale: 0.02, ..options });
     account.world(|world| {
         for resource in ["persons", "organizations", "products"] {
             let rows = world.truth(resource);
@@ -61,6 +65,19 @@ fn the_nightly_recipe_stays_green_on_an_untidy_account() {
             let key = world.truth("persons").last().expect("there are persons").key.clone();
             world.edit(Edit::Delete { resource: "persons", key });
         });
+    }
+}
+
+#[test]
+fn an_untidy_account_is_no_damage_whatever_it_has_bought() {
+    for (name, options) in profiles() {
+        let account = made_untidy(options);
+        let vault = Vault::of(&account, &[]);
+        let run = vault.run(&[]);
+        assert_eq!(run.summary["finished"], true, "{name}: {}", run.stderr);
+        let (code, report) = verified(&vault.dir(), &[]);
+        assert_eq!((code, number(&report, "damage")), (Some(0), 0), "{name}: {report:#}");
+        assert!(number(&report["counts"], "reference") > 0, "{name}");
     }
 }
 
