@@ -93,7 +93,8 @@
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
 //!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only
-//!   exceptions are 8 bytes a row while a backup is written or verified, so that no key is there twice, 32 a row
+//!   exceptions are 8 bytes a row, and 8 for each key that rows name, while a backup is written or verified, so that
+//!   no key is there twice and none that leads nowhere goes unnoticed, 32 a row
 //!   while two are compared, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
 //!   that later rows of an export, or of a push into Pipedrive, refer to.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's

@@ -4,7 +4,7 @@ use super::index::Index;
 use super::portable::{Array, public_id_of};
 use super::push::in_order;
 use super::reader::{Reader, Span, Survey};
-use crate::dataset::diff::{Change, Counts, Skipped, What, is_ignored, one_line, plain};
+use crate::dataset::diff::{Change, Counts, Ignore, Meanings, Skipped, What, one_line, plain};
 use crate::model::{Digest, Result};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -18,7 +18,7 @@ const INTERNAL: &str = "id";
 pub struct Diff {
     old: Index,
     new: Survey,
-    ignore: Vec<String>,
+    ignore: Ignore,
     rest: VecDeque<Span>,
     current: Option<Current>,
     skipped: Vec<Skipped>,
@@ -30,11 +30,12 @@ struct Current {
     array: Array,
     /// The newer rows; none once they have been passed.
     rows: Option<Reader>,
+    ignored: Meanings,
 }
 
 impl Diff {
     /// Begins to compare.
-    pub async fn open(old: &Path, new: &Path, ignore: &[String]) -> Result<Self> {
+    pub async fn open(old: &Path, new: &Path, ignore: Ignore) -> Result<Self> {
         let (index, before) = Index::of(old).await?;
         let mut reader = Reader::open(new)?;
         while reader.next().await?.is_some() {}
@@ -50,8 +51,7 @@ impl Diff {
         });
         let skipped = skipped.collect();
         let both = in_order(&after).into_iter().filter(|span| holds(&before, span.array));
-        let mut ignore = ignore.to_vec();
-        ignore.push(INTERNAL.to_owned());
+        let ignore = ignore.with(INTERNAL);
         let (rest, counts) = (both.collect(), Vec::new());
         Ok(Self { old: index, new: after, ignore, rest, current: None, skipped, counts })
     }
@@ -59,6 +59,11 @@ impl Diff {
     /// Arrays that only one of the bundles has.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// Names of fields to be left out that nothing has, when all is compared.
+    pub fn unmet(&self) -> Vec<&str> {
+        self.ignore.unmet()
     }
 
     /// What was counted so far, by array.
@@ -72,7 +77,8 @@ impl Diff {
             let Some(current) = &mut self.current else {
                 let Some(span) = self.rest.pop_front() else { return Ok(None) };
                 let rows = Some(Reader::of_array(&self.new.path, span)?);
-                self.current = Some(Current { array: span.array, rows });
+                let ignored = self.ignore.of(&[span.array.name()], |_| false);
+                self.current = Some(Current { array: span.array, rows, ignored });
                 self.counts.push((span.array, Counts::default()));
                 continue;
             };
@@ -88,7 +94,7 @@ impl Diff {
                     None => What::Added(one_line(row.json)),
                     Some(old) => {
                         let mut fields = plain(&old, row.json);
-                        fields.retain(|field| !is_ignored(&[array.name()], field, &self.ignore));
+                        fields.retain(|field| !self.ignore.takes(&current.ignored, field));
                         if fields.is_empty() {
                             continue;
                         }

@@ -9,6 +9,30 @@ pub(super) fn variable(name: &str) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 
+/// Variables of pdcli, and those that say the same to this program.
+const PDCLI: [(&str, &str); 5] = [
+    ("PDCLI_API_TOKEN", "PIPEDRIVE_API_TOKEN"),
+    ("PDCLI_COMPANY_DOMAIN", "PIPEDRIVE_COMPANY_DOMAIN"),
+    ("PDCLI_CLIENT_ID", "PIPEDRIVE_CLIENT_ID"),
+    ("PDCLI_CLIENT_SECRET", "PIPEDRIVE_CLIENT_SECRET"),
+    ("PDCLI_BASE_URL", "PIPEDRIVE_BASE_URL"),
+];
+
+/// What to say to somebody who set variables of pdcli where ours are missing; `None` if nobody did.
+pub(super) fn pdcli_hint(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let set = PDCLI.iter().filter(|(theirs, ours)| env(theirs).is_some() && env(ours).is_none());
+    let (theirs, ours): (Vec<&str>, Vec<&str>) = set.copied().unzip();
+    let one = theirs.len() == 1;
+    (!theirs.is_empty()).then(|| {
+        format!(
+            "{} {} set, which pdcli reads and this program does not: set {} to the same",
+            theirs.join(" and "),
+            if one { "is" } else { "are" },
+            ours.join(" and ")
+        )
+    })
+}
+
 /// The file's configuration with the environment over it.
 ///
 /// A token in the environment replaces the credentials of the file: `PIPEDRIVE_API_TOKEN` before
@@ -88,6 +112,28 @@ mod tests {
             r#"{"company_domain":"file","concurrency":2,"credentials":{"api_token":"e","auth_type":"token"}}"#,
         );
         check("[]", &[("API_TOKEN", "e")], "[]");
+    }
+
+    #[test]
+    fn variables_of_pdcli_are_told_where_ours_are_missing() {
+        let hint = |set: &[&str]| {
+            pdcli_hint(|name| set.contains(&name).then(|| "x".to_owned())).unwrap_or_default()
+        };
+        for (theirs, ours) in PDCLI {
+            assert_eq!(
+                hint(&[theirs]),
+                format!(
+                    "{theirs} is set, which pdcli reads and this program does not: set {ours} to the same"
+                )
+            );
+            assert_eq!(hint(&[theirs, ours]), "");
+            assert_eq!(hint(&[ours]), "");
+        }
+        assert_eq!(
+            hint(&["PDCLI_API_TOKEN", "PDCLI_COMPANY_DOMAIN"]),
+            "PDCLI_API_TOKEN and PDCLI_COMPANY_DOMAIN are set, which pdcli reads and this program does \
+             not: set PIPEDRIVE_API_TOKEN and PIPEDRIVE_COMPANY_DOMAIN to the same"
+        );
     }
 
     #[test]

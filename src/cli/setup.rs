@@ -61,12 +61,12 @@ impl Given {
             file.unwrap_or(Self { config: json!({}), keeper: Keeper::Environment, sandbox: None });
         let config = environment::overlay(file.config, environment::variable);
         if alone && config.get("credentials").is_none() {
-            return Err(Error::new(
-                Kind::Config,
-                "there is no configuration: name a file with --config, or set PIPEDRIVE_API_TOKEN \
-                 (or PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET and PIPEDRIVE_REFRESH_TOKEN) and \
-                 PIPEDRIVE_COMPANY_DOMAIN; --sandbox needs neither",
-            ));
+            let message = "there is no configuration: name a file with --config, or set \
+                 PIPEDRIVE_API_TOKEN (or PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET and \
+                 PIPEDRIVE_REFRESH_TOKEN) and PIPEDRIVE_COMPANY_DOMAIN; --sandbox needs neither";
+            let hint = environment::pdcli_hint(environment::variable);
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            return Err(Error::new(Kind::Config, format!("{message}{hint}")));
         }
         let own = environment::variable("PIPEDRIVE_REFRESH_TOKEN").is_some();
         let keeper = if own { Keeper::Environment } else { file.keeper };

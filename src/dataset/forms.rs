@@ -27,7 +27,7 @@ pub(super) const FIELDS: &str = "_fields.json";
 /// Longest name of a resource of any version, in bytes.
 const RESOURCE_BYTES_MAX: usize = 64;
 /// Hexadecimal digits of a SHA-256.
-const SHA256_DIGITS: usize = 64;
+pub(super) const SHA256_DIGITS: usize = 64;
 /// Digits of the number of a piece, and of a file of a run, at least.
 const PIECE_DIGITS: usize = 8;
 const FILE_DIGITS: usize = 5;

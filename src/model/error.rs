@@ -86,7 +86,7 @@ impl Kind {
             Self::Shape => "An answer is not of the documented form.",
             Self::State => "A state cannot be used, or is of a newer version.",
             Self::Data => {
-                "A manifest, or a file of a warehouse, backup or bundle, cannot be used; or `backup verify` or `bundle validate` found something."
+                "A manifest, or a file of a warehouse, backup or bundle, cannot be used; `backup verify` found damage, or `bundle validate` something."
             }
             Self::Storage => {
                 "Reading or writing files or object storage failed, or another run holds the lock."

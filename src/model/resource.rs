@@ -39,6 +39,9 @@ pub struct Resource {
     pub secrets: &'static [&'static str],
     /// Columns of URLs that may hold secrets: these are masked inside of them.
     pub secret_urls: &'static [&'static str],
+    /// Keys beside the columns that Pipedrive counts or stamps by itself. They are not asked for, but
+    /// rows that other tools read may have them.
+    pub counters: &'static [&'static str],
     /// Top-level columns in the order the API sends them.
     pub columns: &'static [Column],
 }
@@ -160,6 +163,17 @@ pub struct Column {
     pub ty: Type,
     /// Whether the API may leave the key out.
     pub optional: bool,
+    /// Whether Pipedrive counts or stamps it by itself: it changes without anybody's editing the row,
+    /// or only says that somebody did.
+    pub computed: bool,
+}
+
+impl Column {
+    /// The same column, as one that Pipedrive counts or stamps by itself.
+    pub(super) const fn computed(mut self) -> Self {
+        self.computed = true;
+        self
+    }
 }
 
 /// What a value is. Every column but the key may be null.

@@ -29,7 +29,7 @@ fn a_backup_holds_every_row_as_pipedrive_sent_it() {
     assert_eq!((exported, total, &run.summary["skipped"]), (&json!(39), &json!(39), &json!(0)));
     let manifest = vault.manifest();
     assert_eq!(manifest["account"]["company_id"], 900);
-    assert_eq!(manifest["version"], 1);
+    assert_eq!(manifest["version"], 2);
     assert_eq!(manifest["files"]["deals"]["endpoint"][1], "/api/v2/deals/archived");
     assert_eq!(manifest["counts"]["deals"], vault.rows("deals").len());
 }

@@ -4,6 +4,7 @@ use crate::seed;
 use crate::support::{BINARY, Folder, sandbox, small};
 use crate::vault::Vault;
 use serde_json::{Value, json};
+use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::Edit;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -105,11 +106,98 @@ fn spelling_is_no_change() {
     );
     check(r#"[{"id":1,"title":"\u00e9\ud83d\ude00"}]"#, r#"[{"id":1,"title":"é😀"}]"#, &[]);
     check(r#"[{"id":1,"title":null}]"#, r#"[{"id":1}]"#, &[]);
+    check(r#"[{"id":1,"label_ids":[1,2]}]"#, r#"[{"id":1,"label_ids":[2,1]}]"#, &[]);
+}
+
+#[test]
+fn sets_and_contacts_have_no_order() {
+    check(
+        r##"[{"id":1,"label_ids":[1,2],"custom_fields":{"#tags":[1,2]}}]"##,
+        r##"[{"id":1,"label_ids":[2,1],"custom_fields":{"#tags":[2,1]}}]"##,
+        &[],
+    );
     check(
         r#"[{"id":1,"label_ids":[1,2]}]"#,
-        r#"[{"id":1,"label_ids":[2,1]}]"#,
-        &["deals 1 modified label_ids: [1,2] -> [2,1]"],
+        r#"[{"id":1,"label_ids":[3,1]}]"#,
+        &["deals 1 modified label_ids: [1,2] -> [3,1]"],
     );
+    let leads = |tags: &str| format!(r##"[{{"id":"x","label_ids":["a","b"],"#tags":"{tags}"}}]"##);
+    let (old, new) = (leads("1,2"), leads("2,1").replace(r#""a","b""#, r#""b","a""#));
+    let old = [("leads", old.as_str()), ("dealFields", FIELDS)];
+    let new = [("leads", new.as_str()), ("dealFields", FIELDS)];
+    for flags in [&[][..], &["--raw"]] {
+        assert_eq!(lines(&compared(&old, &new, flags)), Vec::<String>::new());
+    }
+    let persons = |emails: &str| format!(r#"[{{"id":1,"emails":{emails},"phones":null}}]"#);
+    let told = |old: &str, new: &str| {
+        let (old, new) = (persons(old), persons(new));
+        lines(&compared(&[("persons", &old)], &[("persons", &new)], &[]))
+    };
+    let (a, b) = (r#"{"value":"a","primary":true}"#, r#"{"value":"b","primary":false}"#);
+    assert_eq!(told(&format!("[{a},{b}]"), &format!("[{b},{a}]")), Vec::<String>::new());
+    assert_eq!(told("[]", r#"[{"value":"","primary":true}]"#), Vec::<String>::new());
+    assert_eq!(
+        told(&format!("[{a},{b}]"), &format!("[{a},{}]", b.replace("\"b\"", "\"c\""))),
+        ["persons 1 modified emails[1].value: \"b\" -> \"c\""]
+    );
+    let moved = told(&format!("[{a},{b}]"), &format!("[{b}]"));
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert!(moved[0].starts_with("persons 1 modified emails: ["), "{moved:?}");
+}
+
+#[test]
+fn a_deleted_row_is_told_as_deleted() {
+    check(
+        r#"[{"id":1,"status":"open","is_deleted":false,"title":"a"},{"id":2,"is_deleted":true}]"#,
+        r#"[{"id":1,"status":"deleted","is_deleted":true,"title":"b"},{"id":2,"is_deleted":false}]"#,
+        &[
+            "deals 1 deleted -",
+            "deals 1 modified title: \"a\" -> \"b\"",
+            "deals 2 modified is_deleted: true -> false",
+        ],
+    );
+    let flag = |flag: &str| format!(r#"[{{"id":1,"active_flag":{flag}}}]"#);
+    for (stem, expected) in
+        [("notes", "notes 1 deleted -"), ("users", "users 1 modified active_flag: true -> false")]
+    {
+        let diff = compared(&[(stem, &flag("true"))], &[(stem, &flag("false"))], &[]);
+        assert_eq!(lines(&diff), [expected]);
+        assert_eq!(diff["summary"]["deleted"], u64::from(stem == "notes"));
+    }
+}
+
+/// What only one side can have, as `resource kind name side rows`.
+fn one_sided(diff: &Value) -> Vec<String> {
+    let all = diff["oneSided"].as_array().expect("a list").iter().map(|one| {
+        let text = |name: &str| one[name].as_str().unwrap_or("-").to_owned();
+        let names = ["resource", "kind", "name", "presentIn"].map(text).join(" ");
+        format!("{names} {}", one["rows"])
+    });
+    all.collect()
+}
+
+#[test]
+fn a_field_that_no_row_of_one_side_has_is_one_line() {
+    let rows = |more: &str| {
+        let rows = (0..1_000).map(|id| format!(r#"{{"id":{id},"title":"a"{more}}}"#));
+        format!("[{}]", rows.collect::<Vec<_>>().join(","))
+    };
+    let (old, new) = (rows(""), rows(r#","score":7,"sequence_enrollment":null"#));
+    for (old, new, expected) in
+        [(&old, &new, ["deals field score B 1000"]), (&new, &old, ["deals field score A 1000"])]
+    {
+        let diff = compared(&[("deals", old)], &[("deals", new)], &[]);
+        assert_eq!(
+            (lines(&diff), one_sided(&diff)),
+            (Vec::new(), expected.map(str::to_owned).to_vec())
+        );
+        let all = compared(&[("deals", old)], &[("deals", new)], &["--all-fields"]);
+        assert_eq!((lines(&all).len(), one_sided(&all)), (1_000, Vec::new()));
+    }
+    // One row that has it, and it is a change like any other.
+    let some = new.replacen("\"title\":\"a\",\"score\":7", "\"title\":\"a\",\"score\":8", 1);
+    let diff = compared(&[("deals", &some)], &[("deals", &new)], &[]);
+    assert_eq!((lines(&diff).len(), one_sided(&diff)), (1, Vec::new()));
 }
 
 #[test]
@@ -172,7 +260,7 @@ fn a_renamed_field_or_option_is_one_change() {
 }
 
 #[test]
-fn a_deleted_field_is_told_with_the_values_that_went() {
+fn a_deleted_field_is_told_with_the_number_of_values_that_went() {
     let diff = compared(
         &[
             ("deals", r##"[{"id":1,"custom_fields":{"#tier":31,"#tags":null}}]"##),
@@ -186,9 +274,9 @@ fn a_deleted_field_is_told_with_the_values_that_went() {
         [
             "schema dealFields field removed Tier Tier -",
             "schema dealFields field removed Tags Tags -",
-            "deals 1 modified custom_fields.Tier: \"gold\" -> null",
         ]
     );
+    assert_eq!(one_sided(&diff), ["deals field custom_fields.Tier A 1"]);
 }
 
 #[test]
@@ -216,6 +304,24 @@ fn computed_fields_are_folded_away_unless_asked_for() {
 }
 
 #[test]
+fn what_people_edit_is_never_folded_away() {
+    let rows =
+        |count: u64| format!(r#"[{{"id":1,"employee_count":{count},"update_time":"x{count}"}}]"#);
+    let (old, new) = (rows(5), rows(6));
+    let diff = compared(&[("organizations", &old)], &[("organizations", &new)], &[]);
+    assert_eq!(lines(&diff), ["organizations 1 modified employee_count: 5 -> 6"]);
+    // By the table: what Pipedrive computes is a mark of the column, not an ending of its name.
+    for resource in Resource::all() {
+        for column in resource.columns.iter().filter(|column| column.name.ends_with("_count")) {
+            let edited = ["employee_count"].contains(&column.name);
+            assert_eq!(column.computed, !edited, "{}.{}", resource.name, column.name);
+        }
+        let stamped = resource.column("update_time").is_none_or(|column| column.computed);
+        assert!(stamped, "{}", resource.name);
+    }
+}
+
+#[test]
 fn fields_can_be_ignored() {
     let (old, new) = (
         &[
@@ -239,7 +345,36 @@ fn fields_can_be_ignored() {
             "{ignored}"
         );
     }
-    assert_eq!(lines(&compared(old, new, &["--ignore", "persons.title"])).len(), 2);
+    let none = compared(old, new, &["--ignore", "persons.title,titel", "--ignore", "title"]);
+    assert_eq!(lines(&none).len(), 1);
+    assert_eq!(none["ignoredNothing"], json!(["persons.title", "titel"]));
+}
+
+#[test]
+fn names_with_commas_and_dots_can_be_ignored() {
+    let fields = FIELDS.replace("\"Tier\"", "\"Net, p.a.\"").replace("\"Tags\"", "\"deals.title\"");
+    let rows = |title: &str, tier: u8, tags: &str| {
+        format!(
+            r##"[{{"id":1,"title":"{title}","custom_fields":{{"#tier":{tier},"#tags":{tags}}}}}]"##
+        )
+    };
+    let (old, new) = (rows("a", 31, "[1]"), rows("b", 32, "[2]"));
+    let old = [("deals", old.as_str()), ("dealFields", fields.as_str())];
+    let new = [("deals", new.as_str()), ("dealFields", fields.as_str())];
+    for (ignored, left) in [
+        ("\"Net, p.a.\"", "title custom_fields.deals.title"),
+        ("deals.\"Net, p.a.\",title", "custom_fields.deals.title"),
+        // The exact name comes first, and what it would mean otherwise is said in quotes.
+        ("deals.title", "title custom_fields.Net, p.a."),
+        ("deals.\"title\"", "custom_fields.Net, p.a. custom_fields.deals.title"),
+    ] {
+        let diff = compared(&old, &new, &["--ignore", ignored]);
+        let found: Vec<_> = diff["changes"].as_array().expect("a list").iter().collect();
+        let found: Vec<_> = found.iter().filter_map(|row| row["field"].as_str()).collect();
+        let found = found.join(" ");
+        assert_eq!(found, left, "{ignored}");
+        assert_eq!(diff["ignoredNothing"], json!([]), "{ignored}");
+    }
 }
 
 #[test]
@@ -355,14 +490,33 @@ fn a_backup_of_the_seeds_tool_differs_in_what_it_lacks_only() {
     let diff: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     let others: Vec<_> = lines(&diff)
         .into_iter()
-        // Archived and deleted deals, archived leads, secrets that ours masks, and numbers that the
-        // seed's tool, being JavaScript, rounds.
+        // Secrets that ours masks, and numbers that the seed's tool, being JavaScript, rounds.
         .filter(|line| {
-            !line.ends_with(" added -")
-                && !line.contains("http_auth_password")
+            !line.contains("http_auth_password")
                 && !line.contains("custom_fields.Score: 1.2345678901234567e+19")
         })
         .collect();
     assert_eq!(others, Vec::<String>::new());
     assert_eq!(diff["skipped"][0]["presentIn"], "B");
+    // Archived and deleted deals, and archived leads.
+    let told = one_sided(&diff);
+    let of = |what: &str| told.iter().filter(|one| one.starts_with(what)).count();
+    assert_eq!(
+        [of("deals rows archived B"), of("deals rows deleted B"), of("leads rows archived B")],
+        [1; 3],
+        "{told:?}"
+    );
+    // And what is asked for in `include_fields`.
+    let fields = told.iter().filter(|one| one.contains(" field ") && one.contains(" B ")).count();
+    assert_eq!(fields + 3, told.len(), "{told:?}");
+    assert!(fields > 3, "{told:?}");
+    let table = diff_of(&old, &new, &["-o", "table"]);
+    let said = |words: &str| table.matches(words).count();
+    assert_eq!(said("the tool that made the older one does not read them"), 3, "{table}");
+    assert_eq!(said("no row of the older one has that field"), fields, "{table}");
+}
+
+fn diff_of(old: &Vault, new: &Vault, flags: &[&str]) -> String {
+    let output = diff(&old.dir(), &new.dir(), flags);
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

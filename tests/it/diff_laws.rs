@@ -96,7 +96,7 @@ fn applied(changes: &[Change], deals: &Deals) -> Deals {
     for change in changes {
         let key: u8 = change.key.parse().expect("keys are small numbers");
         match &change.what {
-            What::Added(row) => {
+            What::Added(row) | What::Deleted(row, _) => {
                 deals.insert(key, serde_json::from_str(row).expect("a row is JSON"));
             }
             What::Removed(_) => {
@@ -121,6 +121,7 @@ fn shown(changes: &[Change], mirrored: bool) -> Vec<Value> {
             What::Removed(_) => {
                 vec![json!([change.key, if mirrored { "added" } else { "removed" }])]
             }
+            What::Deleted(..) => vec![json!([change.key, "deleted"])],
             What::Modified(fields) => fields
                 .iter()
                 .map(|field| {

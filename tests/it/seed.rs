@@ -5,23 +5,33 @@ use crate::support::raw_truth;
 use crate::vault::Vault;
 use serde_json::{Map, Value, json};
 use source_pipedrive::dataset::snapshot::{SEED_FILES, resource_of};
-use source_pipedrive::sandbox::Sandbox;
+use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
 use std::path::Path;
 
 /// Writes what the seed's tool would have: the first so many of its 18 resources.
 ///
-/// Archived and deleted deals and archived leads are not in it, as it does not ask for them.
+/// Archived and deleted deals, archived leads and the fields of `include_fields` are not in it, as it
+/// does not ask for them.
 pub(crate) fn write(sandbox: &Sandbox, dir: &Path, resources: usize) {
     std::fs::create_dir_all(dir).expect("the folder can be made");
     let mut counts = Map::new();
     for stem in SEED_FILES.iter().take(resources) {
-        let name = resource_of(stem).expect("the table has the seed's resources").name;
+        let resource = resource_of(stem).expect("the table has the seed's resources");
+        let name = resource.name;
+        let asked = resource.listings.iter().flat_map(|listing| listing.ask);
+        let extras = asked.filter(|(name, _)| *name == "include_fields");
+        let extras: Vec<&str> = extras.flat_map(|(_, fields)| fields.split(',')).collect();
         let rows: Vec<Value> = raw_truth(sandbox, name)
             .into_values()
             .map(|row| serde_json::from_str(&row).expect("the sandbox writes JSON"))
             .filter(|row: &Value| {
                 let listed = !["deals", "leads"].contains(&name);
                 listed || row["is_archived"] != true && row["is_deleted"] != true
+            })
+            .map(|mut row| {
+                let keys = row.as_object_mut().expect("a row is an object");
+                keys.retain(|key, _| !extras.contains(&key.as_str()));
+                row
             })
             .collect();
         counts.insert((*stem).to_owned(), rows.len().into());
@@ -45,22 +55,60 @@ fn printed(vault: &Vault, flags: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Requires that a resource's file holds every row of the account, archived and deleted ones too.
+#[track_caller]
+fn assert_all(vault: &Vault, account: &Sandbox, name: &str) {
+    let (rows, truth) = (vault.rows(name), raw_truth(account, name));
+    let lost: Vec<_> = truth.keys().filter(|key| !rows.contains_key(*key)).collect();
+    assert!(lost.is_empty(), "{name}: lost {lost:?}");
+}
+
 #[test]
 fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
     let account = crate::support::sandbox(crate::support::small());
     let vault = Vault::of(&account, &[]);
     write(&account, &vault.dir(), 14);
-    let before = vault.text("deals.json");
+    let before = vault.text("persons.json");
     let said = printed(&vault, &["--resume"]);
     let dir = vault.dir().display().to_string();
-    let expected = format!("Backup complete: 4/18 resources exported to {dir} (14 skipped)\n");
+    // Deals and leads once more: the seed's tool has no archived and deleted ones.
+    let expected = format!("Backup complete: 6/18 resources exported to {dir} (12 skipped)\n");
     assert!(said.starts_with(&expected), "{said}");
-    assert_eq!(vault.text("deals.json"), before, "what was there is left as it is");
+    assert_eq!(vault.text("persons.json"), before, "what was there is left as it is");
+    for name in ["deals", "leads"] {
+        assert_all(&vault, &account, name);
+        assert_eq!(vault.manifest()["files"][name]["partial"], Value::Null);
+    }
     vault.assert_proven();
+    vault.assert_verified();
     // From then on it is a backup of ours.
     let again = vault.run(&["--resume"]).succeeded();
     assert_eq!(again.summary["total"], 39);
     vault.assert_whole(&account);
+}
+
+#[test]
+fn what_the_seeds_tool_could_not_hold_is_marked_until_it_is_read() {
+    let faults = vec![Fault::on(Trouble::Status(500), "/api/v2/deals", 1, u32::MAX)];
+    let account = crate::support::sandbox(Options { faults, ..crate::support::small() });
+    let vault = Vault::of(&account, &[]);
+    write(&account, &vault.dir(), 14);
+    let before = vault.text("deals.json");
+    let run = vault.run(&["--resume"]);
+    run.failed(3, &["deals"]);
+    assert_eq!(vault.text("deals.json"), before);
+    assert_eq!(vault.manifest()["files"]["deals"]["partial"], true);
+    assert_eq!(vault.manifest()["complete"], false);
+    assert_all(&vault, &account, "leads");
+
+    // What is kept of it beside a backup of ours says so as well.
+    let account = crate::support::sandbox(crate::support::small());
+    let vault = Vault::of(&account, &[]);
+    write(&account, &vault.dir(), 18);
+    vault.run(&["--resources", "persons"]).succeeded();
+    let deals = &vault.manifest()["files"]["deals"];
+    assert_eq!((&deals["partial"], &deals["kept"]), (&json!(true), &json!(true)));
+    vault.assert_verified();
 }
 
 #[test]

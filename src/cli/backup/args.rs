@@ -73,10 +73,13 @@ pub(super) struct Verify {
     /// all that is JSON out, and checks sizes and hashes only.
     #[arg(long, value_name = "PERCENT", default_value = "100%", value_parser = percent)]
     pub(super) sample: f64,
-    /// Kinds of findings to leave out, comma-separated: `reference`, say, if rows were deleted while
-    /// the backup was made.
+    /// Kinds of findings to leave out, comma-separated.
     #[arg(long, value_name = "KIND,..", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
+    /// Exit with 65 for observations too, not for damage only: references to rows that the account has
+    /// no longer, options and custom fields that it has no longer, files that are no part of the backup.
+    #[arg(long)]
+    pub(super) strict: bool,
     /// How findings are printed: a table on a terminal, JSON otherwise.
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
@@ -92,8 +95,8 @@ pub(super) struct Diff {
     #[arg(long)]
     pub(super) raw: bool,
     /// Fields that do not matter, comma-separated: `title`, or `deals.title`; names of custom fields
-    /// too.
-    #[arg(long, value_name = "FIELD,..", value_delimiter = ',')]
+    /// too, in double quotes where they hold commas or dots. What nothing is called is told.
+    #[arg(long, value_name = "FIELD,..")]
     pub(super) ignore: Vec<String>,
     /// What to compare, comma-separated. Without it everything both backups hold.
     #[arg(long, value_name = "A,B")]
@@ -101,7 +104,8 @@ pub(super) struct Diff {
     /// What to leave out of that, comma-separated.
     #[arg(long, value_name = "A,B")]
     pub(super) exclude: Option<String>,
-    /// Show what Pipedrive counts and stamps by itself too, `update_time` among it.
+    /// Show what Pipedrive counts and stamps by itself too, `update_time` among it; and row by row what
+    /// only one of the backups can have.
     #[arg(long)]
     pub(super) all_fields: bool,
     /// Exit with 1 if there is any difference.

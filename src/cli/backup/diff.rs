@@ -7,7 +7,7 @@ use crate::cli::selection::{resources, without};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::dataset::Place;
-use crate::dataset::diff::{Diff, Options};
+use crate::dataset::diff::{Diff, Ignore, Options};
 use crate::dataset::snapshot::Snapshot;
 use crate::model::{Resource, Result};
 use serde_json::json;
@@ -24,7 +24,7 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
         resources: listed,
         raw: flags.raw,
         all_fields: flags.all_fields,
-        ignore: flags.ignore.clone(),
+        ignore: Ignore::parse(&flags.ignore)?,
     };
     runtime()?.block_on(async {
         let (old, new) = (Snapshot::open(&old).await?, Snapshot::open(&new).await?);
@@ -55,6 +55,8 @@ async fn page(diff: &mut Differ<'_>, flags: &Flags, old: &Snapshot, new: &Snapsh
         "new": side(&flags.new, new),
         "summary": summary(diff),
         "skipped": diff.skipped(),
+        "oneSided": diff.one_sided(),
+        "ignoredNothing": diff.unmet(),
         "schema": diff.schema(),
         "resources": by_resource(diff),
     });

@@ -87,7 +87,8 @@ impl Page {
              <style>{STYLE}</style></head><body><header><h1>What changed</h1>{}{}</header><main>\
              <section class=\"totals\" aria-label=\"Totals\">\
              <p class=\"added\"><b>{}</b> added</p><p class=\"removed\"><b>{}</b> removed</p>\
-             <p class=\"modified\"><b>{}</b> modified</p><p><b>{}</b> field changes</p>\
+             <p class=\"modified\"><b>{}</b> modified</p>\
+             <p class=\"removed\"><b>{}</b> deleted</p><p><b>{}</b> field changes</p>\
              <p><b>{}</b> schema changes</p></section>",
             integrity(STYLE),
             integrity(SCRIPT),
@@ -96,6 +97,7 @@ impl Page {
             count("added"),
             count("removed"),
             count("modified"),
+            count("deleted"),
             count("fieldsChanged"),
             count("schema"),
         );
@@ -117,7 +119,7 @@ const TABLE: &str = "<section><h2>Changes</h2><noscript><p>The table needs JavaS
     <input id=\"search\" type=\"search\" autocomplete=\"off\"></label><label>Resource \
     <select id=\"resource\"><option value=\"\">all</option></select></label><label>Change \
     <select id=\"kind\"><option value=\"\">all</option><option>added</option>\
-    <option>removed</option><option>modified</option></select></label>\
+    <option>removed</option><option>modified</option><option>deleted</option></select></label>\
     <output id=\"count\" aria-live=\"polite\"></output></form><p class=\"note\" id=\"printed\"></p>\
     <div class=\"frame\"><table id=\"table\" aria-label=\"Changes\"><thead><tr></tr></thead>\
     <tbody></tbody></table></div><nav class=\"pager\" aria-label=\"Pages\">\
@@ -230,11 +232,14 @@ fn schema(page: &mut String, changes: &Value) {
     page.push_str("</tbody></table></div></section>");
 }
 
+/// How rows differ, as the classes of the style call it.
+const KINDS: [&str; 4] = ["added", "removed", "modified", "deleted"];
+
 /// A bar for each resource, split by kind of change.
 fn chart(page: &mut String, resources: &Value) {
     const WIDTH: f64 = 100.0;
     let number = |row: &Value, name: &str| row[name].as_u64().unwrap_or(0);
-    let all = |row: &Value| ["added", "removed", "modified"].map(|name| number(row, name));
+    let all = |row: &Value| KINDS.map(|name| number(row, name));
     let rows: Vec<&Value> = resources.as_array().into_iter().flatten().collect();
     let changed: Vec<&&Value> =
         rows.iter().filter(|row| all(row).iter().sum::<u64>() > 0).collect();
@@ -250,14 +255,15 @@ fn chart(page: &mut String, resources: &Value) {
         let _ = write!(
             page,
             "<span class=\"name\">{}</span><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" \
-             role=\"img\" aria-label=\"{} added, {} removed, {} modified\">",
+             role=\"img\" aria-label=\"{} added, {} removed, {} modified, {} deleted\">",
             text_of(&row["resource"]),
             counts[0],
             counts[1],
-            counts[2]
+            counts[2],
+            counts[3]
         );
         let mut from = 0.0;
-        for (kind, count) in ["added", "removed", "modified"].into_iter().zip(counts) {
+        for (kind, count) in KINDS.into_iter().zip(counts) {
             #[expect(clippy::cast_precision_loss, reason = "a bar is no wider than a screen")]
             let width = count as f64 / most as f64 * WIDTH;
             if count > 0 {
@@ -269,7 +275,7 @@ fn chart(page: &mut String, resources: &Value) {
                 from += width.max(0.4);
             }
         }
-        let figures: Vec<String> = ["+", "−", "~"]
+        let figures: Vec<String> = ["+", "−", "~", "×"]
             .into_iter()
             .zip(counts)
             .filter(|(_, count)| *count > 0)
@@ -290,6 +296,19 @@ fn notes(page: &mut String, head: &Value, kept: u64, cut: u64) {
         .collect();
     if !skipped.is_empty() {
         notes.push(format!("Present in one backup only, not compared: {}.", skipped.join(", ")));
+    }
+    for one in head["oneSided"].as_array().into_iter().flatten() {
+        notes.push(format!(
+            "{}: {} ({}) in one backup only [{}]: {} rows.",
+            text_of(&one["resource"]),
+            text_of(&one["name"]),
+            text_of(&one["kind"]),
+            text_of(&one["presentIn"]),
+            grouped(one["rows"].as_u64().unwrap_or(0))
+        ));
+    }
+    for name in head["ignoredNothing"].as_array().into_iter().flatten() {
+        notes.push(format!("Nothing that was compared is called {}.", text_of(name)));
     }
     let folded = head["summary"]["folded"].as_u64().unwrap_or(0);
     if folded > 0 {

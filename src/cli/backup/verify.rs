@@ -7,7 +7,7 @@ use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
-use crate::dataset::verify::{Flaw, Options, Report, verify as check};
+use crate::dataset::verify::{Flaw, Options, Report, Tally, verify as check};
 use crate::model::{Error, Kind, Result};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -26,10 +26,15 @@ pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
     } else {
         stdout::people(&text(flags, &snapshot, &report))?;
     }
-    match report.findings.len() {
-        0 => Ok(ExitCode::SUCCESS),
-        _ => Err(Error::new(Kind::Data, findings(&report)).at(&flags.dir)),
+    if is_ok(flags, &report) {
+        return Ok(ExitCode::SUCCESS);
     }
+    Err(Error::new(Kind::Data, findings(&report)).at(&flags.dir))
+}
+
+/// Whether the backup is what was written, and with --strict nothing about it is odd.
+fn is_ok(flags: &Flags, report: &Report) -> bool {
+    report.tally.damage == 0 && (!flags.strict || report.tally.observations == 0)
 }
 
 fn flaw(name: &str) -> Result<Flaw> {
@@ -40,19 +45,38 @@ fn flaw(name: &str) -> Result<Flaw> {
     })
 }
 
+/// How many findings there are: damage first.
 fn findings(report: &Report) -> String {
-    match report.findings.len() {
-        1 => "1 finding".to_owned(),
-        number => format!("{} findings", grouped(number as u64)),
+    let Tally { damage, observations, .. } = report.tally;
+    let many = |number: u64, one: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{} {one}s", grouped(number)),
+    };
+    match (damage, observations) {
+        (damage, 0) => many(damage, "finding"),
+        (0, observations) => many(observations, "observation"),
+        (damage, observations) => {
+            format!("{}, {}", many(damage, "finding"), many(observations, "observation"))
+        }
+    }
+}
+
+/// What the check came to: `whole`, `whole, 12 observations`, `2 findings`.
+fn outcome(report: &Report) -> String {
+    match (report.tally.damage, report.tally.observations) {
+        (0, 0) => "whole".to_owned(),
+        (0, _) => format!("whole, {}", findings(report)),
+        _ => findings(report),
     }
 }
 
 fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
     let mut text = Text::new();
     if !report.findings.is_empty() {
-        let mut table = Grid::new(["finding", "file", "row", "what"], &[]);
+        let mut table = Grid::new(["", "finding", "file", "row", "what"], &[]);
         for finding in &report.findings {
             table.row([
+                if finding.damage { "damage" } else { "observed" },
                 finding.flaw.name(),
                 &finding.file,
                 finding.row.as_deref().unwrap_or_default(),
@@ -74,7 +98,7 @@ fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
     text.line(format!(
         "{}: {}: {} files, {} rows, {} bytes{contents}{made}{}",
         flags.dir,
-        if report.findings.is_empty() { "whole".to_owned() } else { findings(report) },
+        outcome(report),
         grouped(report.files),
         grouped(report.rows),
         grouped(report.bytes),
@@ -88,6 +112,7 @@ fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {
     let findings = report.findings.iter().map(|finding| {
         json!({
             "kind": finding.flaw.name(),
+            "damage": finding.damage,
             "file": finding.file,
             "row": finding.row,
             "message": finding.message,
@@ -95,7 +120,8 @@ fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {
     });
     json!({
         "dir": flags.dir,
-        "ok": report.findings.is_empty(),
+        "ok": is_ok(flags, report),
+        "strict": flags.strict,
         "complete": backup.complete,
         "seed": backup.is_seeds(),
         "started_at": backup.started_at,
@@ -107,6 +133,9 @@ fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {
         "attachments": report.contents,
         "sampled_percent": flags.sample,
         "findings": findings.collect::<Vec<_>>(),
+        "damage": report.tally.damage,
+        "observations": report.tally.observations,
+        "counts": report.tally.kinds,
         "unchecked": report.unchecked,
     })
 }

@@ -155,9 +155,9 @@ pub(in crate::cli) struct Diff {
     /// The newer bundle.
     #[arg(value_name = "B")]
     pub(super) new: PathBuf,
-    /// Fields that do not count, comma-separated: `updated_at`, `contacts.title`,
-    /// `custom.Region`.
-    #[arg(long, value_name = "FIELD,..", value_delimiter = ',')]
+    /// Fields that do not count, comma-separated: `updated_at`, `contacts.title`, `custom.Region`;
+    /// names with commas or dots in double quotes. What nothing is called is told.
+    #[arg(long, value_name = "FIELD,..")]
     pub(super) ignore: Vec<String>,
     /// Exit with 1 when anything differs.
     #[arg(long)]

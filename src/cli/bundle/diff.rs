@@ -4,6 +4,7 @@ use super::args::Diff as Flags;
 use crate::bundle::Diff;
 use crate::cli::differences::{Differ, object, table};
 use crate::cli::setup::runtime;
+use crate::dataset::diff::Ignore;
 use crate::model::{Error, Kind, Result};
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
         }
     }
     runtime()?.block_on(async {
-        let diff = Diff::open(&flags.old, &flags.new, &flags.ignore).await?;
+        let diff = Diff::open(&flags.old, &flags.new, Ignore::parse(&flags.ignore)?).await?;
         let mut diff = Differ::Bundles(Box::new(diff));
         if flags.json() {
             object(&mut diff).await?;

@@ -1,7 +1,7 @@
 //! What is compared: two backups, or two bundles.
 
 use crate::bundle;
-use crate::dataset::diff::{Change, Counts, Diff, SchemaChange, Skipped};
+use crate::dataset::diff::{Change, Counts, Diff, OneSided, SchemaChange, Skipped};
 use crate::model::Result;
 use std::process::ExitCode;
 
@@ -38,6 +38,22 @@ impl Differ<'_> {
         }
     }
 
+    /// What only one of the two can have; of bundles nothing.
+    pub(in crate::cli) fn one_sided(&self) -> &[OneSided] {
+        match self {
+            Self::Backups(diff) => diff.one_sided(),
+            Self::Bundles(_) => &[],
+        }
+    }
+
+    /// Names of fields to be left out that nothing has, when everything was compared.
+    pub(in crate::cli) fn unmet(&self) -> Vec<&str> {
+        match self {
+            Self::Backups(diff) => diff.unmet(),
+            Self::Bundles(diff) => diff.unmet(),
+        }
+    }
+
     /// What was counted so far, by resource or array.
     pub(in crate::cli) fn counts(&self) -> Vec<(&'static str, Counts)> {
         match self {
@@ -57,7 +73,8 @@ impl Differ<'_> {
     /// The exit code, when everything was compared: 1 for differences if that is asked for.
     pub(in crate::cli) fn exit(&self, asked: bool) -> ExitCode {
         let total = self.total();
-        let same = total.added + total.removed + total.modified == 0 && self.schema().is_empty();
+        let rows = total.added + total.removed + total.modified + total.deleted;
+        let same = rows == 0 && self.schema().is_empty();
         if asked && !same { ExitCode::from(1) } else { ExitCode::SUCCESS }
     }
 }

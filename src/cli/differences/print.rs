@@ -1,11 +1,11 @@
 //! Differences as a table, as one object, as lines.
 
 use super::differ::Differ;
-use super::rows::{rows, schema_row, sentence, summary};
+use super::rows::{one_sided, rows, schema_row, sentence, summary};
 use crate::cli::figures::grouped;
 use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
-use crate::dataset::diff::{Change, What};
+use crate::dataset::diff::{Change, FieldChange, What};
 use crate::model::{Resource, Result};
 use serde_json::{Value, json};
 
@@ -45,6 +45,8 @@ pub(in crate::cli) async fn object(diff: &mut Differ<'_>) -> Result<()> {
     let rest = json!({
         "schema": diff.schema(),
         "skipped": diff.skipped(),
+        "oneSided": diff.one_sided(),
+        "ignoredNothing": diff.unmet(),
         "summary": summary(diff),
     });
     out.print("],")?;
@@ -65,7 +67,12 @@ pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
             out.print("\n")?;
         }
     }
-    let last = json!({"summary": summary(diff), "skipped": diff.skipped()});
+    let last = json!({
+        "summary": summary(diff),
+        "skipped": diff.skipped(),
+        "oneSided": diff.one_sided(),
+        "ignoredNothing": diff.unmet(),
+    });
     out.print(&format!("{last}\n"))?;
     out.flush()
 }
@@ -101,8 +108,12 @@ pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
         text.line("");
     }
     let total = diff.total();
+    let deleted = match total.deleted {
+        0 => String::new(),
+        deleted => format!(" · {deleted} deleted"),
+    };
     text.line(format!(
-        "{} added · {} removed · {} modified ({} field changes)",
+        "{} added · {} removed · {} modified ({} field changes){deleted}",
         total.added, total.removed, total.modified, total.fields
     ));
     if !diff.skipped().is_empty() {
@@ -112,6 +123,12 @@ pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
             "Skipped (present in one snapshot only): {}",
             skipped.collect::<Vec<_>>().join(", ")
         ));
+    }
+    for one in diff.one_sided() {
+        text.line(one_sided(one));
+    }
+    for name in diff.unmet() {
+        text.line(format!("--ignore {name}: nothing that was compared is called so"));
     }
     if total.folded > 0 {
         text.line(format!(
@@ -129,22 +146,23 @@ fn cells(change: &Change) -> Vec<[String; 6]> {
         let none = String::new;
         vec![[resource.clone(), id.clone(), what.to_owned(), none(), none(), none()]]
     };
+    let modified = |field: &FieldChange| {
+        [
+            resource.clone(),
+            id.clone(),
+            "modified".to_owned(),
+            short(change.resource, &field.label).to_owned(),
+            shown(field.old.as_deref()),
+            shown(field.new.as_deref()),
+        ]
+    };
     match &change.what {
         What::Added(_) => whole("added"),
         What::Removed(_) => whole("removed"),
-        What::Modified(fields) => fields
-            .iter()
-            .map(|field| {
-                [
-                    resource.clone(),
-                    id.clone(),
-                    "modified".to_owned(),
-                    short(change.resource, &field.label).to_owned(),
-                    shown(field.old.as_deref()),
-                    shown(field.new.as_deref()),
-                ]
-            })
-            .collect(),
+        What::Modified(fields) => fields.iter().map(modified).collect(),
+        What::Deleted(_, fields) => {
+            whole("deleted").into_iter().chain(fields.iter().map(modified)).collect()
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Changes as rows: the seed tool's, with a path beside the field's name.
 
 use super::differ::Differ;
-use crate::dataset::diff::{Change, Counts, FieldChange, SchemaChange, What};
+use crate::cli::figures::grouped;
+use crate::dataset::diff::{Change, Counts, FieldChange, OneSided, SchemaChange, What};
 use crate::model::quoted;
 use serde_json::{Value, json};
 
@@ -26,6 +27,12 @@ pub(in crate::cli) fn rows(change: &Change, records: bool) -> Vec<String> {
             let head = head("modified");
             fields.iter().map(|field| modified(&head, field)).collect()
         }
+        What::Deleted(record, fields) => {
+            let mut rows = whole("deleted", record);
+            let head = head("modified");
+            rows.extend(fields.iter().map(|field| modified(&head, field)));
+            rows
+        }
     }
 }
 
@@ -40,7 +47,7 @@ fn modified(head: &str, field: &FieldChange) -> String {
     )
 }
 
-/// `{added, removed, modified, fieldsChanged, folded, schema}`.
+/// `{added, removed, modified, deleted, fieldsChanged, folded, schema}`.
 pub(in crate::cli) fn summary(diff: &Differ<'_>) -> Value {
     let mut summary = counts(diff.total());
     summary["schema"] = diff.schema().len().into();
@@ -59,6 +66,22 @@ pub(in crate::cli) fn by_resource(diff: &Differ<'_>) -> Vec<Value> {
 
 fn counts(counts: Counts) -> Value {
     serde_json::to_value(counts).unwrap_or_default()
+}
+
+/// What only one side can have, as a sentence.
+pub(in crate::cli) fn one_sided(one: &OneSided) -> String {
+    let (side, other) = if one.present == "A" { ("older", "newer") } else { ("newer", "older") };
+    let (resource, name, rows) = (one.resource, &one.name, grouped(one.rows));
+    match one.kind {
+        "rows" => format!(
+            "{resource}: {rows} {name} rows in the {side} backup only: the tool that made the {other} one \
+             does not read them"
+        ),
+        _ => format!(
+            "{resource}: {name:?} has a value in {rows} rows of the {side} backup, and no row of the \
+             {other} one has that field"
+        ),
+    }
 }
 
 /// A change of the set-up as a sentence.

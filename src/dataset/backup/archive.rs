@@ -8,9 +8,10 @@ use crate::dataset::commits::{Commits, Owner};
 use crate::dataset::forms::{NEXT, is_passing};
 use crate::dataset::place::Place;
 use crate::dataset::snapshot::{
-    Backup, CONTENT_INDEX, Failure, File, Manifest, Unfinished, file_name,
+    Backup, CONTENT_INDEX, Failure, File, Manifest, Snapshot, Unfinished, file_name,
 };
 use crate::dataset::store::Store;
+use crate::dataset::verify::dangling;
 use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, masked};
 use bytes::Bytes;
 use serde_json::Value;
@@ -236,6 +237,7 @@ impl Archive {
             read_until: until,
             staged: (lies != name).then(|| lies.clone()),
             kept: false,
+            partial: false,
         };
         self.writing.remove(stem);
         let backup = area.of_mut(&mut self.manifest);
@@ -331,6 +333,10 @@ impl Archive {
                 next.files.entry(stem).or_insert(File { kept: true, ..file });
             }
             self.manifest.backup = next;
+        }
+        if finished {
+            let coming = Snapshot::coming(&self.store, &self.manifest).await?;
+            self.manifest.backup.dangling = Some(dangling(&coming).await?);
         }
         self.commit(now).await?;
         if self.area == Area::Top && self.settle().await? {

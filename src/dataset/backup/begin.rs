@@ -10,7 +10,8 @@ use crate::dataset::folder::Listed;
 use crate::dataset::foreign;
 use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup, is_passing, stub_of};
 use crate::dataset::snapshot::{
-    Backup, CONTENT_INDEX, File, MANIFEST_VERSION, Manifest, digest, file_name, resource_of, rows,
+    Backup, CONTENT_INDEX, File, MANIFEST_VERSION, Manifest, SEED_LACKS, digest, file_name,
+    resource_of, rows,
 };
 use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result, Time};
@@ -92,6 +93,7 @@ pub(super) async fn begin(
             );
             manifest.backup.resources =
                 manifest.backup.asked().into_iter().map(str::to_owned).collect();
+            notes.extend(read_lacking_again(&mut manifest.backup));
         }
         let backup = area.of_mut(&mut manifest);
         prove(store, backup, &listed, &mut notes).await?;
@@ -109,6 +111,7 @@ pub(super) async fn begin(
     backup.account = Some(account);
     backup.complete = Some(false);
     backup.finished_at = None;
+    backup.dangling = None;
     let leftovers = leftovers(store, &manifest, &listed);
     Ok(Begun { commits, manifest, area, writing, leftovers, notes })
 }
@@ -221,6 +224,21 @@ async fn adopt(
     Ok(damaged)
 }
 
+/// Has files of which the seed's tool does not read all rows read again. They stay part of the backup
+/// until that is done.
+fn read_lacking_again(backup: &mut Backup) -> Option<String> {
+    let lacking = |stem: &String| backup.files.get(stem).is_some_and(|file| file.partial);
+    let lacking: Vec<String> =
+        backup.completed.iter().filter(|stem| lacking(stem)).cloned().collect();
+    backup.completed.retain(|stem| !lacking.contains(stem));
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "{} are read again: the seed's tool asks neither for archived nor for deleted ones",
+            lacking.join(" and ")
+        )
+    })
+}
+
 /// What proves a file from now on, if its rows are as many as they should be.
 async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> Result<File> {
     let mut rows = rows(store, &file_name(resource.file), true).await?;
@@ -239,6 +257,7 @@ async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> 
         read_until: Time::EPOCH,
         staged: None,
         kept: false,
+        partial: SEED_LACKS.contains(&resource.file),
     })
 }
 

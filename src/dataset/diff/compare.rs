@@ -1,9 +1,11 @@
 //! Two backups held against each other, change by change.
 
-use super::computed::is_computed;
+use super::computed::{is_computed, says_deleted};
 use super::fields::{Compare, FieldChange, one_line};
+use super::ignore::{Ignore, Meanings};
 use super::index::{Entry, Found, Index, key};
 use super::naming::Naming;
+use super::onesided::{self, Both, OneSided, Side};
 use super::schema::{self, SchemaChange};
 use crate::dataset::snapshot::{Parts, Rows, Snapshot};
 use crate::model::{Error, Kind, Resource, Result};
@@ -17,11 +19,11 @@ pub struct Options {
     pub resources: Option<Vec<&'static Resource>>,
     /// Whether custom fields keep their hashes, and options their ids.
     pub raw: bool,
-    /// Whether fields that Pipedrive counts or stamps by itself count.
+    /// Whether fields that Pipedrive counts or stamps by itself count, and what only one side can have
+    /// is told row by row.
     pub all_fields: bool,
-    /// Fields that do not count: `title`, `deals.title`, a custom field's name or hash, or the
-    /// beginning of a path.
-    pub ignore: Vec<String>,
+    /// Fields that do not count.
+    pub ignore: Ignore,
 }
 
 /// A row that differs.
@@ -44,6 +46,9 @@ pub enum What {
     Removed(String),
     /// Both have it, with other values.
     Modified(Vec<FieldChange>),
+    /// Both have it, and the newer one says that it was deleted: its JSON on one line, and what differs
+    /// beside that.
+    Deleted(String, Vec<FieldChange>),
 }
 
 /// How many rows differ.
@@ -55,6 +60,8 @@ pub struct Counts {
     pub removed: u64,
     /// Rows that both have, with other values.
     pub modified: u64,
+    /// Rows that both have, and that were deleted in between.
+    pub deleted: u64,
     /// Values that differ in those.
     #[serde(rename = "fieldsChanged")]
     pub fields: u64,
@@ -72,6 +79,10 @@ impl Counts {
                 self.modified += 1;
                 self.fields += fields.len() as u64;
             }
+            What::Deleted(_, fields) => {
+                self.deleted += 1;
+                self.fields += fields.len() as u64;
+            }
         }
     }
 }
@@ -82,6 +93,7 @@ impl std::iter::Sum for Counts {
             added: total.added + counts.added,
             removed: total.removed + counts.removed,
             modified: total.modified + counts.modified,
+            deleted: total.deleted + counts.deleted,
             fields: total.fields + counts.fields,
             folded: total.folded + counts.folded,
         })
@@ -112,12 +124,16 @@ pub struct Diff<'s> {
     schema: Vec<SchemaChange>,
     skipped: Vec<Skipped>,
     counts: Vec<(&'static Resource, Counts)>,
+    one_sided: onesided::Found,
 }
 
 /// The resource at hand.
 struct Current<'s> {
     resource: &'static Resource,
     naming: Naming,
+    ignored: Meanings,
+    /// The fields that either side has at all.
+    both: Both,
     /// Where the older rows lie; none once the newer ones have been passed.
     index: Option<Index>,
     rows: Rows,
@@ -158,7 +174,8 @@ impl<'s> Diff<'s> {
             .collect();
         skipped.sort_by_key(|skipped| skipped.resource);
         let (rest, counts) = (rest.into(), Vec::new());
-        Ok(Self { old, new, options, rest, current: None, schema, skipped, counts })
+        let one_sided = onesided::Found::default();
+        Ok(Self { old, new, options, rest, current: None, schema, skipped, counts, one_sided })
     }
 
     /// Changes of the set-up.
@@ -169,6 +186,16 @@ impl<'s> Diff<'s> {
     /// Resources that only one of the backups has.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// What only one of the backups can have, so far. It is no change.
+    pub fn one_sided(&self) -> &[OneSided] {
+        self.one_sided.all()
+    }
+
+    /// Names of fields to be left out that nothing has, when all is compared.
+    pub fn unmet(&self) -> Vec<&str> {
+        self.options.ignore.unmet()
     }
 
     /// What was counted so far, by resource.
@@ -193,7 +220,8 @@ impl<'s> Diff<'s> {
                 self.counts.push((resource, Counts::default()));
                 continue;
             };
-            let step = current.step(&self.options).await?;
+            let sides = (self.old, self.new);
+            let step = current.step(sides, &mut self.options, &mut self.one_sided).await?;
             let Some((_, counts)) = self.counts.last_mut() else { continue };
             match step {
                 Step::Nothing => {}
@@ -207,15 +235,15 @@ impl<'s> Diff<'s> {
         }
     }
 
-    async fn begin(&self, resource: &'static Resource) -> Result<Current<'s>> {
-        let naming = if self.options.raw {
-            Naming::default()
-        } else {
-            Naming::read(resource, self.old, self.new).await?
-        };
+    async fn begin(&mut self, resource: &'static Resource) -> Result<Current<'s>> {
+        let naming = Naming::read(resource, self.old, self.new, self.options.raw).await?;
+        let names = [resource.file, resource.name];
+        let ignored = self.options.ignore.of(&names, |name| naming.knows(name));
         Ok(Current {
             resource,
             naming,
+            ignored,
+            both: Both::default(),
             index: Some(Index::of(self.old, resource).await?),
             rows: self.new.rows(resource.file, false).await?,
             parts: self.old.parts(resource.file)?,
@@ -225,79 +253,95 @@ impl<'s> Diff<'s> {
 }
 
 impl Current<'_> {
-    async fn step(&mut self, options: &Options) -> Result<Step> {
+    async fn step(
+        &mut self,
+        sides: (&Snapshot, &Snapshot),
+        options: &mut Options,
+        one_sided: &mut onesided::Found,
+    ) -> Result<Step> {
+        let resource = self.resource;
         let Some(index) = &mut self.index else {
-            return self.removed().await;
+            return self.removed(sides.1, options, one_sided).await;
         };
         let Some(row) = self.rows.next().await? else {
             self.removed = self.index.take().map(|index| index.unseen().into()).unwrap_or_default();
             return Ok(Step::Nothing);
         };
-        let key = key(self.resource, row.json);
+        let key = key(resource, row.json);
         let entry = match index.find(&key, row.json) {
             Found::Unchanged | Found::Again => return Ok(Step::Nothing),
             Found::Added => {
+                if let Some(how) = unread(sides.0, resource, row.json, options) {
+                    one_sided.add(resource, "rows", how, Side::New);
+                    return Ok(Step::Nothing);
+                }
                 let what = What::Added(one_line(row.json));
-                return Ok(Step::Changed(Change { resource: self.resource.file, key, what }));
+                return Ok(Step::Changed(Change { resource: resource.file, key, what }));
             }
             Found::Other(entry) => entry,
         };
         let old = read(&mut self.parts, entry).await?;
         let all = Compare::new(&self.naming).rows(&old, row.json);
-        let differs = !all.is_empty();
-        let fields: Vec<_> =
-            all.into_iter().filter(|field| counts(self.resource, field, options)).collect();
-        if fields.is_empty() {
-            return Ok(if differs { Step::Folded } else { Step::Nothing });
+        let (mut fields, mut folded, mut deleted) = (Vec::new(), false, false);
+        for field in all {
+            let column = field.keys.first().map(String::as_str).unwrap_or_default();
+            if !options.all_fields && is_computed(resource, column)
+                || options.ignore.takes(&self.ignored, &field)
+            {
+                folded = true;
+            } else if says_deleted(resource, &field) {
+                deleted = true;
+            } else if !options.all_fields
+                && let Some(side) = self.both.only(sides, resource, &field).await?
+            {
+                one_sided.add(resource, "field", &field.label, side);
+            } else {
+                fields.push(field);
+            }
         }
-        Ok(Step::Changed(Change {
-            resource: self.resource.file,
-            key,
-            what: What::Modified(fields),
-        }))
+        let what = match (deleted, fields.is_empty()) {
+            (true, _) => What::Deleted(one_line(row.json), fields),
+            (false, false) => What::Modified(fields),
+            (false, true) => return Ok(if folded { Step::Folded } else { Step::Nothing }),
+        };
+        Ok(Step::Changed(Change { resource: resource.file, key, what }))
     }
 
-    async fn removed(&mut self) -> Result<Step> {
+    async fn removed(
+        &mut self,
+        new: &Snapshot,
+        options: &Options,
+        one_sided: &mut onesided::Found,
+    ) -> Result<Step> {
         let Some(entry) = self.removed.pop_front() else {
             return Ok(Step::End);
         };
         let row = read(&mut self.parts, entry).await?;
+        if let Some(how) = unread(new, self.resource, &row, options) {
+            one_sided.add(self.resource, "rows", how, Side::Old);
+            return Ok(Step::Nothing);
+        }
         let key = key(self.resource, &row);
         let what = What::Removed(one_line(&row));
         Ok(Step::Changed(Change { resource: self.resource.file, key, what }))
     }
 }
 
+/// How a row is one that the tool which made this side does not read; `None` if it would have.
+fn unread(
+    side: &Snapshot,
+    resource: &Resource,
+    row: &str,
+    options: &Options,
+) -> Option<&'static str> {
+    let lacks = !options.all_fields && side.backup().lacks_rows_of(resource);
+    if lacks { onesided::unread(row) } else { None }
+}
+
 async fn read(parts: &mut Parts<'_>, entry: Entry) -> Result<String> {
     let bytes = parts.at(entry.offset, entry.length as usize).await?;
     String::from_utf8(bytes.into())
         .map_err(|error| Error::new(Kind::Data, "file changed while it was read").because(error))
-}
-
-/// Whether a difference counts.
-fn counts(resource: &Resource, field: &FieldChange, options: &Options) -> bool {
-    let column = field.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let computed = !options.all_fields && is_computed(resource.name, column);
-    !computed && !is_ignored(&[resource.file, resource.name], field, &options.ignore)
-}
-
-/// Whether a field is one of those that do not matter, of a resource that goes by these names.
-pub(crate) fn is_ignored(names: &[&str], field: &FieldChange, ignore: &[String]) -> bool {
-    let dotted = field.path.trim_start_matches('/').replace('/', ".");
-    ignore.iter().any(|ignored| {
-        let ignored = match ignored.split_once('.') {
-            Some((name, rest)) if names.contains(&name) => rest,
-            _ => ignored,
-        };
-        let short = |label: &str| label.strip_prefix("custom_fields.").map(str::to_owned);
-        [Some(field.label.clone()), Some(dotted.clone()), short(&field.label), short(&dotted)]
-            .into_iter()
-            .flatten()
-            .any(|name| {
-                let rest = name.strip_prefix(ignored);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            })
-    })
 }
 
 /// What differs between two rows that nobody described: by their own keys.

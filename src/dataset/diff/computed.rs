@@ -1,31 +1,21 @@
-//! Fields that Pipedrive counts or stamps by itself: they change without anybody's doing.
+//! Fields that Pipedrive counts or stamps by itself, and what it does to a row that is deleted. Pure.
 
-/// Whether a top-level field is one of them.
-///
-/// Counters and next and last activities follow other rows (API facts 2.1); the others tell when
-/// somebody looked, or when Pipedrive did something.
-pub(super) fn is_computed(resource: &str, field: &str) -> bool {
-    let everywhere = matches!(
-        field,
-        "update_time"
-            | "next_activity_id"
-            | "next_activity_date"
-            | "next_activity_time"
-            | "last_activity_id"
-            | "last_activity_date"
-            | "last_incoming_mail_time"
-            | "last_outgoing_mail_time"
-            | "rotten_time"
-            | "was_seen"
-    ) || field.ends_with("_count");
-    let here = match resource {
-        "users" => ["last_login", "modified", "is_you"].contains(&field),
-        "filters" => field == "last_used_time",
-        "webhooks" => ["last_delivery_time", "last_http_status"].contains(&field),
-        // Signed anew for every answer.
-        "files" => field == "url",
-        "mail_threads" => field == "version",
+use super::fields::FieldChange;
+use crate::model::Resource;
+
+/// Whether a top-level field changes without anybody's doing: the resource's row says so.
+pub(super) fn is_computed(resource: &Resource, field: &str) -> bool {
+    let column = resource.column(field).is_some_and(|column| column.computed);
+    column || resource.counters.contains(&field)
+}
+
+/// Whether a difference says that the row was deleted.
+pub(super) fn says_deleted(resource: &Resource, field: &FieldChange) -> bool {
+    let [key] = &field.keys[..] else { return false };
+    match (key.as_str(), field.new.as_deref()) {
+        ("is_deleted", Some("true")) | ("status", Some("\"deleted\"")) => true,
+        // Of notes, files and the like (API facts 2.5); a user without it may not log in, no more.
+        ("active_flag", Some("false" | "0")) => resource.name != "users",
         _ => false,
-    };
-    everywhere || here
+    }
 }

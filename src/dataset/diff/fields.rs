@@ -1,5 +1,6 @@
 //! The fields in which two versions of a row differ.
 
+use super::alike::{Contacts, Likeness, contacts, same_sets};
 use super::naming::{Naming, Of};
 use crate::model::{Lookup, list, members, same};
 use std::fmt::Write as _;
@@ -11,6 +12,10 @@ pub struct FieldChange {
     pub label: String,
     /// A JSON pointer by the keys of the API: `/custom_fields/<hash>`.
     pub path: String,
+    /// The keys of that path, one by one.
+    pub keys: Vec<String>,
+    /// What people call each of them; `[0]` for a place in a list.
+    pub names: Vec<String>,
     /// The older value as raw JSON on one line, labels in place of option ids; none if it was absent
     /// or null.
     pub old: Option<String>,
@@ -25,13 +30,15 @@ const LEVELS_MAX: usize = 32;
 pub(super) struct Compare<'n> {
     naming: &'n Naming,
     path: Vec<String>,
+    names: Vec<String>,
     label: String,
     found: Vec<FieldChange>,
 }
 
 impl<'n> Compare<'n> {
     pub(super) fn new(naming: &'n Naming) -> Self {
-        Self { naming, path: Vec::new(), label: String::new(), found: Vec::new() }
+        let (path, names) = (Vec::new(), Vec::new());
+        Self { naming, path, names, label: String::new(), found: Vec::new() }
     }
 
     /// What differs, in the order of the newer version; what only the older one has comes last.
@@ -62,10 +69,13 @@ impl<'n> Compare<'n> {
         if !self.label.is_empty() {
             self.label.push('.');
         }
-        self.label.push_str(&self.naming.name(&self.path, key));
+        let name = self.naming.name(&self.path, key).into_owned();
+        self.label.push_str(&name);
+        self.names.push(name);
         self.path.push(key.to_owned());
         compare(self);
         self.path.pop();
+        self.names.pop();
         self.label.truncate(length);
     }
 
@@ -76,6 +86,16 @@ impl<'n> Compare<'n> {
         }
         if self.path.len() >= LEVELS_MAX {
             return self.whole(old, new);
+        }
+        match self.naming.likeness(&self.path) {
+            Likeness::Set if same_sets(old, new) => return,
+            Likeness::Set => return self.whole(old, new),
+            Likeness::Contacts => match contacts(old, new) {
+                Contacts::Alike => return,
+                Contacts::Moved => return self.whole(old, new),
+                Contacts::InPlace => {}
+            },
+            Likeness::Plain => {}
         }
         let object = |value: &str| value.starts_with('{');
         // A row without custom fields has them all empty.
@@ -91,9 +111,11 @@ impl<'n> Compare<'n> {
                 let length = self.label.len();
                 // A string takes everything.
                 let _ = write!(self.label, "[{place}]");
+                self.names.push(format!("[{place}]"));
                 self.path.push(place.to_string());
                 self.values(old, new);
                 self.path.pop();
+                self.names.pop();
                 self.label.truncate(length);
             }
             return;
@@ -119,6 +141,8 @@ impl<'n> Compare<'n> {
         FieldChange {
             label: self.label.clone(),
             path: pointer.fold(String::new(), |path, key| path + "/" + &key),
+            keys: self.path.clone(),
+            names: self.names.clone(),
             old: value(before, old),
             new: value(after, new),
         }

@@ -1,12 +1,13 @@
 //! What people call fields and options, in two backups.
 
+use super::alike::Likeness;
 use crate::dataset::snapshot::Snapshot;
 use crate::model::{
     Custom, Definition, Definitions, LABELS_BYTES_MAX, Resource, Result, is_custom, list, quoted,
     text,
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Labels by option id, as text.
 type Labels = HashMap<String, String>;
@@ -14,8 +15,13 @@ type Labels = HashMap<String, String>;
 /// The names of one resource's fields, and the labels of its options on either side.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
+    resource: Option<&'static Resource>,
     custom: Option<Custom>,
     names: HashMap<String, String>,
+    /// Custom fields that hold several options.
+    sets: HashSet<String>,
+    /// Whether hashes and ids stay as they are.
+    raw: bool,
     old: Side,
     new: Side,
 }
@@ -42,11 +48,16 @@ impl Naming {
         resource: &'static Resource,
         old: &Snapshot,
         new: &Snapshot,
+        raw: bool,
     ) -> Result<Self> {
         let before = definitions(old, resource).await?;
         let after = definitions(new, resource).await?;
+        let sets = before.iter().chain(&after).filter(|field| field.custom && field.ty == "set");
         let mut naming = Self {
+            resource: Some(resource),
             custom: Some(resource.custom),
+            sets: sets.map(|field| field.code.clone()).collect(),
+            raw,
             names: names(&before, &after),
             old: Side::of(&before),
             new: Side::of(&after),
@@ -58,8 +69,33 @@ impl Naming {
         Ok(naming)
     }
 
+    /// Whether a column or a custom field, by name or hash, is called so.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.resource.is_some_and(|resource| resource.column(name).is_some())
+            || self.names.contains_key(name)
+            || self.names.values().any(|known| known == name)
+    }
+
+    /// How the value at a path is compared.
+    pub(super) fn likeness(&self, path: &[String]) -> Likeness {
+        let code = match (path, self.custom) {
+            ([custom, code], Some(Custom::Nested)) if custom == "custom_fields" => Some(code),
+            ([code], Some(Custom::Flat)) => Some(code),
+            _ => None,
+        };
+        if code.is_some_and(|code| self.sets.contains(code)) {
+            return Likeness::Set;
+        }
+        let [column] = path else { return Likeness::Plain };
+        let column = self.resource.and_then(|resource| resource.column(column));
+        column.map_or(Likeness::Plain, Likeness::of)
+    }
+
     /// What a key of an object is called. `path` are the keys that lead to the object.
     pub(super) fn name<'n>(&'n self, path: &[String], key: &'n str) -> std::borrow::Cow<'n, str> {
+        if self.raw {
+            return key.into();
+        }
         let nested = self.custom == Some(Custom::Nested) && path == ["custom_fields"];
         if nested && let Some(name) = self.names.get(key) {
             return name.into();
@@ -75,6 +111,9 @@ impl Naming {
 
     /// A value with labels in place of option ids; `None` if it has none.
     pub(super) fn labelled(&self, of: Of, path: &[String], value: &str) -> Option<String> {
+        if self.raw {
+            return None;
+        }
         let side = match of {
             Of::Old => &self.old,
             Of::New => &self.new,

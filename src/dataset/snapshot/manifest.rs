@@ -1,18 +1,27 @@
 //! What a backup's `manifest.json` says: which files there are, whose they are, and how to prove it.
 
 use crate::dataset::account::Account;
-use crate::dataset::forms;
+use crate::dataset::forms::{self, SHA256_DIGITS};
+use crate::dataset::window::hex;
 use crate::model::{Error, Kind, Resource, Result, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Layout of a backup's manifest. 1: first. A manifest without a version is the seed tool's: it has
-/// `started_at`, `completed`, `counts` and `updated_at`, and no hashes.
+/// Layout of a backup's manifest. 1: first. 2: ends with a SHA-256 of itself, and says which
+/// references led nowhere. A manifest without a version is the seed tool's: it has `started_at`,
+/// `completed`, `counts` and `updated_at`, and no hashes.
 ///
 /// Older versions are read, a newer one is refused: writing over what we do not understand could
 /// lose a backup.
-pub const MANIFEST_VERSION: u64 = 1;
+pub const MANIFEST_VERSION: u64 = 2;
+/// The version from which a manifest has a SHA-256 of itself.
+const SEALED_VERSION: u64 = 2;
+/// What stands before that SHA-256, at the end of the manifest.
+const SEAL: &str = ",\n  \"manifest_sha256\": \"";
+/// What stands after it.
+const SEAL_END: &str = "\"\n}";
 
 /// Stem of the file that says which attachment is which of the files in [`CONTENTS`].
 pub const CONTENT_INDEX: &str = "fileContents";
@@ -40,6 +49,10 @@ pub const SEED_FILES: [&str; 18] = [
     "webhooks",
     "currencies",
 ];
+
+/// Those of them of which the seed's tool does not ask for all rows, by file stem: archived and deleted
+/// deals, and archived leads, have lists or states of their own (API facts 2.1).
+pub const SEED_LACKS: [&str; 2] = ["deals", "leads"];
 
 /// A manifest: the backup that stands, and one that is to take its place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -97,12 +110,25 @@ pub struct Backup {
     /// [`File::kept`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unavailable: BTreeMap<String, String>,
+    /// References to rows that are not in it, as it was written: by file, and by the file that has no
+    /// such rows. Not said before it is finished, nor by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dangling: Option<BTreeMap<String, BTreeMap<String, Dangling>>>,
     /// When everything that was asked for was read or refused for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// Whether everything that was asked for was read. Never said by the seed's tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
+}
+
+/// Keys that rows of a file name and that are not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dangling {
+    /// How many.
+    pub keys: u64,
+    /// SHA-256 of their numbers, in hexadecimal.
+    pub sha256: String,
 }
 
 /// A file that is whole.
@@ -126,6 +152,9 @@ pub struct File {
     /// Whether it is of an earlier backup: the last one did not read it, or could not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
+    /// Whether the seed's tool wrote it, which does not read all of its rows: see [`SEED_LACKS`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// A file that is being written, and what of it is safe.
@@ -207,9 +236,36 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest as it is stored: indented, as the seed's tool writes it.
+    /// The manifest as it is stored: indented, as the seed's tool writes it, with a SHA-256 of itself
+    /// at its end. That is of the same bytes with zeros in its place.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.truncate(json.len().saturating_sub("\n}".len()));
+        let digest = sealed(&json);
+        json.extend_from_slice(SEAL.as_bytes());
+        json.extend_from_slice(digest.as_bytes());
+        json.extend_from_slice(SEAL_END.as_bytes());
+        json
+    }
+
+    /// Whether the bytes of this manifest are as a run wrote them, as far as they can tell: the seed's
+    /// tool and older versions keep no SHA-256 of it.
+    pub(super) fn is_as_written(&self, bytes: &[u8]) -> bool {
+        let newer = [Some(&self.backup), self.next.as_ref()].into_iter().flatten();
+        let must =
+            newer.filter_map(|backup| backup.version).any(|version| version >= SEALED_VERSION);
+        let sealed_at = bytes
+            .len()
+            .checked_sub(SEAL.len() + SHA256_DIGITS + SEAL_END.len())
+            .filter(|at| bytes[*at..].starts_with(SEAL.as_bytes()));
+        let Some(at) = sealed_at else {
+            let key = SEAL.trim_matches([',', '\n', ' ', ':', '"']).as_bytes();
+            let somewhere = bytes.windows(key.len()).any(|window| window == key);
+            return !must && !somewhere;
+        };
+        let (body, tail) = (&bytes[..at], &bytes[at + SEAL.len()..]);
+        tail[..SHA256_DIGITS] == *sealed(body).as_bytes()
+            && tail[SHA256_DIGITS..] == *SEAL_END.as_bytes()
     }
 }
 
@@ -251,6 +307,13 @@ impl Backup {
         }
     }
 
+    /// Whether its file of a resource is of the seed's tool, which asks neither for archived and deleted
+    /// deals nor for archived leads: rows may exist and not be in it.
+    pub fn lacks_rows_of(&self, resource: &Resource) -> bool {
+        self.files.get(resource.file).is_some_and(|file| file.partial)
+            || self.is_seeds() && SEED_LACKS.contains(&resource.file)
+    }
+
     /// Whether the seed's tool wrote it.
     pub fn is_seeds(&self) -> bool {
         self.version.is_none()
@@ -282,6 +345,16 @@ impl Backup {
             || self.failed.get("files").is_some_and(Failure::for_good);
         self.in_progress.is_empty() && contents && self.asked().into_iter().all(settled)
     }
+}
+
+/// SHA-256 in hexadecimal of a manifest that begins so, with zeros in its place.
+fn sealed(body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(body);
+    hash.update(SEAL);
+    hash.update([b'0'; SHA256_DIGITS]);
+    hash.update(SEAL_END);
+    hex(&hash.finalize())
 }
 
 /// The resource of a file stem.
@@ -338,7 +411,7 @@ mod tests {
         );
         check(
             r#"{"completed":[],"version":99}"#,
-            "manifest.json: manifest is of version 99, this program reads up to 1: upgrade it",
+            "manifest.json: manifest is of version 99, this program reads up to 2: upgrade it",
         );
     }
 
@@ -361,5 +434,30 @@ mod tests {
         assert!(manifest.next.is_some());
         let again = Manifest::from_json(&manifest.to_json(), "").expect("so is this");
         assert_eq!(again, manifest);
+    }
+
+    #[test]
+    fn no_bit_of_a_manifest_can_change_unnoticed() {
+        let json = br#"{"started_at":"2026-11-29T02:00:00Z","completed":["deals"],"counts":{"deals":3},
+            "version":2,"tool":"x","resources":["deals"],"complete":true,"dangling":{"deals":{"persons":
+            {"keys":1,"sha256":"00"}}}}"#;
+        let manifest = Manifest::from_json(json, "").expect("it is a manifest");
+        assert!(!manifest.is_as_written(json), "this version ends with its own SHA-256");
+        let whole = manifest.to_json();
+        assert!(manifest.is_as_written(&whole));
+        for place in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[place] ^= 1 << bit;
+                let passes =
+                    Manifest::from_json(&flipped, "").is_ok_and(|m| m.is_as_written(&flipped));
+                assert!(!passes, "bit {bit} of byte {place}");
+            }
+        }
+        // Those of older versions and of the seed's tool cannot tell.
+        for older in [r#"{"version":1,"completed":[]}"#, r#"{"completed":[]}"#] {
+            let manifest = Manifest::from_json(older.as_bytes(), "").expect("it is a manifest");
+            assert!(manifest.is_as_written(older.as_bytes()));
+        }
     }
 }

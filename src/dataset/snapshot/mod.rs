@@ -7,8 +7,8 @@ mod rows;
 
 pub(in crate::dataset) use digest::digest;
 pub use manifest::{
-    Backup, CONTENT_INDEX, CONTENTS, Failure, File, MANIFEST_VERSION, Manifest, SEED_FILES,
-    Unfinished, file_name, resource_of,
+    Backup, CONTENT_INDEX, CONTENTS, Dangling, Failure, File, MANIFEST_VERSION, Manifest,
+    SEED_FILES, SEED_LACKS, Unfinished, file_name, resource_of,
 };
 pub(in crate::dataset) use opened::rows;
 pub use opened::{Parts, Snapshot};

@@ -23,6 +23,8 @@ pub struct Snapshot {
     listed: BTreeMap<String, u64>,
     /// What lies there and is no file.
     others: BTreeMap<String, Other>,
+    /// Whether the manifest is as a run wrote it.
+    as_written: bool,
 }
 
 impl Snapshot {
@@ -41,25 +43,34 @@ impl Snapshot {
         let found = store.survey(None).await?;
         foreign::links(&store, &found, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
         let Listed { files: listed, others } = found;
-        let manifest = match commits::newest_manifest(&store).await? {
-            Some(bytes) => Manifest::from_json(&bytes, &place.name_of(MANIFEST))?,
-            None => Manifest {
-                backup: Backup {
-                    completed: SEED_FILES
-                        .iter()
-                        .filter(|stem| listed.contains_key(&file_name(stem)))
-                        .map(|stem| (*stem).to_owned())
-                        .collect(),
-                    ..Backup::default()
-                },
-                next: None,
-            },
+        let (manifest, as_written) = if let Some(bytes) = commits::newest_manifest(&store).await? {
+            let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
+            let as_written = manifest.is_as_written(&bytes);
+            (manifest, as_written)
+        } else {
+            let stems = SEED_FILES.iter().filter(|stem| listed.contains_key(&file_name(stem)));
+            let completed = stems.map(|stem| (*stem).to_owned()).collect();
+            let backup = Backup { completed, ..Backup::default() };
+            (Manifest { backup, next: None }, true)
         };
-        let snapshot = Self { store, manifest, listed, others };
+        let snapshot = Self { store, manifest, listed, others, as_written };
         if snapshot.manifest.backup.is_seeds() && !Resource::all().any(|r| snapshot.holds(r.file)) {
             return Err(none());
         }
         Ok(snapshot)
+    }
+
+    /// A backup that is about to be what this manifest says: its files lie there.
+    pub(in crate::dataset) async fn coming(store: &Store, manifest: &Manifest) -> Result<Self> {
+        let Listed { files: listed, others } = store.survey(None).await?;
+        let (store, manifest) = (store.clone(), manifest.clone());
+        Ok(Self { store, manifest, listed, others, as_written: true })
+    }
+
+    /// Whether the manifest is as a run wrote it, as far as it can tell: those of the seed's tool and of
+    /// older versions cannot.
+    pub fn manifest_is_as_written(&self) -> bool {
+        self.as_written
     }
 
     /// What the manifest says.

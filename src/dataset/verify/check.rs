@@ -1,12 +1,14 @@
 //! Checks a backup, file by file.
 
+use super::dangling::{self, References, is_whole};
 use super::fields::{Fields, Stranger};
-use super::finding::{Finding, Findings, Flaw};
-use super::keyset::{Keyset, Named};
+use super::finding::{Finding, Findings, Flaw, Tally};
+use super::keyset::Keyset;
 use super::places::stranger;
 use super::row::Look;
 use crate::dataset::backup::Content;
-use crate::dataset::forms::is_sha256;
+use crate::dataset::commits::MANIFEST;
+use crate::dataset::forms::{NEXT, is_sha256};
 use crate::dataset::snapshot::{
     CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, Snapshot, resource_of,
 };
@@ -26,8 +28,10 @@ pub struct Options {
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What is wrong.
+    /// What is wrong, and what is odd.
     pub findings: Vec<Finding>,
+    /// How many they are.
+    pub tally: Tally,
     /// What could not be checked, or is worth knowing: sentences.
     pub unchecked: Vec<String>,
     /// Files of resources and their index of attachments.
@@ -46,10 +50,7 @@ struct Check<'s> {
     sample: f64,
     findings: Findings,
     report: Report,
-    /// Keys of the rows of each resource whose file could be read.
-    keys: BTreeMap<&'static str, Keyset>,
-    /// Keys that rows name, by resource.
-    named: BTreeMap<&'static str, Named>,
+    references: References,
     /// Custom fields and options, by dictionary.
     fields: BTreeMap<&'static str, Fields>,
 }
@@ -65,21 +66,23 @@ pub async fn verify(snapshot: &Snapshot, options: &Options) -> Result<Report> {
         sample: options.sample,
         findings: Findings::ignoring(&options.ignore),
         report: Report::default(),
-        keys: BTreeMap::new(),
-        named: BTreeMap::new(),
+        references: References::default(),
         fields: BTreeMap::new(),
     };
+    check.manifest();
     check.read_fields().await?;
     for stem in check.stems() {
         check.file(&stem).await?;
     }
     check.contents().await?;
-    check.references();
+    let references = std::mem::take(&mut check.references);
+    dangling::tell(snapshot, references, options.sample >= 100.0, &mut check.findings).await?;
     check.strangers();
     check.unfinished();
     check.say_what_is_unchecked();
     let Check { findings, report, .. } = check;
-    Ok(Report { findings: findings.finish(), ..report })
+    let (findings, tally) = findings.finish();
+    Ok(Report { findings, tally, ..report })
 }
 
 impl Check<'_> {
@@ -93,6 +96,13 @@ impl Check<'_> {
             stems.extend(here.filter(|stem| self.snapshot.holds(stem)).map(str::to_owned));
         }
         stems
+    }
+
+    fn manifest(&mut self) {
+        if !self.snapshot.manifest_is_as_written() {
+            let message = "is not as it was written: bring it back from a copy, or back up anew";
+            self.findings.add(Flaw::Hash, MANIFEST, None, message);
+        }
     }
 
     async fn read_fields(&mut self) -> Result<()> {
@@ -190,11 +200,7 @@ impl Check<'_> {
         rows: &mut Rows,
     ) -> Result<()> {
         let snapshot = self.snapshot;
-        // A backup of the seed's tool has no archived deals and leads, which others still name.
-        let partial = |target: &Resource| {
-            snapshot.backup().is_seeds() && ["deals", "leads"].contains(&target.name)
-        };
-        let mut look = Look::of(resource, |target| snapshot.holds(target.file) && !partial(target));
+        let mut look = Look::of(resource, |target| is_whole(snapshot, target));
         let mut fields = resource.fields.and_then(|name| self.fields.remove_entry(name));
         let mut keys = Keyset::default();
         let mut sampling = Sampling { share: self.sample / 100.0, owed: 0.0 };
@@ -214,8 +220,8 @@ impl Check<'_> {
                 continue;
             }
             let seen = look.at(row.json, fields.as_mut().map(|(_, fields)| fields))?;
-            for (column, target, named) in seen.references {
-                self.named.entry(target.name).or_default().add(named, resource.file, column, &key);
+            for (_, target, named) in seen.references {
+                self.references.add(resource.file, target.file, &named);
             }
             for stranger in seen.strangers {
                 let (flaw, message) = match stranger {
@@ -235,7 +241,7 @@ impl Check<'_> {
         if keys.seal() {
             self.repeats(resource, path, &keys).await?;
         }
-        self.keys.insert(resource.name, keys);
+        self.references.read(resource.file, keys);
         Ok(())
     }
 
@@ -260,26 +266,6 @@ impl Check<'_> {
             }
         }
         Ok(())
-    }
-
-    fn references(&mut self) {
-        for (target, named) in std::mem::take(&mut self.named) {
-            // A file that cannot be read says nothing about what it would hold.
-            let Some(keys) = self.keys.get(target) else { continue };
-            for naming in named.missing(keys) {
-                let others = match naming.times {
-                    1 => String::new(),
-                    2 => ", as one other does".to_owned(),
-                    times => format!(", as {} others do", times - 1),
-                };
-                let message = format!(
-                    "{} names {} of {target}, which is not there{others}",
-                    naming.column, naming.key
-                );
-                let path = self.snapshot.path(naming.file);
-                self.findings.add(Flaw::Reference, &path, Some(naming.row), message);
-            }
-        }
     }
 
     /// Attachments, by the index that names them.
@@ -316,7 +302,7 @@ impl Check<'_> {
             let name = path.strip_prefix(&below).filter(|name| is_sha256(name));
             if name.is_some_and(|name| !named.contains(name)) && snapshot.manifest().next.is_none()
             {
-                self.findings.add(Flaw::Content, path, None, "no attachment is called so");
+                self.findings.observe(Flaw::Content, path, "no attachment is called so");
             }
         }
         Ok(())
@@ -325,20 +311,21 @@ impl Check<'_> {
     fn strangers(&mut self) {
         for path in self.snapshot.listed().keys() {
             if let Some((flaw, message)) = stranger(self.snapshot, path) {
-                self.findings.add(flaw, path, None, message);
+                self.findings.observe(flaw, path, message);
             }
         }
         for (path, what) in self.snapshot.strange() {
             let message = format!("is no part of this backup: it {what}");
             self.findings.add(Flaw::Foreign, path, None, message);
         }
-        let growing = self.snapshot.backup().in_progress.values();
+        let growing = self.snapshot.backup().in_progress.values().map(|one| (true, one));
         let next = self.snapshot.manifest().next.iter().flat_map(|next| next.in_progress.values());
-        for unfinished in growing.chain(next).filter(|unfinished| unfinished.pieces.is_none()) {
+        let next = next.map(|one| (false, one));
+        for (damage, unfinished) in growing.chain(next).filter(|(_, one)| one.pieces.is_none()) {
             let size = self.snapshot.listed().get(&unfinished.path).copied().unwrap_or(0);
             if size < unfinished.bytes {
                 let message = format!("has {size} bytes of the {} that are safe", unfinished.bytes);
-                self.findings.add(Flaw::Torn, &unfinished.path, None, message);
+                self.findings.judged(Flaw::Torn, damage, &unfinished.path, None, message);
             }
         }
     }
@@ -346,7 +333,9 @@ impl Check<'_> {
     fn unfinished(&mut self) {
         let backup = self.snapshot.backup();
         for stem in backup.asked() {
-            let done = self.snapshot.claims(stem) && !backup.failed.contains_key(stem);
+            let partial = self.snapshot.file(stem).is_some_and(|file| file.partial && !file.kept);
+            let failed = backup.failed.contains_key(stem);
+            let done = self.snapshot.claims(stem) && !failed && !partial;
             let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
             // A backup of the seed's tool without its manifest does not say what was asked for.
             let unknown = backup.is_seeds() && backup.updated_at.is_none();
@@ -359,6 +348,10 @@ impl Check<'_> {
             };
             let path = self.snapshot.path(stem);
             self.findings.add(Flaw::Unfinished, &path, None, message);
+        }
+        if self.snapshot.manifest().next.is_some() {
+            let message = "a newer backup is not finished: backup --resume goes on with it";
+            self.findings.observe(Flaw::Unfinished, &format!("{NEXT}/"), message);
         }
         if backup.includes_contents() && !self.snapshot.claims(CONTENT_INDEX) {
             let path = self.snapshot.path(CONTENT_INDEX);
@@ -398,6 +391,13 @@ impl Check<'_> {
         }
         for (stem, said) in &backup.unavailable {
             unchecked.push(format!("{stem}: not available to this company ({said})"));
+        }
+        let partial = backup.files.iter().filter(|(_, file)| file.partial);
+        for (stem, _) in partial {
+            unchecked.push(format!(
+                "{stem}: of the seed's tool, which reads no archived and deleted ones; references to them \
+                 are not held against it"
+            ));
         }
         let kept = backup
             .files

@@ -54,6 +54,23 @@ impl Flaw {
         Self::Foreign,
     ];
 
+    /// Whether it means that the backup is not what was written. The others are observations: they may
+    /// be as they are in the account itself, or are none of the backup's business.
+    pub const fn is_damage(self) -> bool {
+        match self {
+            Self::Missing
+            | Self::Size
+            | Self::Hash
+            | Self::Torn
+            | Self::Json
+            | Self::Rows
+            | Self::Key
+            | Self::Content
+            | Self::Unfinished => true,
+            Self::Reference | Self::Field | Self::Option | Self::Foreign => false,
+        }
+    }
+
     /// Its name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,6 +101,8 @@ impl Flaw {
 pub struct Finding {
     /// What.
     pub flaw: Flaw,
+    /// Whether it is damage; an observation otherwise.
+    pub damage: bool,
     /// The file.
     pub file: String,
     /// Key of the row, if it is about one.
@@ -92,11 +111,22 @@ pub struct Finding {
     pub message: String,
 }
 
+/// How many findings there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Damage.
+    pub damage: u64,
+    /// Observations.
+    pub observations: u64,
+    /// By kind, those that are not told one by one included.
+    pub kinds: BTreeMap<&'static str, u64>,
+}
+
 /// Findings as they come up.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
-    counts: BTreeMap<(Flaw, String), u64>,
+    counts: BTreeMap<(Flaw, bool, String), u64>,
     ignored: Vec<Flaw>,
 }
 
@@ -113,26 +143,53 @@ impl Findings {
         row: Option<String>,
         message: impl Into<String>,
     ) {
-        if self.ignored.contains(&flaw) {
-            return;
-        }
-        let count = self.counts.entry((flaw, file.to_owned())).or_insert(0);
-        *count += 1;
-        if *count <= FINDINGS_MAX {
-            self.found.push(Finding { flaw, file: file.to_owned(), row, message: message.into() });
+        self.judged(flaw, flaw.is_damage(), file, row, message.into());
+    }
+
+    /// Notes one that is harmless although others of its kind are damage.
+    pub(super) fn observe(&mut self, flaw: Flaw, file: &str, message: impl Into<String>) {
+        self.judged(flaw, false, file, None, message.into());
+    }
+
+    /// Notes one of which the finder knows whether it is damage.
+    pub(super) fn judged(
+        &mut self,
+        flaw: Flaw,
+        damage: bool,
+        file: &str,
+        row: Option<String>,
+        message: String,
+    ) {
+        if self.count(flaw, damage, file, 1) <= FINDINGS_MAX {
+            self.found.push(Finding { flaw, damage, file: file.to_owned(), row, message });
         }
     }
 
-    /// All of them, by file; with a last one of each kind that says how many more there are.
-    pub(super) fn finish(mut self) -> Vec<Finding> {
-        for ((flaw, file), count) in self.counts {
+    /// Counts so many that are not told one by one. How many there are now; more than any limit if
+    /// they are not to be told.
+    pub(super) fn count(&mut self, flaw: Flaw, damage: bool, file: &str, more: u64) -> u64 {
+        if self.ignored.contains(&flaw) {
+            return u64::MAX;
+        }
+        let count = self.counts.entry((flaw, damage, file.to_owned())).or_insert(0);
+        *count += more;
+        *count
+    }
+
+    /// All of them, by file, with a last one of each kind that says how many more there are; and how
+    /// many they are.
+    pub(super) fn finish(mut self) -> (Vec<Finding>, Tally) {
+        let mut tally = Tally::default();
+        for ((flaw, damage, file), count) in self.counts {
+            *tally.kinds.entry(flaw.name()).or_insert(0) += count;
+            *if damage { &mut tally.damage } else { &mut tally.observations } += count;
             if let Some(more) = count.checked_sub(FINDINGS_MAX).filter(|more| *more > 0) {
                 let message = format!("and {more} more");
-                self.found.push(Finding { flaw, file, row: None, message });
+                self.found.push(Finding { flaw, damage, file, row: None, message });
             }
         }
         // Stable, so what was found first stays first.
         self.found.sort_by(|a, b| (&a.file, a.flaw).cmp(&(&b.file, b.flaw)));
-        self.found
+        (self.found, tally)
     }
 }

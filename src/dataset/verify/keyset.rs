@@ -1,7 +1,6 @@
-//! Keys of all rows of a file, 8 bytes each, and which of them others name.
+//! Keys of all rows of a file, 8 bytes each, and those that rows name.
 
 use crate::dataset::backup::number;
-use std::collections::HashMap;
 
 /// The keys of a file's rows.
 #[derive(Debug, Default)]
@@ -9,26 +8,16 @@ pub(super) struct Keyset {
     numbers: Vec<u64>,
 }
 
-/// Keys that are named, and the first row that names each.
+/// Keys that are named, each once: 8 bytes each, and as many again while they are gathered.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    by: HashMap<u64, Naming>,
+    numbers: Vec<u64>,
+    /// So many of them are sorted, and each once.
+    settled: usize,
 }
 
-/// Who names a key.
-#[derive(Debug, Clone)]
-pub(super) struct Naming {
-    /// The key.
-    pub(super) key: String,
-    /// The file of the first row that names it.
-    pub(super) file: &'static str,
-    /// The column.
-    pub(super) column: &'static str,
-    /// That row's key.
-    pub(super) row: String,
-    /// How many rows do.
-    pub(super) times: u64,
-}
+/// Keys that are gathered before they are sorted for the first time.
+const UNSORTED_MIN: usize = 1_024;
 
 impl Keyset {
     pub(super) fn add(&mut self, key: &str) {
@@ -55,18 +44,41 @@ impl Keyset {
 
 impl Named {
     /// Notes that a row names a key.
-    pub(super) fn add(&mut self, key: String, file: &'static str, column: &'static str, row: &str) {
-        self.by
-            .entry(number(&key))
-            .and_modify(|naming| naming.times += 1)
-            .or_insert_with(|| Naming { key, file, column, row: row.to_owned(), times: 1 });
+    pub(super) fn add(&mut self, key: &str) {
+        self.numbers.push(number(key));
+        if self.numbers.len() > 2 * self.settled + UNSORTED_MIN {
+            self.settle();
+        }
     }
 
-    /// Those that are not there.
-    pub(super) fn missing(self, keys: &Keyset) -> Vec<Naming> {
-        let missing = self.by.into_iter().filter(|(number, _)| !keys.contains(*number));
-        let mut missing: Vec<Naming> = missing.map(|(_, naming)| naming).collect();
-        missing.sort_by(|a, b| (a.file, &a.row, &a.key).cmp(&(b.file, &b.row, &b.key)));
-        missing
+    fn settle(&mut self) {
+        self.numbers.sort_unstable();
+        self.numbers.dedup();
+        self.settled = self.numbers.len();
+    }
+
+    /// Those that are not there, sorted.
+    pub(super) fn missing(mut self, keys: &Keyset) -> Vec<u64> {
+        self.settle();
+        self.numbers.retain(|number| !keys.contains(*number));
+        self.numbers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_named_often_are_held_once() {
+        let mut named = Named::default();
+        for turn in 0..100_000_u64 {
+            named.add(&(turn % 500).to_string());
+            assert!(named.numbers.len() <= 2 * 500 + UNSORTED_MIN + 1);
+        }
+        let mut keys = Keyset::default();
+        (0..500).filter(|key| key % 100 != 7).for_each(|key| keys.add(&key.to_string()));
+        assert!(!keys.seal());
+        assert_eq!(named.missing(&keys), [7, 107, 207, 307, 407]);
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a backup is what it claims to be.
 
 mod check;
+mod dangling;
 mod fields;
 mod finding;
 mod keyset;
@@ -8,4 +9,5 @@ mod places;
 mod row;
 
 pub use check::{Options, Report, verify};
-pub use finding::{FINDINGS_MAX, Finding, Flaw};
+pub(in crate::dataset) use dangling::dangling;
+pub use finding::{FINDINGS_MAX, Finding, Flaw, Tally};

@@ -263,6 +263,10 @@ impl Manifest {
                 )));
             }
             Some(_) if ours => {}
+            None if json["watermarks"].is_object() => {
+                let message = "this is a warehouse of pdcli: sync warehouse --dir takes it over";
+                return Err(fail(message.to_owned()));
+            }
             _ => {
                 return Err(fail(
                     "this is no manifest of a warehouse of ours; sync to another --dir".to_owned(),

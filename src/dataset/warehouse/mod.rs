@@ -9,6 +9,7 @@ mod layout;
 mod manifest;
 mod ndjson;
 mod opening;
+mod pdcli;
 mod stream;
 mod sweep;
 mod writer;

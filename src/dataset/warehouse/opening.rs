@@ -7,6 +7,7 @@ use super::super::forms::{is_of_tables, is_of_warehouse, is_probe, stub_of, ware
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{File, Manifest, Table};
+use super::pdcli;
 use super::writer::Options;
 use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +31,11 @@ pub(super) async fn open(
     let now = owner.since;
     if store.grows() {
         // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
-        foreign::refuse(store).await?;
-        if let Some(bytes) = store.get(MANIFEST).await? {
-            Manifest::from_json(&bytes, &store.place().name_of(MANIFEST))?;
+        let manifest = store.get(MANIFEST).await?;
+        if pdcli::found(store, manifest.as_deref()).await?.is_none() {
+            foreign::refuse(store).await?;
+            let place = store.place().name_of(MANIFEST);
+            manifest.map(|bytes| Manifest::from_json(&bytes, &place)).transpose()?;
         }
         listed(store).await?;
     }
@@ -45,6 +48,16 @@ pub(super) async fn open(
              weaker; do not start two runs within a second",
             store.place()
         ));
+    }
+    if let Some(pdclis) = pdcli::found(store, manifest.as_deref()).await? {
+        options.layout.must_be(pdcli::LAYOUT, &store.place().to_string())?;
+        let listed = listed(store).await?;
+        let (manifest, more) = pdclis.manifest(store, account, &listed, now)?;
+        notes.extend(more);
+        // From now on what lies here is ours; what is torn is cut off after that.
+        commits.replace(store, manifest.to_json().into(), now).await?;
+        repair(store, &manifest, &listed, &[], &mut notes)?;
+        return Ok(Opening { commits, manifest, leftovers: Vec::new(), notes, narrowed: None });
     }
     let place = store.place().name_of(MANIFEST);
     let Some(bytes) = manifest else {

@@ -49,6 +49,49 @@ const ARCHIVED_DEAL_QUERY: &[&str] = &[
     "include_fields",
 ];
 
+/// What `include_fields` may add to a deal and Pipedrive counts or stamps by itself (API facts 2.1).
+const DEAL_COUNTERS: &[&str] = &[
+    "next_activity_id",
+    "last_activity_id",
+    "products_count",
+    "files_count",
+    "notes_count",
+    "followers_count",
+    "email_messages_count",
+    "activities_count",
+    "done_activities_count",
+    "undone_activities_count",
+    "participants_count",
+    "last_incoming_mail_time",
+    "last_outgoing_mail_time",
+];
+
+/// The same of a person, and of an organization, which has some of them and `people_count`.
+const CONTACT_COUNTERS: &[&str] = &[
+    "next_activity_id",
+    "last_activity_id",
+    "open_deals_count",
+    "related_open_deals_count",
+    "closed_deals_count",
+    "related_closed_deals_count",
+    "participant_open_deals_count",
+    "participant_closed_deals_count",
+    "email_messages_count",
+    "activities_count",
+    "done_activities_count",
+    "undone_activities_count",
+    "files_count",
+    "notes_count",
+    "followers_count",
+    "won_deals_count",
+    "related_won_deals_count",
+    "lost_deals_count",
+    "related_lost_deals_count",
+    "last_incoming_mail_time",
+    "last_outgoing_mail_time",
+    "people_count",
+];
+
 pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "deals",
@@ -81,6 +124,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("deal_fields"),
         custom: Custom::Nested,
+        counters: DEAL_COUNTERS,
         scopes: &["deals:read"],
         columns: &[
             col("id", Int),
@@ -98,7 +142,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             opt("lost_reason", TextOrObject),
             col("visible_to", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("stage_change_time", Time),
             opt("close_time", Time),
             opt("won_time", Time),
@@ -154,6 +198,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("person_fields"),
         custom: Custom::Nested,
+        counters: CONTACT_COUNTERS,
         scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
@@ -163,7 +208,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("owner_id", Int),
             col("org_id", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             col("emails", List(&CONTACT)),
             col("phones", List(&CONTACT)),
             col("is_deleted", Bool),
@@ -210,13 +255,14 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         fields: Some("organization_fields"),
         custom: Custom::Nested,
+        counters: CONTACT_COUNTERS,
         scopes: &["contacts:read"],
         columns: &[
             col("id", Int),
             col("name", Text),
             col("owner_id", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             col("is_deleted", Bool),
             col("visible_to", Int),
             col("label_ids", INTS),
@@ -267,7 +313,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("creator_user_id", Int),
             col("is_deleted", Bool),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("deal_id", Int),
             opt("lead_id", Text),
             opt("person_id", Int),
@@ -328,7 +374,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("visible_to", Int),
             col("owner_id", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("billing_frequency", Text),
             opt("billing_frequency_cycles", Int),
             col("prices", List(&PRICE)),
@@ -354,7 +400,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("is_deleted", Bool),
             col("is_deal_probability_enabled", Bool),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },
@@ -379,7 +425,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("is_deal_rot_enabled", Bool),
             col("days_to_rotten", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },

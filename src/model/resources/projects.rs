@@ -55,7 +55,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("label_ids", INTS),
             opt("health_status", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("status_change_time", Time),
             opt("archive_time", Time),
             opt("custom_fields", CUSTOM_FIELDS),
@@ -87,7 +87,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("assignee_ids", INTS),
             opt("priority", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
             opt("marked_as_done_time", Time),
         ],
         ..ROW
@@ -103,7 +103,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("name", Text),
             col("order_nr", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },
@@ -126,7 +126,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("board_id", Int),
             col("order_nr", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },
@@ -143,7 +143,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("projects_board_id", Int),
             col("owner_id", Int),
             col("add_time", Time),
-            col("update_time", Time),
+            col("update_time", Time).computed(),
         ],
         ..ROW
     },

@@ -5,12 +5,12 @@ use Type::{Bool, Date, Int, List, Naked, Num, Object, Text, Time};
 
 /// A column the API always sends, possibly as null.
 pub(super) const fn col(name: &'static str, ty: Type) -> Column {
-    Column { name, ty, optional: false }
+    Column { name, ty, optional: false, computed: false }
 }
 
 /// A column the API leaves out where it has no value or was not asked for.
 pub(in crate::model) const fn opt(name: &'static str, ty: Type) -> Column {
-    Column { name, ty, optional: true }
+    Column { name, ty, optional: true, computed: false }
 }
 
 pub(in crate::model) const INTS: Type = List(&Int);
@@ -82,6 +82,7 @@ pub(super) const ROW: Resource = Resource {
     on_request: false,
     secrets: &[],
     secret_urls: &[],
+    counters: &[],
     columns: &[],
 };
 
@@ -105,7 +106,7 @@ const FIELD_OPTION: Type = Object(&[
     col("label", Text),
     opt("color", Text),
     opt("add_time", Time),
-    opt("update_time", Time),
+    opt("update_time", Time).computed(),
 ]);
 
 const SUBFIELD: Type =
@@ -119,7 +120,7 @@ pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
     opt("order_nr", Int),
     col("field_type", Text),
     opt("add_time", Naked),
-    opt("update_time", Naked),
+    opt("update_time", Naked).computed(),
     opt("created_by_user_id", Int),
     opt("last_updated_by_user_id", Int),
     opt("active_flag", Bool),

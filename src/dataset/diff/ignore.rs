@@ -1,0 +1,258 @@
+//! Fields that are not to be compared, as they are named on a command line. Pure.
+
+use super::fields::FieldChange;
+use crate::model::{Error, Kind, Result};
+
+/// Fields that do not matter, and which of their names were of use.
+///
+/// A list of names with commas between them. A name is that of a field (`title`, a custom field's name
+/// or hash) or a path into it (`address.locality`), after the name of a resource and a dot if it is
+/// about that only. A part in double quotes is taken as it stands, commas and dots in it: `"Net, yearly"`,
+/// `deals."No. of seats"`; two quotes in it are one.
+#[derive(Debug, Clone, Default)]
+pub struct Ignore {
+    items: Vec<Item>,
+}
+
+/// A field that does not matter.
+#[derive(Debug, Clone)]
+struct Item {
+    /// As it was said.
+    said: String,
+    parts: Vec<Part>,
+    /// Whether a field of this name was met.
+    met: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Part {
+    text: String,
+    quoted: bool,
+}
+
+/// What of them is about one resource: the item's place, and the path it means there.
+#[derive(Debug, Default)]
+pub(crate) struct Meanings(Vec<(usize, Vec<String>)>);
+
+impl Ignore {
+    /// Reads the values of a flag. Fails on a quote that is not closed.
+    pub fn parse(values: &[String]) -> Result<Self> {
+        let mut items = Vec::new();
+        for value in values {
+            let fail = |message: &str| {
+                Err(Error::new(Kind::Usage, message).at(format!("--ignore {value}")))
+            };
+            let (mut parts, mut said) = (vec![Part::default()], String::new());
+            let mut letters = value.chars().peekable();
+            while let Some(letter) = letters.next() {
+                if letter == ',' {
+                    items.extend(Item::of(&mut said, &mut parts));
+                    continue;
+                }
+                said.push(letter);
+                let last = parts.len() - 1;
+                match letter {
+                    '.' => parts.push(Part::default()),
+                    '"' if parts[last].text.trim().is_empty() => {
+                        parts[last] = Part { text: String::new(), quoted: true };
+                        loop {
+                            match letters.next() {
+                                Some('"') if letters.peek() == Some(&'"') => {
+                                    letters.next();
+                                    said.push_str("\"\"");
+                                    parts[last].text.push('"');
+                                }
+                                Some('"') => break said.push('"'),
+                                Some(letter) => {
+                                    said.push(letter);
+                                    parts[last].text.push(letter);
+                                }
+                                None => return fail("a double quote is not closed"),
+                            }
+                        }
+                    }
+                    ' ' if parts[last].quoted => {}
+                    _ if parts[last].quoted => {
+                        return fail("after a quoted name a comma or a dot must follow");
+                    }
+                    letter => parts[last].text.push(letter),
+                }
+            }
+            items.extend(Item::of(&mut said, &mut parts));
+        }
+        Ok(Self { items })
+    }
+
+    /// Leaves another field out.
+    pub(crate) fn with(mut self, name: &str) -> Self {
+        let parts = vec![Part { text: name.to_owned(), quoted: true }];
+        self.items.push(Item { said: name.to_owned(), parts, met: true });
+        self
+    }
+
+    /// What the names mean for a resource that goes by these `names` and has `known` fields: exact
+    /// names come first, with their dots, then paths.
+    pub(crate) fn of(&mut self, names: &[&str], known: impl Fn(&str) -> bool) -> Meanings {
+        let mut meanings = Meanings::default();
+        for (place, item) in self.items.iter_mut().enumerate() {
+            let plain = item.parts.iter().all(|part| !part.quoted);
+            let own = item.parts.len() > 1
+                && !item.parts[0].quoted
+                && names.contains(&item.parts[0].text.as_str());
+            let whole = |from: usize| {
+                let texts: Vec<&str> = item.parts[from..].iter().map(|p| p.text.as_str()).collect();
+                texts.join(".")
+            };
+            let exact = [whole(0), whole(usize::from(own))].into_iter().find(|name| known(name));
+            let path = match exact.filter(|_| plain) {
+                Some(exact) => {
+                    item.met = true;
+                    vec![exact]
+                }
+                None => item.parts[usize::from(own)..].iter().flat_map(Part::steps).collect(),
+            };
+            item.met |= path.first().is_some_and(|first| known(first));
+            meanings.0.push((place, path));
+        }
+        meanings
+    }
+
+    /// Whether a field is one of those that do not matter.
+    pub(crate) fn takes(&mut self, meanings: &Meanings, field: &FieldChange) -> bool {
+        let mut taken = false;
+        for (place, path) in &meanings.0 {
+            if leads_to(path, field) {
+                self.items[*place].met = true;
+                taken = true;
+            }
+        }
+        taken
+    }
+
+    /// The names that no field of what was compared has.
+    pub fn unmet(&self) -> Vec<&str> {
+        let unmet = self.items.iter().filter(|item| !item.met);
+        unmet.map(|item| item.said.as_str()).collect()
+    }
+}
+
+impl Item {
+    fn of(said: &mut String, parts: &mut Vec<Part>) -> Option<Self> {
+        let said = std::mem::take(said).trim().to_owned();
+        let mut parts = std::mem::replace(parts, vec![Part::default()]);
+        for part in parts.iter_mut().filter(|part| !part.quoted) {
+            part.text = part.text.trim().to_owned();
+        }
+        (!said.is_empty()).then_some(Self { said, parts, met: false })
+    }
+}
+
+impl Part {
+    /// `emails[0]` is a field and a place in it.
+    fn steps(&self) -> Vec<String> {
+        match self.text.split_once('[') {
+            Some((name, rest)) if !self.quoted && rest.ends_with(']') => {
+                vec![name.to_owned(), format!("[{rest}")]
+            }
+            _ => vec![self.text.clone()],
+        }
+    }
+}
+
+/// Whether a path leads to a field, or to what it is in. Places in lists may be left out, and so may
+/// the object that holds custom fields.
+fn leads_to(path: &[String], field: &FieldChange) -> bool {
+    let steps: Vec<(&str, &str)> = field
+        .keys
+        .iter()
+        .zip(&field.names)
+        .map(|(key, name)| (key.as_str(), name.as_str()))
+        .collect();
+    let custom = steps.first().is_some_and(|(key, _)| *key == "custom_fields") && steps.len() > 1;
+    begins(path, &steps) || custom && begins(path, &steps[1..])
+}
+
+fn begins(path: &[String], steps: &[(&str, &str)]) -> bool {
+    let mut steps = steps.iter();
+    path.iter().all(|part| {
+        steps
+            .by_ref()
+            .find(|(key, name)| part == key || part == name || !name.starts_with('['))
+            .is_some_and(|(key, name)| part == key || part == name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(keys: &[&str], names: &[&str]) -> FieldChange {
+        let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let (label, path) = (String::new(), String::new());
+        FieldChange { label, path, keys: all(keys), names: all(names), old: None, new: None }
+    }
+
+    /// Of `deals`, which have a title and custom fields of odd names: those that are left out, and
+    /// what matched nothing.
+    #[track_caller]
+    fn check(said: &str, expected: &str) {
+        let odd = ["Region", "Region.old", "Net, yearly", "deals.title", "say \"so\""];
+        let known = |name: &str| name == "title" || name == "address" || odd.contains(&name);
+        let mut ignore = Ignore::parse(&[said.to_owned()]).expect("it can be read");
+        let meanings = ignore.of(&["deals"], known);
+        let mut fields = vec![
+            field(&["title"], &["title"]),
+            field(&["address", "locality"], &["address", "locality"]),
+            field(&["emails", "0", "value"], &["emails", "[0]", "value"]),
+        ];
+        let custom = |name| field(&["custom_fields", "hash"], &["custom_fields", name]);
+        fields.extend(odd.into_iter().map(custom));
+        let taken = fields.iter().filter(|field| ignore.takes(&meanings, field));
+        let taken: Vec<String> = taken.map(|field| field.names.join("/")).collect();
+        let unmet = ignore.unmet().into_iter().map(|name| format!("nothing: {name}"));
+        assert_eq!(taken.into_iter().chain(unmet).collect::<Vec<_>>().join("; "), expected);
+    }
+
+    #[test]
+    fn exact_names_come_first() {
+        check("title", "title");
+        check("Region", "custom_fields/Region");
+        check("Region.old", "custom_fields/Region.old");
+        check("deals.title", "custom_fields/deals.title");
+        check("deals.\"title\"", "title");
+        check("deals.Region.old", "custom_fields/Region.old");
+        check("custom_fields.Region", "custom_fields/Region");
+    }
+
+    #[test]
+    fn paths_lead_into_fields() {
+        check("address", "address/locality");
+        check("address.locality", "address/locality");
+        check("emails.value, emails[0]", "emails/[0]/value");
+        check("emails[1]", "nothing: emails[1]");
+        check("address.street", "");
+    }
+
+    #[test]
+    fn names_may_be_quoted() {
+        check(
+            "\"Net, yearly\",\"Region.old\"",
+            "custom_fields/Region.old; custom_fields/Net, yearly",
+        );
+        check(
+            "\"say \"\"so\"\"\" ,deals.\"Region\"",
+            "custom_fields/Region; custom_fields/say \"so\"",
+        );
+        check("\"address.locality\"", "nothing: \"address.locality\"");
+        for (said, wrong) in [("\"a", "not closed"), ("\"a\"b", "a comma or a dot must follow")] {
+            let error = Ignore::parse(&[said.to_owned()]).expect_err("it cannot be read");
+            assert!(error.to_string().contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_matches_nothing_is_told() {
+        check("titel,,Net, yearly", "nothing: titel; nothing: Net; nothing: yearly");
+        check("persons.title", "nothing: persons.title");
+    }
+}

@@ -1,0 +1,209 @@
+//! References to rows that are not there.
+//!
+//! Live accounts are full of them: a deal keeps the person it belonged to when that person is deleted
+//! (API facts 11). So a backup says how many it was written with, and which, by a digest; only what
+//! differs from that is damage.
+
+use super::finding::{FINDINGS_MAX, Findings, Flaw};
+use super::keyset::{Keyset, Named};
+use super::row::Look;
+use crate::dataset::backup::number;
+use crate::dataset::snapshot::{Backup, Dangling, Rows, Snapshot, resource_of};
+use crate::model::{Kind, Resource, Result, key_of};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A file that names rows of another one: both by their stems.
+type Pair = (&'static str, &'static str);
+
+/// The keys of all rows, and those that rows name.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// By file stem, of the files that could be read to their end.
+    keys: BTreeMap<&'static str, Keyset>,
+    named: BTreeMap<Pair, Named>,
+}
+
+/// Who names a key that is not there.
+struct Naming {
+    key: String,
+    /// The column of the first row that names it.
+    column: &'static str,
+    /// That row's key.
+    row: String,
+    /// How many rows of the file do.
+    times: u64,
+}
+
+impl References {
+    /// A row of `file` names a row of `target`.
+    pub(super) fn add(&mut self, file: &'static str, target: &'static str, key: &str) {
+        self.named.entry((file, target)).or_default().add(key);
+    }
+
+    /// A file was read to its end; its keys are sorted.
+    pub(super) fn read(&mut self, file: &'static str, keys: Keyset) {
+        self.keys.insert(file, keys);
+    }
+
+    /// The files that were read to their end.
+    fn files(&self) -> BTreeSet<&'static str> {
+        self.keys.keys().copied().collect()
+    }
+
+    /// The keys that are named and not there. A file that cannot be read says neither what it would
+    /// hold nor what it would name.
+    fn missing(self) -> BTreeMap<Pair, Vec<u64>> {
+        let Self { keys, named } = self;
+        let read = named.into_iter().filter(|((file, _), _)| keys.contains_key(file));
+        let missing = read.filter_map(|(pair, named)| {
+            let missing = named.missing(keys.get(pair.1)?);
+            (!missing.is_empty()).then_some((pair, missing))
+        });
+        missing.collect()
+    }
+}
+
+/// Whether the file of a resource is looked at for what others name of it. What the seed's tool does
+/// not ask for is named all the same.
+pub(super) fn is_whole(snapshot: &Snapshot, resource: &Resource) -> bool {
+    snapshot.holds(resource.file) && !snapshot.backup().lacks_rows_of(resource)
+}
+
+/// So many keys, and a digest of them.
+fn counted(missing: &[u64]) -> Dangling {
+    let mut hash = Sha256::new();
+    for number in missing {
+        hash.update(number.to_le_bytes());
+    }
+    let digest = crate::dataset::window::hex(&hash.finalize());
+    Dangling { keys: missing.len() as u64, sha256: digest }
+}
+
+/// Tells of references that lead nowhere. They are as the account has them, unless the backup says
+/// that it was written with others, and `all` rows were looked into.
+pub(super) async fn tell(
+    snapshot: &Snapshot,
+    references: References,
+    all: bool,
+    findings: &mut Findings,
+) -> Result<()> {
+    let read = references.files();
+    let missing = references.missing();
+    for (pair, numbers) in &missing {
+        let path = snapshot.path(pair.0);
+        let record = recorded(snapshot.backup(), *pair).filter(|_| all);
+        let damage = record.is_some_and(|record| record != counted(numbers));
+        let namings = named_by(snapshot, *pair, numbers).await?;
+        let untold = (numbers.len() - namings.len()) as u64;
+        for naming in namings {
+            let others = match naming.times {
+                1 => String::new(),
+                2 => ", as one other does".to_owned(),
+                times => format!(", as {} others do", times - 1),
+            };
+            let since = if damage { "; it was written with other such references" } else { "" };
+            let message = format!(
+                "{} names {} of {}, which is not there{others}{since}",
+                naming.column, naming.key, pair.1
+            );
+            findings.judged(Flaw::Reference, damage, &path, Some(naming.row), message);
+        }
+        if untold > 0 {
+            findings.count(Flaw::Reference, damage, &path, untold);
+        }
+    }
+    let record = snapshot.backup().dangling.iter().flatten().filter(|_| all);
+    for (file, targets) in record {
+        for (target, dangling) in targets {
+            let both = read.get(file.as_str()).zip(read.get(target.as_str()));
+            if let Some((file, target)) = both.filter(|(f, t)| !missing.contains_key(&(**f, **t))) {
+                let message = format!(
+                    "it was written with {} references to rows that {target} has not, and all are there",
+                    dangling.keys
+                );
+                findings.add(Flaw::Rows, &snapshot.path(file), None, message);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a backup says of the references of one file that lead nowhere; `None` if it says nothing.
+fn recorded(backup: &Backup, (file, target): Pair) -> Option<Dangling> {
+    let all = backup.dangling.as_ref()?;
+    let of = all.get(file).and_then(|targets| targets.get(target)).cloned();
+    Some(of.unwrap_or_else(|| counted(&[])))
+}
+
+/// The references of a whole backup that lead nowhere, by file and by the file they should lead to.
+/// Files that are damaged are left out.
+///
+/// Memory: 8 bytes a row, and 8 for each key that rows of a file name.
+pub(in crate::dataset) async fn dangling(
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<String, BTreeMap<String, Dangling>>> {
+    let mut references = References::default();
+    for resource in Resource::all().filter(|resource| snapshot.holds(resource.file)) {
+        let mut rows = snapshot.rows(resource.file, false).await?;
+        match gather(snapshot, resource, &mut rows, &mut references).await {
+            Err(error) if error.kind() != Kind::Data => return Err(error),
+            // What is wrong with a file is found by those who look for it.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let mut found: BTreeMap<String, BTreeMap<String, Dangling>> = BTreeMap::new();
+    for ((file, target), missing) in references.missing() {
+        found.entry(file.to_owned()).or_default().insert(target.to_owned(), counted(&missing));
+    }
+    Ok(found)
+}
+
+async fn gather(
+    snapshot: &Snapshot,
+    resource: &'static Resource,
+    rows: &mut Rows,
+    references: &mut References,
+) -> Result<()> {
+    let mut look = Look::of(resource, |target| is_whole(snapshot, target));
+    let mut keys = Keyset::default();
+    while let Some(row) = rows.next().await? {
+        let Some(key) = key_of(resource, row.json) else { continue };
+        keys.add(&key);
+        for (_, target, named) in look.at(row.json, None)?.references {
+            references.add(resource.file, target.file, &named);
+        }
+    }
+    keys.seal();
+    references.read(resource.file, keys);
+    Ok(())
+}
+
+/// The first rows that name these keys, in the order of the file, for as many keys as are told.
+async fn named_by(
+    snapshot: &Snapshot,
+    (file, target): Pair,
+    missing: &[u64],
+) -> Result<Vec<Naming>> {
+    let Some(resource) = resource_of(file) else { return Ok(Vec::new()) };
+    let mut look = Look::of(resource, |named| named.file == target && is_whole(snapshot, named));
+    let mut found: Vec<Naming> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    let mut rows = snapshot.rows(file, false).await?;
+    while let Some(row) = rows.next().await? {
+        let Some(own) = key_of(resource, row.json) else { continue };
+        for (column, _, key) in look.at(row.json, None)?.references {
+            let number = number(&key);
+            if missing.binary_search(&number).is_err() {
+                continue;
+            }
+            if let Some(place) = places.get(&number) {
+                found[*place].times += 1;
+            } else if (found.len() as u64) < FINDINGS_MAX {
+                places.insert(number, found.len());
+                found.push(Naming { key, column, row: own.clone(), times: 1 });
+            }
+        }
+    }
+    Ok(found)
+}
