@@ -302,7 +302,7 @@ class Suite:
         }
         self.run(place).succeeded()
         place.environment["AWS_PROFILE"] = "nobody"
-        self.run(place).failed(74, "nobody")
+        self.run(place).failed(78, "nobody", "AWS_PROFILE")
 
     def refusals(self, server):
         base = self.base(server, "parquet")
