@@ -27,12 +27,17 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads `DIR` or `s3://bucket/prefix`.
+    /// Reads `DIR` or `s3://bucket/prefix`, the value of `--dir`.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::named("--dir", text)
+    }
+
+    /// The same, of another flag or argument.
+    pub fn named(flag: &str, text: &str) -> Result<Self> {
         // Around an address white space says nothing; a folder may begin or end with it.
         let text = if text.contains("://") { text.trim() } else { text };
         let usage =
-            |message: &str| Err(Error::new(Kind::Usage, message).at(format!("--dir {text}")));
+            |message: &str| Err(Error::new(Kind::Usage, message).at(format!("{flag} {text}")));
         let Some(rest) = text.strip_prefix("s3://").or_else(|| text.strip_prefix("s3a://")) else {
             return match text.split_once("://") {
                 Some(_) => usage("only folders and s3://bucket/prefix are supported"),

@@ -4,6 +4,7 @@ use super::{code, table};
 use crate::dataset::VARIABLES;
 use crate::model::{Error, Kind, Result};
 use serde_json::json;
+use std::fmt::Write as _;
 
 /// What a run in a bucket may have to do, and when.
 const PERMISSIONS: &[(&str, &str)] = &[
@@ -55,7 +56,8 @@ pub(super) fn section() -> Result<String> {
     });
     let policy = serde_json::to_string_pretty(&policy)
         .map_err(|error| Error::new(Kind::Bug, "a policy is JSON").because(error))?;
-    page.push_str(&format!(
+    let _ = write!(
+        page,
         "\nThe smallest policy, to which a KMS key's two actions are added where there is one:\n\n\
          ```json\n{policy}\n```\n\n\
          ### Object Lock, encryption and integrity\n\n\
@@ -78,6 +80,6 @@ pub(super) fn section() -> Result<String> {
          Certificates of the system are trusted. `SSL_CERT_FILE` (a file, PEM) or `SSL_CERT_DIR` take their place, for \
          Pipedrive, the CRM and S3 alike: where a proxy opens connections, name a file with the proxy's authority \
          in it. `AWS_CA_BUNDLE` adds certificates for S3 alone.\n",
-    ));
+    );
     Ok(page)
 }

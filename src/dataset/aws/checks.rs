@@ -70,9 +70,8 @@ pub(in crate::dataset) fn certificates_of(name: &str, path: &str) -> Result<Vec<
 impl Takes {
     /// The value as the library takes it.
     pub(super) fn checked(self, name: &str, text: String) -> Result<String> {
-        let fits = |fits: bool, message: &str| match fits {
-            true => Ok(()),
-            false => Err(wrong(name, message)),
+        let fits = |fits: bool, message: &str| {
+            if fits { Ok(()) } else { Err(wrong(name, message)) }
         };
         match self {
             Self::Text => fits(!text.contains(char::is_control), "holds a control character")?,

@@ -15,6 +15,12 @@ struct Said {
     message: String,
 }
 
+/// Whether there is no such object, in a bucket that exists.
+pub(super) fn is_absent(error: &Refusal) -> bool {
+    let bucket = || said(&root(error)).is_some_and(|said| said.code == "NoSuchBucket");
+    matches!(error, Refusal::NotFound { .. }) && !bucket()
+}
+
 /// The error of a request that failed: `what` was to be done.
 pub(super) fn refusal(what: &str, error: Refusal) -> Error {
     // What is wrong with a listing is told only in the server's own words.
