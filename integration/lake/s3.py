@@ -65,7 +65,8 @@ class Suite:
         self.keys = self.program.keys()
         self.account = Account(self.program.config)
         self.folder, self.stride = folder, stride
-        self.backup_stride = {name: 1 if name == "moto" else 7 * stride[name] for name in stride}
+        # A backup has a step or more for each page: on Ceph, which takes its time, some of them.
+        self.backup_stride = {"moto": 1, "ceph": 7 * stride["ceph"]}
         self.report = Report()
         self.before = self.after = None
 
@@ -210,8 +211,7 @@ class Suite:
                 raise Wrong(f"step {step}: {error}") from error
             return step
 
-        # A backup has a step or more for each page: on Ceph, which takes its time, some of them.
-        return self.every_step(server, one, self.backup_stride[server.name])
+        return self.every_step(server, one, self.backup_stride[server.name], 1)
 
     def attachments(self, server):
         place = Bucket(server, "attachments")
@@ -252,13 +252,18 @@ class Suite:
                 raise Wrong(f"step {step}: {error}") from error
             return step
 
-        return self.every_step(server, one, self.stride[server.name])
+        begin = self.first_step(server, form == FORMATS[0])
+        return self.every_step(server, one, self.stride[server.name], begin)
 
-    def every_step(self, server, one, stride):
+    def first_step(self, server, other):
+        """The servers take turns: each step of each kind of run is killed at on one of them."""
+        return 1 if (server.name == "moto") == other else 2
+
+    def every_step(self, server, one, stride, first):
         """Calls `one` with step after step, several side by side, until it has no such step."""
         kills = 0
         with concurrent.futures.ThreadPoolExecutor(HANDS) as hands:
-            for begin in range(1, STEPS_MAX, HANDS * stride):
+            for begin in range(first, STEPS_MAX, HANDS * stride):
                 steps = range(begin, begin + HANDS * stride, stride)
                 found = list(hands.map(one, steps))
                 kills += sum(step is not None for step in found)
@@ -302,7 +307,7 @@ class Suite:
         }
         self.run(place).succeeded()
         place.environment["AWS_PROFILE"] = "nobody"
-        self.run(place).failed(74, "nobody")
+        self.run(place).failed(78, "nobody", "AWS_PROFILE")
 
     def refusals(self, server):
         base = self.base(server, "parquet")
@@ -413,11 +418,11 @@ def main():
     parser.add_argument("config")
     parser.add_argument("slow_config")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="steps between kills on Ceph")
+    parser.add_argument("--every", type=int, default=2, help="steps between kills on each server")
     args = parser.parse_args()
     # So that whatever ends this process ends the servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    stride = {"moto": 1, "ceph": args.every}
+    stride = {"moto": args.every, "ceph": args.every}
     suite = Suite(args.binary, args.config, args.slow_config, args.folder, stride)
     suite.all()
     if suite.report.wrong:

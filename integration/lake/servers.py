@@ -5,6 +5,7 @@ Every server has an `endpoint`, keys that open it, and can be killed and started
 """
 
 import contextlib
+import functools
 import http.client
 import http.server
 import socket
@@ -67,6 +68,8 @@ class Server:
             "AWS_REGION": REGION,
         }
 
+    # Making one costs more than most of what is asked with it.
+    @functools.cache
     def client(self):
         return boto3.client(
             "s3",

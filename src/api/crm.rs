@@ -4,7 +4,7 @@ use super::client::{http_date, is_html, lost};
 use super::crm_verdict::{Heard, Verdict, refused, verdict};
 use super::http::Http;
 use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, said};
-use crate::model::{Error, Kind, Mask, Result, Time, safe_origin};
+use crate::model::{Error, Kind, Mask, Result, Time, is_token, safe_origin};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
@@ -17,6 +17,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+/// What the address is called that a CRM is made with.
+pub const ADDRESS: &str = "address of the CRM";
 /// Where the API lies below the origin.
 const API: &str = "/api/v1";
 /// Largest answer that is held in memory: what an import says of its rows.
@@ -57,11 +59,13 @@ impl Crm {
         let address = address.trim().trim_end_matches('/');
         let origin =
             safe_origin(address.strip_suffix(API).unwrap_or(address)).ok_or_else(|| {
-                config("must be an https:// address, or http:// on loopback", "address of the CRM")
+                config("must be an https:// address, or http:// on loopback", ADDRESS)
             })?;
         let mask = Mask::new(&[key.expose_secret().trim()]);
-        let mut key = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()))
-            .map_err(|_| config("holds characters that no key has", "DRIPPULSE_API_KEY"))?;
+        let odd = || config("holds characters that no key has", "DRIPPULSE_API_KEY");
+        let bare = Some(key.expose_secret().trim()).filter(|key| is_token(key));
+        let mut key = HeaderValue::from_str(&format!("Bearer {}", bare.ok_or_else(odd)?))
+            .map_err(|_| odd())?;
         key.set_sensitive(true);
         let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));
         let http = Http::new(&origin, program.to_owned(), SILENCE_MAX)?;

@@ -2,10 +2,11 @@
 //! redirects are followed with.
 
 use crate::model::{
-    Error, Kind, Result, address, address_is_neighbour, address_is_this_machine, is_this_machine,
+    Error, Kind, Proxy, Result, Variables, address, address_is_neighbour, address_is_this_machine,
+    certificates, is_this_machine,
 };
-use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{ClientBuilder, NoProxy, Url};
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -33,7 +34,7 @@ pub(super) struct Http {
 enum Way {
     /// Past every proxy: to this machine. A proxy would see the token in clear.
     Direct,
-    /// By the environment's proxy, if there is one.
+    /// By the environment's proxy, if there is one: always encrypted.
     Usual,
     /// The same, but never to an address of this machine or its neighbours, whatever its name.
     Guarded,
@@ -84,18 +85,37 @@ impl Http {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(self.silence)
             .tcp_nodelay(true);
+        let env: Variables<'_> = &|name| std::env::var_os(name);
         let builder = match way {
             Way::Direct => builder.no_proxy(),
-            Way::Usual => builder,
-            Way::Guarded => {
-                builder.dns_resolver(Arc::new(Guard { local: self.local, look_up: by_system }))
-            }
+            Way::Usual => proxied(builder, env)?,
+            Way::Guarded => proxied(builder, env)?
+                .dns_resolver(Arc::new(Guard { local: self.local, look_up: by_system })),
         };
-        let client = builder
-            .build()
-            .map_err(|e| Error::new(Kind::Bug, "cannot set up the HTTP client").because(e))?;
+        let client = builder.build().map_err(|error| untrusting(error, env))?;
         Ok(place.get_or_init(|| client))
     }
+}
+
+/// With the environment's proxy, and with certificates that can be read.
+fn proxied(builder: ClientBuilder, env: Variables<'_>) -> Result<ClientBuilder> {
+    if let Some(file) = env("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
+        certificates("SSL_CERT_FILE", std::fs::read(file))?;
+    }
+    // Only what was checked is used: the library would pass over what it does not understand.
+    let builder = builder.no_proxy();
+    let Some(proxy) = Proxy::of(env)? else { return Ok(builder) };
+    let made = reqwest::Proxy::https(&proxy.url).map_err(|error| {
+        Error::new(Kind::Config, "is no proxy's address").at("HTTPS_PROXY").because(error)
+    })?;
+    Ok(builder.proxy(made.no_proxy(NoProxy::from_string(&proxy.excludes))))
+}
+
+/// The error of a client that cannot be made: there are no certificates that it could trust.
+fn untrusting(error: reqwest::Error, env: Variables<'_>) -> Error {
+    let place = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find(|name| env(name).is_some());
+    let message = "no certificates could be read that servers are known by";
+    Error::new(Kind::Config, message).at(place.unwrap_or("this machine")).because(error)
 }
 
 fn way(url: &Url) -> Way {

@@ -21,7 +21,7 @@ pub use ask::data;
 pub use auth::Reread;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
-pub use crm::{Crm, Reply};
+pub use crm::{ADDRESS, Crm, Reply};
 pub use download::Download;
 pub use pages::{definitions, first_page, page, page_in_the_end};
 pub use refusal::{is_of_company, is_of_one_row, is_of_parameter, leaving_out};

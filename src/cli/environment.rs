@@ -1,12 +1,39 @@
 //! The configuration that stands in the environment, for the standalone commands.
 
+use crate::model::{self, Error, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The value of an environment variable; an empty one is absent.
-pub(super) fn variable(name: &str) -> Option<String> {
-    // Not UTF-8 is not a token either: what is wrong with it is found where all values are checked.
-    let value = std::env::var_os(name)?.to_string_lossy().trim().to_owned();
-    Some(value).filter(|value| !value.is_empty())
+pub(super) fn variable(name: &str) -> Result<Option<String>> {
+    model::variable(name, &|name| std::env::var_os(name))
+}
+
+/// Keys of a configuration that a variable sets, by the variable.
+#[derive(Debug, Default)]
+pub(super) struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    /// Remembers that a variable sets this key.
+    pub(super) fn set(&mut self, key: &str, variable: &str) {
+        self.0.insert(key.to_owned(), variable.to_owned());
+    }
+
+    /// Forgets a key that a file sets after all.
+    pub(super) fn forget(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    /// An error about a key, as one about the variable that sets it.
+    pub(super) fn named(&self, error: Error) -> Error {
+        let Some(place) = error.place().map(str::to_owned) else { return error };
+        let above = place.split('.').next().unwrap_or_default();
+        match (self.0.get(&place), self.0.get(above)) {
+            (Some(variable), _) => error.at(variable),
+            (None, Some(variable)) => error.at(format!("{variable} ({place})")),
+            (None, None) => error,
+        }
+    }
 }
 
 /// Variables of pdcli, and those that say the same to this program.
@@ -37,33 +64,37 @@ pub(super) fn pdcli_hint(env: impl Fn(&str) -> Option<String>) -> Option<String>
 ///
 /// A token in the environment replaces the credentials of the file: `PIPEDRIVE_API_TOKEN` before
 /// `PIPEDRIVE_REFRESH_TOKEN`. The id and secret of an OAuth app go over those of the file.
-pub(super) fn overlay(file: Value, env: impl Fn(&str) -> Option<String>) -> Value {
+pub(super) fn overlay(
+    file: Value,
+    env: impl Fn(&str) -> Result<Option<String>>,
+) -> Result<(Value, Origins)> {
+    let mut origins = Origins::default();
     let Value::Object(mut config) = file else {
-        return file;
+        return Ok((file, origins));
     };
     for (variable, key) in
         [("PIPEDRIVE_COMPANY_DOMAIN", "company_domain"), ("PIPEDRIVE_BASE_URL", "base_url")]
     {
-        if let Some(value) = env(variable) {
+        if let Some(value) = env(variable)? {
             config.insert(key.to_owned(), value.into());
+            origins.set(key, variable);
         }
     }
-    if let Some(token) = env("PIPEDRIVE_API_TOKEN") {
+    if let Some(token) = env("PIPEDRIVE_API_TOKEN")? {
         for key in ["authorization", "api_token"] {
             config.remove(key);
         }
         let credentials = json!({"auth_type": "token", "api_token": token});
         config.insert("credentials".to_owned(), credentials);
-        return Value::Object(config);
+        origins.set("credentials.api_token", "PIPEDRIVE_API_TOKEN");
+        return Ok((Value::Object(config), origins));
     }
-    let app: Vec<(&str, String)> = [
-        ("PIPEDRIVE_CLIENT_ID", "client_id"),
-        ("PIPEDRIVE_CLIENT_SECRET", "client_secret"),
-        ("PIPEDRIVE_REFRESH_TOKEN", "refresh_token"),
-    ]
-    .into_iter()
-    .filter_map(|(variable, key)| Some((key, env(variable)?)))
-    .collect();
+    let mut app: Vec<(&str, String)> = Vec::new();
+    for (variable, key) in APP {
+        if let Some(value) = env(variable)? {
+            app.push((key, value));
+        }
+    }
     let granted = app.iter().any(|(key, _)| *key == "refresh_token");
     let nested = ["credentials", "authorization"].into_iter().find(|key| config.contains_key(*key));
     let own = nested.and_then(|key| config.get(key)).and_then(Value::as_object);
@@ -71,17 +102,30 @@ pub(super) fn overlay(file: Value, env: impl Fn(&str) -> Option<String>) -> Valu
     let token = config.contains_key("api_token") || nested.is_some();
     // An app without a grant says nothing against the token of a file.
     if app.is_empty() || (!granted && own.is_none() && token) {
-        return Value::Object(config);
+        return Ok((Value::Object(config), origins));
     }
     let mut credentials = own.unwrap_or_default();
+    for (variable, key) in APP {
+        // One that is missing stands nowhere, and could stand here.
+        if app.iter().any(|(set, _)| *set == key) || !credentials.contains_key(key) {
+            origins.set(&format!("credentials.{key}"), variable);
+        }
+    }
     credentials.insert("auth_type".to_owned(), "oauth".into());
     credentials.extend(app.into_iter().map(|(key, value)| (key.to_owned(), value.into())));
     for key in ["authorization", "api_token"] {
         config.remove(key);
     }
     config.insert("credentials".to_owned(), Value::Object(credentials));
-    Value::Object(config)
+    Ok((Value::Object(config), origins))
 }
+
+/// The variables of an OAuth app and a user's grant to it.
+const APP: [(&str, &str); 3] = [
+    ("PIPEDRIVE_CLIENT_ID", "client_id"),
+    ("PIPEDRIVE_CLIENT_SECRET", "client_secret"),
+    ("PIPEDRIVE_REFRESH_TOKEN", "refresh_token"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -92,9 +136,10 @@ mod tests {
         let file = serde_json::from_str(file).expect("the test writes JSON");
         let found = |name: &str| {
             let found = env.iter().find(|(variable, _)| name == format!("PIPEDRIVE_{variable}"));
-            found.map(|(_, value)| (*value).to_owned())
+            Ok(found.map(|(_, value)| (*value).to_owned()))
         };
-        assert_eq!(overlay(file, found).to_string(), expected);
+        let (config, _) = overlay(file, found).expect("all of it is text");
+        assert_eq!(config.to_string(), expected);
     }
 
     #[test]

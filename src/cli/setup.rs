@@ -1,6 +1,7 @@
 //! What a command works with: where its configuration comes from, and where a replaced token goes.
 
 use super::args::{Simulated, Source, Standalone};
+use super::environment::Origins;
 use super::{environment, files, sandbox};
 use crate::api::{Client, Reread};
 use crate::model::{Error, Kind, Result, Settings, Time};
@@ -18,6 +19,8 @@ pub(super) struct Given {
     config: Value,
     keeper: Keeper,
     sandbox: Option<Sandbox>,
+    /// Keys that stand in the environment.
+    origins: Origins,
 }
 
 /// Who keeps the refresh token.
@@ -57,9 +60,8 @@ impl Given {
         }
         let file = standalone.config.as_deref().map(Self::file).transpose()?;
         let alone = file.is_none();
-        let file =
-            file.unwrap_or(Self { config: json!({}), keeper: Keeper::Environment, sandbox: None });
-        let config = environment::overlay(file.config, environment::variable);
+        let file = file.unwrap_or_else(|| Self::layered(json!({}), None, Origins::default()));
+        let (config, origins) = environment::overlay(file.config, environment::variable)?;
         if alone && config.get("credentials").is_none() {
             let message = "there is no configuration: name a file with --config, or set \
                  PIPEDRIVE_API_TOKEN (or PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET and \
@@ -68,20 +70,20 @@ impl Given {
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             return Err(Error::new(Kind::Config, format!("{message}{hint}")));
         }
-        let own = environment::variable("PIPEDRIVE_REFRESH_TOKEN").is_some();
+        let own = environment::variable("PIPEDRIVE_REFRESH_TOKEN")?.is_some();
         let keeper = if own { Keeper::Environment } else { file.keeper };
-        Ok(Self { config, keeper, sandbox: None })
+        Ok(Self { config, keeper, sandbox: None, origins })
     }
 
     fn file(path: &Path) -> Result<Self> {
         let config = files::json("config", path)?;
-        Ok(Self { config, keeper: Keeper::File(path.to_owned()), sandbox: None })
+        Ok(Self::layered(config, Some(path.to_owned()), Origins::default()))
     }
 
     /// What several layers make together, and the file that keeps the refresh token.
-    pub(super) fn layered(config: Value, keeper: Option<PathBuf>) -> Self {
+    pub(super) fn layered(config: Value, keeper: Option<PathBuf>, origins: Origins) -> Self {
         let keeper = keeper.map_or(Keeper::Environment, Keeper::File);
-        Self { config, keeper, sandbox: None }
+        Self { config, keeper, sandbox: None, origins }
     }
 
     /// The embedded account.
@@ -89,15 +91,16 @@ impl Given {
         let options = sandbox::simulated(of.plan, of.everything, &of.lacks);
         let sandbox = Sandbox::start(Options { scale: 1.0, ..options })
             .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
-        Ok(Self { config: sandbox.config(), keeper: Keeper::Sandbox, sandbox: Some(sandbox) })
+        let (config, origins) = (sandbox.config(), Origins::default());
+        Ok(Self { config, keeper: Keeper::Sandbox, sandbox: Some(sandbox), origins })
     }
 }
 
 impl Setup {
     /// Checks the configuration.
     pub(super) fn of(given: Given) -> Result<Self> {
-        let Given { config, keeper, sandbox } = given;
-        let settings = Settings::from_json(&config)?;
+        let Given { config, keeper, sandbox, origins } = given;
+        let settings = Settings::from_json(&config).map_err(|error| origins.named(error))?;
         Ok(Self { config, settings, keeper, _sandbox: sandbox })
     }
 

@@ -2,6 +2,7 @@
 //! what it holds. Both are made visible by a manifest.
 
 mod account;
+mod aws;
 pub mod backup;
 mod commits;
 pub mod diff;
@@ -20,6 +21,7 @@ pub mod warehouse;
 mod window;
 
 pub use account::Account;
+pub use aws::{VARIABLES, Variable};
 pub use commits::Owner;
 pub use place::Place;
 pub use scrap::{Scrap, Turn};

@@ -1,11 +1,16 @@
 //! Where a data set lies: a local folder, or a prefix in an S3 bucket.
 
 use super::s3;
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Result, address, is_deceptive};
 use object_store::ObjectStore;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Shortest name of a bucket.
+const BUCKET_BYTES_MIN: usize = 3;
+/// Longest name of a bucket.
+const BUCKET_BYTES_MAX: usize = 63;
 
 /// Where a data set lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +27,17 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads `DIR` or `s3://bucket/prefix`.
+    /// Reads `DIR` or `s3://bucket/prefix`, the value of `--dir`.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::named("--dir", text)
+    }
+
+    /// The same, of another flag or argument.
+    pub fn named(flag: &str, text: &str) -> Result<Self> {
+        // Around an address white space says nothing; a folder may begin or end with it.
+        let text = if text.contains("://") { text.trim() } else { text };
         let usage =
-            |message: &str| Err(Error::new(Kind::Usage, message).at(format!("--dir {text}")));
+            |message: &str| Err(Error::new(Kind::Usage, message).at(format!("{flag} {text}")));
         let Some(rest) = text.strip_prefix("s3://").or_else(|| text.strip_prefix("s3a://")) else {
             return match text.split_once("://") {
                 Some(_) => usage("only folders and s3://bucket/prefix are supported"),
@@ -36,8 +48,21 @@ impl Place {
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_matches('/');
-        if bucket.is_empty() || prefix.split('/').any(|part| part == ".." || part == ".") {
+        let odd = |c: char| c.is_control() || is_deceptive(c);
+        if bucket.is_empty()
+            || prefix.contains(odd)
+            || prefix.split('/').any(|part| part == ".." || part == ".")
+        {
             return usage("must look like s3://bucket/prefix");
+        }
+        if prefix.contains("//") {
+            return usage("the prefix has two slashes in a row");
+        }
+        if !is_bucket(bucket) {
+            return usage(
+                "not a bucket's name: 3 to 63 letters, digits, dots, hyphens and underscores, a \
+                 letter or digit at both ends",
+            );
         }
         Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
@@ -47,8 +72,10 @@ impl Place {
         let Self::Bucket { bucket, prefix } = self else {
             return Err(Error::new(Kind::Bug, "a folder is no bucket").at(self.to_string()));
         };
-        let bucket = s3::bucket(bucket, |name| std::env::var(name).ok())
-            .map_err(|error| error.at(self.to_string()))?;
+        let bucket = s3::bucket(bucket, &|name| std::env::var_os(name)).map_err(|error| {
+            // Most are the fault of a variable, and name it.
+            if error.place().is_some() { error } else { error.at(self.to_string()) }
+        })?;
         if prefix.is_empty() {
             return Ok(Arc::new(bucket));
         }
@@ -75,6 +102,15 @@ impl Place {
             Self::Bucket { .. } => format!("{self}/{path}"),
         }
     }
+}
+
+/// Whether a server of any make may have a bucket of this name.
+fn is_bucket(name: &str) -> bool {
+    let inner = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+    let ends = [name.bytes().next(), name.bytes().last()];
+    let ends = ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()));
+    let length = (BUCKET_BYTES_MIN..=BUCKET_BYTES_MAX).contains(&name.len());
+    inner && ends && length && !name.contains("..") && address(name).is_none()
 }
 
 impl fmt::Display for Place {
@@ -109,6 +145,8 @@ mod tests {
         check("s3:/lake", "--dir s3:/lake: must look like s3://bucket/prefix");
         check("s3:///x", "--dir s3:///x: must look like s3://bucket/prefix");
         check("s3://lake/../x", "--dir s3://lake/../x: must look like s3://bucket/prefix");
+        check(" s3://lake/x\n", "bucket lake prefix x");
+        check("s3://a//b", "--dir s3://a//b: the prefix has two slashes in a row");
         check("gs://lake", "--dir gs://lake: only folders and s3://bucket/prefix are supported");
     }
 }

@@ -1,90 +1,164 @@
 //! Buckets: credentials from the usual environment variables and profiles.
 
+use super::aws::{self, Given};
 use super::s3_http::{Connector, options, retries};
-use crate::model::{Error, Kind, Result, safe_origin};
+use crate::model::{Error, Kind, Proxy, Result, Variables, is_loopback, variable, web_address};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// A bucket of this name, as the environment describes it: the `AWS_*` variables, or a profile of
 /// `~/.aws/credentials` and `~/.aws/config`, or what the machine itself offers (web identity,
-/// container and instance roles).
-pub(super) fn bucket(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<AmazonS3> {
+/// container and instance roles). Everything is checked before the library sees it.
+pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
     // Both this and the API's client come here; installing a second time is refused and harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    let profile = Profile::of(&set);
-    let own = set("AWS_ACCESS_KEY_ID").is_some();
-    let keys = profile.get("aws_access_key_id").zip(profile.get("aws_secret_access_key"));
-    let keys = keys.filter(|_| !own || set("AWS_PROFILE").is_some());
-    if let (None, false, Some(name)) = (keys, own, set("AWS_PROFILE")) {
-        let message = format!("profile {name:?} holds no access key in ~/.aws/credentials");
-        return Err(Error::new(Kind::Storage, message));
+    let given = Given::of(env)?;
+    let profile = Profile::of(&given, env)?;
+    let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_retry(retries());
+    for (key, value) in given.for_library() {
+        let key = key.parse().map_err(|error: object_store::Error| {
+            Error::new(Kind::Bug, "the library does not know the setting").at(&key).because(error)
+        })?;
+        builder = builder.with_config(key, value);
     }
-    let mut builder = environment(keys.is_none())
-        .with_bucket_name(name)
-        .with_retry(retries())
-        .with_http_connector(Connector);
-    if let Some((key, secret)) = keys {
+    if given.get("AWS_REQUEST_CHECKSUM_CALCULATION") == Some("WHEN_SUPPORTED")
+        && given.get("AWS_CHECKSUM_ALGORITHM").is_none()
+    {
+        builder = builder.with_checksum_algorithm(object_store::aws::Checksum::SHA256);
+    }
+    if let Some((key, secret, token)) = keys(&given, &profile)? {
         builder = builder.with_access_key_id(key).with_secret_access_key(secret);
-        if let Some(token) = profile.get("aws_session_token") {
+        if let Some(token) = token {
             builder = builder.with_token(token);
         }
     }
-    if set("AWS_REGION").is_none()
-        && let Some(region) =
-            set("AWS_DEFAULT_REGION").or_else(|| profile.get("region").map(str::to_owned))
-    {
+    let endpoint = match given.endpoint() {
+        Some((name, endpoint)) => Some((name.to_owned(), endpoint.to_owned())),
+        None => profile.checked("endpoint_url", aws::endpoint)?,
+    };
+    let region = match given.region() {
+        Some((name, region)) => Some((name.to_owned(), region.to_owned())),
+        None => profile.checked("region", aws::region)?,
+    };
+    fits_amazon(name, &given, endpoint.is_some(), region.as_ref())?;
+    if let Some((_, region)) = region {
         builder = builder.with_region(region);
     }
-    let endpoint =
-        ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"].into_iter().find_map(set);
-    let endpoint = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned));
-    let mut plain = set("AWS_ALLOW_HTTP").is_some_and(|flag| flag == "true" || flag == "1");
-    if let Some(endpoint) = &endpoint {
-        plain |= loopback(endpoint);
+    let mut near = false;
+    let mut plain = given.raised("AWS_ALLOW_HTTP");
+    if let Some((name, endpoint)) = endpoint {
+        near = web_address(&endpoint).is_some_and(|url| is_loopback(&url));
+        plain |= near;
         if endpoint.starts_with("http://") && !plain {
-            let message = "endpoint is plain http; set AWS_ALLOW_HTTP=true to use it all the same";
-            return Err(Error::new(Kind::Storage, message));
+            let message = "is plain http; set AWS_ALLOW_HTTP=true to use it all the same";
+            return Err(Error::new(Kind::Config, message).at(name));
         }
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+        builder = builder.with_endpoint(endpoint);
     }
-    builder
-        .with_client_options(options(plain))
-        .build()
-        .map_err(|error| Error::new(Kind::Storage, "S3 is not configured").because(error))
-}
-
-/// What the `AWS_*` variables say, with or without their credentials.
-fn environment(credentials: bool) -> AmazonS3Builder {
-    const SECRETS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
-    let wanted = variables.filter(|(name, _)| credentials || !SECRETS.contains(&name.as_str()));
-    wanted.fold(AmazonS3Builder::new(), |builder, (name, value)| {
-        match name.to_ascii_lowercase().parse() {
-            Ok(key) => builder.with_config(key, value),
-            // A variable of other tools.
-            Err(_) => builder,
+    let trusted = match given.get("AWS_CA_BUNDLE") {
+        Some(path) => aws::certificates_of("AWS_CA_BUNDLE", path)?,
+        None => Vec::new(),
+    };
+    if !near && let Some(file) = env("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
+        crate::model::certificates("SSL_CERT_FILE", std::fs::read(file))?;
+    }
+    let proxy = if near { None } else { Proxy::of(env)? };
+    let built = builder
+        .with_http_connector(Connector { proxy })
+        .with_client_options(options(plain, &trusted)?)
+        .build();
+    built.map_err(|error| {
+        // What is left to be refused are the certificates of the system.
+        let sets = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find(|name| env(name).is_some());
+        let error = Error::new(Kind::Config, "the client for S3 cannot be set up").because(error);
+        match sets {
+            Some(name) => error.at(name),
+            None => error,
         }
     })
 }
 
-/// Whether an endpoint is on this machine.
-fn loopback(endpoint: &str) -> bool {
-    let origin =
-        endpoint.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
-    origin.is_some_and(|host| safe_origin(&format!("http://{host}")).is_some())
+/// Keys of the environment, or else of the profile.
+fn keys(given: &Given, profile: &Profile) -> Result<Option<(String, String, Option<String>)>> {
+    let own = given.get("AWS_ACCESS_KEY_ID").zip(given.get("AWS_SECRET_ACCESS_KEY"));
+    if let Some((key, secret)) = own {
+        let token = given.get("AWS_SESSION_TOKEN").map(str::to_owned);
+        return Ok(Some((key.to_owned(), secret.to_owned(), token)));
+    }
+    let value = |name: &str| {
+        let found = profile.checked(name, aws::key)?;
+        Ok::<_, Error>(found.map(|(_, value)| value))
+    };
+    match (value("aws_access_key_id")?, value("aws_secret_access_key")?) {
+        (Some(key), Some(secret)) => Ok(Some((key, secret, value("aws_session_token")?))),
+        _ if given.get("AWS_PROFILE").is_some() => {
+            let message = format!(
+                "profile {:?} holds no access key in ~/.aws/credentials; of an SSO login or an assumed \
+                 role, export the keys: aws configure export-credentials --format env",
+                profile.name
+            );
+            Err(Error::new(Kind::Config, message).at("AWS_PROFILE"))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Amazon's own names are stricter than those of other servers.
+fn fits_amazon(
+    bucket: &str,
+    given: &Given,
+    elsewhere: bool,
+    region: Option<&(String, String)>,
+) -> Result<()> {
+    let place = format!("s3://{bucket}");
+    if given.raised("AWS_S3_EXPRESS")
+        && !(bucket.ends_with("--x-s3") || bucket.ends_with("--xa-s3"))
+    {
+        let message = format!("is for directory buckets, and {place} is none: it ends with --x-s3");
+        return Err(Error::new(Kind::Config, message).at("AWS_S3_EXPRESS"));
+    }
+    if elsewhere {
+        return Ok(());
+    }
+    if bucket.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+        let message = "a bucket of Amazon's has no capital letters and no underscores; for a server of \
+                       another make set AWS_ENDPOINT_URL";
+        return Err(Error::new(Kind::Usage, message).at(place));
+    }
+    match region {
+        Some((name, region)) if !is_amazons_region(region) => {
+            let message = "must be a region like eu-north-1; for a server of another make set \
+                           AWS_ENDPOINT_URL";
+            Err(Error::new(Kind::Config, message).at(name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `eu-north-1`, `us-gov-west-1`: lower case, and a number at the end.
+fn is_amazons_region(region: &str) -> bool {
+    let number = region.rsplit_once('-').map(|(_, number)| number).unwrap_or_default();
+    !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && !region.starts_with('-')
+        && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// What the shared files of the AWS tools say about a profile.
-struct Profile(HashMap<String, String>);
+struct Profile {
+    name: String,
+    values: HashMap<String, String>,
+}
 
 impl Profile {
-    fn of(set: &impl Fn(&str) -> Option<String>) -> Self {
-        let name = set("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
-        let home = |file: &str| set("HOME").map(|home| PathBuf::from(home).join(".aws").join(file));
-        let path =
-            |variable: &str, file: &str| set(variable).map(PathBuf::from).or_else(|| home(file));
+    fn of(given: &Given, env: Variables<'_>) -> Result<Self> {
+        let name = given.get("AWS_PROFILE").unwrap_or("default").to_owned();
+        let home = variable("HOME", env)?.map(PathBuf::from);
+        let path = |variable: &str, file: &str| {
+            let own = given.get(variable).map(PathBuf::from);
+            own.or_else(|| Some(home.as_ref()?.join(".aws").join(file)))
+        };
         let mut values = HashMap::new();
         let files = [
             (path("AWS_CONFIG_FILE", "config"), format!("profile {name}")),
@@ -94,11 +168,21 @@ impl Profile {
             let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
             values.extend(section_of(&text, &[&section, &name]));
         }
-        Self(values)
+        Ok(Self { name, values })
     }
 
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+    /// A value that is there, checked, and where it stands.
+    fn checked(
+        &self,
+        key: &str,
+        check: impl Fn(&str, &str) -> Result<String>,
+    ) -> Result<Option<(String, String)>> {
+        let Some(text) = self.values.get(key).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let place = format!("{key} of profile {:?}", self.name);
+        let value = check(&place, text)?;
+        Ok(Some((place, value)))
     }
 }
 
@@ -136,10 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_stays_on_this_machine() {
-        assert!(loopback("http://127.0.0.1:9000"));
-        assert!(loopback("http://localhost/"));
-        assert!(!loopback("http://127.0.0.1.example.test"));
-        assert!(!loopback("http://store.example.test"));
+    fn regions_of_amazon_end_with_a_number() {
+        for region in ["eu-north-1", "us-gov-west-1", "eusc-de-east-1"] {
+            assert!(is_amazons_region(region), "{region}");
+        }
+        for region in ["eu-north-1a", "Frankfurt", "eu-north", "EU-NORTH-1", "1", "-1", "eu-north-"]
+        {
+            assert!(!is_amazons_region(region), "{region}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! How requests to a bucket go out, how long they may take, and how often they are made.
 
-use crate::model::{address, address_is_neighbour, is_this_machine};
+use crate::model::{Error, Kind, Proxy, Result, address, address_is_neighbour, is_this_machine};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -12,8 +12,8 @@ use object_store::client::{
 };
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _,
-    RetryConfig,
+    BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectStore,
+    ObjectStoreExt as _, RetryConfig,
 };
 use std::io;
 use std::sync::Arc;
@@ -56,18 +56,27 @@ pub(super) fn retries() -> RetryConfig {
     }
 }
 
-/// How connections are made. Answers may take as long as they take; silence ends them.
-pub(super) fn options(plain: bool) -> ClientOptions {
-    ClientOptions::new()
+/// How connections are made, with these certificates trusted beside the system's. Answers may take as
+/// long as they take; silence ends them.
+pub(super) fn options(plain: bool, trusted: &[Vec<u8>]) -> Result<ClientOptions> {
+    let options = ClientOptions::new()
         .with_timeout_disabled()
         .with_read_timeout(SILENCE_MAX)
-        .with_allow_http(plain)
+        .with_allow_http(plain);
+    trusted.iter().try_fold(options, |options, certificate| {
+        let certificate = Certificate::from_der(certificate).map_err(|error| {
+            Error::new(Kind::Config, "is no certificate").at("AWS_CA_BUNDLE").because(error)
+        })?;
+        Ok(options.with_root_certificate(certificate))
+    })
 }
 
-/// Makes clients that ask this machine, and what is on its link, past every proxy, which would see what
-/// is meant for them.
+/// Makes clients that use this proxy for what is encrypted. Plain http, this machine and what is on its
+/// link are asked past it: it would see what is meant for them.
 #[derive(Debug)]
-pub(super) struct Connector;
+pub(super) struct Connector {
+    pub(super) proxy: Option<Proxy>,
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -76,11 +85,17 @@ impl HttpConnector for Connector {
         let direct = |options: &ClientOptions| {
             options.clone().with_proxy_url("http://127.0.0.1:9").with_proxy_excludes(EVERY_HOST)
         };
+        let usual = |options: &ClientOptions| match &self.proxy {
+            Some(proxy) => {
+                options.clone().with_proxy_url(&proxy.url).with_proxy_excludes(&proxy.excludes)
+            }
+            None => direct(options),
+        };
         let sending = options.clone().with_read_timeout_disabled();
         Ok(HttpClient::new(Clients {
-            usual: make(options)?,
+            usual: make(&usual(options))?,
             direct: make(&direct(options))?,
-            usual_sending: make(&sending)?,
+            usual_sending: make(&usual(&sending))?,
             direct_sending: make(&direct(&sending))?,
         }))
     }
@@ -103,7 +118,7 @@ impl HttpService for Clients {
     where
         's: 'f,
     {
-        let direct = request.uri().host().is_some_and(is_near);
+        let direct = is_direct(request.uri().scheme_str(), request.uri().host());
         let bytes = request.body().content_length() as u64;
         let client = match (direct, bytes > 0) {
             (true, false) => &self.direct,
@@ -127,6 +142,11 @@ impl HttpService for Clients {
             })
         })
     }
+}
+
+/// Whether no proxy is asked for this: it would see what is not encrypted.
+fn is_direct(scheme: Option<&str>, host: Option<&str>) -> bool {
+    scheme != Some("https") || host.is_some_and(is_near)
 }
 
 /// Whether a host is this machine or on its link, as the services are that hand out credentials: no
@@ -227,6 +247,19 @@ mod tests {
         assert!(retries.backoff.init_backoff * count > retries.retry_timeout);
         assert_eq!(retries.retry_timeout, Duration::from_mins(1));
         assert!(retries.backoff.max_backoff < retries.retry_timeout / 10);
+    }
+
+    #[test]
+    fn a_proxy_sees_nothing_that_is_not_encrypted() {
+        for (scheme, host) in [
+            ("http", "store.example.test"),
+            ("https", "127.0.0.1"),
+            ("https", "localhost"),
+            ("http", "169.254.169.254"),
+        ] {
+            assert!(is_direct(Some(scheme), Some(host)), "{scheme}://{host}");
+        }
+        assert!(!is_direct(Some("https"), Some("store.example.test")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod names;
 mod number;
 mod object;
 mod order;
+mod outside;
 mod page;
 mod percent;
 mod plain;
@@ -49,6 +50,9 @@ pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
 pub use order::InOrder;
+pub use outside::{
+    Proxy, Variables, certificates, is_loopback, is_token, safe_origin, variable, web_address,
+};
 pub(crate) use page::is_custom;
 pub use page::{Asked, Doubt, Layout, Next, Page};
 pub use percent::percent_encoded;
@@ -64,7 +68,7 @@ pub use resource::{
 pub use same::same;
 pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
-pub use settings::{Credentials, CustomFields, Settings, safe_origin};
+pub use settings::{Credentials, CustomFields, Settings};
 pub use state::{STATE_VERSION, StreamState};
 pub use surprise::{SURPRISES_MAX, Surprise};
 pub use tidy::{Change, Tidy};

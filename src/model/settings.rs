@@ -2,6 +2,7 @@
 
 use super::configuration::{Takes, named};
 use super::error::{Error, Kind, Result};
+use super::outside::{is_token, safe_origin};
 use super::time::Time;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -213,14 +214,22 @@ fn start(key: &str, text: &str) -> Result<Time> {
     Time::parse(text).ok_or_else(|| config("must be a time like 2026-01-31T00:00:00Z", key))
 }
 
-/// `acme`, `acme.pipedrive.com` or its URL, as `acme`.
+/// Longest label of a host name.
+const LABEL_BYTES_MAX: usize = 63;
+
+/// `acme`, `acme.pipedrive.com` or its URL, as `acme`. A path is dropped behind a whole host only.
 fn company(name: &str) -> Result<String> {
     let host = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
-    let host = host.unwrap_or(name).split(['/', '?', '#']).next().unwrap_or_default();
-    let name = host.strip_suffix(".pipedrive.com").unwrap_or(host).to_ascii_lowercase();
+    let host = host.unwrap_or(name);
+    let (host, path) = host.split_at(host.find(['/', '?', '#']).unwrap_or(host.len()));
+    let whole = host.strip_suffix(".pipedrive.com");
+    let name = whole.unwrap_or(host).to_ascii_lowercase();
     let valid = !name.is_empty()
+        && name.len() <= LABEL_BYTES_MAX
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !name.starts_with('-');
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && (whole.is_some() || path.trim_end_matches('/').is_empty());
     if valid {
         Ok(name)
     } else {
@@ -229,25 +238,6 @@ fn company(name: &str) -> Result<String> {
             "company_domain",
         ))
     }
-}
-
-/// An origin that a secret may be sent to: https, or plain http on loopback only, without a path.
-pub fn safe_origin(url: &str) -> Option<String> {
-    let url = url.trim_end_matches('/');
-    let host = |rest: &str| {
-        let end =
-            if rest.starts_with('[') { rest.find(']').map(|at| at + 1) } else { rest.find(':') };
-        rest[..end.unwrap_or(rest.len())].to_owned()
-    };
-    let accepted = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => !rest.is_empty() && !rest.contains(['/', '@', '?', '#']),
-        (_, Some(rest)) => {
-            !rest.contains(['/', '@', '?', '#'])
-                && matches!(host(rest).as_str(), "127.0.0.1" | "localhost" | "[::1]")
-        }
-        _ => false,
-    };
-    accepted.then(|| url.to_owned())
 }
 
 /// An origin for tests and proxies.
@@ -260,9 +250,7 @@ fn base_url(url: &str) -> Result<String> {
 fn secret(json: &Value, key: &str) -> Result<Option<SecretString>> {
     let secret = text(json, key)?;
     match secret {
-        Some(text) if !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) => {
-            Err(config("holds characters that no token has", key))
-        }
+        Some(text) if !is_token(&text) => Err(config("holds characters that no token has", key)),
         other => Ok(other.map(SecretString::from)),
     }
 }
@@ -291,7 +279,9 @@ fn credentials(json: &Value) -> Result<Credentials> {
         None => present(nested, "refresh_token").is_some(),
     };
     let needed = |key: &str| {
-        secret(nested, key)?.ok_or_else(|| config("is missing", &format!("credentials.{key}")))
+        let place = format!("credentials.{key}");
+        let found = secret(nested, key).map_err(|error| error.at(&place))?;
+        found.ok_or_else(|| config("is missing", &place))
     };
     if oauth {
         Ok(Credentials::OAuth {

@@ -1,8 +1,13 @@
-//! A small S3 server on loopback: objects in memory, and `503 SlowDown` for a while.
+//! A small S3 server on loopback: objects in memory, in plain text or with a certificate, and whatever a
+//! server may demand or refuse.
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +28,22 @@ struct State {
     /// Whole objects break off half way so many times.
     broken: u32,
     parts_asked: u32,
+    /// Requests so far.
+    asked: u32,
+    demands: Demands,
+}
+
+/// What it wants of every request, or refuses.
+#[derive(Debug, Default)]
+pub(crate) struct Demands {
+    /// The id of the access key.
+    pub(crate) key: Option<&'static str>,
+    /// A checksum of everything that is written, as under Object Lock: SHA256 or CRC64NVME.
+    pub(crate) checksum: Option<&'static str>,
+    /// Encryption by this KMS key.
+    pub(crate) kms: Option<&'static str>,
+    /// Requests of this method are answered so: status, code and message.
+    pub(crate) refusal: Option<(&'static str, &'static str, &'static str, &'static str)>,
 }
 
 struct Asked {
@@ -46,15 +67,38 @@ const NAME: &str = "bucket";
 impl Bucket {
     /// A bucket whose server asks to slow down this many times first.
     pub(crate) fn start(busy: u32) -> Self {
+        Self::served(busy, None)
+    }
+
+    /// A bucket whose server has a certificate of [`authority`].
+    pub(crate) fn encrypted() -> Self {
+        Self::served(0, Some(certified()))
+    }
+
+    /// The same, from here on with demands.
+    pub(crate) fn demanding(self, demands: Demands) -> Self {
+        self.state().demands = demands;
+        self
+    }
+
+    fn served(busy: u32, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
-        let endpoint = format!("http://{}", listener.local_addr().expect("it has an address"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", listener.local_addr().expect("it has an address"));
         let state = Arc::new(Mutex::new(State { busy, ..State::default() }));
         let served = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().filter_map(Result::ok) {
                 let state = Arc::clone(&served);
+                let tls = tls.clone();
                 // A client that leaves ends its thread.
-                std::thread::spawn(move || serve(&stream, &state));
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &state),
+                    Some(tls) => {
+                        let session = ServerConnection::new(tls).expect("it can begin");
+                        serve(StreamOwned::new(session, stream), &state);
+                    }
+                });
             }
         });
         Self { endpoint, state }
@@ -103,13 +147,36 @@ impl Bucket {
         self.state().slowed_down
     }
 
+    /// How many requests came.
+    pub(crate) fn asked(&self) -> u32 {
+        self.state().asked
+    }
+
     /// How often a part of an object was asked for after it had broken off.
     pub(crate) fn parts_asked(&self) -> u32 {
         self.state().parts_asked
     }
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>) {
+/// A file of the authority that signed the servers' certificate; both are invented.
+pub(crate) fn authority() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls/ca.pem")
+}
+
+/// How a server of that authority shows who it is.
+pub(crate) fn certified() -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/server.pem"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key"));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("there are versions").with_no_client_auth();
+    let certificates = vec![certificate.expect("it is a certificate")];
+    let config = config.with_single_cert(certificates, key.expect("it is a key"));
+    Arc::new(config.expect("they belong together"))
+}
+
+fn serve(stream: impl Read + Write, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     while let Some(asked) = read(&mut reader) {
         let said = answer(&asked, &mut state.lock().unwrap_or_else(PoisonError::into_inner));
@@ -119,7 +186,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             head.extend([*name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
-        let mut out = stream;
+        let out = reader.get_mut();
         let body = if asked.method == "HEAD" {
             &[][..]
         } else {
@@ -133,7 +200,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
     }
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
+fn read(reader: &mut impl BufRead) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let mut words = line.split_whitespace();
@@ -178,12 +245,85 @@ fn said(status: &'static str, body: impl Into<Vec<u8>>) -> Said {
 }
 
 fn no(status: &'static str, code: &str) -> Said {
+    refused(status, code, code)
+}
+
+fn refused(status: &'static str, code: &str, message: &str) -> Said {
     said(
         status,
         format!(
-            "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
+            "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
         ),
     )
+}
+
+/// A SHA-256 as checksums have it.
+fn checksum(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let hex = crate::vault::sha256(bytes);
+    let bits = hex.chars().flat_map(|digit| {
+        let value = digit.to_digit(16).expect("it is hexadecimal");
+        (0..4).rev().map(move |bit| value >> bit & 1)
+    });
+    let bits: Vec<u32> = bits.collect();
+    let digits = bits.chunks(6).map(|six| {
+        let value = six.iter().chain([0; 6].iter()).take(6).fold(0, |value, bit| value << 1 | bit);
+        char::from(DIGITS[value as usize])
+    });
+    digits.chain(std::iter::once('=')).collect()
+}
+
+/// What a request lacks that is demanded.
+fn lacking(asked: &Asked, demands: &Demands) -> Option<Said> {
+    let header = |name: &str| asked.headers.get(name).map_or("", String::as_str);
+    if let Some((method, status, code, message)) = demands.refusal
+        && method == asked.method
+    {
+        return Some(refused(status, code, message));
+    }
+    let scope = format!("Credential={}/", demands.key.unwrap_or_default());
+    if demands.key.is_some() && !header("authorization").contains(&scope) {
+        let message = "The AWS Access Key Id you provided does not exist in our records.";
+        return Some(refused("403 Forbidden", "InvalidAccessKeyId", message));
+    }
+    let (part, begins) = (asked.query.contains("partNumber="), asked.query.contains("uploads"));
+    let copies = asked.headers.contains_key("x-amz-copy-source");
+    let puts = asked.method == "PUT" && !copies;
+    if let Some(algorithm) = demands.checksum {
+        let name = format!("x-amz-checksum-{}", algorithm.to_ascii_lowercase());
+        let sent = header(&name);
+        let right =
+            if algorithm == "SHA256" { sent == checksum(&asked.body) } else { !sent.is_empty() };
+        let said = begins && header("x-amz-checksum-algorithm") != algorithm;
+        if puts && !right || asked.method == "POST" && said {
+            let message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object \
+                           requests with Object Lock parameters";
+            return Some(refused("400 Bad Request", "InvalidRequest", message));
+        }
+        let completes = asked.method == "POST" && asked.query.contains("uploadId");
+        let tag = format!("<Checksum{algorithm}>");
+        if completes && !String::from_utf8_lossy(&asked.body).contains(&tag) {
+            let message = "The upload was created using a checksum. The complete request must include \
+                           the checksum for each part.";
+            return Some(refused("400 Bad Request", "InvalidRequest", message));
+        }
+    }
+    if let Some(key) = demands.kms {
+        let encrypts = header("x-amz-server-side-encryption") == "aws:kms"
+            && header("x-amz-server-side-encryption-aws-kms-key-id") == key;
+        let whole = asked.method == "PUT" && !part || asked.method == "POST" && begins;
+        if whole && !encrypts {
+            let message = "User: arn:aws:iam::1:user/lake is not authorized to perform: s3:PutObject \
+                           with an explicit deny in a resource-based policy";
+            return Some(refused("403 Forbidden", "AccessDenied", message));
+        }
+        if part && !header("x-amz-server-side-encryption").is_empty() {
+            let message =
+                "x-amz-server-side-encryption header is not supported for this operation.";
+            return Some(refused("400 Bad Request", "InvalidArgument", message));
+        }
+    }
+    None
 }
 
 fn tag(bytes: &[u8]) -> String {
@@ -191,10 +331,14 @@ fn tag(bytes: &[u8]) -> String {
 }
 
 fn answer(asked: &Asked, state: &mut State) -> Said {
+    state.asked += 1;
     if state.busy > 0 {
         state.busy -= 1;
         state.slowed_down += 1;
         return no("503 Slow Down", "SlowDown");
+    }
+    if let Some(said) = lacking(asked, &state.demands) {
+        return said;
     }
     let field = |name: &str| {
         let pairs = asked.query.split('&').filter_map(|pair| pair.split_once('='));
@@ -219,7 +363,12 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
             let number = field("partNumber").and_then(|n| n.parse().ok()).unwrap_or(0);
             let parts = state.uploads.entry(upload.unwrap_or_default()).or_default();
             parts.insert(number, asked.body.clone());
-            Said { headers: vec![("etag", tag(&asked.body))], ..said("200 OK", "") }
+            let mut headers = vec![("etag", tag(&asked.body))];
+            // A server confirms what it was told.
+            for name in ["x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"] {
+                headers.extend(asked.headers.get(name).map(|value| (name, value.clone())));
+            }
+            Said { headers, ..said("200 OK", "") }
         }
         ("PUT", _) => {
             let there = state.objects.contains_key(&asked.path);

@@ -177,6 +177,35 @@ fn other_hosts_are_asked_through_the_proxy() {
     assert!(!seen.is_empty() && !format!("{seen:?}").contains("t0p5ecret"));
 }
 
+/// So is an S3 server elsewhere, and what it is told stays encrypted.
+#[test]
+fn a_bucket_elsewhere_is_asked_through_the_proxy() {
+    let (bucket, folder) = (Bucket::start(0), Folder::new());
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
+        let proxy = listener.local_addr().expect("it has an address").to_string();
+        let url = Bucket::url("lake");
+        let verify = crate::settings::program(BINARY, folder.path(), &["backup", "verify", &url]);
+        let mut command = bucket.used_by(verify);
+        command.env("AWS_ENDPOINT_URL", "https://store.example.test");
+        command.env("AWS_SESSION_TOKEN", "t0p5ecret").env(variable, proxy);
+        // A proxy for plain text is never asked.
+        command.env("HTTP_PROXY", "http://127.0.0.1:9").env("NO_PROXY", "other.example.test");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        let (mut stream, _) = listener.accept().expect("it comes");
+        let mut first = [0; 2_048];
+        let length = stream.read(&mut first).expect("it says something");
+        // It would try for a minute.
+        child.kill().expect("the process can be killed");
+        child.wait().expect("it ends");
+        let said = String::from_utf8_lossy(&first[..length]).into_owned();
+        assert!(said.starts_with("CONNECT store.example.test:443 "), "{variable}: {said}");
+        assert!(!said.contains("t0p5ecret"), "{said}");
+    }
+    assert_eq!(bucket.asked(), 0);
+}
+
 /// Whatever its length, a token that an answer repeats is shown nowhere.
 #[test]
 fn an_echoed_token_is_masked() {

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
-    let (old, new) = (Place::parse(&flags.old)?, Place::parse(&flags.new)?);
+    let (old, new) = (Place::named("OLD", &flags.old)?, Place::named("NEW", &flags.new)?);
     let listed = match (&flags.resources, &flags.exclude) {
         (None, None) => None,
         (None, Some(_)) => Some(without(Resource::all().collect(), flags.exclude.as_deref())?),

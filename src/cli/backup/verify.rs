@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::parse(&flags.dir)?;
+    let place = Place::named("DIR|URL", &flags.dir)?;
     let ignore = flags.ignore.iter().map(|name| flaw(name)).collect::<Result<Vec<_>>>()?;
     let options = Options { sample: flags.sample, ignore };
     let (snapshot, report) = runtime()?.block_on(async {

@@ -170,7 +170,7 @@ impl Run {
 }
 
 async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
-    let snapshot = Snapshot::open(&Place::parse(&flags.from)?).await?;
+    let snapshot = Snapshot::open(&Place::named("--from", &flags.from)?).await?;
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =

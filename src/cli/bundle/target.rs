@@ -1,6 +1,6 @@
 //! The CRM that a command talks to: its address and its key.
 
-use crate::api::Crm;
+use crate::api::{ADDRESS, Crm};
 use crate::cli::args::Standalone;
 use crate::cli::environment::variable;
 use crate::model::{Error, Kind, Result};
@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// First pause before a request is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The variable that sets another one.
+const BACKOFF: &str = "DRIPPULSE_BACKOFF_MILLIS";
 
 /// A CRM that a command talks to.
 pub(super) struct Target {
@@ -28,18 +31,29 @@ pub(super) fn target(flag: &str, address: Option<&str>, flags: &Standalone) -> R
         let crm = Crm::new(&sandbox.origin(), &key, PAUSE)?;
         return Ok(Target { crm, _sandbox: Some(sandbox) });
     }
-    let address = address.map(str::to_owned).or_else(|| variable("DRIPPULSE_BASE_URL"));
+    let (place, address) = match address {
+        Some(address) => (flag, Some(address.to_owned())),
+        None => ("DRIPPULSE_BASE_URL", variable("DRIPPULSE_BASE_URL")?),
+    };
     let address = address.ok_or_else(|| {
         let message = "name the CRM's address here, or set DRIPPULSE_BASE_URL";
         Error::new(Kind::Usage, message).at(flag)
     })?;
-    let key = variable("DRIPPULSE_API_KEY").ok_or_else(|| {
+    let key = variable("DRIPPULSE_API_KEY")?.ok_or_else(|| {
         let message = "set DRIPPULSE_API_KEY to a key (or JWT) of the organization";
         Error::new(Kind::Config, message).at("environment")
     })?;
     // Against a sandbox nobody has to be polite.
-    let pause = variable("DRIPPULSE_BACKOFF_MILLIS").and_then(|millis| millis.parse().ok());
-    let pause = pause.map_or(PAUSE, Duration::from_millis);
-    let crm = Crm::new(&address, &SecretString::from(key), pause)?;
+    let pause = match variable(BACKOFF)? {
+        Some(text) => text.parse().map(Duration::from_millis).map_err(|_| {
+            Error::new(Kind::Config, "must be a number of milliseconds").at(BACKOFF)
+        })?,
+        None => PAUSE,
+    };
+    let crm = Crm::new(&address, &SecretString::from(key), pause);
+    let crm = crm.map_err(|error| match error.place() {
+        Some(ADDRESS) => error.at(place),
+        _ => error,
+    })?;
     Ok(Target { crm, _sandbox: None })
 }

@@ -1,10 +1,10 @@
 //! The page of all configuration keys.
 
-use super::{begin, code, table};
-use crate::model::{ConfigKey, KEYS, Place, Takes, WAYS};
+use super::{begin, code, s3, table};
+use crate::model::{ConfigKey, KEYS, Place, Result, Takes, WAYS};
 use std::fmt::Write as _;
 
-pub(super) fn page() -> String {
+pub(super) fn page() -> Result<String> {
     let mut page = begin("Configuration");
     page.push_str(
         "One JSON object serves every command. Keys that are not listed are ignored, null is absent.\n\n\
@@ -52,7 +52,8 @@ pub(super) fn page() -> String {
     ];
     let rows = variables.map(|(name, meaning)| vec![code(name), meaning.to_owned()]);
     page.push_str(&table(&["variable", "what it sets"], rows));
-    page
+    page.push_str(&s3::section()?);
+    Ok(page)
 }
 
 fn kind(takes: Takes) -> String {

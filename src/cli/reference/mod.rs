@@ -7,6 +7,7 @@ mod configuration;
 mod exits;
 mod files;
 mod resources;
+mod s3;
 mod state;
 
 use super::args;
@@ -22,7 +23,7 @@ pub(super) fn write(flags: &args::Reference) -> Result<ExitCode> {
     let pages = [
         ("bundles.md", bundle::page()),
         ("commands.md", commands::page(&programs())),
-        ("configuration.md", configuration::page()),
+        ("configuration.md", configuration::page()?),
         ("exit-codes.md", exits::page()),
         ("files.md", files::page()),
         ("resources.md", resources::page()),

@@ -1,5 +1,6 @@
 //! The configuration of the tap: files, one over the other, and the environment.
 
+use crate::cli::environment::Origins;
 use crate::cli::setup::Given;
 use crate::cli::{environment, files};
 use crate::model::{Error, KEYS, Kind, Result, Takes};
@@ -14,7 +15,7 @@ const PREFIX: &str = "TAP_PIPEDRIVE_";
 /// The configuration that these layers make, later ones over earlier ones. A refresh token that is
 /// replaced is kept in the file the old one came from.
 pub(super) fn given(layers: &[PathBuf]) -> Result<Given> {
-    let (mut config, mut keeper) = (Map::new(), None);
+    let (mut config, mut keeper, mut origins) = (Map::new(), None, Origins::default());
     for layer in layers {
         let (found, file) = if layer.as_os_str() == ENV {
             (environment(environment::variable)?, None)
@@ -24,9 +25,15 @@ pub(super) fn given(layers: &[PathBuf]) -> Result<Given> {
         if ["credentials", "authorization"].iter().any(|key| found.contains_key(*key)) {
             keeper = file.cloned();
         }
+        for key in found.keys() {
+            match file {
+                None => origins.set(key, &variable_of(key)),
+                Some(_) => origins.forget(key),
+            }
+        }
         config.extend(found);
     }
-    Ok(Given::layered(Value::Object(config), keeper))
+    Ok(Given::layered(Value::Object(config), keeper, origins))
 }
 
 fn file(path: &Path) -> Result<Map<String, Value>> {
@@ -38,12 +45,12 @@ fn file(path: &Path) -> Result<Map<String, Value>> {
 }
 
 /// What stands in the environment: text as it is, numbers, flags and objects as JSON.
-fn environment(variable: impl Fn(&str) -> Option<String>) -> Result<Map<String, Value>> {
+fn environment(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Map<String, Value>> {
     let keys = KEYS.iter().map(|key| (key.name, Some(key.takes)));
     let mut config = Map::new();
     for (key, takes) in keys.chain([("credentials", None)]) {
-        let name = format!("{PREFIX}{}", key.to_uppercase());
-        let Some(text) = variable(&name) else { continue };
+        let name = variable_of(key);
+        let Some(text) = variable(&name)? else { continue };
         let value = match takes {
             Some(Takes::Flag(_) | Takes::Number { .. }) | None => serde_json::from_str(&text)
                 .map_err(|_| Error::new(Kind::Config, "must be JSON").at(&name))?,
@@ -52,6 +59,11 @@ fn environment(variable: impl Fn(&str) -> Option<String>) -> Result<Map<String, 
         config.insert(key.to_owned(), value);
     }
     Ok(config)
+}
+
+/// The variable that sets a key.
+fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase())
 }
 
 #[cfg(test)]
@@ -63,7 +75,7 @@ mod tests {
         let read = |env: &'static [(&str, &str)]| {
             let found = environment(|name| {
                 let found = env.iter().find(|(known, _)| name == format!("{PREFIX}{known}"));
-                found.map(|(_, value)| (*value).to_owned())
+                Ok(found.map(|(_, value)| (*value).to_owned()))
             });
             found.map_or_else(|error| error.to_string(), |found| Value::Object(found).to_string())
         };

@@ -1,6 +1,6 @@
 //! Objects in a folder or a bucket, as wholes.
 
-use super::refusal::refusal;
+use super::refusal::{is_absent, refusal};
 use super::upload::{Upload, Writer};
 use crate::dataset::folder::{Folder, Listed};
 use crate::dataset::place::Place;
@@ -92,7 +92,7 @@ impl Store {
         let name = self.name(path)?;
         match s3_http::read_whole(Arc::clone(objects), name).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(Refusal::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }
     }
