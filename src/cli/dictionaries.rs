@@ -12,6 +12,8 @@ pub(super) struct Dictionaries {
     pub(super) warnings: Vec<String>,
     /// Which the company has not: a sentence each.
     pub(super) notes: Vec<String>,
+    /// Dictionaries of which rows could not be read.
+    patchy: BTreeSet<&'static str>,
     /// Dictionaries that could not be read, and why.
     missing: BTreeMap<&'static str, Error>,
 }
@@ -36,6 +38,9 @@ impl Dictionaries {
             let outcome = outcome.map_err(refused);
             match outcome {
                 Ok(definitions) => {
+                    if definitions.is_patchy() {
+                        found.patchy.insert(name);
+                    }
                     if !definitions.without.is_empty() {
                         let without = definitions.without.join(", ");
                         let text = format!("{name}: Pipedrive refuses {without}: read without it");
@@ -62,6 +67,12 @@ impl Dictionaries {
     /// The definitions of a resource's custom fields; none where it has none, or they are unknown.
     pub(super) fn of(&self, resource: &Resource) -> &[Definition] {
         resource.fields.and_then(|name| self.fields.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether those are all there are: a field that is not among them is gone.
+    pub(super) fn whole(&self, resource: &Resource) -> bool {
+        let name = resource.fields.filter(|name| self.fields.contains_key(name));
+        name.is_some_and(|name| !self.patchy.contains(name))
     }
 
     /// What the rows of a resource lack because its dictionary could not be read.

@@ -23,6 +23,8 @@ pub struct Fit {
     /// Whether the schema is that of the table and all of it is wanted, so that what is known of an
     /// exact record holds. Columns have the places then that they have in the table.
     table: bool,
+    /// The properties that are wanted beside the columns, each null: no exact record has one.
+    beyond: Vec<u8>,
 }
 
 /// What did not fit in one record or more.
@@ -70,12 +72,21 @@ impl Fit {
         let table = places.all(|(column, (property, shape))| {
             column.name == property.name && shape.form != Form::Dropped && shape.declares(column.ty)
         });
-        Self { table: table && names.len() >= resource.columns.len(), members }
+        let table = table && names.len() >= resource.columns.len();
+        let mut beyond = Vec::new();
+        for (place, shape) in members.shapes.iter().enumerate().skip(resource.columns.len()) {
+            if shape.form != Form::Dropped && shape.is_nullable() {
+                beyond.push(b',');
+                beyond.extend_from_slice(members.keys.spelled(place).as_bytes());
+                beyond.extend_from_slice(b"null");
+            }
+        }
+        Self { table, beyond, members }
     }
 
     /// Adds a record as it passes: with all properties that are wanted, in the order of the schema.
-    /// What fits stands as it was spelled, other values are null, and so are those that are absent;
-    /// undeclared properties are left out. Whole numbers may be spelled `5.0`, and become `5`.
+    /// What fits stands as it was spelled, what says the same in another type is converted, other values
+    /// are null, and so are those that are absent; undeclared properties are left out.
     ///
     /// Of a record that is known to be exact, only what is inside of it is looked at. After an error
     /// part of the record was added.
@@ -133,7 +144,10 @@ impl Fit {
                 }
             }
         }
-        out.extend_from_slice(json.as_bytes().get(copied..).unwrap_or_default());
+        let end = json.len().saturating_sub(1).max(copied);
+        out.extend_from_slice(json.as_bytes().get(copied..end).unwrap_or_default());
+        out.extend_from_slice(&self.beyond);
+        out.extend_from_slice(json.as_bytes().get(end..).unwrap_or_default());
         Ok(())
     }
 }
@@ -390,13 +404,13 @@ mod tests {
     #[test]
     fn values_of_another_type_become_null_and_are_named() {
         check(
-            r#"{"id":1,"text":5,"share":"2","on":"2026-02-30","at":"2026-02-28 10:00:00"}"#,
+            r#"{"id":1,"text":{},"share":"x","on":"2026-02-30","at":"2026-02-28 10:00:00"}"#,
             &[("id", "1")],
             &["at", "on", "share", "text"],
             &[],
         );
         check(
-            r#"{"id":1,"count":9223372036854775808,"list":[1.5,"2",3],"in":{"flag":1}}"#,
+            r#"{"id":1,"count":9223372036854775808,"list":[1.5,"x",3],"in":{"flag":2}}"#,
             &[("id", "1"), ("in", r#"{"flag":null,"more":null}"#), ("list", "[null,null,3]")],
             &["count", "in.flag", "list", "list"],
             &[],
@@ -434,6 +448,24 @@ mod tests {
             &[],
             &[],
         );
+    }
+
+    #[test]
+    fn what_says_the_same_in_another_type_is_converted() {
+        check(
+            r#"{"id":"7","text":5,"share":"2.50","count":true,"list":["2",3.0],"in":{"flag":1}}"#,
+            &[
+                ("id", "7"),
+                ("text", "\"5\""),
+                ("share", "2.50"),
+                ("count", "1"),
+                ("list", "[2,3]"),
+                ("in", r#"{"flag":true,"more":null}"#),
+            ],
+            &[],
+            &[],
+        );
+        check(r#"{"id":1,"text":false}"#, &[("id", "1"), ("text", "\"false\"")], &[], &[]);
     }
 
     #[test]

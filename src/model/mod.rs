@@ -1,6 +1,7 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
 mod configuration;
+mod convert;
 mod definition;
 mod definitions;
 mod error;
@@ -17,6 +18,7 @@ mod object;
 mod order;
 mod page;
 mod percent;
+mod pins;
 mod plain;
 mod progress;
 mod record;
@@ -35,6 +37,7 @@ mod time;
 pub(crate) mod work;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
+pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
 pub use definitions::Definitions;
 pub use error::{Error, Kind, Result};
@@ -52,6 +55,7 @@ pub use order::InOrder;
 pub(crate) use page::is_custom;
 pub use page::{Asked, Doubt, Layout, Next, Page};
 pub use percent::percent_encoded;
+pub use pins::{declared, joined, names_of, repinned, with_names};
 pub use plain::{is_deceptive, plain, plain_json, plain_lines};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub(crate) use record::usable;
@@ -67,5 +71,5 @@ pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings, safe_origin};
 pub use state::{STATE_VERSION, StreamState};
 pub use surprise::{SURPRISES_MAX, Surprise};
-pub use tidy::{Change, Tidy};
+pub use tidy::{Change, Tidy, beside};
 pub use time::Time;
