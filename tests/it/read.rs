@@ -75,7 +75,7 @@ fn the_text_of_mail_comes_on_request() {
             let records = session.records(stream);
             assert_eq!(records.len(), truth(&account, stream).len(), "{stream}");
             assert!(!records.is_empty(), "{stream}");
-            let text = |record: &&Value| record["body"].is_string();
+            let text = |record: &&serde_json::Value| record["body"].is_string();
             assert!(records.iter().all(|record| text(record) == expected), "{stream}");
         }
     }

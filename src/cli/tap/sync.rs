@@ -14,9 +14,7 @@ use crate::model::{
     Error, Event, Kind, Names, Resource, Result, Settings, StreamState, declared, joined, repinned,
 };
 use crate::protocol::Saved;
-use crate::protocol::singer::{
-    Method, Selection, Spelling, Writer, default_selection, selections,
-};
+use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
