@@ -91,7 +91,7 @@
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
 //! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
 //!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
-//!   is missing, and everything else goes on. Custom fields without a definition stand under their hashes.
+//!   is missing, and everything else goes on. Custom fields without a definition stand under the names they had, or their hashes.
 //! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
 //!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
 //!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.

@@ -92,4 +92,4 @@ impl Dictionaries {
 }
 
 /// What becomes of custom fields without a dictionary.
-const BY_HASH: &str = "custom fields go on under their hashes";
+const BY_HASH: &str = "custom fields go on under the names they had, or under their hashes";

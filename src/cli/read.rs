@@ -63,18 +63,19 @@ fn everything() -> Vec<Configured> {
 
 /// How the records of each stream are written, and what is to be said about the names in them.
 ///
-/// The destination has the columns of the configured catalog, so its names go first, before those of the
+/// Names are made where dictionaries were `found`. The destination has the columns of the configured catalog, so its names go first, before those of the
 /// state: a refreshed catalog may have others.
 fn wires(
     streams: &[Configured],
-    found: &Dictionaries,
+    found: Option<&Dictionaries>,
     saved: &Saved,
 ) -> (BTreeMap<&'static str, Wire>, Vec<String>) {
     let mut said = Vec::new();
     let wires = streams.iter().map(|stream| {
         let resource = stream.resource;
-        let definitions = resource.fields.and_then(|name| found.fields.get(name));
-        let names = definitions.map(|definitions| {
+        let found = found.filter(|_| resource.fields.is_some());
+        let names = found.map(|found| {
+            let definitions = found.of(resource);
             let before = saved.names(resource);
             let pins = joined(declared(resource, &stream.schema), before.clone());
             let names = Names::kept(resource, definitions, &pins);
@@ -126,7 +127,8 @@ impl Run {
             self.writer.log(Level::Warn, text)?;
         }
         let found = self.dictionaries(&streams).await?;
-        let (wires, renamed) = wires(&streams, &found, saved);
+        let readable = self.setup.settings.custom_fields.readable();
+        let (wires, renamed) = wires(&streams, readable.then_some(&found), saved);
         for sentence in renamed {
             self.writer.log(Level::Warn, &sentence)?;
         }

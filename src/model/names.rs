@@ -217,7 +217,11 @@ impl Names {
     fn field(&self, out: &mut Object, code: &str, value: &str) {
         let (hash, part) = code.split_at_checked(40).unwrap_or((code, ""));
         let Some(field) = self.fields.get(hash) else {
-            out.pair(code, value);
+            // Without its definition a field still has the name it had.
+            match self.gone.get(hash) {
+                Some(key) => out.pair(&format!("{key}{part}"), value),
+                None => out.pair(code, value),
+            }
             return;
         };
         if !part.is_empty() {
@@ -388,6 +392,12 @@ mod tests {
         assert_eq!(names.pins()[&code('c')], "tags");
         assert_eq!(names.renamed().len(), 1, "{:?}", names.renamed());
         assert!(names.renamed()[0].contains("\"Level\""));
+        // Where the dictionary cannot be read, what had a name goes on under it.
+        let blind = Names::kept(deals, &[], &first.pins());
+        let row = format!(r#"{{"custom_fields":{{"{}":1}}}}"#, code('b'));
+        let written = blind.apply(&row).expect("it is an object");
+        assert_eq!(written, br#"{"custom_fields":{"deal_tier":1}}"#);
+        assert_eq!(blind.pins(), first.pins());
     }
 
     #[test]
