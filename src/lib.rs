@@ -52,7 +52,8 @@
 //!   zoneless) are mended, those that become null reported; a text cut inside a character gets
 //!   U+FFFD, with a warning; secrets of webhooks are masked, in a backup unless told otherwise; and
 //!   `custom_fields: name` renames keys on request. To Singer targets, which
-//!   end a load at the first value of another type, such values go as null, counted by field.
+//!   end a load at the first value of another type, such values go converted where that says the same
+//!   (`1` and `true`, `"7"` and `7`), and else as null, counted by field.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
 //!   covers, so a kill at any moment loses nothing, and repeats nothing that a state covered.
 //! - **One atomic write is the commit.** A warehouse's files are invisible until the manifest names
@@ -63,7 +64,11 @@
 //! - **A backup that stands is replaced, never written over.** A new one grows in `_next/`, its checkpoints
 //!   stand in the same manifest, and one write of it makes the new one the backup; files that still lie
 //!   apart then are named `staged` until they have their names.
-//! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`.
+//! - **No value is lost in a column.** What a typed column cannot say exactly stands in `_extra`; what says
+//!   the same in another type stands in both.
+//! - **Who had a name keeps it.** Custom fields by name are pinned: in the state of a stream, in the manifest
+//!   of a warehouse. A field that is renamed, or deleted, or followed by one of the same name takes no
+//!   column away.
 //! - **A push is a plan first**, made against the target's own rows: the same bundle twice changes nothing, and
 //!   what happened is proved by the target's export afterwards. An import is an upsert and may arrive twice; a
 //!   row of Pipedrive may not, so one whose answer was lost is looked for by the public id it keeps before it is
@@ -86,7 +91,7 @@
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
 //! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
 //!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
-//!   is missing, and everything else goes on. Custom fields without a definition stand under their hashes.
+//!   is missing, and everything else goes on. Custom fields without a definition stand under the names they had, or their hashes.
 //! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
 //!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
 //!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.

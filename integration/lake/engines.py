@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -251,6 +252,34 @@ def tables(place, keys):
     return found
 
 
+def recipes(folder, truth, gone):
+    """The documentation's Python, executed as it is written, beside the warehouse it names."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    written = [text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "warehouse/" in text]
+    expect(len(written) == 2, f"the README has {len(written)} recipes")
+    live = {key for key, row in truth["deals"].items() if not removed(row)}
+    code = next(row["field_code"] for row in truth["deal_fields"].values() if row["field_name"] == NEW_FIELD)
+    here, faults, count = os.getcwd(), [], 0
+    for recipe in written:
+        names = {}
+        os.chdir(folder)
+        try:
+            exec(recipe, names)
+        finally:
+            os.chdir(here)
+        deals, title = names["deals"], recipe.splitlines()[0]
+        keys = {str(key) for key in deals["id"].to_list()} if "polars" in recipe else set(map(str, deals["id"].to_pylist()))
+        count += len(keys)
+        if keys - gone["deals"] != live:
+            faults.append(f"{title}: {len(keys)} deals, not {len(live)}")
+        values = deals[NEW_COLUMN].to_list() if "polars" in recipe else deals[NEW_COLUMN].to_pylist()
+        want = [truth["deals"][key]["custom_fields"].get(code) for key in live]
+        got = math.fsum(value for value in values if value is not None)
+        faults += sums(f"{title}: {NEW_COLUMN}", got, want)
+    expect(not faults, *faults)
+    return count, "as they are written"
+
+
 def micros(text):
     zero = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     return (instant(text) - zero) // datetime.timedelta(microseconds=1)
@@ -380,6 +409,8 @@ def main():
         for place in engines:
             report.step(f"second run, to {where[place]}", sync, place)
         read("second run", later, truth)
+        gone = {name: set(truth.get(name, {})) - set(found) for name, found in later.items()}
+        report.step("the recipes of the README", recipes, folder, later, gone)
         report.step("every value, by pyarrow", whole, disk, keys, [truth, later])
         report.step("third run, with a key sweep", sync, disk, "--deletes", "sweep")
         engines.pop(bucket)

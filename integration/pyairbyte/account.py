@@ -105,6 +105,46 @@ CHILDREN = [
         "whole",
         None,
     ),
+    ("deal_discounts", "deals", "/api/v2/deals/{}/discounts", "whole", None),
+    ("filter_conditions", "filters", "/api/v1/filters/{}", "one", None),
+    ("role_assignments", "roles", "/api/v1/roles/{}/assignments", "offset", None),
+    (
+        "permission_set_assignments",
+        "permission_sets",
+        "/api/v1/permissionSets/{}/assignments",
+        "offset",
+        None,
+    ),
+    (
+        "deal_participants_changelog",
+        "deals",
+        "/api/v1/deals/{}/participantsChangelog",
+        "cursor",
+        "deal_id",
+    ),
+    *(
+        (
+            f"{name}_followers_changelog",
+            f"{name}s",
+            f"/api/v2/{name}s/{{}}/followers/changelog",
+            "cursor",
+            column,
+        )
+        for name, column in [
+            ("deal", "deal_id"),
+            ("person", "person_id"),
+            ("organization", "org_id"),
+            ("product", "product_id"),
+        ]
+    ),
+    *(
+        (f"{name}_mail", f"{name}s", f"/api/v1/{name}s/{{}}/mailMessages", "mail", column)
+        for name, column in [
+            ("deal", "deal_id"),
+            ("person", "person_id"),
+            ("organization", "org_id"),
+        ]
+    ),
 ]
 
 # Listed by both of the organizations it ties together.
@@ -143,6 +183,13 @@ class Account:
     def whole(self, path):
         answer = self.ask("GET", path)
         return (answer and answer["data"]) or []
+
+    def one(self, path):
+        answer = self.ask("GET", path)
+        return [answer["data"]] if answer else []
+
+    def mail(self, path):
+        return [item["data"] for item in self.offset(path)]
 
     def cursor(self, path):
         glue, cursor = "&" if "?" in path else "?", ""

@@ -12,6 +12,8 @@ pub(super) struct Dictionaries {
     pub(super) warnings: Vec<String>,
     /// Which the company has not: a sentence each.
     pub(super) notes: Vec<String>,
+    /// Dictionaries of which rows could not be read.
+    patchy: BTreeSet<&'static str>,
     /// Dictionaries that could not be read, and why.
     missing: BTreeMap<&'static str, Error>,
 }
@@ -36,6 +38,9 @@ impl Dictionaries {
             let outcome = outcome.map_err(refused);
             match outcome {
                 Ok(definitions) => {
+                    if definitions.is_patchy() {
+                        found.patchy.insert(name);
+                    }
                     if !definitions.without.is_empty() {
                         let without = definitions.without.join(", ");
                         let text = format!("{name}: Pipedrive refuses {without}: read without it");
@@ -64,6 +69,12 @@ impl Dictionaries {
         resource.fields.and_then(|name| self.fields.get(name)).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether those are all there are: a field that is not among them is gone.
+    pub(super) fn whole(&self, resource: &Resource) -> bool {
+        let name = resource.fields.filter(|name| self.fields.contains_key(name));
+        name.is_some_and(|name| !self.patchy.contains(name))
+    }
+
     /// What the rows of a resource lack because its dictionary could not be read.
     pub(super) fn lack(&self, resource: &Resource) -> Option<Error> {
         let (name, error) = self.missing.get_key_value(resource.fields?)?;
@@ -81,4 +92,4 @@ impl Dictionaries {
 }
 
 /// What becomes of custom fields without a dictionary.
-const BY_HASH: &str = "custom fields go on under their hashes";
+const BY_HASH: &str = "custom fields go on under the names they had, or under their hashes";

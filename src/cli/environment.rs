@@ -46,8 +46,8 @@ const PDCLI: [(&str, &str); 5] = [
 ];
 
 /// What to say to somebody who set variables of pdcli where ours are missing; `None` if nobody did.
-pub(super) fn pdcli_hint(env: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let set = PDCLI.iter().filter(|(theirs, ours)| env(theirs).is_some() && env(ours).is_none());
+pub(super) fn pdcli_hint(set: impl Fn(&str) -> bool) -> Option<String> {
+    let set = PDCLI.iter().filter(|(theirs, ours)| set(theirs) && !set(ours));
     let (theirs, ours): (Vec<&str>, Vec<&str>) = set.copied().unzip();
     let one = theirs.len() == 1;
     (!theirs.is_empty()).then(|| {
@@ -161,9 +161,7 @@ mod tests {
 
     #[test]
     fn variables_of_pdcli_are_told_where_ours_are_missing() {
-        let hint = |set: &[&str]| {
-            pdcli_hint(|name| set.contains(&name).then(|| "x".to_owned())).unwrap_or_default()
-        };
+        let hint = |set: &[&str]| pdcli_hint(|name| set.contains(&name)).unwrap_or_default();
         for (theirs, ours) in PDCLI {
             assert_eq!(
                 hint(&[theirs]),

@@ -9,7 +9,9 @@ use super::setup::{Given, Setup, now, runtime};
 use super::stderr;
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Names, Resource, Result, StreamState, json_schema};
+use crate::model::{
+    Error, Event, Kind, Names, Resource, Result, StreamState, declared, joined, json_schema,
+};
 use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
@@ -25,15 +27,16 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
         Some(path) => configured(&files::json("catalog", path)?)?,
         None => everything(),
     };
-    let states = match &args.state {
-        Some(path) => states(&Saved::from_json(&files::json("state", path)?)?, &streams)?,
-        None => BTreeMap::new(),
+    let saved = match &args.state {
+        Some(path) => Saved::from_json(&files::json("state", path)?)?,
+        None => Saved::default(),
     };
+    let states = states(&saved, &streams)?;
     let (client, rotations) = setup.client()?;
     let writer = writer(&setup);
     let mut run = Run { setup, writer, rotations, client, report: Report::default() };
     let people = args.source.sandbox || stderr::is_terminal();
-    let outcome = runtime()?.block_on(run.read(streams, states, people));
+    let outcome = runtime()?.block_on(run.read(streams, states, &saved, people));
     let kept = keep(&mut run.setup, &mut run.rotations, &mut run.writer);
     run.writer.conclude(outcome.and_then(|code| kept.map(|()| code)), now())
 }
@@ -58,15 +61,42 @@ fn everything() -> Vec<Configured> {
         .collect()
 }
 
-/// How the records of each stream are written.
-fn wires(streams: &[Configured], found: &Dictionaries) -> BTreeMap<&'static str, Wire> {
+/// How the records of each stream are written, and what is to be said about the names in them.
+///
+/// Names are made where dictionaries were `found`. The destination has the columns of the configured catalog, so its names go first, before those of the
+/// state: a refreshed catalog may have others.
+fn wires(
+    streams: &[Configured],
+    found: Option<&Dictionaries>,
+    saved: &Saved,
+) -> (BTreeMap<&'static str, Wire>, Vec<String>) {
+    let mut said = Vec::new();
     let wires = streams.iter().map(|stream| {
         let resource = stream.resource;
-        let definitions = resource.fields.and_then(|name| found.fields.get(name));
-        let names = definitions.map(|definitions| Names::of(resource, definitions));
+        let found = found.filter(|_| resource.fields.is_some());
+        let names = found.map(|found| {
+            let definitions = found.of(resource);
+            let before = saved.names(resource);
+            let pins = joined(declared(resource, &stream.schema), before.clone());
+            let names = Names::kept(resource, definitions, &pins);
+            let changed = before.iter().map(|(code, key)| (code, key, names.key(code)));
+            // A field that is gone has no name any more.
+            let changed = changed.filter(|(code, key, now)| now != key && now != code);
+            said.extend(changed.map(|(code, key, now)| {
+                format!(
+                    "{}: the field with hash {code} went out as {key:?} and goes out as {now:?} from \
+                     here on, which the catalog has",
+                    resource.name
+                )
+            }));
+            let told = names.renamed().iter();
+            said.extend(told.map(|sentence| format!("{}: {sentence}", resource.name)));
+            names
+        });
         (resource.name, Wire::new(resource, &stream.schema, names))
     });
-    wires.collect()
+    let wires = wires.collect();
+    (wires, said)
 }
 
 struct Run {
@@ -82,6 +112,7 @@ impl Run {
         &mut self,
         streams: Vec<Configured>,
         mut states: BTreeMap<&'static str, StreamState>,
+        saved: &Saved,
         people: bool,
     ) -> Result<ExitCode> {
         let account = Account::of(&self.client, &self.setup.settings).await;
@@ -96,7 +127,11 @@ impl Run {
             self.writer.log(Level::Warn, text)?;
         }
         let found = self.dictionaries(&streams).await?;
-        let wires = wires(&streams, &found);
+        let readable = self.setup.settings.custom_fields.readable();
+        let (wires, renamed) = wires(&streams, readable.then_some(&found), saved);
+        for sentence in renamed {
+            self.writer.log(Level::Warn, &sentence)?;
+        }
         let selected = streams.iter().map(|stream| Selected {
             resource: stream.resource,
             mode: if stream.incremental { Mode::Incremental } else { Mode::Full },

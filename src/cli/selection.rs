@@ -136,7 +136,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_close_ones() {
         check(
             "deal",
-            "--resources: there is no resource \"deal\"; close names: deals, deal_fields, deal_products",
+            "--resources: there is no resource \"deal\"; close names: deals, deal_mail, deal_fields",
         );
         check(
             "organisations",

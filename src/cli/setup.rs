@@ -66,7 +66,7 @@ impl Given {
             let message = "there is no configuration: name a file with --config, or set \
                  PIPEDRIVE_API_TOKEN (or PIPEDRIVE_CLIENT_ID, PIPEDRIVE_CLIENT_SECRET and \
                  PIPEDRIVE_REFRESH_TOKEN) and PIPEDRIVE_COMPANY_DOMAIN; --sandbox needs neither";
-            let hint = environment::pdcli_hint(environment::variable);
+            let hint = environment::pdcli_hint(|name| std::env::var_os(name).is_some());
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             return Err(Error::new(Kind::Config, format!("{message}{hint}")));
         }

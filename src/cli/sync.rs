@@ -11,7 +11,7 @@ use super::setup::{ServerClock, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
 use crate::api::Account;
-use crate::dataset::warehouse::{self, Begun, Options, Wanted, Warehouse};
+use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Warehouse};
 use crate::dataset::{Owner, Place};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
@@ -158,7 +158,11 @@ impl Run {
             if let Some(error) = dictionaries.lack(resource) {
                 self.report.lack(resource, &error);
             }
-            let begun = warehouse.begin(resource, dictionaries.of(resource)).await?;
+            let dictionary = Dictionary {
+                definitions: dictionaries.of(resource),
+                whole: dictionaries.whole(resource),
+            };
+            let begun = warehouse.begin(resource, dictionary, now()).await?;
             for note in &begun.notes {
                 self.progress.note(&format!("{}: {note}", resource.name));
             }

@@ -210,6 +210,9 @@ async fn list(
     let mut guard = Guard::default();
     loop {
         let mut request = limited(request(listing, parent, keys), listing);
+        if fetch.task.run.bodies && listing.query.contains(&"include_body") {
+            request = request.with("include_body", "1");
+        }
         for (name, value) in listing.by_id {
             request = request.with(name, *value);
         }
@@ -240,7 +243,7 @@ async fn list(
                     continue;
                 }
             },
-            Paging::Cursor => 0,
+            Paging::Cursor | Paging::One => 0,
         };
         let fresh = &page.records[at..];
         rows.extend(

@@ -153,7 +153,7 @@ fn per_parent(estimate: &mut Estimate, ask: ByParent, parents: Rows) {
     for listing in estimate.resource.listings {
         let exactness = match listing.paging {
             // Parents that come again and have not changed are not asked for.
-            Paging::Plain | Paging::Goals => Exactness::AtMost,
+            Paging::Plain | Paging::Goals | Paging::One => Exactness::AtMost,
             // Nobody knows how many rows a parent has.
             Paging::Cursor | Paging::Offset => Exactness::Guess,
         };
@@ -207,7 +207,7 @@ fn shared_out(
     sizes: &Sizes,
 ) -> Vec<Rows> {
     let guess = |listing: &Listing| match listing.paging {
-        Paging::Plain | Paging::Goals => UNPAGED_ROWS_GUESSED,
+        Paging::Plain | Paging::Goals | Paging::One => UNPAGED_ROWS_GUESSED,
         Paging::Cursor | Paging::Offset => ROWS_GUESSED,
     };
     let guess = |listing| Rows { count: guess(listing), exactness: Exactness::Guess };
@@ -238,7 +238,7 @@ fn shared_out(
 /// Requests a walk over so many rows takes. What ends on a full page may need one more.
 fn pages(listing: &Listing, rows: Rows) -> (u64, Exactness) {
     let fresh = match listing.paging {
-        Paging::Plain | Paging::Goals => return (1, Exactness::Exact),
+        Paging::Plain | Paging::Goals | Paging::One => return (1, Exactness::Exact),
         Paging::Cursor => u64::from(listing.limit),
         // Every page overlaps the one before by a row.
         Paging::Offset => u64::from(listing.limit).saturating_sub(1),

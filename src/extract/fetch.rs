@@ -32,8 +32,10 @@ impl Task {
     }
 
     async fn surprised_by(&mut self, mut page: Page) -> Result<Page> {
-        if !page.surprises.is_empty() {
-            self.surprised(std::mem::take(&mut page.surprises)).await;
+        // Rows of parents go nowhere from here: whoever reads their stream tells about them.
+        let surprises = std::mem::take(&mut page.surprises);
+        if self.resource.parent.is_none() {
+            self.surprised(surprises).await;
         }
         Ok(page)
     }
@@ -85,6 +87,6 @@ impl Fetch<'_> {
 pub(super) fn limited(request: Request, listing: &Listing) -> Request {
     match listing.paging {
         Paging::Cursor | Paging::Offset => request.with("limit", listing.limit.to_string()),
-        Paging::Plain | Paging::Goals => request,
+        Paging::Plain | Paging::Goals | Paging::One => request,
     }
 }

@@ -59,7 +59,13 @@ impl Reader {
         let mut tasks = JoinSet::new();
         let mut reads = HashMap::new();
         let bound = bound.map_or(Time::END, Time::whole_second);
-        let run = Run { bound, start: settings.start, overlap: settings.overlap, stride };
+        let run = Run {
+            bound,
+            start: settings.start,
+            overlap: settings.overlap,
+            stride,
+            bodies: settings.mail_bodies,
+        };
         for job in jobs {
             let resource = job.resource;
             let task = Task::new(Arc::clone(client), run, job, out.clone());

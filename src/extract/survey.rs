@@ -54,6 +54,6 @@ fn one_row(resource: &Resource) -> Request {
     };
     match listing.paging {
         Paging::Cursor | Paging::Offset => request.with("limit", "1"),
-        Paging::Plain | Paging::Goals => request,
+        Paging::Plain | Paging::Goals | Paging::One => request,
     }
 }

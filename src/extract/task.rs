@@ -24,6 +24,8 @@ pub(super) struct Run {
     /// Seconds an incremental read looks back.
     pub(super) overlap: i64,
     pub(super) stride: Stride,
+    /// Whether mail comes with its text.
+    pub(super) bodies: bool,
 }
 
 /// Reads one resource and tells what happens.
@@ -384,7 +386,7 @@ impl Task {
     pub(super) async fn surprised(&mut self, surprises: Vec<Surprise>) {
         for surprise in surprises {
             if self.surprises.len() < SURPRISES_MAX && self.surprises.insert(surprise.clone()) {
-                self.warn(format!("{surprise}: passed on as it came")).await;
+                self.warn(surprise.to_string()).await;
             }
         }
     }

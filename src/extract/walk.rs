@@ -103,7 +103,9 @@ impl Task {
         match ask.listing.paging {
             Paging::Cursor => self.walk_by_cursor(ask).await,
             // A list that comes whole may be paged after all.
-            Paging::Offset | Paging::Plain | Paging::Goals => self.walk_by_offset(ask).await,
+            Paging::Offset | Paging::Plain | Paging::Goals | Paging::One => {
+                self.walk_by_offset(ask).await
+            }
         }
     }
 

@@ -145,6 +145,13 @@ pub const KEYS: &[Key] = &[
         Everywhere,
     ),
     key(
+        "mail_bodies",
+        "Text of mail",
+        "Whether the mail of deals, persons and organizations comes with its text. Those three streams are read only when selected.",
+        Takes::Flag(false),
+        Everywhere,
+    ),
+    key(
         "custom_fields",
         "Custom field keys",
         "hash: as the API has them, stable when a field is renamed. name: made of the field's name, with the labels of options beside their ids.",

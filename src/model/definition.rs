@@ -26,7 +26,7 @@ pub struct Definition {
 /// One option of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldOption {
-    /// A number, or text for some built-in fields.
+    /// A number; text for some built-in fields, true or false for fields of yes and no.
     pub id: Value,
     /// What people see.
     pub label: Option<String>,

@@ -120,7 +120,7 @@ fn readable(options: &[Value], odd: &mut Vec<String>) -> Vec<FieldOption> {
     let mut ids = BTreeSet::new();
     let mut known: Vec<FieldOption> = Vec::with_capacity(options.len());
     for (place, option) in (1..).zip(options) {
-        let id = option.get("id").filter(|id| usable(&id.to_string()));
+        let id = option.get("id").filter(|id| id.is_boolean() || usable(&id.to_string()));
         let label = match option.get("label") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(label)) => Ok(Some(label.clone())),
@@ -221,16 +221,15 @@ mod tests {
     fn an_odd_option_costs_no_other_and_what_comes_twice_counts_once() {
         check(
             &[
-                r#"{"field_code":"a","options":[{"id":true,"label":"x"},{"label":"x"},7,{"id":1,"label":5},{"id":{},"label":"x"},{"id":2,"label":"b"},{"id":"2","label":"c"},{"id":2,"label":"b"}]}"#,
+                r#"{"field_code":"a","options":[{"id":true,"label":"x"},{"id":true,"label":"x"},{"label":"x"},7,{"id":1,"label":5},{"id":{},"label":"x"},{"id":2,"label":"b"},{"id":"2","label":"c"},{"id":2,"label":"b"}]}"#,
                 r#"{"field_code":"a","field_name":"again"}"#,
             ],
-            &["a a  2=b"],
+            &["a a  true=x 2=b"],
             &[
-                "of field \"a\" option 1 is left out: its id cannot be used",
-                "of field \"a\" option 2 is left out: its id cannot be used",
                 "of field \"a\" option 3 is left out: its id cannot be used",
-                "of field \"a\" option 4 is left out: its label cannot be used",
-                "of field \"a\" option 5 is left out: its id cannot be used",
+                "of field \"a\" option 4 is left out: its id cannot be used",
+                "of field \"a\" option 5 is left out: its label cannot be used",
+                "of field \"a\" option 6 is left out: its id cannot be used",
                 "of field \"a\" option \"2\" is there twice: the first counts",
                 "field \"a\" is described twice: the first counts",
             ],

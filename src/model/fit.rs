@@ -23,6 +23,8 @@ pub struct Fit {
     /// Whether the schema is that of the table and all of it is wanted, so that what is known of an
     /// exact record holds. Columns have the places then that they have in the table.
     table: bool,
+    /// The properties that are wanted beside the columns, each null: no exact record has one.
+    beyond: Vec<u8>,
 }
 
 /// What did not fit in one record or more.
@@ -70,12 +72,21 @@ impl Fit {
         let table = places.all(|(column, (property, shape))| {
             column.name == property.name && shape.form != Form::Dropped && shape.declares(column.ty)
         });
-        Self { table: table && names.len() >= resource.columns.len(), members }
+        let table = table && names.len() >= resource.columns.len();
+        let mut beyond = Vec::new();
+        for (place, shape) in members.shapes.iter().enumerate().skip(resource.columns.len()) {
+            if shape.form != Form::Dropped && shape.is_nullable() {
+                beyond.push(b',');
+                beyond.extend_from_slice(members.keys.spelled(place).as_bytes());
+                beyond.extend_from_slice(b"null");
+            }
+        }
+        Self { table, beyond, members }
     }
 
     /// Adds a record as it passes: with all properties that are wanted, in the order of the schema.
-    /// What fits stands as it was spelled, other values are null, and so are those that are absent;
-    /// undeclared properties are left out. Whole numbers may be spelled `5.0`, and become `5`.
+    /// What fits stands as it was spelled, what says the same in another type is converted, other values
+    /// are null, and so are those that are absent; undeclared properties are left out.
     ///
     /// Of a record that is known to be exact, only what is inside of it is looked at. After an error
     /// part of the record was added.
@@ -133,7 +144,10 @@ impl Fit {
                 }
             }
         }
-        out.extend_from_slice(json.as_bytes().get(copied..).unwrap_or_default());
+        let end = json.len().saturating_sub(1).max(copied);
+        out.extend_from_slice(json.as_bytes().get(copied..end).unwrap_or_default());
+        out.extend_from_slice(&self.beyond);
+        out.extend_from_slice(json.as_bytes().get(end..).unwrap_or_default());
         Ok(())
     }
 }
@@ -295,178 +309,4 @@ fn name_of(spelled: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn schema() -> Value {
-        json!({"properties": {
-            "id": {"type": "integer"},
-            "text": {"type": ["null", "string"]},
-            "share": {"type": ["null", "number"]},
-            "on": {"type": ["null", "string"], "format": "date"},
-            "at": {"type": ["null", "string"], "format": "date-time"},
-            "either": {"type": ["null", "string"], "x-json": true},
-            "count": {"type": ["null", "integer"]},
-            "list": {"type": ["null", "array"], "items": {"type": ["null", "integer"]}},
-            "gone": {"type": ["null", "string"]},
-            "in": {"type": ["null", "object"], "properties": {
-                "flag": {"type": ["null", "boolean"]},
-                "gone": {"type": ["null", "boolean"]},
-                "more": {},
-            }},
-        }})
-    }
-
-    /// The wanted properties in their order: columns of the resource, then the others by name.
-    const ORDER: [&str; 9] = ["id", "at", "count", "either", "in", "list", "on", "share", "text"];
-
-    /// A record in which all other properties are null.
-    fn whole(values: &[(&str, &str)]) -> String {
-        let value = |name: &&str| values.iter().find(|(known, _)| known == name).map(|(_, v)| *v);
-        let pairs =
-            ORDER.iter().map(|name| format!("\"{name}\":{}", value(name).unwrap_or("null")));
-        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
-    }
-
-    fn fit() -> Fit {
-        let mut selected = schema();
-        for object in ["/properties", "/properties/in/properties"] {
-            let object = selected.pointer_mut(object).and_then(Value::as_object_mut);
-            object.expect("it is there").remove("gone");
-        }
-        let stages = Resource::named("stages").expect("there are stages");
-        Fit::of(stages, &selected, &schema())
-    }
-
-    /// The record, and that it would pass as it is.
-    #[track_caller]
-    fn check(json: &str, expected: &[(&str, &str)], nulled: &[&str], undeclared: &[&str]) {
-        let expected = whole(expected);
-        let (mut misfits, mut out) = (Misfits::default(), Vec::new());
-        fit().put(json, None, &mut out, &mut misfits).expect("it can be mended");
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        assert_eq!(misfits.nulled, nulled);
-        assert_eq!(misfits.undeclared, undeclared);
-        assert!(fit().members.pass(&mut Json::new(&expected)).expect("an object"), "{expected}");
-    }
-
-    #[test]
-    fn what_fits_stays_as_it_is_spelled() {
-        for values in [
-            [("id", "1"), ("share", "1.50"), ("on", r#""2026-02-28""#)],
-            [("id", "1"), ("at", r#""2026-02-28T10:00:00.123Z""#), ("text", r#""""#)],
-            [
-                ("id", "-9223372036854775808"),
-                ("share", "12345678901234567890.5"),
-                ("list", "[1,null]"),
-            ],
-            [("id", "1"), ("either", r#""x""#), ("in", r#"{"flag":true,"more":[1,{}],"new":1}"#)],
-        ] {
-            let json = whole(&values);
-            check(&json, &values, &[], &[]);
-            check(&json.replace(':', " : ").replace(',', " , "), &values, &[], &[]);
-        }
-    }
-
-    #[test]
-    fn what_is_absent_is_null_and_what_is_out_of_order_is_put_in_order() {
-        check(r#"{"id":1}"#, &[("id", "1")], &[], &[]);
-        check(
-            r#"{"in":{"more":2,"flag":true},"text":"x","id":1}"#,
-            &[("id", "1"), ("in", r#"{"flag":true,"more":2}"#), ("text", r#""x""#)],
-            &[],
-            &[],
-        );
-        check(
-            r#"{"id":1,"in":{"new":{"b":1,"a":2}}}"#,
-            &[("id", "1"), ("in", r#"{"flag":null,"more":null,"new":{"b":1,"a":2}}"#)],
-            &[],
-            &[],
-        );
-        check(r#"{"id":1,"text":"x","text":"y"}"#, &[("id", "1"), ("text", r#""y""#)], &[], &[]);
-    }
-
-    #[test]
-    fn values_of_another_type_become_null_and_are_named() {
-        check(
-            r#"{"id":1,"text":5,"share":"2","on":"2026-02-30","at":"2026-02-28 10:00:00"}"#,
-            &[("id", "1")],
-            &["at", "on", "share", "text"],
-            &[],
-        );
-        check(
-            r#"{"id":1,"count":9223372036854775808,"list":[1.5,"2",3],"in":{"flag":1}}"#,
-            &[("id", "1"), ("in", r#"{"flag":null,"more":null}"#), ("list", "[null,null,3]")],
-            &["count", "in.flag", "list", "list"],
-            &[],
-        );
-        check(r#"{"id":1,"share":1e999,"in":[]}"#, &[("id", "1")], &["in", "share"], &[]);
-    }
-
-    #[test]
-    fn numbers_that_no_double_holds_become_null_wherever_they_stand() {
-        let digits = "7".repeat(5_000);
-        for number in ["1e999", "-1E400", digits.as_str()] {
-            check(
-                &format!(
-                    r#"{{"id":1,"share":{number},"count":{number},"list":[1,{number}],"in":{{"flag":true,"open":[{{"x":{number}}}],"n":1}}}}"#
-                ),
-                &[
-                    ("id", "1"),
-                    ("in", r#"{"flag":true,"more":null,"open":null,"n":1}"#),
-                    ("list", "[1,null]"),
-                ],
-                &["count", "in.open", "list", "share"],
-                &[],
-            );
-            check(
-                &format!(r#"{{"id":1,"either":{number}}}"#),
-                &[("id", "1"), ("either", &format!("\"{number}\""))],
-                &[],
-                &[],
-            );
-        }
-        let small = format!("0.{digits}");
-        check(
-            &format!(r#"{{"id":1,"share":{small},"in":{{"flag":null,"more":1e-999}}}}"#),
-            &[("id", "1"), ("share", &small), ("in", r#"{"flag":null,"more":1e-999}"#)],
-            &[],
-            &[],
-        );
-    }
-
-    #[test]
-    fn what_only_is_spelled_otherwise_is_kept() {
-        check(r#"{"id":2.0,"list":[-3.00]}"#, &[("id", "2"), ("list", "[-3]")], &[], &[]);
-        let object = r#"{"id":1,"either":{"a":"b"}}"#;
-        check(object, &[("id", "1"), ("either", r#""{\"a\":\"b\"}""#)], &[], &[]);
-        check(r#"{"id":1,"either":31}"#, &[("id", "1"), ("either", "\"31\"")], &[], &[]);
-    }
-
-    #[test]
-    fn what_is_not_declared_is_left_out() {
-        check(
-            r#"{"new":1,"id":1,"gone":"x","in":{"gone":true,"flag":false}}"#,
-            &[("id", "1"), ("in", r#"{"flag":false,"more":null}"#)],
-            &[],
-            &["new"],
-        );
-    }
-
-    #[test]
-    fn a_key_is_there_and_never_null() {
-        let refused = |json: &str| {
-            let error = fit().put(json, None, &mut Vec::new(), &mut Misfits::default());
-            error.expect_err("it lacks its key").to_string()
-        };
-        for json in [r#"{"id":"x"}"#, r#"{"id":null}"#] {
-            assert_eq!(
-                refused(json),
-                "id: a value is not of its declared type, and the schema does not allow null"
-            );
-        }
-        let lacks = "a row lacks its key, or a part of it: no loader takes it";
-        assert_eq!(refused(r#"{"text":"x"}"#), lacks);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
 mod configuration;
+mod convert;
 mod definition;
 mod definitions;
 mod error;
@@ -18,6 +19,7 @@ mod order;
 mod outside;
 mod page;
 mod percent;
+mod pins;
 mod plain;
 mod progress;
 mod record;
@@ -36,6 +38,7 @@ mod time;
 pub(crate) mod work;
 
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
+pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
 pub use definitions::Definitions;
 pub use error::{Error, Kind, Result};
@@ -56,6 +59,7 @@ pub use outside::{
 pub(crate) use page::is_custom;
 pub use page::{Asked, Doubt, Layout, Next, Page};
 pub use percent::percent_encoded;
+pub use pins::{declared, joined, names_of, repinned, with_names};
 pub use plain::{is_deceptive, plain, plain_json, plain_lines};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub(crate) use record::usable;
@@ -71,5 +75,5 @@ pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings};
 pub use state::{STATE_VERSION, StreamState};
 pub use surprise::{SURPRISES_MAX, Surprise};
-pub use tidy::{Change, Tidy};
+pub use tidy::{Change, Tidy, beside};
 pub use time::Time;

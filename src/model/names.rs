@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The readable keys of one account's custom fields for one resource.
 ///
-/// A key is made of the field's name. Where two fields share it, or it is a column's or a
-/// companion's name, all but the field with the smallest hash get `_` and the first eight digits
-/// of their hash, so the outcome does not depend on the order of definitions.
+/// A key is made of the field's name. Where it is that of another field, of a column or of a companion,
+/// `_` and the first eight digits of the field's hash are added. Who had a key keeps it: keys are pinned
+/// in the state of a stream, or in the manifest of a warehouse. Without those, the field that stands
+/// first in the dictionary has the plain name. Dictionaries say no age; they are taken to list fields in
+/// the order they were made in (unverified), so that a field added later takes no name away.
 #[derive(Debug, Clone)]
 pub struct Names {
     custom: Custom,
@@ -43,11 +45,43 @@ struct Field {
 impl Names {
     /// The keys for these definitions, as they go over the wire.
     pub fn of(resource: &Resource, definitions: &[Definition]) -> Self {
+        Self::kept(resource, definitions, &BTreeMap::new())
+    }
+
+    /// The same, where fields in `pinned` (key by hash) keep their keys, unless a column of the resource
+    /// came to be called the same and stands beside them.
+    pub fn kept(
+        resource: &Resource,
+        definitions: &[Definition],
+        pinned: &BTreeMap<String, String>,
+    ) -> Self {
         let taken = match resource.custom {
             Custom::Flat => columns(resource),
             Custom::Nested | Custom::None => BTreeSet::new(),
         };
-        Self::build(resource, definitions, taken, None)
+        let pinned = pinned.iter().filter(|(_, key)| !taken.contains(*key));
+        let pinned = pinned.map(|(code, key)| (code.clone(), key.clone())).collect();
+        Self::build(resource, definitions, taken, pinned, false)
+    }
+
+    /// The hashes themselves as columns of a table, but for fields in `pinned`; without labels.
+    pub fn of_hashes(
+        resource: &Resource,
+        definitions: &[Definition],
+        pinned: &BTreeMap<String, String>,
+    ) -> Self {
+        let field = |code: &String| Field {
+            key: pinned.get(code).unwrap_or(code).clone(),
+            label: String::new(),
+            set: false,
+            labels: BTreeMap::new(),
+        };
+        let fields = definitions.iter().filter(|definition| definition.custom);
+        let fields = fields.map(|definition| (definition.code.clone(), field(&definition.code)));
+        let fields: BTreeMap<_, _> = fields.collect();
+        let gone = pinned.iter().filter(|(code, _)| !fields.contains_key(*code));
+        let gone = gone.map(|(code, key)| (code.clone(), key.clone())).collect();
+        Self { custom: resource.custom, fields, gone, renamed: Vec::new() }
     }
 
     /// The keys for these definitions as columns of a table that outlives them.
@@ -60,38 +94,42 @@ impl Names {
         definitions: &[Definition],
         pinned: &BTreeMap<String, String>,
     ) -> Self {
-        Self::build(resource, definitions, columns(resource), Some(pinned))
+        Self::build(resource, definitions, columns(resource), pinned.clone(), true)
     }
 
     fn build(
         resource: &Resource,
         definitions: &[Definition],
         mut taken: BTreeSet<String>,
-        pinned: Option<&BTreeMap<String, String>>,
+        pinned: BTreeMap<String, String>,
+        table: bool,
     ) -> Self {
         let flat = resource.custom == Custom::Flat;
-        let fields: BTreeMap<&str, &Definition> = definitions
-            .iter()
-            .filter(|field| field.custom)
-            // Of two with one code the first counts, as everywhere.
-            .rev()
-            .map(|field| (field.code.as_str(), field))
-            .collect();
+        // Of two with one code the first counts, as everywhere.
+        let mut seen = BTreeSet::new();
+        let fields = definitions.iter().filter(|field| field.custom && seen.insert(&field.code));
         let mut names = Self {
             custom: resource.custom,
             fields: BTreeMap::new(),
-            gone: pinned.cloned().unwrap_or_default(),
+            gone: pinned,
             renamed: Vec::new(),
         };
         taken.extend(names.gone.values().cloned());
         // Pinned fields first, so that their labels and companions are out of reach for others.
         let (old, new): (Vec<_>, Vec<_>) =
-            fields.into_values().partition(|field| names.gone.contains_key(&field.code));
+            fields.partition(|field| names.gone.contains_key(&field.code));
+        if table {
+            // Columns of fields that are gone may have labels beside them.
+            let here: BTreeSet<&String> = old.iter().map(|field| &field.code).collect();
+            let gone = names.gone.iter().filter(|(code, _)| !here.contains(code));
+            let labels = gone.flat_map(|(_, key)| [label_of(key, false), label_of(key, true)]);
+            taken.extend(labels);
+        }
         for definition in old.into_iter().chain(new) {
             let labels = labels_of(definition);
             let set = definition.ty == "set";
             // An option may be added to a pinned field at any time: its place is kept free.
-            let labelled = !labels.is_empty() || pinned.is_some() && definition.chosen();
+            let labelled = !labels.is_empty() || table && definition.chosen();
             let beside = |key: &str| {
                 let parts = definition.companions(flat).iter().map(|part| part.name);
                 let label = labelled.then_some(if set { "labels" } else { "label" });
@@ -100,15 +138,19 @@ impl Names {
             let readable = definition.readable();
             let short =
                 format!("{readable}_{}", definition.code.get(..8).unwrap_or(&definition.code));
-            let candidates = [readable, short, definition.code.clone()];
+            let typed = format!("{}_{}", definition.code, definition.ty);
+            let candidates = [readable, short, definition.code.clone(), typed];
             let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
                 // On the wire a flat field is a column of a database.
-                let most = if pinned.is_some() || !flat { KEY_BYTES_MAX } else { COLUMN_BYTES_MAX };
+                let most = if table || !flat { KEY_BYTES_MAX } else { COLUMN_BYTES_MAX };
                 let fits = |name: &str| name.len() <= most;
                 let free = |name: &str| !taken.contains(name) && fits(name);
                 let free = |key: &&String| free(key) && beside(key).iter().all(|name| free(name));
-                // The hash itself is free: nothing else is called like it.
-                candidates.iter().find(free).unwrap_or(&definition.code).clone()
+                // The hash itself is free: nothing else is called like it, unless its own column was
+                // given up.
+                let last = &candidates[2..];
+                let last = last.iter().find(|key| !taken.contains(*key)).unwrap_or(&last[1]);
+                candidates.iter().find(free).unwrap_or(last).clone()
             });
             if !candidates.contains(&key) {
                 names.renamed.push(format!(
@@ -117,11 +159,7 @@ impl Names {
                 ));
             }
             let own = label_of(&key, set);
-            let label = if pinned.is_some() && taken.contains(&own) {
-                label_of(&definition.code, set)
-            } else {
-                own
-            };
+            let label = if taken.contains(&own) { label_of(&definition.code, set) } else { own };
             taken.extend(beside(&key));
             taken.insert(key.clone());
             names.fields.insert(definition.code.clone(), Field { key, label, set, labels });
@@ -179,7 +217,11 @@ impl Names {
     fn field(&self, out: &mut Object, code: &str, value: &str) {
         let (hash, part) = code.split_at_checked(40).unwrap_or((code, ""));
         let Some(field) = self.fields.get(hash) else {
-            out.pair(code, value);
+            // Without its definition a field still has the name it had.
+            match self.gone.get(hash) {
+                Some(key) => out.pair(&format!("{key}{part}"), value),
+                None => out.pair(code, value),
+            }
             return;
         };
         if !part.is_empty() {
@@ -277,13 +319,12 @@ mod tests {
             })
         };
         let names = Names::of(resource, &definitions());
-        let mut reversed = definitions();
-        reversed.reverse();
-        assert_eq!(Names::of(resource, &reversed).fields.len(), names.fields.len());
         let written = names.apply(&fill(json)).expect("it is an object");
         assert_eq!(String::from_utf8_lossy(&written), fill(expected));
-        let again = Names::of(resource, &reversed).apply(&fill(json)).expect("it is an object");
-        assert_eq!(again, written, "the order of definitions does not matter");
+        let mut reversed = definitions();
+        reversed.reverse();
+        let again = Names::kept(resource, &reversed, &names.pins()).apply(&fill(json));
+        assert_eq!(again.expect("it is an object"), written, "who had a key keeps it");
     }
 
     #[test]
@@ -291,7 +332,7 @@ mod tests {
         check(
             "deals",
             r##"{"id":1,"custom_fields":{"#b":1,"#a":"x","#c":[1,2,9],"#e":1.50,"#f":null}}"##,
-            r##"{"id":1,"custom_fields":{"deal_tier_bbbbbbbb":1,"deal_tier_bbbbbbbb_label":"gold","deal_tier":"x","tags":[1,2,9],"tags_labels":["gold","say \"hi\"",null],"#e":1.50,"title":null}}"##,
+            r##"{"id":1,"custom_fields":{"deal_tier":1,"deal_tier_label":"gold","deal_tier_aaaaaaaa":"x","tags":[1,2,9],"tags_labels":["gold","say \"hi\"",null],"#e":1.50,"title":null}}"##,
         );
     }
 
@@ -300,7 +341,7 @@ mod tests {
         check(
             "leads",
             r##"{"title":"t","#b":"2","#c":"1,2","#d":5,"#d_currency":"EUR","#f":"x"}"##,
-            r#"{"title":"t","deal_tier_bbbbbbbb":"2","deal_tier_bbbbbbbb_label":"say \"hi\"","tags":"1,2","tags_labels":["gold","say \"hi\""],"wert":5,"wert_currency":"EUR","title_ffffffff":"x"}"#,
+            r#"{"title":"t","deal_tier":"2","deal_tier_label":"say \"hi\"","tags":"1,2","tags_labels":["gold","say \"hi\""],"wert":5,"wert_currency":"EUR","title_ffffffff":"x"}"#,
         );
     }
 
@@ -327,6 +368,36 @@ mod tests {
             .map(|c| names.key(&c.to_string().repeat(40)).to_owned())
             .collect();
         assert_eq!(keys, ["tags_labels", "tags_bbbbbbbb", "cost_currency", "cost_dddddddd"]);
+    }
+
+    #[test]
+    fn a_key_is_kept_whatever_is_renamed_added_or_deleted() {
+        let deals = Resource::named("deals").expect("there are deals");
+        let first = Names::of(deals, &definitions());
+        let code = |letter: char| letter.to_string().repeat(40);
+        let mut today = definitions();
+        today[0].name = "Level".to_owned();
+        today.retain(|field| field.code != code('c'));
+        // A later field takes no name away, wherever the dictionary shows it.
+        for (letter, name) in [('0', "Tags"), ('1', "Deal tier")] {
+            let field =
+                Definition { code: code(letter), name: name.to_owned(), ..today[1].clone() };
+            today.insert(0, field);
+        }
+        let names = Names::kept(deals, &today, &first.pins());
+        assert_eq!(names.key(&code('b')), "deal_tier");
+        assert_eq!(names.key(&code('a')), "deal_tier_aaaaaaaa");
+        assert_eq!(names.key(&code('0')), "tags_00000000");
+        assert_eq!(names.key(&code('1')), "deal_tier_11111111");
+        assert_eq!(names.pins()[&code('c')], "tags");
+        assert_eq!(names.renamed().len(), 1, "{:?}", names.renamed());
+        assert!(names.renamed()[0].contains("\"Level\""));
+        // Where the dictionary cannot be read, what had a name goes on under it.
+        let blind = Names::kept(deals, &[], &first.pins());
+        let row = format!(r#"{{"custom_fields":{{"{}":1}}}}"#, code('b'));
+        let written = blind.apply(&row).expect("it is an object");
+        assert_eq!(written, br#"{"custom_fields":{"deal_tier":1}}"#);
+        assert_eq!(blind.pins(), first.pins());
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Layout {
     limit: usize,
     /// Whether the API is known to say nothing about further pages of this list.
     silent: bool,
+    /// Key of the row inside of an item, where rows come wrapped.
+    pub(super) wrapped: Option<&'static str>,
     pub(super) key: Vec<usize>,
     pub(super) cursor: Option<usize>,
     pub(super) deleted: Option<usize>,
@@ -99,6 +101,7 @@ impl Layout {
             paging: listing.paging,
             limit: listing.limit as usize,
             silent: listing.silent,
+            wrapped: listing.wrapped,
             key: resource
                 .key
                 .iter()
@@ -166,6 +169,7 @@ impl Layout {
         let lasting = asked.followed || asked.whole;
         match (&page.next, self.paging) {
             (Next::Cursor(_) | Next::Start(_), _) => None,
+            (Next::End, Paging::One) => empty.then_some(EMPTY),
             (Next::End, _) => (empty && lasting).then_some(EMPTY),
             (Next::Unsaid, Paging::Offset) if asked.told => {
                 Some(Doubt::Unfounded("list no longer says whether there is more"))
@@ -221,6 +225,7 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
     }
     .unwrap_or_default();
     Ok(match paging {
+        Paging::One => Next::End,
         Paging::Plain | Paging::Goals => {
             let further = matches!(additional.next_cursor, Cursor::To(_));
             let (more, start) = match &additional.pagination {

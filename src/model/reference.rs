@@ -9,7 +9,8 @@ use super::resource::Resource;
 pub fn reference(resource: &str, column: &str) -> Option<&'static Resource> {
     let name = match (resource, column) {
         ("leads", "source_deal_id") => "deals",
-        ("users", "role_id") | ("roles", "parent_role_id") => "roles",
+        ("users" | "role_assignments", "role_id")
+        | ("roles" | "role_assignments", "parent_role_id") => "roles",
         ("tasks", "assignee_ids") | ("legacy_teams", "users") => "users",
         ("project_templates", "projects_board_id") => "boards",
         ("tasks", "parent_task_id") => "tasks",
@@ -29,6 +30,7 @@ fn of_column(column: &str) -> Option<&'static str> {
         | "created_by_user_id"
         | "last_update_user_id"
         | "updater_id"
+        | "follower_user_id"
         | "admin_id" => "users",
         "person_id" | "person_ids" => "persons",
         "org_id" | "organization_id" | "org_ids" => "organizations",
@@ -42,6 +44,7 @@ fn of_column(column: &str) -> Option<&'static str> {
         "board_id" => "boards",
         "phase_id" => "phases",
         "lead_id" | "source_lead_id" => "leads",
+        "permission_set_id" => "permission_sets",
         _ => return None,
     })
 }

@@ -75,6 +75,8 @@ pub struct Listing {
     /// Whether the official specification shows no `additional_data` for it, so that an answer
     /// without any is normal.
     pub silent: bool,
+    /// The key under which a row stands inside of an item, where the list wraps its rows.
+    pub wrapped: Option<&'static str>,
 }
 
 /// A parameter whose combined value may be refused, and the single values that cover the same rows.
@@ -97,6 +99,8 @@ pub enum Paging {
     Plain,
     /// The whole list in one answer, under `data.goals`.
     Goals,
+    /// No list: `data` is the one row.
+    One,
 }
 
 /// How rows that changed since the last run are found (the classes of the incremental rule).
@@ -201,8 +205,8 @@ pub enum Type {
     Object(&'static [Column]),
     /// Text, or an object in some accounts (`lost_reason`).
     TextOrObject,
-    /// A whole number or text (option ids: `31` or `"open"`).
-    IntOrText,
+    /// A whole number, text, or true or false (ids of options: `31`, `"open"`, `true`).
+    OptionId,
     /// Whatever the API sends: too many shapes to promise one.
     Json,
 }
@@ -256,7 +260,7 @@ impl Type {
             Self::List(_) => first == b'[',
             Self::Object(_) => first == b'{',
             Self::TextOrObject => matches!(first, b'"' | b'{'),
-            Self::IntOrText => matches!(first, b'"' | b'-' | b'0'..=b'9'),
+            Self::OptionId => matches!(first, b'"' | b'-' | b'0'..=b'9' | b't' | b'f'),
             Self::Json => true,
         }
     }

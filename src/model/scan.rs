@@ -3,6 +3,7 @@
 //! Values are looked at while they are passed, as slices of the body: nothing is copied and
 //! nothing read twice, but for the few texts that hold escapes.
 
+use super::convert::{To, converted, is_true};
 use super::error::{Error, Kind, Result};
 use super::json::Json;
 use super::keys::{Key, Keys};
@@ -120,12 +121,11 @@ impl<'l> Scan<'l> {
 
     /// A list of records, or null; for goals, an object with such a list, or null.
     fn data(&mut self) -> Result<()> {
-        if self.layout.paging != Paging::Goals {
-            return if self.json.peek() == b'n' {
-                self.json.value().map(drop)
-            } else {
-                self.rows()
-            };
+        match self.layout.paging {
+            Paging::Goals => {}
+            _ if self.json.peek() == b'n' => return self.json.value().map(drop),
+            Paging::One => return self.row(),
+            Paging::Cursor | Paging::Offset | Paging::Plain => return self.rows(),
         }
         if self.json.peek() == b'n' {
             return self.json.value().map(drop);
@@ -150,10 +150,32 @@ impl<'l> Scan<'l> {
     fn rows(&mut self) -> Result<()> {
         let mut more = self.json.open(b'[')?;
         while more {
-            self.row()?;
+            match self.layout.wrapped {
+                None => self.row()?,
+                Some(under) => self.wrapped(under)?,
+            }
             more = self.json.more(b'[')?;
         }
         Ok(())
+    }
+
+    /// A row that stands under a key of an item, and nothing where that is null.
+    fn wrapped(&mut self, under: &str) -> Result<()> {
+        let mut found = false;
+        let mut more = self.json.open(b'{')?;
+        while more {
+            let here = self.json.key()? == under;
+            if here && mem::replace(&mut found, true) {
+                return Err(self.json.malformed());
+            }
+            if here && self.json.peek() != b'n' {
+                self.row()?;
+            } else {
+                self.json.value()?;
+            }
+            more = self.json.more(b'{')?;
+        }
+        if found { Ok(()) } else { Err(self.json.malformed()) }
     }
 
     fn row(&mut self) -> Result<()> {
@@ -248,6 +270,8 @@ impl<'l> Scan<'l> {
         if first != b'n' && !column.ty.takes(first) {
             self.surprises.other_type(place, column);
         }
+        // Its label may be asked for where only text is taken.
+        row.odd |= first == b'{' && matches!(column.ty, Type::TextOrObject);
         // What exactly is mended is decided where the schema is known.
         row.odd |= self.layout.dated >> place & 1 == 1
             && (self.empty.find(value.as_bytes()).is_some()
@@ -265,12 +289,13 @@ impl<'l> Scan<'l> {
                     self.moment(place, column.ty, &unquoted(value), row)
                 }
                 Type::Bool => {
-                    row.deleted |= self.layout.deleted == Some(place) && value == "true";
+                    row.deleted |= self.layout.deleted == Some(place) && is_true(value);
                     true
                 }
                 _ => true,
             };
-        if !fits {
+        let same = || To::of(column.ty).is_some_and(|to| converted(value, to).is_some());
+        if !fits && !same() {
             self.surprises.other_type(place, column);
         }
         // It is passed on as it came; whoever needs a double of it does without.
@@ -320,7 +345,7 @@ fn is_exact(ty: Type, value: &str) -> bool {
     match (ty, first(value)) {
         (Type::Bool, b't' | b'f')
         | (Type::Num, b'-' | b'0'..=b'9')
-        | (Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json, b'"') => {
+        | (Type::Text | Type::Clock | Type::TextOrObject | Type::OptionId | Type::Json, b'"') => {
             true
         }
         (Type::Int, b'-' | b'0'..=b'9') => is_whole(value),

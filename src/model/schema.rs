@@ -67,7 +67,7 @@ fn of_type(ty: Type) -> Value {
             json!({"type": ["null", "object"], "additionalProperties": true, "properties": properties})
         }
         Type::TextOrObject => json!({"type": ["null", "string", "object"]}),
-        Type::IntOrText => json!({"type": ["null", "integer", "string"]}),
+        Type::OptionId => json!({"type": ["null", "integer", "string", "boolean"]}),
         Type::Json => json!({
             "type": ["null", "string", "number", "boolean", "object", "array"],
         }),
@@ -86,12 +86,14 @@ fn custom_field(into: &mut Map<String, Value>, key: &str, definition: &Definitio
     into.insert(key.to_owned(), describe(schema, &definition.name, definition));
 }
 
+/// How the description of a custom field begins; its type and its key follow.
+pub(super) const CUSTOM_FIELD: &str = "custom field of type ";
+
 /// Most options a description lists: schemas travel in one line that must stay short.
 const OPTIONS_SHOWN: usize = 50;
 
 fn describe(mut schema: Value, title: &str, definition: &Definition) -> Value {
-    let mut description =
-        format!("custom field of type {}, key {}", definition.ty, definition.code);
+    let mut description = format!("{CUSTOM_FIELD}{}, key {}", definition.ty, definition.code);
     if let Some(options) = definition.options.as_deref().filter(|options| !options.is_empty()) {
         let shown: Vec<String> = options
             .iter()

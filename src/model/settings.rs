@@ -24,6 +24,8 @@ pub struct Settings {
     pub start: Option<Time>,
     /// Whether archived deals and leads belong to their streams.
     pub archived: bool,
+    /// Whether mail of deals, persons and organizations comes with its text.
+    pub mail_bodies: bool,
     /// How custom fields are keyed.
     pub custom_fields: CustomFields,
     /// How far back an incremental read looks for rows that surface late, seconds.
@@ -115,6 +117,7 @@ impl Settings {
             credentials: credentials(json)?,
             start,
             archived: flag(json, "archived")?,
+            mail_bodies: flag(json, "mail_bodies")?,
             custom_fields,
             overlap: amount(json, "overlap_seconds")?,
             concurrency: amount(json, "concurrency")?,

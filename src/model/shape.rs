@@ -1,5 +1,6 @@
 //! What a single value must be to pass a schema, and how it is written where it is not.
 
+use super::convert::{To, converted};
 use super::error::{Error, Kind, Result};
 use super::fit::{JSON_AS_TEXT, Members, Misfits};
 use super::json::Json;
@@ -85,7 +86,7 @@ impl Shape {
             Type::Time | Type::Naked => (TEXT, Form::DateTime),
             Type::List(_) => (LIST, Form::Plain),
             Type::Object(_) => (OBJECT, Form::Plain),
-            Type::Text | Type::Clock | Type::TextOrObject | Type::IntOrText | Type::Json => {
+            Type::Text | Type::Clock | Type::TextOrObject | Type::OptionId | Type::Json => {
                 (TEXT, Form::Plain)
             }
         };
@@ -166,8 +167,8 @@ impl Shape {
             out.extend_from_slice(value.as_bytes());
         } else if self.form == Form::Spelled {
             out.extend_from_slice(quoted(value).as_bytes());
-        } else if let Some(number) = spelled_whole(value).filter(|_| self.kinds & INTEGER != 0) {
-            out.extend_from_slice(number.as_bytes());
+        } else if let Some(same) = self.to().and_then(|to| converted(value, to)) {
+            out.extend_from_slice(same.as_bytes());
         } else if self.kinds & NULL != 0 {
             misfits.nulled.push(path());
             out.extend_from_slice(b"null");
@@ -176,6 +177,18 @@ impl Shape {
             return Err(Error::new(Kind::Shape, message).at(path()));
         }
         Ok(())
+    }
+
+    /// What values of other types may become.
+    fn to(&self) -> Option<To> {
+        let takes = |kind| self.kinds & kind != 0;
+        match self.form {
+            Form::Plain if takes(BOOL) => Some(To::Bool),
+            Form::Plain if takes(INTEGER) => Some(To::Int),
+            Form::Plain if takes(NUMBER) => Some(To::Num),
+            Form::Plain if takes(TEXT) => Some(To::Text),
+            _ => None,
+        }
     }
 
     fn put_all(
@@ -213,11 +226,4 @@ fn kind(name: &str) -> u8 {
         "array" => LIST,
         _ => ANY,
     }
-}
-
-/// `5.0` as `5`.
-fn spelled_whole(value: &str) -> Option<&str> {
-    let (number, fraction) = value.split_once('.')?;
-    let zeros = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
-    (zeros && !number.is_empty() && is_whole(number)).then_some(number)
 }

@@ -32,13 +32,25 @@ pub enum Surprise {
 impl fmt::Display for Surprise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(name) => write!(f, "unknown field {name:?}"),
-            Self::OtherType(name) => write!(f, "field {name:?} has another type than documented"),
+            Self::Unknown(name) => write!(
+                f,
+                "field {name:?} is not known to this version: JSON passes it on, Parquet keeps it in \
+                 _extra, Singer leaves it out"
+            ),
+            Self::OtherType(name) => write!(
+                f,
+                "field {name:?} has another type than documented: it is passed on as it came"
+            ),
             Self::TooLarge(name) => {
-                write!(f, "field {name:?} holds a number that no 64-bit float can hold")
+                write!(
+                    f,
+                    "field {name:?} holds a number that no 64-bit float can hold: it is passed on as it came"
+                )
             }
             Self::Missing(name) => write!(f, "field {name:?} is missing"),
-            Self::HalfCharacter => f.write_str("a text ends inside a character"),
+            Self::HalfCharacter => {
+                f.write_str("a text ends inside a character: the half is U+FFFD now")
+            }
             Self::Others(count) => {
                 write!(f, "{count} more fields of a page are not as documented and not named")
             }

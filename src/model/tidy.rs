@@ -1,9 +1,11 @@
 //! Mends the dates and times of a record so that strict loaders can take it.
 //!
 //! Pipedrive writes zoneless times, empty strings and zero dates where a loader expects RFC 3339
-//! or null; one of them fails a whole load (protocol facts, rule 9). Only records that were found
-//! odd while their page was split come here.
+//! or null; one of them fails a whole load (protocol facts, rule 9). Where the schema has a place for it,
+//! an object among texts (`lost_reason`) is parted into its label and itself. Only records that were
+//! found odd while their page was split come here.
 
+use super::convert::{To, converted};
 use super::error::{Error, Kind, Result};
 use super::object::{Object, pairs, quoted};
 use super::resource::{Resource, Type};
@@ -30,6 +32,8 @@ enum Form {
     Date,
     Time,
     Clock,
+    /// Text, or an object, which then stands under this key, and its label in its place.
+    Label(String),
     Inside(Tidy),
     /// Each item of a list.
     Each(Tidy),
@@ -44,6 +48,13 @@ impl Tidy {
                 Type::Date => Form::Date,
                 Type::Time | Type::Naked => Form::Time,
                 Type::Clock => Form::Clock,
+                Type::TextOrObject => {
+                    let beside = beside(column.name);
+                    if schema["properties"].get(&beside).is_none() {
+                        continue;
+                    }
+                    Form::Label(beside)
+                }
                 _ => continue,
             };
             tidy.keys.insert(column.name.to_owned(), form);
@@ -91,6 +102,12 @@ impl Tidy {
                         Err(error) => inner = Err(error),
                     }
                 }
+                Some(Form::Label(beside)) if value.starts_with('{') => {
+                    let label = converted(value, To::Label).unwrap_or("null".into());
+                    out.pair(&key, label.as_bytes());
+                    out.pair(beside, value);
+                }
+                Some(Form::Label(_)) => out.pair(&key, value),
                 Some(form) if value.starts_with('"') => match form.mended(value) {
                     Mended::Same => out.pair(&key, value),
                     Mended::To(text) => out.pair(&key, quoted(&text)),
@@ -105,6 +122,11 @@ impl Tidy {
         inner?;
         Ok(out.finish())
     }
+}
+
+/// The name of the property that takes the objects of a column of texts, in schemas that have one.
+pub fn beside(column: &str) -> String {
+    format!("{column}_object")
 }
 
 impl Tidy {
@@ -206,6 +228,26 @@ mod tests {
             r#"{"options":[{"id":1,"label":"","add_time":null},{"id":"a","add_time":"2026-01-01T00:00:00Z"}]}"#
         );
         assert_eq!(changes.len(), 1);
+    }
+
+    #[test]
+    fn an_object_among_texts_is_parted_where_there_is_a_place_for_it() {
+        let deals = Resource::named("deals").expect("there are deals");
+        let json = r#"{"id":1,"lost_reason":{"id":4,"label":"zu \"teuer\""},"won_time":""}"#;
+        for (schema, expected) in [
+            (
+                json!({}),
+                r#"{"id":1,"lost_reason":{"id":4,"label":"zu \"teuer\""},"won_time":null}"#,
+            ),
+            (
+                json!({"properties": {"lost_reason_object": {"type": "string"}}}),
+                r#"{"id":1,"lost_reason":"zu \"teuer\"","lost_reason_object":{"id":4,"label":"zu \"teuer\""},"won_time":null}"#,
+            ),
+        ] {
+            let mended = Tidy::of(deals, &schema).mend(json, &mut Vec::new());
+            let mended = mended.expect("it is an object");
+            assert_eq!(String::from_utf8_lossy(&mended), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! States that were kept: in the words of Airbyte, of Singer, or of a warehouse's manifest.
 
-use crate::model::{Error, Kind, Resource, Result, StreamState};
+use crate::model::{Error, Kind, Resource, Result, StreamState, names_of};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -44,6 +44,11 @@ impl Saved {
             _ => return Err(corrupt("is not a state")),
         };
         Ok(Self { streams })
+    }
+
+    /// The readable keys of custom fields, by hash, that a resource's state holds.
+    pub fn names(&self, resource: &Resource) -> BTreeMap<String, String> {
+        self.streams.get(resource.name).map(names_of).unwrap_or_default()
     }
 
     /// The state of a resource, if there is one to go on from.

@@ -1,8 +1,9 @@
 //! From a record's own bytes to what goes over the wire.
 
-use crate::model::{Change, Names, Record, Resource, Result, Tidy};
+use crate::model::{Change, Custom, Names, Record, Resource, Result, Tidy, is_custom};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// How the records of one stream are written.
 ///
@@ -18,6 +19,19 @@ impl Wire {
     /// For a resource, the schema its loader goes by, and readable names if wanted.
     pub fn new(resource: &Resource, schema: &Value, names: Option<Names>) -> Self {
         Self { tidy: Tidy::of(resource, schema), names }
+    }
+
+    /// The keys of custom fields that go into the state of the stream.
+    pub(super) fn pins(&self) -> BTreeMap<String, String> {
+        self.names.as_ref().map(Names::pins).unwrap_or_default()
+    }
+
+    /// Whether a top-level property of a record is a column or a custom field.
+    pub(super) fn is_known(&self, resource: &Resource, field: &str) -> bool {
+        let top = field.split('.').next().unwrap_or(field);
+        let flat = resource.custom == Custom::Flat;
+        // With readable names nothing tells the name of a field from any other key.
+        resource.column(top).is_some() || flat && (is_custom(top) || self.names.is_some())
     }
 
     /// The record as JSON on one line; values that became null are added to `changes`.

@@ -1,7 +1,7 @@
 //! Rows that exist per parent: made when their parent is asked for, never stored unless edited.
 
 use super::account::{Account, START};
-use super::json::{pair, quoted};
+use super::json::{self, pair, quoted};
 use super::rows::{Plan, Row, Status};
 use super::values;
 use crate::model::Time;
@@ -26,6 +26,31 @@ pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// A filter as it is shown alone: with its conditions.
+pub(super) fn with_conditions(filter: &Row) -> Row {
+    let conditions = format!(
+        "{{\"glue\":\"and\",\"conditions\":[{{\"glue\":\"and\",\"conditions\":[{{\"object\":\"deal\",\"field_id\":\"{}\",\"operator\":\"=\",\"value\":\"{}\",\"extra_value\":null}}]}},{{\"glue\":\"or\",\"conditions\":[]}}]}}",
+        12_400 + filter.id,
+        filter.id % 7
+    );
+    let json = json::replaced(&filter.json, &[("conditions".to_owned(), conditions)]);
+    Row { json: Bytes::from(json), ..filter.clone() }
+}
+
+/// A message as the lists of rows show it: wrapped, with its text if that was asked for.
+pub(super) fn wrapped(message: &Bytes, body: bool) -> Bytes {
+    let time = json::find(message, "message_time").unwrap_or("null");
+    let mut out = vec![b'{'];
+    pair(&mut out, "object", "\"mailMessage\"");
+    pair(&mut out, "timestamp", time);
+    let subject = json::find(message, "subject").unwrap_or_default().trim_matches('"');
+    let text = ("body".to_owned(), format!("\"<p>{subject}</p>\""));
+    let message = if body { json::replaced(message, &[text]).into() } else { message.clone() };
+    pair(&mut out, "data", &String::from_utf8_lossy(&message));
+    out.push(b'}');
+    Bytes::from(out)
 }
 
 /// The entry a change leaves in the changelog of its row, where there is one.

@@ -112,7 +112,7 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
             "user"
         }
         (_, Type::Bool) => "boolean",
-        (_, Type::Int | Type::IntOrText) => "int",
+        (_, Type::Int | Type::OptionId) => "int",
         (_, Type::Num) => "double",
         (_, Type::Date | Type::Time | Type::Naked) => "date",
         (_, Type::Clock) => "time",
@@ -197,6 +197,16 @@ impl Definition {
         }
         pair(&mut out, "is_subfield", "false");
         pair(&mut out, "subfields", if self.parts == "null" { "[]" } else { &self.parts });
+        if id % 3 == 1 {
+            pair(&mut out, "group_id", &(id % 5 + 1).to_string());
+            pair(&mut out, "json_column_flag", bool(self.parts != "null"));
+            pair(&mut out, "use_field", "\"id\"");
+            pair(&mut out, "link", "\"/users/details/\"");
+            pair(&mut out, "description", "\"What it says\"");
+            pair(&mut out, "projects_detail_visible_flag", "false");
+            let shown = "{\"show_in_all\":true,\"pipeline_ids\":[]}";
+            pair(&mut out, "show_in_pipelines", shown);
+        }
         out.push(b'}');
         out
     }

@@ -144,6 +144,7 @@ pub(super) enum Special {
     PhaseOfBoard,
     Duration,
     SmallText,
+    SetOfParent,
     Url,
 }
 
@@ -151,8 +152,11 @@ pub(super) enum Special {
 pub(super) fn cells(resource: &'static Resource, features: Features) -> Vec<Cell> {
     let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
     let sent = resource.columns.iter().filter(|column| !added.contains(&Some(column.name)));
+    // The text of a message is added where it is asked for.
+    let on_demand = |name: &str| resource.listings[0].wrapped.is_some() && name == "body";
     sent.filter(|column| !(resource.name == "leads" && column.name == "custom_fields"))
         .filter(|column| features.sends(resource.name, column.name))
+        .filter(|column| !on_demand(column.name))
         .map(|column| cell(resource, column))
         .collect()
 }
@@ -226,7 +230,7 @@ fn by_type(name: &str, ty: Type) -> Fill {
     match ty {
         Type::Bool => Fill::Pick(&["true", "false"]),
         Type::Int if name.ends_with("_flag") => Fill::Pick(&["0", "1"]),
-        Type::Int | Type::IntOrText => Fill::Whole(1, 90),
+        Type::Int | Type::OptionId => Fill::Whole(1, 90),
         Type::Num => Fill::Money,
         Type::Text | Type::TextOrObject => Fill::Sentence,
         Type::Date => Fill::Date,

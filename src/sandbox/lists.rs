@@ -3,13 +3,14 @@
 use super::answers;
 use super::ask::{Refusal, Request};
 use super::checks;
+use super::children;
 use super::filter::Filter;
 use super::json;
 use super::options::Options;
 use super::rows::Row;
 use super::table::{Order, Place, Sort, Table};
 use super::world::{PURGE_SECONDS, World};
-use crate::model::{ByParent, Listing, Paging, Resource, Time};
+use crate::model::{ByParent, Listing, Paging, Resource, Time, Type};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -48,6 +49,8 @@ pub(super) enum Envelope {
     Plain,
     /// `data.goals`
     Goals,
+    /// The one row is `data` itself.
+    One,
     /// With `"status":"ok"`.
     Webhooks,
     /// `data` is null when empty.
@@ -62,10 +65,14 @@ impl Page {
         out.extend_from_slice(match self.envelope {
             Envelope::Goals => b"{\"success\":true,\"data\":{\"goals\":".as_slice(),
             Envelope::Webhooks => b"{\"status\":\"ok\",\"success\":true,\"data\":",
-            Envelope::Plain | Envelope::NullWhenEmpty => b"{\"success\":true,\"data\":",
+            Envelope::Plain | Envelope::One | Envelope::NullWhenEmpty => {
+                b"{\"success\":true,\"data\":"
+            }
         });
         if self.rows.is_empty() && self.envelope == Envelope::NullWhenEmpty {
             out.extend_from_slice(b"null");
+        } else if let (Envelope::One, [row]) = (self.envelope, &*self.rows) {
+            out.extend_from_slice(row);
         } else {
             out.push(b'[');
             for (place, row) in self.rows.iter().enumerate() {
@@ -129,11 +136,14 @@ pub(super) fn list(
     } else {
         checks::v1(resource, listing, request)?
     };
-    let keys = answers::parents(resource, parent, request)?;
+    let keys = match parent.and_then(|key| named_parent(world, resource, key)) {
+        Some(key) => vec![key?],
+        None => answers::parents(resource, parent, request)?,
+    };
     let filter = Filter::of(resource, listing, &request.query, world.now());
     let mut own;
     let table = if resource.parent.is_some() {
-        own = children(world, resource, &keys)?;
+        own = of_parents(world, resource, &keys)?;
         &mut own
     } else {
         world.table(resource)
@@ -144,10 +154,11 @@ pub(super) fn list(
     let mut page = match listing.paging {
         Paging::Cursor => asked.by_cursor(table)?,
         Paging::Offset => asked.by_offset(table, resource),
-        Paging::Plain | Paging::Goals => asked.whole(table),
+        Paging::Plain | Paging::Goals | Paging::One => asked.whole(table),
     };
     page.envelope = match (listing.paging, resource.name) {
         (Paging::Goals, _) => Envelope::Goals,
+        (Paging::One, _) => Envelope::One,
         (_, "webhooks") => Envelope::Webhooks,
         _ if options.null_empty && !request.v2() => Envelope::NullWhenEmpty,
         _ => Envelope::Plain,
@@ -156,11 +167,27 @@ pub(super) fn list(
         let codes: Vec<&str> = codes.split(',').collect();
         page.rows = page.rows.iter().map(|row| narrowed(row, &codes)).collect();
     }
+    if listing.wrapped.is_some() {
+        let bodies = request.get("include_body") == Some("1");
+        page.rows = page.rows.iter().map(|row| children::wrapped(row, bodies)).collect();
+    }
     Ok(page)
 }
 
+/// The number of the row that a path names by a key that is text; `None` where keys are numbers.
+fn named_parent(
+    world: &mut World,
+    resource: &'static Resource,
+    key: &str,
+) -> Option<Result<u64, Refusal>> {
+    let of = resource.parent_resource()?;
+    let named = of.key.first().and_then(|key| of.column(key))?;
+    let table = matches!(named.ty, Type::Text).then(|| world.table(of))?;
+    Some(table.get(key).map(|row| row.id).ok_or_else(Refusal::not_found))
+}
+
 /// The rows of a child list for these parents, of which one in the path must be there.
-fn children(
+fn of_parents(
     world: &mut World,
     resource: &'static Resource,
     keys: &[u64],
@@ -170,7 +197,7 @@ fn children(
     let now = world.now();
     let mut rows = Vec::new();
     for key in keys {
-        let parent = world.table(of).get(&key.to_string());
+        let parent = world.table(of).numbered(*key);
         let parent = parent.filter(|row| listable(of, row, now));
         match parent.map(|row| row.deleted.is_some()) {
             Some(false) => rows.extend(world.children(resource, *key)),

@@ -94,9 +94,8 @@ pub(super) struct Seat<'a> {
 impl Plan {
     /// The plan for rows of a resource, in a company with these features.
     pub(super) fn of(resource: &'static Resource, features: Features) -> Self {
-        let text_key = resource
-            .key
-            .first()
+        let alone = resource.key.first().filter(|_| resource.key.len() == 1);
+        let text_key = alone
             .and_then(|key| resource.column(key))
             .is_some_and(|column| matches!(column.ty, Type::Text));
         Self {

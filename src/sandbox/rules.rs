@@ -24,7 +24,9 @@ pub(super) fn rule(resource: &str, column: &str) -> Option<Fill> {
 fn of_resource(resource: &str, column: &str) -> Option<Fill> {
     use Special as S;
     Some(match (resource, column) {
-        ("leads" | "lead_labels" | "permission_sets", "id") | (_, "uuid") => Fill::Uuid,
+        ("leads" | "lead_labels" | "permission_sets" | "deal_discounts", "id") | (_, "uuid") => {
+            Fill::Uuid
+        }
         ("call_logs", "id") => Fill::Hex(32),
         ("goals", "id") => Fill::Hex(24),
         ("deals", "status") => Fill::Status,
@@ -135,13 +137,15 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         ("mail_threads", "deal_status") => Fill::Pick(&["\"open\"", "\"won\""]),
         ("mail_threads", "first_message_timestamp") => Fill::Add,
         ("mail_threads", "last_message_timestamp") => Fill::Update,
-        ("mail_messages", "message_time") => Fill::Add,
+        (_, "message_time" | "timestamp") => Fill::Add,
         (_, "mail_tracking_status") => Fill::Pick(&["\"opened\"", "\"not opened\"", "null"]),
-        ("mail_messages", "from" | "to" | "cc" | "bcc") => Fill::Special(S::Party),
-        ("mail_messages", "draft") => Fill::Pick(&["null", "{\"body\":\"…\"}"]),
-        ("mail_messages" | "mail_threads", "account_id") => Fill::Hex(12),
+        (_, "from" | "to" | "cc" | "bcc") => Fill::Special(S::Party),
+        (_, "draft") => Fill::Pick(&["null", "{\"body\":\"…\"}"]),
+        (_, "item_type") => Fill::Pick(&["\"mailMessage\""]),
+        (_, "account_id" | "nylas_id" | "mua_message_id") => Fill::Hex(12),
         ("mail_messages", "mail_thread_id")
-        | ("deal_products" | "deal_installments", "deal_id")
+        | ("deal_products" | "deal_installments" | "deal_discounts", "deal_id")
+        | ("role_assignments", "role_id")
         | ("product_variations", "product_id")
         | ("phases", "board_id") => Fill::Parent,
         ("projects", "status") => Fill::Status,
@@ -250,6 +254,12 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         ("permission_sets", "type") => Fill::Nth(&["\"admin\"", "\"manager\"", "\"regular\""]),
         ("deal_products", "quantity") => Fill::Pick(&["1", "2", "3.5", "10"]),
         ("deal_products", "discount") => Fill::Pick(&["0", "10", "2.5"]),
+        ("permission_set_assignments", "permission_set_id") => Fill::Special(S::SetOfParent),
+        ("deal_discounts", "created_at") => Fill::Add,
+        ("deal_discounts", "updated_at") => Fill::Update,
+        ("deal_discounts", "created_by" | "updated_by") => Fill::Ref("users"),
+        ("deal_discounts", "type") => Fill::Pick(&["\"percentage\"", "\"amount\""]),
+        ("role_assignments", "type") => Fill::Pick(&["\"manual\""]),
         ("deal_products", "discount_type") => Fill::Pick(&["\"percentage\"", "\"amount\""]),
         ("deal_products", "tax_method") => {
             Fill::Pick(&["\"exclusive\"", "\"inclusive\"", "\"none\""])
@@ -262,7 +272,8 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
         (_, "new_value") => Fill::Pick(&["\"2\"", "\"nachher\"", "13", "null"]),
         (_, "change_source") => Fill::Pick(&["\"app\"", "\"api\""]),
         (_, "change_source_user_agent") => Fill::Pick(&["\"Mozilla/5.0 (invented)\""]),
-        ("deal_changelog" | "person_changelog" | "organization_changelog", "time") => Fill::Update,
+        (_, "time") => Fill::Update,
+        (_, "action") => Fill::Pick(&["\"added\"", "\"removed\""]),
         ("deal_participants", "person_id") => Fill::Special(S::ParticipantPerson),
         ("deal_participants", "person" | "related_item_data") => Fill::Special(S::ParticipantWrap),
         ("deal_participants", "related_item_type") => Fill::Pick(&["\"deal\""]),
@@ -271,7 +282,12 @@ fn of_resource(resource: &str, column: &str) -> Option<Fill> {
             Fill::Pick(&["{\"id\":1,\"value\":1}", "2", "{\"id\":3,\"value\":3}"])
         }
         (
-            "deal_followers" | "person_followers" | "organization_followers" | "product_followers",
+            "deal_followers"
+            | "person_followers"
+            | "organization_followers"
+            | "product_followers"
+            | "role_assignments"
+            | "permission_set_assignments",
             "user_id",
         ) => Fill::Special(S::Follower),
         ("note_comments", "object_type") => Fill::Pick(&["\"note\""]),

@@ -106,6 +106,12 @@ impl Table {
         self.find(key).map(|place| &self.rows[place])
     }
 
+    /// The row of this number.
+    pub(super) fn numbered(&self, id: u64) -> Option<&Row> {
+        let at = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
+        self.rows.get(at)
+    }
+
     /// Puts a row in the place of the one with its number, or at the end.
     pub(super) fn put(&mut self, row: Row) {
         self.orders.clear();

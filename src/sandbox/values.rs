@@ -321,6 +321,7 @@ fn special(out: &mut Vec<u8>, special: Special, seat: &Seat<'_>, rng: &mut Rng) 
         }
         Special::Duration => "{\"start\":\"2026-01-01\",\"end\":\"2026-12-31\"}".to_owned(),
         Special::SmallText => format!("\"{}\"", seat.parent),
+        Special::SetOfParent => json::quoted(&account.uuid("permission_sets", seat.parent)),
         Special::Url => {
             format!("\"https://www.example.test/{}/{id}?a=1&b=\u{fc}\"", seat.resource.name)
         }

@@ -171,8 +171,10 @@ impl World {
         };
         let mut truth = Vec::new();
         if resource.parent.is_some() {
+            let of = resource.parent_resource().expect("a child resource has a parent");
             for parent in self.parents(resource) {
-                let Ok(number) = parent.parse() else { continue };
+                let row = self.table(of).get(&parent);
+                let Some(number) = row.map(|row| row.id) else { continue };
                 for row in self.children(resource, number) {
                     truth.push(Truth {
                         key: key(resource, &row),
@@ -248,6 +250,11 @@ impl World {
             .is_some_and(|of| parent >= 1 && parent <= self.account.count(of.name));
         if !existed {
             return Vec::new();
+        }
+        if resource.name == "filter_conditions" {
+            let filters = Resource::named("filters").expect("the table has filters");
+            let filter = self.table(filters).numbered(parent);
+            return filter.map(children::with_conditions).into_iter().collect();
         }
         let plan = self.plan(resource);
         children::rows(&self.account, &plan, parent)

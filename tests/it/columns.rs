@@ -1,6 +1,7 @@
 //! Records as columns and Parquet: what fits, what goes to `_extra`, and that nothing is lost.
 
 use crate::rebuild::{Cell, read};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::{Value, json};
 use source_pipedrive::dataset::table::Columns;
 use source_pipedrive::dataset::table::{Parts, ROW_GROUP_ROWS};
@@ -79,12 +80,28 @@ fn values_become_what_their_columns_say() {
 fn what_does_not_fit_is_null_and_extra() {
     check(
         "deals",
-        r##"{"id":"7","title":7,"value":12345678901234567890.125,"person_id":1.0,"org_id":9223372036854775808,"add_time":"0000-00-00 00:00:00","update_time":"",
-            "close_time":"2026-02-01T08:00:00.1234567Z","expected_close_date":"2026-02-30","label_ids":[5,"x"],"is_deleted":1,"lost_reason":{"id":1,"label":"x"},"brand_new": {"a":
-            1},"brand_nil":null,"custom_fields":{"#a":"2","#b":7,"#c":{"value":1.50,"currency":"EUR","tax":1},"#d":"","#e":{"value":"2026-02-01","until":""}}}"##,
-        &json!({"label_ids": [5, null], "budget": {"value": 1.5, "currency": "EUR"}, "season": {"value": "2026-02-01"}, "tier_label": "say \"hi\"", "_deleted": false,
-            "_extra": r##"{"id":"7","title":7,"value":12345678901234567890.125,"person_id":1.0,"org_id":9223372036854775808,"add_time":"0000-00-00 00:00:00","update_time":"","close_time":"2026-02-01T08:00:00.1234567Z","expected_close_date":"2026-02-30","label_ids":[5,"x"],"is_deleted":1,"lost_reason":{"id":1,"label":"x"},"brand_new":{"a":            1},"custom_fields":{"#a":"2","#b":7,"#c":{"value":1.50,"currency":"EUR","tax":1},"#d":"","#e":{"value":"2026-02-01","until":""}}}"##}),
+        r##"{"id":{},"title":["7"],"value":12345678901234567890.125,"person_id":1.0,"org_id":9223372036854775808,"add_time":"0000-00-00 00:00:00","update_time":"",
+            "close_time":"2026-02-01T08:00:00.1234567Z","expected_close_date":"2026-02-30","label_ids":[5,"x"],"is_deleted":2,"lost_reason":{"id":1,"label":7},"brand_new": {"a":
+            1},"brand_nil":null,"custom_fields":{"#a":"x","#b":7,"#c":{"value":1.50,"currency":"EUR","tax":1},"#d":"","#e":{"value":"2026-02-01","until":""}}}"##,
+        &json!({"label_ids": [5, null], "budget": {"value": 1.5, "currency": "EUR"}, "season": {"value": "2026-02-01"}, "_deleted": false,
+            "person_id": 1, "_extra": r##"{"id":{},"title":["7"],"value":12345678901234567890.125,"person_id":1.0,"org_id":9223372036854775808,"add_time":"0000-00-00 00:00:00","update_time":"","close_time":"2026-02-01T08:00:00.1234567Z","expected_close_date":"2026-02-30","label_ids":[5,"x"],"is_deleted":2,"lost_reason":{"id":1,"label":7},"brand_new":{"a":            1},"custom_fields":{"#a":"x","#b":7,"#c":{"value":1.50,"currency":"EUR","tax":1},"#d":"","#e":{"value":"2026-02-01","until":""}}}"##}),
     );
+}
+
+/// What says the same in another type stands in the column, and as it came in `_extra`.
+#[test]
+fn what_says_the_same_is_converted_and_extra() {
+    check(
+        "deals",
+        r##"{"id":"7","title":7,"value":"1.50","is_deleted":1,"lost_reason":{"id":1,"label":"x"},"label_ids":["5"],
+            "custom_fields":{"#a":"2","#c":{"value":"5","currency":"EUR"},"#d":"1.5"}}"##,
+        &json!({"id": 7, "title": "7", "value": 1.5, "is_deleted": true, "lost_reason": "x", "label_ids": [5], "tier": 2,
+            "tier_label": "say \"hi\"", "budget": {"value": 5.0, "currency": "EUR"}, "score": 1.5, "_deleted": true,
+            "_extra": r##"{"id":"7","title":7,"value":"1.50","is_deleted":1,"lost_reason":{"id":1,"label":"x"},"label_ids":["5"],"custom_fields":{"#a":"2","#c":{"value":"5","currency":"EUR"},"#d":"1.5"}}"##}),
+    );
+    let mut columns = Columns::of(named("deals"), &definitions(), None);
+    columns.push(br#"{"id":"7","title":7,"is_deleted":1}"#, NOW).expect("it is an object");
+    assert!(columns.misfits().is_empty(), "nothing is missing in the columns");
 }
 
 #[test]
@@ -136,9 +153,9 @@ fn odd_objects_are_kept_whole() {
     );
     check(
         "deal_fields",
-        r#"{"field_code":"x","options":[{"id":31,"label":"a"},{"id":"open","label":"b"},{"id":1.0,"label":"c"}]}"#,
-        &json!({"field_code": "x", "options": [{"id": "31", "label": "a"}, {"id": "open", "label": "b"}, {"label": "c"}], "_deleted": false,
-            "_extra": r#"{"options":[{"id":31,"label":"a"},{"id":"open","label":"b"},{"id":1.0,"label":"c"}]}"#}),
+        r#"{"field_code":"x","options":[{"id":31,"label":"a"},{"id":"open","label":"b"},{"id":true,"label":"d"},{"id":1.0,"label":"c"}]}"#,
+        &json!({"field_code": "x", "options": [{"id": "31", "label": "a"}, {"id": "open", "label": "b"}, {"id": "true", "label": "d"}, {"label": "c"}], "_deleted": false,
+            "_extra": r#"{"options":[{"id":31,"label":"a"},{"id":"open","label":"b"},{"id":true,"label":"d"},{"id":1.0,"label":"c"}]}"#}),
     );
     check(
         "deals",
@@ -203,6 +220,23 @@ fn parts_ascend_by_key() {
         seen += ids.len();
     }
     assert_eq!(seen, rows);
+}
+
+/// Spark 3 refuses dates before 1582, and times before 1900, unless the file says who wrote it.
+#[test]
+fn ancient_dates_stay_and_files_say_which_calendar_they_are_in() {
+    let mut table = Parts::new(Columns::of(named("deals"), &[], None));
+    let row = r#"{"id":1,"expected_close_date":"1500-02-28","add_time":"0001-01-01T00:00:00Z"}"#;
+    table.push(row.as_bytes(), NOW).expect("it is an object");
+    let parts = table.close().expect("it can be encoded");
+    let rows = read(&parts);
+    assert_eq!(rows[0]["expected_close_date"].shown(), "1500-02-28");
+    assert_eq!(rows[0]["add_time"].shown(), "0001-01-01T00:00:00Z");
+    assert_eq!(rows[0]["_extra"], Cell::Null);
+    let file = SerializedFileReader::new(parts[0].bytes.clone()).expect("it is a Parquet file");
+    let said = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let said: Vec<_> = said.map(|line| (line.key.as_str(), line.value.as_deref())).collect();
+    assert_eq!(said, [("org.apache.spark.version", Some("3.1.0"))]);
 }
 
 #[test]

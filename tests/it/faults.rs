@@ -184,9 +184,10 @@ fn an_unsorted_list_moves_no_watermark() {
 #[test]
 fn surprises_are_passed_on() {
     let fault = |trouble| Fault { times: u32::MAX, ..Fault::on(trouble, "/api/v2/deals", 1, 1) };
-    for (trouble, said) in
-        [(Trouble::NewKey, "unknown field"), (Trouble::NewType, "has another type than documented")]
-    {
+    for (trouble, said) in [
+        (Trouble::NewKey, "is not known to this version"),
+        (Trouble::NewType, "has another type than documented"),
+    ] {
         let sandbox = sandbox(Options { faults: vec![fault(trouble)], ..small() });
         let session = Read::of(&sandbox, &["deals"]).run().succeeded();
         let told = session.logs().iter().filter(|log| log.contains(said)).count();
@@ -198,6 +199,22 @@ fn surprises_are_passed_on() {
         let session = Read::of(&sandbox, &["deals"]).run().succeeded();
         assert_eq!(session.logs().len(), 2, "{trouble:?}: {:?}", session.logs());
         assert_eq!(latest("deals", &[&session]).len(), truth(&sandbox, "deals").len());
+    }
+}
+
+/// A key of deals is told by the stream of deals, and once, whoever else reads their list.
+#[test]
+fn an_unknown_key_is_told_once_by_the_stream_that_has_it() {
+    let fault = Fault { times: u32::MAX, ..Fault::on(Trouble::NewKey, "/api/v2/deals?", 1, 1) };
+    let streams = ["deals", "deal_products", "deal_installments"];
+    for (read, expected) in [(&streams[..], 1), (&streams[1..], 0)] {
+        let sandbox = sandbox(Options { faults: vec![fault.clone()], ..small() });
+        let session = Read::of(&sandbox, read).run().succeeded();
+        let told: Vec<_> =
+            session.logs().into_iter().filter(|log| log.contains("not known to this")).collect();
+        assert_eq!(told.len(), expected, "{told:?}");
+        assert!(told.iter().all(|log| log.starts_with("deals: ")), "{told:?}");
+        assert!(told.iter().all(|log| !log.contains("discover")), "{told:?}");
     }
 }
 

@@ -31,6 +31,7 @@ mod lacks;
 mod laws;
 mod lossless;
 mod meanwhile;
+mod names;
 mod network;
 mod outside;
 mod parcel;

@@ -1,12 +1,12 @@
 //! Whole reads over the wire, held against what the account really holds.
 
-use crate::support::{Read, all, assert_exactly, assert_whole, change, sandbox, small};
+use crate::support::{Read, all, assert_exactly, assert_whole, change, sandbox, small, truth};
 use source_pipedrive::sandbox::{Fault, Options, Trouble};
 
 #[test]
 fn every_stream_equals_the_account() {
     let sandbox =
-        sandbox(Options { scale: 0.3, page_max: Some(37), limits: false, ..Options::default() });
+        sandbox(Options { scale: 0.15, page_max: Some(37), limits: false, ..Options::default() });
     let session = Read::of(&sandbox, &all()).run().succeeded();
     assert_whole(&sandbox, &session, &all());
 }
@@ -63,4 +63,30 @@ fn refusals_are_walked_around() {
     assert_exactly(&sandbox, &second, "products", &changed["products"]);
     assert!(first.logs().iter().any(|log| log.contains("refuses status with all values at once")));
     assert!(second.logs().iter().any(|log| log.contains("refuses updated_since on")));
+}
+
+#[test]
+fn the_text_of_mail_comes_on_request() {
+    const MAIL: &[&str] = &["deal_mail", "person_mail", "organization_mail"];
+    let account = sandbox(small());
+    for (asked, expected) in [(false, false), (true, true)] {
+        let session = Read::of(&account, MAIL).with("mail_bodies", asked).run().succeeded();
+        for stream in MAIL {
+            let records = session.records(stream);
+            assert_eq!(records.len(), truth(&account, stream).len(), "{stream}");
+            assert!(!records.is_empty(), "{stream}");
+            let text = |record: &&serde_json::Value| record["body"].is_string();
+            assert!(records.iter().all(|record| text(record) == expected), "{stream}");
+        }
+    }
+}
+
+#[test]
+fn filters_come_with_their_conditions() {
+    let account = sandbox(small());
+    let session = Read::of(&account, &["filters", "filter_conditions"]).run().succeeded();
+    let filters = session.records("filters");
+    let alone = session.records("filter_conditions");
+    assert_eq!(filters.len(), alone.len());
+    assert!(alone.iter().all(|filter| filter["conditions"]["glue"] == "and"));
 }

@@ -209,7 +209,8 @@ impl Json {
                     None => Self::Text(text),
                 }
             }
-            (number @ Self::Num(..), Type::IntOrText) => number.whole().map_or(number, Self::Text),
+            (Self::Bool(flag), Type::OptionId) => Self::Text(flag.to_string()),
+            (number @ Self::Num(..), Type::OptionId) => number.whole().map_or(number, Self::Text),
             (Self::List(items), Type::List(of)) => {
                 Self::List(items.into_iter().map(|item| item.typed(*of)).collect())
             }

@@ -116,6 +116,12 @@ pub(crate) fn spelled(
         }
     }
     for row in rows.values_mut() {
+        // An object among texts stands beside its label.
+        let beside = "lost_reason_object";
+        if schema["properties"][beside].is_object() && row["lost_reason"].is_object() {
+            row[beside] = row["lost_reason"].take();
+            row["lost_reason"] = row[beside]["label"].clone();
+        }
         fill(schema, row);
     }
     rows

@@ -83,7 +83,8 @@ pub(super) fn page() -> String {
          manifest.json         names the files, and says how far each resource was read\n\
          deals/part-*.parquet  or .ndjson on S3\n\
          deals.ndjson          in a folder; .zst or .gz where it is packed\n\
-         _fields.json          columns of custom fields: hash, name, type, options\n\
+         _fields.json          columns of custom fields: hash, name, type, options; of fields that are\n\
+                               gone also deleted_at, of columns that a field outgrew retyped_at\n\
          _keys/                which rows are known, of resources that are read as a whole\n\
          _manifest/            on S3: the commits, objects that may only be created\n\
          manifest.lock         of a folder; it holds only while its process lives\n\

@@ -82,7 +82,7 @@ fn paging(listing: &Listing) -> &'static str {
     match listing.paging {
         Paging::Cursor => "cursor",
         Paging::Offset => "offset",
-        Paging::Plain | Paging::Goals => "none",
+        Paging::Plain | Paging::Goals | Paging::One => "none",
     }
 }
 
@@ -102,7 +102,7 @@ fn type_name(ty: Type) -> String {
             format!("object: {}", names.join(", "))
         }
         Type::TextOrObject => "text or object".to_owned(),
-        Type::IntOrText => "integer or text".to_owned(),
+        Type::OptionId => "integer, text or boolean".to_owned(),
         Type::Json => "anything".to_owned(),
     }
 }

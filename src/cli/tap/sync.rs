@@ -10,7 +10,9 @@ use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
 use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Names, Resource, Result, Settings, StreamState};
+use crate::model::{
+    Error, Event, Kind, Names, Resource, Result, Settings, StreamState, declared, joined, repinned,
+};
 use crate::protocol::Saved;
 use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
 use std::collections::BTreeMap;
@@ -99,7 +101,7 @@ impl Run {
                 self.report.lack(resource, &error);
             }
         }
-        let (mut wanted, mut streams) = (Vec::new(), BTreeMap::new());
+        let (mut wanted, mut streams, mut renamed) = (Vec::new(), BTreeMap::new(), Vec::new());
         for selection in selected {
             let resource = selection.resource;
             for object in &selection.hollow {
@@ -113,13 +115,27 @@ impl Run {
             // Rows that an interrupted read delivered carry another version.
             let whole = selection.method == Method::FullTable && state.is_none();
             let versioned = self.setup.settings.activate_versions && whole;
-            let names = readable.then(|| Names::of(resource, found.of(resource)));
+            let mut selection = selection;
+            let names = readable.then(|| {
+                // The catalog knows the names of its day; what went out under a name goes on so.
+                let pins = joined(saved.names(resource), declared(resource, &selection.whole));
+                let names = Names::kept(resource, found.of(resource), &pins);
+                for schema in [&mut selection.schema, &mut selection.whole] {
+                    *schema = repinned(resource, std::mem::take(schema), &names.pins());
+                }
+                names
+            });
+            let told = names.iter().flat_map(Names::renamed);
+            renamed.extend(told.map(|sentence| format!("{}: {sentence}", resource.name)));
             let mode = match selection.method {
                 Method::Incremental => Mode::Incremental,
                 Method::FullTable => Mode::Full,
             };
             wanted.push(Selected { resource, mode, state, named: false });
             streams.insert(resource.name, Stream { selection, names, versioned });
+        }
+        for sentence in renamed {
+            self.progress.warn(&sentence);
         }
         let jobs = plan(&self.setup.settings, wanted);
         let settings = &self.setup.settings;

@@ -19,7 +19,7 @@ impl Likeness {
     /// Of a column: lists of ids and words have no order.
     pub(super) fn of(column: &Column) -> Self {
         match column.ty {
-            Type::List(Type::Int | Type::Text | Type::IntOrText) => Self::Set,
+            Type::List(Type::Int | Type::Text | Type::OptionId) => Self::Set,
             Type::List(Type::Object(members)) => {
                 let has = |name: &str| members.iter().any(|member| member.name == name);
                 if has("value") && has("label") { Self::Contacts } else { Self::Plain }

@@ -1,16 +1,16 @@
 //! One column while it is filled, value by value, from raw JSON.
 
 use super::exact;
-use crate::model::{Definition, Json, Key, Keys, Result, Type, items};
+use super::texts::{Form, Texts};
+use crate::model::{Definition, Json, Key, Keys, Result, To, Type, converted, items};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringArray,
-    StructArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow_buffer::{
     BooleanBufferBuilder, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
 };
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
-use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 
@@ -52,14 +52,16 @@ enum Values {
     },
 }
 
-/// What a text column takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Text,
-    /// Whole numbers too, as their digits.
-    IntOrText,
-    /// Any value, as its JSON.
-    Json,
+/// How much of a value its column says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    /// All of it, in its own type.
+    #[default]
+    Whole,
+    /// The same, in the type of the column.
+    Converted,
+    /// Less.
+    Less,
 }
 
 impl Cells {
@@ -70,14 +72,14 @@ impl Cells {
             Type::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
             Type::Int => Values::Int { ints: Vec::new(), quoted: false },
             Type::Num => Values::Num(Vec::new()),
-            // The objects among the texts have no column.
-            Type::Text | Type::Clock | Type::TextOrObject => text(Form::Text),
+            Type::Text | Type::Clock => text(Form::Text),
+            Type::TextOrObject => text(Form::Label),
             Type::Date => Values::Date(Vec::new()),
             Type::Time | Type::Naked => Values::Time(Vec::new()),
             Type::List(of) => {
                 Values::List { ends: vec![0], of: Box::new(Self::of(*of)), quoted: false }
             }
-            Type::IntOrText => text(Form::IntOrText),
+            Type::OptionId => text(Form::OptionId),
             Type::Json | Type::Object([]) => text(Form::Json),
             Type::Object(columns) => {
                 let names: Vec<_> = columns.iter().map(|column| column.name).collect();
@@ -116,47 +118,50 @@ impl Cells {
         Self { nulls: NullBufferBuilder::new(0), values }
     }
 
-    /// Puts a value of well-formed JSON into a row. Whether the column now says all of it.
-    pub(super) fn put(&mut self, row: usize, raw: &str) -> bool {
+    /// Puts a value of well-formed JSON into a row. How much of it the column now says.
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> Said {
         if raw == "null" {
             self.reach(row + 1);
-            return true;
+            return Said::Whole;
         }
         self.reach(row);
-        let (valid, whole) = match &mut self.values {
+        let (valid, said) = match &mut self.values {
             Values::Bool(bools) => {
-                let value = matches!(raw, "true" | "false");
-                bools.append(raw == "true");
-                (value, value)
+                let (value, said) = read(raw, Some(To::Bool), |raw| match raw {
+                    "true" => Some(true),
+                    "false" => Some(false),
+                    _ => None,
+                });
+                bools.append(value.unwrap_or_default());
+                (value.is_some(), said)
             }
             Values::Int { ints, quoted } => {
                 let plain = if *quoted { exact::quoted(raw).unwrap_or(raw) } else { raw };
-                add(ints, exact::int(plain))
+                add(ints, read(plain, Some(To::Int), exact::int))
             }
-            Values::Num(nums) => add(nums, exact::num(raw)),
-            Values::Date(days) => add(days, exact::day(raw)),
-            Values::Time(instants) => add(instants, exact::micros(raw)),
+            Values::Num(nums) => add(nums, read(raw, Some(To::Num), exact::num)),
+            Values::Date(days) => add(days, read(raw, None, exact::day)),
+            Values::Time(instants) => add(instants, read(raw, None, exact::micros)),
             Values::Text(texts, form) => {
-                let fits = texts.push_json(raw, *form);
-                (fits, fits)
+                let said = texts.push(raw, *form);
+                (said != Said::Less, said)
             }
             Values::List { ends, of, quoted } => {
-                let (valid, whole) = add_list(of, raw, *quoted);
+                let (valid, said) = add_list(of, raw, *quoted);
                 ends.push(offset(of.len()));
-                (valid, whole)
+                (valid, said)
             }
             Values::Struct { keys, parts, .. } => put_struct(row, keys, parts, raw),
         };
         self.nulls.append(valid);
-        whole
+        said
     }
 
     /// Puts a text into a row of a column of texts.
     pub(super) fn put_text(&mut self, row: usize, text: &str) {
         self.reach(row);
         if let Values::Text(texts, _) = &mut self.values {
-            texts.bytes.extend_from_slice(text.as_bytes());
-            texts.end();
+            texts.push_text(text);
             self.nulls.append_non_null();
         }
     }
@@ -193,7 +198,7 @@ impl Cells {
             Values::Int { ints: longs, .. } | Values::Time(longs) => longs.resize(row, 0),
             Values::Num(nums) => nums.resize(row, 0.0),
             Values::Date(days) => days.resize(row, 0),
-            Values::Text(texts, _) => texts.ends.resize(row + 1, offset(texts.bytes.len())),
+            Values::Text(texts, _) => texts.reach(row),
             Values::List { ends, of, .. } => ends.resize(row + 1, offset(of.len())),
             Values::Struct { .. } => {}
         }
@@ -228,7 +233,7 @@ impl Cells {
                 Values::Int { ints: longs, .. } | Values::Time(longs) => 8 * longs.capacity(),
                 Values::Num(nums) => 8 * nums.capacity(),
                 Values::Date(days) => 4 * days.capacity(),
-                Values::Text(texts, _) => texts.bytes.capacity() + 4 * texts.ends.capacity(),
+                Values::Text(texts, _) => texts.capacity(),
                 Values::List { ends, of, .. } => 4 * ends.capacity() + of.bytes(),
                 Values::Struct { parts, .. } => parts.iter().map(Self::bytes).sum(),
             }
@@ -300,23 +305,33 @@ fn fields(names: &[&'static str], parts: &[Cells]) -> Fields {
 }
 
 /// What was collected; the next batch will be about as long.
-fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
+pub(super) fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
     let capacity = values.len();
     mem::replace(values, Vec::with_capacity(capacity))
 }
 
-fn add<T: Default>(values: &mut Vec<T>, value: Option<T>) -> (bool, bool) {
-    let fits = value.is_some();
-    values.push(value.unwrap_or_default());
-    (fits, fits)
+/// What a value says, if need be converted.
+fn read<T>(raw: &str, to: Option<To>, read: impl Fn(&str) -> Option<T>) -> (Option<T>, Said) {
+    if let Some(value) = read(raw) {
+        return (Some(value), Said::Whole);
+    }
+    let value = to.and_then(|to| converted(raw, to)).and_then(|same| read(&same));
+    let said = if value.is_some() { Said::Converted } else { Said::Less };
+    (value, said)
 }
 
-fn offset(length: usize) -> i32 {
+fn add<T: Default>(values: &mut Vec<T>, (value, said): (Option<T>, Said)) -> (bool, Said) {
+    let fits = value.is_some();
+    values.push(value.unwrap_or_default());
+    (fits, said)
+}
+
+pub(super) fn offset(length: usize) -> i32 {
     i32::try_from(length).expect("a batch is far smaller than two gigabytes")
 }
 
-/// Whether the list is one, and whether every item fits.
-fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
+/// Whether the list is one, and how much of its items is said.
+fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, Said) {
     if quoted && let Some(text) = exact::quoted(raw) {
         let fits = text.split(',').all(|item| exact::int(item).is_some());
         if fits {
@@ -324,31 +339,32 @@ fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, bool) {
                 of.put(of.len(), item);
             });
         }
-        return (fits, fits);
+        return (fits, if fits { Said::Whole } else { Said::Less });
     }
     let before = of.len();
-    let mut whole = raw.starts_with('[');
-    let valid = whole && items(raw, |item| whole &= of.put(of.len(), item)).is_ok();
-    if !valid {
-        of.truncate(before);
+    let mut said = Said::Whole;
+    let read = items(raw, |item| said = said.max(of.put(of.len(), item)));
+    if raw.starts_with('[') && read.is_ok() {
+        return (true, said);
     }
-    (valid, whole && valid)
+    of.truncate(before);
+    (false, Said::Less)
 }
 
-/// Whether the object is one, and whether all it says fits.
-fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, bool) {
+/// Whether the object is one, and how much of it is said.
+fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, Said) {
     let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
-    let valid = matches!(read, Some(Ok(_)));
-    if !valid {
-        for part in parts {
-            part.truncate(row);
-        }
+    if let Some(Ok(said)) = read {
+        return (true, said);
     }
-    (valid, matches!(read, Some(Ok(true))))
+    for part in parts {
+        part.truncate(row);
+    }
+    (false, Said::Less)
 }
 
-fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<bool> {
-    let mut whole = true;
+fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<Said> {
+    let mut said = Said::Whole;
     let mut json = Json::new(raw);
     keys.begin();
     let mut more = json.open(b'{')?;
@@ -361,71 +377,16 @@ fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> R
                 // Of a key that comes twice the last value counts, as JSON readers have it.
                 if part.len() > row {
                     part.truncate(row);
-                    whole = false;
+                    said = Said::Less;
                 }
                 if value != "null" {
-                    whole &= part.put(row, value);
+                    said = said.max(part.put(row, value));
                 }
             }
-            Key::Unknown(_) => whole &= value == "null",
+            Key::Unknown(_) if value == "null" => {}
+            Key::Unknown(_) => said = Said::Less,
         }
         more = json.more(b'{')?;
     }
-    Ok(whole)
-}
-
-/// Texts, one after the other.
-#[derive(Debug)]
-struct Texts {
-    bytes: Vec<u8>,
-    ends: Vec<i32>,
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Self { bytes: Vec::new(), ends: vec![0] }
-    }
-}
-
-impl Texts {
-    fn push_json(&mut self, raw: &str, form: Form) -> bool {
-        let fits = match (form, exact::quoted(raw)) {
-            (Form::Json, _) => {
-                self.bytes.extend_from_slice(one_line(raw).as_bytes());
-                true
-            }
-            (_, Some(text)) => exact::unescape(text, &mut self.bytes),
-            (Form::IntOrText, None) if exact::is_whole(raw) => {
-                self.bytes.extend_from_slice(raw.as_bytes());
-                true
-            }
-            _ => false,
-        };
-        self.end();
-        fits
-    }
-
-    fn end(&mut self) {
-        self.ends.push(offset(self.bytes.len()));
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.ends.truncate(len + 1);
-        self.bytes.truncate(usize::try_from(self.ends[len]).unwrap_or_default());
-    }
-
-    fn finish(&mut self, nulls: Option<NullBuffer>) -> StringArray {
-        let mut ends = Vec::with_capacity(self.ends.len());
-        ends.push(0);
-        let ends = OffsetBuffer::new(ScalarBuffer::from(mem::replace(&mut self.ends, ends)));
-        StringArray::new(ends, taken(&mut self.bytes).into(), nulls)
-    }
-}
-
-/// JSON without line breaks, which can only stand between its tokens.
-pub(super) fn one_line(raw: &str) -> Cow<'_, str> {
-    match memchr::memchr2(b'\n', b'\r', raw.as_bytes()) {
-        None => Cow::Borrowed(raw),
-        Some(_) => Cow::Owned(raw.replace(['\n', '\r'], "")),
-    }
+    Ok(said)
 }

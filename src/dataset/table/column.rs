@@ -1,6 +1,6 @@
 //! A key's column, with the column of labels beside it.
 
-use super::cells::Cells;
+use super::cells::{Cells, Said};
 use super::exact;
 use crate::model::{LABELS_BYTES_MAX, items};
 use arrow_array::ArrayRef;
@@ -13,8 +13,8 @@ pub(super) struct Column {
     name: String,
     cells: Cells,
     labels: Option<Labels>,
-    /// Whether the value of the row that is being read fits.
-    pub(super) fits: bool,
+    /// How much it says of the value of the row that is being read.
+    pub(super) said: Said,
 }
 
 /// What the options of a field are called.
@@ -29,7 +29,7 @@ struct Labels {
 impl Column {
     /// A column of this name.
     pub(super) fn new(name: &str, cells: Cells) -> Self {
-        Self { name: name.to_owned(), cells, labels: None, fits: true }
+        Self { name: name.to_owned(), cells, labels: None, said: Said::Whole }
     }
 
     /// The column with one beside it for the labels of its options, by their ids as text.
@@ -53,8 +53,8 @@ impl Column {
             .map(|(name, cells)| Field::new(name, cells.ty(), true))
     }
 
-    /// Puts a value of well-formed JSON, not null, into a row. Whether the column now says all of it.
-    pub(super) fn put(&mut self, row: usize, raw: &str) -> bool {
+    /// Puts a value of well-formed JSON, not null, into a row. How much of it the column now says.
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> Said {
         if let Some(labels) = &mut self.labels {
             labels.put(row, raw);
         }
@@ -69,7 +69,7 @@ impl Column {
 
     /// Takes back the values from this one on.
     pub(super) fn truncate(&mut self, rows: usize) {
-        self.fits = true;
+        self.said = Said::Whole;
         self.cells.truncate(rows);
         if let Some(labels) = &mut self.labels {
             labels.cells.truncate(rows);

@@ -1,12 +1,12 @@
 //! Records as typed columns, without losing what does not fit.
 
-use super::cells::{Cells, instant, instants_array};
+use super::cells::{Cells, Said, instant, instants_array};
 use super::column::Column;
 use super::misfits::{LeftOver, Misfits};
 use super::order::Order;
 use super::plan::Plan;
 use crate::model::{
-    Custom, Definition, Error, Json, Key, Keys, Kind, Names, Resource, Result, Time, pairs,
+    Custom, Definition, Error, Json, Key, Keys, Kind, Names, Resource, Result, Time, is_true, pairs,
 };
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBufferBuilder;
@@ -34,11 +34,12 @@ pub const EXTRA: &str = "_extra";
 ///
 /// **Nothing is lost.** A value fits its column when the column says the same: whole numbers of 64
 /// bits, decimal numbers that a double spells the same way, real dates, instants in any spelling
-/// (kept as the instant) down to microseconds, text. The texts of `TextOrObject` and the digits or
-/// text of `IntOrText` are text; where the shape is open, the column holds the raw JSON. Whatever
-/// does not fit wholly stands in [`EXTRA`] under its key with its own bytes (line breaks between
-/// tokens left out), and so does every unknown key; the column keeps as much as fits. So a record
-/// is its columns, overridden by `_extra`; custom fields of v2 stand under `custom_fields` there.
+/// (kept as the instant) down to microseconds, text. Ids of options are text; where the shape is open,
+/// the column holds the raw JSON. A value of another type that says the same is converted. Whatever
+/// does not fit wholly, or was converted, stands in [`EXTRA`] under its key with its own bytes (line
+/// breaks between tokens left out), and so does every unknown key; the column keeps as much as fits. So
+/// a record is its columns, overridden by `_extra`; custom fields of v2 stand under `custom_fields`
+/// there.
 /// Null, a missing key, and an empty `custom_fields` are the same thing here.
 #[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "the columns of a table are its columns")]
@@ -188,7 +189,7 @@ impl Columns {
         }
     }
 
-    /// By field, how many values went to `_extra` so far, unknown keys included. Custom fields of
+    /// By field, how many values the columns do not say, unknown keys included. Custom fields of
     /// v2 are called `custom_fields.<hash>`. Tombstones do not count.
     pub const fn misfits(&self) -> &BTreeMap<String, u64> {
         self.misfits.by_field()
@@ -222,7 +223,7 @@ impl Columns {
                 let raw = json.value()?;
                 self.put(place, raw);
                 if self.is_deleted == Some(place) {
-                    self.row.deleted = raw == "true";
+                    self.row.deleted = is_true(raw);
                 } else if self.status == Some(place) {
                     self.row.stated = raw == "\"deleted\"";
                 }
@@ -232,7 +233,7 @@ impl Columns {
                 let raw = json.value()?;
                 self.row.odd |= raw != "null";
                 match &*key {
-                    "is_deleted" => self.row.deleted = raw == "true",
+                    "is_deleted" => self.row.deleted = is_true(raw),
                     DELETED => self.row.tombstone = raw == "true",
                     _ => {}
                 }
@@ -278,18 +279,18 @@ impl Columns {
     fn put(&mut self, place: usize, raw: &str) {
         let rows = self.synced.len();
         let column = &mut self.columns[place];
-        let fitted = column.fits;
+        let fitted = column.said == Said::Whole;
         // Of a key that comes twice the last value counts, as JSON readers have it; `_extra` has
         // them all.
         let again = column.len() > rows;
         if again {
             column.truncate(rows);
-            column.fits = false;
+            column.said = Said::Less;
         }
         if raw != "null" {
-            column.fits &= column.put(rows, raw);
+            column.said = column.said.max(column.put(rows, raw));
         }
-        if fitted && !column.fits {
+        if fitted && column.said != Said::Whole {
             self.row.odd = true;
             self.row.unfit.push(place);
         }
@@ -312,8 +313,9 @@ impl Columns {
                 }
                 let mut custom = LeftOver::default();
                 inner = pairs(raw, |hash, raw| {
-                    let fits = hashes.place(&hash).map(|field| columns[place + field].fits);
-                    if custom.keep(&hash, raw, fits) {
+                    let said = hashes.place(&hash).map(|field| columns[place + field].said);
+                    let fits = said.map(|said| said == Said::Whole);
+                    if custom.keep(&hash, raw, fits) && said != Some(Said::Converted) {
                         count("custom_fields.", &hash);
                     }
                 });
@@ -322,15 +324,19 @@ impl Columns {
                 }
             }
             known => {
-                let fits = known.map(|place| *nested != Some(place) && columns[place].fits);
-                if extra.keep(&key, raw, fits) {
+                let said = known.map(|place| match *nested {
+                    Some(custom) if custom == place => Said::Less,
+                    _ => columns[place].said,
+                });
+                let fits = said.map(|said| said == Said::Whole);
+                if extra.keep(&key, raw, fits) && said != Some(Said::Converted) {
                     count("", &key);
                 }
             }
         })?;
         inner?;
         for place in row.unfit.drain(..) {
-            columns[place].fits = true;
+            columns[place].said = Said::Whole;
         }
         Ok(extra.finish())
     }

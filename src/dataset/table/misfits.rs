@@ -1,6 +1,6 @@
 //! Values that have no place in their columns: kept as they came, counted by field.
 
-use super::cells::one_line;
+use super::texts::one_line;
 use crate::model::quoted;
 use std::collections::{BTreeMap, HashSet};
 

@@ -7,6 +7,7 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
 use arrow_array::cast::AsArray;
@@ -29,6 +30,13 @@ const ROW_GROUP_CELLS_MAX: usize = 32 << 20;
 
 /// Encoded bytes at which a part ends, after the row group that reaches them.
 pub const PART_BYTES_MAX: usize = 16 << 20;
+
+/// A line of a file's metadata that tells Spark 3 which calendar dates and times are in: the one that
+/// Parquet prescribes. Without it Spark 3 refuses a file with a date before 1582-10-15, or a time before
+/// 1900, since it might be of Spark 2 (`INCONSISTENT_BEHAVIOR_CROSS_VERSION.READ_ANCIENT_DATETIME`); with
+/// the version of a writer that is not older than 3.0 it reads them as they are (Spark's
+/// `DataSourceUtils.datetimeRebaseSpec`). Other readers do not look at it.
+const SPARK_VERSION: (&str, &str) = ("org.apache.spark.version", "3.1.0");
 
 /// A finished Parquet file.
 #[derive(Debug, Clone)]
@@ -152,7 +160,11 @@ impl Part {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .set_write_batch_size(ROW_GROUP_ROWS)
-            .set_dictionary_enabled(false);
+            .set_dictionary_enabled(false)
+            .set_key_value_metadata(Some(vec![KeyValue::new(
+                SPARK_VERSION.0.to_owned(),
+                SPARK_VERSION.1.to_owned(),
+            )]));
         for (field, array) in first.schema().fields().iter().zip(first.columns()) {
             let mut repeating = Vec::new();
             leaves(vec![field.name().clone()], array, &mut repeating);

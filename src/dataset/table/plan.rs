@@ -97,6 +97,17 @@ impl Plan {
     }
 }
 
+/// Whether the column of a field, and those beside it, would be the same if it were of this type.
+pub(in super::super) fn same_column(field: &Definition, ty: &str, flat: bool) -> bool {
+    let other = Definition { ty: ty.to_owned(), ..field.clone() };
+    let beside = |field: &Definition| {
+        let parts = field.companions(flat).iter().map(|part| part.name);
+        (parts.collect::<Vec<_>>(), field.ty == "set")
+    };
+    let column = |field: &Definition| Cells::of_field(field, flat).ty();
+    column(field) == column(&other) && beside(field) == beside(&other)
+}
+
 fn called<'n>(field: &'n Definition, names: Option<&'n Names>) -> &'n str {
     names.map_or(&field.code, |names| names.key(&field.code))
 }

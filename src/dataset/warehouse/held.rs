@@ -4,7 +4,7 @@ use super::super::store::Store;
 use super::layout::{Compression, Format, Layout};
 use super::manifest::File;
 use super::ndjson;
-use crate::model::{Error, Kind, Result, pairs, usable};
+use crate::model::{Error, Kind, Result, is_true, pairs, usable};
 use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -81,8 +81,8 @@ pub(super) fn standing(json: &[u8]) -> Result<Option<(Box<str>, Standing)>> {
     let (mut key, mut gone, mut archived) = (None, false, false);
     pairs(json, |name, value| match &*name {
         KEY if usable(value) => key = Some(Box::from(value.trim_matches('"'))),
-        "is_deleted" | DELETED => gone |= value == "true",
-        ARCHIVED => archived = value == "true",
+        "is_deleted" | DELETED => gone |= is_true(value),
+        ARCHIVED => archived = is_true(value),
         _ => {}
     })?;
     Ok(key.map(|key| (key, Standing::of(gone, archived))))

@@ -1,6 +1,7 @@
 //! A feed of changes: typed Parquet or NDJSON, made visible by a manifest.
 
 mod broken;
+mod fields;
 mod held;
 mod index;
 mod inventory;
@@ -14,6 +15,7 @@ mod stream;
 mod sweep;
 mod writer;
 
+pub use fields::Dictionary;
 pub use inventory::Inventory;
 pub use layout::{Compression, Format, Layout, Wanted};
 pub use manifest::MANIFEST_VERSION;

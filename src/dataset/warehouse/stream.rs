@@ -1,5 +1,6 @@
 //! One resource while it is written: rows on their way into files.
 
+use super::fields::{Dictionary, give_up, remembered};
 use super::index::Index;
 use super::layout::{Format, Layout};
 use super::manifest::{File, Table};
@@ -8,7 +9,7 @@ use super::ndjson::Lines;
 use super::super::forms::{INDEXES, is_rebuild};
 use super::super::store::Store;
 use super::super::table::{Columns, Encoded, Parts};
-use crate::model::{CustomFields, Definition, Names, Record, Resource, Result, StreamState, Time};
+use crate::model::{CustomFields, Names, Record, Resource, Result, StreamState, Time};
 use serde_json::Value;
 
 /// Most bytes of lines that wait before they are appended to a local file.
@@ -30,7 +31,7 @@ pub(super) struct Stream {
     pub(super) waiting: Option<Time>,
     pub(super) phase: Phase,
     /// How custom fields are called, for people.
-    pub(super) mapping: Value,
+    pub(super) mapping: Vec<Value>,
     pub(super) written: Written,
     /// What of it is committed.
     pub(super) proven: Written,
@@ -75,16 +76,47 @@ struct Feed {
     ending: String,
 }
 
+/// What is known of a resource's custom fields when a run begins.
+pub(super) struct Known<'k> {
+    /// As the account has them.
+    pub(super) dictionary: Dictionary<'k>,
+    /// As earlier runs left them in the side car.
+    pub(super) fields: &'k [Value],
+    pub(super) now: Time,
+}
+
 impl Stream {
     /// Prepares writing. `notes` receives what a person should know about its columns.
     pub(super) fn new(
         resource: &'static Resource,
         mut table: Table,
         layout: Layout,
-        definitions: &[Definition],
+        known: &Known<'_>,
         notes: &mut Vec<String>,
     ) -> Result<Self> {
+        let definitions = known.dictionary.definitions;
+        let typed = layout.format == Format::Parquet || layout.keys == CustomFields::Name;
+        if resource.fields.is_some() && typed {
+            notes.extend(give_up(resource, &mut table.columns, known.fields, definitions));
+        }
         let names = match layout.keys {
+            CustomFields::Hash if !table.columns.is_empty() => {
+                let retyped = definitions.iter().filter(|field| {
+                    let mark = format!("{}#", field.code);
+                    table
+                        .columns
+                        .range(mark.clone()..)
+                        .next()
+                        .is_some_and(|(code, _)| code.starts_with(&mark))
+                });
+                let other = retyped
+                    .map(|field| (field.code.clone(), format!("{}_{}", field.code, field.ty)));
+                let other: Vec<_> = other.collect();
+                for (code, column) in other {
+                    table.columns.entry(code).or_insert(column);
+                }
+                Some(Names::of_hashes(resource, definitions, &table.columns))
+            }
             CustomFields::Name if resource.fields.is_some() => {
                 let names = Names::pinned(resource, definitions, &table.columns);
                 notes.extend(names.renamed().iter().cloned());
@@ -94,7 +126,8 @@ impl Stream {
             _ => None,
         };
         let columns = Columns::of(resource, definitions, names.as_ref());
-        let mapping = columns.mapping().clone();
+        let today = columns.mapping().as_array().cloned().unwrap_or_default();
+        let mapping = remembered(today, known.fields, known.dictionary, known.now, notes);
         let rows = match layout.format {
             Format::Parquet => Rows::Columns(Box::new(Parts::new(columns))),
             Format::Ndjson => {

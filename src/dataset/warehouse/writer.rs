@@ -2,16 +2,16 @@
 
 use super::super::account::Account;
 use super::super::commits::{Commits, Owner};
-use super::super::forms::FIELDS;
 use super::super::place::Place;
 use super::super::store::Store;
 use super::broken::Broken;
+use super::fields::{Dictionary, Fields};
 use super::index::Index;
 use super::layout::{Layout, Wanted};
 use super::manifest::{Manifest, Table};
 use super::opening::{self, Opening};
-use super::stream::{Namer, Phase, Stream, Written};
-use crate::model::{Batch, Definition, Error, Kind, Record, Resource, Result, StreamState, Time};
+use super::stream::{Known, Namer, Phase, Stream, Written};
+use crate::model::{Batch, Error, Kind, Record, Resource, Result, StreamState, Time};
 use std::collections::BTreeMap;
 
 /// Most bytes of rows that wait in memory, over all resources; then the largest goes to disk.
@@ -62,8 +62,7 @@ pub struct Warehouse {
     /// Files that earlier runs left behind; removed once a commit shows that none is still at work.
     leftovers: Vec<String>,
     broken: Broken,
-    /// What [`FIELDS`] says, once it was looked at.
-    fields: Option<serde_json::Map<String, serde_json::Value>>,
+    fields: Fields,
     narrowed: Option<String>,
 }
 
@@ -111,7 +110,7 @@ impl Warehouse {
             committed: now,
             leftovers,
             broken: Broken::default(),
-            fields: None,
+            fields: Fields::default(),
             narrowed,
         };
         if place.folder().is_some() {
@@ -147,7 +146,8 @@ impl Warehouse {
     pub async fn begin(
         &mut self,
         resource: &'static Resource,
-        definitions: &[Definition],
+        dictionary: Dictionary<'_>,
+        now: Time,
     ) -> Result<Begun> {
         let name = resource.name;
         let existing = self.manifest.tables.get(name);
@@ -210,8 +210,13 @@ impl Warehouse {
         };
         let settled = begun.state.as_ref().is_some_and(StreamState::settled);
         begun.whole = table.start.is_none() && !settled;
+        let known = match resource.fields {
+            Some(_) => self.fields.of(&self.store, resource).await?,
+            None => Vec::new(),
+        };
+        let known = Known { dictionary, fields: &known, now };
         let mut stream =
-            Stream::new(resource, table, self.manifest.layout, definitions, &mut begun.notes)?;
+            Stream::new(resource, table, self.manifest.layout, &known, &mut begun.notes)?;
         begun.rebuild = rebuild;
         (stream.rebuild, stream.index, stream.floor) = (rebuild, index, floor);
         self.streams.insert(name, stream);
@@ -407,7 +412,9 @@ impl Warehouse {
             self.manifest.keep(stream.resource.name, &stream.table, stream.rebuild);
         }
         self.manifest.complete &= self.broken.is_empty();
-        self.write_fields().await?;
+        let mappings =
+            self.streams.values().map(|stream| (stream.resource.name, &stream.mapping[..]));
+        self.fields.write(&self.store, mappings).await?;
         self.manifest.updated_at = now;
         self.commits.replace(&self.store, self.manifest.to_json().into(), now).await?;
         self.committed = now;
@@ -427,35 +434,6 @@ impl Warehouse {
         for path in std::mem::take(&mut self.leftovers) {
             self.store.remove(&path).await?;
         }
-        Ok(())
-    }
-
-    /// Writes how the columns of custom fields are called, when that changed.
-    async fn write_fields(&mut self) -> Result<()> {
-        let mapping: serde_json::Map<_, _> = self
-            .streams
-            .values()
-            .map(|stream| (stream.resource.name.to_owned(), stream.mapping.clone()))
-            .filter(|(_, mapping)| mapping.as_array().is_some_and(|fields| !fields.is_empty()))
-            .collect();
-        if mapping.is_empty() {
-            return Ok(());
-        }
-        let before = match &self.fields {
-            Some(fields) => fields.clone(),
-            None => match self.store.get(FIELDS).await? {
-                // It is made of the manifest and the account: a damaged one is made anew.
-                Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
-                None => serde_json::Map::new(),
-            },
-        };
-        let mut fields = before.clone();
-        fields.extend(mapping);
-        if fields != before {
-            let text = serde_json::to_vec_pretty(&fields).unwrap_or_default();
-            self.store.put(FIELDS, text.into()).await?;
-        }
-        self.fields = Some(fields);
         Ok(())
     }
 }

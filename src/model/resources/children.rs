@@ -135,6 +135,32 @@ pub(super) static RESOURCES: &[Resource] = &[
         ..ROW
     },
     Resource {
+        name: "deal_discounts",
+        file: "dealDiscounts",
+        listings: &[Listing {
+            path: "/api/v2/deals/{id}/discounts",
+            paging: Paging::Plain,
+            limit: 0,
+            ..V2
+        }],
+        cursor: Some("updated_at"),
+        parent: Some(per("deals", None)),
+        scopes: &["deals:read"],
+        on_request: true,
+        columns: &[
+            col("id", Text),
+            col("deal_id", Int),
+            col("type", Text),
+            col("amount", Num),
+            col("description", Text),
+            col("created_at", Time),
+            col("created_by", Int),
+            opt("updated_at", Time),
+            opt("updated_by", Int),
+        ],
+        ..ROW
+    },
+    Resource {
         name: "product_variations",
         file: "productVariations",
         listings: &[Listing { path: "/api/v2/products/{id}/variations", ..V2 }],
@@ -279,45 +305,6 @@ pub(super) static RESOURCES: &[Resource] = &[
         ],
         ..ROW
     },
-    Resource {
-        name: "mail_messages",
-        file: "mailMessages",
-        listings: &[Listing { path: "/api/v1/mailbox/mailThreads/{id}/mailMessages", ..PLAIN }],
-        parent: Some(per("mail_threads", None)),
-        scopes: &["mail:read"],
-        on_request: true,
-        columns: &[
-            col("id", Int),
-            col("from", List(&PARTY)),
-            col("to", List(&PARTY)),
-            col("cc", List(&PARTY)),
-            col("bcc", List(&PARTY)),
-            opt("body_url", Text),
-            col("account_id", Text),
-            col("user_id", Int),
-            col("mail_thread_id", Int),
-            col("subject", Text),
-            col("snippet", Text),
-            opt("mail_tracking_status", Text),
-            opt("mail_link_tracking_enabled_flag", Int),
-            col("read_flag", Int),
-            opt("draft", Json),
-            opt("draft_flag", Int),
-            col("synced_flag", Int),
-            col("deleted_flag", Int),
-            col("has_body_flag", Int),
-            col("sent_flag", Int),
-            col("sent_from_pipedrive_flag", Int),
-            col("smart_bcc_flag", Int),
-            col("has_attachments_flag", Int),
-            opt("has_inline_attachments_flag", Int),
-            opt("has_real_attachments_flag", Int),
-            col("message_time", Time),
-            col("add_time", Time),
-            col("update_time", Time).computed(),
-        ],
-        ..ROW
-    },
 ];
 
 const VARIATION_PRICE: Type = Object(&[
@@ -336,16 +323,4 @@ const RELATED: Type = Object(&[
     opt("address", Text),
     opt("cc_email", Text),
     col("value", Int),
-]);
-
-const PARTY: Type = Object(&[
-    col("id", Int),
-    col("email_address", Text),
-    col("name", Text),
-    opt("linked_person_id", Int),
-    opt("linked_person_name", Text),
-    opt("mail_message_party_id", Int),
-    opt("linked_organization_id", Int),
-    opt("latest_sent", Bool),
-    opt("message_time", Int),
 ]);

@@ -2,7 +2,7 @@
 
 use super::shapes::{ADDRESS, BY_ID_V2, CONTACT, CUSTOM_FIELDS, INTS, PRICE, ROW, V2, col, opt};
 use crate::model::resource::{Changes, Custom, Listing, Resource, Split, Type};
-use Type::{Bool, Clock, Date, Int, List, Num, Object, Text, TextOrObject, Time};
+use Type::{Bool, Clock, Date, Int, Json, List, Num, Object, Text, TextOrObject, Time};
 
 /// Deals of every state; archived ones have a list of their own (API facts 2.1, gotcha 22).
 const DEAL_STATES: (&str, &str) = ("status", "open,won,lost,deleted");
@@ -165,6 +165,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             opt("first_won_time", Time),
             opt("smart_bcc_email", Text),
             opt("source_lead_id", Text),
+            opt("score", Num),
+            opt("sequence_enrollment", Json),
             col("custom_fields", CUSTOM_FIELDS),
         ],
         ..ROW

@@ -5,6 +5,8 @@
 
 mod children;
 mod core;
+mod mail;
+mod people;
 mod projects;
 mod setup;
 mod shapes;
@@ -14,5 +16,12 @@ use super::resource::Resource;
 pub(super) use shapes::{ADDRESS, ADDRESS_COLUMNS, ADDRESS_PARTS, INTS, opt};
 
 /// Every resource, by kind.
-pub(super) static TABLE: &[&[Resource]] =
-    &[core::RESOURCES, v1::RESOURCES, projects::RESOURCES, setup::RESOURCES, children::RESOURCES];
+pub(super) static TABLE: &[&[Resource]] = &[
+    core::RESOURCES,
+    v1::RESOURCES,
+    projects::RESOURCES,
+    setup::RESOURCES,
+    children::RESOURCES,
+    people::RESOURCES,
+    mail::RESOURCES,
+];

@@ -201,7 +201,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("assignee", Object(&[col("id", Int), col("type", Text)])),
             col("interval", Text),
             col("duration", DURATION),
-            col("expected_outcome", Object(&[col("target", Num), col("tracking_metric", Text)])),
+            col("expected_outcome", OUTCOME),
             col("is_active", Bool),
             opt("report_ids", super::shapes::TEXTS),
         ],
@@ -221,6 +221,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("assignment_count", Text).computed(),
             col("sub_role_count", Text).computed(),
             opt("level", Int),
+            opt("description", Text),
         ],
         ..ROW
     },
@@ -254,6 +255,9 @@ pub(super) static RESOURCES: &[Resource] = &[
         ..ROW
     },
 ];
+
+const OUTCOME: Type =
+    Object(&[col("target", Num), col("tracking_metric", Text), opt("currency_id", Int)]);
 
 const TEAM: &[Column] = &[
     col("id", Int),

@@ -58,6 +58,7 @@ pub(super) const V2: Listing = Listing {
     changes: Changes::Snapshot,
     by_id: &[],
     silent: false,
+    wrapped: None,
 };
 
 /// A v1 list that comes whole, at 20 tokens.
@@ -102,8 +103,9 @@ pub(super) const FIELD_COLUMNS: &[Column] = &[
 ];
 
 const FIELD_OPTION: Type = Object(&[
-    col("id", Type::IntOrText),
+    col("id", Type::OptionId),
     col("label", Text),
+    opt("alt_id", Type::OptionId),
     opt("color", Text),
     opt("add_time", Time),
     opt("update_time", Time).computed(),
@@ -134,11 +136,25 @@ pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
     opt("filtering_allowed", Bool),
     opt("sortable_flag", Bool),
     opt("mandatory_flag", Type::Json),
-    opt("options", List(&Object(&[col("id", Type::IntOrText), col("label", Text)]))),
+    opt("options", List(&FIELD_V1_OPTION)),
     opt("options_deleted", List(&Type::Json)),
     opt("is_subfield", Bool),
     opt("subfields", List(&Type::Json)),
+    opt("group_id", Int),
+    opt("json_column_flag", Bool),
+    opt("use_field", Text),
+    opt("link", Text),
+    opt("description", Text),
+    opt("projects_detail_visible_flag", Bool),
+    opt("show_in_pipelines", Type::Json),
 ];
+
+const FIELD_V1_OPTION: Type = Object(&[
+    col("id", Type::OptionId),
+    col("label", Text),
+    opt("alt_id", Type::OptionId),
+    opt("color", Text),
+]);
 
 /// The price of a product in one currency.
 pub(super) const PRICE: Type = Object(&[

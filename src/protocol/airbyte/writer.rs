@@ -3,9 +3,11 @@
 use super::super::lines::{self, BUFFER_BYTES};
 use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
-use crate::model::{Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, plain};
+use crate::model::{
+    Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, plain, with_names,
+};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Writer<W> {
 #[derive(Debug)]
 struct Stream {
     wire: Wire,
+    /// What its states hold besides: the keys of custom fields, by hash.
+    names: BTreeMap<String, String>,
     prefix: Vec<u8>,
     running: bool,
     /// Since the last checkpoint.
@@ -176,6 +180,7 @@ impl<W: Write> Writer<W> {
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":{name},"data":"#);
         let stream = Stream {
+            names: wire.pins(),
             wire,
             prefix: prefix.into_bytes(),
             running: false,
@@ -316,7 +321,7 @@ impl<W: Write> Writer<W> {
         #[expect(clippy::cast_precision_loss, reason = "a count below 2^53, written as 5.0")]
         let records = stream.pace.records as f64;
         stream.pace = Pace::new(now);
-        let json = state.to_json();
+        let json = with_names(state.to_json(), &stream.names);
         stream.last = Some(state);
         self.message(&json!({
             "type": "STATE",

@@ -2,7 +2,7 @@
 
 use super::metadata::Metadata;
 use super::selection::{Method, Selection};
-use crate::model::{Definition, JSON_AS_TEXT, Names, Resource, json_schema};
+use crate::model::{Definition, JSON_AS_TEXT, Names, Resource, Type, beside, json_schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -118,6 +118,11 @@ fn schema(
     if let Some(object) = schema.as_object_mut() {
         object.remove("$schema");
         object.remove("additionalProperties");
+    }
+    for column in resource.columns.iter().filter(|c| matches!(c.ty, Type::TextOrObject)) {
+        schema["properties"][column.name] = json!({"type": ["null", "string"]});
+        schema["properties"][beside(column.name)] =
+            json!({"type": ["null", "string"], JSON_AS_TEXT: true});
     }
     for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
         let types = property["type"].as_array().cloned().unwrap_or_default();

@@ -6,7 +6,7 @@ use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
     Batch, Change, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
-    StreamState, Time, plain, plain_json,
+    StreamState, Time, plain, plain_json, with_names,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,6 +42,8 @@ pub struct Writer<W, L> {
 #[derive(Debug)]
 struct Stream {
     wire: Wire,
+    /// What its bookmarks hold besides: the keys of custom fields, by hash.
+    names: BTreeMap<String, String>,
     fit: Fit,
     prefix: Vec<u8>,
     /// What `ACTIVATE_VERSION` will name; `None` where none is to be sent.
@@ -106,8 +108,10 @@ impl<W: Write, L: Write> Writer<W, L> {
         });
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
+        let wire = Wire::new(resource, &selection.whole, names);
         let stream = Stream {
-            wire: Wire::new(resource, &selection.whole, names),
+            names: wire.pins(),
+            wire,
             fit: Fit::of(resource, &selection.schema, &selection.whole),
             prefix: prefix.into_bytes(),
             version: versioned.then(|| now.millis()),
@@ -254,7 +258,11 @@ impl<W: Write, L: Write> Writer<W, L> {
                 stream.nuls
             ));
         }
-        if let Some(counts) = counted(&stream.undeclared) {
+        // What no version of the catalog could have was told when its page was read.
+        let known = |field: &str| stream.wire.is_known(resource, field);
+        let undeclared = stream.undeclared.iter().filter(|(field, _)| known(field));
+        let undeclared = undeclared.map(|(field, rows)| (field.clone(), *rows)).collect();
+        if let Some(counts) = counted(&undeclared) {
             self.warn(&format!(
                 "{name}: fields that the catalog does not have were left out, run --discover to \
                  have them: {counts}"
@@ -267,7 +275,8 @@ impl<W: Write, L: Write> Writer<W, L> {
     pub fn state(&mut self, now: Time) -> Result<()> {
         for (name, stream) in &mut self.streams {
             if let Some(reached) = stream.reached.take() {
-                self.bookmarks.insert((*name).to_owned(), reached.to_sealed_json().to_string());
+                let bookmark = with_names(reached.to_sealed_json(), &stream.names);
+                self.bookmarks.insert((*name).to_owned(), bookmark.to_string());
             }
         }
         let mut state = String::from(r#"{"type":"STATE","value":{"bookmarks":{"#);

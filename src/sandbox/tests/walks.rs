@@ -4,6 +4,7 @@ use super::get;
 use crate::model::{ByParent, Layout, Listing, Page, Paging, Resource};
 use crate::sandbox::Edit;
 use crate::sandbox::answers::Content;
+use crate::sandbox::json;
 use crate::sandbox::options::Options;
 use crate::sandbox::world::World;
 use bytes::Bytes;
@@ -26,7 +27,13 @@ fn walk(world: &mut World, options: &Options, listing: &Listing, path: &str) -> 
         let (status, body, answer) = get(world, options, &place);
         assert_eq!(status, 200, "{place}: {body}");
         let Content::Page(page) = answer.content else { panic!("{place} is no list") };
-        rows.extend(page.rows);
+        rows.extend(page.rows.into_iter().map(|row| match listing.wrapped {
+            Some(under) => {
+                let row = json::find(&row, under).expect("the row is wrapped");
+                Bytes::copy_from_slice(row.as_bytes())
+            }
+            None => row,
+        }));
         let more = &body["additional_data"];
         next = match (listing.paging, &more["next_cursor"], &more["pagination"]["next_start"]) {
             (Paging::Cursor, serde_json::Value::String(cursor), _) => {
@@ -180,6 +187,12 @@ fn pages_split_without_a_surprise() {
         for truth in world.truth(resource.name) {
             let row = std::str::from_utf8(&truth.json).expect("rows are text");
             let listed = match resource.listings[0].paging {
+                Paging::One => format!("{{\"success\":true,\"data\":{row}}}"),
+                _ if resource.listings[0].wrapped.is_some() => {
+                    format!(
+                        "{{\"success\":true,\"data\":[{{\"timestamp\":\"x\",\"data\":{row}}}]}}"
+                    )
+                }
                 Paging::Goals => format!("{{\"success\":true,\"data\":{{\"goals\":[{row}]}}}}"),
                 _ => format!("{{\"success\":true,\"data\":[{row}]}}"),
             };

@@ -1,0 +1,140 @@
+//! What the columns of custom fields stand for, also of fields that are gone: `_fields.json`.
+
+use super::super::forms::FIELDS;
+use super::super::store::Store;
+use super::super::table::same_column;
+use crate::model::{Custom, Definition, Resource, Result, Time};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The key of the time at which a field was found to be deleted.
+const DELETED: &str = "deleted_at";
+/// The key of the time at which a field was found to be of another type, and to need another column.
+const RETYPED: &str = "retyped_at";
+
+/// The field definitions of a resource, as an account has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Dictionary<'d> {
+    /// Those that can be read.
+    pub definitions: &'d [Definition],
+    /// Whether these are all: a field that is not among them is gone.
+    pub whole: bool,
+}
+
+/// The side car, once it was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Option<Map<String, Value>>);
+
+impl Fields {
+    /// What is said of the custom fields of a resource.
+    pub(super) async fn of(&mut self, store: &Store, resource: &Resource) -> Result<Vec<Value>> {
+        let fields = self.read(store).await?;
+        Ok(fields.get(resource.name).and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    async fn read(&mut self, store: &Store) -> Result<&mut Map<String, Value>> {
+        if self.0.is_none() {
+            // It is made of the manifest and the account: a damaged one is made anew.
+            let read = store.get(FIELDS).await?;
+            let read = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            self.0 = Some(read.unwrap_or_default());
+        }
+        Ok(self.0.get_or_insert_default())
+    }
+
+    /// Writes what changed of it.
+    pub(super) async fn write(
+        &mut self,
+        store: &Store,
+        mappings: impl Iterator<Item = (&'static str, &[Value])>,
+    ) -> Result<()> {
+        let mut mappings = mappings.filter(|(_, mapping)| !mapping.is_empty()).peekable();
+        if mappings.peek().is_none() {
+            return Ok(());
+        }
+        let fields = self.read(store).await?;
+        let mut changed = false;
+        for (name, mapping) in mappings {
+            if fields.get(name).and_then(Value::as_array).map(Vec::as_slice) != Some(mapping) {
+                fields.insert(name.to_owned(), mapping.into());
+                changed = true;
+            }
+        }
+        if changed {
+            let text = serde_json::to_vec_pretty(fields).unwrap_or_default();
+            store.put(FIELDS, text.into()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives up the columns of fields that are of another type by now than their files say: the column stays
+/// as it is, under a key that no field has, and the field gets another one. Says so, a sentence each.
+pub(super) fn give_up(
+    resource: &Resource,
+    columns: &mut BTreeMap<String, String>,
+    known: &[Value],
+    definitions: &[Definition],
+) -> Vec<String> {
+    let flat = resource.custom == Custom::Flat;
+    let mut said = Vec::new();
+    for definition in definitions.iter().filter(|definition| definition.custom) {
+        let code = &definition.code;
+        let column = columns.get(code).unwrap_or(code).clone();
+        let is_current = |entry: &&Value| {
+            entry["hash"] == **code && entry["column"] == column && entry.get(RETYPED).is_none()
+        };
+        let Some(before) = known.iter().find(is_current).and_then(|entry| entry["type"].as_str())
+        else {
+            continue;
+        };
+        if same_column(definition, before, flat) {
+            continue;
+        }
+        columns.remove(code);
+        columns.insert(format!("{code}#{before}#{column}"), column.clone());
+        said.push(format!(
+            "field {:?} (hash {code}) is of type {} now and was {before}: column {column:?} stays as it \
+             is, and later values have a column of their own",
+            definition.name, definition.ty
+        ));
+    }
+    said
+}
+
+/// The entries of today, followed by those whose column stands for nothing in the account any more, each
+/// with the time at which that was found. Says which are new among them, a sentence each.
+pub(super) fn remembered(
+    mut today: Vec<Value>,
+    known: &[Value],
+    dictionary: Dictionary<'_>,
+    now: Time,
+    said: &mut Vec<String>,
+) -> Vec<Value> {
+    let columns: BTreeSet<String> =
+        today.iter().filter_map(|entry| entry["column"].as_str()).map(str::to_owned).collect();
+    let there: BTreeSet<&str> =
+        dictionary.definitions.iter().map(|definition| definition.code.as_str()).collect();
+    for entry in known {
+        let (Some(column), Some(code)) = (entry["column"].as_str(), entry["hash"].as_str()) else {
+            continue;
+        };
+        if columns.contains(column) {
+            continue;
+        }
+        let mut entry = entry.clone();
+        if entry.get(DELETED).is_none() && entry.get(RETYPED).is_none() {
+            if there.contains(code) {
+                entry[RETYPED] = now.to_string().into();
+            } else if dictionary.whole {
+                entry[DELETED] = now.to_string().into();
+                said.push(format!(
+                    "field {} (hash {code}) was deleted in Pipedrive; its column {column:?} stays",
+                    entry["name"]
+                ));
+            }
+        }
+        today.push(entry);
+    }
+    today
+}
