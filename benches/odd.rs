@@ -162,7 +162,8 @@ fn fit(body: &Bytes) -> usize {
         let json = std::str::from_utf8(&record.json).expect("a record is text");
         let (mut misfits, mut out) = (Misfits::default(), Vec::with_capacity(json.len()));
         // A row without a key is refused, after it was read.
-        total += fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());
+        total +=
+            fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());
         for field in misfits.undeclared {
             if counts.len() < 1_000 {
                 *counts.entry(field).or_default() += 1;

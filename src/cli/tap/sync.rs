@@ -12,9 +12,7 @@ use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, Settings, StreamState};
 use crate::protocol::Saved;
-use crate::protocol::singer::{
-    Method, Selection, Spelling, Writer, default_selection, selections,
-};
+use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
