@@ -92,6 +92,11 @@
 //! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a
 //!   dictionary that cannot be read: each is counted and named, its resource is incomplete where something
 //!   is missing, and everything else goes on. Custom fields without a definition stand under the names they had, or their hashes.
+//! - **What a company has not is no failure.** The first page of a whole list that is refused, after `/users/me` was
+//!   answered, says that plan, add-on or setting lack it ([`api::Client::whole_list`], the one place that decides):
+//!   [`model::Event::Unavailable`] names it, with Pipedrive's words, and nothing of it is written or deleted. Only
+//!   asked for by name it is an error. A refused parameter is left out and remembered in the state, a refused
+//!   parent is one parent.
 //! - **Other people's words stay words.** Whatever people look at goes through [`model::plain`], in the few
 //!   modules that write to a terminal: no control character, no line break, nothing that turns the direction
 //!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.

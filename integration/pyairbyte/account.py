@@ -154,6 +154,10 @@ SHARED = {"organization_relationships"}
 NO_KEY = "row "
 
 
+# A deleted deal's lists, and whole endpoints of what the company has not bought or switched on.
+NOT_THERE = {402, 403, 410, 415}
+
+
 class Account:
     """A running sandbox, by the configuration it prints."""
 
@@ -163,7 +167,7 @@ class Account:
         self.requests = 0
 
     def ask(self, method, path, body=None):
-        """The answer's JSON, or None where a parent is gone."""
+        """The answer's JSON, or None where a parent is gone or the account lacks the list."""
         self.requests += 1
         request = urllib.request.Request(
             self.origin + path,
@@ -175,14 +179,21 @@ class Account:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            # A deleted deal's lists.
-            if method == "GET" and error.code == 410:
+            if method == "GET" and error.code in NOT_THERE:
                 return None
             raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:300]}") from error
 
     def whole(self, path):
-        answer = self.ask("GET", path)
-        return (answer and answer["data"]) or []
+        """A list that is documented as coming whole; some are paged all the same."""
+        answer, rows = self.ask("GET", path), []
+        glue = "&" if "?" in path else "?"
+        while answer is not None:
+            rows += answer["data"] or []
+            paging = (answer.get("additional_data") or {}).get("pagination") or {}
+            if not paging.get("more_items_in_collection"):
+                break
+            answer = self.ask("GET", f"{path}{glue}start={paging['next_start']}")
+        return rows
 
     def one(self, path):
         answer = self.ask("GET", path)
@@ -262,10 +273,12 @@ class Account:
             goal
             for kind in GOALS
             for active in ("true", "false")
-            for goal in self.whole(f"/api/v1/goals/find?type.name={kind}&is_active={active}")[
-                "goals"
-            ]
+            for goal in self.found(f"/api/v1/goals/find?type.name={kind}&is_active={active}")
         ]
+
+    def found(self, path):
+        answer = self.ask("GET", path)
+        return ((answer and answer["data"]) or {}).get("goals") or []
 
     def lists(self):
         """Every stream's rows, parents before their children."""

@@ -157,8 +157,18 @@ impl Shown {
                 "seconds": estimate.time.as_secs_f64(),
             })
         });
+        let lacking = self.lacking.iter().map(|(name, said)| {
+            json!({
+                "resource": name,
+                "requests": 0,
+                "tokens": 0,
+                "exactness": Exactness::Exact.name(),
+                "seconds": 0.0,
+                "unavailable": said,
+            })
+        });
         json!({
-            "resources": resources.collect::<Vec<_>>(),
+            "resources": resources.chain(lacking).collect::<Vec<_>>(),
             "overhead": {
                 "requests": forecast.overhead.requests,
                 "tokens": forecast.overhead.tokens,

@@ -332,7 +332,7 @@ mod tests {
             "7 requests, 220 tokens, at_least, chain 7",
         );
         check(&none, first("stages"), &[], "1 requests, 5 tokens, guess, chain 1");
-        check(&none, first("goals"), &[], "12 requests, 240 tokens, exact, chain 12");
+        check(&none, first("goals"), &[], "6 requests, 120 tokens, exact, chain 6");
         check(&none, first("tasks"), &[], "4 requests, 40 tokens, guess, chain 4");
     }
 

@@ -1,7 +1,8 @@
 //! Where a walk by offset is. Pure: pages come in as arguments.
 //!
-//! Every page overlaps the one before by a row. Rows that vanish before our place shift the rest to
-//! the left, past us; then no row of the page is known, and the walk steps back until it finds one.
+//! Every page overlaps the one before by a row, unless pages hold but one. Rows that vanish before our
+//! place shift the rest to the left, past us; then no row of the page is known, and the walk steps back
+//! until it finds one.
 //! A row without a key is known by its bytes, and is no sign that the walk gets on.
 
 use crate::model::{Digest, Error, Kind, Next, Record, Result};
@@ -25,6 +26,8 @@ pub(super) struct Offset {
     /// Whether a page said what comes after it.
     pub(super) told: bool,
     step: u64,
+    /// Whether the next page does not overlap the one before: of pages of one row nothing would be left.
+    bare: bool,
     /// The furthest place asked for. A walk that stepped back passes known rows until it is there again.
     furthest: u64,
     idle: usize,
@@ -47,13 +50,26 @@ impl Offset {
     /// A walk that goes on from here, with pages of at most `limit` rows.
     pub(super) fn new(start: u64, last: Vec<String>, limit: u32) -> Self {
         let step = u64::from(limit).max(1);
-        Self { start, last, told: false, step, furthest: start, idle: 0, back: 0, restarts: 0 }
+        Self {
+            start,
+            last,
+            told: false,
+            step,
+            bare: false,
+            furthest: start,
+            idle: 0,
+            back: 0,
+            restarts: 0,
+        }
     }
 
     /// Finds the place of a page that was asked for from `start`.
     pub(super) fn place(&mut self, records: &[Record]) -> Result<Place> {
         if let Some(at) = after(records, &self.last) {
             return Ok(Place::From(at));
+        }
+        if self.bare {
+            return Ok(Place::From(0));
         }
         if self.start > 0 && self.back < STEPS_BACK_MAX {
             self.back += 1;
@@ -88,7 +104,8 @@ impl Offset {
             self.step = (size as u64).max(1);
         }
         remember(&mut self.last, fresh);
-        let overlap = u64::from(!self.last.is_empty());
+        self.bare = size == 1 && matches!(next, Next::Start(_));
+        let overlap = u64::from(!self.last.is_empty() && !self.bare);
         let before = self.start;
         self.start = beyond.saturating_sub(overlap).max(before);
         let returning = before < self.furthest && self.start > before;
@@ -175,6 +192,7 @@ mod tests {
     #[test]
     fn a_quiet_list_is_read_once() {
         assert_eq!(walk((1..9).collect(), 3, |_, _| {}), "1 2 3 4 5 6 7 8");
+        assert_eq!(walk((1..9).collect(), 1, |_, _| {}), "1 2 3 4 5 6 7 8");
         assert_eq!(walk(Vec::new(), 3, |_, _| {}), "");
     }
 

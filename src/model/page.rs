@@ -412,12 +412,13 @@ mod tests {
     fn goals_stand_one_level_deeper() {
         let no_page = "Shape: answer is not a page of JSON records";
         let page = r#"{"success":true,"data":{"x":[1],"goals":[{"id":"a","title":"\ud83d"},{}]}}"#;
-        check_of("goals", page, r#"{"id":"a","title":"\ufffd"} {} | End"#);
-        check_of("goals", r#"{"success":true,"data":{"goals":[]}}"#, " | End");
+        check_of("goals", page, r#"{"id":"a","title":"\ufffd"} {} | Unsaid"#);
+        for none in [r#"{"goals":[]}"#, r#"{"goals":null}"#, "null"] {
+            let page = format!("{{\"success\":true,\"data\":{none}}}");
+            check_of("goals", &page, " | Unsaid");
+        }
         check_of("goals", r#"{"success":true,"data":{}}"#, no_page);
-        check_of("goals", r#"{"success":true,"data":{"goals":null}}"#, no_page);
         check_of("goals", r#"{"success":true,"data":{"goals":[],"goals":[]}}"#, no_page);
-        check_of("goals", r#"{"success":true,"data":null}"#, no_page);
         check_of("goals", r#"{"success":true,"data":[]}"#, no_page);
     }
 

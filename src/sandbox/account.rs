@@ -2,6 +2,7 @@
 
 use super::custom::{self, Field, Kind, Targets};
 use super::features::Features;
+use super::habits::{Habit, Habits};
 use super::words;
 use crate::model::Time;
 use fastrand::Rng;
@@ -22,8 +23,12 @@ pub(super) struct Account {
     pub(super) company: u64,
     /// What it has bought or switched on.
     pub(super) features: Features,
+    /// How it differs from the documentation.
+    pub(super) habits: Habits,
     seed: u64,
     scale: f64,
+    /// How many custom fields were deleted: no code is given twice.
+    deleted: usize,
     fields: [(&'static str, Vec<Field>); 5],
 }
 
@@ -44,7 +49,15 @@ impl Account {
     pub(super) fn new(seed: u64, scale: f64) -> Self {
         let fields = ["deal", "person", "organization", "product", "project"]
             .map(|entity| (entity, custom::fields(seed, entity)));
-        Self { company: COMPANY, features: Features::all(), seed, scale, fields }
+        Self {
+            company: COMPANY,
+            features: Features::all(),
+            habits: Habits::none(),
+            seed,
+            scale,
+            deleted: 0,
+            fields,
+        }
     }
 
     /// The dice of one row: the same for the same row always.
@@ -99,12 +112,29 @@ impl Account {
         kind: Kind,
         labels: Vec<String>,
     ) -> Option<Field> {
-        let seed = self.seed;
+        let (seed, deleted) = (self.seed, self.deleted);
         let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
         let (entity, fields) = self.fields.iter_mut().find(owner)?;
-        let field = custom::added(seed, entity, fields, name, kind, labels);
+        let field = custom::added((seed, entity, deleted), fields, name, kind, labels);
         fields.push(field.clone());
         Some(field)
+    }
+
+    /// A custom field that rows of a resource carry.
+    pub(super) fn field_mut(&mut self, resource: &str, code: &str) -> Option<&mut Field> {
+        let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
+        let (_, fields) = self.fields.iter_mut().find(owner)?;
+        fields.iter_mut().find(|field| field.code == code)
+    }
+
+    /// Takes a custom field out.
+    pub(super) fn delete_field(&mut self, resource: &str, code: &str) {
+        self.deleted += 1;
+        for (name, fields) in &mut self.fields {
+            if Some(*name) == entity(resource) {
+                fields.retain(|field| field.code != code);
+            }
+        }
     }
 
     /// Adds options to a custom field, and says which.
@@ -132,6 +162,7 @@ impl Account {
             users: self.count("users"),
             persons: self.count("persons"),
             organizations: self.count("organizations"),
+            gone: self.habits.has(Habit::GoneReferences),
             now: START,
         }
     }

@@ -118,6 +118,9 @@ const FIELDS: &[(&str, Kind)] = &[
     ("Region", Kind::Varchar),
 ];
 
+/// The id of the option of a field that became one with options.
+pub(super) const LATE_OPTION: u64 = 9_001;
+
 const LABELS: &[&str] = &["gold", "Silber ✨", "ブロンズ", "low, \"very\" low"];
 
 /// The custom fields of an entity, for the same seed always the same.
@@ -139,17 +142,17 @@ pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
         .collect()
 }
 
-/// The field that somebody adds to these.
+/// The field that somebody adds to these, in an account of this seed whose entity lost this many
+/// fields.
 pub(super) fn added(
-    seed: u64,
-    entity: &str,
+    (seed, entity, deleted): (u64, &str, usize),
     fields: &[Field],
     name: &str,
     kind: Kind,
     labels: Vec<String>,
 ) -> Field {
     let first = next_option(fields);
-    let place = FIELDS.len() + fields.len();
+    let place = FIELDS.len() + fields.len() + deleted;
     Field {
         code: code(seed, entity, place),
         name: name.to_owned(),
@@ -181,7 +184,27 @@ pub(super) struct Targets {
     pub(super) users: u64,
     pub(super) persons: u64,
     pub(super) organizations: u64,
+    /// Whether some of what is pointed at no longer exists.
+    pub(super) gone: bool,
     pub(super) now: Time,
+}
+
+impl Targets {
+    fn one(&self, count: u64, rng: &mut Rng) -> u64 {
+        let id = 1 + rng.u64(..count.max(1));
+        if self.gone { vanished(id, rng) } else { id }
+    }
+}
+
+/// Resources of which rows are named that are gone.
+pub(super) const VANISH: &[&str] = &["persons", "organizations", "products", "users"];
+
+/// First id of rows that are gone: above all that an invented account gets to.
+const GONE: u64 = 70_000_000;
+
+/// The id of a row that is named: one reference in twenty is to a row that is gone.
+pub(super) fn vanished(id: u64, rng: &mut Rng) -> u64 {
+    if rng.u8(..20) == 0 { GONE + id } else { id }
 }
 
 /// One row in sixteen carries a field for certain, one more in ten by chance.
@@ -290,9 +313,9 @@ fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static 
                 ("currency", currency.to_owned()),
             ];
         }
-        Kind::Org => (1 + rng.u64(..to.organizations.max(1))).to_string(),
-        Kind::People => (1 + rng.u64(..to.persons.max(1))).to_string(),
-        Kind::User => (1 + rng.u64(..to.users)).to_string(),
+        Kind::Org => to.one(to.organizations, rng).to_string(),
+        Kind::People => to.one(to.persons, rng).to_string(),
+        Kind::User => to.one(to.users, rng).to_string(),
     };
     vec![("value", value)]
 }

@@ -3,9 +3,10 @@
 use super::account::{Account, START};
 use super::custom::{Field, Kind};
 use super::features::Features;
+use super::habits::{Habit, Habits};
 use super::json::{pair, quoted};
 use super::rows::{Row, Status};
-use crate::model::{Resource, Type};
+use crate::model::{Column, Resource, Type};
 use bytes::Bytes;
 use std::fmt::Write as _;
 
@@ -27,8 +28,9 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
     let features = account.features;
     let columns = described.columns.iter().filter(|column| column.name != "custom_fields");
     let columns = columns.filter(|column| features.sends(of, column.name));
-    let columns = columns.map(|column| built_in(of, column.name, column.ty, column.optional));
-    let custom = account.fields(resource.name).iter().map(Definition::of);
+    let columns = columns.map(|column| built_in(of, column, account.habits));
+    let custom =
+        account.fields(resource.name).iter().map(|field| Definition::of(field, account.habits));
     let rows = columns.chain(custom).zip(1..).map(|(definition, id)| Row {
         id,
         name: Some(definition.code.as_str().into()),
@@ -47,7 +49,7 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
 }
 
 /// The definition of a custom field, as v2 lists it in this dictionary.
-pub(super) fn added(account: &Account, dictionary: &str, field: &Field, id: u64) -> Row {
+pub(super) fn of(account: &Account, dictionary: &str, field: &Field, id: u64) -> Row {
     Row {
         id,
         name: Some(field.code.as_str().into()),
@@ -56,15 +58,25 @@ pub(super) fn added(account: &Account, dictionary: &str, field: &Field, id: u64)
         status: Status::None,
         archived: false,
         deleted: None,
-        json: Bytes::from(Definition::of(field).v2(id, dictionary, account.features)),
+        json: Bytes::from(Definition::of(field, account.habits).v2(
+            id,
+            dictionary,
+            account.features,
+        )),
     }
 }
 
 /// An option of a custom field.
-pub(super) fn option(id: u64, label: &str) -> String {
+pub(super) fn option(id: u64, label: &str, habits: Habits) -> String {
     let label = quoted(label);
+    let (color, more) = if habits.has(Habit::YesNoOptions) {
+        let color = ["\"green\"", "\"red\"", "null"][usize::try_from(id % 3).unwrap_or(0)];
+        (color, format!(",\"alt_id\":{}", quoted(&format!("option_{id}"))))
+    } else {
+        ("null", String::new())
+    };
     format!(
-        "{{\"id\":{id},\"label\":{label},\"color\":null,\"add_time\":\"2025-02-01T08:00:00Z\",\"update_time\":null}}"
+        "{{\"id\":{id},\"label\":{label},\"color\":{color},\"add_time\":\"2025-02-01T08:00:00Z\",\"update_time\":null{more}}}"
     )
 }
 
@@ -78,12 +90,14 @@ struct Definition {
     optional: bool,
 }
 
-fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
+fn built_in(of: &str, column: &Column, habits: Habits) -> Definition {
+    let Column { name, ty, optional, .. } = *column;
     let code = match (of, name) {
         // Records say `phones` and `emails`, their definitions say it in the singular.
         ("persons", "phones" | "emails") => name.trim_end_matches('s'),
         _ => name,
     };
+    let yes_no = matches!(ty, Type::Bool) && habits.has(Habit::YesNoOptions);
     let options = match name {
         "status" if of == "deals" => {
             r#"[{"id":"open","label":"Open"},{"id":"won","label":"Won"},{"id":"lost","label":"Lost"},{"id":"deleted","label":"Deleted"}]"#
@@ -97,10 +111,13 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
         }
         "channel" => r#"[{"id":1,"label":"Prospector"},{"id":2,"label":"Web forms"}]"#,
         "category" => r#"[{"id":31,"label":"Hardware"},{"id":32,"label":"Dienste"}]"#,
+        _ if yes_no => {
+            r#"[{"id":true,"label":"Yes","alt_id":"yes"},{"id":false,"label":"No","alt_id":"no"}]"#
+        }
         _ => "null",
     };
     let kind = match (name, ty) {
-        _ if options != "null" => "enum",
+        _ if options != "null" && !yes_no => "enum",
         ("value", _) => "monetary",
         ("address" | "postal_address" | "location", _) => "address",
         ("person_id", _) => "people",
@@ -131,8 +148,8 @@ fn built_in(of: &str, name: &str, ty: Type, optional: bool) -> Definition {
 }
 
 impl Definition {
-    fn of(field: &Field) -> Self {
-        let options = field.options.iter().map(|(id, label)| option(*id, label));
+    fn of(field: &Field, habits: Habits) -> Self {
+        let options = field.options.iter().map(|(id, label)| option(*id, label, habits));
         Self {
             code: field.code.clone(),
             name: field.name.clone(),

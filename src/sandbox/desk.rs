@@ -79,7 +79,7 @@ impl Desk {
         Self {
             world: World::new(options.seed, options.scale)
                 .of_company(options.company_id)
-                .with(options.features),
+                .with(options.features, options.habits),
             ledger: Ledger::default(),
             tokens: Tokens::new(),
             crm: Crm::new(options.crm.clone()),

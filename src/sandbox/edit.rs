@@ -2,6 +2,7 @@
 
 use super::children;
 use super::json;
+use super::reshape::{self, FieldEdit};
 use super::rows::{Row, Status};
 use super::world::World;
 use crate::model::{Resource, Time};
@@ -51,7 +52,8 @@ pub enum Edit {
         /// The row's key.
         key: String,
     },
-    /// Merges one row into another: it vanishes, and the other is written.
+    /// Merges one row into another: it vanishes, and the other is written. What named a person or
+    /// an organization that vanishes names the other one afterwards, and is written too.
     Merge {
         /// Name of the resource.
         resource: &'static str,
@@ -91,6 +93,21 @@ pub enum Edit {
         /// What lists hold in its place.
         json: String,
     },
+    /// Makes a deal of a lead: the lead vanishes, and the deal names it as its source. Says the key
+    /// of the deal.
+    Convert {
+        /// The lead's key.
+        lead: String,
+    },
+    /// Changes a custom field. No row is written.
+    Field {
+        /// Name of the field dictionary: `deal_fields`.
+        dictionary: &'static str,
+        /// The field's code.
+        code: String,
+        /// What happens to it.
+        edit: FieldEdit,
+    },
     /// Lets this many seconds pass.
     Advance(i64),
 }
@@ -118,11 +135,14 @@ pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
         Edit::Merge { resource, from, into } => {
             let mut keys = delete(world, resource, &from);
             keys.extend(change(world, resource, &into, Vec::new(), Some(now)));
+            reshape::relink(world, resource, &from, &into);
             keys
         }
         Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
         Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
         Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
+        Edit::Convert { lead } => reshape::convert(world, &lead),
+        Edit::Field { dictionary, code, edit } => reshape::field(world, dictionary, code, edit),
         Edit::Spoil { resource, key, json } => {
             let resource = Resource::named(resource).filter(|resource| resource.parent.is_none());
             let Some(resource) = resource else { return Vec::new() };

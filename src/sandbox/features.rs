@@ -212,6 +212,11 @@ impl Features {
         self.refused[feature as usize].is_none()
     }
 
+    /// Whether the account has the endpoints of a resource.
+    pub fn opens(self, resource: &str) -> bool {
+        !self.lacks().any(|lack| lack.feature.covers(resource))
+    }
+
     fn lacks(self) -> impl Iterator<Item = Lack> {
         Feature::ALL.into_iter().zip(self.refused).filter_map(|(feature, status)| {
             let status = status?;

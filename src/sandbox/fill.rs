@@ -68,6 +68,10 @@ pub(super) enum Fill {
     Update,
     /// An instant between creation and last update.
     Between,
+    /// When the deal was first won.
+    FirstWon,
+    /// When the user was last there.
+    LastLogin,
     /// When the deal was won, lost, closed; null in other states.
     Ended(Ending, Shape),
     Archived(Mark),
@@ -182,7 +186,7 @@ fn cell(resource: &Resource, column: &'static Column) -> Cell {
             | Fill::Sentence
     ) || NULLABLE.contains(&column.name);
     // These say null themselves, in the states they do not belong to.
-    let own = matches!(fill, Fill::Ended(..) | Fill::Archived(_));
+    let own = matches!(fill, Fill::Ended(..) | Fill::FirstWon | Fill::Archived(_));
     // Sums name a currency by its code.
     let code = resource.name == "currencies" && column.name == "code";
     let key = resource.key.contains(&column.name) || code;

@@ -5,6 +5,7 @@ use super::ask::{Refusal, Request};
 use super::checks;
 use super::children;
 use super::filter::Filter;
+use super::habits::Habit;
 use super::json;
 use super::options::Options;
 use super::rows::Row;
@@ -51,6 +52,10 @@ pub(super) enum Envelope {
     Goals,
     /// The one row is `data` itself.
     One,
+    /// `data.goals`, null when empty.
+    NullGoals,
+    /// `data.goals`; `data` is null when empty.
+    NoGoals,
     /// With `"status":"ok"`.
     Webhooks,
     /// `data` is null when empty.
@@ -62,14 +67,17 @@ impl Page {
     pub(super) fn body(&self) -> Bytes {
         let size: usize = self.rows.iter().map(|row| row.len() + 1).sum();
         let mut out = Vec::with_capacity(size + 512);
+        let empty = self.rows.is_empty();
+        let bare = empty && self.envelope == Envelope::NoGoals;
+        let goals = !bare
+            && matches!(self.envelope, Envelope::Goals | Envelope::NullGoals | Envelope::NoGoals);
         out.extend_from_slice(match self.envelope {
-            Envelope::Goals => b"{\"success\":true,\"data\":{\"goals\":".as_slice(),
+            _ if goals => b"{\"success\":true,\"data\":{\"goals\":".as_slice(),
             Envelope::Webhooks => b"{\"status\":\"ok\",\"success\":true,\"data\":",
-            Envelope::Plain | Envelope::One | Envelope::NullWhenEmpty => {
-                b"{\"success\":true,\"data\":"
-            }
+            _ => b"{\"success\":true,\"data\":",
         });
-        if self.rows.is_empty() && self.envelope == Envelope::NullWhenEmpty {
+        let nulls = [Envelope::NullWhenEmpty, Envelope::NullGoals, Envelope::NoGoals];
+        if empty && nulls.contains(&self.envelope) {
             out.extend_from_slice(b"null");
         } else if let (Envelope::One, [row]) = (self.envelope, &*self.rows) {
             out.extend_from_slice(row);
@@ -83,9 +91,10 @@ impl Page {
             }
             out.push(b']');
         }
-        if self.envelope == Envelope::Goals {
+        if goals || bare {
+            out.extend_from_slice(if goals { b"}" } else { b"" });
             out.extend_from_slice(
-                b"},\"statusCode\":20000,\"statusText\":\"OK\",\"service\":\"goals\"}",
+                b",\"statusCode\":20000,\"statusText\":\"OK\",\"service\":\"goals\"}",
             );
             return Bytes::from(out);
         }
@@ -148,8 +157,12 @@ pub(super) fn list(
     } else {
         world.table(resource)
     };
-    let order =
-        Order { field: sorting.field, falling: sorting.falling, archived: filter.archived() };
+    let order = Order {
+        field: sorting.field,
+        falling: sorting.falling,
+        archived: filter.archived(),
+        by_second: options.habits.has(Habit::SecondOrder),
+    };
     let asked = Asked { listing, options, request, filter: &filter, order: &order };
     let mut page = match listing.paging {
         Paging::Cursor => asked.by_cursor(table)?,
@@ -157,8 +170,12 @@ pub(super) fn list(
         Paging::Plain | Paging::Goals | Paging::One => asked.whole(table),
     };
     page.envelope = match (listing.paging, resource.name) {
-        (Paging::Goals, _) => Envelope::Goals,
         (Paging::One, _) => Envelope::One,
+        (Paging::Goals, _) => match request.get("is_active") {
+            Some("false") if options.habits.has(Habit::NullGoals) => Envelope::NoGoals,
+            _ if options.habits.has(Habit::NullGoals) => Envelope::NullGoals,
+            _ => Envelope::Goals,
+        },
         (_, "webhooks") => Envelope::Webhooks,
         _ if options.null_empty && !request.v2() => Envelope::NullWhenEmpty,
         _ => Envelope::Plain,
@@ -231,6 +248,17 @@ impl Asked<'_> {
         asked.unwrap_or(100).clamp(1, most)
     }
 
+    /// Rows after which a list goes on with another page that is documented as coming whole.
+    fn plain_page(&self) -> Option<usize> {
+        let paged = match self.listing.path {
+            "/api/v1/noteFields" => 10,
+            "/api/v1/organizationRelationships" => 1,
+            _ => return self.options.plain_page,
+        };
+        let habit = self.options.habits.has(Habit::PagedPlain);
+        self.options.plain_page.or_else(|| habit.then_some(paged))
+    }
+
     /// Rows a page holds.
     fn size(&self) -> usize {
         self.limit().min(self.options.page_max.unwrap_or(usize::MAX)).max(1)
@@ -291,13 +319,17 @@ impl Asked<'_> {
         let rows = table.rows();
         let shown = places.iter().map(|place| &rows[place.row]);
         let shown = shown.filter(|row| self.filter.takes(row));
-        Page {
-            rows: shown.map(|row| row.json.clone()).collect(),
-            next: if self.request.v2() { Next::Null } else { Next::Unsaid },
-            envelope: Envelope::Plain,
-            here: None,
-            first: None,
+        let mut rows: Vec<_> = shown.map(|row| row.json.clone()).collect();
+        let mut next = if self.request.v2() { Next::Null } else { Next::Unsaid };
+        let pages = self.listing.paging == Paging::Plain && !self.request.v2();
+        if let Some(limit) = self.plain_page().filter(|_| pages) {
+            let start = self.request.get("start").and_then(|start| start.parse().ok());
+            let start: usize = start.unwrap_or(0);
+            rows.drain(..start.min(rows.len()));
+            next = Next::Offset { start, limit, more: rows.len() > limit };
+            rows.truncate(limit);
         }
+        Page { rows, next, envelope: Envelope::Plain, here: None, first: None }
     }
 
     /// A keyset marker: the walk resumes strictly after this place, wherever it then is.

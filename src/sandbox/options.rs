@@ -5,6 +5,7 @@ use super::crm::CrmOptions;
 use super::edit::Edit;
 use super::faults::Fault;
 use super::features::Features;
+use super::habits::Habits;
 use std::time::Duration;
 
 /// How a sandbox behaves. `Options::default()` is a small, well-behaved account.
@@ -47,10 +48,14 @@ pub struct Options {
     pub refuse_combined_status: bool,
     /// Whether products do not know `updated_since` (400), as the specification has it.
     pub refuse_products_since: bool,
+    /// Rows after which lists of v1 that come whole go on with another page, if they do.
+    pub plain_page: Option<usize>,
     /// Whether empty lists of v1 are `null` instead of `[]`.
     pub null_empty: bool,
     /// What the company has bought or switched on; the rest is refused.
     pub features: Features,
+    /// What of the account is as in accounts in use, rather than as documented.
+    pub habits: Habits,
     /// How the other CRM behaves, and who has an account there.
     pub crm: CrmOptions,
     /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
@@ -88,8 +93,10 @@ impl Default for Options {
             rotate_refresh_tokens: false,
             refuse_combined_status: false,
             refuse_products_since: false,
+            plain_page: None,
             null_empty: false,
             features: Features::all(),
+            habits: Habits::none(),
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,

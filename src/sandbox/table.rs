@@ -24,6 +24,8 @@ pub(super) struct Order {
     pub(super) falling: bool,
     /// Which rows: those of the archive, the others, or all.
     pub(super) archived: Option<bool>,
+    /// Whether times are compared by whole seconds.
+    pub(super) by_second: bool,
 }
 
 /// Where a row stands in an order.
@@ -134,7 +136,7 @@ impl Table {
         let rows = self.rows.iter().enumerate();
         let mut places: Vec<Place> = rows
             .filter(|(_, row)| order.archived.is_none_or(|archived| archived == row.archived))
-            .map(|(place, row)| Place { value: sort(row, &order.field), id: row.id, row: place })
+            .map(|(place, row)| Place { value: sort(row, order), id: row.id, row: place })
             .collect();
         places.sort_unstable_by(|a, b| a.compare(b, order.falling));
         let places = Arc::new(places);
@@ -143,17 +145,20 @@ impl Table {
     }
 }
 
-/// The value of a row that a field sorts by.
-fn sort(row: &Row, field: &str) -> Sort {
-    match field {
+/// The value of a row that an order sorts by.
+fn sort(row: &Row, order: &Order) -> Sort {
+    let time = |time: Option<Time>| {
+        Sort::time(if order.by_second { time.map(Time::whole_second) } else { time })
+    };
+    match order.field.as_str() {
         "id" => match &row.name {
             Some(name) => Sort::Text(name.clone()),
             None => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
         },
         // The order rows were made in.
         "" => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
-        "update_time" => Sort::time(row.update),
-        "add_time" => Sort::time(Some(row.add)),
+        "update_time" => time(row.update),
+        "add_time" => time(Some(row.add)),
         field => match json::find(&row.json, field) {
             None | Some("null") => Sort::Null,
             Some(raw) if raw.starts_with('"') => {

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::custom;
 use super::fill::{Cell, Contact, Ending, Fill, Mark, Presence, Shape, Special};
+use super::habits::Habit;
 use super::json;
 use super::rows::{self, Seat, Status};
 use super::words;
@@ -47,6 +48,17 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
         Fill::Add => json::time(out, seat.add, cell.spelling),
         Fill::Update => maybe_time(out, seat.update, cell),
         Fill::Between => json::time(out, between(seat, rng), cell.spelling),
+        Fill::FirstWon => match seat.status {
+            Status::Won => json::time(out, ended(seat), cell.spelling),
+            _ if seat.id % 9 == 4 && account.habits.has(Habit::ZeroDates) => {
+                out.extend_from_slice(ZERO);
+            }
+            _ => out.extend_from_slice(b"null"),
+        },
+        Fill::LastLogin => match seat.id % 5 {
+            2 if account.habits.has(Habit::ZeroDates) => out.extend_from_slice(ZERO),
+            _ => json::time(out, between(seat, rng), cell.spelling),
+        },
         Fill::Ended(ending, shape) => {
             let applies = match ending {
                 Ending::Won => seat.status == Status::Won,
@@ -110,6 +122,9 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
     }
 }
 
+/// A time that was never set.
+const ZERO: &[u8] = b"\"0000-00-00 00:00:00\"";
+
 /// Finished addresses: many rows have one, and there are few places.
 static ADDRESSES: LazyLock<[Vec<u8>; 12]> = LazyLock::new(|| {
     std::array::from_fn(|seed| {
@@ -131,7 +146,12 @@ fn pointer(seat: &Seat<'_>, target: &str, presence: Presence) -> Option<u64> {
     let own = seat.account.dice(seat.resource.name, seat.id ^ 0x7265_6600).u64(..);
     let mut rng = seat.account.dice(target, own);
     let missing = rng.u8(..5) < 2 && seat.id % 8 != 1 && presence != Presence::Always;
-    (count > 0 && !missing).then(|| lasting(target, 1 + rng.u64(..count)))
+    if count == 0 || missing {
+        return None;
+    }
+    let id = lasting(target, 1 + rng.u64(..count));
+    let vanish = seat.account.habits.has(Habit::GoneReferences) && custom::VANISH.contains(&target);
+    Some(if vanish { custom::vanished(id, &mut rng) } else { id })
 }
 
 /// The number of a row that others may name: this, or the one before if it is gone for good.
@@ -193,8 +213,13 @@ fn object(out: &mut Vec<u8>, parts: &[(&str, String)]) {
 }
 
 fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &Seat<'_>, rng: &mut Rng) {
+    let many = rng.u32(u32::from(seat.id % 8 == 1)..3);
+    if many == 0 && seat.id.is_multiple_of(3) && seat.account.habits.has(Habit::EmptyContacts) {
+        out.extend_from_slice(b"[{\"value\":\"\",\"primary\":true}]");
+        return;
+    }
     out.push(b'[');
-    for place in 0..rng.u32(u32::from(seat.id % 8 == 1)..3) {
+    for place in 0..many {
         if place > 0 {
             out.push(b',');
         }

@@ -7,6 +7,7 @@ use super::definitions;
 use super::edit::{self, Edit};
 use super::features::Features;
 use super::filter::Filter;
+use super::habits::Habits;
 use super::json;
 use super::rows::{Plan, Row};
 use super::table::Table;
@@ -62,10 +63,11 @@ impl World {
         self
     }
 
-    /// The same account in a company that has bought these features.
+    /// The same account in a company that has bought these features and has these habits.
     #[must_use]
-    pub const fn with(mut self, features: Features) -> Self {
+    pub const fn with(mut self, features: Features, habits: Habits) -> Self {
         self.account.features = features;
+        self.account.habits = habits;
         self
     }
 
@@ -113,7 +115,7 @@ impl World {
             self.table(resource).each(|row| row.json = with_null(&row.json, &field.code));
         }
         let id = self.table(Resource::named(dictionary)?).next_id();
-        let mut row = definitions::added(&self.account, dictionary, &field, id);
+        let mut row = definitions::of(&self.account, dictionary, &field, id);
         row.json = Bytes::from(json::replaced(&row.json, extra));
         self.table(Resource::named(dictionary)?).put(row);
         self.tables.remove("lead_fields");
@@ -138,8 +140,9 @@ impl World {
         } else {
             self.account.add_options(dictionary.name, code, labels)?
         };
+        let habits = self.account.habits;
         let added: Vec<_> =
-            added.iter().map(|(id, label)| definitions::option(*id, label)).collect();
+            added.iter().map(|(id, label)| definitions::option(*id, label, habits)).collect();
         let added = added.join(",");
         let all = format!("{},{added}]", raw.strip_suffix(']')?);
         let json = Bytes::from(json::replaced(&row.json, &[("options".to_owned(), all)]));
@@ -151,7 +154,7 @@ impl World {
 
     /// Makes a dictionary and the rows it describes, which follow from the fields there are:
     /// later ones are not to change them.
-    fn make_described(&mut self, dictionary: &str) {
+    pub(super) fn make_described(&mut self, dictionary: &str) {
         for resource in described(dictionary).chain(Resource::named(dictionary)) {
             self.table(resource);
         }
@@ -164,11 +167,15 @@ impl World {
 
     /// Every row that a complete read of a stream delivers, once for each of its parents.
     ///
-    /// Rows of deleted deals have no children here: their lists answer 410.
+    /// Rows of deleted deals have no children here: their lists answer 410. What the company lacks
+    /// has no rows.
     pub fn truth(&mut self, resource: &str) -> Vec<Truth> {
         let Some(resource) = Resource::named(resource) else {
             return Vec::new();
         };
+        if !self.account.features.opens(resource.name) {
+            return Vec::new();
+        }
         let mut truth = Vec::new();
         if resource.parent.is_some() {
             let of = resource.parent_resource().expect("a child resource has a parent");
@@ -215,6 +222,15 @@ impl World {
 
     pub(super) const fn account(&self) -> &Account {
         &self.account
+    }
+
+    pub(super) const fn account_mut(&mut self) -> &mut Account {
+        &mut self.account
+    }
+
+    /// Lets the rows of a resource be made anew when they are next looked at.
+    pub(super) fn forget(&mut self, resource: &str) {
+        self.tables.remove(resource);
     }
 
     pub(super) fn plan(&mut self, resource: &'static Resource) -> Arc<Plan> {
@@ -273,7 +289,7 @@ impl World {
 }
 
 /// The resources whose custom fields a dictionary lists.
-fn described(dictionary: &str) -> impl Iterator<Item = &'static Resource> {
+pub(super) fn described(dictionary: &str) -> impl Iterator<Item = &'static Resource> {
     let names: &[&str] = match dictionary {
         "deal_fields" => &["deals", "leads"],
         "person_fields" => &["persons"],

@@ -1,6 +1,6 @@
 //! A backup is broken off at every request and around every operation on files, and gone on with.
 
-use crate::support::{raw_truth, sandbox, small};
+use crate::support::{profile, raw_truth, sandbox, small};
 use crate::vault::Vault;
 use source_pipedrive::model::{Resource, Time};
 use source_pipedrive::sandbox::{Edit, Entry, Fault, Options, Sandbox, Trouble};
@@ -31,7 +31,7 @@ const UNDER_WAY: u64 = 4;
 const GONE_ON_WITH: u64 = 3;
 
 fn tiny() -> Options {
-    Options { scale: 0.01, page_max: Some(8), ..small() }
+    Options { scale: 0.01, page_max: Some(8), ..profile("default") }
 }
 
 /// How often each list was asked for what.

@@ -1,7 +1,7 @@
 //! The process ends at every request and around every operation on files, and is started again.
 
 use crate::depot::Depot;
-use crate::support::{sandbox, small};
+use crate::support::{profile, sandbox};
 use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
 
 /// Every way of walking, and lists per parent.
@@ -12,7 +12,7 @@ const RESOURCES: &[&str] =
 const FEW: &[&str] = &["deals", "leads", "stages"];
 
 fn tiny() -> Options {
-    Options { scale: 0.01, page_max: Some(8), ..small() }
+    Options { scale: 0.01, page_max: Some(8), ..profile("default") }
 }
 
 /// The same edits in every account.

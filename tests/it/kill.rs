@@ -1,6 +1,6 @@
 //! The process is killed at every request of a run and started again from its last STATE.
 
-use crate::support::{Read, assert_equals_truth, key, sandbox, small, truth};
+use crate::support::{Read, assert_equals_truth, key, profile, sandbox, truth};
 use serde_json::Value;
 use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
@@ -24,25 +24,38 @@ const STREAMS: &[&str] = &[
     "note_comments",
 ];
 
-fn tiny() -> Options {
-    Options { scale: 0.03, page_max: Some(8), ..small() }
+/// A tiny account of a profile.
+fn tiny(name: &str) -> Options {
+    Options { scale: 0.03, page_max: Some(8), ..profile(name) }
+}
+
+/// What of the streams an account has.
+fn streams(options: &Options) -> Vec<&'static str> {
+    STREAMS.iter().copied().filter(|stream| options.features.opens(stream)).collect()
 }
 
 /// The account of a run that is going to be broken off at this request.
-fn broken(request: u64, edits: &[Edit]) -> Sandbox {
+fn broken(name: &str, request: u64, edits: &[Edit]) -> Sandbox {
     let faults = vec![Fault::at(Trouble::Hang, request)];
-    let sandbox = sandbox(Options { faults, ..tiny() });
+    let sandbox = sandbox(Options { faults, ..tiny(name) });
     sandbox.world(|world| edits.iter().for_each(|edit| drop(world.edit(edit.clone()))));
     sandbox
 }
 
-/// Breaks a run at every request, resumes it, and holds what both delivered against the account.
-/// What the last STATE covered must not come again.
-fn break_everywhere(concurrency: u64, mode: &str, state: Option<&Value>, edits: &[Edit]) {
-    let whole = sandbox(tiny());
+/// Breaks a run at every request, resumes it, and holds what both delivered against the account of
+/// this profile. What the last STATE covered must not come again.
+fn break_everywhere(
+    name: &str,
+    concurrency: u64,
+    mode: &str,
+    state: Option<&Value>,
+    edits: &[Edit],
+) {
+    let whole = sandbox(tiny(name));
+    let streams = streams(&tiny(name));
     whole.world(|world| edits.iter().for_each(|edit| drop(world.edit(edit.clone()))));
     let prepared = |sandbox: &Sandbox| {
-        let mut read = Read::of(sandbox, STREAMS).mode(mode).with("concurrency", concurrency);
+        let mut read = Read::of(sandbox, &streams).mode(mode).with("concurrency", concurrency);
         read.state = state.cloned();
         read
     };
@@ -50,14 +63,14 @@ fn break_everywhere(concurrency: u64, mode: &str, state: Option<&Value>, edits: 
     let requests = whole.ledger().requests.len() as u64;
     assert!(requests > 40, "a run of only {requests} requests shows little");
     for request in 1..=requests {
-        let sandbox = broken(request, edits);
+        let sandbox = broken(name, request, edits);
         let first = prepared(&sandbox).killed_at_hang(&sandbox);
         let mut resumed = prepared(&sandbox);
         if first.of_type("STATE").next().is_some() || state.is_some() {
             resumed.state = Some(merged(state, &first.state()));
         }
         let second = resumed.run().succeeded();
-        for stream in STREAMS {
+        for stream in &streams {
             let resource = Resource::named(stream).expect("the stream exists");
             let covered: f64 = first
                 .of_type("STATE")
@@ -111,23 +124,23 @@ fn merged(before: Option<&Value>, after: &Value) -> Value {
 
 #[test]
 fn a_first_read_survives_a_kill_at_every_request() {
-    break_everywhere(1, "incremental", None, &[]);
+    break_everywhere("default", 1, "incremental", None, &[]);
 }
 
 #[test]
 fn streams_side_by_side_survive_it_too() {
-    break_everywhere(4, "incremental", None, &[]);
+    break_everywhere("everything", 4, "incremental", None, &[]);
 }
 
 #[test]
 fn a_full_refresh_survives_it() {
-    break_everywhere(2, "full_refresh", None, &[]);
+    break_everywhere("default", 2, "full_refresh", None, &[]);
 }
 
 #[test]
 fn an_incremental_read_survives_it() {
-    let account = sandbox(tiny());
-    let first = Read::of(&account, STREAMS).run().succeeded();
+    let account = sandbox(tiny("default"));
+    let first = Read::of(&account, &streams(&tiny("default"))).run().succeeded();
     let mut edits = vec![Edit::Advance(3600)];
     for resource in ["deals", "persons", "products", "leads", "notes", "files"] {
         for _ in 0..3 {
@@ -136,5 +149,5 @@ fn an_incremental_read_survives_it() {
         }
     }
     edits.push(Edit::Advance(90));
-    break_everywhere(1, "incremental", Some(&first.state()), &edits);
+    break_everywhere("default", 1, "incremental", Some(&first.state()), &edits);
 }

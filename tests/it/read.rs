@@ -5,8 +5,7 @@ use source_pipedrive::sandbox::{Fault, Options, Trouble};
 
 #[test]
 fn every_stream_equals_the_account() {
-    let sandbox =
-        sandbox(Options { scale: 0.15, page_max: Some(37), limits: false, ..Options::default() });
+    let sandbox = sandbox(Options { scale: 0.3, page_max: Some(37), ..small() });
     let session = Read::of(&sandbox, &all()).run().succeeded();
     assert_whole(&sandbox, &session, &all());
 }

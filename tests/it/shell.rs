@@ -233,7 +233,7 @@ fn events_tell_what_each_resource_cost() {
 /// A plan of a first run against the account's own count of that run.
 #[test]
 fn a_first_run_costs_what_was_planned() {
-    let account = || sandbox(Options { scale: 0.3, limits: true, ..Options::default() });
+    let account = || sandbox(Options { scale: 0.3, limits: true, page_max: None, ..small() });
     let folder = Folder::new();
     let asked = account();
     let path = folder.json("config.json", &asked.config());
@@ -264,7 +264,7 @@ fn a_first_run_costs_what_was_planned() {
 
 #[test]
 fn a_later_run_is_planned_by_what_changed() {
-    let account = sandbox(Options { scale: 0.3, ..Options::default() });
+    let account = sandbox(Options { scale: 0.3, limits: true, page_max: None, ..small() });
     let streams = &["persons", "notes", "files", "deals", "stages"];
     let first = Read::of(&account, streams).run().succeeded();
     let depot = Depot::of(&account, "ndjson", streams);

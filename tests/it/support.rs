@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use source_pipedrive::model::{Record, Resource, Time, Type};
-use source_pipedrive::sandbox::{Edit, Features, Options, Sandbox};
+use source_pipedrive::sandbox::{Edit, Features, Habits, Options, Sandbox};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -51,20 +51,34 @@ pub(crate) fn sandbox(options: Options) -> Sandbox {
     Sandbox::start(options).expect("a loopback port is free")
 }
 
-/// Small, in pages of 20 rows, without limits.
+/// Small, in pages of 20 rows, without limits: an account that has everything, and looks as the
+/// documentation says.
 pub(crate) fn small() -> Options {
-    Options { scale: 0.05, page_max: Some(20), limits: false, ..Options::default() }
+    Options {
+        scale: 0.05,
+        page_max: Some(20),
+        limits: false,
+        features: Features::all(),
+        habits: Habits::none(),
+        ..Options::default()
+    }
 }
 
 /// Three accounts as people have them, as small as [`small`] and in its pages: one that has
 /// everything, one as most have it (no add-ons), and one that lacks all that can be missing.
 pub(crate) fn profiles() -> [(&'static str, Options); 3] {
-    let with = |features| Options { features, ..small() };
+    let with = |features| Options { features, habits: Options::default().habits, ..small() };
     [
         ("everything", with(Features::all())),
-        ("default", small()),
+        ("default", with(Options::default().features)),
         ("barest", with(Features::none())),
     ]
+}
+
+/// One of the three.
+pub(crate) fn profile(name: &str) -> Options {
+    let mut profiles = profiles().into_iter();
+    profiles.find(|(known, _)| *known == name).expect("there is such a profile").1
 }
 
 /// A configured catalog of these streams, all in one mode.
@@ -289,12 +303,15 @@ pub(crate) fn truth(sandbox: &Sandbox, stream: &str) -> BTreeMap<String, Value> 
         .collect();
     for row in truth.values_mut() {
         for column in resource.columns {
-            if let (Type::Naked, Some(text)) = (column.ty, row[column.name].as_str()) {
-                row[column.name] = match Time::parse(text) {
-                    Some(_) => format!("{}Z", text.replace(' ', "T")).into(),
-                    None => Value::Null,
-                };
-            }
+            let (Type::Naked | Type::Time, Some(text)) = (column.ty, row[column.name].as_str())
+            else {
+                continue;
+            };
+            row[column.name] = match Time::parse(text) {
+                Some(_) if text.ends_with('Z') => continue,
+                Some(_) => format!("{}Z", text.replace(' ', "T")).into(),
+                None => Value::Null,
+            };
         }
     }
     truth

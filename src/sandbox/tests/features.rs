@@ -3,13 +3,13 @@
 use super::super::features::{Feature, Features, Lack};
 use super::super::options::{Options, Plan};
 use super::super::world::World;
-use super::get;
+use super::{get, plain};
 use crate::model::Resource;
 
 /// An account with these features.
 fn account(features: Features) -> (World, Options) {
-    let options = Options { features, ..Options::default() };
-    (World::new(1, 0.02).with(features), options)
+    let options = Options { features, ..plain() };
+    (World::new(1, 0.02).with(features, options.habits), options)
 }
 
 /// A path that the first listing of a resource answers.

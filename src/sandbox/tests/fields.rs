@@ -4,7 +4,7 @@
 use super::writes::{
     ACTIVITIES, DEALS, LEADS, ORGANIZATIONS, PERSONS, accept_in, account, ask, refuse, spelt,
 };
-use super::{get, send};
+use super::{get, plain, send};
 use crate::sandbox::ask::Method::{Delete, Get, Patch, Post};
 use crate::sandbox::options::Options;
 use crate::sandbox::world::World;
@@ -67,7 +67,7 @@ fn setup() {
     for (path, bodies) in wrong {
         refuse(Post, path, 400, bodies);
     }
-    let options = Options { admin: false, ..Options::default() };
+    let options = Options { admin: false, ..plain() };
     for path in ["/api/v2/pipelines", "/api/v2/stages", "/api/v2/dealFields"] {
         assert_eq!(send(&mut world, &options, Post, path, "{}").0, 403, "{path}");
     }
@@ -150,7 +150,7 @@ fn custom_fields_take_what_their_type_says() {
         accept_in(&mut world, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<text>":"t"}}"#);
     let code = spelt(&mut world, "<double>");
     assert_eq!(both["custom_fields"][&code], 1.5);
-    let raw = get(&mut world, &Options::default(), "/api/v2/deals/1").2.body();
+    let raw = get(&mut world, &plain(), "/api/v2/deals/1").2.body();
     assert!(String::from_utf8_lossy(&raw).contains(&format!("\"{code}\":1.50")));
 }
 
@@ -259,12 +259,12 @@ fn what_was_just_created_is_found_first() {
 #[test]
 fn users_have_addresses_of_their_own_and_companies_numbers() {
     let mut world = World::new(5, 0.1).of_company(901);
-    let (_, users, _) = get(&mut world, &Options::default(), "/v1/users");
+    let (_, users, _) = get(&mut world, &plain(), "/v1/users");
     let users = users["data"].as_array().expect("users are a list");
     let emails: std::collections::BTreeSet<_> =
         users.iter().map(|user| user["email"].as_str()).collect();
     assert!(emails.len() == users.len() && !emails.contains(&None));
-    let options = Options { company_id: 901, ..Options::default() };
+    let options = Options { company_id: 901, ..plain() };
     for (path, value) in
         [("/v1/users/me", "/data/company_id"), ("/v1/webhooks", "/data/0/company_id")]
     {

@@ -3,6 +3,8 @@
 mod crm;
 mod features;
 mod fields;
+mod habits;
+mod reshape;
 mod strict;
 mod walks;
 mod wire;
@@ -10,10 +12,17 @@ mod writes;
 
 use super::answers::{self, Answer};
 use super::ask::{Method, Request};
+use super::features::Features;
+use super::habits::Habits;
 use super::options::Options;
 use super::world::World;
 use bytes::Bytes;
 use serde_json::Value;
+
+/// An account as the documentation has it, with every feature.
+fn plain() -> Options {
+    Options { features: Features::all(), habits: Habits::none(), ..Options::default() }
+}
 
 /// The answer to a GET.
 fn get(world: &mut World, options: &Options, path: &str) -> (u16, Value, Answer) {

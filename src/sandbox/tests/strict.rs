@@ -1,6 +1,6 @@
 //! What is refused, and how.
 
-use super::{get, send};
+use super::{get, plain, send};
 use crate::sandbox::ask::Method;
 use crate::sandbox::options::Options;
 use crate::sandbox::world::World;
@@ -9,7 +9,7 @@ use crate::sandbox::world::World;
 #[track_caller]
 fn check(path: &str, expected: &str) {
     let mut world = World::new(1, 0.1);
-    let (status, body, answer) = get(&mut world, &Options::default(), path);
+    let (status, body, answer) = get(&mut world, &plain(), path);
     let outline = match (&body["data"], &body["error"]) {
         (_, serde_json::Value::String(error)) => error.clone(),
         (serde_json::Value::Array(rows), _) => format!("{} rows", rows.len()),
@@ -89,7 +89,7 @@ fn paths_lead_somewhere_or_to_404() {
 
 #[test]
 fn a_new_field_is_described_and_can_be_set() {
-    let (mut world, options) = (World::new(1, 0.1), Options::default());
+    let (mut world, options) = (World::new(1, 0.1), plain());
     let mut ask = |method, path: &str, body: &str| {
         let (status, body, _) = send(&mut world, &options, method, path, body);
         (status, body)
@@ -128,7 +128,7 @@ fn a_new_field_is_described_and_can_be_set() {
 
 #[test]
 fn writes_are_strict_and_seen_at_once() {
-    let (mut world, options) = (World::new(1, 0.1), Options::default());
+    let (mut world, options) = (World::new(1, 0.1), plain());
     let mut write = |method, path: &str, body: &str| {
         let (status, body, answer) = send(&mut world, &options, method, path, body);
         (status, answer.cost, body)
@@ -158,12 +158,12 @@ fn an_account_may_be_awkward() {
         let mut world = World::new(1, 0.1);
         get(&mut world, &options, path).0
     };
-    let no_admin = || Options { admin: false, ..Options::default() };
+    let no_admin = || Options { admin: false, ..plain() };
     assert_eq!(refuse(no_admin(), "/v1/roles"), 403);
     assert_eq!(refuse(no_admin(), "/v1/deals/1/participants"), 200);
-    let alone = || Options { refuse_combined_status: true, ..Options::default() };
+    let alone = || Options { refuse_combined_status: true, ..plain() };
     assert_eq!(refuse(alone(), "/api/v2/deals?status=open,deleted"), 400);
     assert_eq!(refuse(alone(), "/api/v2/deals?status=deleted"), 200);
-    let strict = Options { refuse_products_since: true, ..Options::default() };
+    let strict = Options { refuse_products_since: true, ..plain() };
     assert_eq!(refuse(strict, "/api/v2/products?updated_since=2026-01-01T00:00:00Z"), 400);
 }

@@ -1,6 +1,6 @@
 //! Reading every list to its end.
 
-use super::get;
+use super::{get, plain};
 use crate::model::{ByParent, Layout, Listing, Page, Paging, Resource};
 use crate::sandbox::Edit;
 use crate::sandbox::answers::Content;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 
 fn small() -> Options {
-    Options { page_max: Some(7), ..Options::default() }
+    Options { page_max: Some(7), ..plain() }
 }
 
 /// All rows of a listing, page by page.
@@ -260,7 +260,7 @@ fn a_cursor_holds_its_place_while_rows_move() {
 #[test]
 fn edits_show_up_in_a_read_from_the_last_time() {
     let mut world = World::new(1, 0.1);
-    let options = Options::default();
+    let options = plain();
     world.advance(60);
     let since = world.now();
     let changed = |world: &mut World, path: &str| {

@@ -1,5 +1,6 @@
 //! The server, spoken to over a socket.
 
+use super::plain;
 use crate::sandbox::{Edit, Fault, Options, Plan, Sandbox};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -58,12 +59,12 @@ fn start(options: Options) -> Sandbox {
 
 fn faulty(spec: &str) -> Sandbox {
     let fault = spec.parse::<Fault>().expect("the test writes faults well");
-    start(Options { faults: vec![fault], page_max: Some(5), ..Options::default() })
+    start(Options { faults: vec![fault], page_max: Some(5), ..plain() })
 }
 
 #[test]
 fn a_stranger_meets_the_gateway() {
-    let sandbox = start(Options::default());
+    let sandbox = start(plain());
     let reply = ask(&sandbox, "GET /api/v2/deals", "x-api-token: wrong\r\n", "");
     assert_eq!((reply.status(), reply.header("x-401-by-gw")), (401, Some("true")));
     assert!(reply.text().contains("unauthorized access"));
@@ -80,7 +81,7 @@ fn a_stranger_meets_the_gateway() {
 
 #[test]
 fn gzip_holds_the_same_bytes_and_comes_from_memory_the_second_time() {
-    let sandbox = start(Options::default());
+    let sandbox = start(plain());
     let plain = get(&sandbox, "/api/v2/deals?limit=50");
     let gzip = format!("{}accept-encoding: gzip\r\n", token(&sandbox));
     for _ in 0..2 {
@@ -100,7 +101,7 @@ fn gzip_holds_the_same_bytes_and_comes_from_memory_the_second_time() {
 fn check(spec: &str, expected: &str) {
     let sandbox = faulty(spec);
     let path = "/api/v2/deals?sort_by=update_time&sort_direction=asc";
-    let whole = start(Options { page_max: Some(5), ..Options::default() });
+    let whole = start(Options { page_max: Some(5), ..plain() });
     let whole = get(&whole, path).body.len();
     let reply = get(&sandbox, path);
     let outline = match serde_json::from_slice::<serde_json::Value>(&reply.body) {
@@ -213,7 +214,7 @@ fn a_hang_is_noticed_and_ends_with_the_sandbox() {
 
 #[test]
 fn too_many_requests_meet_429_and_then_cloudflare() {
-    let sandbox = start(Options { plan: Plan::Lite, ..Options::default() });
+    let sandbox = start(Options { plan: Plan::Lite, ..plain() });
     let begin = Instant::now();
     let statuses: Vec<u16> =
         (0..35).map(|_| get(&sandbox, "/api/v2/stages?limit=1").status()).collect();
@@ -221,19 +222,19 @@ fn too_many_requests_meet_429_and_then_cloudflare() {
         let count = |code| statuses.iter().filter(|status| **status == code).count();
         assert_eq!((count(200), count(429), count(403)), (20, 10, 5));
     }
-    let poor = start(Options { daily_budget: Some(10), ..Options::default() });
+    let poor = start(Options { daily_budget: Some(10), ..plain() });
     assert_eq!(get(&poor, "/api/v2/deals?limit=1").status(), 200);
     let reply = get(&poor, "/api/v2/deals?limit=1");
     assert_eq!(reply.status(), 429);
     assert_eq!(reply.header("x-daily-ratelimit-token-remaining"), Some("0"));
     assert_ne!(reply.header("x-ratelimit-remaining"), Some("0"));
-    let free = start(Options { limits: false, plan: Plan::Lite, ..Options::default() });
+    let free = start(Options { limits: false, plan: Plan::Lite, ..plain() });
     assert!((0..30).all(|_| get(&free, "/api/v2/stages?limit=1").status() == 200));
 }
 
 #[test]
 fn oauth_tokens_are_issued_expire_and_rotate() {
-    let sandbox = start(Options { rotate_refresh_tokens: true, ..Options::default() });
+    let sandbox = start(Options { rotate_refresh_tokens: true, ..plain() });
     let config = sandbox.oauth_config();
     let old = config["credentials"]["refresh_token"].as_str().unwrap_or_default().to_owned();
     let basic = "authorization: Basic c2FuZGJveC1jbGllbnQ6c2FuZGJveC1jbGllbnQtc2VjcmV0\r\ncontent-type: application/x-www-form-urlencoded\r\n";
@@ -261,7 +262,7 @@ fn oauth_tokens_are_issued_expire_and_rotate() {
 fn a_script_edits_the_account_under_a_reader() {
     let change = Edit::Change { resource: "deals", key: "1".to_owned(), set: vec![] };
     let script = vec![(2, Edit::Advance(5)), (2, change)];
-    let sandbox = start(Options { script, ..Options::default() });
+    let sandbox = start(Options { script, ..plain() });
     assert!(!get(&sandbox, "/api/v2/deals/1").text().contains("edited"));
     assert!(get(&sandbox, "/api/v2/deals/1").text().contains("2026-11-01T12:00:05Z"));
 }

@@ -1,6 +1,6 @@
 //! What a migration into an account may write, what is refused, and what is read afterwards.
 
-use super::{get, send};
+use super::{get, plain, send};
 use crate::sandbox::ask::Method::{self, Patch, Post, Put};
 use crate::sandbox::options::Options;
 use crate::sandbox::world::World;
@@ -28,7 +28,7 @@ pub(super) fn spelt(world: &mut World, body: &str) -> String {
 
 pub(super) fn ask(world: &mut World, method: Method, path: &str, body: &str) -> (u16, Value, u32) {
     let body = spelt(world, body);
-    let (status, said, answer) = send(world, &Options::default(), method, path, &body);
+    let (status, said, answer) = send(world, &plain(), method, path, &body);
     (status, said, answer.cost)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn accept_in(world: &mut World, method: Method, path: &str, body: &st
     let read = if place.contains("eadLabels") || place.contains("Types") {
         said
     } else {
-        get(world, &Options::default(), &place).1
+        get(world, &plain(), &place).1
     };
     let written: Value = serde_json::from_str(&spelt(world, body)).expect("a body is JSON");
     for (key, value) in written.as_object().expect("a body is an object") {
@@ -166,7 +166,7 @@ fn persons() {
         r#"{"name":"A","update_time":"2020-01-01T00:00:00Z"}"#,
     ];
     refuse(Post, PERSONS, 400, &wrong);
-    let off = Options { contact_sync: false, ..Options::default() };
+    let off = Options { contact_sync: false, ..plain() };
     let body = r#"{"name":"A","job_title":"CTO"}"#;
     assert_eq!(send(&mut account(), &off, Post, PERSONS, body).0, 403);
 }
@@ -378,7 +378,7 @@ fn notes() {
         r#"{"content":"n","deal_id":1,"user_id":4}"#,
     ];
     refuse(Post, NOTES, 400, &wrong);
-    let options = Options { admin: false, ..Options::default() };
+    let options = Options { admin: false, ..plain() };
     let body = r#"{"content":"n","deal_id":1,"user_id":2}"#;
     assert_eq!(send(&mut world, &options, Post, NOTES, body).0, 403);
 }
