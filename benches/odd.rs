@@ -147,7 +147,8 @@ fn read(body: &Bytes) -> usize {
     let wire = Wire::new(deals(), &json_schema(deals(), &[], None), None);
     writer.started(deals(), wire, NOW).expect("a vector takes everything");
     let records = pages(body).records;
-    let batch = Batch { resource: deals(), records, reached: StreamState::default() };
+    let batch =
+        Batch { resource: deals(), records, reached: StreamState::default(), refused: Vec::new() };
     writer.batch(batch, NOW).expect("a vector takes everything");
     drop(writer);
     out.len()
@@ -162,7 +163,8 @@ fn fit(body: &Bytes) -> usize {
         let json = std::str::from_utf8(&record.json).expect("a record is text");
         let (mut misfits, mut out) = (Misfits::default(), Vec::with_capacity(json.len()));
         // A row without a key is refused, after it was read.
-        total += fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());
+        total +=
+            fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());
         for field in misfits.undeclared {
             if counts.len() < 1_000 {
                 *counts.entry(field).or_default() += 1;

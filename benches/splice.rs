@@ -86,7 +86,12 @@ fn ours(pages: &[Bytes]) -> usize {
     for body in pages {
         let page = Page::split(body, &layout).expect("the page is well formed");
         assert!(page.surprises.is_empty(), "{:?}", page.surprises);
-        let batch = Batch { resource, records: page.records, reached: StreamState::default() };
+        let batch = Batch {
+            resource,
+            records: page.records,
+            reached: StreamState::default(),
+            refused: Vec::new(),
+        };
         writer.batch(batch, now).expect("a counter takes everything");
     }
     drop(writer);
@@ -109,13 +114,22 @@ fn singer(pages: &[Bytes]) -> usize {
     let selections = default_selection(&fields, Spelling::default());
     let deals = selections.iter().find(|selection| selection.resource.name == "deals");
     let (mut out, now) = (Count(0), Time::from_seconds(1_795_295_220));
-    let mut writer =
-        source_pipedrive::protocol::singer::Writer::new(&mut out, std::io::sink(), &BTreeMap::new(), now);
+    let mut writer = source_pipedrive::protocol::singer::Writer::new(
+        &mut out,
+        std::io::sink(),
+        &BTreeMap::new(),
+        now,
+    );
     let deals = deals.expect("deals are read by default");
     writer.started(deals, None, false, now).expect("a counter takes everything");
     for body in pages {
         let page = Page::split(body, &layout).expect("the page is well formed");
-        let batch = Batch { resource, records: page.records, reached: StreamState::default() };
+        let batch = Batch {
+            resource,
+            records: page.records,
+            reached: StreamState::default(),
+            refused: Vec::new(),
+        };
         writer.batch(batch, now).expect("a counter takes everything");
     }
     drop(writer);

@@ -1,5 +1,6 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
+mod carried;
 mod configuration;
 mod definition;
 mod definitions;
@@ -28,12 +29,14 @@ mod scan;
 mod schema;
 mod settings;
 mod shape;
+mod sorting;
 mod state;
 mod surprise;
 mod tidy;
 mod time;
 pub(crate) mod work;
 
+pub use carried::{CARRIED_BYTES_MAX, Carried};
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub use definition::{Definition, FieldOption};
 pub use definitions::Definitions;
@@ -65,6 +68,7 @@ pub use same::same;
 pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings, safe_origin};
+pub use sorting::Sorting;
 pub use state::{STATE_VERSION, StreamState};
 pub use surprise::{SURPRISES_MAX, Surprise};
 pub use tidy::{Change, Tidy};

@@ -143,9 +143,15 @@ fn errors_come_after_the_last_record_and_state() {
             let first = session.lines.iter().position(|line| is_error(&line));
             let after = &session.lines[first.expect("it is said why")..];
             assert!(after.iter().all(|line| is_error(&line)), "{failing}: {after:?}");
-            assert!(after.len() > 1 && session.statuses(failing).last().is_some_and(|s| s == "INCOMPLETE"));
+            assert!(
+                after.len() > 1
+                    && session.statuses(failing).last().is_some_and(|s| s == "INCOMPLETE")
+            );
             for stream in STREAMS.iter().filter(|stream| **stream != failing) {
-                assert!(session.statuses(stream).last().is_some_and(|s| s == "COMPLETE"), "{stream}");
+                assert!(
+                    session.statuses(stream).last().is_some_and(|s| s == "COMPLETE"),
+                    "{stream}"
+                );
             }
         }
     }

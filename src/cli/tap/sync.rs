@@ -12,9 +12,7 @@ use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{Error, Event, Kind, Names, Resource, Result, Settings, StreamState};
 use crate::protocol::Saved;
-use crate::protocol::singer::{
-    Method, Selection, Spelling, Writer, default_selection, selections,
-};
+use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
@@ -185,7 +183,8 @@ impl Streams {
             Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
             Event::Unavailable { resource, listing: None, .. } => writer.unavailable(resource, now),
-            Event::Waiting { .. }
+            Event::Defined { .. }
+            | Event::Waiting { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Unavailable { .. }
