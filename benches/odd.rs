@@ -147,7 +147,8 @@ fn read(body: &Bytes) -> usize {
     let wire = Wire::new(deals(), &json_schema(deals(), &[], None), None);
     writer.started(deals(), wire, NOW).expect("a vector takes everything");
     let records = pages(body).records;
-    let batch = Batch { resource: deals(), records, reached: StreamState::default() };
+    let batch =
+        Batch { resource: deals(), records, reached: StreamState::default(), refused: Vec::new() };
     writer.batch(batch, NOW).expect("a vector takes everything");
     drop(writer);
     out.len()

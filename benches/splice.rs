@@ -86,7 +86,12 @@ fn ours(pages: &[Bytes]) -> usize {
     for body in pages {
         let page = Page::split(body, &layout).expect("the page is well formed");
         assert!(page.surprises.is_empty(), "{:?}", page.surprises);
-        let batch = Batch { resource, records: page.records, reached: StreamState::default() };
+        let batch = Batch {
+            resource,
+            records: page.records,
+            reached: StreamState::default(),
+            refused: Vec::new(),
+        };
         writer.batch(batch, now).expect("a counter takes everything");
     }
     drop(writer);
@@ -119,7 +124,12 @@ fn singer(pages: &[Bytes]) -> usize {
     writer.started(deals, None, false, now).expect("a counter takes everything");
     for body in pages {
         let page = Page::split(body, &layout).expect("the page is well formed");
-        let batch = Batch { resource, records: page.records, reached: StreamState::default() };
+        let batch = Batch {
+            resource,
+            records: page.records,
+            reached: StreamState::default(),
+            refused: Vec::new(),
+        };
         writer.batch(batch, now).expect("a counter takes everything");
     }
     drop(writer);

@@ -82,6 +82,10 @@
 //!   in the same run by a read of what changed since it began, up to the clock at its end. Only then is
 //!   it complete. (An unsorted list that loses its place begins again and may repeat rows, with a
 //!   warning.)
+//! - **Order is relied on by the second**, and no finer than the overlap ([`model::Sorting`]). A list that is
+//!   out of order beyond that is read in full, in the same run; a place of an earlier run that no longer can be
+//!   read from is given up. No state keeps a stream from being read.
+//! - **What is asked alike is asked once**: field lists, and what changed of a list that several streams watch.
 //! - **Only a said end is an end** ([`model::Layout::doubt`]). A cursor list ends with `next_cursor:
 //!   null`, an offset list with `more_items_in_collection: false`; anything else after a page that was
 //!   followed is asked for again, then an error, and so is an answer without rows until it comes twice.
@@ -102,7 +106,8 @@
 //!   of writing gets there. JSON of ours escapes the same characters; records are bytes, and stay so.
 //! - **Memory is bounded by pages and parts**: one in the hands of each stream that is read (for a list per
 //!   parent, those of 20 parents or of a batch of 100), a few in the channel, and at most 10,000
-//!   remembered keys a listing; a warehouse holds rows of at most 64 MiB before they go to disk. The only
+//!   remembered keys a listing; answers kept for others who ask alike are at most 8 MiB, rows that a backup
+//!   carries over 64 MiB; a warehouse holds rows of at most 64 MiB before they go to disk. The only
 //!   exceptions are 8 bytes a row, and 8 for each key that rows name, while a backup is written or verified, so that
 //!   no key is there twice and none that leads nowhere goes unnoticed, 32 a row
 //!   while two are compared, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids

@@ -29,6 +29,8 @@ pub struct Account {
     /// The server's clock at this first answer: rows changed from here on belong to the next run.
     /// `None` where it told no time, or none that can be read.
     pub date: Option<Time>,
+    /// The configured start.
+    pub start: Option<Time>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +95,7 @@ impl Account {
             admin: flagged || access.iter().flatten().any(Access::opens_all),
             scopes: client.auth.scopes().await,
             date,
+            start: settings.start,
         };
         if let Some(company) = &settings.company
             && !account.company_domain.is_empty()
@@ -132,6 +135,14 @@ impl Account {
                  rows that change while it reads may come with it"
                     .to_owned(),
             );
+        }
+        if let (Some(start), Some(date)) = (self.start, self.date)
+            && start > date
+        {
+            caveats.push(format!(
+                "start_date {start} lies in the future, for Pipedrive it is {date}: rows are read only if \
+                 they change after that start"
+            ));
         }
         if !self.admin {
             caveats.push(format!(

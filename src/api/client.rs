@@ -3,6 +3,7 @@
 use super::account::ME;
 use super::auth::{Auth, Reread};
 use super::budget::{Admit, Budget, Limits, Spending};
+use super::common::Common;
 use super::http::Http;
 use super::refusal::Standing;
 use super::request::{Request, Write};
@@ -14,6 +15,7 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER,
 };
 use secrecy::SecretString;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +45,10 @@ pub struct Client {
     clock: AtomicI64,
     /// Who the token belongs to, once that is known.
     pub(super) standing: OnceLock<Standing>,
+    /// Answers that several streams ask for alike.
+    pub(super) common: Common,
+    /// Page sizes that are smaller than usual, by path: more would be too large an answer.
+    pub(super) limits: Mutex<HashMap<String, u32>>,
 }
 
 /// The outcome of one attempt.
@@ -96,6 +102,8 @@ impl Client {
             answered: AtomicBool::new(false),
             clock: AtomicI64::new(0),
             standing: OnceLock::new(),
+            common: Common::default(),
+            limits: Mutex::default(),
         };
         Ok((client, rotations))
     }
@@ -202,6 +210,7 @@ impl Client {
                 refreshable: self.auth.is_oauth() && !request.refreshed,
                 writes: request.write.is_some(),
                 account: request.path == ME,
+                cost: request.cost,
             },
             &self.mask(),
             self.pace(),
@@ -354,6 +363,7 @@ fn unpack(packed: &[u8]) -> Result<Bytes> {
 
 fn too_large() -> Error {
     Error::new(Kind::Shape, format!("answer is larger than {} MiB", BODY_BYTES_MAX >> 20))
+        .too_large()
 }
 
 pub(super) fn unreachable(error: reqwest::Error) -> Error {

@@ -6,6 +6,7 @@ mod ask;
 mod auth;
 mod budget;
 mod client;
+mod common;
 mod crm;
 mod crm_verdict;
 mod download;

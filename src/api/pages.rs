@@ -8,7 +8,11 @@ use super::split::split;
 use crate::model::{
     Asked, Definitions, Doubt, Error, Kind, Layout, Listing, Next, Page, Paging, Resource, Result,
 };
+use std::sync::PoisonError;
 use std::time::Duration;
+
+/// Fewest rows a page is asked for, when larger ones are too large an answer.
+const PAGE_ROWS_MIN: u32 = 1;
 
 /// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
 /// page, `success: false`, `null`) counts as a failed attempt.
@@ -22,29 +26,71 @@ pub async fn page(
     layout: &Layout,
     asked: Asked,
 ) -> Result<Step<Page>> {
-    let split = async |answer: &Answer| split(&answer.body, layout).await;
-    let page = match client.attempt(request, split).await? {
-        Step::Done(page) => page,
-        Step::Wait { pause, limited } => return Ok(Step::Wait { pause, limited }),
+    if let Some(smaller) = client.page_size(request.path()) {
+        request.limit_to(smaller);
+    }
+    if let Some(key) = request.common_key().filter(|_| request.turn.0.is_none()) {
+        let turn = client.common.turn(key).await;
+        if let Some(body) = turn.answer() {
+            return Ok(Step::Done(split(&body, layout).await?));
+        }
+        request.turn.0 = Some(turn);
+    }
+    let mut body = None;
+    let read = async |answer: &Answer| {
+        body = Some(answer.body.clone());
+        split(&answer.body, layout).await
     };
-    match layout.doubt(&page, asked) {
-        None => Ok(Step::Done(page)),
+    let page = match client.attempt(request, read).await {
+        Ok(Step::Done(page)) => page,
+        Ok(Step::Wait { pause, limited }) => return Ok(Step::Wait { pause, limited }),
+        Err(error) if error.is_too_large() && client.halve(request) => {
+            return Ok(Step::Wait { pause: Duration::ZERO, limited: false });
+        }
+        Err(error) => return Err(error),
+    };
+    match layout.doubt(&page, asked, request.limit()) {
+        None => {}
         Some(Doubt::Unlikely(_)) if request.doubts == 0 => {
             request.doubts += 1;
-            Ok(Step::Wait { pause: Duration::ZERO, limited: false })
+            return Ok(Step::Wait { pause: Duration::ZERO, limited: false });
         }
         Some(Doubt::Unlikely(message)) => {
             if page.next == Next::Unsaid && !reaches_the_end(client, request, layout, &page).await?
             {
                 return Err(Error::new(Kind::Shape, message).at(&request.path));
             }
-            Ok(Step::Done(page))
         }
         Some(Doubt::Unfounded(message)) if request.doubts < DOUBTS_MAX => {
             request.doubts += 1;
-            client.lost(request, Error::new(Kind::Shape, message))
+            return client.lost(request, Error::new(Kind::Shape, message));
         }
-        Some(Doubt::Unfounded(message)) => Err(Error::new(Kind::Shape, message).at(&request.path)),
+        Some(Doubt::Unfounded(message)) => {
+            return Err(Error::new(Kind::Shape, message).at(&request.path));
+        }
+    }
+    if let (Some(turn), Some(body)) = (request.turn.0.take(), body) {
+        client.common.keep(turn, body);
+    }
+    Ok(Step::Done(page))
+}
+
+impl Client {
+    /// How many rows a page of this path may hold, if fewer than usual.
+    fn page_size(&self, path: &str) -> Option<u32> {
+        let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.get(path).copied()
+    }
+
+    /// Halves the page size of a path whose answer was too large, for this request and those that
+    /// follow; `false` when a page cannot be smaller.
+    fn halve(&self, request: &Request) -> bool {
+        let Some(limit) = request.limit().filter(|limit| *limit > PAGE_ROWS_MIN) else {
+            return false;
+        };
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.insert(request.path().to_owned(), (limit / 2).max(PAGE_ROWS_MIN));
+        true
     }
 }
 
@@ -135,6 +181,8 @@ pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Resu
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
+            // The stream of the same list, if it is read, asks alike.
+            request = request.in_common(String::new());
             // Every dictionary holds the fields that Pipedrive itself brings.
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
             let page = if cursor.is_none() {

@@ -1,5 +1,6 @@
 //! What is asked of Pipedrive, and how often it was tried.
 
+use super::common::Held;
 use crate::model::{Cost, Error, Kind, Result};
 use bytes::Bytes;
 use reqwest::header::{HeaderValue, IF_RANGE, RANGE};
@@ -8,6 +9,9 @@ use reqwest::{Method, RequestBuilder};
 /// Longest cursor that is sent. Pipedrive's have some hundred bytes; addresses of more than 64 KB
 /// cannot be sent at all, and servers refuse far shorter ones.
 const CURSOR_BYTES_MAX: usize = 16 << 10;
+
+/// The parameter that says how many rows a page may hold.
+const LIMIT: &str = "limit";
 
 /// A request that may take several attempts.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ pub struct Request {
     pub(super) shapes: u32,
     /// Attempts that were let out.
     pub(super) sent: u32,
+    /// By what an answer is known to others who ask alike, beside what is asked for.
+    common: Option<String>,
+    /// Its turn to ask, while others who ask alike wait.
+    pub(super) turn: Held,
 }
 
 /// Where a file goes on that broke off.
@@ -68,6 +76,36 @@ impl Request {
             doubts: 0,
             shapes: 0,
             sent: 0,
+            common: None,
+            turn: Held::default(),
+        }
+    }
+
+    /// Says that the answer is good for all who ask alike under this word, in the same run.
+    #[must_use]
+    pub fn in_common(mut self, word: String) -> Self {
+        self.common = Some(word);
+        self
+    }
+
+    /// What its answer is kept by for others; `None` for a request that is nobody else's.
+    pub(super) fn common_key(&self) -> Option<String> {
+        let word = self.common.as_ref()?;
+        Some(format!("{word} {} {:?}", self.path, self.query))
+    }
+
+    /// How many rows a page may hold, where it says so.
+    pub(super) fn limit(&self) -> Option<u32> {
+        let (_, limit) = self.query.iter().find(|(name, _)| name == LIMIT)?;
+        limit.parse().ok()
+    }
+
+    /// Asks for no more rows a page than this.
+    pub(super) fn limit_to(&mut self, most: u32) {
+        if self.limit().is_some_and(|limit| limit > most)
+            && let Some((_, limit)) = self.query.iter_mut().find(|(name, _)| name == LIMIT)
+        {
+            *limit = most.to_string();
         }
     }
 

@@ -16,6 +16,9 @@ pub(super) const DOUBTS_MAX: u32 = 2;
 pub(super) const PIECE_BYTES_MIN: u64 = 1 << 20;
 /// Answers of 429 to one request before it is not the burst window any more.
 pub(super) const LIMITED_MAX: u32 = 5;
+/// The same where the company is known to have tokens left: somebody else fills the window, and pauses
+/// grow to a minute.
+const LIMITED_WITH_TOKENS_MAX: u32 = 12;
 /// Attempts while Pipedrive's firewall answers in its place.
 const BLOCKED_MAX: u32 = 4;
 /// Longest pause of the exponential backoff.
@@ -46,6 +49,8 @@ pub(super) struct Seen<'a> {
     pub(super) writes: bool,
     /// Whether it asked who the token belongs to.
     pub(super) account: bool,
+    /// What it costs.
+    pub(super) cost: u32,
 }
 
 /// How pauses grow, and the dice that spread them.
@@ -120,7 +125,7 @@ pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
         403 => fail(Kind::Permission, "Pipedrive does not let this token read this"),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),
-        429 if seen.limited >= LIMITED_MAX => {
+        429 if seen.limited >= patience(seen) => {
             fail(Kind::Quota, "Pipedrive keeps limiting the rate; run again later")
         }
         429 => again(window(seen).max(pace.pause(seen.limited)), true),
@@ -142,9 +147,18 @@ pub(super) fn answered(error: Error, message: &str) -> Error {
     error.reworded(message)
 }
 
-/// Whether a 429 means the day's budget and not the burst window (API facts 4.5).
+/// Whether a 429 means the day's budget and not the burst window (API facts 4.5): what is left of the
+/// day does not pay for the request, or nobody says what is left, and the window has room.
 fn daily(seen: &Seen<'_>) -> bool {
-    seen.limits.daily_remaining == Some(0) || seen.limits.remaining.is_some_and(|left| left > 0)
+    match seen.limits.daily_remaining {
+        Some(left) => left < u64::from(seen.cost.max(1)),
+        None => seen.limits.remaining.is_some_and(|left| left > 0),
+    }
+}
+
+/// How many answers of 429 are waited out.
+fn patience(seen: &Seen<'_>) -> u32 {
+    if seen.limits.daily_remaining.is_some() { LIMITED_WITH_TOKENS_MAX } else { LIMITED_MAX }
 }
 
 fn window(seen: &Seen<'_>) -> Duration {
@@ -224,6 +238,16 @@ mod tests {
         check(&Seen { limits: daily, ..seen(429) }, spent);
         let window_open = Limits { remaining: Some(7), ..Limits::default() };
         check(&Seen { limits: window_open, ..seen(429) }, spent);
+        // Whatever the window says: the day is not over while tokens are left for the request.
+        for remaining in [None, Some(0), Some(7)] {
+            let left = Limits { remaining, daily_remaining: Some(20), ..Limits::default() };
+            check(&Seen { limits: left, cost: 20, ..seen(429) }, "retry in 1 s, limited");
+            check(
+                &Seen { limits: left, cost: 20, limited: 5, ..seen(429) },
+                "retry in 32 s, limited",
+            );
+            check(&Seen { limits: left, cost: 40, ..seen(429) }, spent);
+        }
         check(
             &Seen { limits, limited: 5, ..seen(429) },
             "Quota: Pipedrive keeps limiting the rate; run again later (HTTP 429)",

@@ -1,7 +1,7 @@
 //! The field dictionaries of an account, before anything is read.
 
 use crate::api::{Client, definitions};
-use crate::model::{Definition, Error, Kind, Resource, Result};
+use crate::model::{Definition, Definitions, Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Definitions by the name of their dictionary, and what a person should know about it.
@@ -32,36 +32,53 @@ impl Dictionaries {
         let outcomes = futures_util::future::join_all(reads).await;
         let mut found = Self::default();
         for (dictionary, outcome) in dictionaries.into_iter().zip(outcomes) {
-            let name = dictionary.name;
             let refused =
                 |error| client.explained(client.whole_list(error, dictionary), dictionary);
-            let outcome = outcome.map_err(refused);
-            match outcome {
-                Ok(definitions) => {
-                    if definitions.is_patchy() {
-                        found.patchy.insert(name);
-                    }
-                    if !definitions.without.is_empty() {
-                        let without = definitions.without.join(", ");
-                        let text = format!("{name}: Pipedrive refuses {without}: read without it");
-                        found.notes.push(text);
-                    }
-                    let odd = definitions.odd().into_iter();
-                    found.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
-                    found.fields.insert(name, definitions.known);
-                }
+            match outcome.map_err(refused) {
                 Err(error) if error.kind().stops_the_run() => return Err(error),
-                Err(error) if error.kind() == Kind::Unavailable => {
-                    found.notes.push(format!("{name} cannot be read: {error}"));
-                    found.missing.insert(name, error);
-                }
-                Err(error) => {
-                    found.warnings.push(format!("{name} cannot be read: {error}; {BY_HASH}"));
-                    found.missing.insert(name, error);
-                }
+                outcome => found.take(dictionary.name, outcome),
             }
         }
         Ok(found)
+    }
+
+    /// Takes what came of reading a dictionary. What is new about it is among the warnings.
+    pub(super) fn take(&mut self, name: &'static str, outcome: Result<Definitions>) {
+        if self.fields.contains_key(name) || self.missing.contains_key(name) {
+            return;
+        }
+        match outcome {
+            Ok(definitions) => {
+                if definitions.is_patchy() {
+                    self.patchy.insert(name);
+                }
+                if !definitions.without.is_empty() {
+                    let without = definitions.without.join(", ");
+                    let text = format!("{name}: Pipedrive refuses {without}: read without it");
+                    self.notes.push(text);
+                }
+                let odd = definitions.odd().into_iter();
+                self.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
+                self.fields.insert(name, definitions.known);
+            }
+            Err(error) if error.kind() == Kind::Unavailable => {
+                self.notes.push(format!("{name} cannot be read: {error}"));
+                self.missing.insert(name, error);
+            }
+            Err(error) => {
+                self.warnings.push(format!("{name} cannot be read: {error}; {BY_HASH}"));
+                self.missing.insert(name, error);
+            }
+        }
+    }
+
+    /// Adds what came of reading others.
+    pub(super) fn join(&mut self, other: Self) {
+        self.fields.extend(other.fields);
+        self.patchy.extend(other.patchy);
+        self.missing.extend(other.missing);
+        self.warnings.extend(other.warnings);
+        self.notes.extend(other.notes);
     }
 
     /// The definitions of a resource's custom fields; none where it has none, or they are unknown.

@@ -13,7 +13,7 @@ use crate::api::{Account, Client, Spending};
 use crate::extract::{
     Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe, survey,
 };
-use crate::model::{Mask, Result, Settings};
+use crate::model::{Mask, Resource, Result, Settings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -139,6 +139,15 @@ impl Shown {
         for sentence in self.shortfalls() {
             text.line(sentence);
         }
+        let unasked: Vec<_> = self.unasked().map(|resource| resource.name).collect();
+        if !unasked.is_empty() {
+            text.line(format!(
+                "not part of it, since each costs a request per row and has to be named: {}; a backup has \
+                 {}, and asks only for what is new or has changed since the backup before",
+                unasked.join(", "),
+                carried().join(", ")
+            ));
+        }
         if self.fits() == Some(true) {
             text.line("it fits");
         }
@@ -183,10 +192,19 @@ impl Shown {
             "max_tokens": settings.max_tokens,
             "reserve_percent": settings.reserve_percent,
             "unavailable": self.lacking,
+            "not_asked": self.unasked().map(|resource| resource.name).collect::<Vec<_>>(),
             "fits": self.fits(),
             "shortfalls": self.shortfalls(),
             "spent": spending.tokens,
         })
+    }
+
+    /// Resources that nobody asked for, since they are read on request only.
+    fn unasked(&self) -> impl Iterator<Item = &'static Resource> {
+        let planned = |resource: &Resource| {
+            self.forecast.estimates.iter().any(|estimate| estimate.resource.name == resource.name)
+        };
+        Resource::all().filter(move |resource| resource.on_request && !planned(resource))
     }
 
     /// Whether the run comes to its end; `None` while no limit is known.
@@ -223,6 +241,11 @@ impl Shown {
         }
         shortfalls
     }
+}
+
+/// Resources read on request that a backup has all the same.
+fn carried() -> Vec<&'static str> {
+    Resource::all().filter(|resource| resource.carried).map(|resource| resource.name).collect()
 }
 
 fn words(exactness: Exactness) -> &'static str {

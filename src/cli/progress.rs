@@ -156,6 +156,7 @@ impl<W: Write> Progress<W> {
                     self.line(Level::Info, &format!("{}: {sentence}", resource.name));
                 }
             }
+            Event::Defined { .. } => {}
             Event::Failed { resource, error } => {
                 let tally = self.end(resource);
                 let figures = tally.figures();
@@ -367,6 +368,7 @@ mod tests {
                 resource: deals,
                 records: vec![record; 1_200],
                 reached: StreamState::default(),
+                refused: Vec::new(),
             }),
             Event::Warning { resource: deals, text: "a field is odd".to_owned() },
             Event::Finished {

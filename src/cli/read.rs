@@ -207,7 +207,7 @@ impl Run {
                 self.writer.started(resource, wire, now)
             }
             Event::Batch(batch) => self.writer.batch(batch, now),
-            Event::Answered { .. } => Ok(()),
+            Event::Answered { .. } | Event::Defined { .. } => Ok(()),
             Event::Waiting { resource, pause } => self.writer.waiting(resource, pause, now),
             Event::Resumed { resource } => self.writer.resumed(resource, now),
             Event::Warning { resource, text } => {

@@ -203,7 +203,10 @@ impl Report {
                 let row = self.row(resource);
                 (row.outcome, row.unavailable) = (Some(Ok(())), Some(Failure::of(error)));
             }
-            Event::Started { .. } | Event::Waiting { .. } | Event::Resumed { .. } => {}
+            Event::Started { .. }
+            | Event::Defined { .. }
+            | Event::Waiting { .. }
+            | Event::Resumed { .. } => {}
         }
     }
 

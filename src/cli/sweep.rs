@@ -9,7 +9,7 @@ use crate::model::{Error, Event, Kind, Resource, Result, Time};
 
 /// What a sweep goes by.
 pub(super) struct Sweeping<'s> {
-    pub(super) start: &'s Start,
+    pub(super) start: &'s mut Start,
     /// Whether the token sees everything.
     pub(super) admin: bool,
     /// Whether to write whatever it finds.
@@ -21,7 +21,7 @@ impl Run {
     pub(super) async fn sweep(
         &mut self,
         warehouse: &mut Warehouse,
-        sweeping: &Sweeping<'_>,
+        sweeping: &mut Sweeping<'_>,
         mut stop: Stop<'_>,
     ) -> Result<()> {
         for resource in self.resources.clone() {
@@ -52,7 +52,7 @@ impl Run {
         &mut self,
         resource: &'static Resource,
         warehouse: &mut Warehouse,
-        sweeping: &Sweeping<'_>,
+        sweeping: &mut Sweeping<'_>,
         mut stop: Stop<'_>,
     ) -> Result<()> {
         let incomplete = |why: String| Err(Error::new(Kind::Incomplete, why));
@@ -72,10 +72,13 @@ impl Run {
         }
         let fate = tokio::select! {
             biased;
-            error = stop => Err(error),
+            error = stop.as_mut() => Err(error),
             fate = self.fate(resource, missing, sweeping.admin) => fate,
         }?;
         sweep.saw(fate.there)?;
+        if sweep.found_rows() || !fate.gone.is_empty() {
+            self.name_late(warehouse, resource, sweeping.start, stop).await?;
+        }
         let until = sweeping.start.clock.now();
         let findings = warehouse.bury(sweep, &fate.gone, until, now()).await?;
         if findings.gone + findings.returned > 0 {
@@ -91,7 +94,7 @@ impl Run {
         &mut self,
         resource: &'static Resource,
         sweep: &mut Sweep,
-        sweeping: &Sweeping<'_>,
+        sweeping: &mut Sweeping<'_>,
         stop: Stop<'_>,
     ) -> Result<()> {
         let selected = Selected { resource, mode: Mode::Scan, state: None, named: false };

@@ -15,7 +15,7 @@ use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Wareho
 use crate::dataset::{Owner, Place};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -61,6 +61,10 @@ fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
 /// Where the resources of a run stand before it reads.
 pub(super) struct Start {
     begun: BTreeMap<&'static str, Begun>,
+    /// What is known of custom fields: asked for when a resource is new, or when it has rows.
+    found: Dictionaries,
+    /// Resources whose custom fields are known.
+    named: BTreeSet<&'static str>,
     /// When Pipedrive answered first, by its clock: rows changed from then on belong to the next run.
     pub(super) bound: Option<Time>,
     pub(super) clock: ServerClock,
@@ -83,7 +87,14 @@ impl Run {
         }
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         let bound = account.date;
-        let mut start = Start { begun: BTreeMap::new(), bound, clock, began };
+        let mut start = Start {
+            begun: BTreeMap::new(),
+            found: Dictionaries::default(),
+            named: BTreeSet::new(),
+            bound,
+            clock,
+            began,
+        };
         let outcome = self.fill(&mut warehouse, flags, &account, &mut start, stop).await;
         self.blame(&warehouse);
         self.report.close(outcome.as_ref().err());
@@ -143,37 +154,95 @@ impl Run {
         start: &mut Start,
         mut stop: Stop<'_>,
     ) -> Result<()> {
-        let dictionaries = tokio::select! {
+        for resource in self.resources.clone() {
+            self.begin(warehouse, resource, start).await?;
+        }
+        // A resource that was read before may have no row now: it is asked when there is one.
+        let new = |resource: &Resource| {
+            let begun = start.begun.get(resource.name);
+            begun.is_some_and(|begun| begun.rebuild || begun.state.is_none())
+        };
+        let new: Vec<_> = self.resources.iter().copied().filter(|r| new(r)).collect();
+        start.found = tokio::select! {
             biased;
             error = stop.as_mut() => Err(error),
-            found = Dictionaries::read(&self.client, self.resources.iter().copied()) => found,
+            found = Dictionaries::read(&self.client, new.iter().copied()) => found,
         }?;
-        for warning in &dictionaries.warnings {
-            self.progress.warn(warning);
-        }
-        for note in &dictionaries.notes {
-            self.progress.note(note);
-        }
-        for resource in self.resources.clone() {
-            if let Some(error) = dictionaries.lack(resource) {
-                self.report.lack(resource, &error);
-            }
-            let dictionary = Dictionary {
-                definitions: dictionaries.of(resource),
-                whole: dictionaries.whole(resource),
-            };
-            let begun = warehouse.begin(resource, dictionary, now()).await?;
-            for note in &begun.notes {
-                self.progress.note(&format!("{}: {note}", resource.name));
-            }
-            start.begun.insert(resource.name, begun);
+        for resource in new {
+            self.name(warehouse, resource, start).await?;
         }
         self.read(warehouse, start, stop.as_mut()).await?;
         if flags.deletes == Deletes::Sweep {
-            let sweeping = Sweeping { start, admin: account.admin, force: flags.force };
-            self.sweep(warehouse, &sweeping, stop).await?;
+            let mut sweeping = Sweeping { start, admin: account.admin, force: flags.force };
+            self.sweep(warehouse, &mut sweeping, stop).await?;
         }
         Ok(())
+    }
+
+    /// Prepares a resource whose custom fields are not known.
+    async fn begin(
+        &mut self,
+        warehouse: &mut Warehouse,
+        resource: &'static Resource,
+        start: &mut Start,
+    ) -> Result<()> {
+        let begun = warehouse.begin(resource, Dictionary::default(), now()).await?;
+        for note in &begun.notes {
+            self.progress.note(&format!("{}: {note}", resource.name));
+        }
+        start.begun.insert(resource.name, begun);
+        Ok(())
+    }
+
+    /// Prepares a resource once more, now that its custom fields are known as far as they can be.
+    async fn name(
+        &mut self,
+        warehouse: &mut Warehouse,
+        resource: &'static Resource,
+        start: &mut Start,
+    ) -> Result<()> {
+        if resource.fields.is_none() || !start.named.insert(resource.name) {
+            return Ok(());
+        }
+        for warning in start.found.warnings.drain(..) {
+            self.progress.warn(&warning);
+        }
+        for note in start.found.notes.drain(..) {
+            self.progress.note(&note);
+        }
+        if let Some(error) = start.found.lack(resource) {
+            self.report.lack(resource, &error);
+        }
+        let dictionary = Dictionary {
+            definitions: start.found.of(resource),
+            whole: start.found.whole(resource),
+        };
+        let begun = warehouse.begin(resource, dictionary, now()).await?;
+        let told = start.begun.get(resource.name).map_or(&[][..], |begun| &begun.notes);
+        for note in begun.notes.iter().filter(|note| !told.contains(note)) {
+            self.progress.note(&format!("{}: {note}", resource.name));
+        }
+        Ok(())
+    }
+
+    /// The same for a resource that turns out to have rows only now.
+    pub(super) async fn name_late(
+        &mut self,
+        warehouse: &mut Warehouse,
+        resource: &'static Resource,
+        start: &mut Start,
+        stop: Stop<'_>,
+    ) -> Result<()> {
+        if start.named.contains(resource.name) {
+            return Ok(());
+        }
+        let found = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            found = Dictionaries::read(&self.client, std::iter::once(resource)) => found,
+        }?;
+        start.found.join(found);
+        self.name(warehouse, resource, start).await
     }
 
     fn options(&self, flags: &Flags) -> Options {
@@ -211,7 +280,7 @@ impl Run {
     async fn read(
         &mut self,
         warehouse: &mut Warehouse,
-        start: &Start,
+        start: &mut Start,
         stop: Stop<'_>,
     ) -> Result<()> {
         let selected = self.resources.iter().map(|resource| Selected {
@@ -220,7 +289,13 @@ impl Run {
             state: start.begun.get(resource.name).and_then(|begun| begun.state.clone()),
             named: self.named,
         });
-        let jobs = plan(&self.setup.settings, selected.collect());
+        let mut jobs = plan(&self.setup.settings, selected.collect());
+        for job in &mut jobs {
+            let resource = job.resource();
+            if resource.fields.is_some() && !start.named.contains(resource.name) {
+                job.define();
+            }
+        }
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, start.bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await
@@ -230,7 +305,7 @@ impl Run {
         &mut self,
         warehouse: &mut Warehouse,
         event: Event,
-        start: &Start,
+        start: &mut Start,
     ) -> Result<()> {
         self.progress.take(&event);
         self.report.take(&event);
@@ -238,6 +313,12 @@ impl Run {
             Event::Started { resource } => {
                 warehouse.starts(resource);
                 Ok(())
+            }
+            Event::Defined { resource, outcome } => {
+                if let Some(name) = resource.fields {
+                    start.found.take(name, outcome);
+                }
+                self.name(warehouse, resource, start).await
             }
             Event::Batch(batch) => warehouse.take(batch, now()).await,
             Event::Finished { resource, reached, .. } => {

@@ -5,7 +5,7 @@ use super::guard::Guard;
 use super::offset::{Offset, Place};
 use super::task::{Ask, Task, UPDATED_SINCE, refused};
 use crate::api::is_of_parameter;
-use crate::model::{Asked, Changes, Next, Record, Result, Time, Walk};
+use crate::model::{Asked, Changes, Next, Record, Result, Sorting, Time, Walk};
 use std::collections::HashSet;
 
 /// How long Pipedrive lists a deleted deal (API facts 2.5).
@@ -18,7 +18,9 @@ impl Task {
         let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
         let known = self.run.bound < Time::END;
         let listed = ask.listing.split.is_some() && !self.state.full;
-        if listed && resumed && known && self.since(ask) < purged {
+        // Where nothing changed, the watermark is older than the last run.
+        let last = self.state.until.unwrap_or(self.since(ask));
+        if listed && resumed && known && last < purged {
             self.warn(format!(
                 "the last run was more than 30 days ago: rows deleted before {purged} are purged and not reported"
             ))
@@ -32,7 +34,9 @@ impl Task {
             return self.unfiltered(ask).await;
         }
         let mut since = self.since(ask);
-        let (mut cursor, mut last): (Option<String>, Option<Time>) = (None, None);
+        let begun = self.progress(ask).since;
+        let mut order = Sorting::rising(begun, self.run.overlap);
+        let mut cursor: Option<String> = None;
         let mut guard = Guard::default();
         let mut restarted = false;
         loop {
@@ -40,6 +44,7 @@ impl Task {
                 .with("updated_since", since.to_string())
                 .with("sort_by", "update_time")
                 .with("sort_direction", "asc");
+            request = self.in_common(request);
             // A server whose clock is behind what was read has nothing between the two.
             if ask.listing.changes == Changes::Window
                 && since < self.bound
@@ -61,7 +66,8 @@ impl Task {
                 }
                 Err(error) if cursor.is_some() && !restarted && refused(&error) => {
                     // What was delivered is known: the walk goes on from its watermark.
-                    (since, cursor, last, restarted) = (self.since(ask), None, None, true);
+                    (since, cursor, restarted) = (self.since(ask), None, true);
+                    order = Sorting::rising(self.progress(ask).since, self.run.overlap);
                     guard = Guard::default();
                     continue;
                 }
@@ -69,7 +75,9 @@ impl Task {
             };
             guard.check(&page.records, &page.next, ask.layout.has_keys())?;
             let beyond = self.beyond(&page.records);
-            self.climb(ask, page.records, &mut last).await?;
+            if !self.climb(ask, page.records, &mut order).await? {
+                return self.unsorted(ask, begun).await;
+            }
             match page.next {
                 Next::Cursor(next) if !beyond => cursor = Some(next),
                 _ => return Ok(()),
@@ -82,6 +90,8 @@ impl Task {
     /// The offset grows only inside one second that fills a page.
     pub(super) async fn ascend_by_key(&mut self, ask: &Ask) -> Result<()> {
         let mut from = self.since(ask);
+        let begun = self.progress(ask).since;
+        let mut order = Sorting::rising(begun, self.run.overlap);
         let mut offset = Offset::new(0, Vec::new(), ask.listing.limit);
         let mut seen: HashSet<String> = HashSet::new();
         let (mut followed, mut told) = (false, false);
@@ -91,7 +101,7 @@ impl Task {
                 .with("sort", "update_time ASC")
                 .with("start", offset.start.to_string());
             let asked = Asked { followed, told, whole: true };
-            let page = self.page(ask, request, asked).await?;
+            let page = self.page(ask, self.in_common(request), asked).await?;
             followed = true;
             let Place::From(at) = offset.place(&page.records)? else {
                 continue;
@@ -105,7 +115,9 @@ impl Task {
             let keys: Vec<String> = keys.filter_map(|record| record.key.clone()).collect();
             let known = |record: &Record| record.key.as_ref().is_some_and(|key| seen.contains(key));
             let fresh: Vec<_> = page.records.into_iter().filter(|row| !known(row)).collect();
-            self.climb(ask, fresh, &mut Some(from)).await?;
+            if !self.climb(ask, fresh, &mut order).await? {
+                return self.unsorted(ask, begun).await;
+            }
             if !more || beyond {
                 return Ok(());
             }
@@ -128,25 +140,48 @@ impl Task {
             ))
             .await;
         }
+        self.everything(ask).await
+    }
+
+    /// A list that is not sorted as it claims: its watermark is taken back to where it `begun`, and
+    /// every row is read. What is below it, or known by its digest, is dropped.
+    pub(super) async fn unsorted(&mut self, ask: &Ask, begun: Option<Time>) -> Result<()> {
+        if self.disordered.insert(ask.name.clone()) {
+            self.warn(format!(
+                "Pipedrive does not sort {} by update_time as it was asked to: reading it in full, some \
+                 rows may come again",
+                ask.listing.path
+            ))
+            .await;
+        }
+        self.progress(ask).take_back(begun);
+        self.everything(ask).await
+    }
+
+    async fn everything(&mut self, ask: &Ask) -> Result<()> {
         let since = self.coming(ask).await?;
         self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
+        self.begins = true;
         self.walk(ask).await
     }
 
+    /// Hands on a page of an ascending walk; `false` when it is out of order.
     async fn climb(
         &mut self,
         ask: &Ask,
         records: Vec<Record>,
-        last: &mut Option<Time>,
-    ) -> Result<()> {
+        order: &mut Sorting,
+    ) -> Result<bool> {
         let (bound, overlap, portion) = (self.bound, self.run.overlap, self.portion());
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));
-            let delivery = self.progress(ask).ascend(rest, last, bound, overlap)?;
+            let Some(delivery) = self.progress(ask).ascend(rest, order, bound, overlap) else {
+                return Ok(false);
+            };
             self.deliver(ask, delivery).await?;
             if later.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             rest = later;
         }

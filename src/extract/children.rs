@@ -7,7 +7,7 @@ use super::task::{Task, refused};
 use crate::api::{Request, is_of_company, is_of_one_row};
 use crate::model::{
     Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Event, Kind, Layout, Listing, Next, Paging,
-    Parent, Record, Resource, Result, Surprise, Type,
+    Parent, Record, Resource, Result, Surprise, Type, key_of,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -35,8 +35,19 @@ impl Task {
         let Some(parent) = &self.resource.parent else {
             return Err(Error::new(Kind::Bug, "rows per parent of a resource without parents"));
         };
-        let keys: Vec<&str> =
-            parents.iter().filter(|p| !p.deleted).filter_map(|p| p.key.as_deref()).collect();
+        let here = parents.iter().filter(|p| !p.deleted);
+        let mut rows = Vec::new();
+        let mut keys: Vec<&str> = Vec::new();
+        for parent in here {
+            let Some(key) = parent.key.as_deref() else { continue };
+            match self.carried.as_ref().and_then(|carried| carried.of(parent)) {
+                Some(carried) => rows.extend(carried.iter().map(|json| Record {
+                    key: key_of(self.resource, &String::from_utf8_lossy(json)),
+                    ..Record::bare(json.clone())
+                })),
+                None => keys.push(key),
+            }
+        }
         let nameless = parents.iter().filter(|p| !p.deleted && p.key.is_none()).count();
         if nameless > 0 {
             let of = self.watched.name;
@@ -44,7 +55,6 @@ impl Task {
             let error = Error::new(Kind::Shape, format!("{message} cannot be asked for"));
             self.tell(Event::Lacking { resource: self.resource, error }).await;
         }
-        let mut rows = Vec::new();
         let mut surprises = Vec::new();
         for listing in self.resource.listings {
             let layout = Layout::of(self.resource, listing);
@@ -114,6 +124,8 @@ pub(super) struct Refused {
     count: u64,
     /// The first of them, and what was said.
     named: Vec<String>,
+    /// Those that nobody was told of yet, together with the rows of the others.
+    untold: Vec<String>,
 }
 
 impl Refused {
@@ -123,7 +135,13 @@ impl Refused {
             if self.named.len() < REFUSED_NAMED_MAX {
                 self.named.push(format!("{key} ({})", error.in_short()));
             }
+            self.untold.push(key);
         }
+    }
+
+    /// Keys that were not taken before.
+    pub(super) fn take_keys(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.untold)
     }
 
     /// What is to be said about them, if there are any.

@@ -77,11 +77,15 @@ pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) ->
             requests.saturating_mul(BURST_WINDOW_MILLIS) / u64::from(burst.max(1)),
         )
     };
-    let mut estimates: Vec<_> = jobs.iter().map(|job| of(job, sizes)).collect();
+    let mut asked = Asked::new();
+    let mut estimates: Vec<_> = jobs.iter().map(|job| of(job, sizes, &mut asked)).collect();
     for estimate in &mut estimates {
         estimate.time = at_rate(estimate.cost.requests).max(serially(estimate.chain));
     }
-    let dictionaries: BTreeSet<_> = jobs.iter().filter_map(|job| job.resource.fields).collect();
+    // One that is a stream of the run is asked for once.
+    let streamed = |name: &&str| jobs.iter().any(|job| job.resource.name == *name);
+    let dictionaries = jobs.iter().filter_map(|job| job.resource.fields);
+    let dictionaries: BTreeSet<_> = dictionaries.filter(|name| !streamed(name)).collect();
     let dictionaries = dictionaries.into_iter().filter_map(Resource::named);
     let mut overhead = Cost { requests: 1, tokens: ACCOUNT_TOKENS };
     for listing in dictionaries.flat_map(|dictionary| dictionary.listings) {
@@ -104,7 +108,10 @@ fn serially(requests: u64) -> Duration {
     ROUND_TRIP.saturating_mul(u32::try_from(requests).unwrap_or(u32::MAX))
 }
 
-fn of(job: &Job, sizes: &Sizes) -> Estimate {
+/// Lists that a job asks for what changed, and from when: others ask for nothing more.
+type Asked = BTreeSet<(&'static str, &'static str, Time)>;
+
+fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
     let resource = job.resource;
     let watched = resource.parent_resource().unwrap_or(resource);
     let ways: Vec<_> = job.listings.iter().map(|listing| (*listing, way(job, listing))).collect();
@@ -130,7 +137,11 @@ fn of(job: &Job, sizes: &Sizes) -> Estimate {
             // refuse the filter are asked a second time, without.
             Way::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
             Way::Whole { first: true } => requests += 2,
-            Way::Since(_, parts) => requests = requests.max(*parts),
+            Way::Since(since, parts) => {
+                let shared = !matches!(listing.changes, Changes::NewestFirst | Changes::Snapshot);
+                let again = shared && !asked.insert((watched.name, listing.name, *since));
+                requests = if again { 0 } else { requests.max(*parts) };
+            }
         }
         parents.count += rows.count;
         parents.exactness = parents.exactness.and(rows.exactness);

@@ -1,6 +1,7 @@
 //! From what a user wants and what was read before to the jobs of a run. Pure.
 
-use crate::model::{ByParent, Listing, Progress, Resource, Settings, StreamState};
+use crate::model::{ByParent, Carried, Listing, Progress, Resource, Settings, StreamState};
+use std::sync::Arc;
 
 /// A resource somebody wants to read.
 #[derive(Debug, Clone)]
@@ -34,12 +35,33 @@ pub struct Job {
     pub(super) state: StreamState,
     pub(super) listings: Vec<&'static Listing>,
     pub(super) named: bool,
+    /// Whether another job watches the same lists.
+    pub(super) in_common: bool,
+    /// Whether to tell how its custom fields are defined, before its first rows.
+    pub(super) defines: bool,
+    /// Rows of parents that need not be asked for.
+    pub(super) carried: Option<Arc<Carried>>,
 }
 
 impl Job {
     /// What it reads.
     pub fn resource(&self) -> &'static Resource {
         self.resource
+    }
+
+    /// Takes these rows instead of asking for them, where their parents have not changed.
+    pub fn carry(&mut self, carried: Arc<Carried>) {
+        self.carried = Some(carried);
+    }
+
+    /// Asks for the definitions of its custom fields before its first rows, if there are any.
+    pub fn define(&mut self) {
+        self.defines = true;
+    }
+
+    /// Whose lists it walks.
+    pub(super) fn watched(&self) -> &'static Resource {
+        self.resource.parent_resource().unwrap_or(self.resource)
     }
 }
 
@@ -49,6 +71,11 @@ impl Job {
 /// read goes on from the state of one that was interrupted, and from no other.
 pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
     let mut jobs: Vec<_> = selected.into_iter().map(|selected| job(settings, selected)).collect();
+    let watched: Vec<_> = jobs.iter().map(|job| job.watched().name).collect();
+    for job in &mut jobs {
+        let name = job.watched().name;
+        job.in_common = watched.iter().filter(|other| **other == name).count() > 1;
+    }
     jobs.sort_by_key(|job| std::cmp::Reverse(weight(job.resource)));
     if settings.max_tokens.is_some() || settings.reserve_percent > 0 {
         // Where the tokens may not last for all, they go to the lists that cost least.
@@ -67,8 +94,10 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         .filter(|l| settings.archived || l.name != "archived" || !watched.incremental())
         .collect();
     let state = match (mode, state) {
-        (Mode::Incremental, Some(state)) if !state.full => begun(settings, &listings, state),
-        (Mode::Incremental, _) => begun(settings, &listings, StreamState::default()),
+        (Mode::Incremental, state) => {
+            let state = state.and_then(StreamState::going_on).unwrap_or_default();
+            begun(settings, &listings, state)
+        }
         // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
         // for an incremental read that can only be a full one: it is done again (protocol facts 3).
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
@@ -80,7 +109,7 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         }
         (Mode::Full | Mode::Scan, _) => StreamState { full: true, ..StreamState::default() },
     };
-    Job { resource, mode, state, listings, named }
+    Job { resource, mode, state, listings, named, in_common: false, defines: false, carried: None }
 }
 
 /// The state with every listing it does not know yet at the start date, if there is one.

@@ -3,10 +3,10 @@
 use super::children::Refused;
 use super::plan::{Job, Mode};
 use super::reader::{Stride, Told};
-use crate::api::{Client, is_of_parameter, leaving_out};
+use crate::api::{Client, Request, definitions, is_of_parameter, leaving_out};
 use crate::model::{
-    Batch, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress, Record,
-    Resource, Result, SURPRISES_MAX, StreamState, Surprise, Time,
+    Batch, Carried, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress,
+    Record, Resource, Result, SURPRISES_MAX, StreamState, Surprise, Time,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,6 +57,16 @@ pub(super) struct Task {
     pub(super) telling: Option<String>,
     /// Listings whose memory ran over, to say so once.
     overflowed: HashSet<String>,
+    /// Listings that are not sorted as they claim, to say so once.
+    pub(super) disordered: HashSet<String>,
+    /// Whether to tell how its custom fields are defined, before its first rows.
+    defines: bool,
+    /// Rows of parents that need not be asked for.
+    pub(super) carried: Option<Arc<Carried>>,
+    /// Whether other streams of the run walk the same lists, for what changed.
+    in_common: bool,
+    /// Whether the walk of the listing being read began in this run.
+    pub(super) begins: bool,
     /// Keys of rows that several parents list, as digests.
     pub(super) shared: HashSet<Digest>,
     /// Rows of the listing being read that changed at or after this are left to the next run.
@@ -126,6 +136,11 @@ impl Task {
             refused: Refused::default(),
             telling: None,
             overflowed: HashSet::new(),
+            disordered: HashSet::new(),
+            begins: false,
+            in_common: job.in_common,
+            defines: job.defines,
+            carried: job.carried,
             shared: HashSet::new(),
             bound: run.bound,
             walked: 0,
@@ -141,6 +156,7 @@ impl Task {
         match self.read().await {
             Ok(()) => {
                 let (until, postponed) = (self.until, self.postponed.len());
+                self.state.until = until;
                 let reached = self.state.clone();
                 self.tell(Event::Finished { resource, reached, until, postponed }).await;
                 false
@@ -162,6 +178,9 @@ impl Task {
 
     async fn read(&mut self) -> Result<()> {
         if self.state.full && self.state.complete {
+            let message = "its state says that an earlier run has finished this full refresh: nothing is \
+                           read; leave the state out to read all of it again";
+            self.warn(message.to_owned()).await;
             return Ok(());
         }
         let mut read = false;
@@ -239,7 +258,8 @@ impl Task {
             let extra = split.is_none_or(|split| split.param != param);
             self.state.refuses(listing.name, param)
                 || parts(param)
-                || extra && self.resource.parent.is_some()
+                // What others of the run ask for as well is asked alike.
+                || extra && self.resource.parent.is_some() && !self.in_common
         };
         listing.refusable.iter().copied().filter(|param| left_out(param)).collect()
     }
@@ -328,6 +348,12 @@ impl Task {
         }
     }
 
+    /// A request that is answered once for all streams of the run that make it alike. Its answer holds
+    /// for every one of them that reads up to the same bound.
+    pub(super) fn in_common(&self, request: Request) -> Request {
+        if self.in_common { request.in_common(self.bound.to_string()) } else { request }
+    }
+
     /// The progress of a listing.
     pub(super) fn progress(&mut self, ask: &Ask) -> &mut Progress {
         self.state.listings.entry(ask.name.clone()).or_default()
@@ -351,13 +377,32 @@ impl Task {
             None => delivery.records,
             Some(_) => self.children(&delivery.records).await?,
         };
+        if !records.is_empty() && std::mem::take(&mut self.defines) {
+            self.define().await?;
+        }
         self.send(records).await;
         Ok(())
     }
 
+    async fn define(&mut self) -> Result<()> {
+        let resource = self.resource;
+        let Some(dictionary) = resource.fields.and_then(Resource::named) else {
+            return Ok(());
+        };
+        match definitions(&self.client, dictionary).await {
+            Err(error) if error.kind().stops_the_run() => Err(error),
+            outcome => {
+                self.tell(Event::Defined { resource, outcome }).await;
+                Ok(())
+            }
+        }
+    }
+
     async fn send(&mut self, records: Vec<Record>) {
         self.state.records += records.len() as u64;
-        let batch = Batch { resource: self.resource, records, reached: self.state.clone() };
+        let refused = self.refused.take_keys();
+        let batch =
+            Batch { resource: self.resource, records, reached: self.state.clone(), refused };
         let event = Event::Batch(batch);
         match self.run.stride {
             Stride::Ahead => self.tell(event).await,

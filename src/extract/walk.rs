@@ -30,13 +30,8 @@ impl Task {
             let since = self.coming(ask).await?;
             self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         }
-        self.walked = 0;
+        self.begins = begins;
         self.walk(ask).await?;
-        if begins && self.walked == 0 && self.progress(ask).since > Some(Time::EPOCH) {
-            let message =
-                "list had rows when its newest one was asked for, and none when it was read";
-            return Err(Error::new(Kind::Shape, message).at(ask.listing.path));
-        }
         if self.progress(ask).since.is_none_or(|since| since <= Time::EPOCH) {
             // No row had a time before the bound: there is nothing to ask from. The next run walks
             // again, and knows by their digests the rows that went out.
@@ -100,6 +95,7 @@ impl Task {
 
     /// Walks a listing from where its progress says to its end.
     pub(super) async fn walk(&mut self, ask: &Ask) -> Result<()> {
+        self.walked = 0;
         match ask.listing.paging {
             Paging::Cursor => self.walk_by_cursor(ask).await,
             // A list that comes whole may be paged after all.
@@ -113,7 +109,8 @@ impl Task {
         let resumed = self.place(ask);
         let (mut cursor, mut last) = (resumed.cursor, resumed.last);
         let mut guard = Guard::default();
-        let mut restarted = false;
+        // A place that an earlier run left may be of no use any more, in whatever way a server says so.
+        let (mut stored, mut restarted) = (cursor.is_some(), false);
         loop {
             let mut request = limited(Self::request(ask), ask.listing);
             for (name, value) in ask.listing.by_id {
@@ -122,21 +119,33 @@ impl Task {
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
+            if self.resource.is_dictionary() {
+                // What names custom fields has asked for it, or will.
+                request = request.in_common(String::new());
+            }
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
-            let page = match self.page(ask, request, asked).await {
-                Err(error) if cursor.is_some() && !restarted && refused(&error) => {
+            let keyed = ask.layout.has_keys();
+            let page = self.page(ask, request, asked).await;
+            let page =
+                page.and_then(|page| guard.check(&page.records, &page.next, keyed).map(|()| page));
+            let page = match page {
+                Err(error)
+                    if cursor.is_some()
+                        && !restarted
+                        && (refused(&error) || stored && is_lost(&error)) =>
+                {
                     self.warn(format!(
-                        "Pipedrive no longer accepts its cursor: reading {} again from the start",
+                        "Pipedrive no longer accepts its cursor ({error}): reading {} again from the start",
                         ask.name
                     ))
                     .await;
-                    (cursor, last, restarted) = (None, Vec::new(), true);
+                    (cursor, last, stored, restarted) = (None, Vec::new(), false, true);
                     guard = Guard::default();
                     continue;
                 }
                 outcome => outcome?,
             };
-            guard.check(&page.records, &page.next, ask.layout.has_keys())?;
+            stored = false;
             let next = match page.next {
                 Next::Cursor(next) => Some(next),
                 _ => None,
@@ -163,6 +172,7 @@ impl Task {
             resumed.last.clear();
         }
         let mut offset = Offset::new(resumed.start.unwrap_or(0), resumed.last, ask.listing.limit);
+        let mut stored = offset.start > 0;
         loop {
             let mut here = Walk::default();
             let mut request = limited(Self::request(ask), ask.listing);
@@ -174,7 +184,21 @@ impl Task {
                 request = request.with(name, *value);
             }
             let asked = Asked { followed: offset.start > 0, told: offset.told, whole: true };
-            let page = self.page(ask, request, asked).await?;
+            let page = match self.page(ask, request, asked).await {
+                Err(error) if stored && is_lost(&error) => {
+                    self.warn(format!(
+                        "Pipedrive no longer accepts the place where the last run was ({error}): reading {} \
+                         again from the start",
+                        ask.name
+                    ))
+                    .await;
+                    offset = Offset::new(0, Vec::new(), ask.listing.limit);
+                    stored = false;
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            stored = false;
             let at = match offset.place(&page.records)? {
                 Place::From(at) => at,
                 Place::Back => continue,
@@ -218,6 +242,12 @@ impl Task {
     ) -> Result<()> {
         let portion = self.portion();
         self.walked += records.len() as u64;
+        if onward.is_none() && self.walked == 0 && self.begins && self.promises(ask) {
+            // Before it is said to be over: the next run would go on from a time that nothing was read up to.
+            let message =
+                "list had rows when its newest one was asked for, and none when it was read";
+            return Err(Error::new(Kind::Shape, message).at(ask.listing.path));
+        }
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));
@@ -243,6 +273,12 @@ impl Task {
         }
     }
 
+    /// Whether the watermark of a walk says that there was a row.
+    fn promises(&mut self, ask: &Ask) -> bool {
+        let walk = self.progress(ask).walk.as_ref();
+        walk.and_then(|walk| walk.since).is_some_and(|since| since > Time::EPOCH)
+    }
+
     fn sieve(&mut self, ask: &Ask, records: Vec<Record>) -> Delivery {
         if self.keeps_watermark(ask) {
             let bound = self.bound;
@@ -256,4 +292,9 @@ impl Task {
         }
         Delivery { records, ..Delivery::default() }
     }
+}
+
+/// Whether it may be the place that an earlier run left which cannot be read from.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Refused | Kind::Shape | Kind::Upstream)
 }

@@ -177,6 +177,7 @@ struct Inner {
     at: Option<String>,
     status: Option<u16>,
     said: Option<String>,
+    too_large: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -193,6 +194,7 @@ impl Error {
                 at: None,
                 status: None,
                 said: None,
+                too_large: false,
                 cause: None,
             }),
         }
@@ -230,6 +232,13 @@ impl Error {
     #[must_use]
     pub fn reworded(mut self, message: impl Into<String>) -> Self {
         self.inner.message = message.into();
+        self
+    }
+
+    /// That an answer was larger than is taken: half as many rows may not be.
+    #[must_use]
+    pub fn too_large(mut self) -> Self {
+        self.inner.too_large = true;
         self
     }
 
@@ -279,6 +288,11 @@ impl Error {
             (Some(status), None) => format!("HTTP {status}"),
             (None, _) => self.summary(),
         }
+    }
+
+    /// Whether an answer was larger than is taken.
+    pub fn is_too_large(&self) -> bool {
+        self.inner.too_large
     }
 
     /// The place it happened, if one was named.

@@ -1,6 +1,7 @@
 //! What a reader tells: one linear sequence, from which every output is made.
 
-use super::error::Error;
+use super::definitions::Definitions;
+use super::error::{Error, Result};
 use super::record::Record;
 use super::resource::Resource;
 use super::state::StreamState;
@@ -14,6 +15,14 @@ pub enum Event {
     Started {
         /// Which.
         resource: &'static Resource,
+    },
+    /// How the custom fields of a resource are defined, before its first rows: where its job was told to
+    /// ask for that.
+    Defined {
+        /// Whose.
+        resource: &'static Resource,
+        /// Its definitions, or why they cannot be read.
+        outcome: Result<Definitions>,
     },
     /// Rows, with the progress they prove.
     Batch(Batch),
@@ -106,4 +115,6 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// The state once these rows are safely written, not before.
     pub reached: StreamState,
+    /// Keys of parents whose lists Pipedrive refused: their rows are not among these.
+    pub refused: Vec<String>,
 }

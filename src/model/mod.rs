@@ -1,5 +1,6 @@
 //! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
 
+mod carried;
 mod configuration;
 mod convert;
 mod definition;
@@ -31,12 +32,14 @@ mod scan;
 mod schema;
 mod settings;
 mod shape;
+mod sorting;
 mod state;
 mod surprise;
 mod tidy;
 mod time;
 pub(crate) mod work;
 
+pub use carried::{CARRIED_BYTES_MAX, Carried};
 pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
@@ -73,6 +76,7 @@ pub use same::same;
 pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use settings::{Credentials, CustomFields, Settings};
+pub use sorting::Sorting;
 pub use state::{STATE_VERSION, StreamState};
 pub use surprise::{SURPRISES_MAX, Surprise};
 pub use tidy::{Change, Tidy, beside};

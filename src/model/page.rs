@@ -163,9 +163,11 @@ impl Layout {
     /// A cursor list ends with `next_cursor: null`, an offset list with `more_items_in_collection:
     /// false`. A page that says neither ends nothing once a list has been followed, nor when it is
     /// full. An answer without rows is an end only when it is given twice.
-    pub fn doubt(&self, page: &Page, asked: Asked) -> Option<Doubt> {
+    /// `limit`: how many rows were asked for, where that was not as many as usual.
+    pub fn doubt(&self, page: &Page, asked: Asked, limit: Option<u32>) -> Option<Doubt> {
         const EMPTY: Doubt = Doubt::Unlikely("list ends with an answer without rows");
         let empty = page.records.is_empty();
+        let full = limit.map_or(self.limit, |limit| self.limit.min(limit as usize));
         let lasting = asked.followed || asked.whole;
         match (&page.next, self.paging) {
             (Next::Cursor(_) | Next::Start(_), _) => None,
@@ -182,7 +184,7 @@ impl Layout {
             (Next::Unsaid, _) if asked.followed => {
                 Some(Doubt::Unfounded("list does not say whether there is more"))
             }
-            (Next::Unsaid, _) if page.records.len() >= self.limit => {
+            (Next::Unsaid, _) if page.records.len() >= full => {
                 Some(Doubt::Unfounded("full page does not say whether there is more"))
             }
             (Next::Unsaid, _) => (!self.silent)

@@ -4,13 +4,15 @@
 //! `since` has been delivered; rows at or above it that went out already are known by key and
 //! digest, so a re-served row is dropped and a second write in the same second is not.
 
-use super::error::{Error, Kind, Result};
 use super::record::{Digest, Record};
+use super::sorting::Sorting;
 use super::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod stored;
+#[cfg(test)]
+mod tests;
 
 /// Most keys a listing's progress remembers.
 pub const DELIVERED_MAX: usize = 10_000;
@@ -75,21 +77,18 @@ impl Progress {
 
     /// Takes a page of an ascending walk: decides what goes out and moves the watermark.
     ///
-    /// `since` follows the newest time by `overlap` seconds, never backwards. `last` is the newest
-    /// time of the pages before; a row older than it is a [`Kind::Shape`] error, for then the
-    /// list is not sorted as it claims and a watermark would lie.
+    /// `since` follows the newest time by `overlap` seconds, never backwards. `order` is that of the
+    /// pages before; `None` when this page does not keep it: nothing has moved, for a watermark would
+    /// lie.
     pub fn ascend(
         &mut self,
         records: Vec<Record>,
-        last: &mut Option<Time>,
+        order: &mut Sorting,
         bound: Time,
         overlap: i64,
-    ) -> Result<Delivery> {
-        for time in records.iter().filter_map(|record| record.time) {
-            if last.is_some_and(|last| time < last) {
-                return Err(Error::new(Kind::Shape, "list claims to be sorted by time and is not"));
-            }
-            *last = Some(time);
+    ) -> Option<Delivery> {
+        if !order.holds(records.iter().filter_map(|record| record.time), self.since) {
+            return None;
         }
         let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
         let reached = newest.map(|newest| newest.plus_seconds(-overlap).whole_second());
@@ -98,7 +97,13 @@ impl Progress {
         self.reach(since, newest);
         // Of this page: what was ever delivered may lie far ahead of an ascending walk.
         delivery.overflow |= self.shrink(newest);
-        Ok(delivery)
+        Some(delivery)
+    }
+
+    /// Takes a watermark back that moved on with a list which is not sorted: to where the walk began.
+    /// What went out is known by what is remembered.
+    pub fn take_back(&mut self, since: Option<Time>) {
+        self.since = self.since.min(since);
     }
 
     /// Draws `since` back where it promises more than was read: it lies after the server's clock
@@ -204,8 +209,12 @@ impl Progress {
         }
     }
 
-    /// Forgets how far it was read and which rows went out, at the end of a full refresh.
+    /// Forgets which rows went out, at the end of a full refresh; but how far a list with times was read,
+    /// an incremental read may go on from.
     pub(super) fn forget(&mut self) {
+        if self.since.is_some() {
+            return;
+        }
         *self = Self { walk: self.walk.take(), done: self.done, ..Self::default() };
     }
 
@@ -299,155 +308,5 @@ impl Progress {
             self.untimed.pop_last();
         }
         forgot
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-
-    const BOUND: i64 = 1_000_000;
-
-    fn row(key: usize, seconds: i64, text: &str) -> Record {
-        Record {
-            json: Bytes::from(format!("{{\"id\":{key},\"t\":{seconds},\"x\":\"{text}\"}}")),
-            key: Some(key.to_string()),
-            time: Some(Time::from_seconds(seconds)),
-            ..Record::bare(Bytes::new())
-        }
-    }
-
-    fn ascend(progress: &mut Progress, rows: Vec<Record>) -> Delivery {
-        let bound = Time::from_seconds(BOUND);
-        progress.ascend(rows, &mut None, bound, 60).expect("the rows are sorted")
-    }
-
-    fn keys(delivery: &Delivery) -> Vec<&str> {
-        delivery.records.iter().filter_map(|record| record.key.as_deref()).collect()
-    }
-
-    /// The state as the next run gets it.
-    fn stored(progress: &Progress) -> Progress {
-        let json = serde_json::to_string(progress).expect("a progress is JSON");
-        serde_json::from_str(&json).expect("and is read back")
-    }
-
-    #[test]
-    fn the_watermark_follows_by_the_overlap_and_never_steps_back() {
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        ascend(&mut progress, vec![row(1, 100, "a"), row(2, 500, "a")]);
-        assert_eq!(progress.since, Some(Time::from_seconds(440)));
-        assert_eq!(progress.remembered(), 1);
-        ascend(&mut progress, vec![row(3, 460, "late")]);
-        assert_eq!(progress.since, Some(Time::from_seconds(440)));
-        assert_eq!(progress.update_time, Some(Time::from_seconds(500)));
-    }
-
-    #[test]
-    fn a_row_is_dropped_exactly_when_key_and_bytes_are_known() {
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        ascend(&mut progress, vec![row(1, 500, "a"), row(2, 500, "a")]);
-        let mut progress = stored(&progress);
-        let again = vec![
-            row(3, 450, "late"),
-            row(1, 500, "a"),
-            row(2, 500, "second write"),
-            row(4, 500, "a"),
-        ];
-        assert_eq!(keys(&ascend(&mut progress, again.clone())), ["3", "2", "4"]);
-        assert_eq!(keys(&ascend(&mut stored(&progress), again)), [""; 0]);
-    }
-
-    #[test]
-    fn rows_of_the_future_wait_for_the_next_run() {
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        let rows = vec![row(1, 500, "a"), row(2, BOUND, "a"), row(3, BOUND + 5, "a")];
-        let delivery = ascend(&mut progress, rows);
-        assert_eq!((keys(&delivery), delivery.postponed.len()), (vec!["1"], 2));
-        assert_eq!(progress.since, Some(Time::from_seconds(440)));
-    }
-
-    #[test]
-    fn a_step_back_is_an_error_and_moves_nothing() {
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        let before = progress.clone();
-        let mut last = Some(Time::from_seconds(600));
-        let bound = Time::from_seconds(BOUND);
-        let error =
-            progress.ascend(vec![row(1, 500, "a")], &mut last, bound, 60).expect_err("it is one");
-        assert_eq!(error.kind(), Kind::Shape);
-        assert_eq!(progress, before);
-    }
-
-    /// A bulk edit: more rows within the overlap than are remembered, but not within one second.
-    #[test]
-    fn a_bulk_edit_shrinks_the_overlap() {
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        let rows =
-            (0..DELIVERED_MAX + 500).map(|key| row(key, if key < 600 { 499 } else { 500 }, "a"));
-        let delivery = ascend(&mut progress, rows.collect());
-        assert!(!delivery.overflow);
-        assert_eq!(progress.since, Some(Time::from_seconds(500)));
-        assert_eq!(progress.remembered(), DELIVERED_MAX - 100);
-    }
-
-    #[test]
-    fn a_second_too_full_to_remember_repeats_and_loses_nothing() {
-        let rows: Vec<_> = (0..DELIVERED_MAX + 5).map(|key| row(key, 500, "a")).collect();
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        let delivery = ascend(&mut progress, rows.clone());
-        assert!(delivery.overflow);
-        assert_eq!(delivery.records.len(), DELIVERED_MAX + 5);
-        let mut next = stored(&progress);
-        assert_eq!(next.since, Some(Time::from_seconds(500)));
-        assert_eq!(ascend(&mut next, rows).records.len(), 5);
-    }
-
-    #[test]
-    fn a_row_without_time_neither_advances_nor_blocks() {
-        let untimed = |text: &str| Record { time: None, ..row(7, 0, text) };
-        let mut progress = Progress::starting_at(Time::from_seconds(0));
-        assert_eq!(keys(&ascend(&mut progress, vec![untimed("a"), row(1, 500, "a")])), ["7", "1"]);
-        assert_eq!(progress.since, Some(Time::from_seconds(440)));
-        let mut progress = stored(&progress);
-        assert_eq!(keys(&ascend(&mut progress, vec![untimed("a")])), [""; 0]);
-        assert_eq!(keys(&ascend(&mut progress, vec![untimed("b")])), ["7"]);
-    }
-
-    /// A walk of everything delivers rows at or after the bound too, and a stored state knows them.
-    #[test]
-    fn rows_beyond_the_bound_are_remembered_with_their_times() {
-        let mut progress = Progress {
-            walk: Some(Walk { since: Some(Time::from_seconds(400)), ..Walk::default() }),
-            ..Progress::default()
-        };
-        let bound = Time::from_seconds(500);
-        let rows = vec![row(1, 450, "a"), row(2, 500, "a"), row(3, 9_000, "a")];
-        assert_eq!(progress.walk(rows.clone(), bound).records.len(), 3);
-        let mut progress = stored(&progress);
-        progress.finish_walk();
-        assert_eq!(progress.update_time, Some(Time::from_seconds(450)));
-        for bound in [600, 10_000] {
-            let bound = Time::from_seconds(bound);
-            let again = progress.ascend(rows.clone(), &mut None, bound, 60).expect("sorted");
-            assert_eq!((again.records.len(), again.postponed.len()), (0, 0));
-            progress = stored(&progress);
-            assert_eq!(stored(&progress), progress);
-        }
-    }
-
-    #[test]
-    fn a_first_walk_promises_only_at_its_end() {
-        let mut progress = Progress {
-            walk: Some(Walk { since: Some(Time::from_seconds(400)), ..Walk::default() }),
-            ..Progress::default()
-        };
-        let bound = Time::from_seconds(BOUND);
-        progress.walk(vec![row(9, 450, "a"), row(2, 100, "a")], bound);
-        assert_eq!((progress.since, progress.remembered()), (None, 1));
-        progress.finish_walk();
-        assert_eq!(progress.since, Some(Time::from_seconds(400)));
-        assert_eq!(keys(&ascend(&mut progress, vec![row(9, 450, "a")])), [""; 0]);
     }
 }

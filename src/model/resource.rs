@@ -35,6 +35,9 @@ pub struct Resource {
     /// Whether it is read only when named: one request per parent row at a price that nobody
     /// should pay by accident.
     pub on_request: bool,
+    /// Whether a backup takes it all the same, since it asks only for the rows of parents that are new
+    /// or have changed since the backup before, and takes all others from that.
+    pub carried: bool,
     /// Columns whose values are secrets: every output masks them, a backup unless told otherwise.
     pub secrets: &'static [&'static str],
     /// Columns of URLs that may hold secrets: these are masked inside of them.
@@ -237,6 +240,24 @@ impl Resource {
     pub fn incremental(&self) -> bool {
         let watched = self.parent_resource().unwrap_or(self);
         watched.listings.iter().all(|listing| listing.changes != Changes::Snapshot)
+    }
+
+    /// The column of an API row that names its parent, where rows carry it themselves.
+    pub fn column_of_parent(&self) -> Option<&'static str> {
+        let parent = self.parent.as_ref().filter(|parent| parent.column.is_none())?;
+        let name = parent.resource.strip_suffix('s')?;
+        let column = |c: &&Column| c.name.strip_suffix("_id") == Some(name);
+        self.columns.iter().find(column).map(|column| column.name)
+    }
+
+    /// Whether it is one of the histories: read only when named, by a backup too.
+    pub fn is_history(&self) -> bool {
+        self.on_request && !self.carried
+    }
+
+    /// Whether it defines the custom fields of some resource.
+    pub fn is_dictionary(&self) -> bool {
+        Self::all().any(|resource| resource.fields == Some(self.name))
     }
 
     /// Whether one row can stand in several of its listings at a time.

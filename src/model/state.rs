@@ -35,6 +35,8 @@ pub struct StreamState {
     /// Parameters that Pipedrive refused, by listing: they are left out from then on. A new full
     /// refresh tries them again.
     pub refused: BTreeMap<String, BTreeSet<String>>,
+    /// Up to when the last run that came to its end has read, by the server's clock.
+    pub until: Option<Time>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +48,8 @@ struct Stored {
     records: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listings: Option<BTreeMap<String, Progress>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     full_refresh: Option<bool>,
     // The Airbyte platform's own word for a finished resumable full refresh.
@@ -74,6 +78,7 @@ impl StreamState {
             update_time: newest,
             records: Some(self.records),
             listings: alone.is_none().then(|| self.listings.clone()),
+            until: self.until,
             full_refresh: self.full.then_some(true),
             complete: self.complete.then_some(true),
             refused: self.refused.clone(),
@@ -170,6 +175,7 @@ impl StreamState {
             full: stored.full_refresh.unwrap_or(false),
             complete: stored.complete.unwrap_or(false),
             refused: stored.refused,
+            until: stored.until,
         };
         match stored.seal {
             Some(seal) if seal != state.seal() => Ok(state.unsealed()),
@@ -240,7 +246,26 @@ impl StreamState {
         }
     }
 
-    /// Ends a full refresh: what was remembered to tell rows apart is of no use any more.
+    /// What an incremental read goes on from: this state, or, after a full refresh that came to its
+    /// end, how far that one has read. `None` where that is not known.
+    pub fn going_on(self) -> Option<Self> {
+        if !self.full {
+            return Some(self);
+        }
+        let known = |progress: &Progress| progress.since.is_some() && progress.walk.is_none();
+        if !self.complete || self.listings.is_empty() || !self.listings.values().all(known) {
+            return None;
+        }
+        let mut listings = self.listings;
+        for progress in listings.values_mut() {
+            progress.done = false;
+        }
+        let (until, refused) = (self.until, self.refused);
+        Some(Self { listings, until, refused, ..Self::default() })
+    }
+
+    /// Ends a full refresh: where rows have no times, what was remembered to tell them apart is of no
+    /// use any more.
     pub fn finish_full(&mut self) {
         for progress in self.listings.values_mut() {
             progress.forget();

@@ -191,7 +191,10 @@ impl Desk {
             token: incoming.token.as_deref(),
             content_type: incoming.content_type.as_deref(),
         };
-        let limited = matches!(trouble, Some(Trouble::Burst | Trouble::BareLimit | Trouble::Daily));
+        let limited = matches!(
+            trouble,
+            Some(Trouble::Burst | Trouble::BareLimit | Trouble::Daily | Trouble::Left)
+        );
         // What is over the limit is not looked at; what goes wrong otherwise may have been done.
         let (status, body) = if limited {
             (429, Bytes::from_static(br#"{"error":"rate limit exceeded"}"#))

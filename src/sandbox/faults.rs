@@ -20,12 +20,12 @@ pub struct Fault {
 
 /// How a fault is written on a command line.
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
-429bare, 429daily, cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
-hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, \
+429bare, 429daily, 429left (no limit is used up), cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
+hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, seconds (rows of one second by no order of their milliseconds), \
 empty, newkey, newenum, newtype, lostreason, expired, badcursor, half (of the CRM's import), nulldata, \
 emptydata, emptyadditional, emptyend, morenowhere, revolve, date:SECONDS, nodate, datezone, datestill, or \
 rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobject:N, digits:N, huge:N, \
-text:N, key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
+text:N, texteach:N (in every row), key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* for ever";
 
 /// Pieces of a body that drips.
@@ -42,6 +42,8 @@ pub enum Trouble {
     BareLimit,
     /// 429 with an empty daily budget.
     Daily,
+    /// 429 with headers that say that tokens are left, and room in the burst window.
+    Left,
     /// Cloudflare's 403 page.
     Cloudflare,
     /// The connection closes before the promised length is there.
@@ -80,6 +82,8 @@ pub enum Trouble {
     Loop,
     /// First and last row of the page change places.
     Unsorted,
+    /// Times with milliseconds have some, by which rows of one second are not sorted.
+    Seconds,
     /// A page without rows that still names a next one, which holds them.
     Empty,
     /// A key nobody knows in the first row.
@@ -113,6 +117,7 @@ impl Trouble {
                 | Self::Burst
                 | Self::BareLimit
                 | Self::Daily
+                | Self::Left
                 | Self::Cloudflare
                 | Self::Expired
                 | Self::BadCursor
@@ -183,6 +188,7 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "429" => Trouble::Burst,
         "429bare" => Trouble::BareLimit,
         "429daily" => Trouble::Daily,
+        "429left" => Trouble::Left,
         "cloudflare" => Trouble::Cloudflare,
         "truncate" => Trouble::Truncate,
         "cutjson" => Trouble::CutJson,
@@ -199,6 +205,7 @@ fn trouble(kind: &str) -> Option<Trouble> {
         "repeat" => Trouble::Repeat,
         "loop" => Trouble::Loop,
         "unsorted" => Trouble::Unsorted,
+        "seconds" => Trouble::Seconds,
         "empty" => Trouble::Empty,
         "newkey" => Trouble::NewKey,
         "newenum" => Trouble::NewEnum,

@@ -23,6 +23,8 @@ pub enum Oddity {
     Huge,
     /// A text of so many bytes in the first row.
     Text,
+    /// A text of so many bytes in every row.
+    TextEach,
     /// A key of so many bytes in the first row.
     Key,
     /// So many escaped NULs in a text of the first row.
@@ -46,6 +48,7 @@ impl Oddity {
         ("digits", Self::Digits),
         ("huge", Self::Huge),
         ("text", Self::Text),
+        ("texteach", Self::TextEach),
         ("key", Self::Key),
         ("nul", Self::Nul),
         ("emptyrows", Self::Empty),
@@ -72,6 +75,11 @@ impl Oddity {
             let options: Vec<_> =
                 (0..size).map(|n| format!("{{\"id\":{n},\"label\":\"Option {n}\"}}")).collect();
             page.rows.push(definition(0, "Many", &format!("[{}]", options.join(","))));
+            return;
+        }
+        if self == Self::TextEach {
+            let text = format!("\"odd\":\"{}\"", "x".repeat(size));
+            page.rows.iter_mut().for_each(|row| *row = added(row, &text));
             return;
         }
         if self == Self::KeyEach {
@@ -109,7 +117,9 @@ impl Oddity {
             Self::Text => added(row, &format!("\"odd\":\"{}\"", "x".repeat(size))),
             Self::Key => added(row, &format!("\"{}\":1", "k".repeat(size))),
             Self::Nul => added(row, &format!("\"odd\":\"{}\"", "\\u0000".repeat(size))),
-            Self::KeyEach | Self::Empty | Self::Definitions | Self::Options => return,
+            Self::KeyEach | Self::TextEach | Self::Empty | Self::Definitions | Self::Options => {
+                return;
+            }
         };
     }
 }

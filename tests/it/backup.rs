@@ -285,7 +285,7 @@ fn attachments_are_stored_once_and_prove_themselves() {
 
 #[test]
 fn an_attachment_that_cannot_be_had_is_a_gap_that_is_named() {
-    let faults = vec![Fault::on(Trouble::Status(404), "/download", 2, 1)];
+    let faults = vec![Fault::on(Trouble::Status(400), "/download", 2, 1)];
     let account = sandbox(Options { faults, ..small() });
     let vault = Vault::of(&account, &["files"]);
     let run = vault.run(&["--include", "file_contents"]);
@@ -293,6 +293,34 @@ fn an_attachment_that_cannot_be_had_is_a_gap_that_is_named() {
     assert_eq!(run.summary["finished"], true);
     let said = &run.summary["failed"]["fileContents"]["message"];
     assert_eq!(said, "1 attachments could not be had");
+}
+
+/// What Pipedrive lists and no longer has is no gap of the backup, however often it is asked for.
+#[test]
+fn an_attachment_that_is_gone_is_recorded_and_no_gap() {
+    for (status, path) in [(404, "/download"), (410, "/download"), (404, "/_storage/")] {
+        let account = sandbox(small());
+        let vault = Vault::of(&account, &["files"]);
+        for _ in 0..2 {
+            let fault = Fault::on(Trouble::Status(status), path, 1, u32::MAX);
+            account.replace_faults(vec![fault], Vec::new());
+            let run = vault.run(&["--include", "file_contents"]).succeeded();
+            assert!(run.stderr.contains("are gone for good"), "{}", run.stderr);
+            let index: Vec<Value> =
+                serde_json::from_str(&vault.text("fileContents.json")).expect("it is an array");
+            let gone = index.iter().filter(|row| row["gone"] == true).count();
+            assert!(gone > 2 && index.iter().all(|row| row["failed"].is_null()), "{status} {path}");
+            assert_eq!(vault.manifest()["files"]["fileContents"]["gone"], gone, "{status} {path}");
+            vault.assert_verified();
+        }
+        // What was had once is kept.
+        account.replace_faults(Vec::new(), Vec::new());
+        vault.run(&["--include", "file_contents"]).succeeded();
+        let fault = Fault::on(Trouble::Status(404), "/download", 1, u32::MAX);
+        account.replace_faults(vec![fault], Vec::new());
+        vault.run(&["--include", "file_contents"]).succeeded();
+        assert!(vault.manifest()["files"]["fileContents"]["gone"].is_null());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::{
     small, truth,
 };
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Fault, Options, Trouble};
+use source_pipedrive::sandbox::{Fault, Options, Trouble};
 use std::collections::BTreeMap;
 
 /// Streams whose lists are walked in each of the ways there are, and one list per parent of each
@@ -157,27 +157,6 @@ fn a_list_that_lies_is_reported() {
         let rows: Vec<_> = unique.into_values().collect();
         assert_equals_truth(stream, &rows, &truth(&healthy, stream));
     }
-}
-
-#[test]
-fn an_unsorted_list_moves_no_watermark() {
-    let healthy = sandbox(small());
-    let first = Read::of(&healthy, &["persons"]).run().succeeded();
-    change(&healthy, &[("persons", 40)]);
-    let fault = Fault { times: u32::MAX, ..Fault::on(Trouble::Unsorted, "/persons", 1, 1) };
-    let unsorted = sandbox(Options { faults: vec![fault], ..small() });
-    // The bulk edit gives all rows one time, so times must differ for order to matter.
-    unsorted.world(|world| {
-        for key in 1..30 {
-            world.advance(60);
-            world.edit(Edit::Change { resource: "persons", key: key.to_string(), set: Vec::new() });
-        }
-        world.advance(60);
-    });
-    let second = Read::of(&unsorted, &["persons"]).from(&first).run();
-    assert_eq!(second.code, Some(1));
-    let errors = second.errors();
-    assert!(errors[0].contains("claims to be sorted"), "{errors:?}");
 }
 
 /// What surprises in a row is passed on as it came, and told once.

@@ -120,7 +120,7 @@ impl Vault {
     /// Requires that the backup holds every row of the account once, byte for byte, and nothing else.
     #[track_caller]
     pub(crate) fn assert_whole(&self, sandbox: &Sandbox) {
-        let all: Vec<&str> = Resource::all().filter(|r| !r.on_request).map(|r| r.name).collect();
+        let all: Vec<&str> = Resource::all().filter(|r| !r.is_history()).map(|r| r.name).collect();
         let resources = if self.resources.is_empty() { all } else { self.resources.clone() };
         for name in resources {
             let resource = Resource::named(name).expect("the resource exists");

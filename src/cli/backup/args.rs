@@ -43,6 +43,13 @@ pub(super) struct Write {
     /// those in their addresses, as they are).
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) include: Vec<Include>,
+    /// Ask for everything, also for the rows of products that have not changed since the backup before.
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// An earlier backup of the account, from which rows of products that have not changed since are
+    /// taken. Without it that is the one in --dir.
+    #[arg(long, value_name = "DIR|URL", conflicts_with = "fresh")]
+    pub(super) since_backup: Option<String>,
     /// One resource after the other.
     #[arg(long)]
     pub(super) sequential: bool,

@@ -69,7 +69,15 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
     }
     let failed = archive.finish_contents(clock.now(), now()).await?;
     run.progress.note(&format!("attachments: {}, {} bytes", grouped(count), grouped(bytes)));
-    for content in failed {
+    let gone = failed.iter().filter(|content| content.gone).count() as u64;
+    if gone > 0 {
+        run.progress.note(&format!(
+            "attachments: {} are gone for good, Pipedrive lists them and no longer has their bytes; the \
+             manifest says so",
+            grouped(gone)
+        ));
+    }
+    for content in failed.into_iter().filter(|content| !content.gone) {
         let why = content.absent.unwrap_or_default();
         run.progress.warn(&format!("attachment {}: {why}", content.id));
     }
@@ -78,14 +86,15 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
 
 async fn one(client: &Client, contents: &Contents, attachment: Attachment) -> Result<Content> {
     let Attachment { id, name, .. } = attachment.clone();
-    let absent = |why: String, failed| {
-        Ok(Content { id, name: name.clone(), bytes: None, sha256: None, absent: Some(why), failed })
+    let absent = |why: String, gone: bool, failed: bool| {
+        let name = name.clone();
+        Ok(Content { id, name, bytes: None, sha256: None, absent: Some(why), gone, failed })
     };
     if attachment.active_flag == Some(false) {
-        return absent("deleted".to_owned(), false);
+        return absent("deleted".to_owned(), false, false);
     }
     if !attachment.is_stored() {
-        return absent(attachment.remote_location.unwrap_or_default(), false);
+        return absent(attachment.remote_location.unwrap_or_default(), false, false);
     }
     let found = match contents.known(&attachment) {
         Some(found) => Ok(found),
@@ -94,10 +103,13 @@ async fn one(client: &Client, contents: &Contents, attachment: Attachment) -> Re
     match found {
         Ok((sha256, bytes)) => {
             let (sha256, bytes) = (Some(sha256), Some(bytes));
-            Ok(Content { id, name, bytes, sha256, absent: None, failed: false })
+            Ok(Content { id, name, bytes, sha256, absent: None, gone: false, failed: false })
         }
         Err(error) if error.kind().stops_the_run() => Err(error),
-        Err(error) => absent(error.to_string(), true),
+        Err(error) if matches!(error.http_status(), Some(404 | 410)) => {
+            absent(error.to_string(), true, false)
+        }
+        Err(error) => absent(error.to_string(), false, true),
     }
 }
 

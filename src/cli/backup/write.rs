@@ -11,15 +11,18 @@ use crate::cli::run::{Run, Stop, holder, run_name};
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::{ServerClock, now, runtime};
 use crate::dataset::backup::{Archive, Options};
+use crate::dataset::snapshot::{Carry, Snapshot};
 use crate::dataset::{Owner, Place};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
-use crate::model::{Error, Event, Kind, Resource, Result};
+use crate::model::{Carried, Error, Event, Kind, Resource, Result};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
     let place = Place::parse(&flags.dir)?;
     let histories = flags.include.contains(&Include::Histories);
-    let usual = Resource::all().filter(|resource| histories || !resource.on_request);
+    let usual = Resource::all().filter(|resource| histories || !resource.is_history());
     let options = Options {
         resources: named(flags, histories)?,
         usual: without(usual.collect(), flags.exclude.as_deref())?,
@@ -46,7 +49,7 @@ fn named(flags: &Flags, histories: bool) -> Result<Option<Vec<&'static Resource>
         return Ok(None);
     };
     let mut named = resources(Some(list), None)?;
-    for resource in Resource::all().filter(|resource| histories && resource.on_request) {
+    for resource in Resource::all().filter(|resource| histories && resource.is_history()) {
         if named.iter().all(|known| known.name != resource.name) {
             named.push(resource);
         }
@@ -135,14 +138,28 @@ impl Run {
             let named = named.iter().any(|name| name.name == resource.name);
             selected.push(Selected { resource, mode: Mode::Full, state, named });
         }
+        let earlier = self.earlier(flags, account).await?;
         let settings = &self.setup.settings;
         let mut jobs = plan(settings, selected);
+        for job in &mut jobs {
+            if let Some(carried) = earlier.get(job.resource().name) {
+                job.carry(Arc::clone(carried));
+            }
+        }
         if flags.sequential {
             let place = |name: &str| self.resources.iter().position(|r| r.name == name);
             jobs.sort_by_key(|job| place(job.resource().name));
         }
         let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::InStep);
-        let keep = async |run: &mut Self, event| run.keep(archive, event, clock).await;
+        let mut told = (0, 0);
+        let keep = async |run: &mut Self, event| {
+            if let Event::Batch(batch) = &event
+                && let Some(carried) = earlier.get(batch.resource.name)
+            {
+                archive.carry(batch.resource, since_last(carried, &mut told), clock.now());
+            }
+            run.keep(archive, event, clock).await
+        };
         self.follow(reader, stop.as_mut(), keep).await?;
         if archive.wants_contents() {
             tokio::select! {
@@ -152,6 +169,50 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// What need not be asked for, since the backup before has it: by resource.
+    async fn earlier(
+        &mut self,
+        flags: &Flags,
+        account: &Account,
+    ) -> Result<BTreeMap<&'static str, Arc<Carried>>> {
+        let mut earlier = BTreeMap::new();
+        let wanted: Vec<_> = self.resources.iter().copied().filter(|r| r.carried).collect();
+        if flags.fresh || wanted.is_empty() {
+            return Ok(earlier);
+        }
+        let dir = flags.since_backup.as_deref().unwrap_or(&flags.dir);
+        let snapshot = Snapshot::open(&Place::parse(dir)?).await;
+        let snapshot = match snapshot {
+            // A first backup has none before it.
+            Err(error) if flags.since_backup.is_none() && error.kind() == Kind::Usage => {
+                return Ok(earlier);
+            }
+            outcome => outcome?,
+        };
+        let holder = snapshot.backup().account.as_ref().and_then(|holder| holder.company_id);
+        if flags.since_backup.is_some() && (holder.is_none() || holder != account.company_id) {
+            let message = "this backup is not known to be of the token's company";
+            return Err(Error::new(Kind::Usage, message).at(format!("--since-backup {dir}")));
+        }
+        for resource in wanted {
+            match snapshot.carried(resource).await {
+                Ok(Some(carried)) => {
+                    earlier.insert(resource.name, Arc::new(carried));
+                }
+                Ok(None) if flags.since_backup.is_some() => self.progress.note(&format!(
+                    "{}: {dir} does not hold it whole: everything is asked for",
+                    resource.name
+                )),
+                Ok(None) => {}
+                Err(error) => self.progress.note(&format!(
+                    "{}: nothing is taken from the backup before: {error}",
+                    resource.name
+                )),
+            }
+        }
+        Ok(earlier)
     }
 
     async fn keep(
@@ -187,7 +248,8 @@ impl Run {
             Event::Unavailable { resource, listing: None, error } => {
                 archive.lacks(resource, &error, now()).await?;
             }
-            Event::Waiting { .. }
+            Event::Defined { .. }
+            | Event::Waiting { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Unavailable { .. }
@@ -195,4 +257,11 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// What was taken from the backup before since it was last told.
+fn since_last(carried: &Carried, told: &mut (u64, u64)) -> Carry {
+    let (parents, rows) = carried.taken();
+    let before = std::mem::replace(told, (parents, rows));
+    Carry { parents: parents - before.0, rows: rows - before.1, unchanged_since: carried.before() }
 }

@@ -116,7 +116,11 @@ fn how(resource: &Resource) -> String {
             ByParent::Batch(_) => format!("for {rows} {changed}, 100 a call"),
             ByParent::Path | ByParent::Query(_) => format!("for {rows} {changed}, one a call"),
         };
-        return if resource.on_request { format!("{ask}; only when selected") } else { ask };
+        return match (resource.on_request, resource.carried) {
+            (true, true) => format!("{ask}; only when selected, but by every backup"),
+            (true, false) => format!("{ask}; only when selected"),
+            (false, _) => ask,
+        };
     }
     let several = resource.listings.len();
     let changes = resource.listings.iter().map(|listing| match listing.changes {

@@ -199,7 +199,8 @@ impl Streams {
             Event::Finished { resource, reached, .. } => writer.finished(resource, reached, now),
             Event::Failed { resource, .. } => writer.failed(resource, now),
             Event::Unavailable { resource, listing: None, .. } => writer.unavailable(resource, now),
-            Event::Waiting { .. }
+            Event::Defined { .. }
+            | Event::Waiting { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Unavailable { .. }

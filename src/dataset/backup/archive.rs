@@ -8,14 +8,15 @@ use crate::dataset::commits::{Commits, Owner};
 use crate::dataset::forms::{NEXT, is_passing};
 use crate::dataset::place::Place;
 use crate::dataset::snapshot::{
-    Backup, CONTENT_INDEX, Failure, File, Manifest, Snapshot, Unfinished, file_name,
+    Backup, CONTENT_INDEX, Carry, Failure, File, Manifest, REFUSED_KEYS_MAX, Snapshot, Unfinished,
+    file_name,
 };
 use crate::dataset::store::Store;
 use crate::dataset::verify::dangling;
 use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, masked};
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a backup is to be written.
 #[expect(clippy::struct_excessive_bools, reason = "what was asked for on a command line")]
@@ -63,6 +64,10 @@ pub(super) struct Writing {
     pub(super) growing: Growing,
     pub(super) read_from: Time,
     pub(super) state: Value,
+    /// What of it was taken from the backup before.
+    pub(super) carried: Option<Carry>,
+    /// Parents whose lists Pipedrive refused.
+    pub(super) refused: BTreeSet<String>,
 }
 
 /// What a run came to.
@@ -155,12 +160,29 @@ impl Archive {
             growing: Growing::new(store, area.growing(stem, store.grows())),
             read_from: at,
             state: Value::Null,
+            carried: None,
+            refused: BTreeSet::new(),
         })
+    }
+
+    /// Notes that so many parents' rows, which come next, were taken from the backup before: of parents
+    /// that last changed before `unchanged_since`.
+    pub fn carry(&mut self, resource: &Resource, more: Carry, at: Time) {
+        let writing = self.writing(resource.file, at);
+        let known = writing.carried.unwrap_or(Carry { parents: 0, rows: 0, ..more });
+        writing.carried = Some(Carry {
+            parents: known.parents + more.parents,
+            rows: known.rows + more.rows,
+            unchanged_since: known.unchanged_since.min(more.unchanged_since),
+        });
     }
 
     /// Writes rows and the progress they prove; both are durable afterwards.
     pub async fn take(&mut self, batch: Batch, now: Time) -> Result<()> {
-        let Batch { resource, records, reached } = batch;
+        let Batch { resource, records, reached, refused } = batch;
+        let known = &mut self.writing(resource.file, now).refused;
+        let room = REFUSED_KEYS_MAX.saturating_sub(known.len());
+        known.extend(refused.into_iter().take(room));
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
             let key = record.key.as_deref().map(number);
@@ -186,7 +208,8 @@ impl Archive {
         let writing = self.writing(stem, now);
         writing.growing.append(&store, entries).await?;
         writing.state = state.clone();
-        let unfinished = writing.growing.checkpoint(writing.read_from, state);
+        let mut unfinished = writing.growing.checkpoint(writing.read_from, state);
+        (unfinished.carried, unfinished.refused) = (writing.carried, writing.refused.clone());
         self.backup_mut().in_progress.insert(stem.to_owned(), unfinished);
         self.commit(now).await
     }
@@ -238,6 +261,9 @@ impl Archive {
             staged: (lies != name).then(|| lies.clone()),
             kept: false,
             partial: false,
+            carried: writing.carried,
+            refused: std::mem::take(&mut writing.refused),
+            gone: None,
         };
         self.writing.remove(stem);
         let backup = area.of_mut(&mut self.manifest);
@@ -381,7 +407,7 @@ impl Archive {
         Some(file.staged.clone().unwrap_or_else(|| file_name(stem)))
     }
 
-    async fn commit(&mut self, now: Time) -> Result<()> {
+    pub(super) async fn commit(&mut self, now: Time) -> Result<()> {
         self.backup_mut().updated_at = Some(now);
         self.commits.replace(&self.store, self.manifest.to_json().into(), now).await
     }

@@ -15,7 +15,7 @@ use crate::dataset::snapshot::{
 };
 use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A backup that is in order.
 pub(super) struct Begun {
@@ -145,7 +145,7 @@ fn holders(manifest: &Manifest) -> impl Iterator<Item = &Account> {
 /// Notes what is asked for, in addition to what was.
 fn ask(backup: &mut Backup, options: &Options, anew: bool) {
     // What is backed up on request only was asked for, if it is among the usual.
-    let usual = options.usual.iter().filter(|resource| anew || resource.on_request);
+    let usual = options.usual.iter().filter(|resource| anew || resource.is_history());
     let wanted: Vec<_> = match &options.resources {
         Some(named) => named.iter().collect(),
         None => usual.collect(),
@@ -258,6 +258,9 @@ async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> 
         staged: None,
         kept: false,
         partial: SEED_LACKS.contains(&resource.file),
+        carried: None,
+        refused: BTreeSet::new(),
+        gone: None,
     })
 }
 
@@ -327,7 +330,9 @@ async fn go_on(
         match outcome {
             Ok(growing) => {
                 let (read_from, state) = (unfinished.read_from, unfinished.state.clone());
-                writing.insert(stem.clone(), Writing { growing, read_from, state });
+                let (carried, refused) = (unfinished.carried, unfinished.refused.clone());
+                writing
+                    .insert(stem.clone(), Writing { growing, read_from, state, carried, refused });
                 backup.in_progress.insert(stem, unfinished);
             }
             Err(error) if error.kind() == Kind::Data => notes.push(again(&unfinished.path, &error)),

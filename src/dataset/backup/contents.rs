@@ -61,6 +61,9 @@ pub struct Content {
     /// Why there are no bytes: `deleted`, the service that has them, or a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
+    /// Whether Pipedrive says that it no longer has the bytes (404, 410): there is nothing to be had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// Whether that is a gap in the backup.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
@@ -217,22 +220,33 @@ impl Archive {
     }
 
     /// All attachments are noted: the index becomes part of the backup. Returns those that could not
-    /// be had.
+    /// be had, and those that are gone for good; the manifest counts these, and they are no gap.
     pub async fn finish_contents(&mut self, until: Time, now: Time) -> Result<Vec<Content>> {
         let endpoint = vec!["/api/v1/files/{id}/download".to_owned()];
         self.complete(CONTENT_INDEX, endpoint, until, now).await?;
-        let mut failed = Vec::new();
+        let (mut failed, mut gone) = (Vec::new(), Vec::new());
         if let Some((path, _)) = self.whole(CONTENT_INDEX) {
             let mut rows = rows(&self.store, &path, false).await?;
             while let Some(row) = rows.next().await? {
                 let content: Content = read(row.json)?;
-                failed.extend(Some(content).filter(|content| content.failed));
+                match content {
+                    content if content.failed => failed.push(content),
+                    content if content.gone => gone.push(content),
+                    _ => {}
+                }
             }
         }
         if !failed.is_empty() {
             let message = format!("{} attachments could not be had", failed.len());
             self.refuse(CONTENT_INDEX, Kind::Refused, message, now).await?;
         }
+        if !gone.is_empty()
+            && let Some(file) = self.backup_mut().files.get_mut(CONTENT_INDEX)
+        {
+            file.gone = Some(gone.len() as u64);
+            self.commit(now).await?;
+        }
+        failed.append(&mut gone);
         Ok(failed)
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 
 /// Bytes that are rewritten at a time when rows came twice.
@@ -132,6 +132,8 @@ impl Growing {
             rows: self.rows,
             sha256: self.sha256(),
             read_from,
+            carried: None,
+            refused: BTreeSet::new(),
             state,
         }
     }

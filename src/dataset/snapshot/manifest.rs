@@ -7,7 +7,7 @@ use crate::model::{Error, Kind, Resource, Result, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Layout of a backup's manifest. 1: first. 2: ends with a SHA-256 of itself, and says which
 /// references led nowhere. A manifest without a version is the seed tool's: it has `started_at`,
@@ -155,6 +155,30 @@ pub struct File {
     /// Whether the seed's tool wrote it, which does not read all of its rows: see [`SEED_LACKS`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// What of it was not asked for, but taken from the backup before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carry>,
+    /// Parents whose lists Pipedrive refused, so that it holds no rows of them: at most
+    /// [`REFUSED_KEYS_MAX`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<String>,
+    /// How many of what its rows tell of are gone for good: attachments that Pipedrive no longer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<u64>,
+}
+
+/// Most parents that are named whose lists Pipedrive refused.
+pub const REFUSED_KEYS_MAX: usize = 1_000;
+
+/// Rows that were taken from the backup before, because their parents have not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carry {
+    /// How many parents were not asked for.
+    pub parents: u64,
+    /// How many rows they have.
+    pub rows: u64,
+    /// Which ones: those that last changed before this, by Pipedrive's clock, and were in the backup before.
+    pub unchanged_since: Time,
 }
 
 /// A file that is being written, and what of it is safe.
@@ -173,6 +197,12 @@ pub struct Unfinished {
     pub sha256: String,
     /// When reading it began.
     pub read_from: Time,
+    /// What of it was taken from the backup before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carry>,
+    /// Parents whose lists Pipedrive refused.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<String>,
     /// The state to go on from, as [`crate::model::StreamState`] writes it.
     pub state: Value,
 }

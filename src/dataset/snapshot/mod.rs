@@ -1,5 +1,6 @@
 //! A backup as it lies there: its manifest, and the rows of its files.
 
+mod carry;
 mod digest;
 mod manifest;
 mod opened;
@@ -7,8 +8,8 @@ mod rows;
 
 pub(in crate::dataset) use digest::digest;
 pub use manifest::{
-    Backup, CONTENT_INDEX, CONTENTS, Dangling, Failure, File, MANIFEST_VERSION, Manifest,
-    SEED_FILES, SEED_LACKS, Unfinished, file_name, resource_of,
+    Backup, CONTENT_INDEX, CONTENTS, Carry, Dangling, Failure, File, MANIFEST_VERSION, Manifest,
+    REFUSED_KEYS_MAX, SEED_FILES, SEED_LACKS, Unfinished, file_name, resource_of,
 };
 pub(in crate::dataset) use opened::rows;
 pub use opened::{Parts, Snapshot};

@@ -12,8 +12,8 @@ const DELETED: &str = "deleted_at";
 /// The key of the time at which a field was found to be of another type, and to need another column.
 const RETYPED: &str = "retyped_at";
 
-/// The field definitions of a resource, as an account has them.
-#[derive(Debug, Clone, Copy)]
+/// The field definitions of a resource, as an account has them; the default is that nothing is known of them.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Dictionary<'d> {
     /// Those that can be read.
     pub definitions: &'d [Definition],

@@ -154,6 +154,13 @@ impl Stream {
         })
     }
 
+    /// Goes on where it was when less was known of its custom fields, before any row.
+    pub(super) fn follow(&mut self, before: Option<Self>) {
+        if let Some(Self { reached, waiting, phase, .. }) = before {
+            (self.reached, self.waiting, self.phase) = (reached, waiting, phase);
+        }
+    }
+
     /// Takes rows, stamped with the time that orders them among all rows of their key.
     pub(super) fn push(&mut self, records: &[Record], stamp: Time) -> Result<()> {
         for record in records {

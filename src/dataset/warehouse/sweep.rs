@@ -86,6 +86,11 @@ impl Sweep {
         Ok(())
     }
 
+    /// Whether it found rows that the warehouse lacks.
+    pub fn found_rows(&self) -> bool {
+        !self.returned.is_empty()
+    }
+
     /// Keys that are held here and were not seen.
     pub fn missing(&self) -> Vec<String> {
         let missing = |row: &Row| !row.seen && row.standing != Standing::Gone;

@@ -142,7 +142,7 @@ impl Warehouse {
         self.narrowed.as_deref()
     }
 
-    /// Prepares a resource for reading.
+    /// Prepares a resource for reading; once more when its definitions are known, before any row.
     pub async fn begin(
         &mut self,
         resource: &'static Resource,
@@ -161,7 +161,7 @@ impl Warehouse {
             }
             (None, existing) => existing.cloned().unwrap_or_default(),
         };
-        let mut begun = Begun { state: table.state(resource)?, ..Begun::default() };
+        let mut begun = Begun { state: table.state(resource)?, rebuild, ..Begun::default() };
         let index = if resource.incremental() {
             None
         } else {
@@ -217,8 +217,8 @@ impl Warehouse {
         let known = Known { dictionary, fields: &known, now };
         let mut stream =
             Stream::new(resource, table, self.manifest.layout, &known, &mut begun.notes)?;
-        begun.rebuild = rebuild;
         (stream.rebuild, stream.index, stream.floor) = (rebuild, index, floor);
+        stream.follow(self.streams.remove(name));
         self.streams.insert(name, stream);
         Ok(begun)
     }

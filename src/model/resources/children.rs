@@ -166,6 +166,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v2/products/{id}/variations", ..V2 }],
         parent: Some(per("products", None)),
         scopes: &["products:read"],
+        on_request: true,
+        carried: true,
         columns: &[
             col("id", Int),
             col("name", Text),

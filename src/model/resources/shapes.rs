@@ -81,6 +81,7 @@ pub(super) const ROW: Resource = Resource {
     admin: false,
     feature: None,
     on_request: false,
+    carried: false,
     secrets: &[],
     secret_urls: &[],
     counters: &[],

@@ -1,0 +1,68 @@
+//! Answers that several readers of a run ask for alike: they are asked for once.
+
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+
+/// Most bytes of answers that are kept for others who may ask alike.
+const COMMON_BYTES_MAX: usize = 8 << 20;
+
+/// Bodies by what was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    slots: HashMap<String, Arc<Turns<Option<Bytes>>>>,
+    bytes: usize,
+}
+
+/// The right to ask for something, while others who want the same wait for the answer.
+pub(super) struct Turn(OwnedMutexGuard<Option<Bytes>>);
+
+impl Common {
+    /// Waits until nobody else is asking for this. What was answered is in the turn.
+    pub(super) async fn turn(&self, key: String) -> Turn {
+        let slot = {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(kept.slots.entry(key).or_default())
+        };
+        Turn(slot.lock_owned().await)
+    }
+
+    /// Keeps an answer for those who wait, and ends the turn.
+    pub(super) fn keep(&self, mut turn: Turn, body: Bytes) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.bytes + body.len() <= COMMON_BYTES_MAX {
+            kept.bytes += body.len();
+            *turn.0 = Some(body);
+        }
+    }
+}
+
+impl Turn {
+    /// What somebody else was answered.
+    pub(super) fn answer(&self) -> Option<Bytes> {
+        self.0.clone()
+    }
+}
+
+/// The turn of a request, from its first attempt to its last. A copy of the request has none.
+#[derive(Default)]
+pub(super) struct Held(pub(super) Option<Turn>);
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "held" } else { "none" })
+    }
+}
