@@ -5,6 +5,7 @@ mod configuration;
 mod convert;
 mod definition;
 mod definitions;
+mod doubt;
 mod error;
 mod event;
 mod fit;
@@ -44,6 +45,7 @@ pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
 pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
 pub use definitions::Definitions;
+pub use doubt::{Asked, Doubt};
 pub use error::{Error, Kind, Result};
 pub use event::{Batch, Cost, Event};
 pub use fit::{Fit, JSON_AS_TEXT, Misfits};
@@ -60,7 +62,7 @@ pub use outside::{
     Proxy, Variables, certificates, is_loopback, is_token, safe_origin, variable, web_address,
 };
 pub(crate) use page::is_custom;
-pub use page::{Asked, Doubt, Layout, Next, Page};
+pub use page::{Layout, Next, Page};
 pub use percent::percent_encoded;
 pub use pins::{declared, joined, names_of, repinned, with_names};
 pub use plain::{is_deceptive, plain, plain_json, plain_lines};

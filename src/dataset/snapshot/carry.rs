@@ -1,6 +1,6 @@
 //! What a backup knows of a list per parent, for the next one.
 
-use super::manifest::REFUSED_KEYS_MAX;
+use super::file::REFUSED_KEYS_MAX;
 use super::opened::Snapshot;
 use crate::model::{Carried, Error, Kind, Resource, Result, key_of};
 use serde_json::Value;

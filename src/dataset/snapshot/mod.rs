@@ -2,14 +2,16 @@
 
 mod carry;
 mod digest;
+mod file;
 mod manifest;
 mod opened;
 mod rows;
 
 pub(in crate::dataset) use digest::digest;
+pub use file::{Carry, Dangling, Failure, File, REFUSED_KEYS_MAX, Unfinished};
 pub use manifest::{
-    Backup, CONTENT_INDEX, CONTENTS, Carry, Dangling, Failure, File, MANIFEST_VERSION, Manifest,
-    REFUSED_KEYS_MAX, SEED_FILES, SEED_LACKS, Unfinished, file_name, resource_of,
+    Backup, CONTENT_INDEX, CONTENTS, MANIFEST_VERSION, Manifest, SEED_FILES, SEED_LACKS, file_name,
+    resource_of,
 };
 pub(in crate::dataset) use opened::rows;
 pub use opened::{Parts, Snapshot};

@@ -1,6 +1,7 @@
 //! A backup, for those who only look.
 
-use super::manifest::{Backup, CONTENTS, File, Manifest, SEED_FILES, file_name};
+use super::file::File;
+use super::manifest::{Backup, CONTENTS, Manifest, SEED_FILES, file_name};
 use super::rows::Rows;
 use crate::dataset::commits::{self, MANIFEST};
 use crate::dataset::folder::{Listed, Other};
