@@ -156,7 +156,7 @@ fn read(body: &Bytes) -> usize {
 
 fn fit(body: &Bytes) -> usize {
     let schema = json_schema(deals(), &[], None);
-    let mut fit = Fit::of(deals(), &schema, &schema);
+    let mut fit = Fit::of(deals(), &schema, &schema, &[]);
     let mut total = 0;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for record in pages(body).records {

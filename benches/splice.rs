@@ -37,12 +37,14 @@ fn main() {
     let early = best(|| early(&pages));
     let tree = best(|| tree(&pages));
     let lacking: Vec<Bytes> = pages.iter().map(lacking).collect();
+    let moved: Vec<Bytes> = pages.iter().map(moved).collect();
     for (name, seconds) in [
         ("split, check every field, splice (ours)", ours),
         ("RawValue rows, keys read until found", early),
         ("Value tree, written again", tree),
-        ("Singer: custom fields in another order", best(|| singer(&pages))),
-        ("Singer: besides, four columns are missing", best(|| singer(&lacking))),
+        ("Singer", best(|| singer(&pages))),
+        ("Singer, four columns are missing", best(|| singer(&lacking))),
+        ("Singer, custom fields in another order", best(|| singer(&moved))),
     ] {
         println!(
             "{name:<42} {:>9.0} records/s per core, {:.2} x ours",
@@ -98,8 +100,7 @@ fn ours(pages: &[Bytes]) -> usize {
     out.0
 }
 
-/// The same rows as Singer records: in the order of their schema, which is not that in which the page
-/// has its custom fields.
+/// The same rows as Singer records, in the order of their schema.
 fn singer(pages: &[Bytes]) -> usize {
     let resource = Resource::named("deals").expect("there are deals");
     let layout = Layout::of(resource, &resource.listings[0]);
@@ -121,7 +122,7 @@ fn singer(pages: &[Bytes]) -> usize {
         now,
     );
     let deals = deals.expect("deals are read by default");
-    writer.started(deals, None, false, now).expect("a counter takes everything");
+    writer.started(deals, None, false, now);
     for body in pages {
         let page = Page::split(body, &layout).expect("the page is well formed");
         let batch = Batch {
@@ -141,6 +142,16 @@ fn lacking(page: &Bytes) -> Bytes {
     let text = std::str::from_utf8(page).expect("it was text");
     let text = text.replace(r#""lost_reason":null,"#, "");
     Bytes::from(text.replace(r#""channel":null,"channel_id":null,"acv":null,"#, ""))
+}
+
+/// A page of which all rows but the first have a custom field at another place.
+fn moved(page: &Bytes) -> Bytes {
+    let text = std::str::from_utf8(page).expect("it was text");
+    let (first, rest) = text.split_once("},{").expect("it has two rows");
+    let last = format!(r#","5{:039x}":12.5}}"#, 0xabc_def0_u64);
+    let front = format!(r#"{{"5{:039x}":12.5,"d4de"#, 0xabc_def0_u64);
+    let rest = rest.replace(&last, "}").replace(r#"{"d4de"#, &front);
+    Bytes::from(format!("{first}}},{{{rest}"))
 }
 
 /// Takes what is written, like a pipe whose reader keeps up.

@@ -33,7 +33,8 @@
 //!   -> Page { records, next }    model::Page       one scan; records are slices of the body
 //!   -> Event::Batch              extract::Reader   rows to deliver, and the state they prove
 //!   (a) -> RECORD lines, STATE   protocol          prefix + the record's own bytes + suffix; for
-//!                                                  Singer, what does not fit its schema is mended
+//!                                                  Singer, what does not fit its schema is mended,
+//!                                                  what it lacks is null, and keys are in its order
 //!   (b) -> columns -> part ->    dataset           builders fill; encode; PUT the part;
 //!          manifest                                replace the manifest
 //!   (c) -> deals.json, manifest  dataset::backup   append the rows; say how far they are safe

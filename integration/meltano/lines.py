@@ -2,8 +2,9 @@
 
     lines.py FILE...
 
-Every line is JSON; SCHEMA comes once for a stream and before its records; a record holds declared
-properties only, its key, and values strictly of their types; the last word is a STATE.
+Every line is JSON; SCHEMA comes once for a stream and before its records; a record holds the declared
+properties, all of them, no others and in their order, its key, and values strictly of their types; the
+last word is a STATE.
 """
 
 import json
@@ -52,9 +53,11 @@ def strict(schema, value, path):
         for item in value:
             strict(schema["items"], item, path)
     elif isinstance(value, dict):
-        for name, property_schema in schema.get("properties", {}).items():
-            if name in value:
-                strict(property_schema, value[name], f"{path}.{name}")
+        declared = schema.get("properties", {})
+        if list(value)[: len(declared)] != list(declared):
+            raise ValueError(f"{path}: begins with {list(value)}, not with {list(declared)}")
+        for name, property_schema in declared.items():
+            strict(property_schema, value[name], f"{path}.{name}")
 
 
 class Lines:

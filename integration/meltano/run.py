@@ -178,11 +178,12 @@ def as_sent(value, schema):
     if isinstance(value, dict):
         properties = schema.get("properties")
         top = properties is not None and "type" in schema and schema["type"] == "object"
-        return {
+        sent = {
             name: as_sent(member, (properties or {}).get(name, {}))
             for name, member in value.items()
             if not top or name in properties
         }
+        return {**dict.fromkeys(properties or {}), **sent}
     return value
 
 

@@ -282,6 +282,9 @@ class Suite:
         at = [error.get("stream_descriptor", {}).get("name") for error in errors]
         expect("files" in at, "TRACE ERROR names the stream", errors)
         expect(set(at) <= {"files", None}, "no other stream fails", at)
+        kinds = [line.get("trace", line)["type"] for line in read.command.lines]
+        after = set(kinds[kinds.index("ERROR") :])
+        expect(after == {"ERROR"}, "TRACE ERROR comes after all else", after)
         for name, stream in read.streams.items():
             if name == "files":
                 expect(stream.kinds[-1:] == ["INCOMPLETE"], "ends in INCOMPLETE", stream.kinds)

@@ -14,6 +14,7 @@ mod host;
 mod json;
 mod keys;
 mod mask;
+mod members;
 mod names;
 mod number;
 mod object;
@@ -57,7 +58,7 @@ pub use mask::{Mask, masked};
 pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
 pub(crate) use object::{items, pairs, quoted};
-pub use order::InOrder;
+pub use order::{InOrder, custom_fields_of};
 pub use outside::{
     Proxy, Variables, certificates, is_loopback, is_token, safe_origin, variable, web_address,
 };

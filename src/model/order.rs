@@ -4,6 +4,7 @@
 //! them under wrong headings when records of a stream differ in their keys or in the order of them.
 
 use super::definition::COMPOSITES;
+use super::object::pairs;
 use super::resource::{Column, Type};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -17,8 +18,12 @@ pub(super) struct Property<'s> {
 }
 
 /// The properties that a schema declares: columns in the order in which the API sends them, then what
-/// is no column, by name.
-pub(super) fn properties<'s>(schema: &'s Value, columns: &'static [Column]) -> Vec<Property<'s>> {
+/// is no column, in the order of `seen` and by name.
+pub(super) fn properties<'s>(
+    schema: &'s Value,
+    columns: &'static [Column],
+    seen: &[String],
+) -> Vec<Property<'s>> {
     let Some(declared) = schema["properties"].as_object() else {
         return Vec::new();
     };
@@ -28,7 +33,30 @@ pub(super) fn properties<'s>(schema: &'s Value, columns: &'static [Column]) -> V
     });
     let others = declared.iter().filter(|(name, _)| columns.iter().all(|c| c.name != **name));
     let others = others.map(|(name, schema)| Property { name, schema, inside: parts(schema) });
+    let mut others: Vec<_> = others.collect();
+    others
+        .sort_by_key(|other| seen.iter().position(|name| name == other.name).unwrap_or(seen.len()));
     known.chain(others).collect()
+}
+
+/// Names of the custom fields of a record that are declared by the schema of its stream, in the order
+/// in which the record has them; none if it has no object of them.
+pub fn custom_fields_of(record: &str, schema: &Value) -> Vec<String> {
+    const OBJECT: &str = "custom_fields";
+    let declared = &schema["properties"][OBJECT]["properties"];
+    let mut names: Vec<String> = Vec::new();
+    let mut take = |name: &str| {
+        if declared.get(name).is_some() {
+            names.push(name.to_owned());
+        }
+    };
+    // Of what is no object nothing is known.
+    let _ = pairs(record, |key, value| {
+        if key == OBJECT && value.starts_with('{') {
+            let _ = pairs(value, |name, _| take(&name));
+        }
+    });
+    names
 }
 
 fn inside(ty: Type) -> &'static [Column] {
@@ -55,12 +83,13 @@ fn parts(schema: &Value) -> &'static [Column] {
 pub struct InOrder<'s> {
     schema: &'s Value,
     columns: &'static [Column],
+    seen: &'s [String],
 }
 
 impl<'s> InOrder<'s> {
-    /// Of a schema, and the columns of its resource.
-    pub fn of(schema: &'s Value, columns: &'static [Column]) -> Self {
-        Self { schema, columns }
+    /// Of a schema, the columns of its resource, and its custom fields as they were seen.
+    pub fn of(schema: &'s Value, columns: &'static [Column], seen: &'s [String]) -> Self {
+        Self { schema, columns, seen }
     }
 }
 
@@ -73,7 +102,7 @@ impl Serialize for InOrder<'_> {
         for (keyword, value) in keywords {
             match keyword.as_str() {
                 "properties" => map.serialize_entry(keyword, &Properties(self))?,
-                "items" => map.serialize_entry(keyword, &Self::of(value, self.columns))?,
+                "items" => map.serialize_entry(keyword, &Self { schema: value, ..*self })?,
                 _ => map.serialize_entry(keyword, value)?,
             }
         }
@@ -85,10 +114,14 @@ struct Properties<'s>(&'s InOrder<'s>);
 
 impl Serialize for Properties<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let all = properties(self.0.schema, self.0.columns);
+        let InOrder { schema, columns, seen } = *self.0;
+        let all = properties(schema, columns, seen);
         let mut map = serializer.serialize_map(Some(all.len()))?;
         for property in all {
-            map.serialize_entry(property.name, &InOrder::of(property.schema, property.inside))?;
+            map.serialize_entry(
+                property.name,
+                &InOrder::of(property.schema, property.inside, seen),
+            )?;
         }
         map.end()
     }
@@ -111,8 +144,26 @@ mod tests {
             "title": {},
         }});
         assert_eq!(
-            serde_json::to_string(&InOrder::of(&schema, deals.columns)).expect("it is JSON"),
+            serde_json::to_string(&InOrder::of(&schema, deals.columns, &[])).expect("it is JSON"),
             r#"{"properties":{"id":{"type":"integer"},"title":{},"custom_fields":{"properties":{"k":{"properties":{"value":{},"until":{}}}}},"a":{"properties":{"value":{},"currency":{}}},"b":{"properties":{"country":{},"value":{},"x":{}}}},"type":"object"}"#
         );
+    }
+
+    #[test]
+    fn custom_fields_come_as_they_were_seen() {
+        let deals = Resource::named("deals").expect("there are deals");
+        let schema = json!({"properties": {
+            "custom_fields": {"properties": {"a": {}, "b": {}, "c": {}, "d": {}}}, "id": {},
+        }});
+        let seen =
+            custom_fields_of(r#"{"id":1,"custom_fields":{"c":1,"x":2,"b":{"d":1}}}"#, &schema);
+        assert_eq!(seen, ["c", "b"]);
+        assert_eq!(
+            serde_json::to_string(&InOrder::of(&schema, deals.columns, &seen)).expect("it is JSON"),
+            r#"{"properties":{"id":{},"custom_fields":{"properties":{"c":{},"b":{},"a":{},"d":{}}}}}"#
+        );
+        for other in [r#"{"custom_fields":null}"#, r#"{"id":1}"#, "[]"] {
+            assert_eq!(custom_fields_of(other, &schema), [""; 0]);
+        }
     }
 }

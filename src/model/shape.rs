@@ -2,8 +2,9 @@
 
 use super::convert::{To, converted};
 use super::error::{Error, Kind, Result};
-use super::fit::{JSON_AS_TEXT, Members, Misfits};
+use super::fit::{JSON_AS_TEXT, Misfits};
 use super::json::Json;
+use super::members::{Members, Text};
 use super::number::{is_finite, is_whole};
 use super::object::quoted;
 use super::resource::{Column, Type};
@@ -50,7 +51,12 @@ impl Shape {
     }
 
     /// As a schema declares it.
-    pub(super) fn of(schema: &Value, whole: &Value, inside: &'static [Column]) -> Self {
+    pub(super) fn of(
+        schema: &Value,
+        whole: &Value,
+        inside: &'static [Column],
+        seen: &[String],
+    ) -> Self {
         let kinds = match &schema["type"] {
             Value::String(name) => kind(name),
             Value::Array(names) => {
@@ -64,9 +70,10 @@ impl Shape {
             _ if schema[JSON_AS_TEXT] == Value::Bool(true) => Form::Spelled,
             _ => Form::Plain,
         };
-        let members = || Box::new(Members::of(schema, whole, inside));
+        let members = || Box::new(Members::of(schema, whole, inside, seen));
         let each = schema["items"].is_object();
-        let each = each.then(|| Box::new(Self::of(&schema["items"], &whole["items"], inside)));
+        let each =
+            each.then(|| Box::new(Self::of(&schema["items"], &whole["items"], inside, seen)));
         let inside = schema.get("properties").map(|_| members());
         Self { kinds, form, inside, each, required: false }
     }
@@ -95,27 +102,28 @@ impl Shape {
         self.kinds & kinds != 0 && formed && (self.required || self.kinds & NULL != 0)
     }
 
+    /// Reads a value and fills the gaps of objects in it. `false` when that is not enough.
     #[inline]
-    pub(super) fn pass(&mut self, json: &mut Json<'_>) -> Result<bool> {
-        match (json.peek(), &mut self.inside, &mut self.each) {
+    pub(super) fn walk(&mut self, text: &mut Text<'_>, out: &mut Vec<u8>) -> Result<bool> {
+        match (text.json.peek(), &mut self.inside, &mut self.each) {
             (b'"', ..) => {
-                let text = json.text()?;
+                let text = text.json.text()?;
                 Ok(self.kinds & TEXT != 0 && self.says(text))
             }
-            (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.pass(json),
+            (b'{', Some(members), _) if self.kinds & OBJECT != 0 => members.walk(text, out),
             (b'[', _, Some(each)) if self.kinds & LIST != 0 => {
-                let mut more = json.open(b'[')?;
+                let mut more = text.json.open(b'[')?;
                 while more {
-                    if !each.pass(json)? {
+                    if !each.walk(text, out)? {
                         return Ok(false);
                     }
-                    more = json.more(b'[')?;
+                    more = text.json.more(b'[')?;
                 }
                 Ok(true)
             }
             _ => {
-                let value = json.value()?;
-                Ok(!json.too_large() && self.takes(value))
+                let value = text.json.value()?;
+                Ok(!text.json.too_large() && self.takes(value))
             }
         }
     }

@@ -118,7 +118,7 @@ mod tests {
         let tidy = Tidy::of(deals, &schema);
         for (name, rows) in ODD_ROWS {
             grows_with_its_input(name, TIMES, |times| {
-                let mut fit = Fit::of(deals, &schema, &schema);
+                let mut fit = Fit::of(deals, &schema, &schema, &[]);
                 for record in page(&rows(times)).1.records {
                     let json = std::str::from_utf8(&record.json).expect("a record is text");
                     // A row without a key is refused after it was read.

@@ -15,7 +15,7 @@ fn a_record_that_is_exact_comes_out_as_one_that_is_read_whole() {
     let (mut quick, mut changed) = (0, 0);
     for resource in Resource::all() {
         let schema = json_schema(resource, &[], None);
-        let declared = InOrder::of(&schema, resource.columns);
+        let declared = InOrder::of(&schema, resource.columns, &[]);
         let declared = serde_json::to_string(&declared).expect("it is JSON");
         let [(_, declared)] = &pairs(&declared)
             .into_iter()
@@ -25,7 +25,7 @@ fn a_record_that_is_exact_comes_out_as_one_that_is_read_whole() {
             panic!("a schema has properties")
         };
         let declared = keys(declared);
-        let mut fit = Fit::of(resource, &schema, &schema);
+        let mut fit = Fit::of(resource, &schema, &schema, &[]);
         let mut put = |json: &str, exact: Option<&Inside>| {
             let (mut out, mut misfits) = (Vec::new(), Misfits::default());
             fit.put(json, exact, &mut out, &mut misfits).expect("it has a key");

@@ -1,7 +1,7 @@
 //! Every record of a Singer stream has the properties of its SCHEMA, in the order of it: for targets
 //! that write values by position.
 
-use crate::support::{all, sandbox, small};
+use crate::support::{all, sandbox, small, truth};
 use crate::tap::Tap;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -131,4 +131,52 @@ fn rows_that_lack_columns_have_all_properties_and_in_order() {
     some.run().succeeded();
     // And with other keys.
     tap().with("custom_fields", "name").selecting(&["deals", "persons", "leads"]).run().succeeded();
+}
+
+/// A record as `target-csv` 0.3.0 writes it: what is in an object stands beside the others, in the order
+/// of the record.
+fn flattened(json: &str, prefix: &str, into: &mut Vec<(String, String)>) {
+    for (key, value) in pairs(json) {
+        let key = if prefix.is_empty() { key } else { format!("{prefix}__{key}") };
+        if value.starts_with('{') {
+            flattened(&value, &key, into);
+        } else {
+            into.push((key, value));
+        }
+    }
+}
+
+/// `target-csv` 0.3.0 makes the heading of a file of the first record, and writes the values of every
+/// record one after the other.
+#[test]
+fn values_that_are_written_by_position_stand_under_their_headings() {
+    let account = sandbox(Options { scale: 0.03, ..small() });
+    let output = Tap::of(&account).with("objects_as_text", true).command(&[]).output();
+    let output = output.expect("the binary starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(output.stdout).expect("it is text");
+    assert_in_order(&stdout);
+    let mut headings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut rows, mut objects) = (0, 0);
+    for line in stdout.lines() {
+        let message: BTreeMap<String, String> = pairs(line).into_iter().collect();
+        let Some(record) = message.get("record") else { continue };
+        let mut cells = Vec::new();
+        flattened(record, "", &mut cells);
+        let keys: Vec<String> = cells.iter().map(|(key, _)| key.clone()).collect();
+        let stream = &message["stream"];
+        let heading = headings.entry(stream.clone()).or_insert_with(|| keys.clone());
+        assert_eq!(keys, *heading, "{stream}");
+        rows += 1;
+        objects += cells.iter().filter(|(_, value)| value.starts_with(r#""{"#)).count();
+    }
+    assert!(rows > 500 && objects > 100, "{rows} rows, {objects} objects");
+    // What they hold is what the account holds.
+    let spoken = Tap::of(&account).with("objects_as_text", true).selecting(&["deals"]).run();
+    let deals = truth(&account, "deals");
+    for row in spoken.succeeded().records("deals") {
+        let fields = row["custom_fields"].as_str().expect("it is text");
+        let fields: serde_json::Value = serde_json::from_str(fields).expect("it is JSON");
+        assert_eq!(fields, deals[&row["id"].to_string()]["custom_fields"]);
+    }
 }

@@ -223,6 +223,39 @@ fn what_is_deselected_is_in_no_message() {
     assert!(session.logged("WARNING").is_empty(), "{}", session.0.stderr);
 }
 
+/// As Meltano marks `select: [deals.id, deals.custom_fields]`.
+#[test]
+fn an_object_of_which_nothing_is_selected_is_left_out_and_named() {
+    let account = sandbox(small());
+    let mut tap = Tap::of(&account).selecting(&["deals"]);
+    let catalog = tap.discover();
+    let streams = catalog["streams"].as_array().into_iter().flatten();
+    let deals =
+        streams.clone().find(|stream| stream["stream"] == "deals").expect("there are deals");
+    let fields = deals["schema"]["properties"]["custom_fields"]["properties"].as_object();
+    for field in fields.expect("there are custom fields").keys() {
+        let crumbs = ["properties", "custom_fields", "properties", field];
+        tap = tap.saying("deals", &crumbs, "selected", false.into());
+    }
+    let session = tap.run().succeeded();
+    assert!(session.schema("deals")["schema"]["properties"].get("custom_fields").is_none());
+    assert!(session.records("deals").iter().all(|deal| deal.get("custom_fields").is_none()));
+    let warned = session.logged("WARNING").join("\n");
+    let said = "deals: custom_fields is selected and none of its properties is, so it is left out; the pattern deals.custom_fields.* selects them";
+    assert!(warned.contains(said), "{warned}");
+}
+
+#[test]
+fn with_a_concurrency_of_one_streams_come_one_after_the_other() {
+    let account = sandbox(Options { scale: 0.03, ..small() });
+    let session = Tap::of(&account).with("concurrency", 1).selecting(&all()).run().succeeded();
+    let lines = session.0.lines.iter().filter(|line| line["type"] != "STATE");
+    let mut turns: Vec<_> = lines.filter_map(|line| line["stream"].as_str()).collect();
+    turns.dedup();
+    let streams: BTreeSet<_> = turns.iter().collect();
+    assert_eq!(streams.len(), turns.len(), "{turns:?}");
+}
+
 #[test]
 fn old_catalogs_select_on_the_stream_itself() {
     let account = sandbox(small());

@@ -189,7 +189,8 @@ impl Streams {
                 let stream = self.selected.get(resource.name).ok_or_else(|| {
                     Error::new(Kind::Bug, "a stream is read that was not selected")
                 })?;
-                writer.started(&stream.selection, stream.names.clone(), stream.versioned, now)
+                writer.started(&stream.selection, stream.names.clone(), stream.versioned, now);
+                Ok(())
             }
             Event::Batch(batch) => writer.batch(batch, now),
             Event::Answered { resource, cost } => {

@@ -6,7 +6,7 @@ use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
     Batch, Change, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
-    StreamState, Time, plain, plain_json, with_names,
+    StreamState, Time, custom_fields_of, plain, plain_json, with_names,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ const METRIC_SECONDS: i64 = 60;
 const MISFITS_MAX: usize = 1_000;
 /// Properties that are named when values of them did not fit; the rest is counted.
 const MISFITS_NAMED_MAX: usize = 10;
+
+/// Rows at the beginning of a stream that are looked at for the order of its custom fields.
+const ROWS_LOOKED_AT_MAX: usize = 20;
 
 /// Why a row is left out that nobody could tell from others.
 const NO_ID: &str = "no usable id";
@@ -41,6 +44,8 @@ pub struct Writer<W, L> {
 
 #[derive(Debug)]
 struct Stream {
+    /// What was selected, until its SCHEMA is written.
+    unannounced: Option<Selection>,
     wire: Wire,
     /// What its bookmarks hold besides: the keys of custom fields, by hash.
     names: BTreeMap<String, String>,
@@ -88,31 +93,24 @@ impl<W: Write, L: Write> Writer<W, L> {
         }
     }
 
-    /// A stream begins: its SCHEMA. With `versioned`, its rows carry a version, and when they have
-    /// all come, `ACTIVATE_VERSION` says that there are no others.
+    /// A stream begins; its SCHEMA comes with its first rows, or at its end. With `versioned`, its rows
+    /// carry a version, and when they have all come, `ACTIVATE_VERSION` says that there are no others.
     pub fn started(
         &mut self,
         selection: &Selection,
         names: Option<Names>,
         versioned: bool,
         now: Time,
-    ) -> Result<()> {
+    ) {
         let resource = selection.resource;
-        let cursor = resource.cursor.filter(|_| selection.method == Method::Incremental);
-        self.message(&Schema {
-            kind: "SCHEMA",
-            stream: resource.name,
-            key_properties: resource.key,
-            bookmark_properties: cursor.map(|cursor| [cursor]),
-            schema: InOrder::of(&selection.schema, resource.columns),
-        });
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
         let wire = Wire::new(resource, &selection.whole, names);
         let stream = Stream {
+            unannounced: Some(selection.clone()),
             names: wire.pins(),
             wire,
-            fit: Fit::of(resource, &selection.schema, &selection.whole),
+            fit: Fit::of(resource, &selection.schema, &selection.whole, &[]),
             prefix: prefix.into_bytes(),
             version: versioned.then(|| now.millis()),
             reached: None,
@@ -126,12 +124,41 @@ impl<W: Write, L: Write> Writer<W, L> {
             left_out: BTreeMap::new(),
         };
         self.streams.insert(resource.name, stream);
-        self.flush()
+    }
+
+    /// The SCHEMA of a stream, once: custom fields are in the order in which its first rows have them, so
+    /// that they need not be put in another one.
+    fn announce(&mut self, resource: &'static Resource, rows: &[Record]) -> Result<()> {
+        let Some(stream) = self.streams.get_mut(resource.name) else {
+            return Ok(());
+        };
+        let Some(selection) = stream.unannounced.take() else {
+            return Ok(());
+        };
+        let mut seen = Vec::new();
+        for row in rows.iter().take(ROWS_LOOKED_AT_MAX) {
+            let line = stream.wire.line(row, &mut Vec::new())?;
+            seen = custom_fields_of(&String::from_utf8_lossy(&line), &selection.whole);
+            if !seen.is_empty() {
+                break;
+            }
+        }
+        stream.fit = Fit::of(resource, &selection.schema, &selection.whole, &seen);
+        let cursor = resource.cursor.filter(|_| selection.method == Method::Incremental);
+        self.message(&Schema {
+            kind: "SCHEMA",
+            stream: resource.name,
+            key_properties: resource.key,
+            bookmark_properties: cursor.map(|cursor| [cursor]),
+            schema: InOrder::of(&selection.schema, resource.columns, &seen),
+        });
+        Ok(())
     }
 
     /// RECORD for every row of a batch, and a STATE when one is due.
     pub fn batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let name = batch.resource.name;
+        self.announce(batch.resource, &batch.records)?;
         let Some(stream) = self.streams.get_mut(name) else {
             return Err(Error::new(Kind::Bug, "batch of a stream that was not started"));
         };
@@ -190,6 +217,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         reached: StreamState,
         now: Time,
     ) -> Result<()> {
+        self.announce(resource, &[])?;
         let Some(stream) = self.streams.get_mut(resource.name) else {
             return Err(Error::new(Kind::Bug, "end of a stream that was not started"));
         };
@@ -229,6 +257,7 @@ impl<W: Write, L: Write> Writer<W, L> {
     }
 
     fn ended(&mut self, resource: &'static Resource, status: &str, now: Time) -> Result<()> {
+        self.announce(resource, &[])?;
         self.state(now)?;
         self.flush()?;
         let Some(stream) = self.streams.remove(resource.name) else {

@@ -1,0 +1,248 @@
+//! The properties of an object: what each must be, and in which order they are written.
+
+use super::error::{Error, Kind, Result};
+use super::fit::Misfits;
+use super::json::Json;
+use super::keys::{Key, Keys};
+use super::order::{Property, properties};
+use super::resource::Column;
+use super::shape::{Form, Shape};
+use serde_json::Value;
+use std::mem;
+
+/// The properties of an object, in the order in which they are written, and what each must be.
+#[derive(Debug, Clone)]
+pub(super) struct Members {
+    pub(super) keys: Keys,
+    pub(super) shapes: Vec<Shape>,
+    /// The place of the first property that is wanted, and after each the next such place.
+    first: usize,
+    next: Vec<usize>,
+    /// Whether other properties than these may stand in it.
+    pub(super) open: bool,
+    /// Where the properties of the object at hand are.
+    slots: Vec<Option<Slot>>,
+}
+
+/// A text that is read, and copied as far as it passes.
+pub(super) struct Text<'t> {
+    text: &'t str,
+    pub(super) json: Json<'t>,
+    copied: usize,
+}
+
+impl<'t> Text<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, json: Json::new(text), copied: 0 }
+    }
+
+    /// Copies what comes before this place, and was not copied yet.
+    fn copy(&mut self, to: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.text.as_bytes().get(self.copied..to).unwrap_or_default());
+        self.copied = to;
+    }
+
+    pub(super) fn rest(mut self, out: &mut Vec<u8>) {
+        self.copy(self.text.len(), out);
+    }
+}
+
+/// Where a property is in a text: from its key to its value, and from there to the end of that.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    key: usize,
+    value: usize,
+    end: usize,
+    too_large: bool,
+}
+
+impl Members {
+    /// Of a schema; what `whole` has beyond it is to be left out.
+    pub(super) fn of(
+        schema: &Value,
+        whole: &Value,
+        columns: &'static [Column],
+        seen: &[String],
+    ) -> Self {
+        let declared = &schema["properties"];
+        let all = properties(whole, columns, seen);
+        let shape = |property: &Property<'_>| match declared.get(property.name) {
+            Some(schema) => Shape::of(schema, property.schema, property.inside, seen),
+            None => Shape::dropped(),
+        };
+        let shapes: Vec<_> = all.iter().map(shape).collect();
+        let mut next = vec![shapes.len(); shapes.len()];
+        let mut first = shapes.len();
+        for (place, shape) in shapes.iter().enumerate().rev() {
+            next[place] = first;
+            if shape.form != Form::Dropped {
+                first = place;
+            }
+        }
+        Self {
+            keys: Keys::new(all.iter().map(|property| property.name)),
+            shapes,
+            first,
+            next,
+            open: schema["additionalProperties"] != Value::Bool(false),
+            slots: Vec::new(),
+        }
+    }
+
+    /// Reads an object and fills its gaps. `false` when that is not enough, as something in it is out of
+    /// order or does not fit; the rest of it is not read then.
+    pub(super) fn walk(&mut self, text: &mut Text<'_>, out: &mut Vec<u8>) -> Result<bool> {
+        let mut due = self.first;
+        self.keys.begin();
+        let mut more = text.json.open(b'{')?;
+        let empty = !more;
+        while more {
+            let at = text.json.at();
+            match self.keys.next(&mut text.json)? {
+                Key::Known(place) => {
+                    if place > due {
+                        text.copy(at, out);
+                        while due < place {
+                            if !self.fill(due, out) {
+                                return Ok(false);
+                            }
+                            out.push(b',');
+                            due = self.next[due];
+                        }
+                    }
+                    if place != due || !self.shapes[place].walk(text, out)? {
+                        return Ok(false);
+                    }
+                    due = self.next[place];
+                }
+                // It stands behind those that are declared.
+                Key::Unknown(_) if !self.open || due < self.shapes.len() => return Ok(false),
+                Key::Unknown(_) => {
+                    text.json.value()?;
+                    if text.json.too_large() {
+                        return Ok(false);
+                    }
+                }
+            }
+            more = text.json.more(b'{')?;
+        }
+        if due < self.shapes.len() {
+            text.copy(text.json.at() - 1, out);
+            let mut comma = !empty;
+            while due < self.shapes.len() {
+                out.extend_from_slice(if comma { b"," } else { b"" });
+                if !self.fill(due, out) {
+                    return Ok(false);
+                }
+                comma = true;
+                due = self.next[due];
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes a property that is absent as null. `false` if it must not be.
+    fn fill(&self, place: usize, out: &mut Vec<u8>) -> bool {
+        let shape = &self.shapes[place];
+        if shape.required || !shape.is_nullable() {
+            return false;
+        }
+        out.extend_from_slice(self.keys.spelled(place).as_bytes());
+        out.extend_from_slice(b"null");
+        true
+    }
+
+    /// Writes an object as it passes.
+    pub(super) fn mend(
+        &mut self,
+        text: &str,
+        path: &dyn Fn() -> String,
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<()> {
+        let mut json = Json::new(text);
+        let mut slots = mem::take(&mut self.slots);
+        slots.clear();
+        slots.resize(self.shapes.len(), None);
+        self.keys.begin();
+        let mut more = json.open(b'{')?;
+        while more {
+            json.peek();
+            let start = json.at();
+            let key = self.keys.next(&mut json)?;
+            json.peek();
+            let value = json.at();
+            json.value()?;
+            let slot = Slot { key: start, value, end: json.at(), too_large: json.too_large() };
+            more = json.more(b'{')?;
+            match key {
+                // Of two with one name the later one holds.
+                Key::Known(place) => slots[place] = Some(slot),
+                Key::Unknown(_) if self.open => slots.push(Some(slot)),
+                Key::Unknown(name) => misfits.undeclared.push(below(path(), &name)),
+            }
+        }
+        json.end()?;
+        out.push(b'{');
+        let first = out.len();
+        for (place, slot) in slots.iter().enumerate() {
+            let before = out.len();
+            if before > first {
+                out.push(b',');
+            }
+            if !self.put(place, slot.as_ref(), (text, path), out, misfits)? {
+                out.truncate(before);
+            }
+        }
+        out.push(b'}');
+        self.slots = slots;
+        Ok(())
+    }
+
+    /// Writes the property of this place. `false` if there is none to write.
+    fn put(
+        &mut self,
+        place: usize,
+        slot: Option<&Slot>,
+        (text, path): (&str, &dyn Fn() -> String),
+        out: &mut Vec<u8>,
+        misfits: &mut Misfits,
+    ) -> Result<bool> {
+        let Some(slot) = slot else {
+            if self.shapes[place].required {
+                let message = "a row lacks its key, or a part of it: no loader takes it";
+                return Err(Error::new(Kind::Shape, message));
+            }
+            return Ok(self.fill(place, out));
+        };
+        let (spelled, value) = (&text[slot.key..slot.value], &text[slot.value..slot.end]);
+        let path = || below(path(), &name_of(spelled));
+        match self.shapes.get_mut(place) {
+            Some(shape) if shape.form == Form::Dropped => return Ok(false),
+            Some(shape) => {
+                out.extend_from_slice(spelled.as_bytes());
+                shape.put((value, slot.too_large), &path, out, misfits)?;
+            }
+            // Nobody declared it, but a number in it that no double holds ends a load.
+            None => {
+                out.extend_from_slice(spelled.as_bytes());
+                if slot.too_large {
+                    misfits.nulled.push(path());
+                }
+                let value = if slot.too_large { "null" } else { value };
+                out.extend_from_slice(value.as_bytes());
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn below(path: String, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The name of a key as it is spelled, with its quotes and colon.
+fn name_of(spelled: &str) -> String {
+    let quoted = spelled.trim_end().trim_end_matches(':').trim_end();
+    serde_json::from_str(quoted).unwrap_or_default()
+}
