@@ -40,8 +40,8 @@ impl Fit {
     /// a record without one of those in `key` passes never. `seen` are custom fields in the order in which
     /// a record had them.
     pub fn of(resource: &Resource, schema: &Value, whole: &Value, seen: &[String]) -> Self {
-        let members = Members::of(schema, whole, resource.columns, seen);
-        let mut members = Members { open: false, ..members };
+        let mut members = Members::of(schema, whole, resource.columns, seen);
+        members.open = false;
         let names = properties(whole, resource.columns, seen);
         for (property, shape) in names.iter().zip(&mut members.shapes) {
             shape.required = resource.key.contains(&property.name);
