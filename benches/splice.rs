@@ -38,6 +38,9 @@ fn main() {
     let tree = best(|| tree(&pages));
     let lacking: Vec<Bytes> = pages.iter().map(lacking).collect();
     let moved: Vec<Bytes> = pages.iter().map(moved).collect();
+    for pages in [&pages, &lacking, &moved] {
+        same(&pages[..1]);
+    }
     for (name, seconds) in [
         ("split, check every field, splice (ours)", ours),
         ("RawValue rows, keys read until found", early),
@@ -102,6 +105,64 @@ fn ours(pages: &[Bytes]) -> usize {
 
 /// The same rows as Singer records, in the order of their schema.
 fn singer(pages: &[Bytes]) -> usize {
+    let mut out = Count(0);
+    singer_into(pages, &mut out);
+    out.0
+}
+
+/// What is measured is right: records have one order of keys, what the page has, and null besides.
+fn same(pages: &[Bytes]) {
+    let mut out = Vec::new();
+    singer_into(pages, &mut out);
+    let rows = pages.iter().flat_map(|page| {
+        let page: Value = serde_json::from_slice(page).expect("the page is well formed");
+        page["data"].as_array().cloned().unwrap_or_default()
+    });
+    let lines = std::str::from_utf8(&out).expect("it is text").lines();
+    let records = lines.filter(|line| line.contains(r#""RECORD""#));
+    let records: Vec<&str> =
+        records.map(|line| record_of(line).expect("it has a record")).collect();
+    let keys = |record: &str| {
+        let record: BTreeMap<String, &RawValue> = serde_json::from_str(record).expect("an object");
+        let mut keys: Vec<_> =
+            record.iter().map(|(key, raw)| (raw.get().as_ptr(), key.clone())).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    };
+    let (mut count, order) = (0, keys(records[0]));
+    for (row, record) in rows.zip(&records) {
+        assert_eq!(keys(record), order, "the order of keys");
+        let record: Value = serde_json::from_str(record).expect("it is JSON");
+        assert!(covers(&record, &row), "{record} is not {row}");
+        count += 1;
+    }
+    assert_eq!(count, records.len());
+}
+
+fn record_of(line: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        record: &'a RawValue,
+    }
+    serde_json::from_str::<Message<'_>>(line).ok().map(|message| message.record.get())
+}
+
+/// Whether a value is another one, and null where that has nothing.
+fn covers(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.keys().all(|key| whole.contains_key(key))
+                && whole.iter().all(|(key, value)| match part.get(key) {
+                    Some(part) => covers(value, part),
+                    None => value.is_null(),
+                })
+        }
+        (whole, part) => whole == part,
+    }
+}
+
+fn singer_into(pages: &[Bytes], out: &mut impl std::io::Write) {
     let resource = Resource::named("deals").expect("there are deals");
     let layout = Layout::of(resource, &resource.listings[0]);
     let fields = CUSTOM.iter().map(|(code, ty)| Definition {
@@ -114,9 +175,9 @@ fn singer(pages: &[Bytes]) -> usize {
     let fields = BTreeMap::from([("deal_fields", fields.collect())]);
     let selections = default_selection(&fields, Spelling::default());
     let deals = selections.iter().find(|selection| selection.resource.name == "deals");
-    let (mut out, now) = (Count(0), Time::from_seconds(1_795_295_220));
+    let now = Time::from_seconds(1_795_295_220);
     let mut writer = source_pipedrive::protocol::singer::Writer::new(
-        &mut out,
+        out,
         std::io::sink(),
         &BTreeMap::new(),
         now,
@@ -133,8 +194,6 @@ fn singer(pages: &[Bytes]) -> usize {
         };
         writer.batch(batch, now).expect("a counter takes everything");
     }
-    drop(writer);
-    out.0
 }
 
 /// A page whose rows lack columns that may be absent.
