@@ -42,8 +42,10 @@ fn sync(account: &Sandbox, dir: &Path, by: By) {
             .filter_map(|row| {
                 let json: Value = serde_json::from_str(&row).expect("a row is JSON");
                 let hidden = json["is_archived"] == true || json["is_deleted"] == true;
-                let time = json["update_time"].as_str().and_then(Time::parse)?;
-                let wanted = !hidden && since.is_none_or(|since| time >= since);
+                // A row without a time comes with the first run only.
+                let time = json["update_time"].as_str().and_then(Time::parse);
+                let wanted = !hidden && since.is_none_or(|since| time >= Some(since));
+                let time = time.unwrap_or(Time::EPOCH);
                 wanted.then_some((time.whole_second(), row))
             })
             .collect();

@@ -23,6 +23,10 @@ const BACKUP: &[(&str, &str)] = &[
     ),
     ("complete", "whether everything that belongs to it was read"),
     (
+        "dangling",
+        "references to rows that the account no longer had when the backup was written: by file, and by the file that has no such rows, how many `keys` and a `sha256` of them",
+    ),
+    (
         "manifest_sha256",
         "SHA-256 of the manifest itself, with zeros in its place; the last key. After an edit by hand `backup verify` says so",
     ),
@@ -32,10 +36,6 @@ const BACKUP: &[(&str, &str)] = &[
 const BACKUP_SOMETIMES: &[(&str, &str)] = &[
     ("kept", "resources that stand as an earlier backup had them, and why"),
     ("failed", "resources that could not be read, and why"),
-    (
-        "dangling",
-        "references to rows that the account no longer had when the backup was written: by file, and by the file that has no such rows, how many `keys` and a `sha256` of them",
-    ),
     (
         "partial",
         "of a file: pdcli wrote it, which reads no archived and deleted deals and no archived leads",
