@@ -40,6 +40,7 @@ const BACKUP_SOMETIMES: &[(&str, &str)] = &[
         "partial",
         "of a file: pdcli wrote it, which reads no archived and deleted deals and no archived leads",
     ),
+    ("unavailable", "resources that the company has not, and what Pipedrive said of them"),
     ("in_progress", "checkpoints of the backup that grows in `_next/`"),
 ];
 
@@ -61,6 +62,13 @@ const WAREHOUSE: &[(&str, &str)] = &[
     ("indexes", "files of known keys, of resources that are read as a whole"),
     ("columns", "column by hash, of custom fields"),
     ("checked_at", "when a resource was last known to hold every row there is"),
+];
+
+/// What a warehouse's manifest may hold as well.
+const WAREHOUSE_SOMETIMES: &[(&str, &str)] = &[
+    ("unavailable", "resources that the company has not, and what Pipedrive said of them"),
+    ("rebuild", "the same keys, of resources that are being read anew"),
+    ("starts", "where resources begin of which older rows were left out"),
 ];
 
 pub(super) fn page() -> String {
@@ -91,6 +99,7 @@ pub(super) fn page() -> String {
          ```\n\n",
     );
     list(&mut page, "In `manifest.json`:", WAREHOUSE);
+    list(&mut page, "and, where there is something to tell:", WAREHOUSE_SOMETIMES);
     page.push_str(
         "## Bundle\n\n```text\n\
          crm.json                  accounts, contacts, opportunities, leads, activities\n\
