@@ -62,10 +62,15 @@ fn the_page_of_files_names_every_key_of_a_manifest() {
     let vault = Vault::of(&account, &[]);
     vault.run(&[]).succeeded();
     let manifest = serde_json::from_str(&vault.text("manifest.json")).expect("it is JSON");
-    assert_eq!(keys(backup, "In `manifest.json`"), of(&manifest));
+    let told = |page: &str, manifest: &Value| {
+        let sometimes = keys(page, "and, where there is something to tell:");
+        let always = of(manifest).difference(&sometimes).cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(page, "In `manifest.json`"), always);
+    };
+    told(backup, &manifest);
     let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
     depot.sync(&[]).succeeded();
-    assert_eq!(keys(warehouse, "In `manifest.json`"), of(&depot.manifest()));
+    told(warehouse, &depot.manifest());
 }
 
 #[test]
