@@ -52,7 +52,8 @@ pub struct Options {
     pub plain_page: Option<usize>,
     /// Whether empty lists of v1 are `null` instead of `[]`.
     pub null_empty: bool,
-    /// What the company has bought or switched on; the rest is refused.
+    /// What the company has bought or switched on; the rest is refused. By default what
+    /// [`Plan::Premium`] has: no Projects add-on, no marketing app.
     pub features: Features,
     /// What of the account is as in accounts in use, rather than as documented.
     pub habits: Habits,
@@ -95,7 +96,7 @@ impl Default for Options {
             refuse_products_since: false,
             plain_page: None,
             null_empty: false,
-            features: Features::all(),
+            features: Features::of(Plan::Premium),
             habits: Habits::none(),
             crm: CrmOptions::default(),
             contact_sync: true,

@@ -10,10 +10,10 @@ mod people;
 mod streams;
 mod weather;
 
-use crate::support::{sandbox, small};
+use crate::support::{profiles, sandbox};
 use fastrand::Rng;
 use people::People;
-use source_pipedrive::sandbox::{Edit, Feature, Features, Options, Sandbox};
+use source_pipedrive::sandbox::{Edit, Features, Options, Sandbox};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitStatus};
 use weather::{End, Weather};
@@ -120,32 +120,39 @@ fn carried_out(mut command: Command, account: &Sandbox, end: End) -> Ended {
     })
 }
 
-fn rolled_account(dice: &mut Rng) -> Options {
-    Options {
+/// An account of the profile that is the seed's turn.
+fn rolled_account(seed: u64, dice: &mut Rng) -> (&'static str, Options) {
+    let [a, b, c] = profiles();
+    let (name, profile) = match seed % 3 {
+        0 => a,
+        1 => b,
+        _ => c,
+    };
+    let options = Options {
         seed: dice.u64(1..100),
         scale: [0.0, 0.004, 0.008, 0.012, 0.02][dice.usize(..5)],
         page_max: Some(dice.usize(3..12)),
         null_empty: dice.bool(),
         refuse_combined_status: dice.u8(..4) == 0,
         refuse_products_since: dice.u8(..4) == 0,
-        features: if dice.bool() {
-            Features::all()
-        } else {
-            Features::all().without(Feature::Installments)
-        },
-        ..small()
-    }
+        ..profile
+    };
+    (name, options)
 }
 
-fn rolled_resources(dice: &mut Rng) -> Vec<&'static str> {
+fn rolled_resources(dice: &mut Rng, features: Features) -> Vec<&'static str> {
     let count = dice.usize(2..7);
-    let mut resources = dice.choose_multiple(POOL.iter().copied(), count);
+    let pool = POOL.iter().copied().filter(|resource| features.opens(resource));
+    let mut resources = dice.choose_multiple(pool, count);
     resources.sort_unstable();
     resources
 }
 
-fn rolled_keeper(dice: &mut Rng, account: &Sandbox) -> Box<dyn Keeper> {
-    let resources = rolled_resources(dice);
+fn rolled_keeper(
+    dice: &mut Rng,
+    account: &Sandbox,
+    resources: Vec<&'static str>,
+) -> Box<dyn Keeper> {
     match dice.u8(..8) {
         0 | 1 => Box::new(files::Warehouse::new(account, "ndjson", &resources, dice)),
         2 => Box::new(files::Warehouse::new(account, "parquet", &resources, dice)),
@@ -159,13 +166,15 @@ fn rolled_keeper(dice: &mut Rng, account: &Sandbox) -> Box<dyn Keeper> {
 /// One round. What happens goes to the log.
 fn round(seed: u64, log: &mut Vec<String>) {
     let mut dice = Rng::with_seed(seed);
-    let options = rolled_account(&mut dice);
+    let (profile, options) = rolled_account(seed, &mut dice);
+    let features = options.features;
     log.push(format!(
-        "account {}, scale {}, pages of {:?}",
+        "account {} ({profile}), scale {}, pages of {:?}",
         options.seed, options.scale, options.page_max
     ));
     let account = sandbox(options);
-    let mut keeper = rolled_keeper(&mut dice, &account);
+    let resources = rolled_resources(&mut dice, features);
+    let mut keeper = rolled_keeper(&mut dice, &account, resources);
     log.push(keeper.name());
     let mut people = People::new();
     let mut requests = REQUESTS;

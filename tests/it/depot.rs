@@ -41,6 +41,12 @@ impl Depot {
         }
     }
 
+    /// Is held against these resources from now on.
+    pub(crate) fn holding(mut self, resources: &[&'static str]) -> Self {
+        self.resources = resources.to_vec();
+        self
+    }
+
     pub(crate) fn resources(&self) -> &[&'static str] {
         &self.resources
     }

@@ -134,7 +134,7 @@ fn streams_side_by_side_survive_it_too() {
 
 #[test]
 fn a_full_refresh_survives_it() {
-    break_everywhere("default", 2, "full_refresh", None, &[]);
+    break_everywhere("barest", 2, "full_refresh", None, &[]);
 }
 
 #[test]

@@ -81,6 +81,12 @@ pub(crate) fn profile(name: &str) -> Options {
     profiles.find(|(known, _)| *known == name).expect("there is such a profile").1
 }
 
+/// What a run without a selection reads of an account.
+pub(crate) fn usual(options: &Options) -> Vec<&'static str> {
+    let usual = Resource::all().filter(|resource| !resource.on_request);
+    usual.map(|resource| resource.name).filter(|name| options.features.opens(name)).collect()
+}
+
 /// A configured catalog of these streams, all in one mode.
 pub(crate) fn catalog(streams: &[&str], mode: &str) -> Value {
     let streams: Vec<_> = streams
