@@ -183,6 +183,11 @@ def as_sent(value, schema):
             for name, member in value.items()
             if not top or name in properties
         }
+        for name, member in value.items():
+            if top and f"{name}_object" in properties and isinstance(member, dict):
+                # Text in most accounts; where it is an object, its label, and the object beside it.
+                sent[name] = member["label"]
+                sent[f"{name}_object"] = as_sent(member, properties[f"{name}_object"])
         return {**dict.fromkeys(properties or {}), **sent}
     return value
 
