@@ -27,7 +27,7 @@ const REFUSED_NAMED_MAX: usize = 10;
 const SHARED_KEYS_MAX: usize = 1_000_000;
 
 impl Task {
-    /// The rows of these parents, in the parents' order.
+    /// The rows of these parents, in the parents' order; those that are carried come first.
     ///
     /// A deleted parent has no lists any more. One whose list is refused (403, 404, 410) is left out, and
     /// told at the end.

@@ -109,8 +109,10 @@ fn a_list_that_is_not_sorted_is_read_in_full() {
         edit(&account, stream);
         account.replace_faults(for_ever(Trouble::Unsorted, path, 1), Vec::new());
         let second = Read::of(&account, &[stream]).from(&first).run().succeeded();
-        let said = second.logs().into_iter().filter(|log| log.contains("does not sort")).count();
-        assert_eq!(said, 1, "{stream}: {:?}", second.logs());
+        let said: Vec<_> =
+            second.logs().into_iter().filter(|log| log.contains("does not sort")).collect();
+        let once: BTreeSet<_> = said.iter().collect();
+        assert!(!said.is_empty() && once.len() == said.len(), "{stream}: {said:?}");
         assert_nothing_lost(&account, stream, &[&first, &second], "unsorted");
         // It stays so, and every run reads what changed.
         edit(&account, stream);
