@@ -73,7 +73,8 @@
 //! - **A push is a plan first**, made against the target's own rows: the same bundle twice changes nothing, and
 //!   what happened is proved by the target's export afterwards. An import is an upsert and may arrive twice; a
 //!   row of Pipedrive may not, so one whose answer was lost is looked for by the public id it keeps before it is
-//!   created again. Nothing is sent without an entry in the journal.
+//!   created again. Nothing is sent without an entry in the journal. Rows and fields are known by ids and
+//!   hashes, never by names that people can edit, and a row that was deleted there stays so unless asked.
 //! - **A state is one object in every tongue**, and survives being merged with an older one: a seal tells.
 //! - **The watermark is low.** Every row below `since` was delivered; rows at or above it that went
 //!   out are known by key and digest ([`model::Progress`]). No clock decides what is lost: a watermark
@@ -112,7 +113,7 @@
 //!   exceptions are 8 bytes a row, and 8 for each key that rows name, while a backup is written or verified, so that
 //!   no key is there twice and none that leads nowhere goes unnoticed, 32 a row
 //!   while two are compared, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
-//!   that later rows of an export, or of a push into Pipedrive, refer to.
+//!   that later rows of an export, or of a push into Pipedrive, refer to, and for those that its journal knows.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.
 //!

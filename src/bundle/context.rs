@@ -44,6 +44,10 @@ pub struct Context {
     /// Values that are not in the bundle, or not as they were, with counts.
     #[serde(default)]
     pub unmapped: Vec<Unmapped>,
+    /// The keys of the fields that keep public ids, by `pipedrive:<company>` and array: whatever
+    /// people call them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub id_fields: BTreeMap<String, BTreeMap<String, String>>,
     /// What a target of a push could not hold, by target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, Vec<Unmapped>>,
@@ -205,6 +209,7 @@ impl Context {
             owners: Vec::new(),
             activity_types: Vec::new(),
             unmapped: Vec::new(),
+            id_fields: BTreeMap::new(),
             lost: BTreeMap::new(),
         }
     }
@@ -247,6 +252,25 @@ impl Context {
         let written = new.file().write_all((text + "\n").as_bytes());
         written.map_err(|error| failed(&path, &error))?;
         new.settle(&path)
+    }
+
+    /// Notes the keys of the fields that keep the public ids of a company's rows.
+    pub fn note_id_fields<'k>(
+        &mut self,
+        company: i64,
+        keys: impl Iterator<Item = (Array, &'k str)>,
+    ) {
+        let keys = keys.map(|(array, key)| (array.name().to_owned(), key.to_owned()));
+        let keys: BTreeMap<_, _> = keys.collect();
+        if !keys.is_empty() {
+            self.id_fields.insert(format!("pipedrive:{company}"), keys);
+        }
+    }
+
+    /// The key of the field that keeps the public ids of an array in a company.
+    pub fn id_field(&self, company: i64, array: Array) -> Option<&str> {
+        let keys = self.id_fields.get(&format!("pipedrive:{company}"))?;
+        keys.get(array.name()).map(String::as_str)
     }
 
     /// The counts of an array.

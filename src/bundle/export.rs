@@ -2,6 +2,7 @@
 
 use super::context::{Context, Source, Stamp};
 use super::map::{LEARNT, Mapper, Setup};
+use super::portable::Array;
 use super::writer::{Writer, Written};
 use crate::dataset::{Scrap, Turn};
 use crate::model::{Resource, Result, Time};
@@ -13,7 +14,13 @@ pub struct Export {
     mapper: Mapper,
     writer: Writer,
     source: Source,
+    /// Deleted records of the resource at hand, which come after the others.
+    waiting: Vec<(&'static Resource, String)>,
+    waiting_bytes: usize,
 }
+
+/// Bytes of deleted records that wait for the others of their resource; more are taken as they come.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 impl Export {
     /// Begins to export an account that says this of itself, beside this path as `what`: see
@@ -27,7 +34,9 @@ impl Export {
     ) -> Result<Self> {
         let organization = format!("pipedrive:{}", setup.company);
         let writer = Writer::create(path, what, exported_at, &organization)?;
-        Ok(Self { path: path.to_owned(), mapper: Mapper::new(setup), writer, source })
+        let mapper = Mapper::new(setup);
+        let path = path.to_owned();
+        Ok(Self { path, mapper, writer, source, waiting: Vec::new(), waiting_bytes: 0 })
     }
 
     /// Resources whose records must be passed to [`Export::learn`] before the first row: the account
@@ -44,10 +53,38 @@ impl Export {
     /// Takes a record; those of one resource after the other, in the order of
     /// [`super::map::RESOURCES`].
     pub fn take(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
+        if self.waiting.first().is_some_and(|(of, _)| of.name != resource.name) {
+            self.catch_up()?;
+        }
+        let bytes = self.waiting_bytes.saturating_add(json.len());
+        if bytes <= WAITING_BYTES_MAX && self.mapper.waits(resource, json) {
+            self.waiting_bytes = bytes;
+            self.waiting.push((resource, json.to_owned()));
+            return Ok(());
+        }
+        self.write(resource, json)
+    }
+
+    /// Takes the records that have waited.
+    fn catch_up(&mut self) -> Result<()> {
+        self.waiting_bytes = 0;
+        for (resource, json) in std::mem::take(&mut self.waiting) {
+            self.write(resource, &json)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
         match self.mapper.row(resource, json)? {
             Some((array, row)) => self.writer.row(array, row),
             None => Ok(()),
         }
+    }
+
+    /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
+    /// after the last record.
+    pub fn likely_markers(&self) -> Vec<(Array, String)> {
+        self.mapper.likely_markers()
     }
 
     /// Rows written so far, of each array.
@@ -62,9 +99,14 @@ impl Export {
 
     /// Makes both files visible, the side-car first.
     pub fn finish(mut self) -> Result<(Written, Context)> {
+        self.catch_up()?;
         self.mapper.close();
         let (written, scrap) = self.writer.finish()?;
         let mut context = Context::empty(Stamp::of(&written), self.source);
+        // What a side-car that stands knows of other companies stays known.
+        if let Some(before) = Context::read(&self.path).ok().flatten() {
+            context.id_fields = before.id_fields;
+        }
         self.mapper.describe(&mut context);
         let turn = Turn::beside(&self.path)?;
         context.write(&self.path)?;
@@ -75,6 +117,7 @@ impl Export {
 
     /// Ends the export without making anything visible: the bundle is gone with what this returns.
     pub fn hold(mut self) -> Result<Scrap> {
+        self.catch_up()?;
         self.mapper.close();
         Ok(self.writer.finish()?.1)
     }

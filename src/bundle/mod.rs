@@ -5,6 +5,7 @@ mod context;
 pub mod crm;
 mod diff;
 mod export;
+mod fitting;
 mod index;
 mod listing;
 pub mod map;

@@ -1,18 +1,17 @@
 //! Whether a bundle is what it claims to be: shape, unique ids, references, stages.
 
 use super::context::Context;
+use super::fitting::{fault, is_named, is_nameless, shown};
 use super::index::number;
 use super::portable::{Array, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use super::reader::{Reader, Row, Survey};
-use crate::model::{Lookup, Result, Time, members, text, work};
+use crate::model::{Lookup, Result, members, text, work};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 
 /// Findings that are listed; all are counted.
 pub const FINDINGS_MAX: usize = 1_000;
-/// Characters of a value that a message shows.
-const SHOWN_MAX: usize = 80;
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -181,8 +180,7 @@ impl Check {
                 self.value(row, &fields, field.name, field.shape, value, held);
             }
         }
-        let named = matches!(row.array, Array::Accounts | Array::Opportunities);
-        if named && get(&fields, "name").is_none_or(|name| matches!(name, "null" | "\"\"")) {
+        if is_named(row.array) && get(&fields, "name").is_none_or(is_nameless) {
             self.find(Rule::Value, at(row, "name"), "is missing");
         }
         if row.array == Array::Activities {
@@ -206,37 +204,20 @@ impl Check {
         value: &str,
         held: &impl Fn(Array, &str) -> bool,
     ) {
-        let first = value.as_bytes().first().copied().unwrap_or(b'n');
-        let is_text = first == b'"';
-        let message = match shape {
-            Shape::Text if !is_text => "is no text".to_owned(),
-            Shape::Number if !matches!(first, b'-' | b'0'..=b'9') => "is no number".to_owned(),
-            Shape::Flag if !matches!(first, b't' | b'f') => "is neither true nor false".to_owned(),
-            Shape::List if first != b'[' => "is no list".to_owned(),
-            Shape::Object if first != b'{' => "is no object".to_owned(),
-            Shape::Time if text(value).and_then(|text| Time::parse(&text)).is_none() => {
-                format!("is {}, no RFC 3339 time or date", shown(value))
-            }
-            Shape::Status if !matches!(value, "\"open\"" | "\"won\"" | "\"lost\"") => {
-                format!("is {}, but open, won or lost", shown(value))
-            }
-            Shape::Currency if !text(value).is_some_and(|code| is_currency(&code)) => {
-                format!("is {}, no currency's code", shown(value))
-            }
-            Shape::RecordType
-                if text(value).and_then(|name| Array::of_record_type(&name)).is_none() =>
-            {
-                format!("is {}, but account, contact, opportunity or lead", shown(value))
-            }
-            Shape::Reference(to) => return self.reference(row, name, to, value, held),
+        let to = match shape {
+            Shape::Reference(to) => Some(to),
             Shape::Parent => {
                 let to = get(fields, "record_type").and_then(text);
                 let Some(to) = to.and_then(|name| Array::of_record_type(&name)) else { return };
-                return self.reference(row, name, to, value, held);
+                Some(to)
             }
-            _ => return,
+            _ => None,
         };
-        self.find(Rule::Value, at(row, name), message);
+        match (fault(shape, value), to) {
+            (Some(message), _) => self.find(Rule::Value, at(row, name), message),
+            (None, Some(to)) => self.reference(row, name, to, value, held),
+            (None, None) => {}
+        }
     }
 
     fn reference(
@@ -247,14 +228,9 @@ impl Check {
         value: &str,
         held: &impl Fn(Array, &str) -> bool,
     ) {
-        match text(value).filter(|_| value.starts_with('"')) {
-            None => self.find(Rule::Value, at(row, name), "is no text"),
-            Some(id) if !held(to, &id) => {
-                let message =
-                    format!("refers to {}, which is no row of /{}", shown(value), to.name());
-                self.find(Rule::Reference, at(row, name), message);
-            }
-            Some(_) => {}
+        if !text(value).is_some_and(|id| held(to, &id)) {
+            let message = format!("refers to {}, which is no row of /{}", shown(value), to.name());
+            self.find(Rule::Reference, at(row, name), message);
         }
     }
 
@@ -323,21 +299,6 @@ fn get<'a>(fields: &Lookup<'_, 'a>, name: &str) -> Option<&'a str> {
 
 fn at(row: Row<'_>, name: &str) -> String {
     format!("/{}/{}/{name}", row.array.name(), row.index)
-}
-
-/// ISO 4217, or what a company calls a currency of its own.
-fn is_currency(code: &str) -> bool {
-    (2..=8).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-}
-
-/// A value in a message: short, on one line.
-fn shown(value: &str) -> String {
-    let letters: Vec<char> = value.chars().filter(|letter| !letter.is_control()).collect();
-    if letters.len() <= SHOWN_MAX {
-        return letters.into_iter().collect();
-    }
-    letters.into_iter().take(SHOWN_MAX - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

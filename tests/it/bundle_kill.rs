@@ -154,7 +154,7 @@ fn a_crm_in_lasting_trouble_ends_the_push_and_the_journal_knows() {
 }
 
 /// A small bundle with every kind of row, and references in all directions.
-fn little() -> Value {
+pub(crate) fn little() -> Value {
     json!({
         "version": "1",
         "organization_id": "o",
@@ -173,10 +173,11 @@ fn little() -> Value {
     })
 }
 
-const RESOURCES: [&str; 5] = ["organizations", "persons", "deals", "leads", "activities"];
+pub(crate) const RESOURCES: [&str; 5] =
+    ["organizations", "persons", "deals", "leads", "activities"];
 
 /// How many rows of each kind the account has.
-fn account(sandbox: &Sandbox) -> Vec<usize> {
+pub(crate) fn account(sandbox: &Sandbox) -> Vec<usize> {
     sandbox.world(|world| RESOURCES.iter().map(|name| world.truth(name).len()).collect())
 }
 
@@ -198,11 +199,11 @@ fn assert_in_pipedrive(sandbox: &Sandbox, before: &[usize], said: &Said, what: &
     assert_eq!(fields, [1, 1, 1], "{what}: fields");
 }
 
-fn company(faults: Vec<Fault>) -> Sandbox {
+pub(crate) fn company(faults: Vec<Fault>) -> Sandbox {
     sandbox(Options { scale: 0.004, company_id: 901, faults, ..small() })
 }
 
-const INTO: &[&str] = &["push", "a.json", "--to", "pipedrive"];
+pub(crate) const INTO: &[&str] = &["push", "a.json", "--to", "pipedrive"];
 
 #[test]
 fn a_push_into_pipedrive_that_is_killed_at_any_request_creates_nothing_twice() {

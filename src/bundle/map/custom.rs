@@ -9,8 +9,8 @@
 //! | time, timerange, address | the object as version 2 of the API has it |
 //! | all others | as they are |
 
-use super::mapper::Known;
-use super::setup::{CustomValue, Dictionary};
+use super::dictionary::{CustomValue, Dictionary};
+use super::identity::Known;
 use super::source::id;
 use crate::bundle::portable::Array;
 use crate::model::{LABELS_BYTES_MAX, is_custom, list, members, quoted, text, work};

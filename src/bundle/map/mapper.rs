@@ -1,14 +1,17 @@
 //! Pipedrive's records as rows of a bundle. Pure: what comes in decides what goes out.
 
 use super::custom::{self, Custom, Targets};
+use super::dictionary::dictionary;
+use super::identity::{Called, Known, key, minted};
+use super::likely::Likely;
 use super::rows;
-use super::setup::{Setup, dictionary};
+use super::setup::Setup;
 use super::source::{Fields, Losses, id};
 use crate::bundle::context::{Context, Counts, Unmapped};
+use crate::bundle::fitting::fault;
 use crate::bundle::index::number;
-use crate::bundle::portable::{Array, value_of};
+use crate::bundle::portable::{Array, PUBLIC_ID_MAX, Shape, value_of};
 use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
-use std::collections::{HashMap, HashSet};
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
 pub const RESOURCES: &[(&str, Array)] = &[
@@ -19,6 +22,8 @@ pub const RESOURCES: &[(&str, Array)] = &[
     ("activities", Array::Activities),
 ];
 
+/// Longest id of a record of which a public id can be made.
+const ID_BYTES_MAX: usize = 200;
 /// The resources whose public ids custom fields of any row may name.
 pub const LEARNT: &[&str] = &["organizations", "persons"];
 
@@ -37,19 +42,6 @@ const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; left out
 const NO_STAGE: &str = "is no stage that the account has";
 /// Why a row is not in the bundle.
 pub const NO_ID: &str = "cannot be used, and without it the row has no public id: left out";
-const TWICE: &str = "stands in two rows; the later one gets an id of its own";
-
-/// Rows that were taken, by id: what later rows may refer to.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    company: i64,
-    /// For each array: the public id, where it is not the one made of the id.
-    rows: [HashMap<u64, Option<Box<str>>>; 5],
-    /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
-    learnt: [HashMap<u64, Box<str>>; 2],
-    /// Public ids that were found in records.
-    kept: HashSet<u64>,
-}
 
 /// Makes rows of records.
 #[derive(Debug)]
@@ -57,6 +49,7 @@ pub struct Mapper {
     setup: Setup,
     known: Known,
     losses: Losses,
+    likely: Likely,
     counts: [Counts; 5],
     /// References of custom fields to accounts and contacts that had not come yet.
     promised: Vec<(&'static str, Box<str>, Array, u64)>,
@@ -75,26 +68,6 @@ pub(super) struct Common {
     pub(super) deleted_at: Option<String>,
 }
 
-impl Known {
-    /// The public id of an account or contact that may come later, and whether it came already.
-    pub(super) fn promised(&self, array: Array, id: u64) -> (String, bool) {
-        let came = self.rows[array as usize].get(&id);
-        let own = match came {
-            Some(own) => own.as_ref(),
-            None => self.learnt.get(array as usize).and_then(|learnt| learnt.get(&id)),
-        };
-        let public_id = own.map(ToString::to_string);
-        let public_id = public_id.unwrap_or_else(|| minted(self.company, array, &id.to_string()));
-        (public_id, came.is_some())
-    }
-}
-
-/// The public id of a record that does not keep one: the same for the same record always, and
-/// never that of another company's.
-fn minted(company: i64, array: Array, id: &str) -> String {
-    format!("{}pd{company}_{id}", array.prefix())
-}
-
 /// What a record is called in external ids.
 const fn entity(array: Array) -> &'static str {
     match array {
@@ -106,14 +79,6 @@ const fn entity(array: Array) -> &'static str {
     }
 }
 
-/// The number by which a record is known: its id, or what stands for a text that is one.
-fn key(array: Array, external: &str) -> u64 {
-    match external.parse() {
-        Ok(id) if array != Array::Leads => id,
-        _ => number(external),
-    }
-}
-
 /// The resource that an array is made of.
 fn resource(array: Array) -> &'static str {
     RESOURCES[array as usize].0
@@ -122,11 +87,13 @@ fn resource(array: Array) -> &'static str {
 impl Mapper {
     /// Begins, with a set-up that is ready.
     pub fn new(setup: Setup) -> Self {
-        let known = Known { company: setup.company, ..Known::default() };
+        let known = Known::of(setup.company);
+        let likely = Likely::of(&setup);
         Self {
             setup,
             known,
             losses: Losses::default(),
+            likely,
             counts: [Counts::default(); 5],
             promised: Vec::new(),
             repeats: 0,
@@ -140,6 +107,23 @@ impl Mapper {
         self.setup.dictionaries[..2].iter().any(|dictionary| dictionary.marker.is_some())
     }
 
+    /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
+    /// after the last record.
+    pub fn likely_markers(&self) -> Vec<(Array, String)> {
+        self.likely.found()
+    }
+
+    /// Whether a record is to be taken after the others of its resource: a deleted one, whose public id
+    /// another one may have taken over.
+    pub fn waits(&self, resource: &'static Resource, json: &str) -> bool {
+        let keeps = self.setup.marker(Array::Opportunities).is_some();
+        let deleted = || {
+            value_of(json, "status") == Some("\"deleted\"")
+                || value_of(json, "is_deleted") == Some("true")
+        };
+        resource.name == "deals" && keeps && deleted()
+    }
+
     /// Learns the public id of an organization or person, if it keeps one.
     pub fn learn(&mut self, resource: &'static Resource, json: &str) {
         let array =
@@ -151,7 +135,11 @@ impl Mapper {
         };
         let marker = self.setup.dictionaries[array as usize].marker.as_deref();
         let kept = value_of(json, "custom_fields").and_then(|custom| value_of(custom, marker?));
-        if let Some(public_id) = kept.and_then(text).filter(|id| !id.is_empty()) {
+        let public_id = kept.and_then(text).filter(|id| (1..=PUBLIC_ID_MAX).contains(&id.len()));
+        // Of two rows that keep the same one the first has it.
+        if let Some(public_id) = public_id
+            && self.known.learnt_ids.insert(number(&public_id))
+        {
             self.known.learnt[array as usize].insert(id, public_id.into());
         }
     }
@@ -187,6 +175,7 @@ impl Mapper {
             Array::Leads => text(raw),
             _ => id(raw).map(|id| id.to_string()),
         });
+        let external = external.filter(|id| id.len() <= ID_BYTES_MAX);
         let Some(external) = external else {
             self.losses.count(resource.name, "id", NO_ID);
             return Ok(None);
@@ -201,17 +190,26 @@ impl Mapper {
             Array::Activities => fields.take("note").and_then(text).and_then(|note| split(&note).1),
             _ => custom.marker.clone(),
         };
-        let own = marker.filter(|id| {
-            let first = self.known.kept.insert(number(id));
-            if !first {
-                self.losses.count(resource.name, "public_id", TWICE);
+        let minted = minted(self.setup.company, array, &external);
+        let (called, refused) = self.known.call(marker, &minted);
+        if let Some(why) = refused {
+            self.losses.count(resource.name, "public_id", why);
+        }
+        let (public_id, taken) = match called {
+            Called::Its(id) => (id, None),
+            Called::Taken(id) => (minted.clone(), Some(id)),
+        };
+        let mut common = self.common(array, &mut fields, public_id, &external);
+        if let Some(taken) = taken {
+            if common.deleted_at.is_some() {
+                // It was created again: whoever refers to it means the row that lives.
+                self.known.rows[array as usize].insert(key, Some(taken.into()));
+                return Ok(None);
             }
-            first
-        });
-        let company = self.setup.company;
-        let minted = minted(company, array, &external);
-        let common = self.common(array, &mut fields, own.clone().unwrap_or(minted), &external);
-        self.known.rows[array as usize].insert(key, own.map(Into::into));
+            common.public_id = self.known.another(&minted);
+        }
+        let own = (common.public_id != minted).then(|| common.public_id.as_str().into());
+        self.known.rows[array as usize].insert(key, own);
         self.count(array, &common, json);
         let mut out = std::mem::take(&mut self.out);
         rows::write(self, array, &common, &custom.json, &mut fields, &mut out);
@@ -241,6 +239,11 @@ impl Mapper {
         } else {
             custom::nested(dictionary, &targets, fields.take("custom_fields").unwrap_or("{}"))
         };
+        if self.likely.asks(array) {
+            let raw = value_of(json, "custom_fields").unwrap_or("{}");
+            let pairs = crate::model::members(if array == Array::Leads { json } else { raw });
+            self.likely.take(array, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
+        }
         for (field, why) in &custom.lost {
             self.losses.count(resource, field, why);
         }
@@ -269,7 +272,9 @@ impl Mapper {
             || array == Array::Opportunities && fields.take("status") == Some("\"deleted\"");
         // Of a deleted record `update_time` says when it was deleted (API facts 2.5).
         let created_at = fields.take("add_time").map(time);
-        let deleted_at = updated_at.clone().or_else(|| created_at.clone()).filter(|_| deleted);
+        let at = [&updated_at, &created_at].into_iter().flatten();
+        let at = at.into_iter().find(|at| fault(Shape::Time, at).is_none()).cloned();
+        let deleted_at = deleted.then(|| at.unwrap_or_else(|| quoted(&Time::EPOCH.to_string())));
         Common {
             public_id,
             external_id: format!("{}:{}:{external}", self.setup.company, entity(array)),
@@ -278,6 +283,11 @@ impl Mapper {
             updated_at,
             deleted_at,
         }
+    }
+
+    /// Counts a row of which this field is lost.
+    pub(super) fn lose(&mut self, array: Array, field: &str, why: &'static str) {
+        self.losses.count(resource(array), field, why);
     }
 
     fn count(&mut self, array: Array, common: &Common, json: &str) {
@@ -384,6 +394,9 @@ impl Mapper {
         for (array, counts) in Array::ALL.into_iter().zip(self.counts) {
             *context.counts_of(array) = counts;
         }
+        let keys = [Array::Accounts, Array::Contacts, Array::Opportunities];
+        let keys = keys.into_iter().filter_map(|array| Some((array, self.setup.marker(array)?)));
+        context.note_id_fields(self.setup.company, keys);
         context.pipelines.clone_from(&self.setup.pipelines);
         context.fields = self.setup.described();
         context.owners.clone_from(&self.setup.owners);

@@ -1,11 +1,17 @@
 //! Between Pipedrive's records and the rows of a bundle. Pure.
 
 mod custom;
+mod dictionary;
+mod identity;
+mod likely;
 mod mapper;
 mod rows;
 mod setup;
 mod source;
 
+pub use dictionary::{MARKER, Pins, Target};
+pub(in crate::bundle) use identity::minted;
+pub use likely::Expected;
 pub(in crate::bundle) use mapper::NOTE_MARK;
 pub use mapper::{LEARNT, Mapper, NO_ID, RESOURCES};
-pub use setup::{FIELDS, MARKER, SETUP, Setup, Target};
+pub use setup::{FIELDS, SETUP, Setup};

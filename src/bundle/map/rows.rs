@@ -2,8 +2,12 @@
 
 use super::mapper::{Common, Mapper, split, time};
 use super::source::{Fields, Out, is_empty};
-use crate::bundle::portable::Array;
+use crate::bundle::fitting::fault;
+use crate::bundle::portable::{Array, Shape};
 use crate::model::{list, members, quoted, text};
+
+/// Why the status of a deal is not in the bundle.
+const NO_STATUS: &str = "is none that a bundle has; its times tell what it is";
 
 /// Writes the row of a record into a buffer.
 pub(super) fn write(
@@ -14,7 +18,7 @@ pub(super) fn write(
     fields: &mut Fields<'_>,
     buffer: &mut String,
 ) {
-    let mut out = Out::begin(buffer);
+    let mut out = Out::begin(buffer, array);
     out.text("public_id", Some(&common.public_id));
     out.text("external_system", Some("pipedrive"));
     out.text("external_id", Some(&common.external_id));
@@ -34,11 +38,13 @@ pub(super) fn write(
     out.raw("created_at", common.created_at.as_deref());
     out.raw("updated_at", common.updated_at.as_deref());
     out.raw("deleted_at", common.deleted_at.as_deref());
-    out.end();
+    for (field, why) in out.end() {
+        mapper.lose(array, &field, why);
+    }
 }
 
 fn account(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    out.raw("name", fields.take("name"));
+    out.name(fields.take("name"));
     out.raw("website", fields.take("website"));
     out.raw("linkedin", fields.take("linkedin"));
     let industry = fields.take("industry").map(|raw| mapper.industry(raw));
@@ -67,7 +73,7 @@ fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
 }
 
 fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    out.raw("name", fields.take("title"));
+    out.name(fields.take("title"));
     let (account, contact) = (fields.take("org_id"), fields.take("person_id"));
     refer(mapper, out, Array::Opportunities, "org_id", Array::Accounts, account);
     refer(mapper, out, Array::Opportunities, "person_id", Array::Contacts, contact);
@@ -75,13 +81,19 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
     out.raw("currency", fields.take("currency"));
     let (won, lost) = (fields.take("won_time"), fields.take("lost_time"));
     let status = match fields.take("status") {
+        Some(status) if fault(Shape::Status, status).is_none() => status,
         // A deleted deal does not say what it was before; the times do.
-        Some("\"deleted\"") if won.is_some() => "\"won\"",
-        Some("\"deleted\"") if lost.is_some() => "\"lost\"",
-        Some("\"deleted\"") | None => "\"open\"",
-        Some(status) => status,
+        other => {
+            if other.is_some_and(|status| status != "\"deleted\"") {
+                out.lose("status", NO_STATUS);
+            }
+            match (won, lost) {
+                (Some(_), _) => "\"won\"",
+                (None, Some(_)) => "\"lost\"",
+                (None, None) => "\"open\"",
+            }
+        }
     };
-    debug_assert!(common.deleted_at.is_some() || status != "\"deleted\"");
     out.raw("status", Some(status));
     out.raw("probability", fields.take("probability"));
     // An object `{id, label}` since the reasons can be predefined (API facts 5.1).

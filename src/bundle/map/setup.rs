@@ -1,15 +1,15 @@
 //! What an account says of itself: users, pipelines, fields, labels.
 
+use super::dictionary::{Dictionary, Pins, Target, dictionary};
+use super::likely::Expected;
 use crate::bundle::context::{ActivityType, CustomField, Owner, Pipeline, Stage};
 use crate::bundle::portable::Array;
-use crate::model::{Definition, Definitions, Resource, usable};
+use crate::model::{Definitions, Resource, usable};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-/// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
-/// keeps the public id.
-pub const MARKER: &str = "Portable id";
 /// What is read of an account before its rows, in this order.
 pub const SETUP: &[&str] = &[
     "users",
@@ -54,50 +54,12 @@ pub struct Setup {
     pub(super) lacking: Vec<&'static str>,
     /// The dictionaries as they were read.
     read: [Definitions; 3],
+    /// Fields that are known by their keys.
+    pins: Pins,
+    /// What a bundle that goes there holds.
+    pub(super) expected: Arc<Expected>,
     /// What cannot be read of the rest, by resource: how many rows.
     unread: BTreeMap<&'static str, u64>,
-}
-
-/// The fields of organizations, persons or deals.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Dictionary {
-    pub(super) custom: HashMap<String, CustomValue>,
-    /// In the order of the dictionary.
-    codes: Vec<String>,
-    /// Labels of the options of built-in fields, by field and option id.
-    labels: HashMap<String, HashMap<String, String>>,
-    /// Their ids, by field and label.
-    label_ids: HashMap<String, HashMap<String, String>>,
-    /// Codes of custom fields, by their keys in `custom`.
-    by_name: HashMap<String, String>,
-    /// The code of [`MARKER`].
-    pub(super) marker: Option<String>,
-}
-
-/// A custom field and how its values are read.
-#[derive(Debug, Clone)]
-pub(super) struct CustomValue {
-    /// Its key in `custom`.
-    pub(super) name: String,
-    /// Its type in Pipedrive.
-    pub(super) ty: String,
-    /// Labels by option id.
-    pub(super) labels: HashMap<String, String>,
-    /// Ids and labels in order.
-    options: Vec<(String, String)>,
-    /// Ids by label.
-    ids: HashMap<String, String>,
-}
-
-/// A custom field, to be written to.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'s> {
-    /// Its key.
-    pub code: &'s str,
-    /// Its type.
-    pub ty: &'s str,
-    /// Ids of its options, by label.
-    pub options: &'s HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -141,20 +103,24 @@ pub(super) fn uuid(name: &str) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// The place of an array's dictionary: leads have the fields of deals. Activities have none.
-pub(super) const fn dictionary(array: Array) -> Option<usize> {
-    match array {
-        Array::Accounts => Some(0),
-        Array::Contacts => Some(1),
-        Array::Opportunities | Array::Leads => Some(2),
-        Array::Activities => None,
-    }
-}
-
 impl Setup {
-    /// The set-up of a company, still empty.
-    pub fn of(company: i64) -> Self {
-        Self { company, ..Self::default() }
+    /// The set-up of a company, still empty, of whose fields some are known by their keys.
+    pub fn of(company: i64, pins: Pins) -> Self {
+        Self { company, pins, ..Self::default() }
+    }
+
+    /// Learns of more fields that are known by their keys, after [`Setup::ready`].
+    #[must_use]
+    pub fn pinned(mut self, pin: impl FnOnce(&mut Pins)) -> Self {
+        pin(&mut self.pins);
+        self.dictionaries = Default::default();
+        self.ready()
+    }
+
+    /// A bundle with these rows goes there: by their public ids the field that keeps them is found where
+    /// nothing else tells which it is.
+    pub fn expect(&mut self, expected: Expected) {
+        self.expected = Arc::new(expected);
     }
 
     /// Forgets the fields, which are to be read anew.
@@ -173,6 +139,24 @@ impl Setup {
             format!("{name}: {rows} rows cannot be read, so what they name stays unnamed")
         });
         fields.chain(rows).collect()
+    }
+
+    /// The field that is known to keep the public ids of an array, and what is wrong with it: then rows
+    /// that are there already cannot be recognized.
+    pub fn lost_marker(&self, array: Array) -> Option<(&str, &'static str)> {
+        let place = dictionary(array)?;
+        let key = self.pins.markers[place].as_deref()?;
+        let why = self.dictionaries[place].lost?;
+        let hidden = self.read[place].may_hold(key);
+        Some((key, if hidden { "cannot be read" } else { why }))
+    }
+
+    /// The name that people give to the field of public ids by now.
+    pub fn marker_name(&self, array: Array) -> Option<&str> {
+        let place = dictionary(array)?;
+        let key = self.dictionaries[place].marker.as_deref()?;
+        let named = self.read[place].known.iter().find(|field| field.code == key);
+        named.map(|field| field.name.as_str())
     }
 
     /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
@@ -287,9 +271,13 @@ impl Setup {
                 external_id: Some(external),
             });
         }
-        for (dictionary, read) in self.dictionaries.iter_mut().zip(&self.read) {
+        let pins = self.pins.markers.iter().zip(&self.pins.names);
+        for ((dictionary, read), (key, names)) in
+            self.dictionaries.iter_mut().zip(&self.read).zip(pins)
+        {
+            dictionary.mark(&read.known, key.as_deref());
             read.known.iter().for_each(|field| dictionary.take(field.clone()));
-            dictionary.name();
+            dictionary.name(names);
         }
         if let Some(first) = self.pipelines.first_mut() {
             first.default = true;
@@ -362,66 +350,5 @@ impl Setup {
         let described =
             Array::ALL.into_iter().map(|array| (array.name().to_owned(), self.fields(array)));
         described.filter(|(_, fields)| !fields.is_empty()).collect()
-    }
-}
-
-impl Dictionary {
-    fn take(&mut self, definition: Definition) {
-        // An option without a label is unknown: its id is kept.
-        let options = definition.options.iter().flatten();
-        let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
-        let (labels, options): (_, Vec<_>) = (options.clone().collect(), options.collect());
-        let mut ids = HashMap::new();
-        for (id, label) in &options {
-            // Of two options with one label the first counts.
-            ids.entry(label.clone()).or_insert_with(|| id.clone());
-        }
-        let Definition { name, code, ty, custom, .. } = definition;
-        if !custom {
-            self.label_ids.insert(code.clone(), ids);
-            self.labels.insert(code, labels);
-        } else if name == MARKER && self.marker.is_none() {
-            self.marker = Some(code);
-        } else {
-            self.codes.push(code.clone());
-            self.custom.insert(code, CustomValue { name, ty, labels, options, ids });
-        }
-    }
-
-    /// Names that two fields share get the beginning of their hash.
-    fn name(&mut self) {
-        let mut times: HashMap<String, usize> = HashMap::new();
-        for field in self.custom.values() {
-            *times.entry(field.name.clone()).or_insert(0) += 1;
-        }
-        for (code, field) in &mut self.custom {
-            if times.get(&field.name).is_some_and(|times| *times > 1) {
-                field.name = format!("{} ({})", field.name, code.get(..8).unwrap_or(code));
-            }
-        }
-        let named = self.custom.iter().map(|(code, field)| (field.name.clone(), code.clone()));
-        self.by_name = named.collect();
-    }
-
-    /// The label of an option of a built-in field.
-    pub(super) fn label(&self, field: &str, option: &str) -> Option<&str> {
-        let labels = self.labels.get(field)?;
-        labels.get(option.trim_matches('"')).map(String::as_str)
-    }
-
-    fn described(&self) -> Vec<CustomField> {
-        let fields = self.codes.iter().filter_map(|code| Some((code, self.custom.get(code)?)));
-        fields
-            .map(|(code, field)| CustomField {
-                name: field.name.clone(),
-                key: code.clone(),
-                ty: field.ty.clone(),
-                options: if matches!(field.ty.as_str(), "enum" | "set") {
-                    field.options.iter().map(|(_, label)| label.clone()).collect()
-                } else {
-                    Vec::new()
-                },
-            })
-            .collect()
     }
 }

@@ -1,6 +1,9 @@
 //! A Pipedrive record whose values are taken one by one; what nobody took is counted.
 
+use crate::bundle::fitting::{NAMELESS, is_nameless, mended, says_nothing, shortened};
+use crate::bundle::portable::{Array, ROW_BYTES_MAX, Shape};
 use crate::model::{Members, members, quoted, text, work};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// The members of a record, and which of them were taken.
@@ -69,32 +72,69 @@ pub(super) fn is_empty(value: &str) -> bool {
     matches!(value, "null" | "\"\"" | "[]" | "{}")
 }
 
-/// A row of the bundle, written pair by pair.
-pub(super) struct Out<'o>(&'o mut String);
+/// A row of the bundle, written pair by pair: nothing that a validation would refuse.
+pub(super) struct Out<'o> {
+    row: &'o mut String,
+    array: Array,
+    /// Fields whose values cannot be said there, and why.
+    lost: Vec<(String, &'static str)>,
+}
+
+/// Why a value is not in its field.
+const OTHER_SHAPE: &str = "is of another type than the bundle's field; left out";
+const TOO_LONG: &str = "makes the row longer than 1024 KiB; left out, or cut";
+const NO_NAME: &str = "is missing; a row needs one, and is called –";
 
 impl<'o> Out<'o> {
-    /// Begins a row in this buffer.
-    pub(super) fn begin(buffer: &'o mut String) -> Self {
-        buffer.clear();
-        buffer.push('{');
-        Self(buffer)
+    /// Begins a row of this array in this buffer.
+    pub(super) fn begin(row: &'o mut String, array: Array) -> Self {
+        row.clear();
+        row.push('{');
+        Self { row, array, lost: Vec::new() }
+    }
+
+    /// Notes that something of a field is lost.
+    pub(super) fn lose(&mut self, field: &str, why: &'static str) {
+        self.lost.push((field.to_owned(), why));
+    }
+
+    /// The name of a row that needs one.
+    pub(super) fn name(&mut self, value: Option<&str>) {
+        let name = value.and_then(|raw| mended(Shape::Text, raw));
+        let name = name.filter(|name| !is_nameless(name));
+        if name.is_none() {
+            self.lose("name", NO_NAME);
+        }
+        self.raw("name", Some(name.as_deref().unwrap_or(NAMELESS)));
     }
 
     /// A pair; the value is JSON, and null where there is none: a field that was emptied has to
     /// be emptied in the target too.
     pub(super) fn raw(&mut self, key: &str, value: Option<&str>) {
-        if self.0.len() > 1 {
-            self.0.push(',');
+        let shape = self.array.field(key).map(|field| field.shape);
+        let fitted = value.map(|raw| (raw, shape.map_or(Some(raw.into()), |s| mended(s, raw))));
+        let value: Option<Cow<'_, str>> = match fitted {
+            Some((raw, None)) => {
+                if !says_nothing(raw) {
+                    self.lose(key, OTHER_SHAPE);
+                }
+                None
+            }
+            Some((_, fitted)) => fitted,
+            None => None,
+        };
+        if self.row.len() > 1 {
+            self.row.push(',');
         }
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-        match value {
+        self.row.push('"');
+        self.row.push_str(key);
+        self.row.push_str("\":");
+        match value.as_deref() {
             // Line breaks stand between tokens only.
             Some(value) if value.contains(['\n', '\r']) => {
-                self.0.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
+                self.row.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
             }
-            value => self.0.push_str(value.unwrap_or("null")),
+            value => self.row.push_str(value.unwrap_or("null")),
         }
     }
 
@@ -103,8 +143,15 @@ impl<'o> Out<'o> {
         self.raw(key, value.map(quoted).as_deref());
     }
 
-    pub(super) fn end(self) {
-        self.0.push('}');
+    /// Ends the row. What of it was lost, and why.
+    pub(super) fn end(mut self) -> Vec<(String, &'static str)> {
+        self.row.push('}');
+        if self.row.len() > ROW_BYTES_MAX {
+            let mut lost = Vec::new();
+            *self.row = shortened(self.row, &mut lost);
+            self.lost.extend(lost.into_iter().map(|field| (field, TOO_LONG)));
+        }
+        self.lost
     }
 }
 

@@ -6,7 +6,7 @@ use super::needs::{Needs, dictionary, owner};
 use crate::api::{Answer, Client, Request};
 use crate::bundle::map::{NOTE_MARK, Setup};
 use crate::bundle::portable::{Array, public_id_of, value_of};
-use crate::bundle::push::{Act, Entry, Journal, Plan, Refused, in_order};
+use crate::bundle::push::{Act, Entry, Journal, KnownField, Plan, Refused, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, list, text, usable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,20 +57,28 @@ pub fn tokens(plan: &Plan, needs: &Needs) -> u64 {
     rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
 }
 
-/// Creates the fields and options that are missing. Both stand in the journal.
-pub async fn prepare(client: &Client, needs: &Needs, journal: &mut Journal) -> Result<()> {
+/// Creates the fields and options that are missing. Says the keys of the fields, which stand in the
+/// journal, too.
+pub async fn prepare(
+    client: &Client,
+    needs: &Needs,
+    journal: &mut Journal,
+) -> Result<Vec<KnownField>> {
+    let mut created = Vec::new();
     let cost = u32::try_from(WRITE_TOKENS[1]).unwrap_or(0);
     for field in &needs.fields {
         let request = Request::create(dictionary(field.array), cost, field.body());
         let key = client.ask(request, field_code).await?;
-        let array = field.array.name().to_owned();
-        journal.write(&Entry::Field { array, name: field.name.clone(), key })?;
+        let (array, name, source) = (field.array, field.name.clone(), field.source.clone());
+        let known = KnownField { array, name, key, source };
+        journal.write(&Entry::from(&known))?;
+        created.push(known);
     }
     for options in &needs.options {
         let path = format!("{}/{}/options", dictionary(options.array), options.code);
         client.ask(Request::create(path, cost, options.body()), succeeded).await?;
     }
-    Ok(())
+    Ok(created)
 }
 
 /// Writes what the plan says, row by row; each stands in the journal before and after. `fit` is that of
@@ -102,7 +110,7 @@ where
             let new = match plan.act_of(row.array, row.index) {
                 Act::Create => true,
                 Act::Update => false,
-                Act::Keep | Act::Leave => continue,
+                Act::Keep | Act::Leave | Act::Gone | Act::Moved => continue,
             };
             if push.row(row.array, row.index, &fitted, new).await? {
                 early.entry(row.array).or_default().insert(row.index);

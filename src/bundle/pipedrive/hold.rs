@@ -7,14 +7,14 @@ use super::needs::{Needs, owner, says_nothing};
 use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
-use crate::bundle::push::{Stages, Standing};
+use crate::bundle::push::{Fates, Stages, Standing};
 use crate::model::{Result, list, members, quoted, same, text};
 use std::collections::{HashMap, HashSet};
 
 /// Rows as Pipedrive holds them.
 #[derive(Debug)]
 pub struct Hold<'a> {
-    setup: &'a Setup,
+    pub(super) setup: &'a Setup,
     /// Types of the fields that will be created, by array and name.
     needs: HashMap<Array, HashMap<&'a str, &'a str>>,
     /// Which stage becomes which.
@@ -23,7 +23,9 @@ pub struct Hold<'a> {
     /// not compared.
     sending: bool,
     /// Rows that are not pushed, by the number of their public id.
-    left: HashSet<u64>,
+    pub(super) left: HashSet<u64>,
+    /// What became of rows that the account had.
+    pub(super) fates: &'a Fates,
     /// What is lost, by array and field: why, and of how many rows.
     pub losses: Losses,
 }
@@ -44,12 +46,10 @@ const DERIVED: &[&str] = &[
     "deleted_at",
 ];
 
-/// What an activity may belong to, the nearest to the sale first: the order of an export.
-const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads];
-
 impl<'a> Hold<'a> {
-    /// For an account with this set-up, to which these needs will be added.
-    pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages) -> Self {
+    /// For an account with this set-up, to which these needs will be added, and of whose rows this
+    /// became.
+    pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages, fates: &'a Fates) -> Self {
         let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
         for field in &needs.fields {
             let of = types.entry(field.array).or_default();
@@ -60,7 +60,8 @@ impl<'a> Hold<'a> {
             needs: types,
             stages,
             sending: false,
-            left: HashSet::new(),
+            left: fates.left().collect(),
+            fates,
             losses: Losses::new(),
         }
     }
@@ -86,6 +87,7 @@ impl<'a> Hold<'a> {
             );
             return Ok(None);
         }
+        self.follow(&mut row);
         self.forget(&mut row);
         let nobodys = ["contact_public_id", "account_public_id"].map(|name| row.get(name));
         if array == Array::Leads && nobodys == [None, None] {
@@ -127,10 +129,10 @@ impl<'a> Hold<'a> {
         if self.left.is_empty() {
             return;
         }
-        let left = |value: &str| text(value).is_some_and(|id| self.left.contains(&number(&id)));
-        let links = row.fields.iter_mut().filter(|(key, value)| {
-            key.ends_with("_public_id") && value.starts_with('"') && left(value)
-        });
+        let links = row
+            .fields
+            .iter_mut()
+            .filter(|(key, value)| key.ends_with("_public_id") && is_left(&self.left, value));
         let mut lost = Vec::new();
         for (key, value) in links {
             *value = "null";
@@ -141,7 +143,12 @@ impl<'a> Hold<'a> {
         }
     }
 
-    fn lose(&mut self, array: Array, field: &str, why: &str) {
+    /// Whether a value is the public id of a row that is not pushed.
+    pub(super) fn is_left(&self, value: &str) -> bool {
+        is_left(&self.left, value)
+    }
+
+    pub(super) fn lose(&mut self, array: Array, field: &str, why: &str) {
         count(&mut self.losses, array, field, why);
     }
 
@@ -243,99 +250,6 @@ impl<'a> Hold<'a> {
         self.date(row, "close_date");
     }
 
-    fn activity(&mut self, row: &mut Made<'_>) {
-        let parent = row.text("record_type").and_then(|name| Array::of_record_type(&name));
-        let parent = parent.zip(row.get("record_public_id"));
-        for array in PARENTS {
-            let link = array.link().unwrap_or_default();
-            row.take(link);
-            let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
-            if let Some(id) = row.get(link).or(own) {
-                row.put(link, id);
-            } else if row.says(link) {
-                row.put(link, "null");
-            }
-        }
-        row.take("activity_type");
-        if let Some(key) = row.text("activity_type") {
-            if self.setup.has_activity_type(&key) {
-                row.put("activity_type", quoted(&key));
-            } else {
-                self.lose(row.array, "activity_type", "is no type that the account has");
-            }
-        }
-        for name in ["subject", "done", "busy"] {
-            row.keep_some(name);
-        }
-        self.participants(row);
-        self.parent(row, parent.map(|(_, id)| id));
-        for name in ["body", "duration", "location", "public_description"] {
-            row.keep(name);
-        }
-        match row.get("due_at") {
-            Some(_) => row.instant("due_at"),
-            None => row.keep("due_at"),
-        }
-        self.whole(row, "priority");
-        row.take("completed_at");
-        if row.get("completed_at").is_some() {
-            self.lose(row.array, "completed_at", "Pipedrive stamps it");
-        }
-    }
-
-    /// An activity comes out belonging to the first link that it has.
-    fn parent(&mut self, row: &Made<'_>, own: Option<&str>) {
-        // That the row it belonged to stays behind was said before.
-        if own.is_none() && row.get("record_type").is_some() {
-            return;
-        }
-        let links = PARENTS.into_iter().filter_map(Array::link);
-        let first = links.into_iter().find_map(|link| {
-            let found = row.out.iter().find(|(key, _)| key == link);
-            found.map(|(_, id)| id.as_str()).filter(|id| *id != "null")
-        });
-        if first != own {
-            let why = "an activity belongs to what is nearest to the sale";
-            self.lose(row.array, "record_public_id", why);
-        }
-    }
-
-    /// The contact of an activity is who takes part first (API facts 7).
-    fn participants(&mut self, row: &mut Made<'_>) {
-        row.take("participants");
-        let contact = row.out.iter().find(|(key, _)| key == "contact_public_id");
-        let contact = contact.map(|(_, id)| id.clone()).filter(|id| id != "null");
-        let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))
-            .into_iter()
-            .filter_map(|one| {
-                let one = members(one);
-                one.iter()
-                    .find(|(key, _)| key == "contact_public_id")
-                    .map(|(_, id)| (*id).to_owned())
-            })
-            .filter(|id| !text(id).is_some_and(|id| self.left.contains(&number(&id))))
-            .collect();
-        let own = contact.is_some();
-        let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
-        if !own {
-            self.lose(row.array, "contact_public_id", "who takes part first becomes the contact");
-        }
-        if !own || !all.is_empty() && !all.contains(&contact) {
-            self.lose(row.array, "participants", "the contact is who takes part first");
-        }
-        all.retain(|id| *id != contact);
-        all.dedup();
-        row.out.retain(|(key, _)| key != "contact_public_id");
-        row.put("contact_public_id", contact.clone());
-        let one = |id: &String, primary: bool| {
-            format!("{{\"contact_public_id\":{id},\"primary\":{primary}}}")
-        };
-        let others = all.iter().map(|id| one(id, false));
-        let shown: Vec<_> = std::iter::once(one(&contact, true)).chain(others).collect();
-        let shown = format!("[{}]", shown.join(","));
-        row.put("participants", if all.is_empty() { "null".to_owned() } else { shown });
-    }
-
     fn common(&mut self, row: &mut Made<'_>) {
         row.take("owner");
         if let Some(owner) = row.text("owner") {
@@ -378,6 +292,9 @@ impl<'a> Hold<'a> {
             let field = format!("custom.{name}");
             match kind {
                 _ if name == MARKER => self.lose(row.array, &field, "is ours"),
+                Some(Kind::Account | Kind::Contact) if self.is_left(value) => {
+                    self.lose(row.array, &field, "refers to a row that is left out");
+                }
                 None => self.lose(row.array, &field, "the account has no such field"),
                 Some(kind) => match held(kind, value, self.setup) {
                     Ok(held) => {
@@ -393,7 +310,7 @@ impl<'a> Hold<'a> {
         row.put("custom", format!("{{{}}}", kept.join(",")));
     }
 
-    fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
+    pub(super) fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
         row.take(name);
         match row.get(name) {
             Some(value) if value.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
@@ -428,6 +345,11 @@ impl<'a> Hold<'a> {
             None => {}
         }
     }
+}
+
+/// Whether a value is the public id of one of these rows.
+fn is_left(left: &HashSet<u64>, value: &str) -> bool {
+    value.starts_with('"') && text(value).is_some_and(|id| left.contains(&number(&id)))
 }
 
 fn contact(row: &mut Made<'_>) {

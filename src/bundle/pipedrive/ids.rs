@@ -2,6 +2,7 @@
 
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, public_id_of, value_of};
+use crate::bundle::push::Fates;
 use crate::bundle::reader::Reader;
 use crate::model::{Result, text};
 use std::collections::HashMap;
@@ -28,14 +29,25 @@ impl Ids {
         Ok(ids)
     }
 
+    /// Notes ids that only a journal knows.
+    pub fn know(&mut self, fates: &Fates) {
+        for (array, number, id) in fates.by_id() {
+            self.ids[array as usize].insert(number, json(array, id).into());
+        }
+    }
+
     /// Notes the id of a row.
     pub fn add(&mut self, array: Array, public_id: &str, id: &str) {
-        let id = if array == Array::Leads { crate::model::quoted(id) } else { id.to_owned() };
-        self.ids[array as usize].insert(number(public_id), id.into());
+        self.ids[array as usize].insert(number(public_id), json(array, id).into());
     }
 
     /// The id of a row, as JSON.
     pub fn find(&self, array: Array, public_id: &str) -> Option<&str> {
         self.ids[array as usize].get(&number(public_id)).map(AsRef::as_ref)
     }
+}
+
+/// An id as JSON: those of leads are text.
+fn json(array: Array, id: &str) -> String {
+    if array == Array::Leads { crate::model::quoted(id) } else { id.to_owned() }
 }

@@ -2,6 +2,7 @@
 
 use crate::bundle::portable::Array;
 use crate::model::{Members, Time, members, quoted, text};
+use std::borrow::Cow;
 
 /// A row that is being made.
 pub(super) struct Made<'r> {
@@ -29,6 +30,12 @@ impl<'r> Made<'r> {
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(text)
+    }
+
+    /// Gives a field of the row another value.
+    pub(super) fn replace(&mut self, name: &'static str, value: &'r str) {
+        self.fields.retain(|(key, _)| key != name);
+        self.fields.push((Cow::Borrowed(name), value));
     }
 
     pub(super) fn take(&mut self, name: &'r str) {

@@ -1,5 +1,6 @@
 //! A bundle goes into Pipedrive: what it can hold, what it lacks, and how rows are written.
 
+mod activity;
 mod body;
 mod carry;
 mod custom;

@@ -1,9 +1,9 @@
 //! The custom fields that an account lacks for a bundle, and the options that its fields lack.
 
-use crate::bundle::context::Context;
+use crate::bundle::context::{Context, CustomField};
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::{Array, value_of};
-use crate::bundle::push::{Plan, in_order};
+use crate::bundle::push::{KnownField, Plan, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, list, members, quoted, text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,8 @@ pub struct NewField {
     pub ty: String,
     /// Labels of its options.
     pub options: Vec<String>,
+    /// The key of the field where the bundle comes from, if the side-car knows it.
+    pub source: Option<String>,
 }
 
 /// Options that are to be added to a field that is there.
@@ -67,6 +69,8 @@ pub struct Needs {
     pub fields: Vec<NewField>,
     /// Options.
     pub options: Vec<NewOptions>,
+    /// Fields that are there, by the names they have in the bundle.
+    pub matched: Vec<KnownField>,
 }
 
 /// What was seen of a name in `custom`.
@@ -131,12 +135,17 @@ impl Needs {
         for array in OWNERS.into_iter().filter(|array| arrays.contains(array)) {
             if setup.marker(array).is_none() {
                 let (name, ty) = (MARKER.to_owned(), "varchar".to_owned());
-                needs.fields.push(NewField { array, name, ty, options: Vec::new() });
+                needs.fields.push(NewField { array, name, ty, options: Vec::new(), source: None });
             }
         }
         for ((array, name), seen) in seen {
             if name == MARKER {
                 continue;
+            }
+            if let Some(target) = setup.target(array, &name) {
+                let source = described(array, &name, context).map(|field| field.key.clone());
+                let key = target.code.to_owned();
+                needs.matched.push(KnownField { array, name: name.clone(), key, source });
             }
             match setup.target(array, &name) {
                 None => needs.fields.push(seen.field(array, name, context)),
@@ -215,10 +224,8 @@ impl Seen {
 
     /// The field for what was seen: as the side-car describes it, else as its values are.
     fn field(self, array: Array, name: String, context: Option<&Context>) -> NewField {
-        let described = context.and_then(|context| {
-            let fields = context.fields.get(array.name())?.iter();
-            fields.into_iter().find(|field| field.name == name)
-        });
+        let described = described(array, &name, context);
+        let source = described.map(|field| field.key.clone());
         let described = described.filter(|field| CREATABLE.contains(&field.ty.as_str()));
         let mut options: BTreeSet<String> = self.labels.clone();
         let ty = match described {
@@ -234,7 +241,8 @@ impl Seen {
             _ if chosen => (ty, options),
             ty => (ty, BTreeSet::new()),
         };
-        NewField { array, name, ty: ty.to_owned(), options: options.into_iter().collect() }
+        let options = options.into_iter().collect();
+        NewField { array, name, ty: ty.to_owned(), options, source }
     }
 
     fn ty(&self) -> &'static str {
@@ -248,6 +256,15 @@ impl Seen {
             _ => "text",
         }
     }
+}
+
+/// What the side-car says of a field.
+fn described<'c>(
+    array: Array,
+    name: &str,
+    context: Option<&'c Context>,
+) -> Option<&'c CustomField> {
+    context?.fields.get(array.name())?.iter().find(|field| field.name == name)
 }
 
 impl NewField {

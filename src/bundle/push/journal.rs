@@ -1,13 +1,15 @@
 //! What a push did, written before and after each step: nothing is half done without an entry.
 
+use super::memory::{KnownField, Memory};
 use super::plan::{Act, Plan};
+use super::ranges::Rows;
 use crate::bundle::portable::Array;
 use crate::bundle::writer::failed;
 use crate::model::{Error, Kind, Result, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Layout of the journal. 1: first.
@@ -54,14 +56,17 @@ pub enum Entry {
         /// The id there.
         id: String,
     },
-    /// A custom field was created in Pipedrive.
+    /// A custom field of Pipedrive was created, or found to be the one of public ids.
     Field {
         /// Whose field.
         array: String,
-        /// Its name.
+        /// The name it was created under; people may have changed it since.
         name: String,
         /// Its key.
         key: String,
+        /// The key of the field where the bundle comes from, if that is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// The push came to its end.
     End {
@@ -70,6 +75,13 @@ pub enum Entry {
         /// Rows that were not.
         missing: u64,
     },
+}
+
+impl From<&KnownField> for Entry {
+    fn from(field: &KnownField) -> Self {
+        let KnownField { array, name, key, source } = field.clone();
+        Self::Field { array: array.name().to_owned(), name, key, source }
+    }
 }
 
 /// How a push begins.
@@ -140,6 +152,7 @@ struct Past {
     begin: Option<Begin>,
     ended: bool,
     earlier: Earlier,
+    memory: Memory,
 }
 
 impl Earlier {
@@ -156,45 +169,6 @@ impl Earlier {
             all.filter(|row| plan.act_of(*array, *row) == Act::Keep).count() as u64
         });
         kept.sum()
-    }
-}
-
-/// Rows by index, kept as ranges: what stands in a journal takes no more room here than it does there.
-#[derive(Debug, Clone, Default)]
-struct Rows {
-    /// The end of each range by its beginning, both of them in it. They neither overlap nor touch.
-    ranges: BTreeMap<u64, u64>,
-}
-
-impl Rows {
-    /// Adds a range, both ends in it.
-    fn add(&mut self, from: u64, to: u64) {
-        let (mut from, mut to) = (from, to);
-        // The one that begins before it and reaches it, and those that begin in it.
-        while let Some((&start, &end)) = self.ranges.range(..=to.saturating_add(1)).next_back() {
-            if end.saturating_add(1) < from {
-                break;
-            }
-            self.ranges.remove(&start);
-            (from, to) = (from.min(start), to.max(end));
-        }
-        self.ranges.insert(from, to);
-    }
-
-    fn contains(&self, index: u64) -> bool {
-        self.ranges.range(..=index).next_back().is_some_and(|(_, end)| *end >= index)
-    }
-
-    fn count(&self) -> u64 {
-        let rows = self.ranges.iter().map(|(start, end)| (end - start).saturating_add(1));
-        rows.fold(0, u64::saturating_add)
-    }
-
-    /// Each row below this index.
-    fn below(&self, end: u64) -> impl Iterator<Item = u64> {
-        self.ranges
-            .range(..end)
-            .flat_map(move |(start, last)| *start..end.min(last.saturating_add(1)))
     }
 }
 
@@ -235,6 +209,19 @@ impl Journal {
             Found::Nothing | Found::OtherBundle => journal.write(&Entry::Begin(begin.clone()))?,
         }
         Ok((journal, found))
+    }
+
+    /// What the journal knows of earlier pushes to this organization of this target. One that is not
+    /// there, or is another target's, knows nothing: [`Journal::open`] says so.
+    pub fn remember(path: &Path, target: &str, organization: &str) -> Result<Memory> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Memory::default()),
+            file => file.map_err(|error| failed(path, &error))?,
+        };
+        let past = Past::read(path, &file)?;
+        let begin = past.begin.as_ref();
+        let same = begin.is_some_and(|of| of.target == target && of.organization == organization);
+        Ok(if same { past.memory } else { Memory::default() })
     }
 
     /// Writes an entry, and sees it onto the disk.
@@ -328,7 +315,11 @@ impl Past {
                 }
             }
             Entry::End { .. } => self.ended = true,
-            Entry::Done { .. } | Entry::Id { .. } | Entry::Field { .. } => {}
+            Entry::Id { array, public_id, id } => self.memory.row(&array, &public_id, &id),
+            Entry::Field { array, name, key, source } => {
+                self.memory.field(&array, name, key, source);
+            }
+            Entry::Done { .. } => {}
         }
         Ok(())
     }
@@ -397,32 +388,6 @@ fn ranges(rows: &[u64]) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_are_kept_as_ranges() {
-        let check = |ranges: &[(u64, u64)], expected: &[(u64, u64)]| {
-            let mut rows = Rows::default();
-            for (from, to) in ranges {
-                rows.add(*from, *to);
-            }
-            let kept: Vec<_> = rows.ranges.iter().map(|(from, to)| (*from, *to)).collect();
-            assert_eq!(kept, expected);
-            let inside = |row: u64| ranges.iter().any(|(from, to)| (*from..=*to).contains(&row));
-            assert!((0..20).all(|row| rows.contains(row) == inside(row)));
-            let below: Vec<_> = rows.below(15).collect();
-            assert_eq!(below, (0..15).filter(|row| inside(*row)).collect::<Vec<_>>());
-        };
-        check(&[(0, 2), (3, 5)], &[(0, 5)]);
-        check(&[(4, 6), (0, 1), (8, 9)], &[(0, 1), (4, 6), (8, 9)]);
-        check(&[(4, 6), (0, 1), (8, 9), (1, 8)], &[(0, 9)]);
-        check(&[(2, 9), (4, 5)], &[(2, 9)]);
-        check(&[(4, 5), (2, 9), (11, 11)], &[(2, 9), (11, 11)]);
-        check(&[(3, 3), (3, 3)], &[(3, 3)]);
-        let mut rows = Rows::default();
-        rows.add(0, u64::MAX);
-        assert_eq!(rows.count(), u64::MAX);
-        assert_eq!(rows.below(3).count(), 3);
-    }
 
     #[test]
     fn entries_that_no_push_writes_are_named() {

@@ -1,15 +1,20 @@
 //! A bundle goes into a target: plan, carry out, journal, verify.
 
 mod batch;
+mod fates;
 mod fit;
 mod journal;
+mod memory;
 mod plan;
+mod ranges;
 mod stages;
 mod verify;
 
 pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
+pub use fates::{Fate, Fates, Gone, Known};
 pub use fit::Fit;
 pub use journal::{Begin, Earlier, Entry, Found, JOURNAL_VERSION, Journal, Refused, beside};
+pub use memory::{KnownField, Memory};
 pub(super) use plan::in_order;
 pub use plan::{Act, Counts, Plan, differing};
 pub use stages::{How, Stages, Standing, Used};

@@ -1,9 +1,10 @@
 //! What a push would do: which rows the target lacks, which it has otherwise, which it has.
 
+use super::fates::{Fate, Fates};
 use crate::bundle::index::Index;
 use crate::bundle::portable::{Array, STAMPS, public_id_of};
 use crate::bundle::reader::{Reader, Span, Survey};
-use crate::model::{Error, Kind, Lookup, Result, members, same};
+use crate::model::{Error, Kind, Lookup, Result, members, same, text};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,10 @@ pub enum Act {
     Keep,
     /// It is not pushed: deleted, and the target never had it; or the target cannot hold it.
     Leave,
+    /// It was deleted in the target, and stays so.
+    Gone,
+    /// The target has it in another array, where it is left as it is.
+    Moved,
 }
 
 /// Most fields that are counted by name; the others are counted together, as [`OTHERS`].
@@ -44,6 +49,10 @@ pub struct Counts {
     pub unchanged: u64,
     /// That are not pushed.
     pub left: u64,
+    /// That were deleted in the target.
+    pub gone: u64,
+    /// That it has in another array.
+    pub moved: u64,
 }
 
 /// The arrays of a bundle in the order in which they are imported.
@@ -56,7 +65,12 @@ pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
 impl Plan {
     /// Holds a bundle against the target's own rows. `fit` makes of a row what would be sent; `None`
     /// if it cannot be.
-    pub async fn of<F>(survey: &Survey, target: &mut Index, mut fit: F) -> Result<Self>
+    pub async fn of<F>(
+        survey: &Survey,
+        target: &mut Index,
+        fates: &Fates,
+        mut fit: F,
+    ) -> Result<Self>
     where
         F: FnMut(Array, &str) -> Result<Option<String>>,
     {
@@ -66,7 +80,7 @@ impl Plan {
             while let Some(row) = rows.next().await? {
                 let act = match fit(row.array, row.json)? {
                     None => Act::Leave,
-                    Some(wanted) => plan.act(row.array, &wanted, target)?,
+                    Some(wanted) => plan.act(row.array, &wanted, target, fates)?,
                 };
                 plan.acts[row.array as usize].push(act);
             }
@@ -74,16 +88,30 @@ impl Plan {
         Ok(plan)
     }
 
-    fn act(&mut self, array: Array, wanted: &str, target: &mut Index) -> Result<Act> {
+    fn act(
+        &mut self,
+        array: Array,
+        wanted: &str,
+        target: &mut Index,
+        fates: &Fates,
+    ) -> Result<Act> {
         let id = public_id_of(wanted).ok_or_else(|| {
             Error::new(Kind::Bug, "a row without a public id was not found before")
         })?;
-        let Some(there) = target.row(array, &id)? else {
+        let there = match fates.row(&id) {
+            None => target.row(array, &id)?,
+            Some(Fate::As { own, .. }) => target.row(array, own)?,
+            Some(Fate::Moved(_)) => return Ok(Act::Moved),
+            Some(Fate::Gone) => return Ok(Act::Gone),
+            Some(Fate::Again) => None,
+        };
+        let Some(there) = there else {
             return Ok(Act::Create);
         };
         let differing = differing(wanted, &there);
         if differing.is_empty() {
-            return Ok(Act::Keep);
+            let again = fates.brings_back() && refers_again(wanted, fates);
+            return Ok(if again { Act::Update } else { Act::Keep });
         }
         for field in differing {
             let named = self.fields.len() < FIELDS_MAX;
@@ -123,6 +151,8 @@ impl Plan {
                 Act::Update => counts.update += 1,
                 Act::Keep => counts.unchanged += 1,
                 Act::Leave => counts.left += 1,
+                Act::Gone => counts.gone += 1,
+                Act::Moved => counts.moved += 1,
             }
         }
         counts
@@ -133,6 +163,15 @@ impl Plan {
         let sent = |act: &&Act| matches!(act, Act::Create | Act::Update);
         self.acts.iter().flatten().filter(sent).count() as u64
     }
+}
+
+/// Whether a row refers to one that is to be created again: it still leads to the one that was deleted,
+/// which has the same public id.
+fn refers_again(row: &str, fates: &Fates) -> bool {
+    members(row).iter().any(|(key, value)| {
+        let again = || text(value).is_some_and(|id| fates.row(&id) == Some(&Fate::Again));
+        key.ends_with("_public_id") && again()
+    })
 }
 
 /// The fields of a row that the target has otherwise. What the target has beyond does not count, nor

@@ -1,5 +1,6 @@
 //! Whether a push arrived: the target's own export, and its change events.
 
+use super::fates::{Fate, Fates, is_deleted};
 use super::journal::Entry;
 use super::plan::{differing, in_order};
 use crate::bundle::index::{Index, number};
@@ -25,6 +26,10 @@ pub struct Checked {
     pub different: u64,
     /// Deleted rows that the target does not export.
     pub hidden: u64,
+    /// Rows that were deleted there before, and not brought back.
+    pub gone: u64,
+    /// Rows that are there in another array.
+    pub moved: u64,
 }
 
 /// What was found.
@@ -58,6 +63,7 @@ impl Verified {
 pub async fn verify<F>(
     survey: &Survey,
     target: &mut Index,
+    fates: &Fates,
     mut fit: F,
     pushed: impl Fn(Array, u64) -> bool,
 ) -> Result<Verified>
@@ -71,10 +77,22 @@ where
             let Some(wanted) = fit(row.array, row.json)? else { continue };
             let Some(id) = public_id_of(&wanted) else { continue };
             let checked = found.arrays.entry(row.array).or_default();
+            match fates.row(&id) {
+                Some(Fate::Gone) => {
+                    checked.gone += 1;
+                    continue;
+                }
+                Some(Fate::Moved(_)) => {
+                    checked.moved += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            // A row that lives in the bundle and is deleted in the target is not there.
             let there = target.row(row.array, &id)?;
+            let there = there.filter(|there| is_deleted(&wanted) || !is_deleted(there));
             let Some(there) = there else {
-                let deleted = value_of(&wanted, "deleted_at").is_some_and(|at| at != "null");
-                if deleted {
+                if is_deleted(&wanted) {
                     checked.hidden += 1;
                 } else {
                     checked.missing += 1;

@@ -19,6 +19,7 @@ pub(in crate::cli) enum Bundle {
     ///
     /// Rows are created, updated or left alone by public id, so the same bundle twice changes
     /// nothing. Nothing is ever deleted in Pipedrive; in a CRM a row with `deleted_at` is sent as such.
+    /// What was deleted in the target since is named, and stays so unless told otherwise.
     Push(Push),
     /// Fetch a CRM's own export.
     Pull(Pull),
@@ -73,7 +74,12 @@ pub(in crate::cli) struct Push {
     /// Go on with a push that was broken off. If there is none, a new one is begun.
     #[arg(long)]
     pub(super) resume: bool,
-    /// Where the push is recorded [default: FILE.journal.ndjson].
+    /// Create rows again that were deleted in the target. Without it they are named, and the push
+    /// is incomplete.
+    #[arg(long)]
+    pub(super) recreate_deleted: bool,
+    /// Where the push is recorded [default: FILE.journal.ndjson]. It knows which row is which, so keep
+    /// one for each target.
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
     /// Most rows of a request to a CRM; one of more than 2 MiB is split in any case.

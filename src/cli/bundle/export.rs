@@ -2,7 +2,7 @@
 
 use super::args::Export as Flags;
 use crate::api::Account;
-use crate::bundle::map::{FIELDS, NO_ID, RESOURCES, SETUP, Setup};
+use crate::bundle::map::{FIELDS, NO_ID, Pins, RESOURCES, SETUP, Setup};
 use crate::bundle::{Array, Context, Export, Source, Written};
 use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
@@ -28,10 +28,15 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let mut stop = std::pin::pin!(interrupted());
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
-            let setup = run.set_up(&account, stop.as_mut()).await?;
+            let pins = known(flags, account.company()?);
+            let setup = run.set_up(&account, pins, stop.as_mut()).await?;
+            for sentence in unrecognized(&setup) {
+                run.progress.warn(&sentence);
+            }
             let place = (flags.out.as_path(), "partial");
-            let exported = run.export(place, setup, &account, stop.as_mut()).await;
+            let exported = run.export_found(place, setup, &account, stop.as_mut()).await;
             run.progress.done();
+            let exported = exported.map(|(export, _)| export);
             let (written, context) = exported?.finish()?;
             (written, context, Some(run.client.spending()))
         } else {
@@ -57,10 +62,42 @@ fn resource(name: &str) -> Result<&'static Resource> {
     Resource::named(name).ok_or_else(|| Error::new(Kind::Bug, format!("{name} is no resource")))
 }
 
+/// What the side-car that stands knows of the company's fields.
+fn known(flags: &Flags, company: i64) -> Pins {
+    let mut pins = Pins::default();
+    // One that cannot be read is replaced.
+    if let Some(context) = Context::read(&flags.out).ok().flatten() {
+        for array in Array::ALL {
+            if let Some(key) = context.id_field(company, array) {
+                pins.marker(array, key);
+            }
+        }
+    }
+    pins
+}
+
+/// A sentence for each field that kept public ids and does no longer.
+fn unrecognized(setup: &Setup) -> impl Iterator<Item = String> {
+    let owners = [Array::Accounts, Array::Contacts, Array::Opportunities];
+    owners.into_iter().filter_map(|array| {
+        let (key, why) = setup.lost_marker(array)?;
+        Some(format!(
+            "the custom field {key}, which kept the public ids of {}, {why}: rows that a push created \
+             get public ids of their own",
+            array.name()
+        ))
+    })
+}
+
 impl Run {
     /// Reads what the account says of itself.
-    pub(super) async fn set_up(&mut self, account: &Account, mut stop: Stop<'_>) -> Result<Setup> {
-        let mut setup = Setup::of(account.company()?);
+    pub(super) async fn set_up(
+        &mut self,
+        account: &Account,
+        pins: Pins,
+        mut stop: Stop<'_>,
+    ) -> Result<Setup> {
+        let mut setup = Setup::of(account.company()?, pins);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| {
                 setup.take(resource, json);
@@ -128,6 +165,26 @@ impl Run {
         Ok(export)
     }
 
+    /// The same, once more where the rows themselves tell which field keeps their public ids. The
+    /// set-up then knows it.
+    pub(super) async fn export_found(
+        &mut self,
+        place: (&Path, &str),
+        setup: Setup,
+        account: &Account,
+        mut stop: Stop<'_>,
+    ) -> Result<(Export, Setup)> {
+        let export = self.export(place, setup.clone(), account, stop.as_mut()).await?;
+        let found = export.likely_markers();
+        if found.is_empty() {
+            return Ok((export, setup));
+        }
+        drop(export);
+        let setup = adopted(setup, &found, |sentence| self.progress.note(sentence));
+        let export = self.export(place, setup.clone(), account, stop).await?;
+        Ok((export, setup))
+    }
+
     /// Reads a resource from its first row to its last, each as it is met.
     async fn pass(
         &mut self,
@@ -169,6 +226,23 @@ impl Run {
     }
 }
 
+/// The set-up that knows these fields to keep public ids, which is told.
+fn adopted(setup: Setup, found: &[(Array, String)], mut tell: impl FnMut(&str)) -> Setup {
+    let setup = setup.pinned(|pins| {
+        for (array, key) in found {
+            pins.marker(*array, key);
+        }
+    });
+    for (array, key) in found {
+        let name = setup.marker_name(*array).unwrap_or(key);
+        tell(&format!(
+            "the public ids of {} stand in the custom field {name:?} ({key}), as its content shows",
+            array.name()
+        ));
+    }
+    setup
+}
+
 async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     let snapshot = Snapshot::open(&Place::named("--from", &flags.from)?).await?;
     let backup = snapshot.backup();
@@ -192,7 +266,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
             format!("the backup holds no {}: a bundle would lack all of them", missing.join(", "));
         return Err(Error::new(Kind::Data, message).at(&flags.from));
     }
-    let mut setup = Setup::of(company);
+    let mut setup = Setup::of(company, known(flags, company));
     for name in SETUP {
         let resource = resource(name)?;
         if held(name) {
@@ -210,6 +284,10 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
     for odd in setup.odd() {
         progress.warn(&odd);
     }
+    let mut setup = setup.ready();
+    for sentence in unrecognized(&setup) {
+        progress.warn(&sentence);
+    }
     let source = Source {
         system: "pipedrive".to_owned(),
         from: "backup".to_owned(),
@@ -218,18 +296,27 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
         organization_id: None,
     };
     let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
-    let mut export = Export::begin(&flags.out, "partial", setup.ready(), source, date)?;
-    for name in export.learnt() {
-        let learn = |resource: &'static Resource, json: &str| {
-            export.learn(resource, json);
-            Ok(())
-        };
-        pass(&snapshot, resource(name)?, learn).await?;
+    loop {
+        let begun = (setup.clone(), source.clone());
+        let mut export = Export::begin(&flags.out, "partial", begun.0, begun.1, date)?;
+        for name in export.learnt() {
+            let learn = |resource: &'static Resource, json: &str| {
+                export.learn(resource, json);
+                Ok(())
+            };
+            pass(&snapshot, resource(name)?, learn).await?;
+        }
+        for (name, _) in RESOURCES {
+            pass(&snapshot, resource(name)?, |resource, json| export.take(resource, json)).await?;
+        }
+        // Fields that are known by now are not found again.
+        let found = export.likely_markers();
+        if found.is_empty() {
+            return export.finish();
+        }
+        drop(export);
+        setup = adopted(setup, &found, |sentence| progress.note(sentence));
     }
-    for (name, _) in RESOURCES {
-        pass(&snapshot, resource(name)?, |resource, json| export.take(resource, json)).await?;
-    }
-    export.finish()
 }
 
 async fn pass(

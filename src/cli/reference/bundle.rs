@@ -31,6 +31,7 @@ const CONTEXT: &[(&str, &str)] = &[
         "unmapped",
         "every field of Pipedrive that has no place in a bundle, and every value that could not be mapped, with the number of rows and the reason",
     ),
+    ("id_fields", "by company, the hashes of the custom fields that keep public ids"),
     ("lost", "by company, what a push into Pipedrive could not hold, likewise"),
 ];
 
@@ -82,7 +83,11 @@ pub(super) fn page() -> String {
          `FILE.journal.ndjson`.\n\n\
          Rows refer to each other by `public_id`, which is unique in the whole bundle and at most {PUBLIC_ID_MAX} bytes long. \
          A reference of Pipedrive to a row that is not there (a person who was deleted) is null, and its \
-         external id stands beside it (`contact_external_id`). A row of more than {} KiB is not imported.\n\n",
+         external id stands beside it (`contact_external_id`). A row of more than {} KiB is not imported.\n\n\
+         What a field of the bundle cannot take is left out and counted (`0000-00-00`, a status nobody knows, \
+         an object where text belongs), or said otherwise where nothing is lost (`\"12.50\"` for a number); a \
+         row that would be too long loses its longest values. So an export never writes what `bundle \
+         validate` refuses.\n\n",
         ROW_BYTES_MAX >> 10
     );
     section(&mut page, "Every row", Array::common());
@@ -113,6 +118,17 @@ pub(super) fn page() -> String {
          of deals) and keeps the public id there; an activity keeps it as the last paragraph of its note, \
          `<p>Portable id: act_...</p>`, because activities have no custom fields. An export gives rows the ids \
          they keep, so what went in comes out again under the same id.\n\n\
+         These fields are known by their hash, which journal and side-car keep, whatever people call them; \
+         without either they are found by their type and content. Where a known one is gone, or has become \
+         another type, the push stops: rows that are there already could not be recognized. Other custom \
+         fields that people rename are found likewise, and a row whose public id somebody removed by the id \
+         that the journal has of it. So keep one journal for each company (`--journal`).\n\n\
+         A row that people deleted in Pipedrive is named and counted, stays deleted, and makes the push \
+         incomplete (exit 3); `--recreate-deleted` creates it again. Deleted deals say so themselves for 30 \
+         days; all others, and rows of every other kind, are known by the journal, and rows that were \
+         exported from the same company by their public ids. A lead that became a deal is that row, and its \
+         activities are the deal's. In a CRM a row that was deleted there is brought back by `deleted_at: \
+         null`, or by the flag.\n\n\
          Custom fields that the company lacks are created: with the type the side-car says, else the one \
          their values have. Missing options are added. Owners are found by e-mail among active users, labels \
          and activity types by name. Custom fields that refer to rows which are created later are written once \

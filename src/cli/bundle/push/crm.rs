@@ -3,8 +3,10 @@
 use super::report::Report;
 use super::{Input, checked, journal, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
-use crate::bundle::push::{Begin, Fit, JOURNAL_VERSION, Plan, Stages, account, carry_out, verify};
-use crate::bundle::{Array, Context, Index, Survey};
+use crate::bundle::push::{
+    Begin, Fate, Fates, Fit, JOURNAL_VERSION, Known, Plan, Stages, account, carry_out, verify,
+};
+use crate::bundle::{Array, Context, Index, Survey, public_id_of, value_of};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::target;
 use crate::cli::figures::grouped;
@@ -28,9 +30,10 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     foreign(flags, input, &survey, &organization)?;
     let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
     let mut fit = Fit::new(stages, &flags.drop, flags.strict_fields, &flags.activity_parents)?;
+    let fates = Fates::of(&survey, &mut index, &Known::default(), flags.recreate_deleted).await?;
     let plan = {
-        let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
-        Plan::of(&survey, &mut index, fitted).await?
+        let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
+        Plan::of(&survey, &mut index, &fates, fitted).await?
     };
     let mut report = Report {
         bundle: flags.file.display().to_string(),
@@ -38,6 +41,8 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         to: format!("organization {organization} at {}", crm.origin()),
         dry_run: flags.dry_run,
         stages: fit.stages.used(),
+        gone: fates.gone.clone(),
+        recreated: flags.recreate_deleted,
         ..Report::default()
     };
     if flags.dry_run {
@@ -56,7 +61,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let since = earlier.at.unwrap_or(begin.at);
     if plan.work() > 0 {
         let work = plan.work();
-        let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
+        let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
         let sent = carry_out(
             &survey,
             &plan,
@@ -78,8 +83,8 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     }
     report.earlier = earlier.kept(&plan);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let fitted = |array, json: &str| Ok(Some(fit.row(array, json).into_owned()));
-    let verified = verify(&survey, &mut index, fitted, pushed).await?;
+    let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
+    let verified = verify(&survey, &mut index, &fates, fitted, pushed).await?;
     if report.sent + report.earlier > 0 {
         let events = Scrap::beside(&flags.file, "events")?;
         changes(crm, None, None, events.path(), flags.max_bytes).await?;
@@ -89,6 +94,17 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     report.verified = Some(verified);
     report.plan = plan;
     Ok(report)
+}
+
+/// The row, which says that it lives if it was deleted in the CRM and is to be brought back.
+fn revived(fates: &Fates, row: &str) -> String {
+    let again = public_id_of(row).is_some_and(|id| fates.row(&id) == Some(&Fate::Again));
+    match row.strip_suffix('}') {
+        Some(open) if again && value_of(row, "deleted_at").is_none() => {
+            format!("{open},\"deleted_at\":null}}")
+        }
+        _ => row.to_owned(),
+    }
 }
 
 /// A bundle of another organization of the CRM is refused: its public ids are taken there, and unique

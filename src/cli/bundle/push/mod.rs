@@ -74,10 +74,14 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Checks the bundle, with what the target has in mind. One with findings is not pushed at all: nothing
+/// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with findings is not pushed at all: nothing
 /// half done.
 async fn checked(flags: &Flags, input: &Input, target: &Index) -> Result<Survey> {
-    let elsewhere = |array: Array, id: u64| target.holds(array, id);
+    let elsewhere = |array: Array, id: u64| {
+        let moves = matches!(array, Array::Leads | Array::Opportunities);
+        let either = [Array::Leads, Array::Opportunities];
+        target.holds(array, id) || moves && either.iter().any(|array| target.holds(*array, id))
+    };
     let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
     if validation.total == 0 {
         return Ok(validation.survey);

@@ -1,7 +1,7 @@
 //! What a push would do, and what it did, for people and for programs.
 
 use crate::bundle::Array;
-use crate::bundle::push::{Accounted, How, Plan, Refused, Used, Verified};
+use crate::bundle::push::{Accounted, Gone, How, Plan, Refused, Used, Verified};
 use crate::cli::figures::grouped;
 use crate::cli::text::Text;
 use crate::model::{Error, Kind};
@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 /// Refused rows that are listed; all are counted.
 const REFUSED_MAX: usize = 1_000;
-/// Refused rows that a table shows.
+/// What is said of rows that were deleted in the target.
+const GONE: &str = "were deleted in the target (--recreate-deleted creates them again)";
+/// Refused rows, and deleted ones, that a table shows.
 const SHOWN_MAX: usize = 20;
 
 /// A push, as far as it came.
@@ -36,6 +38,10 @@ pub(super) struct Report {
     pub(super) sent: u64,
     pub(super) requests: u64,
     pub(super) refused: Vec<Refused>,
+    /// Rows of the bundle that were deleted in the target.
+    pub(super) gone: Vec<Gone>,
+    /// Whether they are (to be) created again.
+    pub(super) recreated: bool,
     pub(super) verified: Option<Verified>,
     pub(super) events: Option<Accounted>,
 }
@@ -43,6 +49,11 @@ pub(super) struct Report {
 impl Report {
     fn total(&self, of: impl Fn(&crate::bundle::push::Checked) -> u64) -> u64 {
         self.verified.iter().flat_map(|verified| verified.arrays.values()).map(of).sum()
+    }
+
+    /// Whether the rows that were deleted in the target stay so, after a push.
+    const fn stays_gone(&self) -> bool {
+        !self.recreated && !self.dry_run
     }
 
     /// What is missing, if something is.
@@ -54,6 +65,7 @@ impl Report {
             }
         };
         add(self.refused.len() as u64, "were refused");
+        add(self.gone.len() as u64 * u64::from(self.stays_gone()), GONE);
         add(self.total(|checked| checked.missing), "are missing");
         add(self.total(|checked| checked.different), "are there with other values");
         add(self.events.as_ref().map_or(0, |events| events.unaccounted), "have no change event");
@@ -93,6 +105,8 @@ impl Report {
             "losses": losses.collect::<Vec<_>>(),
             "fields_created": created.collect::<Vec<_>>(),
             "tokens": self.tokens,
+            "gone": self.gone.iter().take(REFUSED_MAX).collect::<Vec<_>>(),
+            "gone_total": self.gone.len(),
         });
         if self.dry_run {
             return object;
@@ -141,20 +155,23 @@ impl Report {
     pub(super) fn text(&self) -> Text {
         let mut out = Text::of(format!("{} ({}) → {}", self.bundle, self.from, self.to));
         out.line(format!(
-            "{:<14}{:>10}{:>10}{:>11}{:>9}",
-            "", "create", "update", "unchanged", "left"
+            "{:<14}{:>10}{:>10}{:>11}{:>9}{:>9}{:>9}",
+            "", "create", "update", "unchanged", "left", "deleted", "moved"
         ));
         for array in Array::ALL {
             let counts = self.plan.counts(array);
             out.line(format!(
-                "{:<14}{:>10}{:>10}{:>11}{:>9}",
+                "{:<14}{:>10}{:>10}{:>11}{:>9}{:>9}{:>9}",
                 array.name(),
                 grouped(counts.create),
                 grouped(counts.update),
                 grouped(counts.unchanged),
-                grouped(counts.left)
+                grouped(counts.left),
+                grouped(counts.gone),
+                grouped(counts.moved)
             ));
         }
+        self.deleted(&mut out);
         for ((array, field), rows) in &self.plan.fields {
             out.line(format!("differs: {}.{field} in {} rows", array.name(), grouped(*rows)));
         }
@@ -177,6 +194,29 @@ impl Report {
         }
         self.outcome(&mut out);
         out
+    }
+
+    /// The rows that were deleted in the target, by name.
+    fn deleted(&self, out: &mut Text) {
+        for row in self.gone.iter().take(SHOWN_MAX) {
+            let id = row.id.as_ref().map(|id| format!(" (id {id})")).unwrap_or_default();
+            let at = row.deleted_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+            out.line(format!(
+                "deleted in the target{at}: /{}/{} {}{id}",
+                row.array.name(),
+                row.index,
+                row.public_id
+            ));
+        }
+        if self.gone.len() > SHOWN_MAX {
+            out.line(format!(
+                "… {} more were deleted",
+                grouped((self.gone.len() - SHOWN_MAX) as u64)
+            ));
+        }
+        if !self.gone.is_empty() && !self.recreated {
+            out.line("they are left alone: --recreate-deleted creates them again");
+        }
     }
 
     fn outcome(&self, out: &mut Text) {

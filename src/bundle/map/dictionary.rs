@@ -1,0 +1,186 @@
+//! The custom fields of an account, by key and by name, and the ones that keep public ids.
+
+use crate::bundle::context::CustomField;
+use crate::bundle::portable::Array;
+use crate::model::Definition;
+use std::collections::HashMap;
+
+/// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
+/// keeps the public id.
+pub const MARKER: &str = "Portable id";
+
+/// The fields of organizations, persons or deals.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dictionary {
+    pub(super) custom: HashMap<String, CustomValue>,
+    /// In the order of the dictionary.
+    pub(super) codes: Vec<String>,
+    /// Labels of the options of built-in fields, by field and option id.
+    labels: HashMap<String, HashMap<String, String>>,
+    /// Their ids, by field and label.
+    pub(super) label_ids: HashMap<String, HashMap<String, String>>,
+    /// Codes of custom fields, by their keys in `custom`.
+    pub(super) by_name: HashMap<String, String>,
+    /// The code of the field that keeps public ids.
+    pub(super) marker: Option<String>,
+    /// What is wrong with the field that is known to keep them.
+    pub(super) lost: Option<&'static str>,
+}
+
+/// What fields are known by, whatever people call them by now: keys out of a journal, or a side-car.
+#[derive(Debug, Clone, Default)]
+pub struct Pins {
+    /// Keys of the fields that keep public ids, by the place of their dictionary.
+    pub(super) markers: [Option<String>; 3],
+    /// Names in `custom` by key.
+    pub(super) names: [HashMap<String, String>; 3],
+}
+
+/// A custom field and how its values are read.
+#[derive(Debug, Clone)]
+pub(super) struct CustomValue {
+    /// Its key in `custom`.
+    pub(super) name: String,
+    /// Its type in Pipedrive.
+    pub(super) ty: String,
+    /// Labels by option id.
+    pub(super) labels: HashMap<String, String>,
+    /// Ids and labels in order.
+    pub(super) options: Vec<(String, String)>,
+    /// Ids by label.
+    pub(super) ids: HashMap<String, String>,
+}
+
+/// A custom field, to be written to.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'s> {
+    /// Its key.
+    pub code: &'s str,
+    /// Its type.
+    pub ty: &'s str,
+    /// Ids of its options, by label.
+    pub options: &'s HashMap<String, String>,
+}
+
+/// The place of an array's dictionary: leads have the fields of deals. Activities have none.
+pub(super) const fn dictionary(array: Array) -> Option<usize> {
+    match array {
+        Array::Accounts => Some(0),
+        Array::Contacts => Some(1),
+        Array::Opportunities | Array::Leads => Some(2),
+        Array::Activities => None,
+    }
+}
+
+impl Pins {
+    /// The field of this key keeps the public ids of an array's rows.
+    pub fn marker(&mut self, array: Array, key: &str) {
+        if let Some(place) = dictionary(array) {
+            self.markers[place] = Some(key.to_owned());
+        }
+    }
+
+    /// The field of this key has this name in `custom`.
+    pub fn name(&mut self, array: Array, key: &str, name: &str) {
+        if let Some(place) = dictionary(array) {
+            self.names[place].insert(key.to_owned(), name.to_owned());
+        }
+    }
+}
+
+/// Whether a field of this type can keep public ids.
+fn keeps_text(ty: &str) -> bool {
+    matches!(ty, "varchar" | "text")
+}
+
+impl Dictionary {
+    /// Finds the field that keeps public ids: by its key where that is known, else by the name and type
+    /// it was created with.
+    pub(super) fn mark(&mut self, fields: &[Definition], key: Option<&str>) {
+        let mut custom = fields.iter().filter(|field| field.custom);
+        let found = match key {
+            Some(key) => custom.find(|field| field.code == key),
+            None => custom.find(|field| field.name == MARKER && keeps_text(&field.ty)),
+        };
+        self.lost = match (key, found) {
+            (Some(_), None) => Some("is gone"),
+            (Some(_), Some(field)) if !keeps_text(&field.ty) => Some("has become another type"),
+            _ => None,
+        };
+        self.marker = found.filter(|_| self.lost.is_none()).map(|field| field.code.clone());
+    }
+
+    /// Keys and names of the fields that may keep public ids although nothing says so: by their type.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = (&str, &str)> {
+        let unknown = self.marker.is_none() && self.lost.is_none();
+        let codes = self.codes.iter().filter(move |_| unknown);
+        codes.filter_map(|code| {
+            let field = self.custom.get(code).filter(|field| keeps_text(&field.ty))?;
+            Some((code.as_str(), field.name.as_str()))
+        })
+    }
+
+    pub(super) fn take(&mut self, definition: Definition) {
+        // An option without a label is unknown: its id is kept.
+        let options = definition.options.iter().flatten();
+        let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
+        let (labels, options): (_, Vec<_>) = (options.clone().collect(), options.collect());
+        let mut ids = HashMap::new();
+        for (id, label) in &options {
+            // Of two options with one label the first counts.
+            ids.entry(label.clone()).or_insert_with(|| id.clone());
+        }
+        let Definition { name, code, ty, custom, .. } = definition;
+        if !custom {
+            self.label_ids.insert(code.clone(), ids);
+            self.labels.insert(code, labels);
+        } else if self.marker.as_ref() != Some(&code) {
+            self.codes.push(code.clone());
+            self.custom.insert(code, CustomValue { name, ty, labels, options, ids });
+        }
+    }
+
+    /// Names that two fields share get the beginning of their hash; a name that is known by its key
+    /// stays.
+    pub(super) fn name(&mut self, pinned: &HashMap<String, String>) {
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for (code, field) in &mut self.custom {
+            if let Some(name) = pinned.get(code) {
+                field.name.clone_from(name);
+            }
+        }
+        for field in self.custom.values() {
+            *times.entry(field.name.clone()).or_insert(0) += 1;
+        }
+        for (code, field) in &mut self.custom {
+            let shared = times.get(&field.name).is_some_and(|times| *times > 1);
+            if shared && !pinned.contains_key(code) {
+                field.name = format!("{} ({})", field.name, code.get(..8).unwrap_or(code));
+            }
+        }
+        let named = self.custom.iter().map(|(code, field)| (field.name.clone(), code.clone()));
+        self.by_name = named.collect();
+    }
+
+    /// The label of an option of a built-in field.
+    pub(super) fn label(&self, field: &str, option: &str) -> Option<&str> {
+        let labels = self.labels.get(field)?;
+        labels.get(option.trim_matches('"')).map(String::as_str)
+    }
+
+    pub(super) fn described(&self) -> Vec<CustomField> {
+        let fields = self.codes.iter().filter_map(|code| Some((code, self.custom.get(code)?)));
+        fields
+            .map(|(code, field)| CustomField {
+                name: field.name.clone(),
+                key: code.clone(),
+                ty: field.ty.clone(),
+                options: if matches!(field.ty.as_str(), "enum" | "set") {
+                    field.options.iter().map(|(_, label)| label.clone()).collect()
+                } else {
+                    Vec::new()
+                },
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! What rows are called: public ids, and that no two rows have one.
+
+use crate::bundle::index::number;
+use crate::bundle::portable::{Array, PUBLIC_ID_MAX};
+use std::collections::{HashMap, HashSet};
+
+/// Why a row is not called as it says.
+const TWICE: &str = "stands in two rows; the later one gets an id of its own";
+/// The same.
+const TOO_LONG: &str = "is longer than 255 bytes, so the row gets an id of its own";
+
+/// Rows that were taken, by id: what later rows may refer to.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    company: i64,
+    /// For each array: the public id, where it is not the one made of the id.
+    pub(super) rows: [HashMap<u64, Option<Box<str>>>; 5],
+    /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
+    pub(super) learnt: [HashMap<u64, Box<str>>; 2],
+    /// Their numbers.
+    pub(super) learnt_ids: HashSet<u64>,
+    /// Numbers of public ids that rows have and that are not made of their own ids.
+    kept: HashSet<u64>,
+}
+
+impl Known {
+    /// Nothing is known yet of the rows of a company.
+    pub(super) fn of(company: i64) -> Self {
+        Self { company, ..Self::default() }
+    }
+
+    /// The public id of an account or contact that may come later, and whether it came already.
+    pub(super) fn promised(&self, array: Array, id: u64) -> (String, bool) {
+        let came = self.rows[array as usize].get(&id);
+        let own = match came {
+            Some(own) => own.as_ref(),
+            None => self.learnt.get(array as usize).and_then(|learnt| learnt.get(&id)),
+        };
+        let public_id = own.map(ToString::to_string);
+        let public_id = public_id.unwrap_or_else(|| minted(self.company, array, &id.to_string()));
+        (public_id, came.is_some())
+    }
+
+    /// What a record is called: as it says itself, else after its own id. And why not as it says.
+    pub(super) fn call(
+        &mut self,
+        says: Option<String>,
+        minted: &str,
+    ) -> (Called, Option<&'static str>) {
+        let mut refused = None;
+        match says {
+            Some(id) if id.len() > PUBLIC_ID_MAX => refused = Some(TOO_LONG),
+            Some(id) if self.is_taken(&id) => return (Called::Taken(id), Some(TWICE)),
+            Some(id) => {
+                self.kept.insert(number(&id));
+                return (Called::Its(id), None);
+            }
+            None => {}
+        }
+        if self.kept.contains(&number(minted)) {
+            return (Called::Taken(minted.to_owned()), refused.or(Some(TWICE)));
+        }
+        (Called::Its(minted.to_owned()), refused)
+    }
+
+    /// A public id for a record whose own is another's.
+    pub(super) fn another(&mut self, minted: &str) -> String {
+        let mut id = minted.to_owned();
+        let mut n = 1_u64;
+        while !self.kept.insert(number(&id)) {
+            n += 1;
+            id = format!("{minted}_{n}");
+        }
+        id
+    }
+
+    /// Whether another row is called so: because it says so, or after its own id.
+    fn is_taken(&self, id: &str) -> bool {
+        let after_its_id = || {
+            Array::ALL.into_iter().any(|array| {
+                let own = id.strip_prefix(&*minted(self.company, array, ""));
+                let row = own.and_then(|own| self.rows[array as usize].get(&key(array, own)));
+                row.is_some_and(Option::is_none)
+            })
+        };
+        self.kept.contains(&number(id)) || after_its_id()
+    }
+}
+
+/// What a record is called.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Called {
+    /// This, and nothing else is.
+    Its(String),
+    /// This, and another row is called so already.
+    Taken(String),
+}
+
+/// The public id of a record that does not keep one: the same for the same record always, and
+/// never that of another company's.
+pub(in crate::bundle) fn minted(company: i64, array: Array, id: &str) -> String {
+    format!("{}pd{company}_{id}", array.prefix())
+}
+
+/// The number by which a record is known: its id, or what stands for a text that is one.
+pub(super) fn key(array: Array, external: &str) -> u64 {
+    match external.parse() {
+        Ok(id) if array != Array::Leads => id,
+        _ => number(external),
+    }
+}

@@ -1,0 +1,102 @@
+//! Which field keeps public ids, where neither a journal nor a side-car knows its key and people have
+//! given it another name: by its type, and by what is in it.
+
+use super::dictionary::dictionary;
+use super::setup::Setup;
+use crate::bundle::index::number;
+use crate::bundle::portable::{Array, PUBLIC_ID_MAX};
+use crate::model::text;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// How many of a field's values must be public ids, and how many of these different ones, percent: people
+/// edit some, and copies of rows carry the id of the first.
+const IDS_PERCENT_MIN: u64 = 90;
+/// The arrays whose dictionaries these are.
+const OWNERS: [Array; 3] = [Array::Accounts, Array::Contacts, Array::Opportunities];
+
+/// What a bundle holds that goes into the account.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// Numbers of the public ids of its rows. 8 bytes each.
+    pub numbers: HashSet<u64>,
+    /// Names of its custom fields: none of these keeps the rows' own public ids.
+    pub names: HashSet<String>,
+}
+
+/// What was seen of a field.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Values.
+    values: u64,
+    /// Of these, such as look like public ids.
+    ids: u64,
+    /// The numbers of the different ones. 8 bytes each.
+    different: HashSet<u64>,
+}
+
+/// The fields that may keep public ids.
+#[derive(Debug, Default)]
+pub(super) struct Likely {
+    fields: [HashMap<String, Seen>; 3],
+    expected: Arc<Expected>,
+}
+
+impl Likely {
+    /// The fields of an account that are of the type, where nothing says which one it is.
+    pub(super) fn of(setup: &Setup) -> Self {
+        let fields = std::array::from_fn(|place| {
+            let suspects = setup.dictionaries[place].suspects();
+            let other = |name: &str| setup.expected.names.contains(name);
+            let suspects = suspects.filter(|(_, name)| !other(name));
+            suspects.map(|(code, _)| (code.to_owned(), Seen::default())).collect()
+        });
+        Self { fields, expected: Arc::clone(&setup.expected) }
+    }
+
+    /// Whether rows of an array have something to tell.
+    pub(super) fn asks(&self, array: Array) -> bool {
+        dictionary(array).is_some_and(|place| !self.fields[place].is_empty())
+    }
+
+    /// Takes the custom values of a row.
+    pub(super) fn take<'r>(
+        &mut self,
+        array: Array,
+        values: impl Iterator<Item = (&'r str, &'r str)>,
+    ) {
+        let Some(place) = dictionary(array) else { return };
+        for (code, raw) in values.filter(|(_, raw)| *raw != "null") {
+            let Some(seen) = self.fields[place].get_mut(code) else { continue };
+            let Some(value) = text(raw).filter(|value| !value.is_empty()) else { continue };
+            seen.values += 1;
+            let number = number(&value);
+            if looks_like_one(place, &value) || self.expected.numbers.contains(&number) {
+                seen.ids += 1;
+                seen.different.insert(number);
+            }
+        }
+    }
+
+    /// The fields that keep public ids, to all appearances: of each dictionary the one with most.
+    pub(super) fn found(&self) -> Vec<(Array, String)> {
+        let most = |part: u64, whole: u64| part * 100 >= whole * IDS_PERCENT_MIN;
+        let found = OWNERS.into_iter().zip(&self.fields).filter_map(|(array, fields)| {
+            let fit = fields.iter().filter(|(_, seen)| {
+                let different = seen.different.len() as u64;
+                seen.ids > 0 && most(seen.ids, seen.values) && most(different, seen.ids)
+            });
+            let best = fit.max_by_key(|(code, seen)| (seen.ids, std::cmp::Reverse(*code)));
+            best.map(|(code, _)| (array, code.clone()))
+        });
+        found.collect()
+    }
+}
+
+/// Whether a value begins like the public ids of the arrays that have this dictionary.
+fn looks_like_one(place: usize, value: &str) -> bool {
+    let arrays = Array::ALL.into_iter().filter(|array| dictionary(*array) == Some(place));
+    value.len() <= PUBLIC_ID_MAX
+        && !value.contains(char::is_whitespace)
+        && arrays.into_iter().any(|array| value.starts_with(array.prefix()))
+}

@@ -1,0 +1,142 @@
+//! Activities as Pipedrive can hold them: what they belong to, and who takes part.
+
+use super::hold::Hold;
+use super::made::Made;
+use crate::bundle::portable::Array;
+use crate::model::{list, members, quoted, text};
+
+/// What an activity may belong to, the nearest to the sale first: the order of an export.
+const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads];
+
+impl Hold<'_> {
+    /// Links to rows that lie in another array by now lead there: a lead that became a deal has taken
+    /// its activities along.
+    pub(super) fn follow(&mut self, row: &mut Made<'_>) {
+        if row.array != Array::Activities || self.fates.is_plain() {
+            return;
+        }
+        let moved = |raw: &str| text(raw).and_then(|id| self.fates.moved(&id));
+        if let Some(to) = row.get("record_public_id").and_then(moved) {
+            row.replace("record_type", kind(to));
+        }
+        let mut lost = Vec::new();
+        for from in PARENTS {
+            let link = from.link().unwrap_or_default();
+            let Some(raw) = row.get(link) else { continue };
+            let Some(to) = moved(raw).and_then(Array::link) else { continue };
+            row.replace(link, "null");
+            match row.get(to) {
+                None => row.replace(to, raw),
+                Some(own) if own == raw => {}
+                Some(_) => lost.push(link),
+            }
+        }
+        for link in lost {
+            self.lose(row.array, link, "is linked to another row of the array it lies in by now");
+        }
+    }
+
+    pub(super) fn activity(&mut self, row: &mut Made<'_>) {
+        let parent = row.text("record_type").and_then(|name| Array::of_record_type(&name));
+        let parent = parent.zip(row.get("record_public_id"));
+        for array in PARENTS {
+            let link = array.link().unwrap_or_default();
+            row.take(link);
+            let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
+            if let Some(id) = row.get(link).or(own) {
+                row.put(link, id);
+            } else if row.says(link) {
+                row.put(link, "null");
+            }
+        }
+        row.take("activity_type");
+        if let Some(key) = row.text("activity_type") {
+            if self.setup.has_activity_type(&key) {
+                row.put("activity_type", quoted(&key));
+            } else {
+                self.lose(row.array, "activity_type", "is no type that the account has");
+            }
+        }
+        for name in ["subject", "done", "busy"] {
+            row.keep_some(name);
+        }
+        self.participants(row);
+        self.parent(row, parent.map(|(_, id)| id));
+        for name in ["body", "duration", "location", "public_description"] {
+            row.keep(name);
+        }
+        match row.get("due_at") {
+            Some(_) => row.instant("due_at"),
+            None => row.keep("due_at"),
+        }
+        self.whole(row, "priority");
+        row.take("completed_at");
+        if row.get("completed_at").is_some() {
+            self.lose(row.array, "completed_at", "Pipedrive stamps it");
+        }
+    }
+
+    /// An activity comes out belonging to the first link that it has.
+    fn parent(&mut self, row: &Made<'_>, own: Option<&str>) {
+        // That the row it belonged to stays behind was said before.
+        if own.is_none() && row.get("record_type").is_some() {
+            return;
+        }
+        let links = PARENTS.into_iter().filter_map(Array::link);
+        let first = links.into_iter().find_map(|link| {
+            let found = row.out.iter().find(|(key, _)| key == link);
+            found.map(|(_, id)| id.as_str()).filter(|id| *id != "null")
+        });
+        if first != own {
+            let why = "an activity belongs to what is nearest to the sale";
+            self.lose(row.array, "record_public_id", why);
+        }
+    }
+
+    /// The contact of an activity is who takes part first (API facts 7).
+    fn participants(&mut self, row: &mut Made<'_>) {
+        row.take("participants");
+        let contact = row.out.iter().find(|(key, _)| key == "contact_public_id");
+        let contact = contact.map(|(_, id)| id.clone()).filter(|id| id != "null");
+        let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))
+            .into_iter()
+            .filter_map(|one| {
+                let one = members(one);
+                one.iter()
+                    .find(|(key, _)| key == "contact_public_id")
+                    .map(|(_, id)| (*id).to_owned())
+            })
+            .filter(|id| !self.is_left(id))
+            .collect();
+        let own = contact.is_some();
+        let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
+        if !own {
+            self.lose(row.array, "contact_public_id", "who takes part first becomes the contact");
+        }
+        if !own || !all.is_empty() && !all.contains(&contact) {
+            self.lose(row.array, "participants", "the contact is who takes part first");
+        }
+        all.retain(|id| *id != contact);
+        all.dedup();
+        row.out.retain(|(key, _)| key != "contact_public_id");
+        row.put("contact_public_id", contact.clone());
+        let one = |id: &String, primary: bool| {
+            format!("{{\"contact_public_id\":{id},\"primary\":{primary}}}")
+        };
+        let others = all.iter().map(|id| one(id, false));
+        let shown: Vec<_> = std::iter::once(one(&contact, true)).chain(others).collect();
+        let shown = format!("[{}]", shown.join(","));
+        row.put("participants", if all.is_empty() { "null".to_owned() } else { shown });
+    }
+}
+
+/// What a row of an array is called in `record_type`, as JSON.
+const fn kind(array: Array) -> &'static str {
+    match array {
+        Array::Accounts => "\"account\"",
+        Array::Contacts => "\"contact\"",
+        Array::Opportunities => "\"opportunity\"",
+        Array::Leads => "\"lead\"",
+        Array::Activities => "\"activity\"",
+    }
+}

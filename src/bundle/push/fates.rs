@@ -1,0 +1,207 @@
+//! What became of the rows of a bundle in a target that may have had them: life is compared, too.
+//!
+//! A row that was deleted in the target is not there, and is not brought back unasked. One that is found
+//! under another array, like a lead that became a deal, is that row. One whose public id was taken from
+//! it is known by the id that the journal has of it.
+
+use super::memory::Memory;
+use super::plan::in_order;
+use crate::bundle::index::{Index, number};
+use crate::bundle::map::minted;
+use crate::bundle::portable::{Array, public_id_of, value_of};
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Result, text};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What is known of a target beside its own rows.
+#[derive(Debug, Default)]
+pub struct Known<'k> {
+    /// The Pipedrive company; none for a CRM.
+    pub company: Option<i64>,
+    /// What the journal knows of it.
+    pub memory: Option<&'k Memory>,
+}
+
+/// What became of a row that the target had, or has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is there under the public id `own`, which is not the one it was pushed with. Its id in the
+    /// target is `id`.
+    As {
+        /// The public id it has there.
+        own: String,
+        /// Its id there.
+        id: String,
+    },
+    /// It is there, in another array.
+    Moved(Array),
+    /// It was deleted.
+    Gone,
+    /// It was deleted, and is to be brought back.
+    Again,
+}
+
+/// A row that was deleted in the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// Its array.
+    pub array: Array,
+    /// Its place there.
+    pub index: u64,
+    /// Its public id.
+    pub public_id: String,
+    /// The id it had in the target, if that is known.
+    pub id: Option<String>,
+    /// When it was deleted, if the target says so.
+    pub deleted_at: Option<String>,
+}
+
+/// What became of the rows of a bundle. Nothing is kept of rows that are new, or where their public id
+/// says.
+#[derive(Debug, Default)]
+pub struct Fates {
+    rows: HashMap<u64, (Array, Fate)>,
+    /// Rows that were deleted in the target, in the order of the bundle.
+    pub gone: Vec<Gone>,
+}
+
+/// Whether a row says that it was deleted.
+pub(in crate::bundle) fn is_deleted(row: &str) -> bool {
+    value_of(row, "deleted_at").is_some_and(|at| at != "null")
+}
+
+impl Fates {
+    /// Looks for every living row of a bundle in what the target has. With `recreate` those that were
+    /// deleted there are to be brought back.
+    pub async fn of(
+        survey: &Survey,
+        target: &mut Index,
+        known: &Known<'_>,
+        recreate: bool,
+    ) -> Result<Self> {
+        let mut fates = Self::default();
+        for span in in_order(survey) {
+            let mut rows = Reader::of_array(&survey.path, span)?;
+            while let Some(row) = rows.next().await? {
+                let Some(public_id) = public_id_of(row.json).filter(|_| !is_deleted(row.json))
+                else {
+                    continue;
+                };
+                let number = number(&public_id);
+                let mut gone = Gone {
+                    array: row.array,
+                    index: row.index,
+                    public_id,
+                    id: None,
+                    deleted_at: None,
+                };
+                let Some(fate) = look(&mut gone, row.json, target, known)? else { continue };
+                let fate = if fate == Fate::Gone && recreate { Fate::Again } else { fate };
+                if matches!(fate, Fate::Gone | Fate::Again) {
+                    fates.gone.push(gone);
+                }
+                fates.rows.insert(number, (row.array, fate));
+            }
+        }
+        Ok(fates)
+    }
+
+    /// Whether every row is new, or where its public id says.
+    pub fn is_plain(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether a row is to be created again.
+    pub fn brings_back(&self) -> bool {
+        self.rows.values().any(|(_, fate)| *fate == Fate::Again)
+    }
+
+    /// What became of the row with this public id; `None` for one that is new, or there.
+    pub fn row(&self, public_id: &str) -> Option<&Fate> {
+        self.numbered(number(public_id))
+    }
+
+    /// The same, by the number of its public id.
+    pub fn numbered(&self, number: u64) -> Option<&Fate> {
+        self.rows.get(&number).map(|(_, fate)| fate)
+    }
+
+    /// The array in which a row lies that moved to another one.
+    pub fn moved(&self, public_id: &str) -> Option<Array> {
+        match self.row(public_id) {
+            Some(Fate::Moved(array)) => Some(*array),
+            _ => None,
+        }
+    }
+
+    /// Numbers of the public ids of rows that are gone, and stay so.
+    pub fn left(&self) -> impl Iterator<Item = u64> {
+        let gone = self.rows.iter().filter(|(_, (_, fate))| *fate == Fate::Gone);
+        gone.map(|(number, _)| *number)
+    }
+
+    /// Rows that are known by an id of the journal: array, number of the public id, id.
+    pub fn by_id(&self) -> impl Iterator<Item = (Array, u64, &str)> {
+        self.rows.iter().filter_map(|(number, (array, fate))| match fate {
+            Fate::As { id, .. } => Some((*array, *number, id.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// Looks for one living row. What is found of one that is gone is noted.
+fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Result<Option<Fate>> {
+    let (array, public_id) = (gone.array, gone.public_id.clone());
+    if let Some(there) = target.row(array, &public_id)? {
+        // A CRM takes what a bundle says of life: `deleted_at: null` brings a row back there.
+        let says = known.company.is_none() && value_of(row, "deleted_at").is_some();
+        return Ok((is_deleted(&there) && !says).then(|| gone.note(&there)));
+    }
+    for other in others(array) {
+        if let Some(there) = target.row(*other, &public_id)? {
+            return Ok(Some(if is_deleted(&there) {
+                gone.note(&there)
+            } else {
+                Fate::Moved(*other)
+            }));
+        }
+    }
+    let Some(company) = known.company else { return Ok(None) };
+    if let Some(id) = known.memory.and_then(|memory| memory.id(array, number(&public_id))) {
+        gone.id = Some(id.to_owned());
+        let (own, id) = (minted(company, array, id), id.to_owned());
+        return Ok(Some(match target.row(array, &own)? {
+            Some(there) if is_deleted(&there) => gone.note(&there),
+            Some(_) => Fate::As { own, id },
+            None => Fate::Gone,
+        }));
+    }
+    // A public id that this company's rows have of themselves: one of them had it.
+    let own = minted(company, array, "");
+    if let Some(id) = public_id.strip_prefix(&own) {
+        gone.id = Some(id.to_owned());
+        return Ok(Some(Fate::Gone));
+    }
+    Ok(None)
+}
+
+/// The arrays in which a row may be found that is not in its own: leads become deals, and deals leads.
+const fn others(array: Array) -> &'static [Array] {
+    match array {
+        Array::Leads => &[Array::Opportunities],
+        Array::Opportunities => &[Array::Leads],
+        _ => &[],
+    }
+}
+
+impl Gone {
+    /// Notes what the target says of the row.
+    fn note(&mut self, there: &str) -> Fate {
+        let get = |name: &str| value_of(there, name).and_then(text);
+        let id = get("external_id").and_then(|id| id.rsplit(':').next().map(str::to_owned));
+        self.id = id.or_else(|| get("id")).or_else(|| self.id.take());
+        self.deleted_at = get("deleted_at");
+        Fate::Gone
+    }
+}
