@@ -101,6 +101,12 @@ impl Definition {
         }
     }
 
+    /// Whether fields of some type have a companion of this name.
+    pub(super) fn is_companion(name: &str) -> bool {
+        let others = ["currency", "until", "timezone_id"];
+        others.contains(&name) || ADDRESS_PARTS.iter().any(|part| part.name == name)
+    }
+
     /// Whether its value is one or more of its options.
     pub fn chosen(&self) -> bool {
         matches!(self.ty.as_str(), "enum" | "set")

@@ -1,5 +1,6 @@
 //! The keys of custom fields that schemas and states know already.
 
+use super::definition::Definition;
 use super::resource::{Custom, Resource};
 use super::schema::CUSTOM_FIELD;
 use serde_json::{Map, Value};
@@ -105,7 +106,8 @@ fn is_beside(name: &str, property: &Value) -> bool {
         title.strip_suffix(')').and_then(|title| title.rsplit_once(" (")).map(|(_, part)| part);
     part.is_some_and(|part| {
         let ends = |part: &str| name.strip_suffix(part).is_some_and(|name| name.ends_with('_'));
-        ends(part) || part == "label" && ends("labels")
+        let beside = Definition::is_companion(part) && ends(part);
+        beside || part == "label" && (ends("label") || ends("labels"))
     })
 }
 

@@ -245,6 +245,10 @@ impl Resource {
     /// The column of an API row that names its parent, where rows carry it themselves.
     pub fn column_of_parent(&self) -> Option<&'static str> {
         let parent = self.parent.as_ref().filter(|parent| parent.column.is_none())?;
+        if self.listings.iter().all(|listing| listing.paging == Paging::One) {
+            // It is the parent's own row.
+            return self.key.first().copied();
+        }
         let name = parent.resource.strip_suffix('s')?;
         let column = |c: &&Column| c.name.strip_suffix("_id") == Some(name);
         self.columns.iter().find(column).map(|column| column.name)

@@ -45,8 +45,9 @@ pub(super) fn wrapped(message: &Bytes, body: bool) -> Bytes {
     let mut out = vec![b'{'];
     pair(&mut out, "object", "\"mailMessage\"");
     pair(&mut out, "timestamp", time);
-    let subject = json::find(message, "subject").unwrap_or_default().trim_matches('"');
-    let text = ("body".to_owned(), format!("\"<p>{subject}</p>\""));
+    let subject = json::find(message, "subject").and_then(|raw| serde_json::from_str(raw).ok());
+    let subject: String = subject.unwrap_or_default();
+    let text = ("body".to_owned(), quoted(&format!("<p>{subject}</p>")));
     let message = if body { json::replaced(message, &[text]).into() } else { message.clone() };
     pair(&mut out, "data", &String::from_utf8_lossy(&message));
     out.push(b'}');

@@ -27,7 +27,7 @@ fn definitions() -> Vec<Definition> {
         ("Tier", 'a', "enum", options.clone()),
         ("Tags", 'b', "set", options),
         ("Budget", 'c', "monetary", Value::Null),
-        ("Score", 'd', "double", Value::Null),
+        ("Points", 'd', "double", Value::Null),
         ("Season", 'e', "daterange", Value::Null),
         ("Title", 'f', "hologram", Value::Null),
     ];
@@ -71,7 +71,7 @@ fn values_become_what_their_columns_say() {
         &json!({"id": 7, "title": "Grüße \"x\"", "value": 1.5, "add_time": "2026-02-01T08:00:00Z", "update_time": "2026-02-01T08:00:00.500Z",
             "expected_close_date": "2026-06-30", "label_ids": [5, 8], "is_deleted": false, "origin_id": "", "lost_reason": "price",
             "tier": 2, "tier_label": "say \"hi\"", "tags": [1, 2, 9], "tags_labels": ["gold", "say \"hi\"", null],
-            "budget": {"value": 500.0}, "score": 12.5, "season": {"value": "2026-02-01", "until": "2026-02-10"},
+            "budget": {"value": 500.0}, "points": 12.5, "season": {"value": "2026-02-01", "until": "2026-02-10"},
             "title_ffffffff": "{\"x\": [1.50,            null]}", "_deleted": false}),
     );
 }
@@ -96,7 +96,7 @@ fn what_says_the_same_is_converted_and_extra() {
         r##"{"id":"7","title":7,"value":"1.50","is_deleted":1,"lost_reason":{"id":1,"label":"x"},"label_ids":["5"],
             "custom_fields":{"#a":"2","#c":{"value":"5","currency":"EUR"},"#d":"1.5"}}"##,
         &json!({"id": 7, "title": "7", "value": 1.5, "is_deleted": true, "lost_reason": "x", "label_ids": [5], "tier": 2,
-            "tier_label": "say \"hi\"", "budget": {"value": 5.0, "currency": "EUR"}, "score": 1.5, "_deleted": true,
+            "tier_label": "say \"hi\"", "budget": {"value": 5.0, "currency": "EUR"}, "points": 1.5, "_deleted": true,
             "_extra": r##"{"id":"7","title":7,"value":"1.50","is_deleted":1,"lost_reason":{"id":1,"label":"x"},"label_ids":["5"],"custom_fields":{"#a":"2","#c":{"value":"5","currency":"EUR"},"#d":"1.5"}}"##}),
     );
     let mut columns = Columns::of(named("deals"), &definitions(), None);
@@ -148,7 +148,7 @@ fn odd_objects_are_kept_whole() {
     check(
         "deals",
         r##"{"id":7,"title":"a","title":"b","custom_fields":{"#d":1},"custom_fields":{"#d":2},"new":1,"new":null}"##,
-        &json!({"id": 7, "title": "b", "score": 2.0, "_deleted": false,
+        &json!({"id": 7, "title": "b", "points": 2.0, "_deleted": false,
             "_extra": r##"{"title":"a","title":"b","custom_fields":{"#d":1},"custom_fields":{"#d":2},"new":1,"new":null}"##}),
     );
     check(

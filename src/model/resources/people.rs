@@ -102,6 +102,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/roles/{id}/assignments", cost: 10, ..OFFSET }],
         key: &["role_id", "user_id"],
         parent: Some(of("roles")),
+        // A backup has it unasked: these are few, and part of how the account is set up.
+        carried: true,
         scopes: &["admin"],
         admin: true,
         on_request: true,
@@ -121,6 +123,8 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/permissionSets/{id}/assignments", ..OFFSET }],
         key: &["permission_set_id", "user_id"],
         parent: Some(of("permission_sets")),
+        // A backup has it unasked: these are few, and part of how the account is set up.
+        carried: true,
         scopes: &["admin"],
         admin: true,
         on_request: true,
@@ -138,6 +142,8 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..PLAIN
         }],
         parent: Some(of("filters")),
+        // A backup has it unasked: these are few, and part of how the account is set up.
+        carried: true,
         scopes: &["deals:read", "contacts:read", "activities:read"],
         on_request: true,
         columns: &[

@@ -272,6 +272,7 @@ mod tests {
         for column in deals.columns.iter().filter(|column| column.name != "title") {
             rules.insert(format!("properties/{}", column.name), json!({"selected": false}));
         }
+        rules.insert("properties/lost_reason_object".to_owned(), json!({"selected": false}));
         check(json!({"deals": rules}), "deals INCREMENTAL id,title,update_time");
     }
 

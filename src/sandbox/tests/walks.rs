@@ -110,6 +110,8 @@ fn every_column_is_filled_and_nothing_else() {
             .iter()
             .filter(|column| !added.contains(&Some(column.name)))
             .map(|column| column.name)
+            // The text of mail comes when it is asked for.
+            .filter(|name| resource.listings[0].wrapped.is_none() || *name != "body")
             .collect();
         for row in world.truth(resource.name) {
             let row: serde_json::Map<String, serde_json::Value> =
