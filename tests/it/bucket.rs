@@ -128,7 +128,7 @@ impl Bucket {
         command
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", "invented")
-            .env("AWS_SECRET_ACCESS_KEY", "invented too")
+            .env("AWS_SECRET_ACCESS_KEY", "invented-too")
             .env("AWS_REGION", "eu-north-1")
             .env("HOME", "/nonexistent");
         command
