@@ -203,7 +203,7 @@ fn sql(ty: Type) -> String {
         | Type::TextOrObject
         | Type::Text
         | Type::Clock
-        | Type::IntOrText => "VARCHAR".to_owned(),
+        | Type::OptionId => "VARCHAR".to_owned(),
         Type::Object(columns) => {
             let parts = columns.iter().map(|c| format!("\"{}\" {}", c.name, sql(c.ty)));
             format!("STRUCT({})", parts.collect::<Vec<_>>().join(", "))

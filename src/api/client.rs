@@ -292,6 +292,9 @@ impl Client {
         }
         let accept = if request.file { "*/*" } else { "application/json" };
         let http = self.http.to(&url).map_err(Sent::Failed)?;
+        if request.write.is_some() {
+            self.common.forget();
+        }
         let call = match &request.write {
             None => request.resumed(http.get(url)),
             Some(Write { method, body }) => http

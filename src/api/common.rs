@@ -34,6 +34,11 @@ impl Common {
         Turn(slot.lock_owned().await)
     }
 
+    /// Forgets all answers: something was written, and they may be out of date.
+    pub(super) fn forget(&self) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
+    }
+
     /// Keeps an answer for those who wait, and ends the turn.
     pub(super) fn keep(&self, mut turn: Turn, body: Bytes) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -63,8 +63,8 @@ impl Crm {
             })?;
         let mask = Mask::new(&[key.expose_secret().trim()]);
         let odd = || config("holds characters that no key has", "DRIPPULSE_API_KEY");
-        let bare = Some(key.expose_secret().trim()).filter(|key| is_token(key));
-        let mut key = HeaderValue::from_str(&format!("Bearer {}", bare.ok_or_else(odd)?))
+        let token = Some(key.expose_secret().trim()).filter(|token| is_token(token));
+        let mut key = HeaderValue::from_str(&format!("Bearer {}", token.ok_or_else(odd)?))
             .map_err(|_| odd())?;
         key.set_sensitive(true);
         let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));

@@ -50,17 +50,17 @@ pub async fn page(
         Err(error) => return Err(error),
     };
     match layout.doubt(&page, asked, request.limit()) {
-        None => {}
         Some(Doubt::Unlikely(_)) if request.doubts == 0 => {
             request.doubts += 1;
             return Ok(Step::Wait { pause: Duration::ZERO, limited: false });
         }
-        Some(Doubt::Unlikely(message)) => {
-            if page.next == Next::Unsaid && !reaches_the_end(client, request, layout, &page).await?
-            {
-                return Err(Error::new(Kind::Shape, message).at(&request.path));
-            }
+        Some(Doubt::Unlikely(message))
+            if page.next == Next::Unsaid
+                && !reaches_the_end(client, request, layout, &page).await? =>
+        {
+            return Err(Error::new(Kind::Shape, message).at(&request.path));
         }
+        Some(Doubt::Unlikely(_)) | None => {}
         Some(Doubt::Unfounded(message)) if request.doubts < DOUBTS_MAX => {
             request.doubts += 1;
             return client.lost(request, Error::new(Kind::Shape, message));

@@ -32,6 +32,7 @@ const WORD_MAX: usize = 32;
 
 /// What came back.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the attempt")]
 pub(super) struct Seen<'a> {
     pub(super) status: u16,
     /// Whether the body is a web page: the firewall's, not the API's.

@@ -134,7 +134,9 @@ impl Shown {
             lasting(forecast.time),
             left_today(*spending),
         ));
-        sentence(&self.lacking).into_iter().for_each(|sentence| text.line(sentence));
+        if let Some(sentence) = sentence(&self.lacking) {
+            text.line(sentence);
+        }
         text.line(format!("this plan itself cost {} tokens", grouped(spending.tokens)));
         for sentence in self.shortfalls() {
             text.line(sentence);

@@ -29,6 +29,7 @@ pub(super) struct Run {
 }
 
 /// Reads one resource and tells what happens.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the walk")]
 pub(super) struct Task {
     pub(super) client: Arc<Client>,
     pub(super) run: Run,

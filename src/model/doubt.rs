@@ -50,15 +50,13 @@ impl Layout {
         match (&page.next, self.paging) {
             (Next::Cursor(_) | Next::Start(_), _) => None,
             (Next::End, Paging::One) => empty.then_some(EMPTY),
-            (Next::End, _) => (empty && lasting).then_some(EMPTY),
-            (Next::Unsaid, Paging::Offset) if asked.told => {
+            (Next::Unsaid, Paging::Offset | Paging::Plain | Paging::Goals) if asked.told => {
                 Some(Doubt::Unfounded("list no longer says whether there is more"))
             }
             (Next::Unsaid, Paging::Offset) => (empty && (lasting || !self.silent)).then_some(EMPTY),
-            (Next::Unsaid, Paging::Plain | Paging::Goals) if asked.told => {
-                Some(Doubt::Unfounded("list no longer says whether there is more"))
+            (Next::End, _) | (Next::Unsaid, Paging::Plain | Paging::Goals) => {
+                (empty && lasting).then_some(EMPTY)
             }
-            (Next::Unsaid, Paging::Plain | Paging::Goals) => (empty && lasting).then_some(EMPTY),
             (Next::Unsaid, _) if asked.followed => {
                 Some(Doubt::Unfounded("list does not say whether there is more"))
             }

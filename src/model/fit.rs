@@ -59,7 +59,7 @@ impl Fit {
                 beyond.extend_from_slice(b"null");
             }
         }
-        Self { table, beyond, members }
+        Self { members, table, beyond }
     }
 
     /// Adds a record as it passes: with all properties that are wanted, in the order of the schema.

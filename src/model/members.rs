@@ -26,24 +26,24 @@ pub(super) struct Members {
 
 /// A text that is read, and copied as far as it passes.
 pub(super) struct Text<'t> {
-    text: &'t str,
+    whole: &'t str,
     pub(super) json: Json<'t>,
     copied: usize,
 }
 
 impl<'t> Text<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, json: Json::new(text), copied: 0 }
+        Self { whole: text, json: Json::new(text), copied: 0 }
     }
 
     /// Copies what comes before this place, and was not copied yet.
     fn copy(&mut self, to: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.text.as_bytes().get(self.copied..to).unwrap_or_default());
+        out.extend_from_slice(self.whole.as_bytes().get(self.copied..to).unwrap_or_default());
         self.copied = to;
     }
 
     pub(super) fn rest(mut self, out: &mut Vec<u8>) {
-        self.copy(self.text.len(), out);
+        self.copy(self.whole.len(), out);
     }
 }
 
@@ -179,7 +179,7 @@ impl Members {
                 // Of two with one name the later one holds.
                 Key::Known(place) => slots[place] = Some(slot),
                 Key::Unknown(_) if self.open => slots.push(Some(slot)),
-                Key::Unknown(name) => misfits.undeclared.push(below(path(), &name)),
+                Key::Unknown(name) => misfits.undeclared.push(below(&path(), &name)),
             }
         }
         json.end()?;
@@ -216,7 +216,7 @@ impl Members {
             return Ok(self.fill(place, out));
         };
         let (spelled, value) = (&text[slot.key..slot.value], &text[slot.value..slot.end]);
-        let path = || below(path(), &name_of(spelled));
+        let path = || below(&path(), &name_of(spelled));
         match self.shapes.get_mut(place) {
             Some(shape) if shape.form == Form::Dropped => return Ok(false),
             Some(shape) => {
@@ -237,7 +237,7 @@ impl Members {
     }
 }
 
-fn below(path: String, key: &str) -> String {
+fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 

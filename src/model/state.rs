@@ -261,7 +261,7 @@ impl StreamState {
             progress.done = false;
         }
         let (until, refused) = (self.until, self.refused);
-        Some(Self { listings, until, refused, ..Self::default() })
+        Some(Self { listings, refused, until, ..Self::default() })
     }
 
     /// Ends a full refresh: where rows have no times, what was remembered to tell them apart is of no

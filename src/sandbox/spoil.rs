@@ -58,6 +58,14 @@ pub(super) const OVER_LIMIT: &str = r#"{"success":false,"error":"request over li
 /// The body of a 401 for an OAuth token that is over.
 pub(super) const EXPIRED: &str = r#"{"success":false,"error":"Invalid token: access_token is invalid","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
 
+/// Puts the last row first.
+fn unsort(page: &mut Page) {
+    let last = page.rows.len().saturating_sub(1);
+    if last > 0 {
+        page.rows.swap(0, last);
+    }
+}
+
 /// Spoils the answer to the request of this number. `before` is the page of the same path that was
 /// sent before.
 pub(super) fn spoil(
@@ -151,12 +159,7 @@ pub(super) fn spoil(
             None => fine(answer.body()),
         },
         Trouble::Loop => page(&lead_here),
-        Trouble::Unsorted => page(&|page| {
-            let last = page.rows.len().saturating_sub(1);
-            if last > 0 {
-                page.rows.swap(0, last);
-            }
-        }),
+        Trouble::Unsorted => page(&unsort),
         Trouble::Seconds => page(&|page| {
             for row in &mut page.rows {
                 *row = Bytes::from(finer(row));

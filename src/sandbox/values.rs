@@ -16,6 +16,17 @@ pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>, rng: &mut R
     value(out, &cell.fill, cell, seat, rng);
 }
 
+/// Appends when a deal was won first: never, in one of two ways, if it was not.
+fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>) {
+    match seat.status {
+        Status::Won => json::time(out, ended(seat), cell.spelling),
+        _ if seat.id % 9 == 4 && seat.account.habits.has(Habit::ZeroDates) => {
+            out.extend_from_slice(ZERO);
+        }
+        _ => out.extend_from_slice(b"null"),
+    }
+}
+
 /// Appends what the rule says, in the way of the cell.
 fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
     let account = seat.account;
@@ -48,13 +59,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
         Fill::Add => json::time(out, seat.add, cell.spelling),
         Fill::Update => maybe_time(out, seat.update, cell),
         Fill::Between => json::time(out, between(seat, rng), cell.spelling),
-        Fill::FirstWon => match seat.status {
-            Status::Won => json::time(out, ended(seat), cell.spelling),
-            _ if seat.id % 9 == 4 && account.habits.has(Habit::ZeroDates) => {
-                out.extend_from_slice(ZERO);
-            }
-            _ => out.extend_from_slice(b"null"),
-        },
+        Fill::FirstWon => first_won(out, cell, seat),
         Fill::LastLogin => match seat.id % 5 {
             2 if account.habits.has(Habit::ZeroDates) => out.extend_from_slice(ZERO),
             _ => json::time(out, between(seat, rng), cell.spelling),

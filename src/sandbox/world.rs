@@ -169,6 +169,10 @@ impl World {
     ///
     /// Rows of deleted deals have no children here: their lists answer 410. What the company lacks
     /// has no rows.
+    ///
+    /// # Panics
+    ///
+    /// When the table names a parent that is not in it, which a test of the table rules out.
     pub fn truth(&mut self, resource: &str) -> Vec<Truth> {
         let Some(resource) = Resource::named(resource) else {
             return Vec::new();

@@ -70,8 +70,9 @@ fn run(arguments: &[&str], account: &Sandbox) -> Output {
 #[track_caller]
 fn assert_named(said: &str, names: &[&str]) {
     for name in names.iter().filter(|name| lacks(name)) {
-        let named = said.lines().any(|line| line.contains("not available") && line.contains(name));
-        assert!(named, "{name} is not named: {said:.4000}");
+        let is_told =
+            said.lines().any(|line| line.contains("not available") && line.contains(name));
+        assert!(is_told, "{name} is not named: {said:.4000}");
     }
 }
 
@@ -113,8 +114,8 @@ fn what_a_company_lacks_stops_no_protocol() {
         for name in usual() {
             let status = session.statuses(name);
             assert_eq!(status.last().map(String::as_str), Some("COMPLETE"), "{name}");
-            let states = session.of_type("STATE");
-            let stated = states
+            let of_all = session.of_type("STATE");
+            let stated = of_all
                 .filter(|state| state["state"]["stream"]["stream_descriptor"]["name"] == name);
             assert_eq!(stated.count() == 0, lacks(name), "{name}");
             if !lacks(name) {
@@ -324,7 +325,7 @@ fn a_batch_that_is_refused_is_halved_until_the_guilty_one_is_alone() {
             let ids: Vec<_> =
                 session.records(stream).into_iter().map(|row| row["id"].clone()).collect();
             let expected: Vec<_> =
-                rows.iter().filter(|row| row["deal_id"].to_string() != guilty).collect();
+                rows.iter().filter(|row| row["deal_id"].as_u64() != guilty.parse().ok()).collect();
             assert_eq!(ids.len(), expected.len(), "{stream}, {status}");
             assert!(expected.iter().all(|row| ids.contains(&row["id"])), "{stream}, {status}");
             let logs = session.logs().join("\n");

@@ -50,7 +50,8 @@ fn sync(account: &Sandbox, dir: &Path, by: By) {
             })
             .collect();
         rows.sort();
-        let lines: String = rows.iter().map(|(_, row)| format!("{row}\n")).collect();
+        let lines: Vec<String> = rows.iter().map(|(_, row)| format!("{row}\n")).collect();
+        let lines = lines.concat();
         let path = dir.join(format!("{entity}.ndjson"));
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(path, old + &lines).expect("it can be written");

@@ -151,12 +151,16 @@ impl Run {
             jobs.sort_by_key(|job| place(job.resource().name));
         }
         let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::InStep);
-        let mut told = (0, 0);
+        let mut told: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let keep = async |run: &mut Self, event| {
             if let Event::Batch(batch) = &event
                 && let Some(carried) = earlier.get(batch.resource.name)
             {
-                archive.carry(batch.resource, since_last(carried, &mut told), clock.now());
+                archive.carry(
+                    batch.resource,
+                    since_last(carried, told.entry(batch.resource.name).or_default()),
+                    clock.now(),
+                );
             }
             run.keep(archive, event, clock).await
         };

@@ -124,7 +124,8 @@ fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Me
 
 /// Lets every property but keys be null: what Pipedrive does not send is null in a record.
 fn allow_null(schema: &mut Value, key: &[&str]) {
-    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
         allow_null(property, &[]);
         let Some(types) = property.get_mut("type").filter(|_| !key.contains(&name.as_str())) else {
             continue;

@@ -75,7 +75,8 @@ struct Schema<'s> {
     key_properties: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     bookmark_properties: Option<[&'static str; 1]>,
-    schema: InOrder<'s>,
+    #[serde(rename = "schema")]
+    properties: InOrder<'s>,
 }
 
 impl<W: Write, L: Write> Writer<W, L> {
@@ -150,7 +151,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             stream: resource.name,
             key_properties: resource.key,
             bookmark_properties: cursor.map(|cursor| [cursor]),
-            schema: InOrder::of(&selection.schema, resource.columns, &seen),
+            properties: InOrder::of(&selection.schema, resource.columns, &seen),
         });
         Ok(())
     }

@@ -94,7 +94,8 @@ fn a_deleted_field_leaves_every_row_and_its_code_is_not_given_again() {
 
 #[test]
 fn values_of_a_retyped_field_become_what_they_can() {
-    let cases: [(&str, &'static str, fn(&Value) -> bool); 6] = [
+    type Case = (&'static str, &'static str, fn(&Value) -> bool);
+    let cases: [Case; 6] = [
         ("enum", "set", Value::is_array),
         ("set", "enum", Value::is_number),
         ("monetary", "varchar", Value::is_string),
@@ -146,7 +147,7 @@ fn a_lead_becomes_a_deal() {
         let key = lead["id"].as_str().expect("an id").to_owned();
         let keys = world.edit(Edit::Convert { lead: key.clone() });
         let deals = rows(&mut world, "deals");
-        let deal = deals.iter().find(|row| row["id"].to_string() == keys[0]);
+        let deal = deals.iter().find(|row| row["id"].as_u64() == keys[0].parse().ok());
         let deal = deal.expect("the deal is listed");
         assert_eq!(deal["source_lead_id"], key.as_str());
         for (of_deal, of_lead) in
@@ -169,15 +170,15 @@ fn what_named_a_merged_person_names_the_other() {
     let mut world = World::new(1, 0.1);
     let deals = rows(&mut world, "deals");
     let from = deals.iter().find_map(|row| row["person_id"].as_u64().filter(|id| *id != 7));
-    let from = from.expect("a person").to_string();
+    let from = from.expect("a person");
     world.advance(60);
-    world.edit(Edit::Merge { resource: "persons", from: from.clone(), into: "7".to_owned() });
+    world.edit(Edit::Merge { resource: "persons", from: from.to_string(), into: "7".to_owned() });
     let mut moved = 0;
     for resource in ["deals", "leads", "activities", "notes"] {
         for row in rows(&mut world, resource) {
             // Deals that were deleted before keep whom they named.
             let gone = row["is_deleted"] == true;
-            assert!(gone || row["person_id"].to_string() != from, "{resource}");
+            assert!(gone || row["person_id"] != from, "{resource}");
             moved += usize::from(row["person_id"] == 7);
         }
     }

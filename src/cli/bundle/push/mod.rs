@@ -50,7 +50,7 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
     let report = runtime()?.block_on(async {
         if flags.to.as_deref() == Some("pipedrive") {
-            return pipedrive::push(flags, &input).await;
+            return Box::pin(pipedrive::push(flags, &input)).await;
         }
         tokio::select! {
             biased;

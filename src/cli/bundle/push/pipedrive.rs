@@ -39,11 +39,12 @@ pub(super) async fn push(flags: &Flags, input: &Input) -> Result<Report> {
     }
     let mut run = Run::new(&flags.standalone, Vec::new())?;
     let mut stop = std::pin::pin!(interrupted());
-    let report = push_with(flags, input, &mut run, stop.as_mut()).await;
+    let report = Box::pin(push_with(flags, input, &mut run, stop.as_mut())).await;
     run.progress.done();
     report
 }
 
+#[expect(clippy::too_many_lines, reason = "the order of a push, step by step")]
 async fn push_with(
     flags: &Flags,
     input: &Input,
@@ -144,8 +145,8 @@ async fn push_with(
     let none = Needs::default();
     let mut hold = Hold::new(&known, &none, stages()?, &fates);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let held = |array: Array, json: &str| hold.row(array, json);
-    let verified = verify(&survey, &mut index, &fates, held, pushed).await?;
+    let row = |array: Array, json: &str| hold.row(array, json);
+    let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     journal.write(&verified.entry())?;
     note(flags, input, &survey, &hold, &known)?;
     report.verified = Some(verified);
