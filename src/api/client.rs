@@ -3,11 +3,11 @@
 use super::account::ME;
 use super::auth::{Auth, Reread};
 use super::budget::{Admit, Budget, Limits, Spending};
-use super::common::Common;
 use super::http::Http;
 use super::refusal::Standing;
 use super::request::{Request, Write};
 use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
+use super::reused::Reused;
 use crate::model::{Error, Kind, Mask, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
@@ -46,7 +46,7 @@ pub struct Client {
     /// Who the token belongs to, once that is known.
     pub(super) standing: OnceLock<Standing>,
     /// Answers that several streams ask for alike.
-    pub(super) common: Common,
+    pub(super) reused: Reused,
     /// Page sizes that are smaller than usual, by path: more would be too large an answer.
     pub(super) limits: Mutex<HashMap<String, u32>>,
 }
@@ -102,7 +102,7 @@ impl Client {
             answered: AtomicBool::new(false),
             clock: AtomicI64::new(0),
             standing: OnceLock::new(),
-            common: Common::default(),
+            reused: Reused::default(),
             limits: Mutex::default(),
         };
         Ok((client, rotations))
@@ -293,7 +293,7 @@ impl Client {
         let accept = if request.file { "*/*" } else { "application/json" };
         let http = self.http.to(&url).map_err(Sent::Failed)?;
         if request.write.is_some() {
-            self.common.forget();
+            self.reused.forget();
         }
         let call = match &request.write {
             None => request.resumed(http.get(url)),

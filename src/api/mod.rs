@@ -6,7 +6,6 @@ mod ask;
 mod auth;
 mod budget;
 mod client;
-mod common;
 mod crm;
 mod crm_verdict;
 mod download;
@@ -15,6 +14,7 @@ mod pages;
 mod refusal;
 mod request;
 mod retry;
+mod reused;
 mod split;
 
 pub use account::Account;

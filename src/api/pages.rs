@@ -30,7 +30,7 @@ pub async fn page(
         request.limit_to(smaller);
     }
     if let Some(key) = request.common_key().filter(|_| request.turn.0.is_none()) {
-        let turn = client.common.turn(key).await;
+        let turn = client.reused.turn(key).await;
         if let Some(body) = turn.answer() {
             return Ok(Step::Done(split(&body, layout).await?));
         }
@@ -70,7 +70,7 @@ pub async fn page(
         }
     }
     if let (Some(turn), Some(body)) = (request.turn.0.take(), body) {
-        client.common.keep(turn, body);
+        client.reused.keep(turn, body);
     }
     Ok(Step::Done(page))
 }

@@ -1,6 +1,6 @@
 //! What is asked of Pipedrive, and how often it was tried.
 
-use super::common::Held;
+use super::reused::Held;
 use crate::model::{Cost, Error, Kind, Result};
 use bytes::Bytes;
 use reqwest::header::{HeaderValue, IF_RANGE, RANGE};

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
 
 /// Most bytes of answers that are kept for others who may ask alike.
-const COMMON_BYTES_MAX: usize = 8 << 20;
+const REUSED_BYTES_MAX: usize = 8 << 20;
 
 /// Bodies by what was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Common {
+pub(super) struct Reused {
     kept: Mutex<Kept>,
 }
 
@@ -24,7 +24,7 @@ struct Kept {
 /// The right to ask for something, while others who want the same wait for the answer.
 pub(super) struct Turn(OwnedMutexGuard<Option<Bytes>>);
 
-impl Common {
+impl Reused {
     /// Waits until nobody else is asking for this. What was answered is in the turn.
     pub(super) async fn turn(&self, key: String) -> Turn {
         let slot = {
@@ -42,7 +42,7 @@ impl Common {
     /// Keeps an answer for those who wait, and ends the turn.
     pub(super) fn keep(&self, mut turn: Turn, body: Bytes) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.bytes + body.len() <= COMMON_BYTES_MAX {
+        if kept.bytes + body.len() <= REUSED_BYTES_MAX {
             kept.bytes += body.len();
             *turn.0 = Some(body);
         }
