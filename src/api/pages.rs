@@ -69,7 +69,9 @@ pub async fn page(
             return Err(Error::new(Kind::Shape, message).at(&request.path));
         }
     }
-    if let (Some(turn), Some(body)) = (request.turn.0.take(), body) {
+    // A page without rows may be asked for once more, by the same reader.
+    let turn = request.turn.0.take();
+    if let (Some(turn), Some(body)) = (turn, body.filter(|_| !page.records.is_empty())) {
         client.reused.keep(turn, body);
     }
     Ok(Step::Done(page))

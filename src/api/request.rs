@@ -145,7 +145,11 @@ impl Request {
     #[must_use]
     pub fn without(&self, parameters: &[&str]) -> Self {
         let query = self.query.iter().filter(|(name, _)| !parameters.contains(&name.as_str()));
-        Self { query: query.cloned().collect(), ..Self::new(self.path.clone(), self.cost) }
+        Self {
+            query: query.cloned().collect(),
+            common: self.common.clone(),
+            ..Self::new(self.path.clone(), self.cost)
+        }
     }
 
     /// The same list from its other end, one row of it; `None` where it is not sorted upwards.

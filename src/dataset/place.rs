@@ -146,7 +146,7 @@ mod tests {
         check("s3:///x", "--dir s3:///x: must look like s3://bucket/prefix");
         check("s3://lake/../x", "--dir s3://lake/../x: must look like s3://bucket/prefix");
         check(" s3://lake/x\n", "bucket lake prefix x");
-        check("s3://abc//b", "--dir s3://abc//b: the prefix has two slashes in a row");
+        check("s3://abc/x//b", "--dir s3://abc/x//b: the prefix has two slashes in a row");
         check("gs://lake", "--dir gs://lake: only folders and s3://bucket/prefix are supported");
     }
 }

@@ -31,7 +31,7 @@ const UNDER_WAY: u64 = 4;
 const GONE_ON_WITH: u64 = 3;
 
 fn tiny() -> Options {
-    Options { scale: 0.01, page_max: Some(8), ..profile("default") }
+    Options { scale: 0.01, page_max: Some(8), ..profile("everything") }
 }
 
 /// How often each list was asked for what.

@@ -244,7 +244,12 @@ fn an_offset_list_that_lies_is_reported() {
             let changed = change(&broken, &[(stream, 50)]);
             let second = Read::of(&broken, &[stream]).from(&first).run();
             if second.code == Some(0) {
-                assert_exactly(&broken, &second, stream, &changed[stream]);
+                if second.logs().iter().any(|log| log.contains("may come again")) {
+                    let rows = latest(stream, &[&first, &second]);
+                    assert_equals_truth(stream, &rows, &truth(&broken, stream));
+                } else {
+                    assert_exactly(&broken, &second, stream, &changed[stream]);
+                }
                 continue;
             }
             assert_eq!(second.code, Some(1), "{trouble:?} {stream}");

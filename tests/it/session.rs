@@ -84,6 +84,7 @@ RECORD persons x20
 STATE of 20.0 rows: delivered records untimed update_time version walk
 RECORD persons x15
 STATE of 15.0 rows: delivered records since untimed update_time version
+STATE of 0.0 rows: delivered records since until untimed update_time version
 COMPLETE persons
 STARTED stages
 RUNNING stages

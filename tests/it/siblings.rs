@@ -299,7 +299,7 @@ fn oddities(whole: &Value) -> Vec<(String, Option<&'static str>)> {
         (set("field_type", json!([])), Some("its field_type is no text")),
         (set("options", json!({"1": "x"})), Some("its options are no list")),
         (set("is_custom_field", "yes".into()), Some("neither true nor false")),
-        (option(json!({"id": true, "label": "x"})), Some("option 1 is left out")),
+        (option(json!({"id": [1], "label": "x"})), Some("option 1 is left out")),
         (option(json!({"id": null, "label": "x"})), Some("option 1 is left out")),
         (option(json!({"label": "x"})), Some("option 1 is left out")),
         (option(json!({"id": 1, "label": 5})), Some("option 1 is left out")),

@@ -27,11 +27,8 @@ fn a_folder_of_somebody_elses_is_refused() {
     depot.sync(&[]).failed(65, &["thesis.txt", "--dir"]);
     assert_eq!(depot.names(), ["thesis.txt"]);
     assert!(!depot.dir().join("manifest.lock").exists(), "nothing of ours is left there");
-    fs::write(
-        depot.dir().join("manifest.json"),
-        r#"{"watermarks":{"deals":"2026-01-01T00:00:00Z"}}"#,
-    )
-    .expect("it is written");
+    fs::write(depot.dir().join("manifest.json"), r#"{"chapters":{"one":"2026-01-01T00:00:00Z"}}"#)
+        .expect("it is written");
     depot.sync(&[]).failed(65, &["manifest.json", "no manifest of a warehouse"]);
 }
 
