@@ -276,7 +276,7 @@ def recipes(folder, truth, gone):
         want = [truth["deals"][key]["custom_fields"].get(code) for key in live]
         got = math.fsum(value for value in values if value is not None)
         faults += sums(f"{title}: {NEW_COLUMN}", got, want)
-    expect(not faults, *faults)
+    expect(not faults, f"{len(faults)} faults", *faults[:8])
     return count, "as they are written"
 
 

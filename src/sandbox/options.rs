@@ -97,7 +97,7 @@ impl Default for Options {
             plain_page: None,
             null_empty: false,
             features: Features::of(Plan::Premium),
-            habits: Habits::none(),
+            habits: Habits::all(),
             crm: CrmOptions::default(),
             contact_sync: true,
             company_id: COMPANY,
