@@ -64,10 +64,11 @@ pub(crate) fn small() -> Options {
     }
 }
 
-/// Three accounts as people have them, as small as [`small`] and in its pages: one that has
-/// everything, one as most have it (no add-ons), and one that lacks all that can be missing.
+/// Three accounts as people have them, with all the habits of accounts in use, as small as [`small`] and
+/// in its pages: one that has everything, one as most have it (no add-ons), and one that lacks all that
+/// can be missing.
 pub(crate) fn profiles() -> [(&'static str, Options); 3] {
-    let with = |features| Options { features, habits: Options::default().habits, ..small() };
+    let with = |features| Options { features, habits: Habits::all(), ..small() };
     [
         ("everything", with(Features::all())),
         ("default", with(Options::default().features)),
