@@ -92,7 +92,11 @@ impl Tap {
     pub(crate) fn run(&self) -> Spoken {
         let output = self.command(&[]).output().expect("the binary starts");
         assert_in_order(&String::from_utf8_lossy(&output.stdout));
-        Spoken::of(Session::of(&output))
+        let spoken = Spoken::of(Session::of(&output));
+        // Whoever keeps the last line has the state.
+        let last = spoken.0.lines.last().map(|line| &line["type"]);
+        assert!(spoken.0.code != Some(0) || last.is_none_or(|last| last == "STATE"), "{last:?}");
+        spoken
     }
 }
 

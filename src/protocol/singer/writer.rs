@@ -334,6 +334,8 @@ impl<W: Write, L: Write> Writer<W, L> {
     }
 
     fn message(&mut self, message: &impl Serialize) {
+        // The last line of a run is its state, also when that has not changed.
+        self.last = None;
         lines::push(&mut self.buffer, message);
     }
 
