@@ -35,7 +35,7 @@ pub enum Next {
     /// Ask again from this offset.
     Start(u64),
     /// The answer does not say: `additional_data` is missing, null, or without the key that tells.
-    /// Whether that may be believed depends on what was asked, see [`Asked`].
+    /// Whether that may be believed depends on what was asked, see [`super::Asked`].
     Unsaid,
 }
 

@@ -303,7 +303,7 @@ impl Setup {
         self.fields(array)
     }
 
-    /// The key of [`MARKER`] for rows of an array, if the account has that field.
+    /// The key of the field that carries public ids, for rows of an array, if the account has that field.
     pub fn marker(&self, array: Array) -> Option<&str> {
         self.dictionaries[dictionary(array)?].marker.as_deref()
     }
