@@ -292,7 +292,7 @@ impl Current<'_> {
             } else if says_deleted(resource, &field) {
                 deleted = true;
             } else if !options.all_fields
-                && let Some(side) = self.both.only(sides, resource, &field).await?
+                && let Some(side) = self.both.one_sided(sides, resource, &field).await?
             {
                 one_sided.add(resource, "field", &field.label, side);
             } else {

@@ -137,7 +137,7 @@ pub(super) struct Both {
 
 impl Both {
     /// The side that alone has the field in which this difference is; `None` if both have it.
-    pub(super) async fn only(
+    pub(super) async fn one_sided(
         &mut self,
         (old, new): (&Snapshot, &Snapshot),
         resource: &Resource,
