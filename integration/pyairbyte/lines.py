@@ -18,6 +18,7 @@ from pathlib import Path
 
 import lints
 from account import CHILDREN, Account, edit
+from airbyte.types import SQLTypeConversionError, _get_airbyte_type
 from messages import Command, Faults
 
 # How far an incremental read looks back, by default.
@@ -33,6 +34,18 @@ OAUTH = {
 SECONDS_BEFORE_A_RUN = 2
 FUTURE = "2999-01-01T00:00:00Z"
 BAD_TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def undetermined(streams):
+    """Properties of which PyAirbyte cannot determine a type, and takes text."""
+    vague = []
+    for stream in streams:
+        for name, property in stream["json_schema"]["properties"].items():
+            try:
+                _get_airbyte_type(property)
+            except SQLTypeConversionError:
+                vague.append(f"{stream['name']}.{name}")
+    return vague
 
 
 class Suite:
@@ -229,12 +242,15 @@ class Suite:
 
     def settings(self, streams):
         """Other configurations, with the catalogs they discover."""
-        named = self.file("names.json", self.config | {"custom_fields": "name"})
-        theirs = lints.catalog(
-            self.run("discover, field names", "discover", "--config", named).succeeded()
-        )
-        catalog = configured(theirs, lambda s: "full_refresh")
-        self.read("read, field names", catalog, config=named).complete()
+        for keys in ("name", "columns"):
+            named = self.file(f"{keys}.json", self.config | {"custom_fields": keys})
+            theirs = lints.catalog(
+                self.run(f"discover, fields as {keys}", "discover", "--config", named).succeeded()
+            )
+            catalog = configured(theirs, lambda s: "full_refresh")
+            self.read(f"read, fields as {keys}", catalog, config=named).complete()
+        vague = undetermined(theirs)
+        self.faults.expect(not vague, "columns: PyAirbyte knows the type of each", vague[:3])
 
         oauth = self.file("oauth.json", self.config | {"credentials": OAUTH})
         status = (

@@ -119,7 +119,7 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
         Ok::<_, Error>((Dictionaries::read(&client, there).await?, lacking))
     });
     keep(&mut setup, &mut rotations, &mut writer)?;
-    let readable = setup.settings.custom_fields.readable();
+    let keys = setup.settings.custom_fields;
     let outcome = outcome.and_then(|(found, lacking)| {
         if let Some(sentence) = sentence(&lacking) {
             writer.log(Level::Warn, &sentence)?;
@@ -130,7 +130,7 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
         for note in &found.notes {
             writer.log(Level::Info, note)?;
         }
-        writer.catalog(&airbyte::catalog(&found.fields, readable, &lacking))
+        writer.catalog(&airbyte::catalog(&found.fields, keys, &lacking))
     });
     writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
 }

@@ -10,7 +10,8 @@ use super::stderr;
 use crate::api::{Account, Client};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{
-    Error, Event, Kind, Names, Resource, Result, StreamState, declared, joined, json_schema,
+    CustomFields, Error, Event, Kind, Names, Resource, Result, StreamState, declared, joined,
+    json_schema, undeclared,
 };
 use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
@@ -56,29 +57,28 @@ fn everything() -> Vec<Configured> {
         .filter(|resource| !resource.on_request)
         .map(|resource| {
             let schema = json_schema(resource, &[], None);
-            Configured { resource, incremental: true, schema }
+            Configured { resource, incremental: true, schema, declared: false }
         })
         .collect()
 }
 
 /// How the records of each stream are written, and what is to be said about the names in them.
 ///
-/// Names are made where dictionaries were `found`. The destination has the columns of the configured catalog, so its names go first, before those of the
-/// state: a refreshed catalog may have others.
+/// Names are made of the dictionaries that were `found`. The destination has the columns of the
+/// configured catalog, so its names go first, before those of the state: a refreshed catalog may have
+/// others.
 fn wires(
     streams: &[Configured],
-    found: Option<&Dictionaries>,
+    (keys, found): (CustomFields, &Dictionaries),
     saved: &Saved,
 ) -> (BTreeMap<&'static str, Wire>, Vec<String>) {
     let mut said = Vec::new();
     let wires = streams.iter().map(|stream| {
         let resource = stream.resource;
-        let found = found.filter(|_| resource.fields.is_some());
-        let names = found.map(|found| {
-            let definitions = found.of(resource);
-            let before = saved.names(resource);
-            let pins = joined(declared(resource, &stream.schema), before.clone());
-            let names = Names::kept(resource, definitions, &pins);
+        let before = saved.names(resource);
+        let pins = joined(declared(resource, &stream.schema), before.clone());
+        let names = Names::wire(keys, resource, found.of(resource), &pins);
+        if let Some(names) = &names {
             let changed = before.iter().map(|(code, key)| (code, key, names.key(code)));
             // A field that is gone has no name any more.
             let changed = changed.filter(|(code, key, now)| now != key && now != code);
@@ -91,12 +91,33 @@ fn wires(
             }));
             let told = names.renamed().iter();
             said.extend(told.map(|sentence| format!("{}: {sentence}", resource.name)));
-            names
-        });
+            said.extend(without_column(stream, names));
+        }
         (resource.name, Wire::new(resource, &stream.schema, names))
     });
     let wires = wires.collect();
     (wires, said)
+}
+
+/// Columns without a place in a catalog that are named; others are counted.
+const UNDECLARED_NAMED_MAX: usize = 10;
+
+/// What is to be said of custom fields for which the destination has no column.
+fn without_column(stream: &Configured, names: &Names) -> Option<String> {
+    let columns = undeclared(&stream.schema, names);
+    // Without a catalog nobody declared any.
+    if columns.is_empty() || !stream.declared {
+        return None;
+    }
+    let mut named = columns[..columns.len().min(UNDECLARED_NAMED_MAX)].join(", ");
+    if columns.len() > UNDECLARED_NAMED_MAX {
+        named = format!("{named}, and {} more", columns.len() - UNDECLARED_NAMED_MAX);
+    }
+    Some(format!(
+        "{}: the catalog has no column for {named}: refresh the source schema, or destinations leave \
+         them out",
+        stream.resource.name
+    ))
 }
 
 struct Run {
@@ -127,8 +148,8 @@ impl Run {
             self.writer.log(Level::Warn, text)?;
         }
         let found = self.dictionaries(&streams).await?;
-        let readable = self.setup.settings.custom_fields.readable();
-        let (wires, renamed) = wires(&streams, readable.then_some(&found), saved);
+        let keys = self.setup.settings.custom_fields;
+        let (wires, renamed) = wires(&streams, (keys, &found), saved);
         for sentence in renamed {
             self.writer.log(Level::Warn, &sentence)?;
         }

@@ -251,7 +251,11 @@ impl Run {
             Keys::Hash => CustomFields::Hash,
             Keys::Name => CustomFields::Name,
         });
-        let keys = keys.or(configured.then_some(self.setup.settings.custom_fields));
+        let keys = keys.or(configured.then_some(match self.setup.settings.custom_fields {
+            CustomFields::Hash => CustomFields::Hash,
+            // In Parquet the names are columns; NDJSON has rows as the API shapes them.
+            CustomFields::Name | CustomFields::Columns => CustomFields::Name,
+        }));
         Options {
             layout: Wanted {
                 format: flags.format.map(|format| match format {

@@ -154,8 +154,8 @@ pub const KEYS: &[Key] = &[
     key(
         "custom_fields",
         "Custom field keys",
-        "hash: as the API has them, stable when a field is renamed. name: made of the field's name, with the labels of options beside their ids.",
-        Takes::Word(&["hash", "name"]),
+        "columns: each custom field is a column of its own, called like the field, of one type, with the labels of options beside their ids; what most people want in a database. name: the same names, inside the object custom_fields. hash: as the API has them.",
+        Takes::Word(&["hash", "name", "columns"]),
         Everywhere,
     ),
     key(

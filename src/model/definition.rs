@@ -87,6 +87,12 @@ impl Definition {
         }
     }
 
+    /// What its values are in a column: ids of chosen options are whole numbers, also where they come
+    /// as text.
+    pub fn column(&self, flat: bool) -> Type {
+        self.value(flat && !self.chosen())
+    }
+
     /// The parts that stand beside the key where custom fields are flat: `_currency` and the like
     /// (API facts 5.4).
     pub fn companions(&self, flat: bool) -> &'static [Column] {

@@ -65,7 +65,7 @@ pub use outside::{
 pub(crate) use page::is_custom;
 pub use page::{Layout, Next, Page};
 pub use percent::percent_encoded;
-pub use pins::{declared, joined, names_of, repinned, with_names};
+pub use pins::{declared, joined, names_of, repinned, undeclared, with_names};
 pub use plain::{is_deceptive, plain, plain_json, plain_lines};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub(crate) use record::usable;

@@ -1,12 +1,14 @@
 //! Readable keys for custom fields, with option labels beside option ids.
 
 use super::definition::Definition;
-use super::error::Result;
-use super::object::{Object, pairs, quoted};
-use super::page::is_custom;
-use super::resource::{Custom, Resource};
-use std::borrow::Cow;
+use super::resource::{Custom, Resource, Type};
+use super::settings::CustomFields;
+use super::tidy::beside;
 use std::collections::{BTreeMap, BTreeSet};
+
+mod spelled;
+
+use spelled::{Form, labels_of};
 
 /// The readable keys of one account's custom fields for one resource.
 ///
@@ -18,6 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone)]
 pub struct Names {
     custom: Custom,
+    /// Whether custom fields stand beside the columns, as in a table, each column of one type.
+    columns: bool,
+    /// Columns of the resource that come in several types, and whether as text or an object.
+    several: BTreeMap<&'static str, Form>,
     fields: BTreeMap<String, Field>,
     /// Keys of fields that were there once.
     gone: BTreeMap<String, String>,
@@ -38,11 +44,57 @@ struct Field {
     /// Where the labels of its options stand.
     label: String,
     set: bool,
+    /// How its values are spelled where it is a column.
+    form: Form,
     /// Label by option id as the API writes it; empty for fields without options.
     labels: BTreeMap<String, String>,
 }
 
 impl Names {
+    /// The keys with which the rows of a resource go over the wire, where fields in `pinned` keep
+    /// theirs; none if they go as the API has them.
+    pub fn wire(
+        keys: CustomFields,
+        resource: &Resource,
+        definitions: &[Definition],
+        pinned: &BTreeMap<String, String>,
+    ) -> Option<Self> {
+        match keys {
+            CustomFields::Hash => None,
+            CustomFields::Name => Some(Self::kept(resource, definitions, pinned)),
+            CustomFields::Columns => Some(Self::as_columns(resource, definitions, pinned)),
+        }
+    }
+
+    /// The keys of custom fields that stand beside the columns of a resource: those that
+    /// [`Names::pinned`] makes, but a column of the resource never gives way to a pinned key.
+    fn as_columns(
+        resource: &Resource,
+        definitions: &[Definition],
+        pinned: &BTreeMap<String, String>,
+    ) -> Self {
+        let taken = columns(resource);
+        let kept =
+            |(_, key): &(&String, &String)| !taken.contains(*key) && key.len() <= COLUMN_BYTES_MAX;
+        let pinned = pinned.iter().filter(kept).map(|(code, key)| (code.clone(), key.clone()));
+        let pinned = pinned.collect();
+        let mut names = Self::build(resource, definitions, taken, pinned, true);
+        names.columns = true;
+        for column in resource.columns {
+            match column.ty {
+                Type::Json => names.several.insert(column.name, Form::Json),
+                Type::TextOrObject => names.several.insert(column.name, Form::Label),
+                _ => None,
+            };
+        }
+        names
+    }
+
+    /// Whether custom fields stand beside the columns of the resource.
+    pub fn are_columns(&self) -> bool {
+        self.columns
+    }
+
     /// The keys for these definitions, as they go over the wire.
     pub fn of(resource: &Resource, definitions: &[Definition]) -> Self {
         Self::kept(resource, definitions, &BTreeMap::new())
@@ -74,6 +126,7 @@ impl Names {
             key: pinned.get(code).unwrap_or(code).clone(),
             label: String::new(),
             set: false,
+            form: Form::Same,
             labels: BTreeMap::new(),
         };
         let fields = definitions.iter().filter(|definition| definition.custom);
@@ -81,7 +134,8 @@ impl Names {
         let fields: BTreeMap<_, _> = fields.collect();
         let gone = pinned.iter().filter(|(code, _)| !fields.contains_key(*code));
         let gone = gone.map(|(code, key)| (code.clone(), key.clone())).collect();
-        Self { custom: resource.custom, fields, gone, renamed: Vec::new() }
+        let several = BTreeMap::new();
+        Self { custom: resource.custom, columns: false, several, fields, gone, renamed: Vec::new() }
     }
 
     /// The keys for these definitions as columns of a table that outlives them.
@@ -110,6 +164,8 @@ impl Names {
         let fields = definitions.iter().filter(|field| field.custom && seen.insert(&field.code));
         let mut names = Self {
             custom: resource.custom,
+            columns: false,
+            several: BTreeMap::new(),
             fields: BTreeMap::new(),
             gone: pinned,
             renamed: Vec::new(),
@@ -138,19 +194,21 @@ impl Names {
             let readable = definition.readable();
             let short =
                 format!("{readable}_{}", definition.code.get(..8).unwrap_or(&definition.code));
+            let cut = cut(definition);
             let typed = format!("{}_{}", definition.code, definition.ty);
-            let candidates = [readable, short, definition.code.clone(), typed];
+            let candidates = [readable, short, cut, definition.code.clone(), typed];
             let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
                 // On the wire a flat field is a column of a database.
-                let most = if table || !flat { KEY_BYTES_MAX } else { COLUMN_BYTES_MAX };
+                let most = if table || flat { COLUMN_BYTES_MAX } else { KEY_BYTES_MAX };
                 let fits = |name: &str| name.len() <= most;
                 let free = |name: &str| !taken.contains(name) && fits(name);
                 let free = |key: &&String| free(key) && beside(key).iter().all(|name| free(name));
                 // The hash itself is free: nothing else is called like it, unless its own column was
                 // given up.
-                let last = &candidates[2..];
+                let last = &candidates[3..];
                 let last = last.iter().find(|key| !taken.contains(*key)).unwrap_or(&last[1]);
-                candidates.iter().find(free).unwrap_or(last).clone()
+                let wanted = candidates.iter().enumerate().filter(|(nth, _)| table || *nth != CUT);
+                wanted.map(|(_, key)| key).find(free).unwrap_or(last).clone()
             });
             if !candidates.contains(&key) {
                 names.renamed.push(format!(
@@ -162,7 +220,8 @@ impl Names {
             let label = if taken.contains(&own) { label_of(&definition.code, set) } else { own };
             taken.extend(beside(&key));
             taken.insert(key.clone());
-            names.fields.insert(definition.code.clone(), Field { key, label, set, labels });
+            let form = Form::of(definition, flat);
+            names.fields.insert(definition.code.clone(), Field { key, label, set, form, labels });
         }
         names
     }
@@ -171,6 +230,11 @@ impl Names {
     pub fn pins(&self) -> BTreeMap<String, String> {
         let known = self.fields.iter().map(|(code, field)| (code.clone(), field.key.clone()));
         known.chain(self.gone.clone()).collect()
+    }
+
+    /// The keys of the fields that there are.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.fields.values().map(|field| field.key.as_str())
     }
 
     /// Sentences about fields whose name today would make another key than the pinned one.
@@ -196,95 +260,34 @@ impl Names {
     fn labelled(&self, code: &str) -> Option<&Field> {
         self.fields.get(code).filter(|field| !field.labels.is_empty())
     }
-
-    /// The record with readable keys. Everything else stays as it is.
-    pub fn apply(&self, json: &str) -> Result<Vec<u8>> {
-        let mut out = Object::new(json.len() + json.len() / 4);
-        let mut inner = Ok(());
-        pairs(json, |key, value| match self.custom {
-            Custom::Nested if key == "custom_fields" && value.starts_with('{') => {
-                let mut fields = Object::new(value.len() + value.len() / 4);
-                inner = pairs(value, |code, value| self.field(&mut fields, &code, value));
-                out.pair("custom_fields", fields.finish());
-            }
-            Custom::Flat if is_custom(&key) => self.field(&mut out, &key, value),
-            _ => out.pair(&key, value),
-        })?;
-        inner?;
-        Ok(out.finish())
-    }
-
-    fn field(&self, out: &mut Object, code: &str, value: &str) {
-        let (hash, part) = code.split_at_checked(40).unwrap_or((code, ""));
-        let Some(field) = self.fields.get(hash) else {
-            // Without its definition a field still has the name it had.
-            match self.gone.get(hash) {
-                Some(key) => out.pair(&format!("{key}{part}"), value),
-                None => out.pair(code, value),
-            }
-            return;
-        };
-        if !part.is_empty() {
-            out.pair(&format!("{}{part}", field.key), value);
-            return;
-        }
-        out.pair(&field.key, value);
-        if !field.labels.is_empty() {
-            out.pair(&field.label, field.labels_for(value));
-        }
-    }
 }
 
-impl Field {
-    /// The label of an option id, or the labels of a list of them; null where one is not known.
-    fn labels_for(&self, value: &str) -> String {
-        let label = |id: &str| self.labels.get(id.trim()).map(String::as_str);
-        let one = |label: Option<&str>| label.map_or_else(|| "null".to_owned(), quoted);
-        let ids = plain(value);
-        if !self.set {
-            let label = label(&ids).filter(|label| label.len() <= LABELS_BYTES_MAX);
-            return if value == "null" { "null".to_owned() } else { one(label) };
-        }
-        let ids = ids.trim_start_matches('[').trim_end_matches(']');
-        if value == "null" {
-            return "null".to_owned();
-        }
-        let mut labels = String::from("[");
-        for id in ids.split(',').filter(|_| !ids.trim().is_empty()) {
-            if labels.len() > 1 {
-                labels.push(',');
-            }
-            labels.push_str(&one(label(&plain(id.trim()))));
-            if labels.len() > LABELS_BYTES_MAX {
-                return "null".to_owned();
-            }
-        }
-        labels.push(']');
-        labels
-    }
-}
-
-/// Labels by option id, as text.
-fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
-    let options = definition.options.iter().flatten();
-    options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
-}
-
+/// The names of the columns, and of those that take the objects of a column of texts.
 fn columns(resource: &Resource) -> BTreeSet<String> {
-    resource.columns.iter().map(|column| column.name.to_owned()).collect()
+    let texts = resource.columns.iter().filter(|column| matches!(column.ty, Type::TextOrObject));
+    let objects = texts.map(|column| beside(column.name));
+    resource.columns.iter().map(|column| column.name.to_owned()).chain(objects).collect()
+}
+
+/// Which of the names that a field may have is the one that was cut.
+const CUT: usize = 2;
+
+/// As much of a field's readable name as a column has room for, with what stands beside it, and the
+/// first digits of its hash.
+fn cut(definition: &Definition) -> String {
+    /// The longest part that stands beside a field, with its `_`.
+    const BESIDE: &str = "_admin_area_level_1";
+    let short = definition.code.get(..8).unwrap_or(&definition.code);
+    let room = COLUMN_BYTES_MAX.saturating_sub(BESIDE.len() + 1 + short.len());
+    let mut name = definition.readable();
+    while name.len() > room {
+        name.pop();
+    }
+    format!("{}_{short}", name.trim_end_matches('_'))
 }
 
 fn label_of(key: &str, set: bool) -> String {
     format!("{key}_{}", if set { "labels" } else { "label" })
-}
-
-/// A scalar without its quotes.
-fn plain(value: &str) -> String {
-    let text: Cow<'_, str> = match value.strip_prefix('"') {
-        Some(_) => serde_json::from_str::<String>(value).map_or(value.into(), Cow::Owned),
-        None => value.into(),
-    };
-    text.into_owned()
 }
 
 #[cfg(test)]

@@ -40,12 +40,14 @@ pub(super) fn properties<'s>(
 }
 
 /// Names of the custom fields of a record that are declared by the schema of its stream, in the order
-/// in which the record has them; none if it has no object of them.
-pub fn custom_fields_of(record: &str, schema: &Value) -> Vec<String> {
+/// in which the record has them: those in its object of them, and where they are columns, those that
+/// are none of `columns`.
+pub fn custom_fields_of(record: &str, schema: &Value, columns: &[Column]) -> Vec<String> {
     const OBJECT: &str = "custom_fields";
-    let declared = &schema["properties"][OBJECT]["properties"];
+    let declared = &schema["properties"];
+    let beside = declared.get(OBJECT).is_none() && columns.iter().any(|c| c.name == OBJECT);
     let mut names: Vec<String> = Vec::new();
-    let mut take = |name: &str| {
+    let mut take = |name: &str, declared: &Value| {
         if declared.get(name).is_some() {
             names.push(name.to_owned());
         }
@@ -53,7 +55,9 @@ pub fn custom_fields_of(record: &str, schema: &Value) -> Vec<String> {
     // Of what is no object nothing is known.
     let _ = pairs(record, |key, value| {
         if key == OBJECT && value.starts_with('{') {
-            let _ = pairs(value, |name, _| take(&name));
+            let _ = pairs(value, |name, _| take(&name, &declared[OBJECT]["properties"]));
+        } else if beside && columns.iter().all(|column| column.name != key) {
+            take(&key, declared);
         }
     });
     names
@@ -155,15 +159,22 @@ mod tests {
         let schema = json!({"properties": {
             "custom_fields": {"properties": {"a": {}, "b": {}, "c": {}, "d": {}}}, "id": {},
         }});
-        let seen =
-            custom_fields_of(r#"{"id":1,"custom_fields":{"c":1,"x":2,"b":{"d":1}}}"#, &schema);
+        let seen = custom_fields_of(
+            r#"{"id":1,"custom_fields":{"c":1,"x":2,"b":{"d":1}}}"#,
+            &schema,
+            deals.columns,
+        );
         assert_eq!(seen, ["c", "b"]);
         assert_eq!(
             serde_json::to_string(&InOrder::of(&schema, deals.columns, &seen)).expect("it is JSON"),
             r#"{"properties":{"id":{},"custom_fields":{"properties":{"c":{},"b":{},"a":{},"d":{}}}}}"#
         );
+        let beside = json!({"properties": {"a": {}, "b": {}, "id": {}, "title": {}}});
+        let seen =
+            custom_fields_of(r#"{"b":1,"id":1,"x":2,"title":"","a":3}"#, &beside, deals.columns);
+        assert_eq!(seen, ["b", "a"]);
         for other in [r#"{"custom_fields":null}"#, r#"{"id":1}"#, "[]"] {
-            assert_eq!(custom_fields_of(other, &schema), [""; 0]);
+            assert_eq!(custom_fields_of(other, &schema, deals.columns), [""; 0]);
         }
     }
 }

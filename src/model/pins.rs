@@ -1,6 +1,7 @@
 //! The keys of custom fields that schemas and states know already.
 
 use super::definition::Definition;
+use super::names::Names;
 use super::resource::{Custom, Resource};
 use super::schema::CUSTOM_FIELD;
 use serde_json::{Map, Value};
@@ -52,6 +53,12 @@ pub fn declared(resource: &Resource, schema: &Value) -> BTreeMap<String, String>
     found
 }
 
+/// The columns of custom fields that a schema lacks.
+pub fn undeclared<'n>(schema: &Value, names: &'n Names) -> Vec<&'n str> {
+    let columns = names.keys().filter(|_| names.are_columns());
+    columns.filter(|column| schema["properties"].get(column).is_none()).collect()
+}
+
 /// The schema with the keys that these fields have by now: whoever knows one goes on with it.
 pub fn repinned(resource: &Resource, mut schema: Value, pins: &BTreeMap<String, String>) -> Value {
     let declared = declared(resource, &schema);
@@ -65,9 +72,10 @@ pub fn repinned(resource: &Resource, mut schema: Value, pins: &BTreeMap<String, 
     if changed.is_empty() {
         return schema;
     }
-    let properties = match resource.custom {
-        Custom::Nested => &mut schema["properties"]["custom_fields"]["properties"],
-        Custom::Flat | Custom::None => &mut schema["properties"],
+    let properties = if is_object(resource, &schema) {
+        &mut schema["properties"]["custom_fields"]["properties"]
+    } else {
+        &mut schema["properties"]
     };
     if let Value::Object(properties) = properties {
         let all = std::mem::take(properties).into_iter();
@@ -86,10 +94,17 @@ pub fn repinned(resource: &Resource, mut schema: Value, pins: &BTreeMap<String, 
 
 fn custom<'s>(resource: &Resource, schema: &'s Value) -> Option<&'s Map<String, Value>> {
     match resource.custom {
-        Custom::Nested => schema["properties"]["custom_fields"]["properties"].as_object(),
-        Custom::Flat => schema["properties"].as_object(),
+        _ if is_object(resource, schema) => {
+            schema["properties"]["custom_fields"]["properties"].as_object()
+        }
+        Custom::Nested | Custom::Flat => schema["properties"].as_object(),
         Custom::None => None,
     }
+}
+
+/// Whether custom fields are an object in a schema: else they are columns, or there are none.
+fn is_object(resource: &Resource, schema: &Value) -> bool {
+    resource.custom == Custom::Nested && schema["properties"].get("custom_fields").is_some()
 }
 
 /// The hash of the field that a property describes.

@@ -1,40 +1,51 @@
 //! JSON Schemas of resources, with this account's custom fields.
 
 use super::definition::Definition;
+use super::fit::JSON_AS_TEXT;
+use super::names::Names;
 use super::resource::{Column, Custom, Resource, Type};
 use super::settings::CustomFields;
+use super::tidy::beside;
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema of a resource's records as they go over the wire.
 ///
-/// `definitions` are those of the account; with none, custom fields are an open object. With
-/// [`CustomFields::Name`] the keys are those of `names`.
+/// `definitions` are those of the account; with none, custom fields are an open object. With `names`
+/// the keys are those. Where these are columns, custom fields stand beside the others, and every
+/// column is of one type beside null: what comes in several is text, or JSON as text.
 pub fn json_schema(
     resource: &Resource,
     definitions: &[Definition],
-    names: Option<&super::names::Names>,
+    names: Option<&Names>,
 ) -> Value {
     let mut properties = Map::new();
-    for column in resource.columns {
-        properties.insert(column.name.to_owned(), of_column(column));
+    let columns = names.is_some_and(Names::are_columns);
+    let nested =
+        |column: &Column| resource.custom == Custom::Nested && column.name == "custom_fields";
+    for column in resource.columns.iter().filter(|column| !(columns && nested(column))) {
+        let schema = if columns { of_one_type(column.ty) } else { of_column(column) };
+        properties.insert(column.name.to_owned(), schema);
+        if columns && matches!(column.ty, Type::TextOrObject) {
+            properties.insert(beside(column.name), json_as_text());
+        }
     }
     let mut custom = Map::new();
     for definition in definitions.iter().filter(|definition| definition.custom) {
         let key = names.map_or(definition.code.as_str(), |n| n.key(&definition.code));
-        custom_field(&mut custom, key, definition, resource.custom == Custom::Flat);
+        custom_field(&mut custom, key, definition, resource.custom == Custom::Flat, columns);
         if let Some(label) = names.and_then(|names| names.label_key(&definition.code)) {
             custom.insert(label.to_owned(), labels(definition));
         }
     }
     match resource.custom {
         Custom::None => {}
-        Custom::Nested => {
+        Custom::Nested if !columns => {
             properties.insert(
                 "custom_fields".to_owned(),
                 json!({"type": ["null", "object"], "additionalProperties": true, "properties": custom}),
             );
         }
-        Custom::Flat => properties.extend(custom),
+        Custom::Nested | Custom::Flat => properties.extend(custom),
     }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -74,15 +85,36 @@ fn of_type(ty: Type) -> Value {
     }
 }
 
+/// A column of one type.
+fn of_one_type(ty: Type) -> Value {
+    match ty {
+        Type::Json => json_as_text(),
+        Type::TextOrObject => of_type(Type::Text),
+        Type::List(Type::Json) => json!({"type": ["null", "array"]}),
+        ty => of_type(ty),
+    }
+}
+
+fn json_as_text() -> Value {
+    json!({"type": ["null", "string"], JSON_AS_TEXT: true})
+}
+
 /// Adds a custom field to the properties: one key in v2, a key and its companions where custom
 /// fields stand flat (API facts 5.4).
-fn custom_field(into: &mut Map<String, Value>, key: &str, definition: &Definition, flat: bool) {
+fn custom_field(
+    into: &mut Map<String, Value>,
+    key: &str,
+    definition: &Definition,
+    flat: bool,
+    column: bool,
+) {
     for part in definition.companions(flat) {
         let title = format!("{} ({})", definition.name, part.name);
         let described = describe(of_column(part), &title, definition);
         into.insert(format!("{key}_{}", part.name), described);
     }
-    let schema = of_type(definition.value(flat));
+    let schema =
+        if column { of_one_type(definition.column(flat)) } else { of_type(definition.value(flat)) };
     into.insert(key.to_owned(), describe(schema, &definition.name, definition));
 }
 
@@ -129,6 +161,6 @@ fn labels(definition: &Definition) -> Value {
 impl CustomFields {
     /// Whether keys are made of field names.
     pub fn readable(self) -> bool {
-        self == Self::Name
+        self != Self::Hash
     }
 }

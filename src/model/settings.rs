@@ -80,6 +80,9 @@ pub enum CustomFields {
     Hash,
     /// By their name, with option labels beside option ids.
     Name,
+    /// The same, beside the columns of the row, each of one type; over the wire only.
+    #[serde(skip)]
+    Columns,
 }
 
 /// Host used when no company is configured, so that old configurations work.
@@ -108,7 +111,11 @@ impl Settings {
         let custom_fields = match text(json, "custom_fields")?.as_deref() {
             None | Some("hash") => CustomFields::Hash,
             Some("name") => CustomFields::Name,
-            Some(_) => return Err(config("must be \"hash\" or \"name\"", "custom_fields")),
+            Some("columns") => CustomFields::Columns,
+            Some(_) => {
+                let message = "must be \"hash\", \"name\" or \"columns\"";
+                return Err(config(message, "custom_fields"));
+            }
         };
         Ok(Self {
             origin,

@@ -31,7 +31,10 @@ impl Wire {
         let top = field.split('.').next().unwrap_or(field);
         let flat = resource.custom == Custom::Flat;
         // With readable names nothing tells the name of a field from any other key.
-        resource.column(top).is_some() || flat && (is_custom(top) || self.names.is_some())
+        let columns = self.names.as_ref().is_some_and(Names::are_columns);
+        resource.column(top).is_some()
+            || columns
+            || flat && (is_custom(top) || self.names.is_some())
     }
 
     /// The record as JSON on one line; values that became null are added to `changes`.
@@ -41,7 +44,7 @@ impl Wire {
         changes: &mut Vec<Change>,
     ) -> Result<Cow<'r, [u8]>> {
         let mut json = Cow::Borrowed(&record.json[..]);
-        if let Some(names) = &self.names {
+        if let Some(names) = self.names.as_ref().filter(|names| names.rewrite()) {
             json = Cow::Owned(names.apply(text(&json))?);
         }
         if record.odd {

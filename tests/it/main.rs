@@ -26,6 +26,7 @@ mod docs;
 mod ends;
 mod faults;
 mod fit;
+mod flat;
 mod full;
 mod house;
 mod keyless;

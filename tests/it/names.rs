@@ -9,7 +9,7 @@ use source_pipedrive::sandbox::{Edit, Sandbox};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The hash of a custom field of deals, by its name.
-fn hash(account: &Sandbox, name: &str) -> String {
+pub(crate) fn hash(account: &Sandbox, name: &str) -> String {
     let rows = account.world(|world| world.truth("deal_fields"));
     let rows = rows.iter().map(|row| serde_json::from_slice::<Value>(&row.json).expect("JSON"));
     let mut rows = rows.filter(|row| row["field_name"] == name && row["is_custom_field"] == true);
@@ -18,7 +18,7 @@ fn hash(account: &Sandbox, name: &str) -> String {
 }
 
 /// Changes a definition, and some deals afterwards.
-fn redefine(account: &Sandbox, hash: &str, set: Vec<(&'static str, Value)>) {
+pub(crate) fn redefine(account: &Sandbox, hash: &str, set: Vec<(&'static str, Value)>) {
     account.world(|world| {
         world.advance(3_600);
         world.edit(Edit::Change { resource: "deal_fields", key: hash.to_owned(), set });
@@ -86,9 +86,9 @@ fn a_state_without_names_goes_on_all_the_same() {
     assert!(!again.0.stderr.contains("renamed"), "{}", again.0.stderr);
 }
 
-fn columns(depot: &Depot) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn columns(depot: &Depot, resource: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in depot.files("deals") {
+    for file in depot.files(resource) {
         let file = std::fs::File::open(file).expect("it is there");
         let file = ParquetRecordBatchReaderBuilder::try_new(file).expect("it is a Parquet file");
         for field in file.schema().fields() {
@@ -134,7 +134,7 @@ fn a_warehouse_remembers_what_a_field_was() {
         assert_eq!(budget_now[0]["column"], before[1][0]["column"]);
         assert!(budget_now[0]["deleted_at"].is_string());
         if format == "parquet" {
-            let types = columns(&depot);
+            let types = columns(&depot, "deals");
             assert!(types.values().all(|types| types.len() == 1), "{types:?}");
             assert!(types.contains_key(new["column"].as_str().expect("a column")));
         }

@@ -266,7 +266,7 @@ impl Spoken {
 /// A value against a schema, as the strictest loader does it: `5.0` is no integer, a date is one of
 /// the calendar, a time has its zone.
 #[track_caller]
-fn assert_strict(schema: &Value, value: &Value, path: &str) {
+pub(crate) fn assert_strict(schema: &Value, value: &Value, path: &str) {
     let types: Vec<&str> = match &schema["type"] {
         Value::String(name) => vec![name],
         Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),

@@ -40,10 +40,7 @@ pub(super) fn sync(args: &Args) -> Result<ExitCode> {
 
 /// How the records of a run are spelled.
 pub(super) fn spelling(settings: &Settings) -> Spelling {
-    Spelling {
-        readable: settings.custom_fields.readable(),
-        objects_as_text: settings.objects_as_text,
-    }
+    Spelling { keys: settings.custom_fields, objects_as_text: settings.objects_as_text }
 }
 
 /// The dictionaries of these resources' custom fields.
@@ -84,7 +81,7 @@ impl Run {
         let account = self.account(stop.as_mut()).await?;
         self.greet(&account);
         let spelling = spelling(&self.setup.settings);
-        let readable = spelling.readable;
+        let readable = spelling.keys.readable();
         let found = match &selected {
             Some(selected) => {
                 let resources = selected.iter().map(|s| s.resource).filter(|_| readable);
@@ -116,15 +113,14 @@ impl Run {
             let whole = selection.method == Method::FullTable && state.is_none();
             let versioned = self.setup.settings.activate_versions && whole;
             let mut selection = selection;
-            let names = readable.then(|| {
-                // The catalog knows the names of its day; what went out under a name goes on so.
-                let pins = joined(saved.names(resource), declared(resource, &selection.whole));
-                let names = Names::kept(resource, found.of(resource), &pins);
+            // The catalog knows the names of its day; what went out under a name goes on so.
+            let pins = joined(saved.names(resource), declared(resource, &selection.whole));
+            let names = Names::wire(spelling.keys, resource, found.of(resource), &pins);
+            if let Some(names) = &names {
                 for schema in [&mut selection.schema, &mut selection.whole] {
                     *schema = repinned(resource, std::mem::take(schema), &names.pins());
                 }
-                names
-            });
+            }
             let told = names.iter().flat_map(Names::renamed);
             renamed.extend(told.map(|sentence| format!("{}: {sentence}", resource.name)));
             let mode = match selection.method {

@@ -93,10 +93,10 @@ impl Cells {
     ///
     /// Flat fields write chosen options as text, `"2"` or `"1,2"`: they are whole numbers here.
     pub(super) fn of_field(field: &Definition, flat: bool) -> Self {
+        let mut cells = Self::of(field.column(flat));
         if !(flat && field.chosen()) {
-            return Self::of(field.value(flat));
+            return cells;
         }
-        let mut cells = Self::of(field.value(false));
         match &mut cells.values {
             Values::Int { quoted, .. } | Values::List { quoted, .. } => *quoted = true,
             _ => {}

@@ -1,24 +1,24 @@
 //! The catalog: every resource with this account's custom fields.
 
-use crate::model::{Definition, Names, Resource, json_schema};
+use crate::model::{CustomFields, Definition, Names, Resource, json_schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The payload of the CATALOG message.
 ///
 /// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
-/// read leaves its resources' custom fields open. With `readable`, keys are made of field names.
+/// read leaves its resources' custom fields open. `keys` says how they are keyed.
 /// `lacking` holds what Pipedrive says of resources that the company has not: their schemas say so.
 pub fn catalog(
     definitions: &BTreeMap<&str, Vec<Definition>>,
-    readable: bool,
+    keys: CustomFields,
     lacking: &BTreeMap<&str, String>,
 ) -> Value {
     let streams: Vec<_> = Resource::all()
         .map(|resource| {
             let fields = resource.fields.and_then(|name| definitions.get(name));
             let fields = fields.map(Vec::as_slice).unwrap_or_default();
-            let names = readable.then(|| Names::of(resource, fields));
+            let names = Names::wire(keys, resource, fields, &BTreeMap::new());
             let mut schema = json_schema(resource, fields, names.as_ref());
             if let Some(said) = lacking.get(resource.name) {
                 schema["description"] = format!("not available to this company ({said})").into();

@@ -14,6 +14,8 @@ pub struct Configured {
     pub incremental: bool,
     /// The schema the loader goes by.
     pub schema: Value,
+    /// Whether that is what a catalog says: else it is ours, without custom fields.
+    pub declared: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +66,8 @@ pub fn configured(json: &Value) -> Result<Vec<Configured>> {
         if !seen.insert(name) {
             return Err(Error::new(Kind::Config, "is selected twice").at(place));
         }
-        streams.push(Configured { resource, incremental, schema: stream.stream.json_schema });
+        let schema = stream.stream.json_schema;
+        streams.push(Configured { resource, incremental, schema, declared: true });
     }
     if streams.is_empty() {
         return Err(Error::new(Kind::Config, "selects no stream").at("catalog"));

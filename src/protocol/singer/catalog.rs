@@ -2,15 +2,17 @@
 
 use super::metadata::Metadata;
 use super::selection::{Method, Selection};
-use crate::model::{Definition, JSON_AS_TEXT, Names, Resource, Type, beside, json_schema};
+use crate::model::{
+    CustomFields, Definition, JSON_AS_TEXT, Names, Resource, Type, beside, json_schema,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// How records are to be spelled.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Spelling {
-    /// Whether keys of custom fields are made of the names of the fields.
-    pub readable: bool,
+    /// How custom fields are keyed.
+    pub keys: CustomFields,
     /// Whether objects and lists are JSON in a text. A target that makes columns of what is in an object
     /// has columns then that do not depend on whether the object is null.
     pub objects_as_text: bool,
@@ -112,7 +114,7 @@ fn schema(
 ) -> Value {
     let fields = resource.fields.and_then(|name| definitions.get(name));
     let fields = fields.map(Vec::as_slice).unwrap_or_default();
-    let names = spelling.readable.then(|| Names::of(resource, fields));
+    let names = Names::wire(spelling.keys, resource, fields, &BTreeMap::new());
     let mut schema = json_schema(resource, fields, names.as_ref());
     plain(&mut schema);
     if let Some(object) = schema.as_object_mut() {

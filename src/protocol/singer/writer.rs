@@ -139,7 +139,8 @@ impl<W: Write, L: Write> Writer<W, L> {
         let mut seen = Vec::new();
         for row in rows.iter().take(ROWS_LOOKED_AT_MAX) {
             let line = stream.wire.line(row, &mut Vec::new())?;
-            seen = custom_fields_of(&String::from_utf8_lossy(&line), &selection.whole);
+            let line = String::from_utf8_lossy(&line);
+            seen = custom_fields_of(&line, &selection.whole, resource.columns);
             if !seen.is_empty() {
                 break;
             }
