@@ -33,7 +33,7 @@ END
 
 # The recipe of the README's crontab, for another folder.
 nightly=$(grep -m1 '^0 2 \* \* \* ' "$root/README.md" | cut -d' ' -f6-)
-[[ $nightly == *'backup --dir /backups/pipedrive --resume'* ]] || fail "the README's recipe: $nightly"
+[[ $nightly == *'backup --dir /backups/pipedrive -q'* ]] || fail "the README's recipe: $nightly"
 nightly=${nightly//source-pipedrive/\"$source_pipedrive\"}
 nightly=${nightly//\/backups\/pipedrive/\"$work/nightly\"}
 

@@ -205,7 +205,7 @@ class Suite:
             expect(run.status == -signal.SIGABRT, f"step {step}: killed", run.status, run.stderr[-500:])
             try:
                 proven(place)
-                self.backup(place, "--resume").succeeded()
+                self.backup(place).succeeded()
                 whole(place, self.after, self.keys)
             except Wrong as error:
                 raise Wrong(f"step {step}: {error}") from error

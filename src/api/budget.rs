@@ -64,6 +64,8 @@ pub struct Spending {
     pub daily_limit: Option<u64>,
     /// Requests that may go within two seconds.
     pub burst: u32,
+    /// Percent of a day's tokens that are left to others.
+    pub reserve_percent: u32,
 }
 
 impl Budget {
@@ -89,6 +91,7 @@ impl Budget {
             daily_remaining: self.daily_remaining,
             daily_limit: self.daily_limit,
             burst: self.burst,
+            reserve_percent: self.reserve_percent,
         }
     }
 
@@ -108,7 +111,7 @@ impl Budget {
             {
                 return Admit::Spent(format!(
                     "{remaining} of the company's {limit} tokens are left today, and reserve_percent \
-                     {} keeps {reserve} for others; run again tomorrow",
+                     {} keeps {reserve} for others; run again tomorrow, or set reserve_percent to 0",
                     self.reserve_percent
                 ));
             }

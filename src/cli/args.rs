@@ -42,6 +42,8 @@ pub(super) enum Command {
     /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Tell how a warehouse or a backup stands, offline: the last run, what it holds, what comes next.
+    Status(Status),
     /// Tell what a run would cost in requests, tokens and time, before it.
     Plan(Plan),
     /// Serve a simulated Pipedrive account on loopback.
@@ -218,6 +220,26 @@ pub(super) enum Output {
 
 impl Standalone {
     /// Whether results are for programs.
+    pub(super) fn json(&self) -> bool {
+        match self.output {
+            Some(output) => output == Output::Json,
+            None => !super::stdout::is_terminal(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Status {
+    /// The warehouse or the backup: a folder, or `s3://bucket/prefix`.
+    #[arg(value_name = "DIR|URL")]
+    pub(super) dir: String,
+    /// How it is printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Output>,
+}
+
+impl Status {
+    /// Whether it is printed for programs.
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,

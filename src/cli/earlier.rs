@@ -5,7 +5,7 @@ use crate::dataset::Place;
 use crate::dataset::warehouse::Inventory;
 use crate::model::{Error, Kind, Resource, Result, StreamState};
 use crate::protocol::Saved;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// An earlier run of these resources; empty for a first one.
@@ -14,6 +14,8 @@ pub(super) struct Earlier {
     pub(super) states: BTreeMap<&'static str, StreamState>,
     /// Rows of each resource, where they were counted.
     pub(super) rows: BTreeMap<&'static str, u64>,
+    /// What the company did not have.
+    pub(super) lacking: BTreeSet<&'static str>,
 }
 
 impl Earlier {
@@ -30,7 +32,11 @@ impl Earlier {
     }
 
     /// From the manifest of a warehouse.
-    pub(super) async fn warehouse(dir: &str, resources: &[&'static Resource]) -> Result<Self> {
+    pub(super) async fn warehouse(
+        dir: &str,
+        resources: &[&'static Resource],
+        capped: bool,
+    ) -> Result<Self> {
         let place = Place::parse(dir)?;
         let Some(inventory) = Inventory::of(&place).await? else {
             let message = "there is no warehouse; leave --dir out to plan a first run";
@@ -38,8 +44,11 @@ impl Earlier {
         };
         let mut earlier = Self::default();
         for resource in resources {
-            if let Some(state) = inventory.state(resource)? {
+            if let Some(state) = inventory.state(resource, capped)? {
                 earlier.states.insert(resource.name, state);
+            }
+            if inventory.lacks(resource) {
+                earlier.lacking.insert(resource.name);
             }
         }
         let rows = Resource::all().filter_map(|r| Some((r.name, inventory.rows(r)?)));

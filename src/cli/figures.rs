@@ -16,11 +16,15 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// `, 900 of 1,000 left today`, when Pipedrive told and something is gone.
+/// `, 900 of 1,000 left today (10 % kept for others)`, when Pipedrive told and something is gone.
 pub(super) fn left_today(spending: Spending) -> String {
     match (spending.daily_remaining, spending.daily_limit) {
         (Some(left), Some(limit)) if left < limit => {
-            format!(", {} of {} left today", grouped(left), grouped(limit))
+            let kept = match spending.reserve_percent {
+                0 => String::new(),
+                percent => format!(" ({percent} % kept for others)"),
+            };
+            format!(", {} of {} left today{kept}", grouped(left), grouped(limit))
         }
         _ => String::new(),
     }

@@ -21,6 +21,7 @@ mod run;
 mod sandbox;
 mod selection;
 mod setup;
+mod status;
 mod stderr;
 mod stdout;
 mod summary;
@@ -28,6 +29,7 @@ mod sweep;
 mod sync;
 mod tap;
 mod text;
+mod thrift;
 
 pub use tap::main as tap;
 
@@ -73,6 +75,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Backup(flags) => backup::backup(&flags),
         Command::Bundle(command) => bundle::bundle(&command),
         Command::Plan(plan) => plan::show(&plan),
+        Command::Status(flags) => status::status(&flags),
         Command::Sandbox(options) => sandbox::serve(&options),
         Command::Completions(flags) => reference::completions(&flags),
         Command::Reference(flags) => reference::write(&flags),

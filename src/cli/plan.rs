@@ -8,10 +8,12 @@ use super::interrupt::interrupted;
 use super::progress::{Manner, Progress};
 use super::setup::{Setup, runtime};
 use super::text::{Grid, Text};
+use super::thrift::put_off_recent;
 use super::{selection, stdout};
 use crate::api::{Account, Client, Spending};
 use crate::extract::{
-    Exactness, Forecast, Job, Mode, Selected, Sizes, estimate, plan, probe, survey,
+    ACCOUNT_TOKENS, Exactness, Forecast, Job, Least, Mode, Selected, Sizes, estimate, least, plan,
+    probe, survey,
 };
 use crate::model::{Mask, Resource, Result, Settings};
 use secrecy::ExposeSecret as _;
@@ -21,26 +23,29 @@ use std::process::ExitCode;
 
 pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     let resources = selection::resources(args.resources.as_deref(), args.exclude.as_deref())?;
-    let earlier = match (&args.state, &args.dir) {
-        (Some(state), _) => Earlier::state(state, &resources)?,
-        (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources))?,
-        (None, None) => Earlier::default(),
-    };
     let mut setup = Setup::standalone(&args.standalone)?;
     let settings = setup.settings.clone();
+    let capped = settings.max_tokens.is_some();
+    let earlier = match (&args.state, &args.dir) {
+        (Some(state), _) => Earlier::state(state, &resources)?,
+        (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources, capped))?,
+        (None, None) => Earlier::default(),
+    };
     // The cap is for the run that is planned; asking what it would cost has a price of its own.
     setup.settings.max_tokens = None;
     let (client, mut rotations) = setup.client()?;
     let manner = Manner::of(&args.standalone);
     let mut progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
-    let Earlier { mut states, rows } = earlier;
-    let selected = resources.into_iter().map(|resource| Selected {
-        resource,
-        mode: Mode::Incremental,
-        state: states.remove(resource.name),
-        named: false,
+    let Earlier { mut states, rows, lacking } = earlier;
+    let selected = resources.into_iter().map(|resource| {
+        let state = states.remove(resource.name);
+        let lacking = lacking.contains(resource.name);
+        Selected { lacking, ..Selected::new(resource, Mode::Incremental, state) }
     });
     let mut jobs = plan(&settings, selected.collect());
+    if capped {
+        jobs.iter_mut().for_each(Job::define);
+    }
     let outcome = runtime()?.block_on(async {
         tokio::select! {
             outcome = ask(&client, &settings, &mut jobs, &mut progress) => outcome,
@@ -54,11 +59,12 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
         }
     }
     progress.done();
-    let (sizes, lacking) = outcome?;
+    let Asked { sizes, lacking, put_off } = outcome?;
     let sizes = Sizes { earlier: rows, ..sizes };
     let spending = client.spending();
     let forecast = estimate(&settings, &jobs, &sizes, spending.burst);
-    let shown = Shown { settings, forecast, spending, lacking };
+    let least = least(&jobs).filter(|_| capped);
+    let shown = Shown { settings, forecast, spending, lacking, put_off, least };
     if args.standalone.json() {
         stdout::programs(&format!("{:#}\n", shown.json()))?;
     } else {
@@ -67,12 +73,20 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the account said.
+struct Asked {
+    sizes: Sizes,
+    lacking: BTreeMap<&'static str, String>,
+    /// Which lists the run leaves out, in a sentence.
+    put_off: Option<String>,
+}
+
 async fn ask(
     client: &Client,
     settings: &Settings,
     jobs: &mut Vec<Job>,
     progress: &mut Progress,
-) -> Result<(Sizes, BTreeMap<&'static str, String>)> {
+) -> Result<Asked> {
     let account = Account::of(client, settings).await?;
     for sentence in account.caveats() {
         progress.note(&sentence);
@@ -80,11 +94,12 @@ async fn ask(
     let resources: Vec<_> = jobs.iter().map(Job::resource).collect();
     let lacking = survey(client, &resources).await?;
     jobs.retain(|job| !lacking.contains_key(job.resource().name));
+    let (_, put_off) = put_off_recent(settings, jobs, account.date);
     let (sizes, unknown) = probe(client, jobs).await?;
     for sentence in unknown {
         progress.note(&sentence);
     }
-    Ok((sizes, lacking))
+    Ok(Asked { sizes, lacking, put_off })
 }
 
 /// A plan, ready to be shown.
@@ -94,6 +109,10 @@ struct Shown {
     spending: Spending,
     /// What the company has not, and what Pipedrive says of it.
     lacking: BTreeMap<&'static str, String>,
+    /// Which lists the run leaves out, in a sentence.
+    put_off: Option<String>,
+    /// What the run needs to get on, where its tokens are limited.
+    least: Option<Least>,
 }
 
 impl Shown {
@@ -138,7 +157,7 @@ impl Shown {
             text.line(sentence);
         }
         text.line(format!("this plan itself cost {} tokens", grouped(spending.tokens)));
-        for sentence in self.shortfalls() {
+        for sentence in self.put_off.iter().cloned().chain(self.shortfalls()) {
             text.line(sentence);
         }
         let unasked: Vec<_> = self.unasked().map(|resource| resource.name).collect();
@@ -192,6 +211,7 @@ impl Shown {
             "daily_limit": spending.daily_limit,
             "daily_remaining": spending.daily_remaining,
             "max_tokens": settings.max_tokens,
+            "least_tokens": self.least.map(|least| ACCOUNT_TOKENS + least.each),
             "reserve_percent": settings.reserve_percent,
             "unavailable": self.lacking,
             "not_asked": self.unasked().map(|resource| resource.name).collect::<Vec<_>>(),
@@ -225,7 +245,25 @@ impl Shown {
         let on = "what it takes is kept, and the next run goes on from there";
         let mut shortfalls = Vec::new();
         if let Some(most) = self.settings.max_tokens.filter(|most| *most < tokens) {
-            shortfalls.push(format!("max_tokens is {}: {stops}; {on}", grouped(most)));
+            let needs =
+                |needed: fn(Least) -> u64| self.least.map_or(0, |l| ACCOUNT_TOKENS + needed(l));
+            let each = grouped(needs(|least| least.each));
+            let most = if most < needs(|least| least.first) {
+                format!(
+                    "max_tokens is {}: too small to read anything; {each} is the smallest limit with \
+                     which every list gets on",
+                    grouped(most)
+                )
+            } else if most < needs(|least| least.each) {
+                format!(
+                    "max_tokens is {}: too small for some lists, which would never be read; {each} is the \
+                     smallest limit with which every list gets on",
+                    grouped(most)
+                )
+            } else {
+                format!("max_tokens is {}: {stops}; {on}", grouped(most))
+            };
+            shortfalls.push(most);
         }
         let (limit, remaining) = (self.spending.daily_limit, self.spending.daily_remaining);
         if let (Some(limit), Some(remaining)) = (limit, remaining) {

@@ -7,16 +7,17 @@ use super::files;
 use super::report::{Failure, Report, left};
 use super::setup::{Given, Setup, now, runtime};
 use super::stderr;
+use super::thrift::{Foreseen, must_get_on, put_off_recent, usual};
 use crate::api::{Account, Client};
-use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::extract::{Job, Mode, Reader, Selected, Stride, plan};
 use crate::model::{
-    CustomFields, Error, Event, Kind, Names, Resource, Result, StreamState, declared, joined,
+    CustomFields, Error, Event, Kind, Names, Resource, Result, StreamState, Time, declared, joined,
     json_schema, undeclared,
 };
 use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Stdout;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -120,6 +121,10 @@ fn without_column(stream: &Configured, names: &Names) -> Option<String> {
     ))
 }
 
+fn unconfigured() -> Error {
+    Error::new(Kind::Bug, "a stream is read that was not configured")
+}
+
 struct Run {
     setup: Setup,
     writer: Writer<Stdout>,
@@ -153,19 +158,32 @@ impl Run {
         for sentence in renamed {
             self.writer.log(Level::Warn, &sentence)?;
         }
-        let selected = streams.iter().map(|stream| Selected {
-            resource: stream.resource,
-            mode: if stream.incremental { Mode::Incremental } else { Mode::Full },
-            state: states.remove(stream.resource.name),
-            // Orchestrators select whatever discover lists.
-            named: false,
+        // Orchestrators select whatever discover lists: nothing counts as named.
+        let selected = streams.iter().map(|stream| {
+            let mode = if stream.incremental { Mode::Incremental } else { Mode::Full };
+            let state = states.remove(stream.resource.name);
+            let finished = Selected::new(stream.resource, mode, state);
+            // A stream that is to be replaced as a whole has to come.
+            let recent =
+                finished.finished.map(|at| if stream.incremental { at } else { Time::EPOCH });
+            Selected { finished: recent, ..finished }
         });
-        let jobs = plan(&self.setup.settings, selected.collect());
-        self.report = Report::of(jobs.iter().map(crate::extract::Job::resource));
+        let mut jobs = plan(&self.setup.settings, selected.collect());
+        let (off, said) = put_off_recent(&self.setup.settings, &mut jobs, account.date);
+        if let Some(sentence) = said {
+            self.writer.log(Level::Info, &sentence)?;
+        }
+        self.report = Report::of(jobs.iter().map(Job::resource));
         for stream in &streams {
             if let Some(error) = found.failure(stream.resource) {
                 self.report.lack(stream.resource, &error);
             }
+        }
+        self.weigh(&jobs).await?;
+        for resource in off {
+            let wire = wires.get(resource.name).cloned().ok_or_else(unconfigured)?;
+            self.writer.started(resource, wire, now())?;
+            self.writer.unavailable(resource, now())?;
         }
         let reader =
             Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
@@ -176,6 +194,24 @@ impl Run {
             stderr::people(&table.masked(|text| self.writer.masked(text)));
         }
         outcome
+    }
+
+    /// What is to be said of the run's tokens before it reads.
+    async fn weigh(&mut self, jobs: &[Job]) -> Result<()> {
+        self.report.least_tokens =
+            must_get_on(&self.setup.settings, jobs, self.client.spending().tokens)?;
+        let foreseen = Foreseen {
+            client: &self.client,
+            settings: &self.setup.settings,
+            usual: usual(),
+            earlier: BTreeMap::new(),
+            carried: BTreeSet::new(),
+            way_out: |names| format!("deselecting {names} leaves them out"),
+        };
+        match foreseen.costly(jobs).await? {
+            Some(sentence) => self.writer.log(Level::Warn, &sentence),
+            None => Ok(()),
+        }
     }
 
     /// What names the custom fields of these streams, where names are asked for.
@@ -222,9 +258,7 @@ impl Run {
         match event {
             Event::Started { resource } => {
                 let wire = wires.get(resource.name).cloned();
-                let wire = wire.ok_or_else(|| {
-                    Error::new(Kind::Bug, "a stream is read that was not configured")
-                })?;
+                let wire = wire.ok_or_else(unconfigured)?;
                 self.writer.started(resource, wire, now)
             }
             Event::Batch(batch) => self.writer.batch(batch, now),

@@ -9,6 +9,8 @@ use crate::model::{Cost, Error, Event, Kind, Resource, Time};
 #[derive(Debug, Default)]
 pub(super) struct Report {
     rows: Vec<Row>,
+    /// The smallest token limit with which every list gets on, where the run has a limit.
+    pub(super) least_tokens: Option<u64>,
 }
 
 /// What happened to one.
@@ -154,7 +156,12 @@ impl Row {
 
 impl Report {
     pub(super) fn of(resources: impl Iterator<Item = &'static Resource>) -> Self {
-        Self { rows: resources.map(Row::new).collect() }
+        Self { rows: resources.map(Row::new).collect(), least_tokens: None }
+    }
+
+    /// Leaves resources out that the run does not read after all.
+    pub(super) fn without(&mut self, resources: &[&'static Resource]) {
+        self.rows.retain(|row| resources.iter().all(|other| other.name != row.resource.name));
     }
 
     /// The row of a resource that is part of the run.
@@ -267,8 +274,14 @@ impl Report {
         let reason = self.rows.iter().find_map(Row::reason);
         let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
         let read = self.rows.iter().any(|row| row.lack().is_some());
+        let nothing = self.records() == 0 && !self.rows.iter().any(Row::was_read);
+        let quota = reason.is_some_and(|failure| failure.kind == Kind::Quota);
+        let least = self.least_tokens.filter(|_| nothing && quota).map_or(String::new(), |least| {
+            let least = grouped(least);
+            format!("; nothing was read: {least} is the smallest max_tokens with which every list gets on")
+        });
         let text = format!(
-            "incomplete: {} of {} streams {} ({}): {}; {} tokens spent",
+            "incomplete: {} of {} streams {} ({}): {}; {} tokens spent{least}",
             missing.len(),
             self.rows.len(),
             if read { "lack something" } else { "were not read to their end" },

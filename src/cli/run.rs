@@ -5,9 +5,10 @@ use super::args::Standalone;
 use super::progress::{Manner, Progress};
 use super::report::Report;
 use super::setup::Setup;
+use super::thrift::{Foreseen, must_get_on};
 use crate::api::{Account, Client};
 use crate::dataset;
-use crate::extract::Reader;
+use crate::extract::{Job, Reader};
 use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::pin::Pin;
@@ -77,6 +78,25 @@ impl Run {
         for sentence in account.caveats() {
             self.progress.warn(&sentence);
         }
+    }
+
+    /// What a run has to say of its tokens before it reads: that it is costly, or cannot get on with so
+    /// few, which is an error.
+    pub(super) async fn weigh(
+        &mut self,
+        jobs: &[Job],
+        foreseen: Foreseen<'_>,
+        stop: Stop<'_>,
+    ) -> Result<()> {
+        self.report.least_tokens =
+            must_get_on(&self.setup.settings, jobs, self.client.spending().tokens)?;
+        let said = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            said = foreseen.costly(jobs) => said,
+        }?;
+        said.iter().for_each(|sentence| self.progress.warn(sentence));
+        Ok(())
     }
 
     /// Takes a reader's events until it ends; an interrupt is an error.

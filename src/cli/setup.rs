@@ -14,6 +14,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+/// Percent of the company's daily tokens that a standalone command leaves to others, unless it is
+/// configured.
+const RESERVE_PERCENT_USUAL: u32 = 10;
+
 /// A configuration as it was given, not checked yet.
 pub(super) struct Given {
     config: Value,
@@ -106,7 +110,11 @@ impl Setup {
 
     /// What a standalone command works with.
     pub(super) fn standalone(standalone: &Standalone) -> Result<Self> {
-        Self::of(Given::alone(standalone)?)
+        let mut setup = Self::of(Given::alone(standalone)?)?;
+        if setup.config.get("reserve_percent").is_none_or(Value::is_null) {
+            setup.settings.reserve_percent = RESERVE_PERCENT_USUAL;
+        }
+        Ok(setup)
     }
 
     /// A client, and the channel of refresh tokens that Pipedrive replaced.

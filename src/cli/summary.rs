@@ -136,6 +136,7 @@ impl Summary {
             "tokens": spending.tokens,
             "daily_limit": spending.daily_limit,
             "daily_remaining": spending.daily_remaining,
+            "reserve_percent": spending.reserve_percent,
             "seconds": (self.seconds * 1_000.0).round() / 1_000.0,
             "resources": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
         })

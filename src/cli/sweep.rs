@@ -97,7 +97,7 @@ impl Run {
         sweeping: &mut Sweeping<'_>,
         stop: Stop<'_>,
     ) -> Result<()> {
-        let selected = Selected { resource, mode: Mode::Scan, state: None, named: false };
+        let selected = Selected::new(resource, Mode::Scan, None);
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
         let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound, Stride::Ahead);

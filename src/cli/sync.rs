@@ -10,6 +10,7 @@ use super::selection::resources;
 use super::setup::{ServerClock, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
+use super::thrift::{Foreseen, put_off_recent, usual};
 use crate::api::Account;
 use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Warehouse};
 use crate::dataset::{Owner, Place};
@@ -17,6 +18,7 @@ use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
@@ -158,9 +160,11 @@ impl Run {
             self.begin(warehouse, resource, start).await?;
         }
         // A resource that was read before may have no row now: it is asked when there is one.
+        let capped = self.setup.settings.max_tokens.is_some();
+        // So is a new one where tokens are few.
         let new = |resource: &Resource| {
             let begun = start.begun.get(resource.name);
-            begun.is_some_and(|begun| begun.rebuild || begun.state.is_none())
+            begun.is_some_and(|begun| !capped && (begun.rebuild || begun.state.is_none()))
         };
         let new: Vec<_> = self.resources.iter().copied().filter(|r| new(r)).collect();
         start.found = tokio::select! {
@@ -274,6 +278,7 @@ impl Run {
             force: flags.force,
             start: self.setup.settings.start,
             since: None,
+            capped: self.setup.settings.max_tokens.is_some(),
             handed: BTreeMap::new(),
             commit_seconds: self.setup.settings.commit_seconds,
             crash_at_step: self.setup.settings.crash_at_step,
@@ -285,23 +290,37 @@ impl Run {
         &mut self,
         warehouse: &mut Warehouse,
         start: &mut Start,
-        stop: Stop<'_>,
+        mut stop: Stop<'_>,
     ) -> Result<()> {
-        let selected = self.resources.iter().map(|resource| Selected {
-            resource,
-            mode: Mode::Incremental,
-            state: start.begun.get(resource.name).and_then(|begun| begun.state.clone()),
-            named: self.named,
+        let selected = self.resources.iter().map(|resource| {
+            let begun = start.begun.get(resource.name);
+            let state = begun.and_then(|begun| begun.state.clone());
+            let lacking = begun.is_some_and(|begun| begun.lacking);
+            let selected = Selected::new(resource, Mode::Incremental, state);
+            Selected { named: self.named, lacking, ..selected }
         });
         let mut jobs = plan(&self.setup.settings, selected.collect());
+        let (off, said) = put_off_recent(&self.setup.settings, &mut jobs, start.bound);
+        said.iter().for_each(|sentence| self.progress.note(sentence));
+        self.resources.retain(|resource| off.iter().all(|other| other.name != resource.name));
+        self.report.without(&off);
         for job in &mut jobs {
             let resource = job.resource();
             if resource.fields.is_some() && !start.named.contains(resource.name) {
                 job.define();
             }
         }
-        let reader =
-            Reader::start(&self.client, &self.setup.settings, jobs, start.bound, Stride::Ahead);
+        let (client, settings) = (Arc::clone(&self.client), self.setup.settings.clone());
+        let foreseen = Foreseen {
+            client: &client,
+            settings: &settings,
+            usual: usual(),
+            earlier: BTreeMap::new(),
+            carried: BTreeSet::new(),
+            way_out: |names| format!("--exclude {names} leaves them out"),
+        };
+        self.weigh(&jobs, foreseen, stop.as_mut()).await?;
+        let reader = Reader::start(&client, &settings, jobs, start.bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await
     }
 

@@ -7,6 +7,7 @@
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::plan::{Job, Mode};
 use super::sizes::{Exactness, Extent, Rows, Sizes};
+use super::thrift::side_by_side;
 use crate::model::{
     BATCH_PARENTS_MAX, ByParent, Changes, Cost, Listing, Paging, Progress, Resource, Settings, Time,
 };
@@ -22,7 +23,7 @@ const UNPAGED_ROWS_GUESSED: u64 = 5;
 /// The window of the burst limit.
 const BURST_WINDOW_MILLIS: u64 = 2_000;
 /// What `users/me` costs, which every run asks first.
-const ACCOUNT_TOKENS: u64 = 2;
+pub const ACCOUNT_TOKENS: u64 = 2;
 
 /// What reading one resource would cost.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) ->
     }
     let longest = estimates.iter().map(|estimate| estimate.chain).max().unwrap_or(0);
     let all: u64 = estimates.iter().map(|estimate| estimate.chain).sum();
-    let side_by_side = all.div_ceil(settings.concurrency.max(1) as u64);
+    let side_by_side = all.div_ceil(side_by_side(settings).max(1) as u64);
     let time = at_rate(total.requests).max(serially(longest.max(side_by_side) + 1));
     Forecast { estimates, overhead, total, exactness, time }
 }
@@ -277,7 +278,7 @@ mod tests {
         let selected = resources.iter().map(|(name, state)| {
             let resource = Resource::named(name).expect("it exists");
             let state = StreamState::from_json(resource, state).expect("it is a state");
-            Selected { resource, mode: Mode::Incremental, state, named: false }
+            Selected::new(resource, Mode::Incremental, state)
         });
         plan(settings, selected.collect())
     }

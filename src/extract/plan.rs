@@ -1,6 +1,7 @@
 //! From what a user wants and what was read before to the jobs of a run. Pure.
 
-use crate::model::{ByParent, Carried, Listing, Progress, Resource, Settings, StreamState};
+use super::thrift;
+use crate::model::{ByParent, Carried, Listing, Progress, Resource, Settings, StreamState, Time};
 use std::sync::Arc;
 
 /// A resource somebody wants to read.
@@ -14,6 +15,20 @@ pub struct Selected {
     pub state: Option<StreamState>,
     /// Whether somebody asked for it by name: then it is an error that the company has it not.
     pub named: bool,
+    /// When an earlier run read it to its end; [`Time::EPOCH`] where that is not known. `None` while
+    /// there is something of it that no run has read.
+    pub finished: Option<Time>,
+    /// Whether the company did not have it when it was last asked for.
+    pub lacking: bool,
+}
+
+impl Selected {
+    /// A resource that goes on from this state. Nobody named it, and nothing says that the company has
+    /// it not.
+    pub fn new(resource: &'static Resource, mode: Mode, state: Option<StreamState>) -> Self {
+        let finished = state.as_ref().and_then(StreamState::finished);
+        Self { resource, mode, state, named: false, finished, lacking: false }
+    }
 }
 
 /// How to read.
@@ -41,6 +56,10 @@ pub struct Job {
     pub(super) defines: bool,
     /// Rows of parents that need not be asked for.
     pub(super) carried: Option<Arc<Carried>>,
+    /// When an earlier run read it to its end, as [`Selected::finished`] says.
+    pub(super) finished: Option<Time>,
+    /// Whether the company did not have it when it was last asked for.
+    pub(super) lacking: bool,
 }
 
 impl Job {
@@ -65,7 +84,8 @@ impl Job {
     }
 }
 
-/// The jobs of a run: those that take longest first, or last where tokens are limited.
+/// The jobs of a run: those that take longest first; where tokens are limited, those that are wanted
+/// most ([`thrift::order`]).
 ///
 /// A resource that cannot be read incrementally is read in full, whatever was asked for. A full
 /// read goes on from the state of one that was interrupted, and from no other.
@@ -77,15 +97,12 @@ pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
         job.in_common = watched.iter().filter(|other| **other == name).count() > 1;
     }
     jobs.sort_by_key(|job| std::cmp::Reverse(weight(job.resource)));
-    if settings.max_tokens.is_some() || settings.reserve_percent > 0 {
-        // Where the tokens may not last for all, they go to the lists that cost least.
-        jobs.reverse();
-    }
+    thrift::order(settings, &mut jobs);
     jobs
 }
 
 fn job(settings: &Settings, selected: Selected) -> Job {
-    let Selected { resource, mode: asked, state, named } = selected;
+    let Selected { resource, mode: asked, state, named, finished, lacking } = selected;
     let watched = resource.parent_resource().unwrap_or(resource);
     let mode = if resource.incremental() || asked == Mode::Scan { asked } else { Mode::Full };
     let listings: Vec<&'static Listing> = watched
@@ -109,7 +126,18 @@ fn job(settings: &Settings, selected: Selected) -> Job {
         }
         (Mode::Full | Mode::Scan, _) => StreamState { full: true, ..StreamState::default() },
     };
-    Job { resource, mode, state, listings, named, in_common: false, defines: false, carried: None }
+    Job {
+        resource,
+        mode,
+        state,
+        listings,
+        named,
+        in_common: false,
+        defines: false,
+        carried: None,
+        finished,
+        lacking,
+    }
 }
 
 /// The state with every listing it does not know yet at the start date, if there is one.

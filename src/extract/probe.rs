@@ -8,6 +8,7 @@ use super::fetch::limited;
 use super::plan::Job;
 use super::sizes::{Exactness, Extent, Rows, Sizes};
 use super::task::{Ask, Task};
+use super::thrift::is_per_row;
 use crate::api::{Client, Request, is_of_parameter, leaving_out, page_in_the_end};
 use crate::model::{
     Asked, Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type,
@@ -26,7 +27,54 @@ struct Look {
 /// Finds out what is worth a request: the sizes of all lists that grow with the account. What an
 /// account refuses to say stays unknown, and is told in a sentence.
 pub async fn probe(client: &Client, jobs: &[Job]) -> Result<(Sizes, Vec<String>)> {
-    let looks = looks(jobs);
+    ask(client, looks(jobs)).await
+}
+
+/// Tokens of a list beyond which its size is not asked for just to tell what a run costs.
+const GLANCE_TOKENS_MAX: u32 = 10;
+
+/// The sizes of lists that are read from their beginning and whose highest id tells them, for a request
+/// each: of those that other lists are asked for by, with `all` of cheap ones too. Those that an
+/// `earlier` run counted or began are not asked for, and what changed since an earlier run is taken for
+/// nothing.
+pub async fn glance(
+    client: &Client,
+    jobs: &[Job],
+    earlier: &BTreeMap<&'static str, u64>,
+    all: bool,
+) -> Result<Sizes> {
+    let parents: BTreeSet<_> =
+        jobs.iter().filter(|job| is_per_row(job)).map(|job| job.watched().name).collect();
+    let mut begun = BTreeSet::new();
+    for job in jobs {
+        for &listing in &job.listings {
+            if job.state.listings.get(listing.name).is_some_and(|known| known.walk.is_some()) {
+                begun.insert(extent(job.watched(), listing, way(job, listing)));
+            }
+        }
+    }
+    let mut looks = looks(jobs);
+    looks.retain(|look| {
+        let name = look.watched.name;
+        let cheap = look.listing.cost <= GLANCE_TOKENS_MAX && look.watched.feature.is_none();
+        let wanted = all && cheap || parents.contains(name);
+        wanted && look.numbered() && !earlier.contains_key(name) && !begun.contains(&look.extent)
+    });
+    let (mut sizes, _) = ask(client, looks).await?;
+    for job in jobs {
+        for &listing in &job.listings {
+            let extent = extent(job.watched(), listing, way(job, listing));
+            if extent.since.is_some() {
+                let nothing = Rows { count: 0, exactness: Exactness::Guess };
+                sizes.asked.entry(extent).or_insert(nothing);
+            }
+        }
+    }
+    sizes.earlier.clone_from(earlier);
+    Ok(sizes)
+}
+
+async fn ask(client: &Client, looks: Vec<Look>) -> Result<(Sizes, Vec<String>)> {
     let answers = looks.iter().map(|look| look.ask(client));
     let answers = futures_util::future::join_all(answers).await;
     let (mut sizes, mut unknown) = (Sizes::default(), Vec::new());

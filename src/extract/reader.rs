@@ -2,6 +2,7 @@
 
 use super::plan::Job;
 use super::task::{Run, Task};
+use super::thrift::side_by_side;
 use crate::api::Client;
 use crate::model::{Error, Event, Kind, Resource, Settings, Time};
 use std::collections::HashMap;
@@ -55,7 +56,7 @@ impl Reader {
         stride: Stride,
     ) -> Self {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
-        let turns = Arc::new(Semaphore::new(settings.concurrency));
+        let turns = Arc::new(Semaphore::new(side_by_side(settings)));
         let mut tasks = JoinSet::new();
         let mut reads = HashMap::new();
         let bound = bound.map_or(Time::END, Time::whole_second);
@@ -65,6 +66,7 @@ impl Reader {
             overlap: settings.overlap,
             stride,
             bodies: settings.mail_bodies,
+            capped: settings.max_tokens.is_some(),
         };
         for job in jobs {
             let resource = job.resource;

@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) stride: Stride,
     /// Whether mail comes with its text.
     pub(super) bodies: bool,
+    /// Whether the run may spend so many tokens only, and is repeated until all is read.
+    pub(super) capped: bool,
 }
 
 /// Reads one resource and tells what happens.
@@ -157,7 +159,9 @@ impl Task {
         match self.read().await {
             Ok(()) => {
                 let (until, postponed) = (self.until, self.postponed.len());
-                self.state.until = until;
+                // A list without times is what it was when the run began.
+                let whole = self.state.complete.then_some(self.run.bound);
+                self.state.until = until.or(whole.filter(|bound| *bound < Time::END));
                 let reached = self.state.clone();
                 self.tell(Event::Finished { resource, reached, until, postponed }).await;
                 false
@@ -423,8 +427,8 @@ impl Task {
             None => usize::MAX,
             Some(crate::model::ByParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
             Some(_) => match self.run.stride {
-                Stride::Ahead => super::children::PARENTS_PER_CHECKPOINT,
-                Stride::InStep => super::children::REQUESTS_IN_FLIGHT_MAX,
+                Stride::Ahead if !self.run.capped => super::children::PARENTS_PER_CHECKPOINT,
+                Stride::Ahead | Stride::InStep => super::children::REQUESTS_IN_FLIGHT_MAX,
             },
         }
     }

@@ -195,6 +195,14 @@ impl StreamState {
         !self.full && !self.listings.is_empty() && self.listings.values().all(ended)
     }
 
+    /// When a run last read the stream to its end, by the server's clock; [`Time::EPOCH`] where that is
+    /// not known. `None` where none did, or a walk was begun since.
+    pub fn finished(&self) -> Option<Time> {
+        let walks = self.listings.values().any(|progress| progress.walk.is_some());
+        let finished = if self.full { self.complete } else { self.until.is_some() };
+        (finished && !walks).then(|| self.until.unwrap_or(Time::EPOCH))
+    }
+
     /// The earliest time from which a listing is read on; `None` when one is read as a whole. A
     /// listing that had no rows does not count.
     pub fn since(&self) -> Option<Time> {

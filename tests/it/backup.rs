@@ -74,16 +74,17 @@ fn a_new_run_replaces_a_backup_when_it_is_whole() {
 }
 
 #[test]
-fn a_nightly_resume_never_goes_stale() {
+fn a_nightly_backup_never_goes_stale() {
     let account = sandbox(small());
     let vault = Vault::of(&account, &["deals", "persons", "stages"]);
-    for _ in 0..3 {
-        let run = vault.run(&["--resume"]).succeeded();
+    // Older scripts say that they want to go on.
+    for flags in [&[][..], &["--resume"], &["--restart"]] {
+        let run = vault.run(flags).succeeded();
         assert_eq!(run.summary["exported"], 3);
         vault.assert_whole(&account);
         edited(&account);
     }
-    let said = vault.run(&["--resume"]).stderr;
+    let said = vault.run(&[]).stderr;
     assert!(said.contains("the last backup is finished"), "{said}");
 }
 
@@ -103,7 +104,7 @@ fn the_backup_that_stands_is_whole_until_it_is_replaced() {
     assert_eq!(vault.text("deals.json"), before);
     vault.assert_proven();
     assert!(!vault.manifest()["next"].is_null());
-    let run = vault.run(&["--resume"]).succeeded();
+    let run = vault.run(&[]).succeeded();
     assert_eq!((&run.summary["exported"], &run.summary["skipped"]), (&json!(1), &json!(2)));
     vault.assert_whole(&account);
 }
@@ -115,9 +116,51 @@ fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     assert!(vault.names().contains(&"activities.json.part".to_owned()));
-    vault.run(&[]).succeeded();
+    let run = vault.run(&["--restart"]).succeeded();
+    assert_eq!((&run.summary["exported"], &run.summary["skipped"]), (&json!(2), &json!(0)));
+    assert!(run.stderr.contains("the unfinished one is discarded"), "{}", run.stderr);
     vault.assert_whole(&account);
     vault.assert_verified();
+}
+
+/// A run that was broken off, however that came, is gone on with by the same command; what it says when it ends, and what
+/// the next one says first, tell so, and how to start over.
+#[test]
+fn a_backup_that_was_broken_off_goes_on_by_itself() {
+    let resources = ["deals", "persons", "activities"];
+    for how in ["killed", "interrupted", "spent", "refused"] {
+        let account = sandbox(small());
+        let mut vault = Vault::of(&account, &resources);
+        let hang = Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1);
+        let refusal = Fault::on(Trouble::Status(500), "/api/v2/activities", 3, u32::MAX);
+        match how {
+            "killed" => {
+                account.replace_faults(vec![hang], Vec::new());
+                vault.killed_at_hang(&account, &["--sequential"]);
+            }
+            "interrupted" => {
+                account.replace_faults(vec![hang], Vec::new());
+                let run = vault.interrupted_at_hang(&account, &["--sequential"]);
+                run.failed(130, &["the same command goes on from there", "--restart"]);
+            }
+            "spent" => {
+                vault = vault.with("max_tokens", 250);
+                vault.run(&["--sequential"]).failed(75, &["max_tokens"]);
+                vault.config["max_tokens"] = Value::Null;
+            }
+            _ => {
+                account.replace_faults(vec![refusal], Vec::new());
+                vault.run(&["--sequential"]).failed(3, &["activities"]);
+            }
+        }
+        account.replace_faults(Vec::new(), Vec::new());
+        let run = vault.run(&[]).succeeded();
+        assert!(run.summary["skipped"].as_u64() > Some(0), "{how}: {}", run.summary);
+        for said in ["going on with the backup that was broken off", "--restart begins a new one"] {
+            assert!(run.stderr.contains(said), "{how}: no {said:?} in {}", run.stderr);
+        }
+        vault.assert_whole(&account);
+    }
 }
 
 #[test]
@@ -127,7 +170,7 @@ fn what_is_asked_for_beyond_is_added_to_a_backup_that_is_gone_on_with() {
     let mut vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     vault.resources.clear();
-    let run = vault.run(&["--resume", "--include", "histories"]).succeeded();
+    let run = vault.run(&["--include", "histories"]).succeeded();
     // Both, and the resources that are read on request only and are no part of every backup.
     assert_eq!(run.summary["total"], 22);
     vault.assert_verified();
@@ -161,7 +204,7 @@ fn what_the_token_may_not_see_is_named_and_ends_with_3() {
     assert_eq!(vault.manifest()["failed"]["webhooks"]["error"], "permission");
     assert_eq!(vault.manifest()["complete"], false);
     // A refusal for good does not keep the others from being read anew.
-    let again = vault.run(&["--resume"]);
+    let again = vault.run(&[]);
     assert_eq!((again.code, &again.summary["exported"]), (Some(3), &json!(1)));
 }
 
@@ -189,12 +232,12 @@ fn a_resource_that_keeps_failing_is_given_up_in_the_second_run() {
     let first = vault.run(&[]);
     first.failed(3, &["notes"]);
     assert_eq!(first.summary["finished"], false);
-    let second = vault.run(&["--resume"]);
+    let second = vault.run(&[]);
     assert_eq!(
         (&second.summary["finished"], &second.summary["skipped"]),
         (&json!(true), &json!(1))
     );
-    let third = vault.run(&["--resume"]);
+    let third = vault.run(&[]);
     assert_eq!(third.summary["exported"], 1, "deals are read anew: {}", third.stderr);
 }
 
@@ -206,7 +249,7 @@ fn another_companys_folder_is_refused() {
     let path = vault.dir().join("manifest.json");
     let manifest = vault.text("manifest.json").replace("\"company_id\": 900", "\"company_id\": 7");
     std::fs::write(path, manifest).expect("it can be written");
-    for flags in [&[][..], &["--resume"]] {
+    for flags in [&[][..], &["--restart"]] {
         vault.run(flags).failed(78, &["belongs to company", "id 7", "use another --dir"]);
     }
 }
@@ -222,7 +265,7 @@ fn what_is_no_backup_of_ours_is_left_alone() {
     write("holiday.txt", "x");
     vault.run(&[]).failed(65, &["holiday.txt", "empty or new --dir"]);
     write("manifest.json", "{\"completed\": [");
-    vault.run(&["--resume"]).failed(65, &["manifest is not JSON", "bring it back from a copy"]);
+    vault.run(&[]).failed(65, &["manifest is not JSON", "bring it back from a copy"]);
     write("manifest.json", "{\"watermarks\": {}}");
     vault.run(&[]).failed(65, &["of a warehouse", "another --dir"]);
     write("manifest.json", "{\"completed\": [], \"version\": 99}");
@@ -242,7 +285,7 @@ fn a_damaged_file_is_read_again_with_a_warning() {
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).expect("it can be written");
     std::fs::remove_file(vault.dir().join("persons.json")).expect("persons were read");
-    let run = vault.run(&["--resume"]).succeeded();
+    let run = vault.run(&[]).succeeded();
     assert!(run.stderr.contains("deals.json is damaged and is read again"), "{}", run.stderr);
     assert!(run.stderr.contains("persons.json is damaged and is read again"), "{}", run.stderr);
     assert_eq!(run.summary["exported"], 3);
@@ -340,7 +383,7 @@ fn a_spent_budget_keeps_what_was_taken() {
     let vault = Vault::of(&account, &["deals", "persons", "activities"]).with("max_tokens", 150);
     vault.run(&[]).failed(75, &["max_tokens"]);
     let mut runs = 1;
-    while vault.run(&["--resume"]).code == Some(75) {
+    while vault.run(&[]).code == Some(75) {
         runs += 1;
         assert!(runs < 20, "it gets on");
     }

@@ -82,7 +82,7 @@ fn a_backup_survives_a_kill_at_every_request() {
         let account = sandbox(Options { faults, ..tiny() });
         let vault = Vault::of(&account, RESOURCES);
         vault.killed_at_hang(&account, &[]);
-        vault.run(&["--resume"]).succeeded();
+        vault.run(&[]).succeeded();
         vault.assert_whole(&account);
         vault.assert_verified();
         assert_thrifty(&expected, &asked(&account.ledger().requests), request);
@@ -105,11 +105,10 @@ fn crashed_at_every_step(
             return;
         }
         check(&account, &vault);
-        let resumed = [flags, &["--resume"]].concat();
         // Once more at the same step, then for good.
-        if vault.crash(steps, &resumed).is_none() {
+        if vault.crash(steps, flags).is_none() {
             check(&account, &vault);
-            vault.run(&resumed).succeeded();
+            vault.run(flags).succeeded();
         }
         vault.assert_whole(&account);
         vault.assert_verified();
@@ -182,7 +181,7 @@ fn what_changed_before_a_broken_backup_goes_on_is_in_it() {
             world.edit(Edit::Bulk { resource: "leads", rows: 3 });
             world.advance(60);
         });
-        vault.run(&["--resume"]).succeeded();
+        vault.run(&[]).succeeded();
         let resource = if list.contains("deals") { "deals" } else { "leads" };
         let truth = raw_truth(&account, resource);
         for (key, row) in vault.rows(resource) {

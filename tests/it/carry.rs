@@ -104,7 +104,7 @@ fn and_the_other_way_round() {
 #[test]
 fn a_first_read_that_was_broken_off_in_one_tongue_goes_on_in_another() {
     let account = sandbox(small());
-    let limited = Tap::of(&account).selecting(&["deals", "persons"]).with("max_tokens", 130);
+    let limited = Tap::of(&account).selecting(&["deals", "persons"]).with("max_tokens", 150);
     let first = limited.run();
     assert_eq!(first.0.code, Some(1));
     let mut read = Read::of(&account, &["deals", "persons"]);

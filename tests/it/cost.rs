@@ -271,7 +271,7 @@ fn a_broken_off_backup_goes_on_carrying() {
     vault.killed_at_hang(&account, &[]);
     account.replace_faults(Vec::new(), Vec::new());
     let before = account.ledger().requests.len();
-    vault.run(&["--resume"]).succeeded();
+    vault.run(&[]).succeeded();
     assert_eq!(variations_asked(&account, before), undated(&account));
     vault.assert_whole(&account);
     let carried = vault.manifest()["files"]["productVariations"]["carried"].clone();

@@ -49,7 +49,7 @@ fn the_nightly_recipe_stays_green_on_an_untidy_account() {
     let account = untidy();
     let vault = Vault::of(&account, &[]);
     for night in 0..3 {
-        vault.run(&["--resume"]).succeeded();
+        vault.run(&[]).succeeded();
         std::fs::write(vault.dir().join(".DS_Store"), "x").expect("it can be written");
         let (code, report) = verified(&vault.dir(), &[]);
         assert_eq!(code, Some(0), "night {night}: {report:#}");

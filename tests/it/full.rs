@@ -119,8 +119,8 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
         // At every commit, and at the last one only.
         for commit_seconds in [0, 3_600] {
             let account = sandbox(small());
-            let streams = &["deals", "stages", "currencies"];
-            // Cheap lists first, one after the other.
+            let streams = &["deal_products", "stages", "currencies"];
+            // The set-up first, one after the other.
             let depot = |commit_seconds: i64| {
                 Depot::of(&account, format, streams)
                     .with("commit_seconds", commit_seconds)
@@ -129,7 +129,7 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
             };
             let whole = depot(3_600);
             whole.sync(&[]).succeeded();
-            let limit = all_but(&whole.dir(), "deals");
+            let limit = all_but(&whole.dir(), "deal_products");
             let depot = depot(commit_seconds);
             let run = Synced::of(&confined(&depot.command(&[]), limit));
             if run.code == Some(0) {
@@ -137,12 +137,18 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
                 assert_eq!((format, commit_seconds), ("parquet", 0));
                 continue;
             }
-            run.failed(74, &["deals"]);
+            run.failed(74, &["deal_products"]);
             assert_eq!(run.summary["complete"], false, "{format}");
             let rows = run.summary["resources"].as_array().expect("rows");
-            let deals = rows.iter().find(|row| row["resource"] == "deals").expect("it is there");
-            assert_eq!((&deals["complete"], &deals["error"]), (&false.into(), &"storage".into()));
-            assert!(deals["message"].as_str().is_some_and(|text| text.contains("deals")));
+            let products =
+                rows.iter().find(|row| row["resource"] == "deal_products").expect("it is there");
+            assert_eq!(
+                (&products["complete"], &products["error"]),
+                (&false.into(), &"storage".into())
+            );
+            assert!(
+                products["message"].as_str().is_some_and(|text| text.contains("deal_products"))
+            );
             let manifest = depot.manifest();
             assert_eq!(manifest["complete"], false);
             let committed = |name: &str| {
@@ -150,8 +156,8 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
                 files.filter_map(|file| file["rows"].as_u64()).sum::<u64>()
             };
             assert_eq!(
-                run.rows("deals"),
-                committed("deals"),
+                run.rows("deal_products"),
+                committed("deal_products"),
                 "what is not committed is not counted"
             );
             for other in ["stages", "currencies"] {
@@ -179,7 +185,7 @@ fn a_backup_keeps_what_other_resources_had_read() {
     let manifest = vault.text("manifest.json");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("it is JSON");
     assert!(manifest["files"]["stages"]["rows"].as_u64() > Some(0));
-    let went_on = vault.run(&["--resume"]).succeeded();
+    let went_on = vault.run(&[]).succeeded();
     assert_eq!(went_on.summary["skipped"], 1);
 }
 
@@ -225,7 +231,7 @@ fn a_hangup_keeps_what_was_read() {
     let vault = Vault::of(&account, &["deals", "stages"]);
     let output = ended_at_hang(hearing(&vault.command(&[])), &account, hang_up);
     Synced::of(&output).failed(130, &["what was taken is safe"]);
-    vault.run(&["--resume"]).succeeded();
+    vault.run(&[]).succeeded();
 
     let account = hanging();
     let tap = Tap::of(&account).selecting(&["deals", "stages"]);

@@ -112,7 +112,7 @@ fn break_everywhere(
 }
 
 /// The platform's states: those of before, replaced by newer ones.
-fn merged(before: Option<&Value>, after: &Value) -> Value {
+pub(crate) fn merged(before: Option<&Value>, after: &Value) -> Value {
     let mut states: BTreeMap<String, Value> = BTreeMap::new();
     for list in before.into_iter().chain([after]) {
         for state in list.as_array().into_iter().flatten() {

@@ -76,7 +76,7 @@ fn on_backup<'a>(vault: &'a Vault) -> Vec<Act<'a>> {
     };
     vec![
         Act { name: "backup", run: Box::new(|| vault.run(&["--include", "file_contents"])) },
-        Act { name: "backup --resume", run: Box::new(|| vault.run(&["--resume"])) },
+        Act { name: "backup --restart", run: Box::new(|| vault.run(&["--restart"])) },
         Act { name: "backup --break-lock", run: Box::new(|| vault.run(&["--break-lock"])) },
         reader("backup verify", &["backup", "verify", "DIR", "-o", "json"]),
         reader("backup diff", &["backup", "diff", "DIR", "DIR", "-o", "json"]),
@@ -446,7 +446,7 @@ fn what_others_put_into_a_backup_stays() {
     let before = digest(&folder);
     for round in 0..2 {
         vault.run(&["--include", "file_contents"]).succeeded();
-        vault.run(&["--resume", "--include", "file_contents"]).succeeded();
+        vault.run(&["--include", "file_contents"]).succeeded();
         let after = digest(&folder);
         untouched(&placed, &before, &after);
         untouched(&[folder.join("outside"), folder.join("outside/victim")], &before, &after);

@@ -120,6 +120,8 @@ fn no_command_lets_an_account_steer_the_terminal() {
             "backup --config A.json --dir b-A -o json --include histories",
             "backup verify b-A -o table",
             "backup verify b-A -o json",
+            "status w-A -o table",
+            "status b-A -o json",
             "bundle export --config A.json --out A.bundle -o table",
             "bundle export --from b-A --out B.bundle -o json",
         ] {

@@ -69,7 +69,7 @@ fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
     let vault = Vault::of(&account, &[]);
     write(&account, &vault.dir(), 14);
     let before = vault.text("persons.json");
-    let said = printed(&vault, &["--resume"]);
+    let said = printed(&vault, &[]);
     let dir = vault.dir().display().to_string();
     // Deals and leads once more: the seed's tool has no archived and deleted ones.
     let expected = format!("Backup complete: 6/18 resources exported to {dir} (12 skipped)\n");
@@ -82,7 +82,7 @@ fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
     vault.assert_proven();
     vault.assert_verified();
     // From then on it is a backup of ours.
-    let again = vault.run(&["--resume"]).succeeded();
+    let again = vault.run(&[]).succeeded();
     assert_eq!(again.summary["total"], 42);
     vault.assert_whole(&account);
 }
@@ -94,7 +94,7 @@ fn what_the_seeds_tool_could_not_hold_is_marked_until_it_is_read() {
     let vault = Vault::of(&account, &[]);
     write(&account, &vault.dir(), 14);
     let before = vault.text("deals.json");
-    let run = vault.run(&["--resume"]);
+    let run = vault.run(&[]);
     run.failed(3, &["deals"]);
     assert_eq!(vault.text("deals.json"), before);
     assert_eq!(vault.manifest()["files"]["deals"]["partial"], true);
@@ -120,7 +120,7 @@ fn a_file_the_seeds_tool_tore_is_read_again() {
     let text = vault.text("deals.json");
     std::fs::write(path, &text[..text.len() / 2]).expect("it can be written");
     std::fs::remove_file(vault.dir().join("notes.json")).expect("it is there");
-    let said = vault.run(&["--resume"]);
+    let said = vault.run(&[]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     vault.assert_proven();
     vault.assert_whole(&account);
@@ -131,7 +131,7 @@ fn a_finished_backup_of_the_seeds_tool_is_replaced_and_never_stale() {
     let account = crate::support::sandbox(crate::support::small());
     let vault = Vault::of(&account, &[]);
     write(&account, &vault.dir(), 18);
-    let run = vault.run(&["--resume"]).succeeded();
+    let run = vault.run(&[]).succeeded();
     assert_eq!((&run.summary["exported"], &run.summary["total"]), (&json!(42), &json!(42)));
     vault.assert_whole(&account);
 }

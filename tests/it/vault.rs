@@ -92,6 +92,16 @@ impl Vault {
         child.wait().expect("it ends");
     }
 
+    /// A run that is interrupted, as by Ctrl-C, as soon as the sandbox has hung a request.
+    pub(crate) fn interrupted_at_hang(&self, sandbox: &Sandbox, more: &[&str]) -> Synced {
+        let child = self.command(more).spawn().expect("the binary starts");
+        sandbox.wait_for_hang();
+        let id = child.id().to_string();
+        let told = Command::new("kill").args(["-INT", &id]).status().expect("there is kill");
+        assert!(told.success());
+        Synced::of(&child.wait_with_output().expect("it ends"))
+    }
+
     pub(crate) fn manifest(&self) -> Value {
         let bytes = std::fs::read(self.dir().join("manifest.json")).expect("there is a manifest");
         serde_json::from_slice(&bytes).expect("the manifest is JSON")

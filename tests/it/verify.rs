@@ -303,9 +303,9 @@ fn an_unfinished_backup_says_so() {
     check(
         &vault.dir(),
         &[],
-        &["unfinished activities.json -: was not read to its end; backup --resume"],
+        &["unfinished activities.json -: was not read to its end; the next backup run"],
     );
-    vault.run(&["--resume"]).succeeded();
+    vault.run(&[]).succeeded();
     check(&vault.dir(), &["--ignore", "reference"], &[]);
 }
 
@@ -322,7 +322,7 @@ fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
     vault.killed_at_hang(&account, &["--sequential"]);
     let verdict = verify(&vault.dir(), &[]);
     let next =
-        "unfinished _next/ -: a newer backup is not finished: backup --resume goes on with it";
+        "unfinished _next/ -: a newer backup is not finished: the next backup run goes on with it";
     assert_eq!(findings(&verdict), [next]);
     assert_eq!((verdict.code, &verdict.report["observations"]), (Some(0), &json!(1)));
     let said = verdict.report["unchecked"].to_string();

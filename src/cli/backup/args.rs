@@ -27,9 +27,12 @@ pub(super) struct Write {
     /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-backup")]
     pub(super) dir: String,
-    /// Go on with a backup that was broken off, at the page where it was. If the last one is
-    /// finished, a new one is begun.
+    /// Begin a new backup where the last run was broken off. Without it such a run is gone on with, at
+    /// the page where it was.
     #[arg(long)]
+    pub(super) restart: bool,
+    /// Accepted for older scripts: going on with a run that was broken off is the default.
+    #[arg(long, hide = true, conflicts_with = "restart")]
     pub(super) resume: bool,
     /// What to back up, comma-separated. Without it everything but the histories, which cost a
     /// request per row.

@@ -82,7 +82,7 @@ impl<'s> Summary<'s> {
             text.line(sentence);
         }
         if !self.closed.finished {
-            text.line("Not finished: run again with --resume to go on.");
+            text.line("Not finished: the same command goes on from there (--restart begins anew).");
         }
         text.line(format!(
             "{} rows, {} bytes; {} tokens spent{}",
@@ -123,6 +123,7 @@ impl<'s> Summary<'s> {
             "tokens": self.spending.tokens,
             "daily_limit": self.spending.daily_limit,
             "daily_remaining": self.spending.daily_remaining,
+            "reserve_percent": self.spending.reserve_percent,
             "failed": closed.failed,
             "unavailable": closed.unavailable,
             "resources": resources.collect::<Vec<_>>(),

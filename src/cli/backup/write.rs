@@ -10,6 +10,7 @@ use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop, holder, run_name};
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::{ServerClock, now, runtime};
+use crate::cli::thrift::Foreseen;
 use crate::dataset::backup::{Archive, Options};
 use crate::dataset::snapshot::{Carry, Snapshot};
 use crate::dataset::{Owner, Place};
@@ -28,7 +29,7 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
         usual: without(usual.collect(), flags.exclude.as_deref())?,
         contents: flags.include.contains(&Include::FileContents),
         secrets: flags.include.contains(&Include::Secrets),
-        resume: flags.resume,
+        restart: flags.restart,
         force: flags.force,
         break_lock: flags.break_lock,
         crash_at_step: None,
@@ -104,7 +105,7 @@ impl Run {
             // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
-                "interrupted: what was taken is safe, run again with --resume to go on",
+                "interrupted: what was taken is safe, the same command goes on from there (--restart begins anew)",
             )),
             Some(error) => Err(error),
             None if printed.is_err() => printed.map(|()| ExitCode::SUCCESS),
@@ -127,20 +128,22 @@ impl Run {
         clock: ServerClock,
         mut stop: Stop<'_>,
     ) -> Result<()> {
-        let mut selected = Vec::new();
+        let (mut selected, mut rows) = (Vec::new(), BTreeMap::new());
         let named = flags.resources.as_deref().map(|list| resources(Some(list), None));
         let named = named.transpose()?;
         let named = named.unwrap_or_default();
         for resource in self.resources.clone() {
             let here = archive.safe_rows(resource);
-            self.progress.expect(resource, archive.earlier_rows(resource), here);
+            let before = archive.earlier_rows(resource);
+            self.progress.expect(resource, before, here);
+            rows.extend(before.map(|rows| (resource.name, rows)));
             let state = archive.state(resource)?;
             let named = named.iter().any(|name| name.name == resource.name);
-            selected.push(Selected { resource, mode: Mode::Full, state, named });
+            selected.push(Selected { named, ..Selected::new(resource, Mode::Full, state) });
         }
         let earlier = self.earlier(flags, account).await?;
-        let settings = &self.setup.settings;
-        let mut jobs = plan(settings, selected);
+        let (client, settings) = (Arc::clone(&self.client), self.setup.settings.clone());
+        let mut jobs = plan(&settings, selected);
         for job in &mut jobs {
             if let Some(carried) = earlier.get(job.resource().name) {
                 job.carry(Arc::clone(carried));
@@ -150,7 +153,16 @@ impl Run {
             let place = |name: &str| self.resources.iter().position(|r| r.name == name);
             jobs.sort_by_key(|job| place(job.resource().name));
         }
-        let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::InStep);
+        let foreseen = Foreseen {
+            client: &client,
+            settings: &settings,
+            usual: Resource::all().filter(|resource| !resource.is_history()).collect(),
+            earlier: rows,
+            carried: earlier.keys().copied().collect(),
+            way_out: |names| format!("--exclude {names} leaves them out of a new backup"),
+        };
+        self.weigh(&jobs, foreseen, stop.as_mut()).await?;
+        let reader = Reader::start(&client, &settings, jobs, account.date, Stride::InStep);
         let mut told: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let keep = async |run: &mut Self, event| {
             if let Event::Batch(batch) = &event

@@ -29,14 +29,14 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let account = run.account(stop.as_mut()).await?;
             run.greet(&account);
             let pins = known(flags, account.company()?);
-            let setup = run.set_up(&account, pins, stop.as_mut()).await?;
+            let setup = run.set_up(&account, pins, stop.as_mut()).await.map_err(in_one_run)?;
             for sentence in unrecognized(&setup) {
                 run.progress.warn(&sentence);
             }
             let place = (flags.out.as_path(), "partial");
             let exported = run.export_found(place, setup, &account, stop.as_mut()).await;
             run.progress.done();
-            let exported = exported.map(|(export, _)| export);
+            let exported = exported.map(|(export, _)| export).map_err(in_one_run);
             let (written, context) = exported?.finish()?;
             (written, context, Some(run.client.spending()))
         } else {
@@ -47,6 +47,16 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
         print(flags, &written, &context, spent)?;
         left_out(&context).map_or(Ok(ExitCode::SUCCESS), Err)
     })
+}
+
+/// The error of an export whose tokens were spent: the next one does not go on from there.
+fn in_one_run(error: Error) -> Error {
+    if error.kind() != Kind::Quota {
+        return error;
+    }
+    let message = "a bundle is exported in one run, and nothing of it is kept: max_tokens, or what is left of \
+                   the day, has to cover all of it";
+    Error::new(Kind::Quota, format!("{error}; {message}"))
 }
 
 /// The error of a bundle from which rows are missing, because they have no usable id.
@@ -193,7 +203,7 @@ impl Run {
         mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
     ) -> Result<()> {
         let settings = &self.setup.settings;
-        let selected = Selected { resource, mode: Mode::Scan, state: None, named: false };
+        let selected = Selected::new(resource, Mode::Scan, None);
         let jobs = plan(settings, vec![selected]);
         let reader = Reader::start(&self.client, settings, jobs, None, Stride::Ahead);
         self.follow(reader, stop, async |run: &mut Self, event| {

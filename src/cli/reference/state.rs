@@ -56,7 +56,7 @@ pub(super) fn page() -> Result<String> {
          full refreshes.\n\
          - `refused` names parameters that Pipedrive refused for a list; they are left out until the next full \
          refresh.\n\
-         - `until` is up to when the last run that came to its end has read, by Pipedrive's clock.\n\
+         - `until` is up to when the last run that came to its end has read, by Pipedrive's clock; for a list without times, when that run began.\n\
          - `records` counts rows, so that no two states are equal.\n\
          - `seal`, in Singer states, is a digest of the rest. Meltano merges the state of a `--full-refresh` \
          into the old one, key by key; a state whose seal is broken is trusted only as far as it is certain: \

@@ -8,6 +8,7 @@ use crate::cli::progress::Manner;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
+use crate::cli::thrift::{Foreseen, put_off_recent, usual};
 use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{
@@ -15,9 +16,10 @@ use crate::model::{
 };
 use crate::protocol::Saved;
 use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// A run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
@@ -127,15 +129,29 @@ impl Run {
                 Method::Incremental => Mode::Incremental,
                 Method::FullTable => Mode::Full,
             };
-            wanted.push(Selected { resource, mode, state, named: false });
+            // A full table that was read to its end is read anew, and still was read.
+            let finished = saved.of(resource)?.as_ref().and_then(StreamState::finished);
+            wanted.push(Selected { finished, ..Selected::new(resource, mode, state) });
             streams.insert(resource.name, Stream { selection, names, versioned });
         }
         for sentence in renamed {
             self.progress.warn(&sentence);
         }
-        let jobs = plan(&self.setup.settings, wanted);
-        let settings = &self.setup.settings;
-        let reader = Reader::start(&self.client, settings, jobs, account.date, Stride::Ahead);
+        let (client, settings) = (Arc::clone(&self.client), self.setup.settings.clone());
+        let mut jobs = plan(&settings, wanted);
+        let (off, said) = put_off_recent(&settings, &mut jobs, account.date);
+        said.iter().for_each(|sentence| self.progress.note(sentence));
+        self.report.without(&off);
+        let foreseen = Foreseen {
+            client: &client,
+            settings: &settings,
+            usual: usual(),
+            earlier: BTreeMap::new(),
+            carried: BTreeSet::new(),
+            way_out: |names| format!("deselecting {names} leaves them out"),
+        };
+        self.weigh(&jobs, foreseen, stop.as_mut()).await?;
+        let reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
         let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());
         let mut streams = Streams { writer, selected: streams };
         let outcome = self

@@ -31,8 +31,8 @@ pub struct Options {
     pub contents: bool,
     /// Whether secrets in rows stay as they are.
     pub secrets: bool,
-    /// Whether to go on with a backup that was broken off.
-    pub resume: bool,
+    /// Whether to begin a new backup where one was broken off, instead of going on with that.
+    pub restart: bool,
     /// Whether to replace a backup whose token may have seen more.
     pub force: bool,
     /// Whether to take over from a run that holds the lock.

@@ -59,23 +59,27 @@ pub(super) struct Course {
     pub(super) area: Area,
     /// Whether it goes on with a backup that was broken off.
     pub(super) resumes: bool,
-    /// Whether somebody expected it to, and it does not.
-    pub(super) anew: bool,
+    /// Whether it begins a new one although one that was broken off is there.
+    pub(super) restarts: bool,
 }
 
-/// Where to write, and whether to go on with what is there.
-pub(super) fn course(found: Option<&Manifest>, resume: bool) -> Course {
+/// Where to write, and whether to go on with what is there: with a backup that was broken off, unless
+/// somebody wants to start over (`restart`).
+pub(super) fn course(found: Option<&Manifest>, restart: bool) -> Course {
     let Some(manifest) = found else {
-        return Course { area: Area::Top, resumes: false, anew: false };
+        return Course { area: Area::Top, resumes: false, restarts: false };
     };
     let top = &manifest.backup;
-    let holds = !top.files.is_empty() || !top.completed.is_empty();
-    match (&manifest.next, resume) {
-        (Some(_), true) => Course { area: Area::Next, resumes: true, anew: false },
-        (None, true) if !top.finished() => Course { area: Area::Top, resumes: true, anew: false },
-        (_, resume) => {
+    let unfinished = match &manifest.next {
+        Some(_) => Some(Area::Next),
+        None => (!top.finished()).then_some(Area::Top),
+    };
+    match unfinished {
+        Some(area) if !restart => Course { area, resumes: true, restarts: false },
+        unfinished => {
+            let holds = !top.files.is_empty() || !top.completed.is_empty();
             let area = if holds { Area::Next } else { Area::Top };
-            Course { area, resumes: false, anew: resume }
+            Course { area, resumes: false, restarts: unfinished.is_some() }
         }
     }
 }
@@ -85,12 +89,13 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(manifest: &str, resume: bool, expected: &str) {
+    fn check(manifest: &str, restart: bool, expected: &str) {
         let manifest = (!manifest.is_empty())
             .then(|| Manifest::from_json(manifest.as_bytes(), "").expect("it is a manifest"));
-        let Course { area, resumes, anew } = course(manifest.as_ref(), resume);
-        let anew = if anew { ", anew" } else { "" };
-        assert_eq!(format!("{area:?}{}{anew}", if resumes { ", resumes" } else { "" }), expected);
+        let Course { area, resumes, restarts } = course(manifest.as_ref(), restart);
+        let restarts = if restarts { ", restarts" } else { "" };
+        let resumes = if resumes { ", resumes" } else { "" };
+        assert_eq!(format!("{area:?}{resumes}{restarts}"), expected);
     }
 
     #[test]
@@ -103,15 +108,15 @@ mod tests {
         let seeds = r#"{"completed":["deals"],"counts":{"deals":3}}"#;
         check("", false, "Top");
         check("", true, "Top");
-        check(nothing, false, "Top");
-        check(nothing, true, "Top, resumes");
-        check(broken, false, "Next");
-        check(broken, true, "Top, resumes");
+        check(nothing, false, "Top, resumes");
+        check(nothing, true, "Top, restarts");
+        check(broken, false, "Top, resumes");
+        check(broken, true, "Next, restarts");
         check(whole, false, "Next");
-        check(whole, true, "Next, anew");
-        check(renewed, false, "Next");
-        check(renewed, true, "Next, resumes");
-        check(seeds, false, "Next");
-        check(seeds, true, "Top, resumes");
+        check(whole, true, "Next");
+        check(renewed, false, "Next, resumes");
+        check(renewed, true, "Next, restarts");
+        check(seeds, false, "Top, resumes");
+        check(seeds, true, "Next, restarts");
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn begin(
     for holder in manifest.iter().flat_map(holders) {
         account.must_be(holder, &place)?;
     }
-    let Course { area, resumes, anew } = course(manifest.as_ref(), options.resume);
+    let Course { area, resumes, restarts } = course(manifest.as_ref(), options.restart);
     let mut manifest = manifest.unwrap_or_default();
     if let Some(why) = holders(&manifest).find_map(|holder| account.narrower_than(holder))
         && !options.force
@@ -69,13 +69,7 @@ pub(super) async fn begin(
         );
         return Err(Error::new(Kind::Config, message).at(place));
     }
-    if anew {
-        let when = manifest.backup.updated_at.map(|time| format!(" ({time})"));
-        notes.push(format!(
-            "the last backup is finished{}: a new one is begun",
-            when.unwrap_or_default()
-        ));
-    }
+    notes.extend(begins(area.of(&manifest), &manifest.backup, (resumes, restarts)));
     settle(store, &mut manifest.backup, Some(&mut listed)).await?;
     let seeds = manifest.backup.is_seeds() && !manifest.backup.completed.is_empty();
     if seeds {
@@ -134,6 +128,30 @@ async fn look(
         }
     }
     Ok((manifest, listed.files))
+}
+
+/// What a run says first where an earlier one was: whether it goes on with that, or begins a new backup.
+fn begins(
+    unfinished: Option<&Backup>,
+    stands: &Backup,
+    (resumes, restarts): (bool, bool),
+) -> Option<String> {
+    let when = |time: Option<Time>| time.map(|time| format!(" ({time})")).unwrap_or_default();
+    match unfinished {
+        Some(backup) if resumes => Some(format!(
+            "going on with the backup that was broken off{}: {} of {} resources are complete; --restart \
+             begins a new one instead",
+            when(backup.updated_at),
+            backup.completed.len(),
+            backup.asked().len()
+        )),
+        _ if restarts => Some("a new backup is begun, the unfinished one is discarded".to_owned()),
+        _ if stands.finished() && !stands.asked().is_empty() => Some(format!(
+            "the last backup is finished{}: a new one is begun",
+            when(stands.updated_at)
+        )),
+        _ => None,
+    }
 }
 
 /// Whose data it holds, as far as it says so.

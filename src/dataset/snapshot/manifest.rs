@@ -251,18 +251,23 @@ impl Backup {
         self.include.iter().any(|name| name == "file_contents")
     }
 
+    /// Whether nothing is left to read of a file: it was read to its end, or refused for good, or the
+    /// company has it not.
+    pub fn settled(&self, stem: &str) -> bool {
+        self.completed.iter().any(|done| done == stem)
+            || self.failed.get(stem).is_some_and(Failure::for_good)
+            || self.unavailable.contains_key(stem)
+    }
+
     /// Whether there is nothing left to read: everything that was asked for was read, or refused for
     /// good.
     pub fn finished(&self) -> bool {
-        let settled = |stem: &str| {
-            self.completed.iter().any(|done| done == stem)
-                || self.failed.get(stem).is_some_and(Failure::for_good)
-                || self.unavailable.contains_key(stem)
-        };
         let contents = !self.includes_contents()
             || self.files.contains_key(CONTENT_INDEX)
             || self.failed.get("files").is_some_and(Failure::for_good);
-        self.in_progress.is_empty() && contents && self.asked().into_iter().all(settled)
+        self.in_progress.is_empty()
+            && contents
+            && self.asked().into_iter().all(|stem| self.settled(stem))
     }
 }
 

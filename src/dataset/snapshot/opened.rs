@@ -129,6 +129,11 @@ impl Snapshot {
         there && (self.backup().is_seeds() || self.claims(stem))
     }
 
+    /// Bytes of the file of a stem, as it lies there.
+    pub fn size(&self, stem: &str) -> Option<u64> {
+        self.listed.get(&self.path(stem)).copied()
+    }
+
     /// The rows of a file; `hashed` to learn its SHA-256 in the end.
     pub async fn rows(&self, stem: &str, hashed: bool) -> Result<Rows> {
         rows(&self.store, &self.path(stem), hashed).await

@@ -51,11 +51,13 @@ pub(super) struct Table {
 impl Table {
     /// How far the resource was read; `None` where it is read from its beginning.
     ///
-    /// A short list without times is, when its walk was broken off: see [`WALKED_AGAIN_ROWS_MAX`].
-    pub(super) fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
+    /// A short list without times is, when its walk was broken off: see [`WALKED_AGAIN_ROWS_MAX`]. Not so
+    /// where tokens are so few that one run may not get through it (`capped`).
+    pub(super) fn state(&self, resource: &Resource, capped: bool) -> Result<Option<StreamState>> {
         let Some(state) = &self.state else { return Ok(None) };
         let goes_on = |state: &StreamState| {
-            resource.incremental() || state.complete || state.records > WALKED_AGAIN_ROWS_MAX
+            let long = state.records > WALKED_AGAIN_ROWS_MAX;
+            resource.incremental() || state.complete || long || capped
         };
         Ok(StreamState::from_json(resource, state)?.filter(goes_on))
     }

@@ -34,6 +34,8 @@ pub struct Options {
     pub start: Option<Time>,
     /// Where resources begin this once that were read before.
     pub since: Option<Time>,
+    /// Whether the run's tokens are limited, so that a short list may take several runs.
+    pub capped: bool,
     /// States from elsewhere: resources that were never read go on from there.
     pub handed: BTreeMap<&'static str, StreamState>,
     /// Seconds after which rows that were taken are committed.
@@ -56,6 +58,7 @@ pub struct Warehouse {
     rebuild: Vec<&'static Resource>,
     start: Option<Time>,
     since: Option<Time>,
+    capped: bool,
     handed: BTreeMap<&'static str, StreamState>,
     commit_seconds: i64,
     committed: Time,
@@ -75,6 +78,8 @@ pub struct Begun {
     pub whole: bool,
     /// Whether it replaces a table that is there.
     pub rebuild: bool,
+    /// Whether the company did not have it when the last run asked for it.
+    pub lacking: bool,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -105,6 +110,7 @@ impl Warehouse {
             rebuild: options.rebuild.clone(),
             start: options.start,
             since: options.since,
+            capped: options.capped,
             handed: options.handed.clone(),
             commit_seconds: options.commit_seconds,
             committed: now,
@@ -161,7 +167,9 @@ impl Warehouse {
             }
             (None, existing) => existing.cloned().unwrap_or_default(),
         };
-        let mut begun = Begun { state: table.state(resource)?, rebuild, ..Begun::default() };
+        let state = table.state(resource, self.capped)?;
+        let lacking = self.manifest.unavailable.contains_key(name);
+        let mut begun = Begun { state, rebuild, lacking, ..Begun::default() };
         let index = if resource.incremental() {
             None
         } else {

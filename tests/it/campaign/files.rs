@@ -175,7 +175,7 @@ impl Keeper for Backup {
 
     fn run(&mut self, account: &Sandbox, end: End, dice: &mut Rng, last: bool) -> Ended {
         let resumes = if last { dice.bool() } else { dice.u8(..4) > 0 };
-        let flags: &[&str] = if resumes { &["--resume"] } else { &[] };
+        let flags: &[&str] = if resumes { &[] } else { &["--restart"] };
         if !resumes || !self.broken {
             (self.changed, self.untimely) = (false, false);
         }

@@ -1,0 +1,273 @@
+//! How a run with few tokens gets on: what is read first, what is left out, and how few are too few.
+//!
+//! A run that is stopped by `max_tokens` is repeated, so whatever it reads first must not be what the
+//! run before has read already. What no run has read to its end comes first, and of that the large
+//! lists; what was read before comes in the order in which it was.
+
+use super::children::REQUESTS_IN_FLIGHT_MAX;
+use super::estimate::{Way, way};
+use super::plan::{Job, Mode};
+use crate::model::{ByParent, Changes, Listing, Resource, Settings, Time};
+
+/// Seconds for which a set-up list that was read to its end is not read again while tokens are limited
+/// and something else was never read to its end: a day.
+const SETUP_RECENT_SECONDS: i64 = 86_400;
+/// Tokens of a run below which lists are read one after the other: side by side, each would spend a
+/// part of so few, and none might get to rows.
+const NARROW_TOKENS: u64 = 2_000;
+
+/// What a run needs to get on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Least {
+    /// Tokens without which its first list brings nothing, whatever Pipedrive takes.
+    pub first: u64,
+    /// Tokens with which each of its lists brings something, whatever Pipedrive refuses.
+    pub each: u64,
+}
+
+/// Puts jobs, which are in the order of their weight, into the order in which tokens are spent best.
+///
+/// Where only a reserve is kept for others, that is as without a limit, but that the histories, which
+/// cost a request per row, come last.
+pub(super) fn order(settings: &Settings, jobs: &mut [Job]) {
+    if settings.max_tokens.is_some() {
+        let place = |name: &str| Resource::all().position(|resource| resource.name == name);
+        jobs.sort_by_key(|job| (rank(job), job.finished, place(job.resource.name)));
+    } else if settings.reserve_percent > 0 {
+        jobs.sort_by_key(|job| job.resource.is_history());
+    }
+}
+
+/// How soon a job is wanted.
+fn rank(job: &Job) -> u8 {
+    let resource = job.resource;
+    let asked = resource.parent.as_ref().map(|parent| parent.ask);
+    match (job.finished, asked) {
+        _ if job.lacking => 6,
+        (Some(_), _) => 5,
+        (None, Some(ByParent::Path | ByParent::Query(_))) => 4,
+        // Whether the company has it is not known.
+        (None, _) if resource.feature.is_some() => 3,
+        (None, Some(ByParent::Batch(_))) => 2,
+        (None, None) => u8::from(!resource.incremental()),
+    }
+}
+
+/// Takes set-up lists out of a run with limited tokens that need not be read in it: those that were read
+/// to their end within [`SETUP_RECENT_SECONDS`] before `now`, while something else never was. Those that
+/// are left out.
+pub fn put_off(
+    settings: &Settings,
+    jobs: &mut Vec<Job>,
+    now: Option<Time>,
+) -> Vec<&'static Resource> {
+    let unfinished = jobs.iter().any(|job| job.finished.is_none() && !job.lacking);
+    let (Some(now), true) = (now.filter(|_| settings.max_tokens.is_some()), unfinished) else {
+        return Vec::new();
+    };
+    let recent = now.plus_seconds(-SETUP_RECENT_SECONDS);
+    let off = |job: &Job| {
+        !job.resource.incremental() && !job.named && job.finished.is_some_and(|time| time >= recent)
+    };
+    let left_out = jobs.iter().filter(|job| off(job)).map(|job| job.resource).collect();
+    jobs.retain(|job| !off(job));
+    left_out
+}
+
+/// Whether a run may spend few tokens only.
+pub fn is_narrow(settings: &Settings) -> bool {
+    settings.max_tokens.is_some_and(|most| most < NARROW_TOKENS)
+}
+
+/// How many streams are read side by side.
+pub(super) fn side_by_side(settings: &Settings) -> usize {
+    if is_narrow(settings) { 1 } else { settings.concurrency }
+}
+
+/// Whether a job costs a request for each row of another list.
+pub fn is_per_row(job: &Job) -> bool {
+    let ask = job.resource.parent.as_ref().map(|parent| parent.ask);
+    matches!(ask, Some(ByParent::Path | ByParent::Query(_)))
+}
+
+/// The tokens that these jobs, in this order, need to get on, beside what a run asks before. `None` when
+/// there is nothing to read.
+pub fn least(jobs: &[Job]) -> Option<Least> {
+    let first = first(jobs.first()?);
+    Some(Least { first, each: jobs.iter().map(each).max().unwrap_or(first) })
+}
+
+/// Tokens from a job's first request to rows that are kept, at least.
+fn first(job: &Job) -> u64 {
+    let (mut before, mut pending) = (0, None);
+    for listing in &job.listings {
+        let cost = u64::from(listing.cost);
+        match way(job, listing) {
+            Way::Done => {}
+            // It is asked for what has changed before the next list is read.
+            Way::Since(..) | Way::Begun => before += cost,
+            Way::Whole { first } => {
+                let walks = job.state.listings.get(listing.name).is_some_and(|p| p.walk.is_some());
+                pending = Some(cost * (1 + u64::from(first && !walks)));
+                break;
+            }
+        }
+    }
+    let pages = match pending {
+        Some(pending) => before + pending,
+        None => job.listings.first().map_or(0, |listing| listing.cost.into()),
+    };
+    pages + beside(job, |_| 0)
+}
+
+/// Tokens with which a job gets on wherever it is, and comes to its end: every run asks the lists that were
+/// read for what has changed, in up to two requests, before it goes on with the next one.
+fn each(job: &Job) -> u64 {
+    let vain = |listing: &Listing| refusals(job, listing);
+    let (mut before, mut most) = (0, 0);
+    for listing in &job.listings {
+        let cost = u64::from(listing.cost);
+        let timed = listing.changes != Changes::Snapshot && job.mode != Mode::Scan;
+        most = most.max(before + cost * (1 + u64::from(timed) + vain(listing)));
+        before += if timed { 2 * cost } else { 0 };
+    }
+    most.max(before) + beside(job, vain)
+}
+
+/// Tokens for what a page of a job's lists needs besides: definitions, and the rows of parents.
+fn beside(job: &Job, vain: impl Fn(&Listing) -> u64) -> u64 {
+    let definitions = job.resource.fields.filter(|_| job.defines).and_then(Resource::named);
+    let definitions = definitions.map_or(0, |dictionary| {
+        dictionary.listings.iter().map(|l| u64::from(l.cost) * (1 + vain(l))).sum()
+    });
+    let portion = job.resource.parent.as_ref().map_or(0, |parent| {
+        let requests = match parent.ask {
+            ByParent::Batch(_) => 1,
+            ByParent::Path | ByParent::Query(_) => REQUESTS_IN_FLIGHT_MAX as u64,
+        };
+        job.resource.listings.iter().map(|listing| requests * u64::from(listing.cost)).sum()
+    });
+    definitions + portion
+}
+
+/// Requests that may be refused because of a parameter, and are made once more without it.
+fn refusals(job: &Job, listing: &Listing) -> u64 {
+    let known = job.state.refused.contains_key(listing.name);
+    let refusable = if known { 0 } else { listing.refusable.len() as u64 };
+    refusable + u64::from(listing.changes == Changes::Since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Selected, plan};
+    use super::*;
+    use crate::model::StreamState;
+    use serde_json::json;
+
+    fn settings(more: &serde_json::Value) -> Settings {
+        let mut config = json!({"api_token": "t"});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
+        Settings::from_json(&config).expect("it is a configuration")
+    }
+
+    /// When each resource was read to its end: `-` for never, `x` for one that the company has not.
+    fn jobs(settings: &Settings, resources: &[(&str, &str)]) -> Vec<Job> {
+        let selected = resources.iter().map(|(name, finished)| {
+            let resource = Resource::named(name).expect("it exists");
+            Selected {
+                finished: Time::parse(finished),
+                lacking: *finished == "x",
+                ..Selected::new(resource, Mode::Incremental, None)
+            }
+        });
+        plan(settings, selected.collect())
+    }
+
+    fn names(jobs: &[Job]) -> String {
+        jobs.iter().map(|job| job.resource.name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_is_wanted_most_comes_first() {
+        let never = [
+            ("deal_changelog", "-"),
+            ("stages", "-"),
+            ("deal_products", "-"),
+            ("projects", "-"),
+            ("persons", "-"),
+            ("deals", "-"),
+        ];
+        let capped = settings(&json!({"max_tokens": 100}));
+        assert_eq!(
+            names(&jobs(&capped, &never)),
+            "deals persons stages deal_products projects deal_changelog"
+        );
+        let later = [
+            ("deals", "2026-03-02T00:00:00Z"),
+            ("stages", "2026-03-01T00:00:00Z"),
+            ("projects", "x"),
+            ("persons", "-"),
+        ];
+        assert_eq!(names(&jobs(&capped, &later)), "persons stages deals projects");
+        let unlimited = names(&jobs(&settings(&json!({})), &never));
+        assert!(unlimited.starts_with("deal_changelog deal_products"), "{unlimited}");
+        let reserved = names(&jobs(&settings(&json!({"reserve_percent": 10})), &never));
+        assert!(reserved.ends_with("deal_changelog"), "{reserved}");
+    }
+
+    #[test]
+    fn recent_set_up_waits_while_something_is_unfinished() {
+        let capped = settings(&json!({"max_tokens": 100}));
+        let now = Time::parse("2026-03-02T12:00:00Z");
+        let off = |settings: &Settings, deals: &str| {
+            let mut jobs = jobs(
+                settings,
+                &[
+                    ("deals", deals),
+                    ("stages", "2026-03-02T00:00:00Z"),
+                    ("users", "2026-03-01T00:00:00Z"),
+                    ("persons", "2026-03-02T00:00:00Z"),
+                ],
+            );
+            let off = put_off(settings, &mut jobs, now);
+            let off: Vec<_> = off.iter().map(|resource| resource.name).collect();
+            format!("{} without {}", names(&jobs), off.join(" "))
+        };
+        assert_eq!(off(&capped, "-"), "deals users persons without stages");
+        assert!(off(&capped, "2026-03-01T00:00:00Z").ends_with("without "));
+        assert!(off(&capped, "x").ends_with("without "));
+        assert!(off(&settings(&json!({})), "-").ends_with("without "));
+    }
+
+    #[test]
+    fn the_least_is_told() {
+        let capped = settings(&json!({"max_tokens": 100}));
+        // The newest row and a page. What changed of live deals, twice; newest row and page of the archived
+        // ones, with two parameters refused; the changes of four deals.
+        let both = jobs(&capped, &[("deals", "-"), ("deal_changelog", "-")]);
+        assert_eq!(least(&both), Some(Least { first: 20, each: 20 + 80 + 80 }));
+        assert_eq!(least(&[]), None);
+    }
+
+    #[test]
+    fn a_finished_state_is_known() {
+        let finished = |name: &str, state: serde_json::Value| {
+            let resource = Resource::named(name).expect("it exists");
+            let state = StreamState::from_json(resource, &state).expect("it is a state");
+            state.as_ref().and_then(StreamState::finished)
+        };
+        let time = "2026-03-02T00:00:00Z";
+        let at = Time::parse(time);
+        let whole = json!({"version": 1, "full_refresh": true,
+            "__ab_full_refresh_sync_complete": true, "until": time});
+        assert_eq!(finished("stages", whole), at);
+        assert_eq!(finished("stages", json!({"version": 1, "full_refresh": true})), None);
+        assert_eq!(finished("persons", json!({"version": 1, "since": time, "until": time})), at);
+        assert_eq!(finished("persons", json!({"version": 1, "since": time})), None);
+        let walks = json!({"version": 1, "since": time, "until": time, "walk": {"since": time}});
+        assert_eq!(finished("persons", walks), None);
+        assert_eq!(finished("persons", json!({})), None);
+    }
+}
