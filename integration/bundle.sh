@@ -90,7 +90,7 @@ DRIPPULSE_BASE_URL=$(address account.json)
 echo "== into another company"
 bundle push there.json --to pipedrive --config company.json --dry-run >plan.json
 held 'the plan says what it costs' test "$(value plan.json tokens)" -gt 5000
-bundle push there.json --to pipedrive --config company.json >moved.json
+bundle push there.json --to pipedrive --config company.json >moved.json || { cat moved.json; fail 'the push'; }
 held 'nothing is missing' says 0 moved.json missing
 held 'nothing is different' says 0 moved.json different
 bundle push there.json --to pipedrive --config company.json >again.json

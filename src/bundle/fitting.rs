@@ -1,7 +1,7 @@
 //! What the value of a field may be: what `validate` refuses, and an export never writes.
 
 use super::portable::{Array, ROW_BYTES_MAX, Shape};
-use crate::model::{Time, members, quoted, text};
+use crate::model::{Time, list, members, quoted, text};
 use std::borrow::Cow;
 
 /// Characters of a value that a message shows.
@@ -86,6 +86,17 @@ pub(super) fn says_nothing(value: &str) -> bool {
         text.trim().is_empty() || text.starts_with("0000-00-00")
     };
     matches!(value, "null" | "[]" | "{}") || text(value).is_some_and(blank)
+}
+
+/// Addresses or numbers of a contact without the entries that hold none (API facts 11); `None` if
+/// there is nothing else.
+pub(super) fn filled_entries(entries: &str) -> Option<String> {
+    let filled = |entry: &&str| {
+        let blank = |(key, value): &(Cow<'_, str>, &str)| key == "value" && says_nothing(value);
+        !members(entry).iter().any(blank)
+    };
+    let kept: Vec<_> = list(entries).into_iter().filter(filled).collect();
+    (!kept.is_empty()).then(|| format!("[{}]", kept.join(",")))
 }
 
 /// A row that can be imported, of one that is too long: its longest values go. Their names are noted.

@@ -58,6 +58,11 @@ impl Index {
         self.rows[array as usize].len()
     }
 
+    /// The numbers of all public ids.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.rows.iter().flatten().map(|entry| entry.id)
+    }
+
     /// Whether a row is there.
     pub fn holds(&self, array: Array, id: u64) -> bool {
         self.rows[array as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()

@@ -2,7 +2,7 @@
 //! ones.
 
 use crate::parcel::{ARRAYS, Parcel, assert_same, rows};
-use crate::support::{sandbox, small};
+use crate::support::{documented, sandbox, small};
 use crate::vault::Vault;
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, Options};
@@ -60,7 +60,7 @@ fn an_account_becomes_a_bundle_and_nothing_is_dropped_in_silence() {
 
 #[test]
 fn values_of_an_account_are_as_people_say_them() {
-    let sandbox = sandbox(Options { scale: 0.3, ..small() });
+    let sandbox = sandbox(Options { scale: 0.3, ..documented() });
     let parcel = Parcel::new().account(&sandbox);
     parcel.export("a.json");
     let bundle = parcel.bundle("a.json");

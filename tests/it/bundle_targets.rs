@@ -1,7 +1,7 @@
 //! Bundles go into a CRM and into Pipedrive, and come out again.
 
 use crate::parcel::{ARRAYS, Parcel, assert_same, held, portable, rows};
-use crate::support::{sandbox, small};
+use crate::support::{profiles, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{CrmOptions, Edit, Options, Sandbox, UnknownFields};
 use std::collections::BTreeSet;
@@ -362,11 +362,18 @@ fn a_bundle_with_findings_is_not_pushed_at_all() {
 
 #[test]
 fn a_crm_goes_into_pipedrive_and_comes_back_up_to_what_is_lost() {
-    let source = sandbox(small());
+    for (_, options) in profiles() {
+        comes_back(options);
+    }
+}
+
+fn comes_back(options: Options) {
+    let target = Options { scale: 0.01, company_id: 901, page_max: Some(50), ..options.clone() };
+    let target = sandbox(target);
+    let source = sandbox(options);
     let parcel = prepared(&source);
     parcel.run(&["push", "a.json"]).json();
     parcel.run(&["pull", "--out", "b.json"]).json();
-    let target = sandbox(Options { scale: 0.01, company_id: 901, page_max: Some(50), ..small() });
     let parcel = parcel.account(&target);
     let before = target.world(|world| world.truth("deals")).len();
     let dry = parcel.run(&["push", "b.json", "--to", "pipedrive", "--dry-run"]).json();

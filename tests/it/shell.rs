@@ -1,7 +1,7 @@
 //! What all standalone commands share, and `plan`: configuration, errors, costs.
 
 use crate::depot::Depot;
-use crate::support::{BINARY, Folder, Read, change, sandbox, small};
+use crate::support::{BINARY, Folder, Read, change, documented, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::api::{Account, Client};
 use source_pipedrive::extract::{Mode, Reader, Selected, Stride, plan};
@@ -233,7 +233,8 @@ fn events_tell_what_each_resource_cost() {
 /// A plan of a first run against the account's own count of that run.
 #[test]
 fn a_first_run_costs_what_was_planned() {
-    let account = || sandbox(Options { scale: 0.3, limits: true, page_max: None, ..small() });
+    let options = || Options { scale: 0.3, limits: true, page_max: None, ..documented() };
+    let account = || sandbox(options());
     let folder = Folder::new();
     let asked = account();
     let path = folder.json("config.json", &asked.config());

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
 fn output(arguments: &[&str]) -> Output {
-    Command::new(TAP).args(arguments).output().expect("the binary starts")
+    Command::new(&*TAP).args(arguments).output().expect("the binary starts")
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn configurations_of_the_existing_tap_work() {
     let origin =
         folder.json("origin.json", &json!({"base_url": origin, "api_token": "later wins"}));
     let config = folder.json("config.json", &config);
-    let output = Command::new(TAP)
+    let output = Command::new(&*TAP)
         .arg("--config")
         .arg(origin)
         .arg("--config=ENV")

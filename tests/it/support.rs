@@ -51,24 +51,28 @@ pub(crate) fn sandbox(options: Options) -> Sandbox {
     Sandbox::start(options).expect("a loopback port is free")
 }
 
-/// Small, in pages of 20 rows, without limits: an account that has everything, and looks as the
-/// documentation says.
+/// Small, in pages of 20 rows, without limits: an account that has everything, with all the habits of
+/// accounts in use.
 pub(crate) fn small() -> Options {
     Options {
         scale: 0.05,
         page_max: Some(20),
         limits: false,
         features: Features::all(),
-        habits: Habits::none(),
+        habits: Habits::all(),
         ..Options::default()
     }
 }
 
-/// Three accounts as people have them, with all the habits of accounts in use, as small as [`small`] and
-/// in its pages: one that has everything, one as most have it (no add-ons), and one that lacks all that
+/// The same account as the documentation describes it, where a test counts what is out of the ordinary.
+pub(crate) fn documented() -> Options {
+    Options { habits: Habits::none(), ..small() }
+}
+
+/// Three accounts as people have them, as small as [`small`] and in its pages: one that has everything, one as most have it (no add-ons), and one that lacks all that
 /// can be missing.
 pub(crate) fn profiles() -> [(&'static str, Options); 3] {
-    let with = |features| Options { features, habits: Habits::all(), ..small() };
+    let with = |features| Options { features, ..small() };
     [
         ("everything", with(Features::all())),
         ("default", with(Options::default().features)),

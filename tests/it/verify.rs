@@ -1,7 +1,7 @@
 //! `backup verify`: each kind of damage is found and named, and nothing else is.
 
 use crate::seed;
-use crate::support::{BINARY, sandbox, small};
+use crate::support::{BINARY, documented, sandbox};
 use crate::vault::{Vault, sha256};
 use serde_json::{Value, json};
 use source_pipedrive::dataset::snapshot::Manifest;
@@ -70,7 +70,7 @@ fn judge(dir: &Path, flags: &[&str], expected: &[&str], damage: bool) {
 }
 
 fn kept() -> (Sandbox, Vault) {
-    let account = sandbox(small());
+    let account = sandbox(documented());
     let vault = Vault::of(&account, &[]);
     vault.run(&[]).succeeded();
     (account, vault)
@@ -119,7 +119,7 @@ fn a_whole_backup_is_whole() {
 
 #[test]
 fn the_sandbox_at_full_size_is_whole() {
-    let account = sandbox(Options { scale: 1.0, page_max: None, ..small() });
+    let account = sandbox(Options { scale: 1.0, page_max: None, ..documented() });
     let vault = Vault::of(&account, &[]);
     vault.run(&["--include", "file_contents,histories"]).succeeded();
     check(&vault.dir(), &[], &[]);
@@ -270,7 +270,7 @@ fn torn_and_foreign_files_are_named() {
 
 #[test]
 fn attachments_prove_themselves() {
-    let account = sandbox(small());
+    let account = sandbox(documented());
     let vault = Vault::of(&account, &["files"]);
     vault.run(&["--include", "file_contents"]).succeeded();
     check(&vault.dir(), &[], &[]);
@@ -297,7 +297,7 @@ fn attachments_prove_themselves() {
 #[test]
 fn an_unfinished_backup_says_so() {
     let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
-    let account = sandbox(Options { faults, ..small() });
+    let account = sandbox(Options { faults, ..documented() });
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     check(
@@ -312,7 +312,7 @@ fn an_unfinished_backup_says_so() {
 #[test]
 fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
     let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 15, 1)];
-    let account = sandbox(Options { faults, ..small() });
+    let account = sandbox(Options { faults, ..documented() });
     let vault = Vault::of(&account, &["deals", "activities"]);
     vault.run(&[]).succeeded();
     account.world(|world| {
@@ -331,7 +331,7 @@ fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
 
 #[test]
 fn what_the_token_may_not_see_is_no_damage() {
-    let account = sandbox(Options { admin: false, ..small() });
+    let account = sandbox(Options { admin: false, ..documented() });
     let vault = Vault::of(&account, &["stages", "pipelines", "webhooks"]);
     vault.run(&[]).failed(3, &["webhooks"]);
     let verdict = verify(&vault.dir(), &[]);
@@ -342,7 +342,7 @@ fn what_the_token_may_not_see_is_no_damage() {
 
 #[test]
 fn a_backup_of_the_seeds_tool_is_checked_as_far_as_it_can_be() {
-    let account = sandbox(small());
+    let account = sandbox(documented());
     let vault = Vault::of(&account, &[]);
     seed::write(&account, &vault.dir(), 18);
     let verdict = verify(&vault.dir(), &[]);

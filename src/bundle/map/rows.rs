@@ -2,7 +2,7 @@
 
 use super::mapper::{Common, Mapper, split, time};
 use super::source::{Fields, Out, is_empty};
-use crate::bundle::fitting::fault;
+use crate::bundle::fitting::{fault, filled_entries};
 use crate::bundle::portable::{Array, Shape};
 use crate::model::{list, members, quoted, text};
 
@@ -65,8 +65,8 @@ fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     let (emails, phones) = (fields.take("emails"), fields.take("phones"));
     out.raw("email", emails.and_then(primary));
     out.raw("phone", phones.and_then(primary));
-    out.raw("emails", emails.filter(|raw| !is_empty(raw)));
-    out.raw("phones", phones.filter(|raw| !is_empty(raw)));
+    out.raw("emails", emails.and_then(filled_entries).as_deref());
+    out.raw("phones", phones.and_then(filled_entries).as_deref());
     out.raw("title", fields.take("job_title"));
     out.raw("birthday", fields.take("birthday"));
     out.raw("address", fields.take("postal_address").and_then(spelled));

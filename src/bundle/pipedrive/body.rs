@@ -102,7 +102,9 @@ fn custom(
     for (name, value) in members(given.unwrap_or("{}")) {
         let Some(target) = setup.target(owner, &name) else { continue };
         let Some(value) = written(target, value, setup, ids) else {
-            early |= matches!(target.ty, "org" | "people");
+            // Deals and leads are written after all that they can refer to.
+            early |= matches!(array, Array::Accounts | Array::Contacts)
+                && matches!(target.ty, "org" | "people");
             continue;
         };
         if array == Array::Leads {

@@ -4,6 +4,7 @@ use super::custom::{Kind, address, held};
 use super::losses::{Losses, count};
 use super::made::Made;
 use super::needs::{Needs, owner, says_nothing};
+use crate::bundle::fitting::filled_entries;
 use crate::bundle::index::number;
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::Array;
@@ -26,6 +27,8 @@ pub struct Hold<'a> {
     pub(super) left: HashSet<u64>,
     /// What became of rows that the account had.
     pub(super) fates: &'a Fates,
+    /// The rows of the bundle and of the account, by the numbers of their public ids.
+    there: &'a HashSet<u64>,
     /// What is lost, by array and field: why, and of how many rows.
     pub losses: Losses,
 }
@@ -48,8 +51,14 @@ const DERIVED: &[&str] = &[
 
 impl<'a> Hold<'a> {
     /// For an account with this set-up, to which these needs will be added, and of whose rows this
-    /// became.
-    pub fn new(setup: &'a Setup, needs: &'a Needs, stages: Stages, fates: &'a Fates) -> Self {
+    /// became. References may lead to the rows that are `there`, in the bundle or in the account.
+    pub fn new(
+        setup: &'a Setup,
+        needs: &'a Needs,
+        stages: Stages,
+        fates: &'a Fates,
+        there: &'a HashSet<u64>,
+    ) -> Self {
         let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
         for field in &needs.fields {
             let of = types.entry(field.array).or_default();
@@ -62,6 +71,7 @@ impl<'a> Hold<'a> {
             sending: false,
             left: fates.left().collect(),
             fates,
+            there,
             losses: Losses::new(),
         }
     }
@@ -132,7 +142,7 @@ impl<'a> Hold<'a> {
         let links = row
             .fields
             .iter_mut()
-            .filter(|(key, value)| key.ends_with("_public_id") && is_left(&self.left, value));
+            .filter(|(key, value)| key.ends_with("_public_id") && is_in(&self.left, value));
         let mut lost = Vec::new();
         for (key, value) in links {
             *value = "null";
@@ -145,7 +155,7 @@ impl<'a> Hold<'a> {
 
     /// Whether a value is the public id of a row that is not pushed.
     pub(super) fn is_left(&self, value: &str) -> bool {
-        is_left(&self.left, value)
+        is_in(&self.left, value)
     }
 
     pub(super) fn lose(&mut self, array: Array, field: &str, why: &str) {
@@ -295,6 +305,9 @@ impl<'a> Hold<'a> {
                 Some(Kind::Account | Kind::Contact) if self.is_left(value) => {
                     self.lose(row.array, &field, "refers to a row that is left out");
                 }
+                Some(Kind::Account | Kind::Contact) if !is_in(self.there, value) => {
+                    self.lose(row.array, &field, "refers to a row that no longer exists");
+                }
                 None => self.lose(row.array, &field, "the account has no such field"),
                 Some(kind) => match held(kind, value, self.setup) {
                     Ok(held) => {
@@ -348,8 +361,8 @@ impl<'a> Hold<'a> {
 }
 
 /// Whether a value is the public id of one of these rows.
-fn is_left(left: &HashSet<u64>, value: &str) -> bool {
-    value.starts_with('"') && text(value).is_some_and(|id| left.contains(&number(&id)))
+fn is_in(rows: &HashSet<u64>, value: &str) -> bool {
+    value.starts_with('"') && text(value).is_some_and(|id| rows.contains(&number(&id)))
 }
 
 fn contact(row: &mut Made<'_>) {
@@ -377,7 +390,7 @@ fn contact(row: &mut Made<'_>) {
         row.take(one);
         row.take(many);
         let all = match (row.get(many), row.get(one)) {
-            (Some(all), _) => all.to_owned(),
+            (Some(all), _) => filled_entries(all).unwrap_or_else(|| "null".to_owned()),
             (None, Some(own)) => {
                 format!("[{{\"value\":{own},\"primary\":true,\"label\":\"work\"}}]")
             }

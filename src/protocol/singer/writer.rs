@@ -5,7 +5,7 @@ use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
-    Batch, Change, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
+    Batch, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
     StreamState, Time, custom_fields_of, plain, plain_json, with_names,
 };
 use serde::Serialize;
@@ -359,9 +359,8 @@ impl Stream {
         if record.key.is_none() {
             return Ok(Some(NO_ID.to_owned()));
         }
-        let mut changes = Vec::new();
-        let line = self.wire.line(record, &mut changes)?;
-        count(changes.into_iter().map(|Change { field }| field), &mut self.nulled);
+        // What becomes null here are times that were never set: nothing is lost, nothing is to be told.
+        let line = self.wire.line(record, &mut Vec::new())?;
         let mut line = line;
         if let Some(mended) = without_nul(&line) {
             self.nuls += 1;

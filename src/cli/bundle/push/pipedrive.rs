@@ -59,18 +59,21 @@ async fn push_with(
     let pins = pins(input.context.as_ref(), &memory, company);
     let mut setup = run.set_up(&account, pins, stop.as_mut()).await?;
     recognizable(&setup, company)?;
-    setup.expect(expected(&flags.file).await?);
+    let expected = expected(&flags.file).await?;
+    let mut there = expected.numbers.clone();
+    setup.expect(expected);
     let place = (flags.file.as_path(), "target");
     let (exported, setup) = run.export_found(place, setup, &account, stop.as_mut()).await?;
     let scrap = exported.hold()?;
     let (mut index, _) = Index::of(scrap.path()).await?;
+    there.extend(index.numbers());
     let survey = checked(flags, input, &index).await?;
     let source = input.pipelines();
     let stages = || Stages::new(source.clone(), setup.pipelines().to_vec(), &input.given);
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let known = Known { company: Some(company), memory: Some(&memory) };
     let fates = Fates::of(&survey, &mut index, &known, flags.recreate_deleted).await?;
-    let mut hold = Hold::new(&setup, &needs, stages()?, &fates);
+    let mut hold = Hold::new(&setup, &needs, stages()?, &fates, &there);
     let plan = Plan::of(&survey, &mut index, &fates, |array, json| hold.row(array, json)).await?;
     readable(&setup, &plan)?;
     let (used, losses) = (hold.stages.used(), hold.losses);
@@ -112,7 +115,7 @@ async fn push_with(
             known = known.pinned(|pins| created.iter().for_each(|field| pin(pins, field)));
         }
         let none = Needs::default();
-        let mut hold = Hold::new(&known, &none, stages()?, &fates).for_sending();
+        let mut hold = Hold::new(&known, &none, stages()?, &fates, &there).for_sending();
         let mut ids = Ids::of(scrap.path()).await?;
         ids.know(&fates);
         let (client, work) = (run.client.clone(), plan.work());
@@ -143,7 +146,7 @@ async fn push_with(
     }
     report.earlier = earlier.kept(&plan);
     let none = Needs::default();
-    let mut hold = Hold::new(&known, &none, stages()?, &fates);
+    let mut hold = Hold::new(&known, &none, stages()?, &fates, &there);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let row = |array: Array, json: &str| hold.row(array, json);
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
