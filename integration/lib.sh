@@ -26,7 +26,7 @@ fail() {
 }
 
 # Sets $source_pipedrive to an absolute path: the binary SOURCE_PIPEDRIVE names, or a fresh build; and
-# $tap_pipedrive to the tap that lies beside it.
+# $tap_pipedrive to the same under its other name.
 build() {
     if [[ -n ${SOURCE_PIPEDRIVE:-} ]]; then
         source_pipedrive=$(realpath "$SOURCE_PIPEDRIVE")
@@ -35,8 +35,8 @@ build() {
         (cd "$root" && cargo build --release --quiet) || fail "the build"
         source_pipedrive=${CARGO_TARGET_DIR:-$root/target}/release/source-pipedrive
     fi
-    # shellcheck disable=SC2034 # read by who needs it
-    tap_pipedrive=$(dirname "$source_pipedrive")/tap-pipedrive
+    tap_pipedrive=$work/tap-pipedrive
+    ln -sf "$source_pipedrive" "$tap_pipedrive"
     [[ -x $source_pipedrive ]] || fail "$source_pipedrive is not executable"
     "$source_pipedrive" --version
 }

@@ -238,7 +238,7 @@ def calls(source):
 def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    source, tap = (Path(shutil.which(path) or path).resolve() for path in sys.argv[1:])
+    source, tap = (Path(shutil.which(path) or path).absolute() for path in sys.argv[1:])
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
     for path in sorted([*HERE.rglob("*.y*ml")]):
         try:

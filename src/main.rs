@@ -1,4 +1,5 @@
-//! `source-pipedrive`: the Airbyte commands and the standalone ones.
+//! `source-pipedrive`: the Airbyte commands and the standalone ones, and under the name `tap-pipedrive`
+//! the Singer tap.
 
 use std::process::ExitCode;
 

@@ -210,11 +210,11 @@ def cpu(table, bare, account, count):
     )
 
 
-def singer(table, account, tap):
+def singer(table, account, program):
     """The tap beside the Airbyte output: the same streams, nothing deselected, nothing to mend."""
     config = account.file("tap.json", account.config)
     found = subprocess.run(
-        [tap, "--config", config, "--discover"],
+        [program, "tap", "--config", config, "--discover"],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ).stdout
     catalog = json.loads(found)
@@ -223,7 +223,7 @@ def singer(table, account, tap):
     for stream in catalog["streams"]:
         root = next(entry for entry in stream["metadata"] if not entry["breadcrumb"])
         root["metadata"]["selected"] = stream["selected"]
-    command = [tap, "--config", config, "--catalog", account.file("selected.json", catalog)]
+    command = [program, "tap", "--config", config, "--catalog", account.file("selected.json", catalog)]
     account.read(SINGER)
     pairs = [(measured(command).cpu, account.read(SINGER).cpu) for _ in range(ROUNDS)]
     ours, airbyte = (statistics.median(side) for side in zip(*pairs))
@@ -299,7 +299,7 @@ def main():
         with sandbox(program, "--scale", str(args.scale)) as account:
             if "cpu" in wanted:
                 cpu(table, bare, account, records(program, account))
-                singer(table, account, Path(program).with_name("tap-pipedrive"))
+                singer(table, account, program)
             if "memory" in wanted:
                 memory(table, account, names, args.scale, small)
     if "spec" in wanted:

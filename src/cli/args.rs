@@ -2,6 +2,7 @@
 
 use super::backup::Backup;
 use super::bundle::Bundle;
+use super::tap::Args as Tap;
 use crate::sandbox::{GRAMMAR, Lack};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Discover(Source),
     /// Airbyte: read the selected streams.
     Read(Read),
+    /// Singer: the tap, which is also called `tap-pipedrive`.
+    Tap(Box<Tap>),
     /// Keep a copy of the account in step.
     #[command(subcommand)]
     Sync(Sync),

@@ -31,17 +31,23 @@ mod tap;
 mod text;
 mod thrift;
 
-pub use tap::main as tap;
-
 use crate::model::{Kind, Result};
 use args::{Args, Command, Sync};
 use clap::Parser as _;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the program and turns its outcome into an exit code.
+/// The name under which the program is the Singer tap.
+const TAP: &str = "tap-pipedrive";
+
+/// Runs the program and turns its outcome into an exit code. The first argument is the name it was
+/// called by: as `tap-pipedrive`, and as `source-pipedrive tap`, it is the Singer tap.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
+    if let Some(arguments) = for_tap(&arguments) {
+        return tap::main(arguments.into_iter());
+    }
     let airbyte = arguments.get(1).is_some_and(|command| {
         ["spec", "check", "discover", "read"].iter().any(|name| command == name)
     });
@@ -66,8 +72,21 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The arguments of the tap, if that is what was called.
+fn for_tap(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (name, rest) = arguments.split_first()?;
+    if Path::new(name).file_stem().is_some_and(|stem| stem == TAP) {
+        return Some(arguments.to_vec());
+    }
+    let (_, rest) = rest.split_first().filter(|(command, _)| *command == "tap")?;
+    // Under this name its help shows how it is called.
+    let name = OsString::from("source-pipedrive tap");
+    Some([name].into_iter().chain(rest.iter().cloned()).collect())
+}
+
 fn run(args: Args) -> Result<ExitCode> {
     match args.command {
+        Command::Tap(flags) => tap::run(&flags),
         Command::Spec { debug: _ } => airbyte::spec(),
         Command::Check(source) => airbyte::check(&source),
         Command::Discover(source) => airbyte::discover(&source),

@@ -2,7 +2,6 @@
 
 use crate::depot::Depot;
 use crate::support::{BINARY, Folder, sandbox, small};
-use crate::tap::TAP;
 use crate::vault::Vault;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +82,6 @@ fn shells_complete_both_programs() {
             assert!(output.status.success() && script.contains(program), "{shell} {program}");
         }
     }
-    assert!(Path::new(TAP).exists());
 }
 
 /// The limits of a source: `(name, value, meaning)`, those of its own tests left out.

@@ -17,7 +17,7 @@ fn every_command_says_that_its_output_cannot_be_written() {
     folder.json("a.json", &account.config());
     let run = |line: &str, stdout: Stdio| -> Output {
         let mut words = line.split(' ');
-        let program = if words.next() == Some("tap") { TAP } else { BINARY };
+        let program = if words.next() == Some("tap") { &*TAP } else { BINARY };
         let mut command = Command::new(program);
         command.args(words).current_dir(folder.path()).stdin(Stdio::null());
         command.env("DRIPPULSE_BASE_URL", account.origin());

@@ -111,7 +111,7 @@ fn no_command_asks_its_sandbox_through_a_proxy() {
         (BINARY, "sync warehouse --sandbox --resources pipelines --dir warehouse"),
         (BINARY, "backup --sandbox --resources files --include file_contents --dir backup"),
         (BINARY, "bundle export --sandbox --out bundle.json"),
-        (TAP, "--sandbox --discover"),
+        (&*TAP, "--sandbox --discover"),
     ] {
         let arguments: Vec<_> = line.split(' ').collect();
         proxy.unused_by(line, command(binary, folder.path(), &arguments));

@@ -106,7 +106,7 @@ fn streams_of_an_account_are_read_with_exit_code_0() {
         let config = folder.json("config.json", &account.config());
         let read = Command::new(BINARY).arg("read").arg("--config").arg(&config).output();
         let session = Session::of(&read.expect("the binary starts")).succeeded();
-        let tap = Command::new(TAP).arg("--config").arg(&config).output();
+        let tap = Command::new(&*TAP).arg("--config").arg(&config).output();
         let tap = tap.expect("the binary starts");
         assert_eq!(tap.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&tap.stderr));
         let lines = String::from_utf8_lossy(&tap.stdout).into_owned();

@@ -35,7 +35,7 @@ impl Stage {
     }
 
     fn words(&self, words: &[&str], environment: &[(&str, &str)]) -> Output {
-        let program = if words[0] == "tap" { TAP } else { BINARY };
+        let program = if words[0] == "tap" { &*TAP } else { BINARY };
         let words = if words[0] == "tap" { &words[1..] } else { words };
         let mut command = Command::new(program);
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());

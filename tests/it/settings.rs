@@ -406,7 +406,7 @@ fn every_slip_in_a_configuration_is_named() {
             runs.push((BINARY, "sync warehouse --config config.json -o json", &[78]));
             runs.push((BINARY, "backup --config config.json -o json", &[78]));
             runs.push((BINARY, "bundle export --config config.json --out out.json", &[78]));
-            runs.push((TAP, "--config config.json --discover", &[1]));
+            runs.push((&*TAP, "--config config.json --discover", &[1]));
         }
         for (binary, line, codes) in runs {
             let arguments: Vec<_> = line.split(' ').collect();
@@ -422,7 +422,7 @@ fn every_slip_in_a_configuration_is_named() {
 fn every_slip_in_a_setting_of_the_tap_is_named() {
     let (account, folder) = (sandbox(small()), Folder::new());
     let base = || {
-        let mut command = program(TAP, folder.path(), &["--config", "ENV", "--discover"]);
+        let mut command = program(&TAP, folder.path(), &["--config", "ENV", "--discover"]);
         command.env("TAP_PIPEDRIVE_API_TOKEN", "t0ken");
         command.env("TAP_PIPEDRIVE_BASE_URL", account.origin());
         command

@@ -1,16 +1,22 @@
 //! The Singer tap, prepared, run, and what it said.
 
 use crate::positions::assert_in_order;
-use crate::support::{Folder, Session, key};
+use crate::support::{BINARY, Folder, Session, key};
 use serde_json::{Value, json};
 use source_pipedrive::model::{JSON_AS_TEXT, Resource};
 use source_pipedrive::sandbox::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
-/// The tap's binary.
-pub(crate) const TAP: &str = env!("CARGO_BIN_EXE_tap-pipedrive");
+/// The tap: the program under its other name.
+pub(crate) static TAP: LazyLock<String> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/tap-pipedrive");
+    let _ = std::fs::remove_file(path);
+    std::os::unix::fs::symlink(BINARY, path).expect("the folder of tests can be written to");
+    path.to_owned()
+});
 
 /// A run of the tap.
 #[derive(Debug)]
@@ -77,7 +83,7 @@ impl Tap {
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(TAP);
+        let mut command = Command::new(&*TAP);
         command.arg("--config").arg(self.config()).args(more);
         if let Some(catalog) = &self.catalog {
             command.arg("--catalog").arg(self.folder.json("catalog.json", catalog));

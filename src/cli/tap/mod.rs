@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 /// Runs the tap. Any failure ends with one CRITICAL line on stderr and exit code 1; an interrupt,
 /// with the state of what was taken and exit code 130.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match Args::try_parse_from(arguments) {
         Ok(args) => run(&args),
         Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
@@ -40,7 +40,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if args.about {
         return stdout::own(&match args.format {
             Form::Json => format!("{:#}\n", about()),

@@ -1,0 +1,3 @@
+from source_pipedrive import main
+
+main()
