@@ -10,7 +10,7 @@
 //! | [`api`] | Pipedrive over HTTP: budget and retry as pure tables, one client; a small one for the CRM of bundles, so that HTTP stays in one room | `model` |
 //! | [`sandbox`] | a small Pipedrive in a box: invented account, strict answers and writes, limits, faults; and the CRM beside it | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task per job, one bounded channel | `model`, `api` |
-//! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`) | `model` |
+//! | [`dataset`] | records at rest, on disk or S3, made visible by a manifest: `warehouse`, `backup` and what reads one (`snapshot`, `verify`, `diff`), and the current rows of either (`current`) for other programs (`export`) | `model` |
 //! | [`bundle`] | the portable CRM bundle: its form, the mapping from and to Pipedrive (pure), validation, and pushing it somewhere: plan, carry out, journal, verify | `model`, `api`, `dataset` |
 //! | [`protocol`] | speaking JSON lines, over any `io::Write`: `airbyte`, `singer`, and the states both take; no clock, no network | `model` |
 //! | [`cli`] | commands, files, exit codes | all |
@@ -52,7 +52,7 @@
 //!   included. Exceptions are four: dates and times that no loader takes (`0000-00-00`, empty text,
 //!   zoneless) are mended, those that become null reported; a text cut inside a character gets
 //!   U+FFFD, with a warning; secrets of webhooks are masked, in a backup unless told otherwise; and
-//!   `custom_fields: name` renames keys on request. To Singer targets, which
+//!   `custom_fields: name` and `columns` rename keys on request. To Singer targets, which
 //!   end a load at the first value of another type, such values go converted where that says the same
 //!   (`1` and `true`, `"7"` and `7`), and else as null, counted by field.
 //! - **Progress travels with the records that prove it.** A state is written after the rows it
@@ -112,7 +112,7 @@
 //!   carries over 64 MiB; a warehouse holds rows of at most 64 MiB before they go to disk. The only
 //!   exceptions are 8 bytes a row, and 8 for each key that rows name, while a backup is written or verified, so that
 //!   no key is there twice and none that leads nowhere goes unnoticed, 32 a row
-//!   while two are compared, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
+//!   while two are compared, 40 a key of a table that is exported, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
 //!   that later rows of an export, or of a push into Pipedrive, refer to, and for those that its journal knows.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.

@@ -280,6 +280,26 @@ def recipes(folder, truth, gone):
     return count, "as they are written"
 
 
+def views(engine, place, truth, gone):
+    """The views that lie beside the warehouse: each table's current rows, by its key."""
+    if not place.url.startswith("s3://"):
+        engine.database.execute(f"set file_search_path = '{place.url}'")
+    engine.database.execute(place.get("views.sql").decode())
+    faults, count = [], 0
+    for (name,) in engine.database.sql("select view_name from duckdb_views() where not internal").fetchall():
+        if name not in truth:
+            continue
+        live = {key for key, row in truth[name].items() if not removed(row)}
+        rows = engine.one(f'select count(*) from "{name}"')
+        count += rows
+        # Rows that left the API's lists stay until a sweep.
+        if not len(live) <= rows <= len(live) + len(gone[name]):
+            faults.append(f"{name}: {rows} rows, not {len(live)}")
+    engine.database.execute("reset file_search_path")
+    expect(count and not faults, f"{len(faults)} faults", *faults[:8])
+    return count, "as they are written"
+
+
 def micros(text):
     zero = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     return (instant(text) - zero) // datetime.timedelta(microseconds=1)
@@ -410,6 +430,8 @@ def main():
             report.step(f"second run, to {where[place]}", sync, place)
         read("second run", later, truth)
         gone = {name: set(truth.get(name, {})) - set(found) for name, found in later.items()}
+        for place in (disk, bucket):
+            report.step(f"views.sql on {where[place]}", views, engines[place][0], place, later, gone)
         report.step("the recipes of the README", recipes, folder, later, gone)
         report.step("every value, by pyarrow", whole, disk, keys, [truth, later])
         report.step("third run, with a key sweep", sync, disk, "--deletes", "sweep")

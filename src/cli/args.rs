@@ -42,6 +42,11 @@ pub(super) enum Command {
     /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
     /// what was read, when, and how to prove it.
     Backup(Backup),
+    /// Write the current rows of a warehouse or backup as CSV, SQLite or Excel.
+    ///
+    /// Columns are called as in Pipedrive, options by their labels. Rows that are deleted are left
+    /// out, and so are older versions of rows that a warehouse holds.
+    Export(Export),
     /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
     #[command(subcommand)]
     Bundle(Bundle),
@@ -131,6 +136,54 @@ pub(super) struct Warehouse {
     pub(super) break_lock: bool,
     #[command(flatten)]
     pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// The warehouse or backup: a folder, or `s3://bucket/prefix`.
+    #[arg(value_name = "DIR|URL")]
+    pub(super) dir: String,
+    /// What to write: `csv`, a file for each table; `sqlite`, a database; `xlsx`, an Excel workbook with
+    /// a sheet for each table.
+    #[arg(long, value_name = "FORM")]
+    pub(super) to: To,
+    /// Where to: the file; for CSV a folder, or `NAME.csv` for a single table.
+    #[arg(long, value_name = "PATH")]
+    pub(super) out: PathBuf,
+    /// The tables, comma-separated. Without it all that have rows.
+    #[arg(long, value_name = "A,B")]
+    pub(super) resources: Option<String>,
+    /// What to leave out of that, comma-separated.
+    #[arg(long, value_name = "A,B")]
+    pub(super) exclude: Option<String>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// In CSV leave texts as they are that a spreadsheet would run as formulas. Without it they get a
+    /// ' before them.
+    #[arg(long)]
+    pub(super) raw: bool,
+    /// How the outcome is printed: a table on a terminal, JSON otherwise.
+    #[arg(short, long, value_name = "FORM")]
+    pub(super) output: Option<Output>,
+}
+
+/// What an export is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum To {
+    Csv,
+    Sqlite,
+    Xlsx,
+}
+
+impl Export {
+    /// Whether the outcome is for programs.
+    pub(super) fn json(&self) -> bool {
+        match self.output {
+            Some(output) => output == Output::Json,
+            None => !super::stdout::is_terminal(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ mod dictionaries;
 mod differences;
 mod earlier;
 mod environment;
+mod export;
 mod figures;
 mod files;
 mod interrupt;
@@ -93,6 +94,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Read(read) => read::read(&read),
         Command::Backup(flags) => backup::backup(&flags),
         Command::Bundle(command) => bundle::bundle(&command),
+        Command::Export(flags) => export::export(&flags),
         Command::Plan(plan) => plan::show(&plan),
         Command::Status(flags) => status::status(&flags),
         Command::Sandbox(options) => sandbox::serve(&options),

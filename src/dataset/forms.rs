@@ -23,6 +23,8 @@ pub(super) const ARRIVING: &str = "_part-";
 pub(super) const INDEXES: &str = "_keys";
 /// How the columns of a warehouse's custom fields are called, for people.
 pub(super) const FIELDS: &str = "_fields.json";
+/// The current rows of a warehouse, as views for a query engine.
+pub(super) const VIEWS: &str = "views.sql";
 
 /// Longest name of a resource of any version, in bytes.
 const RESOURCE_BYTES_MAX: usize = 64;
@@ -190,7 +192,7 @@ pub(super) fn is_of_tables(path: &str) -> bool {
 
 /// Whether a path is one of a warehouse.
 pub(super) fn is_of_warehouse(path: &str) -> bool {
-    is_ours_anyhow(path) || path == FIELDS || is_of_tables(path)
+    is_ours_anyhow(path) || [FIELDS, VIEWS].contains(&path) || is_of_tables(path)
 }
 
 /// The folders of a warehouse.

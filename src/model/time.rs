@@ -29,6 +29,11 @@ impl Time {
         Self(millis * 1_000)
     }
 
+    /// Microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(SECOND)

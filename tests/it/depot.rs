@@ -86,6 +86,10 @@ impl Depot {
         let mut config = self.config.clone();
         config["crash_at_step"] = step.into();
         let output = self.command_with(&config, more).output().expect("the binary starts");
+        // Whatever moment a run ends at, views are of files that are there.
+        for path in self.viewed().iter().flat_map(BTreeMap::values).flatten() {
+            assert!(self.dir().join(path).is_file(), "step {step}: {path} of views.sql");
+        }
         output.status.code().is_some().then(|| Synced::of(&output))
     }
 
@@ -256,11 +260,36 @@ impl Depot {
         names
     }
 
-    /// Requires that there is no file which the manifest does not name.
+    /// The files that the views of the current rows are made of, by table; none if there are no views.
+    pub(crate) fn viewed(&self) -> Option<BTreeMap<String, Vec<String>>> {
+        let text = std::fs::read_to_string(self.dir().join("views.sql")).ok()?;
+        let mut views: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut table = String::new();
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("CREATE OR REPLACE VIEW ") {
+                name.split('"').nth(1).expect("it is quoted").clone_into(&mut table);
+            } else if let Some(path) = line.strip_prefix("    '") {
+                let path = path.split('\'').next().expect("it is quoted");
+                views.entry(table.clone()).or_default().push(path.to_owned());
+            }
+        }
+        Some(views)
+    }
+
+    /// Requires that there is no file which the manifest does not name, and that the views of a Parquet
+    /// warehouse are of the files that it names.
     #[track_caller]
     pub(crate) fn assert_tidy(&self) {
         let manifest = self.manifest();
-        let mut known = vec!["manifest.json".to_owned(), "_fields.json".to_owned()];
+        let mut known: Vec<_> =
+            ["manifest.json", "_fields.json", "views.sql"].map(str::to_owned).into();
+        let parquet = manifest["format"] == "parquet";
+        let named = manifest["files"].as_object().into_iter().flatten().map(|(table, files)| {
+            let paths = files.as_array().into_iter().flatten().filter_map(|f| f["path"].as_str());
+            (table.clone(), paths.map(str::to_owned).collect::<Vec<_>>())
+        });
+        let named: BTreeMap<_, _> = named.filter(|(_, paths)| !paths.is_empty()).collect();
+        assert_eq!(self.viewed(), parquet.then_some(named));
         for files in manifest["files"].as_object().into_iter().flat_map(|files| files.values()) {
             let paths = files.as_array().into_iter().flatten().map(|file| file["path"].clone());
             known.extend(paths.filter_map(|path| path.as_str().map(str::to_owned)));

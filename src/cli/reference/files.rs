@@ -93,6 +93,7 @@ pub(super) fn page() -> String {
          deals.ndjson          in a folder; .zst or .gz where it is packed\n\
          _fields.json          columns of custom fields: hash, name, type, options; of fields that are\n\
                                gone also deleted_at, of columns that a field outgrew retyped_at\n\
+         views.sql             of Parquet: the current rows of each table, as views for DuckDB\n\
          _keys/                which rows are known, of resources that are read as a whole\n\
          _manifest/            on S3: the commits, objects that may only be created\n\
          manifest.lock         of a folder; it holds only while its process lives\n\

@@ -1,16 +1,15 @@
 //! Which keys a warehouse holds, read back from its rows.
 
 use super::super::store::Store;
-use super::layout::{Compression, Format, Layout};
+use super::layout::{Format, Layout};
 use super::manifest::File;
-use super::ndjson;
+use super::reading;
 use crate::model::{Error, Kind, Result, is_true, pairs, usable};
 use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read};
 
 /// How a row stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,39 +38,18 @@ pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Resu
             Error::new(Kind::Data, format!("cannot be read back ({error})"))
                 .at(store.place().name_of(&file.path))
         };
-        match (layout.format, store.grows()) {
-            (Format::Ndjson, true) => {
-                let opened = store.reading(&file.path)?;
-                lines(opened.take(file.bytes), layout.compression, &mut known)?;
-            }
-            (format, _) => {
-                let bytes =
-                    store.get(&file.path).await?.ok_or_else(|| damaged(&"it is missing"))?;
-                match format {
-                    Format::Ndjson => lines(&bytes[..], layout.compression, &mut known)?,
-                    Format::Parquet => columns(bytes, &mut known).map_err(|e| damaged(&e))?,
-                }
-            }
+        if layout.format == Format::Ndjson {
+            let mut take = |line: &str| {
+                known.extend(standing(line.as_bytes())?);
+                Ok(())
+            };
+            reading::lines(store, layout.compression, file, &mut take).await?;
+            continue;
         }
+        let bytes = store.get(&file.path).await?.ok_or_else(|| damaged(&"it is missing"))?;
+        columns(bytes, &mut known).map_err(|error| damaged(&error))?;
     }
     Ok(known)
-}
-
-fn lines(bytes: impl Read, compression: Compression, known: &mut Known) -> Result<()> {
-    let mut reader = BufReader::new(ndjson::reader(compression, bytes)?);
-    let mut line = String::new();
-    loop {
-        line.clear();
-        let read = reader
-            .read_line(&mut line)
-            .map_err(|error| Error::new(Kind::Data, "rows cannot be read back").because(error))?;
-        if read == 0 {
-            return Ok(());
-        }
-        if let Some((key, standing)) = standing(line.as_bytes())? {
-            known.insert(key, standing);
-        }
-    }
 }
 
 /// The key of a row, and how it stands; `None` for a row without a key.

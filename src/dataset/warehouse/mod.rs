@@ -11,8 +11,10 @@ mod manifest;
 mod ndjson;
 mod opening;
 mod pdcli;
+mod reading;
 mod stream;
 mod sweep;
+mod views;
 mod writer;
 
 pub use fields::Dictionary;

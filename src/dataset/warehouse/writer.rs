@@ -11,6 +11,7 @@ use super::layout::{Layout, Wanted};
 use super::manifest::{Manifest, Table};
 use super::opening::{self, Opening};
 use super::stream::{Known, Namer, Phase, Stream, Written};
+use super::views::Views;
 use crate::model::{Batch, Error, Kind, Record, Resource, Result, StreamState, Time};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,7 @@ pub struct Warehouse {
     leftovers: Vec<String>,
     broken: Broken,
     fields: Fields,
+    views: Views,
     narrowed: Option<String>,
 }
 
@@ -117,8 +119,11 @@ impl Warehouse {
             leftovers,
             broken: Broken::default(),
             fields: Fields::default(),
+            views: Views::default(),
             narrowed,
         };
+        // Where the last run ended between its commit and these, they name files that go now.
+        notes.extend(warehouse.views.write(&warehouse.store, &warehouse.manifest).await?);
         if place.folder().is_some() {
             // The lock is ours: nobody else is at work here.
             warehouse.remove_leftovers().await?;
@@ -431,6 +436,8 @@ impl Warehouse {
             let streams = self.streams.values_mut().map(|stream| &mut stream.table);
             streams.chain(self.manifest.tables.values_mut()).for_each(|table| table.renamed(&to));
         }
+        // What is in their way was told when the warehouse was opened.
+        self.views.write(&self.store, &self.manifest).await?;
         self.remove_leftovers().await?;
         for path in superseded {
             self.store.remove(&path).await?;

@@ -1,0 +1,174 @@
+//! A warehouse or a backup, open to be read row by row.
+
+use super::super::commits::{self, MANIFEST};
+use super::super::place::Place;
+use super::super::snapshot::Snapshot;
+use super::super::store::Store;
+use super::super::warehouse::Inventory;
+use super::headings::Fields;
+use super::table::Table;
+use crate::model::{
+    CustomFields, Definition, Definitions, Error, FieldOption, Kind, Names, Resource, Result,
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A warehouse or a backup.
+#[derive(Debug)]
+pub struct Holding(pub(super) Held);
+
+#[derive(Debug)]
+pub(super) enum Held {
+    Warehouse(Inventory),
+    Backup(Box<Snapshot>),
+}
+
+impl Holding {
+    /// Opens what lies there; nothing is written to it. Fails with [`Kind::Usage`] when that is neither.
+    pub async fn open(place: &Place) -> Result<Self> {
+        if place.folder().is_some_and(|folder| !folder.is_dir()) {
+            let message = "there is no such folder";
+            return Err(Error::new(Kind::Usage, message).at(place.to_string()));
+        }
+        let store = Store::look(place)?;
+        let manifest = commits::newest_manifest(&store).await?;
+        let json = manifest.as_deref().map(serde_json::from_slice::<Value>);
+        let json = json.and_then(std::result::Result::ok).unwrap_or_default();
+        // Of ours, or of pdcli, which says then how to take it over.
+        if json.get("streams").is_some() || json["watermarks"].is_object() {
+            let inventory = Inventory::of(place).await?;
+            return inventory.map(|inventory| Self(Held::Warehouse(inventory))).ok_or_else(|| {
+                Error::new(Kind::Data, "the manifest has gone").at(place.name_of(MANIFEST))
+            });
+        }
+        match Snapshot::open(place).await {
+            Ok(snapshot) => Ok(Self(Held::Backup(Box::new(snapshot)))),
+            Err(error) if error.kind() == Kind::Usage && manifest.is_none() => {
+                let message = "neither a warehouse nor a backup: there is no manifest.json and no \
+                               file of a resource";
+                Err(Error::new(Kind::Usage, message).at(place.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `warehouse` or `backup`.
+    pub fn what(&self) -> &'static str {
+        match &self.0 {
+            Held::Warehouse(_) => "warehouse",
+            Held::Backup(_) => "backup",
+        }
+    }
+
+    /// The tables that have rows, or had.
+    pub fn resources(&self) -> Vec<&'static Resource> {
+        let holds = |resource: &&'static Resource| match &self.0 {
+            Held::Warehouse(inventory) => inventory.rows(resource).is_some_and(|rows| rows > 0),
+            Held::Backup(snapshot) => snapshot.holds(resource.file),
+        };
+        Resource::all().filter(holds).collect()
+    }
+
+    /// What a person should know before relying on it: that not all of it was read.
+    pub fn caveat(&self) -> Option<String> {
+        let complete = match &self.0 {
+            Held::Warehouse(inventory) => inventory.complete(),
+            // pdcli's do not say.
+            Held::Backup(snapshot) => snapshot.backup().complete.unwrap_or(true),
+        };
+        let what = self.what();
+        (!complete)
+            .then(|| format!("the {what} is incomplete: its last run did not read everything"))
+    }
+
+    /// A table, with the rows that are current.
+    pub async fn table(&self, resource: &'static Resource) -> Result<Table<'_>> {
+        Table::open(self, resource).await
+    }
+}
+
+/// How the rows of a table come, and what is known of its custom fields.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// Definitions by the keys that rows have, for rows of JSON.
+    pub(super) definitions: Vec<Definition>,
+    /// The columns that they get.
+    pub(super) names: Option<Names>,
+    /// Keys of labels in rows that have them already.
+    pub(super) labels: BTreeSet<String>,
+    /// Hashes by key, where rows are keyed by names.
+    pub(super) hashes: BTreeMap<String, String>,
+    pub(super) fields: Fields,
+}
+
+impl Shape {
+    pub(super) async fn of(holding: &Holding, resource: &'static Resource) -> Result<Self> {
+        match &holding.0 {
+            Held::Warehouse(inventory) => {
+                let entries = inventory.fields(resource).await?;
+                Ok(Self::of_warehouse(inventory, resource, entries))
+            }
+            Held::Backup(snapshot) => {
+                let definitions = dictionary(snapshot, resource).await?;
+                let names = Names::pinned(resource, &definitions, &BTreeMap::new());
+                Ok(Self { names: Some(names), definitions, ..Self::default() })
+            }
+        }
+    }
+
+    fn of_warehouse(inventory: &Inventory, resource: &Resource, entries: Vec<Value>) -> Self {
+        let readable = inventory.keys() == CustomFields::Name;
+        let key = if readable { "column" } else { "hash" };
+        let definitions: Vec<_> =
+            entries.iter().filter_map(|entry| definition(entry, key)).collect();
+        let pins = if readable {
+            definitions.iter().map(|field| (field.code.clone(), field.code.clone())).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let names = Names::pinned(resource, &definitions, &pins);
+        let text = |entry: &Value| entry["label_column"].as_str().map(str::to_owned);
+        let labels = entries.iter().filter_map(text).collect();
+        if !inventory.is_columns() {
+            let hash = |entry: &Value| {
+                let (key, hash) = (entry[key].as_str()?, entry["hash"].as_str()?);
+                Some((key.to_owned(), hash.to_owned()))
+            };
+            let hashes = entries.iter().filter_map(hash).collect();
+            let names = Some(names);
+            return Self { definitions, names, labels, hashes, fields: Fields::default() };
+        }
+        let renamed = (!readable).then_some((definitions, names));
+        Self { fields: Fields { entries, renamed }, ..Self::default() }
+    }
+}
+
+/// The definition that an entry of `_fields.json` was made of, under this key of the entry.
+fn definition(entry: &Value, key: &str) -> Option<Definition> {
+    let option = |option: &Value| FieldOption {
+        id: option["id"].clone(),
+        label: option["label"].as_str().map(str::to_owned),
+    };
+    let options = entry["options"].as_array().map(|options| options.iter().map(option).collect());
+    Some(Definition {
+        name: entry["name"].as_str()?.to_owned(),
+        code: entry[key].as_str()?.to_owned(),
+        ty: entry["type"].as_str()?.to_owned(),
+        options,
+        custom: true,
+    })
+}
+
+/// The custom fields of a resource, as a backup has them.
+async fn dictionary(snapshot: &Snapshot, resource: &Resource) -> Result<Vec<Definition>> {
+    let dictionary = resource.fields.and_then(Resource::named).map(|fields| fields.file);
+    let Some(stem) = dictionary.filter(|stem| snapshot.holds(stem)) else {
+        return Ok(Vec::new());
+    };
+    let mut definitions = Definitions::default();
+    let mut rows = snapshot.rows(stem, false).await?;
+    while let Some(row) = rows.next().await? {
+        definitions.take(row.json.as_bytes());
+    }
+    Ok(definitions.known)
+}

@@ -1,0 +1,15 @@
+//! The rows of a warehouse or a backup as they are now, in typed columns under names people know.
+
+mod cells;
+mod headings;
+mod holding;
+mod latest;
+mod lookups;
+mod table;
+
+pub use cells::{Cell, Lists};
+pub use headings::{Heading, Kind};
+pub use holding::Holding;
+pub use lookups::Lookups;
+pub(super) use table::Found;
+pub use table::Table;

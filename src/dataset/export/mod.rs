@@ -1,0 +1,8 @@
+//! The current rows of a warehouse or backup as files for other programs: CSV, SQLite, Excel.
+
+mod csv;
+mod sqlite;
+mod target;
+mod xlsx;
+
+pub use target::{Form, Target, Written, export};

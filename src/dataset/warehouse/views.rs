@@ -1,0 +1,117 @@
+//! The rows of a Parquet warehouse as they are now, as views for DuckDB: `views.sql`.
+
+use super::super::forms::VIEWS;
+use super::super::place::Place;
+use super::super::store::Store;
+use super::layout::Format;
+use super::manifest::{Manifest, Table};
+use crate::model::{Resource, Result};
+use std::fmt::Write as _;
+
+/// How a file begins that this program wrote: another is left alone.
+const MARK: &str = "-- Made by source-pipedrive sync warehouse";
+
+/// The file, once it was looked at.
+#[derive(Debug, Default)]
+pub(super) enum Views {
+    #[default]
+    Unknown,
+    /// As it lies there; none if it is not there.
+    Ours(Option<String>),
+    /// Somebody else's.
+    Theirs,
+}
+
+impl Views {
+    /// Writes the views of what is committed, if they are not what lies there. Says it when a file of
+    /// somebody else is in the way.
+    pub(super) async fn write(
+        &mut self,
+        store: &Store,
+        manifest: &Manifest,
+    ) -> Result<Option<String>> {
+        if manifest.layout.format != Format::Parquet {
+            return Ok(None);
+        }
+        let mut said = None;
+        if let Self::Unknown = self {
+            let there = store.get(VIEWS).await?;
+            let there = there.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            *self = match there {
+                Some(text) if !text.starts_with(MARK) => {
+                    let place = store.place().name_of(VIEWS);
+                    said = Some(format!(
+                        "{place} was not written by this program and stays as it is: move it away to \
+                         have views of the current rows there"
+                    ));
+                    Self::Theirs
+                }
+                there => Self::Ours(there),
+            };
+        }
+        if let Self::Ours(there) = self {
+            let text = views(store.place(), manifest);
+            if there.as_ref() != Some(&text) {
+                store.put(VIEWS, text.clone().into()).await?;
+                *there = Some(text);
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// A view of each table, of the files that the manifest names. In a folder they are named as seen from
+/// there, so that it can be moved.
+fn views(place: &Place, manifest: &Manifest) -> String {
+    let how = if place.folder().is_some() {
+        "-- Open it in this folder: duckdb -init views.sql\n\
+         -- From elsewhere, first: SET file_search_path = '/path/of/this/folder';\n"
+    } else {
+        "-- Open it with credentials for the bucket, with your environment's for example:\n\
+         -- CREATE SECRET (TYPE s3, PROVIDER credential_chain);\n"
+    };
+    let mut text = format!(
+        "{MARK}, for DuckDB: the rows as they are now, without deleted ones.\n\
+         -- Each run makes it anew; read it again to see rows of later runs.\n{how}"
+    );
+    let mut empty = Vec::new();
+    for resource in Resource::all() {
+        match manifest.tables.get(resource.name) {
+            Some(table) if !table.files.is_empty() => view(&mut text, place, resource, table),
+            Some(_) => empty.push(resource.name),
+            None => {}
+        }
+    }
+    if !empty.is_empty() {
+        let _ = write!(text, "\n-- Without rows so far: {}\n", empty.join(", "));
+    }
+    text
+}
+
+fn view(text: &mut String, place: &Place, resource: &Resource, table: &Table) {
+    let key = resource.key.iter().map(|column| name(column)).collect::<Vec<_>>();
+    let keyless = key.iter().map(|column| format!("{column} IS NULL")).collect::<Vec<_>>();
+    let files = table.files.iter().map(|file| {
+        let path = match place {
+            Place::Folder(_) => file.path.clone(),
+            Place::Bucket { .. } => place.name_of(&file.path),
+        };
+        format!("    '{}'", path.replace('\'', "''"))
+    });
+    let _ = write!(
+        text,
+        "\nCREATE OR REPLACE VIEW {} AS\n\
+         SELECT * EXCLUDE (_deleted) FROM (\n  \
+           SELECT * FROM read_parquet([\n{}\n  ], union_by_name = true)\n  \
+           QUALIFY row_number() OVER (PARTITION BY {} ORDER BY _synced_at DESC) = 1 OR {}\n\
+         ) WHERE NOT _deleted;\n",
+        name(resource.name),
+        files.collect::<Vec<_>>().join(",\n"),
+        key.join(", "),
+        keyless.join(" OR "),
+    );
+}
+
+fn name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
