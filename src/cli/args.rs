@@ -42,7 +42,7 @@ pub(super) enum Command {
     /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
     /// what was read, when, and how to prove it.
     Backup(Backup),
-    /// Write the current rows of a warehouse or backup as CSV, SQLite or Excel.
+    /// Write the current rows of a warehouse or backup as CSV, as a database or for Excel.
     ///
     /// Columns are called as in Pipedrive, options by their labels. Rows that are deleted are left
     /// out, and so are older versions of rows that a warehouse holds.

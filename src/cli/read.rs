@@ -110,12 +110,12 @@ fn without_column(stream: &Configured, names: &Names) -> Option<String> {
     if columns.is_empty() || !stream.declared {
         return None;
     }
-    let mut named = columns[..columns.len().min(UNDECLARED_NAMED_MAX)].join(", ");
+    let mut listed = columns[..columns.len().min(UNDECLARED_NAMED_MAX)].join(", ");
     if columns.len() > UNDECLARED_NAMED_MAX {
-        named = format!("{named}, and {} more", columns.len() - UNDECLARED_NAMED_MAX);
+        listed = format!("{listed}, and {} more", columns.len() - UNDECLARED_NAMED_MAX);
     }
     Some(format!(
-        "{}: the catalog has no column for {named}: refresh the source schema, or destinations leave \
+        "{}: the catalog has no column for {listed}: refresh the source schema, or destinations leave \
          them out",
         stream.resource.name
     ))

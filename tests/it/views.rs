@@ -1,4 +1,4 @@
-//! `views.sql`: the current rows of a Parquet warehouse, for DuckDB.
+//! `views.sql`: the current rows of a Parquet warehouse, for `DuckDB`.
 
 use crate::bucket::Bucket;
 use crate::depot::{Depot, Synced};

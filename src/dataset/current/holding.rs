@@ -19,7 +19,7 @@ pub struct Holding(pub(super) Held);
 
 #[derive(Debug)]
 pub(super) enum Held {
-    Warehouse(Inventory),
+    Warehouse(Box<Inventory>),
     Backup(Box<Snapshot>),
 }
 
@@ -37,9 +37,11 @@ impl Holding {
         // Of ours, or of pdcli, which says then how to take it over.
         if json.get("streams").is_some() || json["watermarks"].is_object() {
             let inventory = Inventory::of(place).await?;
-            return inventory.map(|inventory| Self(Held::Warehouse(inventory))).ok_or_else(|| {
-                Error::new(Kind::Data, "the manifest has gone").at(place.name_of(MANIFEST))
-            });
+            return inventory
+                .map(|inventory| Self(Held::Warehouse(Box::new(inventory))))
+                .ok_or_else(|| {
+                    Error::new(Kind::Data, "the manifest has gone").at(place.name_of(MANIFEST))
+                });
         }
         match Snapshot::open(place).await {
             Ok(snapshot) => Ok(Self(Held::Backup(Box::new(snapshot)))),

@@ -32,11 +32,11 @@ impl Holding {
         let held = self.resources();
         let mut lookups = Lookups::default();
         for target in wanted.into_values() {
-            let named = NAMES.iter().find(|name| {
+            let column = NAMES.iter().find(|name| {
                 target.column(name).is_some_and(|column| matches!(column.ty, Type::Text))
             });
             let there = held.iter().any(|resource| resource.name == target.name);
-            let Some(name) = named.filter(|_| there && target.key.len() == 1) else { continue };
+            let Some(name) = column.filter(|_| there && target.key.len() == 1) else { continue };
             if self.rows(target) > NAMED_ROWS_MAX {
                 lookups.large.insert(target.name);
                 continue;

@@ -50,7 +50,9 @@ impl<'h> Table<'h> {
                 match found {
                     Found::Columns { fields, extra } => {
                         odd |= extra;
-                        fields.into_iter().for_each(|field| join(&mut columns, field));
+                        for field in fields {
+                            join(&mut columns, field);
+                        }
                     }
                     Found::Rows(batch) => {
                         let extra = batch.column_by_name(EXTRA);

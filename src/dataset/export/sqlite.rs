@@ -1,4 +1,4 @@
-//! A SQLite database: a table a resource, with its key.
+//! A `SQLite` database: a table a resource, with its key.
 
 use super::super::current::{Cell, Heading, Kind as Of, Table};
 use super::super::scrap::Scrap;
@@ -14,7 +14,7 @@ const COLUMNS: &str = "_columns";
 const COLUMNS_DDL: &str = "CREATE TABLE \"_columns\" (\"table\" TEXT, \"column\" TEXT, \"field\" TEXT, \
                            \"hash\" TEXT, \"type\" TEXT, \"label_column\" TEXT, \"options\" TEXT)";
 
-/// Columns of a table: SQLite's limit.
+/// Columns of a table: `SQLite`'s limit.
 const COLUMNS_MAX: usize = 2_000;
 
 /// The database, under a name for a while until it is whole.
@@ -125,7 +125,7 @@ impl Database {
     }
 }
 
-/// A cell as a value of SQLite: dates and times as text.
+/// A cell as a value of `SQLite`: dates and times as text.
 struct Bound<'c>(&'c Cell<'c>);
 
 impl ToSql for Bound<'_> {

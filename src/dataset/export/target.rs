@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub enum Form {
     /// A file of comma-separated values a table, in a folder.
     Csv,
-    /// A SQLite database.
+    /// A `SQLite` database.
     Sqlite,
     /// An Excel workbook, a sheet a table.
     Xlsx,

@@ -1,4 +1,4 @@
-//! The rows of a Parquet warehouse as they are now, as views for DuckDB: `views.sql`.
+//! The rows of a Parquet warehouse as they are now, as views for `DuckDB`: `views.sql`.
 
 use super::super::forms::VIEWS;
 use super::super::place::Place;
