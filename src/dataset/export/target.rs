@@ -46,7 +46,7 @@ pub struct Written {
 
 /// One of the programs' forms, while it is written.
 enum Writer {
-    Csv(Sheets),
+    Csv(Box<Sheets>),
     Sqlite(Box<Database>),
     Xlsx(Box<Book>),
 }
@@ -145,7 +145,7 @@ impl Target {
 impl Writer {
     fn begin(target: &Target) -> Result<Self> {
         Ok(match target.form {
-            Form::Csv => Self::Csv(Sheets::begin(target)),
+            Form::Csv => Self::Csv(Box::new(Sheets::begin(target))),
             Form::Sqlite => Self::Sqlite(Box::new(Database::begin(&target.out)?)),
             Form::Xlsx => Self::Xlsx(Box::new(Book::begin(&target.out)?)),
         })

@@ -32,7 +32,7 @@ const CUT_NAMED_MAX: usize = 10;
 
 /// The workbook, under a name for a while until it is whole.
 pub(super) struct Book {
-    book: Workbook,
+    workbook: Workbook,
     scrap: Scrap,
     out: PathBuf,
     /// Names of sheets, in lower case.
@@ -74,7 +74,7 @@ impl Book {
             time: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
         };
         Ok(Self {
-            book,
+            workbook: book,
             scrap,
             out: out.to_owned(),
             names: BTreeSet::new(),
@@ -98,7 +98,7 @@ impl Book {
     fn sheet(&mut self) -> Result<()> {
         self.sheet.nth += 1;
         let name = self.name();
-        let Self { book, out, formats, sheet, .. } = self;
+        let Self { workbook: book, out, formats, sheet, .. } = self;
         let added = |sheet: &mut Sheet| -> std::result::Result<(), XlsxError> {
             let page = book.add_worksheet_with_constant_memory()?;
             page.set_name(name)?.set_freeze_panes(1, 0)?;
@@ -134,7 +134,7 @@ impl Book {
         if self.sheet.row >= SHEET_ROWS_MAX {
             self.sheet()?;
         }
-        let Self { book, out, formats, sheet, .. } = self;
+        let Self { workbook: book, out, formats, sheet, .. } = self;
         let mut written = || -> std::result::Result<(), XlsxError> {
             let page = book.worksheet_from_index(sheet.place)?;
             for (column, cell) in cells.iter().take(SHEET_COLUMNS_MAX).enumerate() {
@@ -150,7 +150,7 @@ impl Book {
     }
 
     pub(super) fn end(&mut self, headings: &[Heading]) -> Result<Vec<String>> {
-        let Self { book, out, sheet, .. } = self;
+        let Self { workbook: book, out, sheet, .. } = self;
         let last = number(sheet.titles.len().clamp(1, SHEET_COLUMNS_MAX) - 1);
         let filtered = book
             .worksheet_from_index(sheet.place)
@@ -180,7 +180,7 @@ impl Book {
 
     pub(super) fn finish(mut self) -> Result<()> {
         let file = BufWriter::new(self.scrap.file());
-        self.book.save_to_writer(file).map_err(|error| failed(&self.out, error))?;
+        self.workbook.save_to_writer(file).map_err(|error| failed(&self.out, error))?;
         self.scrap.settle(&self.out)
     }
 }

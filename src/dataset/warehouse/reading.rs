@@ -12,6 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
+use parquet::file::statistics::Statistics;
 use std::io::{BufRead as _, BufReader, Read};
 
 /// Hands out the lines of a file, as far as it is committed.
@@ -96,7 +97,7 @@ fn is_empty(metadata: &ParquetMetaData, name: &str) -> bool {
     metadata.row_groups().iter().all(|group| {
         let mut columns = group.columns().iter();
         let column = columns.find(|column| column.column_path().string() == name);
-        let nulls = column.map(|c| c.statistics().and_then(|said| said.null_count_opt()));
+        let nulls = column.map(|c| c.statistics().and_then(Statistics::null_count_opt));
         let rows = u64::try_from(group.num_rows()).unwrap_or_default();
         nulls.is_none_or(|nulls| nulls == Some(rows))
     })

@@ -37,7 +37,7 @@ impl Form {
         }
     }
 
-    fn spelled<'v>(self, value: &'v str) -> Cow<'v, str> {
+    fn spelled(self, value: &str) -> Cow<'_, str> {
         let text = || plain(value);
         match self {
             Self::Int | Self::Ints if value == "\"\"" => "null".into(),

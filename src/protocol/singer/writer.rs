@@ -5,8 +5,8 @@ use super::super::pace::{self, Pace};
 use super::super::wire::Wire;
 use super::selection::{Method, Selection};
 use crate::model::{
-    Batch, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result,
-    StreamState, Time, custom_fields_of, plain, plain_json, with_names,
+    Batch, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result, StreamState,
+    Time, custom_fields_of, plain, plain_json, with_names,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
