@@ -73,10 +73,11 @@ pub enum Credentials {
 }
 
 /// How custom fields are keyed in records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CustomFields {
     /// By their 40-character hash, as the API has them.
+    #[default]
     Hash,
     /// By their name, with option labels beside option ids.
     Name,

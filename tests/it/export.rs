@@ -68,7 +68,7 @@ fn refused(from: &Path, more: &[&str], code: i32, words: &str) {
 /// Rows of a table by key, each by the names of its columns, nulls left out.
 fn rows(database: &Connection, table: &str) -> BTreeMap<String, BTreeMap<String, Value>> {
     let mut query = database.prepare(&format!("SELECT * FROM \"{table}\"")).expect("there is one");
-    let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = query.column_names().map(str::to_owned).collect();
     let mut found = query.query([]).expect("it can be read");
     let mut rows = BTreeMap::new();
     while let Some(row) = found.next().expect("it can be read") {
@@ -180,7 +180,7 @@ fn people_read_names_labels_and_no_formulas() {
     let owners = deals.iter().filter(|row| row["person_name"].contains(' ')).count();
     assert!(owners > 3, "{:?}", deals[0]);
     let persons = sheet(&folder.path().join("sheets/persons.csv"));
-    assert!(persons.iter().any(|row| row["emails"].contains("@") && !row["emails"].contains('{')));
+    assert!(persons.iter().any(|row| row["emails"].contains('@') && !row["emails"].contains('{')));
     // As it is, on request; and one table as one file.
     let one = folder.path().join("deals.csv").display().to_string();
     let more = ["--to", "csv", "--resources", "deals", "--raw", "--out", &one];

@@ -47,7 +47,7 @@ fn types(property: &Value) -> Vec<&str> {
     types.filter(|name| *name != "null").collect()
 }
 
-/// PyAirbyte and others determine a type only where there is one beside null, and take text for the rest.
+/// `PyAirbyte` and others determine a type only where there is one beside null, and take text for the rest.
 #[test]
 fn every_column_is_of_one_type() {
     let account = account();

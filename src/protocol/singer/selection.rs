@@ -189,15 +189,12 @@ fn holds_any(schema: &Value) -> bool {
 mod tests {
     use super::super::{Spelling, catalog};
     use super::*;
-    use crate::model::CustomFields;
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    const SPELLING: Spelling = Spelling { keys: CustomFields::Hash, objects_as_text: false };
-
     /// Streams as `name method properties`, of a catalog after these changes to its metadata.
     fn shown(changes: &Value) -> String {
-        let mut catalog = catalog(&BTreeMap::new(), SPELLING, &BTreeMap::new());
+        let mut catalog = catalog(&BTreeMap::new(), Spelling::default(), &BTreeMap::new());
         for (stream, rules) in changes.as_object().expect("streams") {
             let streams = catalog["streams"].as_array_mut().expect("there are streams");
             let stream = streams.iter_mut().find(|s| s["stream"] == *stream).expect("it exists");
