@@ -1,11 +1,15 @@
 //! `--resources a,b`: names of people to rows of the table.
 
-use crate::model::{Error, Kind, Resource, Result};
+use crate::model::{Error, Kind, Resource, Result, folded, mistyped, near};
 
-/// Close names that are listed for one that is unknown.
-const SUGGESTIONS_MAX: usize = 3;
-/// Letters by which a close name may differ.
-const TYPOS_MAX: usize = 3;
+/// What people and other products call rows, and the stream that has them.
+const WORDS: &[(&[&str], &str)] = &[
+    (&["people", "contact", "contacts"], "persons"),
+    (&["account", "accounts", "company", "companies", "org", "orgs"], "organizations"),
+    (&["opportunity", "opportunities"], "deals"),
+    (&["task", "meetings", "calls"], "activities"),
+    (&["attachments", "documents"], "files"),
+];
 
 /// The resources a person listed, by stream name (`deal_fields`) or file stem (`dealFields`), each
 /// once, but for those that are excluded; without a list, all but those that are read on request only.
@@ -44,56 +48,40 @@ pub(super) fn without(
 
 fn named(list: &str, flag: &str) -> Result<Vec<&'static Resource>> {
     let mut found: Vec<&'static Resource> = Vec::new();
+    let mut unknown = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let resource = Resource::all()
-            .find(|resource| resource.name == name || resource.file == name)
-            .ok_or_else(|| unknown(name, flag))?;
-        if found.iter().all(|known| known.name != resource.name) {
-            found.push(resource);
+        match meant(name) {
+            Some(resource) if found.iter().all(|known| known.name != resource.name) => {
+                found.push(resource);
+            }
+            Some(_) => {}
+            None => unknown.push(name),
         }
     }
-    Ok(found)
+    if unknown.is_empty() {
+        return Ok(found);
+    }
+    let message = format!(
+        "there is no resource {}; `source-pipedrive resources` lists them all",
+        mistyped(unknown, close)
+    );
+    Err(Error::new(Kind::Usage, message).at(flag))
 }
 
-fn unknown(name: &str, flag: &str) -> Error {
-    let close = close(name);
-    let hint = match close.as_slice() {
-        [] => "the README lists them all".to_owned(),
-        close => format!("close names: {}", close.join(", ")),
-    };
-    Error::new(Kind::Usage, format!("there is no resource {name:?}; {hint}")).at(flag)
+/// The resource of a stream name or file stem, however its words are joined and whatever is a capital.
+fn meant(name: &str) -> Option<&'static Resource> {
+    let name = folded(name);
+    Resource::all().find(|known| folded(known.name) == name || folded(known.file) == name)
 }
 
-/// Names that a slip or a part of a name may have meant, the likeliest first.
+/// Stream names that a slip, a part of a name or another product's word may have meant.
 fn close(name: &str) -> Vec<&'static str> {
-    let name = name.to_lowercase();
-    let mut close: Vec<(usize, &str)> = Resource::all()
-        .filter_map(|resource| {
-            let typos =
-                distance(&name, resource.name).min(distance(&name, &resource.file.to_lowercase()));
-            let part = name.len() >= TYPOS_MAX && resource.name.contains(&name);
-            let near = typos <= TYPOS_MAX.min(name.len() / 2);
-            (near || part).then_some((typos, resource.name))
-        })
-        .collect();
-    close.sort_unstable();
-    close.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| name).collect()
-}
-
-/// Letters to change, add or drop to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (place, with) in other.iter().enumerate() {
-            let changed = corner + usize::from(letter != *with);
-            corner = row[place + 1];
-            row[place + 1] = changed.min(corner + 1).min(row[place] + 1);
-        }
+    let lower = name.to_lowercase();
+    let word = WORDS.iter().find(|(theirs, _)| theirs.contains(&lower.as_str()));
+    match word {
+        Some((_, ours)) => vec![ours],
+        None => near(name, Resource::all().map(|resource| resource.name)),
     }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -112,6 +100,7 @@ mod tests {
     #[test]
     fn names_and_file_stems_are_taken() {
         check("deals, dealFields,deal_fields,", "deals deal_fields");
+        check("Deals,DEAL-FIELDS,Deal Changelog", "deals deal_fields deal_changelog");
         check("deal_changelog", "deal_changelog");
         assert!(resources(None, None).expect("the default").iter().all(|r| !r.on_request));
     }
@@ -128,28 +117,42 @@ mod tests {
         assert_eq!(some(None, ","), "--exclude: names no resource");
         assert_eq!(
             some(None, "dealfeilds"),
-            "--exclude: there is no resource \"dealfeilds\"; close names: deal_fields"
+            "--exclude: there is no resource \"dealfeilds\" (did you mean deal_fields?); \
+             `source-pipedrive resources` lists them all"
         );
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_close_ones() {
-        check(
-            "deal",
-            "--resources: there is no resource \"deal\"; close names: deals, deal_mail, deal_fields",
-        );
-        check(
-            "organisations",
-            "--resources: there is no resource \"organisations\"; close names: organizations",
-        );
-        check(
-            "dealfeilds",
-            "--resources: there is no resource \"dealfeilds\"; close names: deal_fields",
-        );
-        check("x", "--resources: there is no resource \"x\"; the README lists them all");
+    fn unknown_names_are_answered_with_close_ones_all_at_once() {
+        let lists = "; `source-pipedrive resources` lists them all";
+        for (said, expected) in [
+            ("deal", "\"deal\" (did you mean deals, deal_mail or deal_fields?)"),
+            ("organisations", "\"organisations\" (did you mean organizations?)"),
+            ("dealfeilds", "\"dealfeilds\" (did you mean deal_fields?)"),
+            ("x", "\"x\""),
+            (
+                "Deals,People,notes,ntoes",
+                "\"People\" (did you mean persons?), \"ntoes\" (did you mean notes?)",
+            ),
+        ] {
+            check(said, &format!("--resources: there is no resource {expected}{lists}"));
+        }
         check(
             " ,",
             "--resources: names no resource; leave it out to take all but the costly histories",
         );
+    }
+
+    #[test]
+    fn no_two_resources_are_spelled_alike() {
+        for resource in Resource::all() {
+            for name in [resource.name, resource.file, &resource.name.to_uppercase()] {
+                assert_eq!(meant(name).map(|found| found.name), Some(resource.name), "{name}");
+            }
+        }
+        for (theirs, ours) in WORDS {
+            assert!(Resource::named(ours).is_some(), "{ours}");
+            assert!(theirs.iter().all(|word| meant(word).is_none()), "{theirs:?}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! What can be configured: one table, from which forms, checks and the docs are made.
 
+use super::near::{mistyped, near};
+use serde_json::Value;
+
 /// A key of the configuration.
 #[derive(Debug)]
 pub struct Key {
@@ -255,4 +258,76 @@ pub const KEYS: &[Key] = &[
 /// The key of this name.
 pub(super) fn named(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// Keys that are read beside those of the table: at the top, and in `credentials`.
+const OTHERS: &[&str] = &["credentials", "authorization", "user-agent", "crash_at_step"];
+const IN_CREDENTIALS: &[&str] = &["auth_type"];
+/// Keys in `credentials` that orchestrators put there for sources in general.
+const OF_ORCHESTRATORS: &[&str] = &["access_token", "token_expiry_date"];
+
+/// Keys of a configuration that nothing reads, in a sentence; `None` if there are none. Those that begin
+/// with `_` or `/` are a platform's business, or remarks.
+pub fn unread_keys(config: &Value) -> Option<String> {
+    let remark = |key: &str| key.starts_with(['_', '/', '#']);
+    let top = || KEYS.iter().map(|key| key.name).chain(OTHERS.iter().copied());
+    let nested = || {
+        let ways = WAYS.iter().flat_map(|way| way.keys).map(|key| key.name);
+        ways.chain(IN_CREDENTIALS.iter().copied())
+    };
+    let mut unread = Vec::new();
+    for (key, value) in config.as_object()? {
+        if !remark(key) && top().all(|known| known != key) {
+            unread.push(mistyped([key], |key| near(key, top())));
+        }
+        let within = value.as_object().filter(|_| OTHERS[..2].contains(&key.as_str()));
+        for inner in within.into_iter().flatten().map(|(inner, _)| inner) {
+            let known = nested().chain(OF_ORCHESTRATORS.iter().copied()).any(|name| name == inner);
+            if !remark(inner) && !known {
+                let meant = mistyped([inner], |inner| near(inner, nested()));
+                unread.push(format!("{meant} in {key}"));
+            }
+        }
+    }
+    let keys = if unread.len() == 1 { "is no key" } else { "are no keys" };
+    (!unread.is_empty()).then(|| format!("{} {keys} of a configuration", unread.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        let json = serde_json::from_str(json).expect("the test writes JSON");
+        assert_eq!(unread_keys(&json).unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn keys_that_nothing_reads_are_named_with_those_that_were_meant() {
+        check(
+            r#"{"api_token":"t","max_token":5}"#,
+            "\"max_token\" (did you mean max_tokens?) is no key of a configuration",
+        );
+        check(
+            r#"{"Concurrency":5,"colour":"red","credentials":{"refesh_token":"r","access_token":"a"}}"#,
+            "\"Concurrency\" (did you mean concurrency?), \"colour\", \"refesh_token\" (did you mean \
+             refresh_token?) in credentials are no keys of a configuration",
+        );
+        check(
+            r#"{"//":"a remark","__injected":1,"authorization":{"_x":1,"auth_type":"Client"}}"#,
+            "",
+        );
+        check("[]", "");
+    }
+
+    #[test]
+    fn each_key_with_a_slip_in_it_is_found() {
+        for key in KEYS.iter().chain(WAYS.iter().flat_map(|way| way.keys)) {
+            let slip: String = key.name.chars().skip(1).collect();
+            let found = unread_keys(&serde_json::json!({ slip.clone(): 1 })).unwrap_or_default();
+            assert!(found.starts_with(&format!("{slip:?}")), "{found}");
+            assert!(unread_keys(&serde_json::json!({"credentials": {slip: 1}})).is_some());
+        }
+    }
 }

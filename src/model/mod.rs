@@ -16,6 +16,7 @@ mod keys;
 mod mask;
 mod members;
 mod names;
+mod near;
 mod number;
 mod object;
 mod order;
@@ -42,7 +43,7 @@ mod time;
 pub(crate) mod work;
 
 pub use carried::{CARRIED_BYTES_MAX, Carried};
-pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way};
+pub use configuration::{KEYS, Key as ConfigKey, Place, Takes, WAYS, Way, unread_keys};
 pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
 pub use definitions::Definitions;
@@ -57,6 +58,7 @@ pub(crate) use keys::{Key, Keys};
 pub use mask::{Mask, masked};
 pub(crate) use names::LABELS_BYTES_MAX;
 pub use names::Names;
+pub use near::{folded, mistyped, near};
 pub(crate) use object::{items, pairs, quoted};
 pub use order::{InOrder, custom_fields_of};
 pub use outside::{

@@ -345,9 +345,30 @@ fn fields_can_be_ignored() {
             "{ignored}"
         );
     }
-    let none = compared(old, new, &["--ignore", "persons.title,titel", "--ignore", "title"]);
+    // What is about something that is not compared is told; what nothing is called is refused.
+    let none = compared(old, new, &["--ignore", "persons.title", "--ignore", "title"]);
     assert_eq!(lines(&none).len(), 1);
-    assert_eq!(none["ignoredNothing"], json!(["persons.title", "titel"]));
+    assert_eq!(none["ignoredNothing"], json!(["persons.title"]));
+    let folder = Folder::new();
+    let odd = [("deals", r#"[{"id":1,"title":"b","odd_key":{"in":1}}]"#), ("dealFields", FIELDS)];
+    let sides = (snapshot(&folder, "old", old), snapshot(&folder, "new", &odd));
+    for (ignored, refused) in [
+        (
+            "titel,Teir,odd_key",
+            Some("\"titel\" (did you mean title?), \"Teir\" (did you mean Tier?)"),
+        ),
+        ("deals.titel", Some("\"deals.titel\" (did you mean title?)")),
+        ("custom_fields.Tire", Some("\"custom_fields.Tire\" (did you mean Tier?)")),
+        ("odd_key.in,odd_key", None),
+    ] {
+        let output = diff(&sides.0, &sides.1, &["--ignore", ignored, "-o", "table"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = refused.map(|unknown| {
+            format!("error: --ignore: nothing that is compared is called {unknown}\n")
+        });
+        assert_eq!(said, expected.unwrap_or_default(), "{ignored}");
+        assert_eq!(output.status.code(), Some(if refused.is_some() { 64 } else { 0 }), "{ignored}");
+    }
 }
 
 #[test]

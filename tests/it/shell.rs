@@ -174,7 +174,8 @@ fn errors_are_objects_for_programs_and_sentences_for_people() {
     assert_eq!(
         error,
         json!({"error": "usage", "exitCode": 64, "path": "--resources", "message":
-            "--resources: there is no resource \"persns\"; close names: persons, phases"})
+            "--resources: there is no resource \"persns\" (did you mean persons or phases?); \
+             `source-pipedrive resources` lists them all"})
     );
     for arguments in [
         &["plan", "--nonsense"][..],

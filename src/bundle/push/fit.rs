@@ -1,5 +1,6 @@
 //! Rows as the CRM takes them: its own stages, allowed parents, no field it refuses.
 
+use super::dropped::Dropped;
 use super::stages::{Stages, Standing};
 use crate::bundle::portable::Array;
 use crate::model::{Error, Kind, Members, Result, members, quoted, text};
@@ -11,7 +12,7 @@ pub struct Fit {
     /// Which stage becomes which.
     pub stages: Stages,
     /// Fields that are left out.
-    dropped: Vec<(Option<Array>, String)>,
+    dropped: Dropped,
     /// Whether only documented fields go.
     strict: bool,
     /// What an activity may belong to, the best first.
@@ -22,20 +23,9 @@ pub struct Fit {
 type Set = (&'static str, Option<String>);
 
 impl Fit {
-    /// Drops these fields (`custom`, `contacts.title`); with `strict` all that are not documented.
+    /// Leaves these fields out; with `strict` all that are not documented.
     /// Activities belong to the first of these `parents` that they have.
-    pub fn new(stages: Stages, drop: &[String], strict: bool, parents: &[String]) -> Result<Self> {
-        let dropped = drop.iter().map(|name| match name.split_once('.') {
-            Some((array, field)) if Array::named(array).is_some() => {
-                (Array::named(array), field.to_owned())
-            }
-            _ => (None, name.clone()),
-        });
-        let dropped: Vec<_> = dropped.collect();
-        if let Some((_, name)) = dropped.iter().find(|(_, name)| name == "public_id") {
-            let message = format!("{name} cannot be dropped: rows are known by it");
-            return Err(Error::new(Kind::Usage, message).at("--drop"));
-        }
+    pub fn new(stages: Stages, dropped: Dropped, strict: bool, parents: &[String]) -> Result<Self> {
         let parents = parents.iter().map(|name| {
             Array::of_record_type(name.trim()).ok_or_else(|| {
                 let message = format!("{name:?} is none of account, contact, opportunity, lead");
@@ -86,9 +76,7 @@ impl Fit {
 
     fn drops(&self, array: Array, key: &str) -> bool {
         let undocumented = || array.field(key).is_none_or(|field| !field.documented);
-        let named =
-            |(of, name): &(Option<Array>, String)| of.is_none_or(|of| of == array) && name == key;
-        self.strict && undocumented() || self.dropped.iter().any(named)
+        self.strict && undocumented() || self.dropped.has(array, key)
     }
 
     /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by

@@ -1,6 +1,7 @@
 //! A bundle goes into a target: plan, carry out, journal, verify.
 
 mod batch;
+mod dropped;
 mod fates;
 mod fit;
 mod journal;
@@ -11,6 +12,7 @@ mod stages;
 mod verify;
 
 pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
+pub use dropped::Dropped;
 pub use fates::{Fate, Fates, Gone, Known};
 pub use fit::Fit;
 pub use journal::{Begin, Earlier, Entry, Found, JOURNAL_VERSION, Journal, Refused, beside};

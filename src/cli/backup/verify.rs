@@ -8,14 +8,13 @@ use crate::cli::text::{Grid, Text};
 use crate::dataset::Place;
 use crate::dataset::snapshot::Snapshot;
 use crate::dataset::verify::{Flaw, Options, Report, Tally, verify as check};
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Result, folded, mistyped, near};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
     let place = Place::named("DIR|URL", &flags.dir)?;
-    let ignore = flags.ignore.iter().map(|name| flaw(name)).collect::<Result<Vec<_>>>()?;
-    let options = Options { sample: flags.sample, ignore };
+    let options = Options { sample: flags.sample, ignore: flaws(&flags.ignore)? };
     let (snapshot, report) = runtime()?.block_on(async {
         let snapshot = Snapshot::open(&place).await?;
         let report = check(&snapshot, &options).await?;
@@ -37,12 +36,17 @@ fn is_ok(flags: &Flags, report: &Report) -> bool {
     report.tally.damage == 0 && (!flags.strict || report.tally.observations == 0)
 }
 
-fn flaw(name: &str) -> Result<Flaw> {
-    Flaw::named(name).ok_or_else(|| {
-        let known: Vec<&str> = Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
-        let message = format!("there is no finding called {name:?}, but {}", known.join(", "));
-        Error::new(Kind::Usage, message).at("--ignore")
-    })
+/// The kinds of findings of these names, whatever is a capital in them.
+fn flaws(names: &[String]) -> Result<Vec<Flaw>> {
+    let meant = |name: &str| Flaw::ALL.iter().find(|flaw| folded(flaw.name()) == folded(name));
+    let unknown: Vec<&String> = names.iter().filter(|name| meant(name).is_none()).collect();
+    if unknown.is_empty() {
+        return Ok(names.iter().filter_map(|name| meant(name)).copied().collect());
+    }
+    let all: Vec<&str> = Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
+    let unknown = mistyped(unknown, |name| near(name, all.iter().copied()));
+    let message = format!("there is no finding {unknown}; there are {}", all.join(", "));
+    Err(Error::new(Kind::Usage, message).at("--ignore"))
 }
 
 /// How many findings there are: damage first.
@@ -83,7 +87,7 @@ fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
                 &finding.message,
             ]);
         }
-        text.grid(&table);
+        text.grid(table);
     }
     for sentence in &report.unchecked {
         text.line(format!("not checked: {sentence}"));

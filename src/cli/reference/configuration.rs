@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 pub(super) fn page() -> Result<String> {
     let mut page = begin("Configuration");
     page.push_str(
-        "One JSON object serves every command. Keys that are not listed are ignored, null is absent.\n\n\
+        "One JSON object serves every command. A key that is not listed is an error in standalone commands, and a warning under an orchestrator; those that begin with `_`, `/` or `#` are remarks. null is absent.\n\n\
          ```json\n{\"company_domain\": \"acme\", \"credentials\": {\"auth_type\": \"token\", \"api_token\": \"...\"}}\n```\n\n\
          ## credentials\n\n`api_token` is taken at the top level too, as older connectors have it, and \
          `authorization` is another name of `credentials`.\n\n",

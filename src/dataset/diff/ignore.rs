@@ -83,6 +83,38 @@ impl Ignore {
         Ok(Self { items })
     }
 
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The names as they were said.
+    pub(crate) fn said(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|item| item.said.as_str())
+    }
+
+    /// What each name begins with, if more follows: it may be a resource.
+    pub(crate) fn firsts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.items.iter().map(|item| match item.parts.as_slice() {
+            [first, _, ..] if !first.quoted => Some(first.text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// For each name the path it means for a resource, as [`Self::of`] has it, and whether that begins
+    /// with a known field.
+    pub(crate) fn paths(
+        &self,
+        names: &[&str],
+        known: impl Fn(&str) -> bool,
+    ) -> Vec<(bool, Vec<String>)> {
+        let mut fresh = self.clone();
+        fresh.items.iter_mut().for_each(|item| item.met = false);
+        let meanings = fresh.of(names, known);
+        let met = fresh.items.iter().map(|item| item.met);
+        met.zip(meanings.0).map(|(met, (_, path))| (met, path)).collect()
+    }
+
     /// Leaves another field out.
     pub(crate) fn with(mut self, name: &str) -> Self {
         let parts = vec![Part { text: name.to_owned(), quoted: true }];

@@ -76,6 +76,20 @@ impl Naming {
             || self.names.values().any(|known| known == name)
     }
 
+    /// Whether a field may be called so: also the part of a flat custom field beside it, like its
+    /// currency.
+    pub(super) fn may_call(&self, name: &str) -> bool {
+        let part = |known: &String| {
+            name.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('_'))
+        };
+        self.knows(name) || self.names.iter().any(|(code, known)| part(code) || part(known))
+    }
+
+    /// What custom fields are called.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.names.values().map(String::as_str)
+    }
+
     /// How the value at a path is compared.
     pub(super) fn likeness(&self, path: &[String]) -> Likeness {
         let code = match (path, self.custom) {

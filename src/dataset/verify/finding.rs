@@ -89,11 +89,6 @@ impl Flaw {
             Self::Foreign => "foreign",
         }
     }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|flaw| flaw.name() == name)
-    }
 }
 
 /// Something that is wrong, and where.

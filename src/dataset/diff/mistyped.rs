@@ -1,0 +1,127 @@
+//! Names of fields to be left out that nothing is called: found before anything is compared.
+
+use super::ignore::Ignore;
+use super::naming::Naming;
+use crate::dataset::snapshot::Snapshot;
+use crate::model::{Error, Kind, Resource, Result, mistyped, near, quoted};
+
+/// Objects that hold custom fields, in backups and in bundles: what follows is the name that counts.
+const HOLDERS: [&str; 2] = ["custom_fields", "custom"];
+
+/// The names that nothing is called as far as is known.
+#[derive(Debug)]
+pub(crate) struct Doubts<'i> {
+    ignore: &'i Ignore,
+    /// By the place of a name in the list: the keys that rows would have to have; `None` when
+    /// something is called so.
+    open: Vec<Option<Vec<(&'static str, String)>>>,
+    /// What is known to be called something, to tell what may have been meant.
+    known: Vec<String>,
+}
+
+impl<'i> Doubts<'i> {
+    pub(crate) fn new(ignore: &'i Ignore) -> Self {
+        let open = vec![Some(Vec::new()); ignore.len()];
+        Self { ignore, open, known: Vec::new() }
+    }
+
+    /// Takes what is known of a resource or array that goes by these `names`: whether a field of its own
+    /// is called so.
+    pub(crate) fn describe(
+        &mut self,
+        of: &'static str,
+        names: &[&str],
+        known: impl Fn(&str) -> bool,
+        fields: impl Iterator<Item = String>,
+    ) {
+        self.known.extend(fields);
+        let paths = self.ignore.paths(names, &known);
+        for (open, (met, path)) in self.open.iter_mut().zip(paths) {
+            let (key, met) = match path.as_slice() {
+                [holder, key, ..] if HOLDERS.contains(&holder.as_str()) => (key, known(key)),
+                [key, ..] => (key, met),
+                [] => continue,
+            };
+            match open {
+                Some(keys) if !met => keys.push((of, quoted(key))),
+                _ => *open = None,
+            }
+        }
+    }
+
+    /// Takes names as known that are about something else than what is compared.
+    fn settle(&mut self, elsewhere: impl Fn(&str) -> bool) {
+        for (open, first) in self.open.iter_mut().zip(self.ignore.firsts()) {
+            if first.is_some_and(&elsewhere) {
+                *open = None;
+            }
+        }
+    }
+
+    /// Whether rows of this resource or array have to be looked into.
+    pub(crate) fn about(&self, of: &str) -> bool {
+        self.open.iter().flatten().flatten().any(|(one, _)| *one == of)
+    }
+
+    /// Looks into a row.
+    pub(crate) fn row(&mut self, of: &str, json: &str) {
+        for open in &mut self.open {
+            let keys = open.iter().flatten();
+            if keys.filter(|(one, _)| *one == of).any(|(_, key)| json.contains(key.as_str())) {
+                *open = None;
+            }
+        }
+    }
+
+    /// The error of the names that nothing is called, if there are any: a [`Kind::Usage`] one.
+    pub(crate) fn refuse(self) -> Result<()> {
+        let said = self.ignore.said().zip(&self.open);
+        let unknown: Vec<&str> =
+            said.filter(|(_, open)| open.is_some()).map(|(said, _)| said).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let close = |said: &str| {
+            let name = said.rsplit('.').next().unwrap_or(said).trim_matches('"').to_owned();
+            near(&name, self.known.iter().map(String::as_str))
+        };
+        let message = format!("nothing that is compared is called {}", mistyped(unknown, close));
+        Err(Error::new(Kind::Usage, message).at("--ignore"))
+    }
+}
+
+/// Refuses names that no column, no custom field and no row of what is compared has. Rows are looked
+/// into only for names that no description has.
+pub(super) async fn refuse(
+    ignore: &Ignore,
+    sides: [&Snapshot; 2],
+    resources: &[&'static Resource],
+) -> Result<()> {
+    if ignore.len() == 0 || resources.is_empty() {
+        return Ok(());
+    }
+    let mut doubts = Doubts::new(ignore);
+    for resource in resources {
+        let naming = Naming::read(resource, sides[0], sides[1], false).await?;
+        let columns = resource.columns.iter().map(|column| column.name.to_owned());
+        let fields: Vec<String> = columns.chain(naming.fields().map(str::to_owned)).collect();
+        let names = [resource.file, resource.name];
+        doubts.describe(resource.file, &names, |name| naming.may_call(name), fields.into_iter());
+    }
+    doubts.settle(|name| {
+        let named = |resource: &Resource| resource.file == name || resource.name == name;
+        Resource::all().any(named) && !resources.iter().any(|resource| named(resource))
+    });
+    for resource in resources {
+        for side in sides {
+            if !doubts.about(resource.file) {
+                continue;
+            }
+            let mut rows = side.rows(resource.file, false).await?;
+            while let Some(row) = rows.next().await? {
+                doubts.row(resource.file, row.json);
+            }
+        }
+    }
+    doubts.refuse()
+}

@@ -1,0 +1,92 @@
+//! Names that nothing has: which of the known ones may have been meant. Pure.
+
+/// Known names that are offered for one that is unknown.
+const NEAR_MAX: usize = 3;
+/// Letters by which a name may differ from the one that was meant.
+const TYPOS_MAX: usize = 3;
+
+/// A name as it is compared when capitals and what stands between words do not matter: `Deal fields`,
+/// `dealFields` and `deal-fields` are all `dealfields`.
+pub fn folded(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The known names that a slip, or a part of the name, may have meant: the likeliest first, three at most.
+pub fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    let name = folded(name);
+    let mut near: Vec<(usize, &str)> = known
+        .into_iter()
+        .filter_map(|known| {
+            let other = folded(known);
+            let typos = distance(&name, &other);
+            let part = name.chars().count() >= TYPOS_MAX && other.contains(&name);
+            (typos <= TYPOS_MAX.min(name.chars().count() / 2) || part).then_some((typos, known))
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect()
+}
+
+/// Unknown names for a sentence, each with those that may have been meant: `"dael" (did you mean deals?),
+/// "x"`.
+pub fn mistyped<'n>(
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    near: impl Fn(&str) -> Vec<&'n str>,
+) -> String {
+    let one = |name: &str| match near(name).as_slice() {
+        [] => format!("{name:?}"),
+        [one] => format!("{name:?} (did you mean {one}?)"),
+        [most @ .., last] => format!("{name:?} (did you mean {} or {last}?)", most.join(", ")),
+    };
+    let all: Vec<String> = names.into_iter().map(|name| one(name.as_ref())).collect();
+    all.join(", ")
+}
+
+/// Letters to change, add, drop or swap with the next one to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.iter().enumerate() {
+        let mut next = vec![line + 1];
+        for (place, with) in other.iter().enumerate() {
+            let changed = row[place] + usize::from(letter != with);
+            let mut least = changed.min(row[place + 1] + 1).min(next[place] + 1);
+            if line > 0 && place > 0 && *letter == other[place - 1] && one[line - 1] == *with {
+                least = least.min(before[place - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 5] = ["deals", "deal_fields", "title", "job_title", "id"];
+
+    #[track_caller]
+    fn check(names: &[&str], expected: &str) {
+        assert_eq!(mistyped(names, |name| near(name, KNOWN)), expected);
+    }
+
+    #[test]
+    fn a_slip_is_answered_with_what_may_have_been_meant() {
+        check(&["Deals"], "\"Deals\" (did you mean deals?)");
+        check(&["titel"], "\"titel\" (did you mean title?)");
+        check(&["title"], "\"title\" (did you mean title or job_title?)");
+        check(&["dealfeilds", "x"], "\"dealfeilds\" (did you mean deal_fields?), \"x\"");
+        check(&["dael"], "\"dael\" (did you mean deals?)");
+        check(&["", "ö", "quite another thing"], "\"\", \"ö\", \"quite another thing\"");
+    }
+
+    #[test]
+    fn letters_are_compared_not_bytes() {
+        assert_eq!(near("Größ", ["Größe", "Grosse"]), ["Größe"]);
+        assert_eq!([folded("Deal fields"), folded("dealFields")], ["dealfields", "dealfields"]);
+    }
+}
