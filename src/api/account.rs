@@ -126,6 +126,15 @@ impl Account {
         })
     }
 
+    /// Why this token is refused a resource, if it is known to be.
+    pub fn closed(&self, resource: &Resource) -> Option<&'static str> {
+        if resource.admin && !self.admin {
+            return Some("for admins only");
+        }
+        let scopes = self.scopes.as_ref()?;
+        (!granted(resource, scopes)).then_some("the OAuth app was not granted its scope")
+    }
+
     /// What this user's permissions hide, and what the server does not tell, in sentences.
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();

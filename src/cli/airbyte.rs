@@ -51,8 +51,7 @@ pub(super) fn spec() -> Result<ExitCode> {
 ///
 /// A configuration that does not work is an answer (FAILED, exit 0); a file that cannot be read is
 /// an error.
-pub(super) fn check(source: &Source) -> Result<ExitCode> {
-    let given = Given::by(source)?;
+pub(super) fn check(given: Given) -> Result<ExitCode> {
     let mut setup = match Setup::of(given) {
         Ok(setup) => setup,
         Err(error) => {
@@ -70,7 +69,8 @@ pub(super) fn check(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     match outcome {
         Ok((account, lacking)) => {
-            let mut caveats = account.caveats();
+            let mut caveats: Vec<_> = setup.unread.iter().cloned().collect();
+            caveats.extend(account.caveats());
             caveats.extend(sentence(&lacking));
             for sentence in &caveats {
                 writer.log(Level::Warn, sentence)?;
@@ -121,8 +121,8 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     let keys = setup.settings.custom_fields;
     let outcome = outcome.and_then(|(found, lacking)| {
-        if let Some(sentence) = sentence(&lacking) {
-            writer.log(Level::Warn, &sentence)?;
+        for sentence in setup.unread.iter().chain(&sentence(&lacking)) {
+            writer.log(Level::Warn, sentence)?;
         }
         for warning in &found.warnings {
             writer.log(Level::Warn, warning)?;
@@ -143,7 +143,7 @@ pub(super) fn fail(error: &Error) -> ExitCode {
     let told = writer.error(error, now());
     let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
     if lost || stderr::is_terminal() {
-        complaint::complain(error, false);
+        complaint::complain(error, false, false);
     }
     ExitCode::from(1)
 }

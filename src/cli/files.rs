@@ -46,6 +46,30 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     new.settle(&path)
 }
 
+/// Writes a file in one step, for its owner only; one that stands is replaced.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let new = Scrap::beside(path, "new")?;
+    new.file().write_all(content).map_err(|error| {
+        Error::new(Kind::Storage, format!("file cannot be written ({error})"))
+            .at(path.display().to_string())
+    })?;
+    new.settle(path)
+}
+
+/// Whether users beside its owner may read a file.
+pub(super) fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Keeps everything this process writes to its owner: files 0600, folders 0700.
 pub(super) fn private() {
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use super::args::{Simulated, Source, Standalone};
 use super::environment::Origins;
 use super::{environment, files, sandbox};
 use crate::api::{Client, Reread};
-use crate::model::{Error, Kind, Result, Settings, Time};
+use crate::model::{Credentials, Error, Kind, Result, Settings, Time, unread_keys};
 use crate::sandbox::{Options, Sandbox};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -42,6 +42,8 @@ enum Keeper {
 pub(super) struct Setup {
     pub(super) config: Value,
     pub(super) settings: Settings,
+    /// Keys of the configuration that nothing reads, in a sentence.
+    pub(super) unread: Option<String>,
     keeper: Keeper,
     /// Held so that it is served until the command ends.
     _sandbox: Option<Sandbox>,
@@ -54,6 +56,21 @@ impl Given {
             Some(path) => Ok(Self::file(path)?),
             None => Self::sandbox(&source.simulated),
         }
+    }
+
+    /// What a platform hands to `check`: a file as it is, or as a standalone command is given it.
+    pub(super) fn of_platform(standalone: &Standalone) -> Result<Self> {
+        standalone.config.as_deref().map_or_else(|| Self::alone(standalone), Self::file)
+    }
+
+    /// Whether there is any configuration, in a file, in the environment or simulated.
+    pub(super) fn is_there(standalone: &Standalone) -> Result<bool> {
+        let names = ["PIPEDRIVE_API_TOKEN", "PIPEDRIVE_REFRESH_TOKEN"];
+        let mut found = standalone.sandbox || standalone.config.is_some();
+        for name in names {
+            found |= environment::variable(name)?.is_some();
+        }
+        Ok(found)
     }
 
     /// What a standalone command was given: a file, the environment over it, or the environment
@@ -105,16 +122,50 @@ impl Setup {
     pub(super) fn of(given: Given) -> Result<Self> {
         let Given { config, keeper, sandbox, origins } = given;
         let settings = Settings::from_json(&config).map_err(|error| origins.named(error))?;
-        Ok(Self { config, settings, keeper, _sandbox: sandbox })
+        let unread = unread_keys(&config);
+        Ok(Self { config, settings, unread, keeper, _sandbox: sandbox })
     }
 
-    /// What a standalone command works with.
+    /// What a standalone command works with. A key of the configuration that nothing reads is an error
+    /// there: its file was written by somebody who meant something by it.
     pub(super) fn standalone(standalone: &Standalone) -> Result<Self> {
-        let mut setup = Self::of(Given::alone(standalone)?)?;
+        let given = Given::alone(standalone)?;
+        if let Some(sentence) = unread_keys(&given.config) {
+            let message = format!("{sentence}; `source-pipedrive spec` prints those there are");
+            return Err(Error::new(Kind::Config, message));
+        }
+        let mut setup = Self::of(given)?;
         if setup.config.get("reserve_percent").is_none_or(Value::is_null) {
             setup.settings.reserve_percent = RESERVE_PERCENT_USUAL;
         }
         Ok(setup)
+    }
+
+    /// Where the configuration comes from, and which way to identify it holds.
+    pub(super) fn described(&self) -> String {
+        let from = match &self.keeper {
+            Keeper::File(path) => path.display().to_string(),
+            Keeper::Environment => "from the environment".to_owned(),
+            Keeper::Sandbox => "the simulated account's".to_owned(),
+        };
+        let way = match &self.settings.credentials {
+            Credentials::Token(_) => "an API token",
+            Credentials::OAuth { .. } => "an OAuth grant",
+        };
+        format!("{from}: {way} for {}", self.settings.origin)
+    }
+
+    /// That others on this machine can read the file with the credentials, if they can.
+    pub(super) fn exposed(&self) -> Option<String> {
+        let Keeper::File(path) = &self.keeper else { return None };
+        let config = files::json("config", path).ok()?;
+        let secret = grant(&config).is_some() || config["api_token"].is_string();
+        (secret && files::is_open_to_others(path)).then(|| {
+            let path = path.display();
+            format!(
+                "{path} holds credentials, and others on this machine can read it: chmod 600 {path}"
+            )
+        })
     }
 
     /// A client, and the channel of refresh tokens that Pipedrive replaced.

@@ -88,7 +88,7 @@ impl Place {
     }
 
     /// The folder, if it is one.
-    pub(super) fn folder(&self) -> Option<&Path> {
+    pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
             Self::Bucket { .. } => None,
