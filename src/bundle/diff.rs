@@ -4,7 +4,9 @@ use super::index::Index;
 use super::portable::{Array, public_id_of};
 use super::push::in_order;
 use super::reader::{Reader, Span, Survey};
-use crate::dataset::diff::{Change, Counts, Ignore, Meanings, Skipped, What, one_line, plain};
+use crate::dataset::diff::{
+    Change, Counts, Doubts, Ignore, Meanings, Skipped, What, called, one_line, plain,
+};
 use crate::model::{Digest, Result};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -34,7 +36,7 @@ struct Current {
 }
 
 impl Diff {
-    /// Begins to compare.
+    /// Begins to compare. A name of a field to be left out that no row has is a [`crate::model::Kind::Usage`] error.
     pub async fn open(old: &Path, new: &Path, ignore: Ignore) -> Result<Self> {
         let (index, before) = Index::of(old).await?;
         let mut reader = Reader::open(new)?;
@@ -51,8 +53,10 @@ impl Diff {
         });
         let skipped = skipped.collect();
         let both = in_order(&after).into_iter().filter(|span| holds(&before, span.array));
+        let both: Vec<Span> = both.collect();
+        refuse(&ignore, [old, new], &both).await?;
         let ignore = ignore.with(INTERNAL);
-        let (rest, counts) = (both.collect(), Vec::new());
+        let (rest, counts) = (both.into(), Vec::new());
         Ok(Self { old: index, new: after, ignore, rest, current: None, skipped, counts })
     }
 
@@ -77,13 +81,14 @@ impl Diff {
             let Some(current) = &mut self.current else {
                 let Some(span) = self.rest.pop_front() else { return Ok(None) };
                 let rows = Some(Reader::of_array(&self.new.path, span)?);
-                let ignored = self.ignore.of(&[span.array.name()], |_| false);
+                let ignored =
+                    self.ignore.of(&[span.array.name()], |name| is_field(span.array, name));
                 self.current = Some(Current { array: span.array, rows, ignored });
                 self.counts.push((span.array, Counts::default()));
                 continue;
             };
             let array = current.array;
-            let (key, what) = if let Some(rows) = &mut current.rows {
+            let (key, name, what) = if let Some(rows) = &mut current.rows {
                 let Some(row) = rows.next().await? else {
                     current.rows = None;
                     self.old.settle(array);
@@ -101,20 +106,42 @@ impl Diff {
                         What::Modified(fields)
                     }
                 };
-                (key, what)
+                (key, called(row.json), what)
             } else {
                 let Some(old) = self.old.unseen(array)? else {
                     self.current = None;
                     continue;
                 };
-                (key(&old), What::Removed(one_line(&old)))
+                (key(&old), called(&old), What::Removed(one_line(&old)))
             };
             if let Some((_, counts)) = self.counts.last_mut() {
                 counts.take(&what);
             }
-            return Ok(Some(Change { resource: array.name(), key, what }));
+            return Ok(Some(Change { resource: array.name(), key, name, what }));
         }
     }
+}
+
+fn is_field(array: Array, name: &str) -> bool {
+    name == INTERNAL || array.field(name).is_some()
+}
+
+/// Refuses names of fields to be left out that neither we know nor a row has.
+async fn refuse(ignore: &Ignore, files: [&Path; 2], both: &[Span]) -> Result<()> {
+    let mut doubts = Doubts::new(ignore);
+    for Span { array, .. } in both {
+        let fields = array.fields().map(|field| field.name.to_owned());
+        doubts.describe(array.name(), &[array.name()], |name| is_field(*array, name), fields);
+    }
+    if both.iter().any(|span| doubts.about(span.array.name())) {
+        for file in files {
+            let mut rows = Reader::open(file)?;
+            while let Some(row) = rows.next().await? {
+                doubts.row(row.array.name(), row.json);
+            }
+        }
+    }
+    if both.is_empty() { Ok(()) } else { doubts.refuse() }
 }
 
 /// The public id of a row; a row without one is known by its content.

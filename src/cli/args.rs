@@ -2,6 +2,7 @@
 
 use super::backup::Backup;
 use super::bundle::Bundle;
+use super::help::{self, Names};
 use super::tap::Args as Tap;
 use crate::sandbox::{GRAMMAR, Lack};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -21,26 +22,34 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Airbyte: print what can be configured.
+    #[command(after_long_help = help::after("spec"))]
     Spec {
         /// Accepted for compatibility with other connectors.
         #[arg(long, hide = true)]
         debug: bool,
     },
-    /// Airbyte: check the configuration against the account.
-    Check(Source),
+    /// Check the configuration against the account, for people or for Airbyte.
+    ///
+    /// On a terminal, or with -o, it prints whose account it is, what is left of the day's tokens and what
+    /// the company lacks; a token that does not work is an error. Otherwise it answers as Airbyte wants it.
+    #[command(after_long_help = help::after("check"))]
+    Check(Check),
     /// Airbyte: print the catalog of streams, with this account's custom fields.
+    #[command(after_long_help = help::after("discover"))]
     Discover(Source),
     /// Airbyte: read the selected streams.
+    #[command(after_long_help = help::after("read"))]
     Read(Read),
     /// Singer: the tap, which is also called `tap-pipedrive`.
     Tap(Box<Tap>),
     /// Keep a copy of the account in step.
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = help::after("sync"))]
     Sync(Sync),
     /// Back the account up to a folder or S3, resumable and verifiable.
     ///
     /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
     /// what was read, when, and how to prove it.
+    #[command(after_long_help = help::after("backup"))]
     Backup(Backup),
     /// Write the current rows of a warehouse or backup as CSV, as a database or for Excel.
     ///
@@ -48,17 +57,27 @@ pub(super) enum Command {
     /// out, and so are older versions of rows that a warehouse holds.
     Export(Export),
     /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = help::after("bundle"))]
     Bundle(Bundle),
     /// Tell how a warehouse or a backup stands, offline: the last run, what it holds, what comes next.
     Status(Status),
     /// Tell what a run would cost in requests, tokens and time, before it.
+    #[command(after_long_help = help::after("plan"))]
     Plan(Plan),
+    /// List all resources: what they cost, when they are read, and which this account has.
+    #[command(after_long_help = help::after("resources"))]
+    Resources(Resources),
+    /// Look at what a run needs: configuration, token, plan, budget, clock, proxy, stores.
+    #[command(after_long_help = help::after("doctor"))]
+    Doctor(Doctor),
     /// Serve a simulated Pipedrive account on loopback.
+    #[command(after_long_help = help::after("sandbox"))]
     Sandbox(Sandbox),
     /// Print completions for a shell.
+    #[command(after_long_help = help::after("completions"))]
     Completions(Completions),
     /// Write the reference pages and man pages into a folder.
+    #[command(after_long_help = help::after("reference"))]
     Reference(Reference),
 }
 
@@ -89,6 +108,7 @@ pub(super) enum Sync {
     ///
     /// The first run takes everything. Rows and how far they reach are committed together: a run
     /// that is killed loses nothing and repeats nothing.
+    #[command(after_long_help = help::after("sync warehouse"))]
     Warehouse(Warehouse),
 }
 
@@ -105,10 +125,10 @@ pub(super) struct Warehouse {
     pub(super) compression: Option<Compression>,
     /// What to read, comma-separated. Without it everything but the histories, which cost a
     /// request per row.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
     /// What to leave out of that, comma-separated.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
     /// Begin here instead of where the last run ended, this once: a time like 2026-01-31T00:00:00Z,
     /// 30d or 6m. Rows since then are written again.
@@ -212,6 +232,37 @@ pub(super) enum Deletes {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+    /// Accepted for compatibility with other connectors.
+    #[arg(long, hide = true)]
+    pub(super) debug: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Resources {
+    /// Do not ask the account which of them it has.
+    #[arg(long)]
+    pub(super) offline: bool,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Ask nobody: look at configuration, proxy and folders only.
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// A warehouse or backup to look at: a folder, or `s3://bucket/prefix`. Repeatable; without it those
+    /// in the usual folders.
+    #[arg(long, value_name = "DIR|URL")]
+    pub(super) dir: Vec<String>,
+    #[command(flatten)]
+    pub(super) standalone: Standalone,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Source {
     /// The configuration, a JSON file.
     #[arg(long, value_name = "FILE", required_unless_present = "sandbox")]
@@ -230,7 +281,7 @@ pub(super) struct Source {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Standalone {
     /// The configuration, a JSON file. `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
-    /// variables the README names go over it, and suffice without it.
+    /// variables that --help names go over it, and suffice without it.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Use an embedded, simulated account: no token, no network.
@@ -307,10 +358,10 @@ impl Status {
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
     /// The resources of the run, comma-separated; all but the costly histories by default.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
     /// What to leave out of that, comma-separated.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
     /// The state the run would go on from, a JSON file as `read` takes it. Without it, and without
     /// --dir, the plan is that of a first run.

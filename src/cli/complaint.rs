@@ -18,8 +18,42 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     }
 }
 
+/// Whether nobody looks at stdout, and the command line does not say either how results are wanted.
+pub(super) fn names_no_form(arguments: &[OsString]) -> bool {
+    asked(arguments).is_none() && !stdout::is_terminal()
+}
+
+/// The command line that was probably meant by one that is not understood: `sync` without saying of
+/// what, `backup` with a folder and no flag before it.
+fn meant(arguments: &[OsString]) -> Option<String> {
+    let words: Vec<_> = arguments.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    let (command, rest) = words.split_first()?;
+    let asks = rest.iter().any(|word| matches!(word.as_ref(), "-h" | "--help" | "help"));
+    let meant = match (command.as_ref(), rest.first().map(AsRef::as_ref)) {
+        _ if asks => return None,
+        ("sync", Some("warehouse")) | ("backup", None | Some("verify" | "diff")) => return None,
+        ("sync", Some(dir)) if !dir.starts_with('-') => {
+            [&["sync", "warehouse", "--dir"], &strs(rest)[..]].concat()
+        }
+        ("sync", _) => [&["sync", "warehouse"], &strs(rest)[..]].concat(),
+        ("backup", Some(dir)) if !dir.starts_with('-') => {
+            [&["backup", "--dir"], &strs(rest)[..]].concat()
+        }
+        _ => return None,
+    };
+    Some(format!("source-pipedrive {}", meant.join(" ")))
+}
+
+fn strs<'w>(words: &'w [std::borrow::Cow<'_, str>]) -> Vec<&'w str> {
+    words.iter().map(AsRef::as_ref).collect()
+}
+
 /// The error of a command line that is not understood.
-pub(super) fn usage(error: &clap::Error) -> Error {
+pub(super) fn usage(error: &clap::Error, arguments: &[OsString]) -> Error {
+    if let Some(meant) = meant(arguments) {
+        let message = format!("the command line is not understood; did you mean `{meant}`?");
+        return Error::new(Kind::Usage, message);
+    }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Error::new(Kind::Usage, "a command is needed; --help lists them");
     }
@@ -40,23 +74,43 @@ pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
         Ok(_) => "error: an argument holds characters that cannot be shown".to_owned(),
     };
     let mut text = Text::new();
+    if let Some(meant) = meant(arguments) {
+        text.line("error: the command line is not understood");
+        text.line("");
+        text.line(format!("  did you mean: {meant}"));
+        text.line("");
+        text.line("For more information, try '--help'.");
+        return text;
+    }
     plain_lines(&answer).lines().for_each(|line| text.line(line));
     text
 }
 
-/// An error on stderr.
-pub(super) fn complain(error: &Error, as_json: bool) {
+/// An error on stderr; its causes only where more is asked for.
+pub(super) fn complain(error: &Error, as_json: bool, verbose: bool) {
     if as_json {
         stderr::programs(&object(error).to_string());
     } else {
-        stderr::people(&sentences(error));
+        stderr::people(&sentences(error, verbose));
     }
 }
 
-/// The sentence, then its causes.
-fn sentences(error: &Error) -> Text {
+/// Whether a command line asks for more words, with `-v` or `--verbose`.
+pub(super) fn wants_words(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).any(|argument| {
+        let argument = argument.to_string_lossy();
+        argument == "--verbose"
+            || argument
+                .strip_prefix('-')
+                .is_some_and(|flags| !flags.is_empty() && flags.chars().all(|flag| flag == 'v'))
+    })
+}
+
+/// The sentence, and its causes.
+fn sentences(error: &Error, verbose: bool) -> Text {
     let mut text = Text::of(format!("error: {error}"));
-    for cause in error.causes() {
+    let causes = error.causes();
+    for cause in causes.into_iter().filter(|_| verbose) {
         text.line(format!("  because {cause}"));
     }
     text
@@ -125,6 +179,25 @@ mod tests {
             let line = format!("source-pipedrive {line}");
             let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
             assert_eq!(asked(&arguments).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_told() {
+        for (line, expected) in [
+            ("sync -o table", Some("sync warehouse -o table")),
+            ("sync", Some("sync warehouse")),
+            ("sync ./w -v", Some("sync warehouse --dir ./w -v")),
+            ("backup ./b --resume", Some("backup --dir ./b --resume")),
+            ("backup verify", None),
+            ("backup --dri x", None),
+            ("sync --help", None),
+            ("plan x", None),
+        ] {
+            let line = format!("source-pipedrive {line}");
+            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+            let expected = expected.map(|meant| format!("source-pipedrive {meant}"));
+            assert_eq!(meant(&arguments), expected, "{line}");
         }
     }
 

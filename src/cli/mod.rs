@@ -4,20 +4,24 @@ mod airbyte;
 mod args;
 mod backup;
 mod bundle;
+mod check;
 mod complaint;
 mod dictionaries;
 mod differences;
+mod doctor;
 mod earlier;
 mod environment;
 mod export;
 mod figures;
 mod files;
+mod help;
 mod interrupt;
 mod plan;
 mod progress;
 mod read;
 mod reference;
 mod report;
+mod resources;
 mod run;
 mod sandbox;
 mod selection;
@@ -25,6 +29,7 @@ mod setup;
 mod status;
 mod stderr;
 mod stdout;
+mod stores;
 mod summary;
 mod sweep;
 mod sync;
@@ -50,24 +55,26 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return tap::main(arguments.into_iter());
     }
     let airbyte = arguments.get(1).is_some_and(|command| {
-        ["spec", "check", "discover", "read"].iter().any(|name| command == name)
+        // People check, too: on a terminal, or where they say how they want the answer.
+        command == "check" && complaint::names_no_form(&arguments)
+            || ["spec", "discover", "read"].iter().any(|name| command == name)
     });
     let as_json = complaint::wants_json(&arguments);
     let outcome = match Args::try_parse_from(&arguments) {
-        Ok(args) => run(args),
+        Ok(args) => run(args, airbyte),
         Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
         Err(_) if !airbyte && !as_json => {
             stderr::people(&complaint::advice::<Args>(&arguments));
             return ExitCode::from(Kind::Usage.exit_code());
         }
-        Err(error) => Err(complaint::usage(&error)),
+        Err(error) => Err(complaint::usage(&error, &arguments)),
     };
     match outcome {
         Ok(exit) => exit,
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) if airbyte => airbyte::fail(&error),
         Err(error) => {
-            complaint::complain(&error, as_json);
+            complaint::complain(&error, as_json, complaint::wants_words(&arguments));
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -85,11 +92,11 @@ fn for_tap(arguments: &[OsString]) -> Option<Vec<OsString>> {
     Some([name].into_iter().chain(rest.iter().cloned()).collect())
 }
 
-fn run(args: Args) -> Result<ExitCode> {
+fn run(args: Args, airbyte: bool) -> Result<ExitCode> {
     match args.command {
         Command::Tap(flags) => tap::run(&flags),
         Command::Spec { debug: _ } => airbyte::spec(),
-        Command::Check(source) => airbyte::check(&source),
+        Command::Check(flags) => check::check(&flags, airbyte),
         Command::Discover(source) => airbyte::discover(&source),
         Command::Read(read) => read::read(&read),
         Command::Backup(flags) => backup::backup(&flags),
@@ -97,6 +104,8 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Export(flags) => export::export(&flags),
         Command::Plan(plan) => plan::show(&plan),
         Command::Status(flags) => status::status(&flags),
+        Command::Resources(flags) => resources::list(&flags),
+        Command::Doctor(flags) => doctor::examine(&flags),
         Command::Sandbox(options) => sandbox::serve(&options),
         Command::Completions(flags) => reference::completions(&flags),
         Command::Reference(flags) => reference::write(&flags),

@@ -144,7 +144,7 @@ impl Shown {
         let share = share(forecast.total.tokens, spending.daily_limit);
         let share = share.map_or(String::new(), |share| format!(" ({} of a day)", percent(share)));
         let mut text = Text::new();
-        text.grid(&table);
+        text.grid(table);
         text.line(format!(
             "{}: {} requests, {} tokens{share}, {}{}",
             words(forecast.exactness),

@@ -1,7 +1,7 @@
 //! How a run gets on, on stderr, for people.
 
 use super::args::Standalone;
-use super::figures::{grouped, left_today};
+use super::figures::{grouped, lasting, left_today};
 use super::report::left;
 use super::stderr;
 use crate::api::Spending;
@@ -9,7 +9,7 @@ use crate::model::{Event, Mask, Resource, plain};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Manner {
     Live,
     /// As lines of a log, each with its level: what orchestrators of Singer taps read.
     Log,
+    /// Of those only warnings and errors.
+    Warnings,
 }
 
 /// How much a line matters.
@@ -34,6 +36,8 @@ enum Level {
     Error,
 }
 
+/// How long a run has to last before the time left is told.
+const ESTIMATED_FROM: Duration = Duration::from_secs(5);
 /// Time between two turns of a spinner.
 const TURN: Duration = Duration::from_millis(120);
 
@@ -51,6 +55,22 @@ pub(super) struct Progress<W: Write = Stderr> {
     expected: BTreeMap<&'static str, u64>,
     /// The line of the run as a whole, below the others.
     total: Option<ProgressBar>,
+    /// Whether a table tells afterwards how each resource ended: then nothing else does.
+    tabled: bool,
+    /// Whether a sentence tells afterwards what the company has not.
+    summed: bool,
+    run: Whole,
+}
+
+/// How far the run as a whole is.
+#[derive(Debug)]
+struct Whole {
+    began: Instant,
+    resources: usize,
+    ended: usize,
+    rows: u64,
+    tokens: u64,
+    spending: Spending,
 }
 
 /// What was read of a resource, and its live line while it is read.
@@ -89,9 +109,7 @@ impl<W: Write> Progress<W> {
     fn onto(out: W, manner: Manner, mask: Mask) -> Self {
         let target = match manner {
             Manner::Live => ProgressDrawTarget::stderr(),
-            Manner::Quiet | Manner::Lines | Manner::Verbose | Manner::Log => {
-                ProgressDrawTarget::hidden()
-            }
+            _ => ProgressDrawTarget::hidden(),
         };
         let screen = MultiProgress::with_draw_target(target);
         Self {
@@ -102,16 +120,45 @@ impl<W: Write> Progress<W> {
             tallies: BTreeMap::new(),
             expected: BTreeMap::new(),
             total: None,
+            tabled: false,
+            summed: false,
+            run: Whole {
+                began: Instant::now(),
+                resources: 0,
+                ended: 0,
+                rows: 0,
+                tokens: 0,
+                spending: Spending::default(),
+            },
         }
+    }
+
+    /// A table tells afterwards how each resource ended, so that it is not said before, unless more is
+    /// asked for.
+    pub(super) fn before_a_table(&mut self) {
+        self.tabled = self.manner != Manner::Verbose;
+        self.before_a_summary();
+    }
+
+    /// A sentence tells afterwards what the company has not.
+    pub(super) fn before_a_summary(&mut self) {
+        self.summed = self.manner != Manner::Verbose;
+    }
+
+    /// The run is of so many resources.
+    pub(super) fn begin(&mut self, resources: usize) {
+        self.run.resources = resources;
+        self.refresh();
     }
 
     /// Shows an event.
     pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::Started { resource } => {
-                self.begin(resource);
+                self.start(resource);
             }
             Event::Answered { resource, cost } => {
+                self.run.tokens += cost.tokens;
                 let tally = self.tally(resource);
                 tally.pages += 1;
                 tally.tokens += cost.tokens;
@@ -119,6 +166,7 @@ impl<W: Write> Progress<W> {
                 tally.show();
             }
             Event::Batch(batch) => {
+                self.run.rows += batch.records.len() as u64;
                 let tally = self.tally(batch.resource);
                 tally.rows += batch.records.len() as u64;
                 tally.show();
@@ -146,23 +194,76 @@ impl<W: Write> Progress<W> {
                 let of = listing.map_or(String::new(), |name| format!("list {name}: "));
                 if listing.is_none() {
                     self.end(resource);
+                    self.run.ended += 1;
                 }
-                self.line(Level::Info, &format!("{}: {of}{error}", resource.name));
+                if !self.summed {
+                    self.line(Level::Info, &format!("{}: {of}{error}", resource.name));
+                }
             }
             Event::Finished { resource, until, postponed, .. } => {
                 let tally = self.end(resource);
-                self.line(Level::Info, &format!("{}: {}", resource.name, tally.figures()));
-                if let Some(sentence) = left(*until, *postponed) {
-                    self.line(Level::Info, &format!("{}: {sentence}", resource.name));
+                self.run.ended += 1;
+                if !self.tabled {
+                    let (name, figures, count) = (resource.name, tally.figures(), self.count());
+                    self.line(Level::Info, &format!("{name}: {figures}{count}"));
+                    if let Some(sentence) = left(*until, *postponed) {
+                        self.line(Level::Info, &format!("{name}: {sentence}"));
+                    }
                 }
             }
             Event::Defined { .. } => {}
             Event::Failed { resource, error } => {
                 let tally = self.end(resource);
-                let figures = tally.figures();
-                let text = format!("{}: INCOMPLETE after {figures}: {error}", resource.name);
-                self.line(Level::Error, &text);
+                self.run.ended += 1;
+                if !self.tabled {
+                    let figures = tally.figures();
+                    let text = format!("{}: INCOMPLETE after {figures}: {error}", resource.name);
+                    self.line(Level::Error, &text);
+                }
             }
+        }
+        self.refresh();
+    }
+
+    /// ` (12 of 39)`, where it is known how many there are.
+    fn count(&self) -> String {
+        match self.run.resources {
+            0 => String::new(),
+            all => format!(" ({} of {all})", self.run.ended),
+        }
+    }
+
+    /// How far the run is after so long.
+    fn whole(&self, passed: Duration) -> String {
+        let Whole { resources, ended, rows, tokens, spending, .. } = &self.run;
+        let spent = grouped(spending.tokens.max(*tokens));
+        let left = self.time_left(passed).map(|time| format!(", about {} left", lasting(time)));
+        format!(
+            "{ended} of {resources} done, {} rows, {spent} tokens spent{}{}",
+            grouped(*rows),
+            left.unwrap_or_default(),
+            left_today(*spending)
+        )
+    }
+
+    /// The time left, where the rows of all that is still to be read are known.
+    fn time_left(&self, passed: Duration) -> Option<Duration> {
+        let open = self.run.resources - self.run.ended.min(self.run.resources);
+        let known: u64 = self.expected.values().sum();
+        if self.expected.len() < open || passed < ESTIMATED_FROM || self.run.rows == 0 {
+            return None;
+        }
+        let tallies = self.expected.keys().filter_map(|name| self.tallies.get(name));
+        let done: u64 = tallies.map(|tally| tally.rows + tally.here).sum();
+        let rows = known.saturating_sub(done);
+        let millis = passed.as_millis() * u128::from(rows) / u128::from(self.run.rows);
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+
+    /// Shows how far the run is, in its live line.
+    fn refresh(&mut self) {
+        if self.manner == Manner::Live && self.run.resources > 0 {
+            self.show(self.whole(self.run.began.elapsed()));
         }
     }
 
@@ -178,12 +279,10 @@ impl<W: Write> Progress<W> {
         self.tally(resource).here = here;
     }
 
-    /// Shows what the run has cost, and what is left, in a live line of its own.
+    /// What the run has cost by now, and what is left.
     pub(super) fn spent(&mut self, spending: Spending) {
-        if self.manner == Manner::Live {
-            let tokens = grouped(spending.tokens);
-            self.show(format!("{tokens} tokens spent{}", left_today(spending)));
-        }
+        self.run.spending = spending;
+        self.refresh();
     }
 
     /// Tells how far the run as a whole has come: in its live line, or as a line for those who want
@@ -192,7 +291,7 @@ impl<W: Write> Progress<W> {
         match self.manner {
             Manner::Live => self.show(self.shown(text)),
             Manner::Verbose => self.line(Level::Info, text),
-            Manner::Quiet | Manner::Lines | Manner::Log => {}
+            Manner::Quiet | Manner::Lines | Manner::Log | Manner::Warnings => {}
         }
     }
 
@@ -205,6 +304,13 @@ impl<W: Write> Progress<W> {
             line
         });
         total.set_message(text);
+    }
+
+    /// Says what a table and its last lines tell as well, unless there is one.
+    pub(super) fn aside(&mut self, text: &str) {
+        if !self.tabled {
+            self.note(text);
+        }
     }
 
     /// Says something about the run as a whole.
@@ -225,7 +331,7 @@ impl<W: Write> Progress<W> {
                 // Nobody is left to tell if stderr is gone.
                 let _ = writeln!(self.out, "{text}");
             }
-            Manner::Log => self.line(Level::Warning, text),
+            Manner::Log | Manner::Warnings => self.line(Level::Warning, text),
             _ => self.line(Level::Info, text),
         }
     }
@@ -247,7 +353,7 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    fn begin(&mut self, resource: &'static Resource) {
+    fn start(&mut self, resource: &'static Resource) {
         if self.manner == Manner::Verbose {
             self.line(Level::Info, &format!("{}: begins", resource.name));
         }
@@ -276,6 +382,7 @@ impl<W: Write> Progress<W> {
 
     fn end(&mut self, resource: &'static Resource) -> Tally {
         let mut tally = self.tallies.remove(resource.name).unwrap_or_default();
+        self.expected.remove(resource.name);
         if let Some(bar) = tally.bar.take() {
             bar.finish_and_clear();
             self.screen.remove(&bar);
@@ -296,14 +403,17 @@ impl<W: Write> Progress<W> {
     fn line(&mut self, level: Level, text: &str) {
         let text = self.shown(text);
         let text = match (self.manner, level) {
-            (Manner::Log, level) => format!("{} {text}", level.name()),
+            (Manner::Log | Manner::Warnings, level) => format!("{} {text}", level.name()),
             (_, Level::Warning) => format!("warning: {text}"),
             _ => text,
         };
         // Nobody is left to tell if stderr is gone.
         let _ = match self.manner {
             Manner::Quiet => Ok(()),
-            Manner::Lines | Manner::Verbose | Manner::Log => writeln!(self.out, "{text}"),
+            Manner::Warnings if level == Level::Info => Ok(()),
+            Manner::Lines | Manner::Verbose | Manner::Log | Manner::Warnings => {
+                writeln!(self.out, "{text}")
+            }
             Manner::Live => self.screen.println(&text),
         };
     }
@@ -350,91 +460,4 @@ fn limited(pause: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Batch, Cost, Error, Kind, Record, StreamState, Time};
-
-    fn events() -> Vec<Event> {
-        let named = |name| Resource::named(name).expect("it exists");
-        let (deals, roles) = (named("deals"), named("roles"));
-        let record = Record::bare(r#"{"title":"Secret customer"}"#.into());
-        let cost = Cost { requests: 2, tokens: 20 };
-        vec![
-            Event::Started { resource: deals },
-            Event::Waiting { resource: deals, pause: Duration::from_millis(1_500) },
-            Event::Resumed { resource: deals },
-            Event::Answered { resource: deals, cost },
-            Event::Batch(Batch {
-                resource: deals,
-                records: vec![record; 1_200],
-                reached: StreamState::default(),
-                refused: Vec::new(),
-            }),
-            Event::Warning { resource: deals, text: "a field is odd".to_owned() },
-            Event::Finished {
-                resource: deals,
-                reached: StreamState::default(),
-                until: Time::parse("2026-03-01T00:00:00Z"),
-                postponed: 2,
-            },
-            Event::Started { resource: roles },
-            Event::Failed {
-                resource: roles,
-                error: Error::new(Kind::Permission, "token t0p5ecret may not see it"),
-            },
-        ]
-    }
-
-    #[track_caller]
-    fn check(manner: Manner, expected: &str) {
-        let mut out = Vec::new();
-        let mut progress = Progress::onto(&mut out, manner, Mask::new(&["t0p5ecret"]));
-        for event in events() {
-            progress.take(&event);
-        }
-        progress.note("the token t0p5ecret was replaced");
-        drop(progress);
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-    }
-
-    #[test]
-    fn without_a_terminal_there_is_a_line_for_each_resource() {
-        check(
-            Manner::Lines,
-            "warning: deals: a field is odd\n\
-             deals: 1,200 rows, 1 page, 20 tokens\n\
-             deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
-             roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
-             the token **** was replaced\n",
-        );
-        check(Manner::Quiet, "");
-    }
-
-    #[test]
-    fn a_log_has_levels() {
-        check(
-            Manner::Log,
-            "INFO deals: rate limited, 2 s\n\
-             WARNING deals: a field is odd\n\
-             INFO deals: 1,200 rows, 1 page, 20 tokens\n\
-             INFO deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
-             ERROR roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
-             INFO the token **** was replaced\n",
-        );
-    }
-
-    #[test]
-    fn verbose_tells_what_begins_and_what_waits() {
-        check(
-            Manner::Verbose,
-            "deals: begins\n\
-             deals: rate limited, 2 s\n\
-             warning: deals: a field is odd\n\
-             deals: 1,200 rows, 1 page, 20 tokens\n\
-             deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
-             roles: begins\n\
-             roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
-             the token **** was replaced\n",
-        );
-    }
-}
+mod tests;

@@ -145,7 +145,7 @@ impl Run {
         keep(&mut self.setup, &mut self.rotations, &mut self.writer)?;
         let account = account?;
         self.writer.log(Level::Info, &greeting(&account))?;
-        for sentence in account.caveats() {
+        for sentence in self.setup.unread.clone().into_iter().chain(account.caveats()) {
             self.writer.log(Level::Warn, &sentence)?;
         }
         if self.setup.settings.reserve_percent > 0 && self.client.spending().daily_limit.is_none() {

@@ -21,6 +21,8 @@ pub(super) struct Row {
     pub(super) warnings: u64,
     /// What its requests cost. Those under way when a run is stopped are in the total only.
     pub(super) cost: Cost,
+    /// Whether anything of it was asked for.
+    pub(super) begun: bool,
     /// How it ended; `None` while it has not.
     pub(super) outcome: Option<Result<(), Failure>>,
     /// Up to when what changed was read, where it ended well and its rows have times.
@@ -94,6 +96,7 @@ impl Row {
             records: 0,
             warnings: 0,
             cost: Cost::default(),
+            begun: false,
             outcome: None,
             until: None,
             keyless: 0,
@@ -184,6 +187,7 @@ impl Report {
 
     /// Counts an event.
     pub(super) fn take(&mut self, event: &Event) {
+        self.row(event.resource()).begun = true;
         match event {
             Event::Batch(batch) => {
                 let row = self.row(batch.resource);
@@ -268,8 +272,11 @@ impl Report {
         if self.complete() {
             return None;
         }
-        let missing: Vec<_> =
-            self.rows.iter().filter(|row| !row.complete()).map(|row| row.resource.name).collect();
+        let open = self.rows.iter().filter(|row| !row.complete());
+        let mut missing: Vec<String> = Vec::new();
+        missing
+            .extend(open.clone().filter(|row| row.begun).map(|row| row.resource.name.to_owned()));
+        missing.extend(self.unbegun());
         // What only stopped along with the run explains nothing, unless there is nothing else.
         let reason = self.rows.iter().find_map(Row::reason);
         let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
@@ -282,7 +289,7 @@ impl Report {
         });
         let text = format!(
             "incomplete: {} of {} streams {} ({}): {}; {} tokens spent{least}",
-            missing.len(),
+            open.count(),
             self.rows.len(),
             if read { "lack something" } else { "were not read to their end" },
             missing.join(", "),
@@ -292,15 +299,26 @@ impl Report {
         Some(Error::new(reason.map_or(Kind::Bug, |failure| failure.kind), text))
     }
 
+    /// How many resources were not begun, if any were not: each of them tells nothing.
+    pub(super) fn unbegun(&self) -> Option<String> {
+        match self.rows.iter().filter(|row| !row.begun && !row.complete()).count() {
+            0 => None,
+            1 => Some("1 was not begun".to_owned()),
+            number => Some(format!("{number} were not begun")),
+        }
+    }
+
     /// A table and a last line that says whether the run is complete.
     pub(super) fn table(&self, account: &Account, spending: Spending) -> Text {
         let head = ["stream", "records", "requests", "tokens", "outcome"];
         let mut table = Grid::new(head, &[1, 2, 3]);
-        let mut rows: Vec<_> = self.rows.iter().collect();
+        // What the company has not stands in a sentence of its own.
+        let told = |row: &&Row| row.begun && (row.unavailable.is_none() || row.cost.tokens > 0);
+        let mut rows: Vec<_> = self.rows.iter().filter(told).collect();
         rows.sort_by_key(|row| row.resource.name);
         for row in rows {
             let outcome = match &row.outcome {
-                Some(Ok(())) if let Some(failure) = &row.unavailable => failure.text.clone(),
+                Some(Ok(())) if row.unavailable.is_some() => "not available".to_owned(),
                 Some(Ok(())) if let Some(lack) = row.lack() => format!("INCOMPLETE: {}", lack.text),
                 Some(Ok(())) if row.warnings == 0 => "complete".to_owned(),
                 Some(Ok(())) if row.warnings == 1 => "complete, 1 warning".to_owned(),
@@ -317,7 +335,8 @@ impl Report {
             ]);
         }
         let mut text = Text::of(&account.company_name);
-        text.grid(&table);
+        text.grid(table);
+        self.unbegun().into_iter().for_each(|sentence| text.line(sentence));
         self.unavailable().into_iter().for_each(|sentence| text.line(sentence));
         text.line(format!(
             "{} records, {} tokens spent{}: {}",
@@ -376,7 +395,7 @@ mod tests {
         assert_eq!(failure.kind(), Kind::Quota);
         assert_eq!(
             failure.to_string(),
-            "incomplete: 2 of 3 streams were not read to their end (notes, roles): budget is spent; 45 tokens spent"
+            "incomplete: 2 of 3 streams were not read to their end (roles, 1 was not begun): budget is spent; 45 tokens spent"
         );
         let costs: Vec<_> = report.rows().map(|row| (row.cost.requests, row.cost.tokens)).collect();
         assert_eq!(costs, [(4, 40), (0, 0), (0, 0)]);

@@ -1,5 +1,6 @@
 //! `resources`: what can be read, what it costs, and what of it this account has.
 
+use super::airbyte::sentence;
 use super::args::Resources;
 use super::doctor::{Asked, ask};
 use super::progress::{Manner, Progress};
@@ -31,10 +32,10 @@ pub(super) fn list(flags: &Resources) -> Result<ExitCode> {
 }
 
 fn text(asked: Option<&Asked>) -> Text {
-    let mut grid = Grid::new(["resource", "read", "tokens", "on this account"], &[]);
+    let mut grid = Grid::new(["resource", "read", "tokens", "here"], &[]);
     for resource in Resource::all() {
-        let here = asked.map(|asked| lack(resource, asked).unwrap_or_else(|| "yes".to_owned()));
-        grid.row([resource.name, usual(resource), &cost(resource), &here.unwrap_or_default()]);
+        let here = asked.map(|asked| if lack(resource, asked).is_none() { "yes" } else { "no" });
+        grid.row([resource.name, usual(resource), &cost(resource), here.unwrap_or_default()]);
     }
     let mut text = Text::new();
     text.grid(grid.without_columns_of(&[""]));
@@ -42,7 +43,11 @@ fn text(asked: Option<&Asked>) -> Text {
     text.line("      by backups: by every backup; elsewhere only when named with --resources");
     text.line("      when named: only with --resources, since it costs a request per row");
     if let Some(asked) = asked {
-        text.line(format!("asked: {} as {}", asked.account.company_name, asked.account.user_name));
+        let Asked { account, lacking, .. } = asked;
+        text.line(format!("here: as {} of {}", account.user_name, account.company_name));
+        for sentence in sentence(lacking).into_iter().chain(account.caveats()) {
+            text.line(sentence);
+        }
     } else {
         text.line("no account was asked: --config, the environment or --sandbox name one");
     }
@@ -95,7 +100,7 @@ fn cost(resource: &Resource) -> String {
 }
 
 /// Why the account, or the token, has it not.
-fn lack(resource: &'static Resource, asked: &Asked) -> Option<String> {
+fn lack(resource: &Resource, asked: &Asked) -> Option<String> {
     let said = asked.lacking.get(resource.name).map(|said| format!("no: {said}"));
     said.or_else(|| asked.account.closed(resource).map(|why| format!("no: {why}")))
 }

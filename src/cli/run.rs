@@ -37,7 +37,9 @@ pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
 impl Run {
     /// A run over these resources.
     pub(super) fn new(standalone: &Standalone, resources: Vec<&'static Resource>) -> Result<Self> {
-        Self::of(Setup::standalone(standalone)?, Manner::of(standalone), resources)
+        let mut run = Self::of(Setup::standalone(standalone)?, Manner::of(standalone), resources)?;
+        run.setup.exposed().into_iter().for_each(|sentence| run.progress.warn(&sentence));
+        Ok(run)
     }
 
     /// A run with this set-up.
@@ -74,7 +76,7 @@ impl Run {
 
     /// Says whose account it is, and what the token may not see.
     pub(super) fn greet(&mut self, account: &Account) {
-        self.progress.note(&airbyte::greeting(account));
+        self.progress.aside(&airbyte::greeting(account));
         for sentence in account.caveats() {
             self.progress.warn(&sentence);
         }

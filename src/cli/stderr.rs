@@ -8,7 +8,9 @@ use std::io::{IsTerminal as _, Stderr, Write as _};
 
 /// Says something to people.
 pub(super) fn people(text: &Text) {
-    let _ = std::io::stderr().write_all(text.as_str().as_bytes());
+    let size = terminal_size::terminal_size_of(std::io::stderr());
+    let text = text.render(size.map(|(width, _)| width.0));
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Says something to programs: one JSON value.

@@ -6,7 +6,7 @@ use std::io::{IsTerminal as _, Stdout, Write as _};
 
 /// Prints what people read.
 pub(super) fn people(text: &Text) -> Result<()> {
-    print(text.as_str())
+    print(&text.render(width()))
 }
 
 /// Prints JSON, one value or several. What would steer a terminal is escaped in it, and is the same
@@ -29,6 +29,11 @@ pub(super) fn help(answer: &clap::Error) -> Result<()> {
 /// Whether people look at it.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
+}
+
+/// Columns of the terminal that shows it, if one does.
+fn width() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
 /// For the lines of a protocol: records go out as they came, all other messages escaped.

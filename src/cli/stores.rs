@@ -58,7 +58,7 @@ fn writable(folder: &Path) -> Result<String> {
             .at(folder.display().to_string())
     })?;
     let Ok(told) = statvfs(folder) else { return Ok(String::new()) };
-    let free = u64::from(told.blocks_available()) * u64::from(told.fragment_size());
+    let free = told.blocks_available().saturating_mul(told.fragment_size());
     if free < FREE_BYTES_MIN {
         return Err(Error::new(Kind::Storage, format!("only {} MiB are free here", free >> 20))
             .at(folder.display().to_string()));

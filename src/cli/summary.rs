@@ -11,9 +11,15 @@ use crate::dataset::warehouse::{Warehouse, Written};
 use crate::model::{Cost, Resource, Result, Time};
 use serde_json::{Map, Value, json};
 
+/// Fields that are named of those whose values stand in `_extra`.
+const MISFITS_NAMED_MAX: usize = 4;
+
 /// What a run did.
 #[derive(Debug)]
 pub(super) struct Summary {
+    company: String,
+    /// When the run before last committed something; `None` for a first run.
+    before: Option<Time>,
     dir: String,
     format: String,
     run: String,
@@ -21,16 +27,21 @@ pub(super) struct Summary {
     complete: bool,
     /// What the company has not, in a sentence.
     unavailable: Option<String>,
+    /// How many resources were not begun, if any were not.
+    unbegun: Option<String>,
     rows: Vec<Row>,
 }
 
 #[derive(Debug)]
 struct Row {
     resource: &'static Resource,
+    begun: bool,
     written: Written,
     cost: Cost,
     warnings: u64,
     misfits: Vec<(String, u64)>,
+    /// The same with the names that people know.
+    named: Vec<(String, u64)>,
     /// The window that was read: from where, and to where. From nowhere: everything.
     from: Option<Time>,
     until: Option<Time>,
@@ -42,18 +53,20 @@ struct Row {
 impl Summary {
     pub(super) fn of(
         report: &Report,
-        warehouse: &Warehouse,
+        (warehouse, place): (&Warehouse, &Place),
         start: &Start,
-        place: &Place,
+        company: &str,
         run: String,
         complete: bool,
     ) -> Self {
         let rows = report.rows().map(|row| Row {
             resource: row.resource,
+            begun: row.begun,
             written: warehouse.written(row.resource),
             cost: row.cost,
             warnings: row.warnings,
             misfits: warehouse.misfits(row.resource),
+            named: named(warehouse, row.resource),
             from: start.from(row.resource),
             until: row.until,
             unavailable: row
@@ -62,57 +75,84 @@ impl Summary {
             failure: row.failure().map(|failure| (failure.kind.name(), failure.text.clone())),
         });
         Self {
+            company: company.to_owned(),
+            before: warehouse.before().map(Time::whole_second),
             dir: place.to_string(),
             format: warehouse.layout().format.name().to_owned(),
             run,
             seconds: start.began.elapsed().as_secs_f64(),
             complete,
             unavailable: report.unavailable(),
+            unbegun: report.unbegun(),
             rows: rows.collect(),
         }
     }
 
-    /// Prints it, for programs or for people.
-    pub(super) fn print(&self, as_json: bool, spending: Spending) -> Result<()> {
+    /// Prints it, for programs or for people; `all` that was read, also where nothing is new.
+    pub(super) fn print(&self, as_json: bool, all: bool, spending: Spending) -> Result<()> {
         if as_json {
-            stdout::programs(&format!("{}\n", self.json(spending)))
-        } else {
-            stdout::people(&self.table(spending))
+            return stdout::programs(&format!("{}\n", self.json(spending)));
         }
+        match self.before.filter(|_| !all && self.is_nothing()) {
+            Some(before) => stdout::people(&Text::of(format!(
+                "{}: nothing changed since {before}, {} tokens spent{}",
+                self.company,
+                grouped(spending.tokens),
+                left_today(spending)
+            ))),
+            None => stdout::people(&self.table(all, spending)),
+        }
+    }
+
+    /// Whether the run came to its end and there is nothing to tell.
+    fn is_nothing(&self) -> bool {
+        self.complete && !self.rows.iter().any(Row::tells)
     }
 
     fn total(&self, of: impl Fn(&Written) -> u64) -> u64 {
         self.rows.iter().map(|row| of(&row.written)).sum()
     }
 
-    fn table(&self, spending: Spending) -> Text {
-        let head = ["resource", "rows", "gone", "files", "bytes", "since", "tokens", "outcome"];
-        let mut table = Grid::new(head, &[1, 2, 3, 4, 6]);
-        for row in &self.rows {
+    fn table(&self, all: bool, spending: Spending) -> Text {
+        let head = ["resource", "rows", "gone", "tokens", "outcome"];
+        let mut table = Grid::new(head, &[1, 2, 3]);
+        let shown = |row: &&Row| row.begun && (all || row.tells());
+        for row in self.rows.iter().filter(shown) {
             table.row([
                 row.resource.name.to_owned(),
                 grouped(row.written.rows - row.written.deleted),
                 grouped(row.written.deleted),
-                grouped(row.written.files),
-                grouped(row.written.bytes),
-                row.from.map_or_else(|| "all".to_owned(), |from| from.to_string()),
                 grouped(row.cost.tokens),
                 row.outcome(),
             ]);
         }
         let mut text = Text::new();
-        text.grid(&table);
-        self.unavailable.iter().for_each(|sentence| text.line(sentence.clone()));
+        text.grid(table.without_columns_of(&["0", ""]));
+        let quiet = self.rows.iter().filter(|row| row.begun && row.unavailable.is_none());
+        match quiet.filter(|row| !all && !row.tells()).count() {
+            0 => {}
+            1 => text.line("1 more resource has nothing new"),
+            number => text.line(format!("{number} more resources have nothing new")),
+        }
+        self.unavailable.iter().for_each(|sentence| text.line(sentence));
+        self.unbegun.iter().for_each(|sentence| text.line(sentence));
+        let gone = match self.total(|written| written.deleted) {
+            0 => String::new(),
+            gone => format!(", {} tombstones", grouped(gone)),
+        };
         text.line(format!(
-            "Synced to {2}: rows {0}, tombstones {1}, files {3}, bytes {4}; {5} tokens spent{6}: {7}",
-            grouped(self.total(|written| written.rows - written.deleted)),
-            grouped(self.total(|written| written.deleted)),
+            "{} synced to {}: {} rows{gone}, {} files, {} bytes",
+            self.company,
             self.dir,
+            grouped(self.total(|written| written.rows - written.deleted)),
             grouped(self.total(|written| written.files)),
             grouped(self.total(|written| written.bytes)),
+        ));
+        text.line(format!(
+            "{}: {} tokens spent{}",
+            if self.complete { "complete" } else { "INCOMPLETE" },
             grouped(spending.tokens),
             left_today(spending),
-            if self.complete { "complete" } else { "INCOMPLETE" },
         ));
         text
     }
@@ -144,23 +184,43 @@ impl Summary {
 }
 
 impl Row {
+    /// Whether there is anything to tell of it but that it was read.
+    fn tells(&self) -> bool {
+        self.written.rows > 0 || self.failure.is_some() || self.warnings > 0
+    }
+
+    /// What is to be said of it; nothing where all is well.
     fn outcome(&self) -> String {
         if let Some((_, text)) = &self.failure {
             return format!("INCOMPLETE: {text}");
         }
-        if let Some((text, _)) = &self.unavailable {
-            return text.clone();
+        if self.unavailable.is_some() {
+            return "not available".to_owned();
         }
         let misfits: u64 = self.misfits.iter().map(|(_, count)| count).sum();
-        let mut outcome = "complete".to_owned();
+        let mut said = Vec::new();
         if misfits > 0 {
-            outcome = format!("{outcome}, {} values in _extra", grouped(misfits));
+            said.push(format!("{} values in _extra ({})", grouped(misfits), self.fields()));
         }
         match self.warnings {
-            0 => outcome,
-            1 => format!("{outcome}, 1 warning"),
-            number => format!("{outcome}, {number} warnings"),
+            0 => {}
+            1 => said.push("1 warning".to_owned()),
+            number => said.push(format!("{number} warnings")),
         }
+        said.join(", ")
+    }
+
+    /// The fields whose values stand in `_extra`, those with most first.
+    fn fields(&self) -> String {
+        let mut fields: Vec<_> = self.named.iter().collect();
+        fields.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), name));
+        let named = fields.iter().take(MISFITS_NAMED_MAX);
+        let mut named: Vec<_> =
+            named.map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+        if fields.len() > MISFITS_NAMED_MAX {
+            named.push(format!("{} more fields", fields.len() - MISFITS_NAMED_MAX));
+        }
+        named.join(", ")
     }
 
     fn json(&self) -> Value {
@@ -189,4 +249,10 @@ impl Row {
         }
         json
     }
+}
+
+/// Values in `_extra` by the names that people know.
+fn named(warehouse: &Warehouse, resource: &Resource) -> Vec<(String, u64)> {
+    let misfits = warehouse.misfits(resource).into_iter();
+    misfits.map(|(field, count)| (warehouse.called(resource, &field), count)).collect()
 }

@@ -30,6 +30,9 @@ pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
         None => BTreeMap::new(),
     };
     let mut run = Run::new(&flags.standalone, resources)?;
+    if !flags.standalone.json() {
+        run.progress.before_a_table();
+    }
     run.named = flags.resources.is_some();
     let options = Options { since, handed, ..run.options(flags) };
     files::private();
@@ -84,9 +87,13 @@ impl Run {
         let name = owner.run.clone();
         let (mut warehouse, notes) =
             Warehouse::open(place, holder(&account)?, options, owner).await?;
+        if warehouse.before().is_none() && options.handed.is_empty() {
+            self.progress.note(&format!("new warehouse in {place}: everything is read"));
+        }
         for note in notes {
             self.progress.note(&note);
         }
+        self.progress.begin(self.resources.len());
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         let bound = account.date;
         let mut start = Start {
@@ -127,8 +134,14 @@ impl Run {
         }
         let complete = complete && broken.is_none();
         let stopped = stopped.or(broken);
-        let printed = Summary::of(&self.report, &warehouse, &start, place, name, complete)
-            .print(flags.standalone.json(), self.client.spending());
+        let standalone = &flags.standalone;
+        let place = (&warehouse, place);
+        let company = &account.company_name;
+        let printed = Summary::of(&self.report, place, &start, company, name, complete).print(
+            standalone.json(),
+            standalone.verbose > 0,
+            self.client.spending(),
+        );
         match stopped {
             // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
@@ -194,6 +207,9 @@ impl Run {
         for note in &begun.notes {
             self.progress.note(&format!("{}: {note}", resource.name));
         }
+        if begun.rebuild {
+            self.progress.expect(resource, warehouse.held(resource), 0);
+        }
         start.begun.insert(resource.name, begun);
         Ok(())
     }
@@ -212,7 +228,7 @@ impl Run {
             self.progress.warn(&warning);
         }
         for note in start.found.notes.drain(..) {
-            self.progress.note(&note);
+            self.progress.aside(&note);
         }
         if let Some(error) = start.found.lack(resource) {
             self.report.lack(resource, &error);
@@ -333,6 +349,10 @@ impl Run {
         self.progress.take(&event);
         self.report.take(&event);
         match event {
+            Event::Answered { .. } => {
+                self.progress.spent(self.client.spending());
+                Ok(())
+            }
             Event::Started { resource } => {
                 warehouse.starts(resource);
                 Ok(())

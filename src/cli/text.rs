@@ -1,7 +1,13 @@
 //! What people read: lines and tables, whatever words of others are in them.
 
 use crate::model::plain;
-use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle, presets};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table,
+    TableStyle, presets,
+};
+
+/// Fewest columns of a terminal that tables are fitted to.
+pub(super) const WIDTH_MIN: u16 = 80;
 
 /// The seed tool's table: lines around, between columns, and below the header.
 const FRAME: TableStyle = TableStyle::new()
@@ -14,11 +20,23 @@ const FRAME: TableStyle = TableStyle::new()
 /// Text that is fit for a terminal or a log: every line of it was begun by this program, and no
 /// character in it steers the terminal.
 #[derive(Debug, Default)]
-pub(super) struct Text(String);
+pub(super) struct Text(Vec<Part>);
 
-/// A table. Each cell is one line.
 #[derive(Debug)]
-pub(super) struct Grid(Table);
+enum Part {
+    Line(String),
+    Grid(Grid),
+}
+
+/// A table. Each cell is one line, and is wrapped between words where a terminal is too narrow.
+#[derive(Debug)]
+pub(super) struct Grid {
+    framed: bool,
+    head: Vec<String>,
+    /// Columns that are never wrapped: figures, at the right.
+    figures: Vec<usize>,
+    rows: Vec<Vec<String>>,
+}
 
 impl Text {
     pub(super) fn new() -> Self {
@@ -34,51 +52,130 @@ impl Text {
 
     /// Adds one line. A line break in it is spelled out.
     pub(super) fn line(&mut self, text: impl AsRef<str>) {
-        self.0.push_str(&plain(text.as_ref()));
-        self.0.push('\n');
+        self.0.push(Part::Line(plain(text.as_ref()).into_owned()));
     }
 
-    /// Adds a table.
-    pub(super) fn grid(&mut self, grid: &Grid) {
-        self.0.push_str(&grid.0.to_string());
-        self.0.push('\n');
+    /// Adds a table; none if it has no rows.
+    pub(super) fn grid(&mut self, grid: Grid) {
+        if !grid.rows.is_empty() {
+            self.0.push(Part::Grid(grid));
+        }
     }
 
     /// The text with secrets taken out by `mask`.
-    pub(super) fn masked(self, mask: impl Fn(&str) -> String) -> Self {
-        Self(mask(&self.0))
+    pub(super) fn masked(mut self, mask: impl Fn(&str) -> String) -> Self {
+        for part in &mut self.0 {
+            match part {
+                Part::Line(line) => *line = mask(line),
+                Part::Grid(grid) => {
+                    grid.rows.iter_mut().flatten().for_each(|cell| *cell = mask(cell));
+                }
+            }
+        }
+        self
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// The text, its tables as wide as they are or, on a terminal, at most as wide as that. No line ends
+    /// with a blank.
+    pub(super) fn render(&self, width: Option<u16>) -> String {
+        let mut out = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Line(line) => match width {
+                    Some(width) => wrap(line, usize::from(width.max(WIDTH_MIN)), &mut out),
+                    None => out.push_str(line.trim_end()),
+                },
+                Part::Grid(grid) => out.push_str(&grid.table(width).trim_fmt()),
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Adds a line that is broken between words where it is too long; what follows stands further right, so
+/// that nobody else's words begin a line.
+fn wrap(line: &str, width: usize, out: &mut String) {
+    let mut taken = 0;
+    for piece in line.trim_end().split_inclusive(' ') {
+        let letters = piece.trim_end().chars().count();
+        if taken > 0 && taken + letters > width {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push_str("\n  ");
+            taken = 2;
+        }
+        out.push_str(piece);
+        taken += piece.chars().count();
     }
 }
 
 impl Grid {
     /// A table without lines. The columns of these numbers hold figures.
     pub(super) fn new<const N: usize>(head: [&str; N], figures: &[usize]) -> Self {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(head);
-        for column in figures {
-            if let Some(column) = table.column_mut(*column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        Self(table)
+        Self::of(false, head, figures)
+    }
+
+    /// A table without lines and without a head.
+    pub(super) fn bare() -> Self {
+        Self::of(false, [], &[])
     }
 
     /// A table with lines around.
     pub(super) fn framed<const N: usize>(head: [&str; N]) -> Self {
-        let mut table = Table::new();
-        table.load_style(FRAME);
-        table.set_header(head);
-        Self(table)
+        Self::of(true, head, &[])
+    }
+
+    fn of<const N: usize>(framed: bool, head: [&str; N], figures: &[usize]) -> Self {
+        let head = head.map(str::to_owned).to_vec();
+        Self { framed, head, figures: figures.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row.
     pub(super) fn row<const N: usize>(&mut self, cells: [impl AsRef<str>; N]) {
-        self.0.add_row(cells.map(|cell| plain(cell.as_ref()).into_owned()));
+        self.rows.push(cells.map(|cell| plain(cell.as_ref()).into_owned()).to_vec());
+    }
+
+    /// Leaves out the columns of these numbers in which no row says anything but this.
+    pub(super) fn without_columns_of(mut self, nothing: &[&str]) -> Self {
+        for column in (0..self.head.len()).rev() {
+            let mut cells = self.rows.iter().map(|row| row[column].as_str());
+            if cells.all(|cell| nothing.contains(&cell)) {
+                self.head.remove(column);
+                self.rows.iter_mut().for_each(|row| drop(row.remove(column)));
+                self.figures.retain(|figure| *figure != column);
+                self.figures.iter_mut().filter(|f| **f > column).for_each(|f| *f -= 1);
+            }
+        }
+        self
+    }
+
+    fn table(&self, width: Option<u16>) -> Table {
+        let mut table = Table::new();
+        if self.framed {
+            table.load_style(FRAME);
+        } else {
+            table.load_style(presets::NOTHING);
+        }
+        if let Some(width) = width {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width.max(WIDTH_MIN));
+        }
+        if !self.head.is_empty() {
+            table.set_header(&self.head);
+        }
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        for (number, column) in table.column_iter_mut().enumerate() {
+            if self.figures.contains(&number) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            // What a table without lines is about is not wrapped either.
+            if self.figures.contains(&number) || !self.framed && number == 0 {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        table
     }
 }
 
@@ -91,9 +188,55 @@ mod tests {
         let mut text = Text::of("one\nerror: two");
         let mut grid = Grid::new(["a", "b"], &[1]);
         grid.row(["x\ny", "\x1b[2J"]);
-        text.grid(&grid);
-        assert_eq!(text.as_str().lines().count(), 3, "{}", text.as_str());
-        assert!(text.as_str().starts_with("one\\nerror: two\n"));
-        assert!(!text.as_str().contains('\x1b'));
+        text.grid(grid);
+        let shown = text.render(None);
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(shown.starts_with("one\\nerror: two\n"));
+        assert!(!shown.contains('\x1b'));
+    }
+
+    #[test]
+    fn tables_fit_the_terminal_and_no_line_ends_with_a_blank() {
+        for framed in [false, true] {
+            let head = ["resource", "rows", "outcome"];
+            let mut grid = if framed { Grid::framed(head) } else { Grid::new(head, &[1]) };
+            let long = "a sentence of many words ".repeat(20);
+            grid.row(["organization_relationships", "1,234,567", long.trim()]);
+            grid.row(["deals", "1", ""]);
+            let mut text = Text::of("a line ");
+            text.grid(grid);
+            for width in [None, Some(20), Some(80), Some(120)] {
+                let shown = text.render(width);
+                let widest = shown.lines().map(|line| line.chars().count()).max();
+                let most = width.map_or(usize::MAX, |width| usize::from(width.max(WIDTH_MIN)));
+                assert!(widest <= Some(most), "{shown}");
+                assert!(shown.contains("1,234,567"), "{shown}");
+                assert!(shown.lines().all(|line| !line.ends_with(' ')), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words_on_a_terminal() {
+        let words = "twelve words ".repeat(12);
+        let shown = Text::of(&words).render(Some(80));
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        assert!(shown.lines().nth(1).is_some_and(|line| line.starts_with("  ")), "{shown}");
+        assert!(shown.lines().all(|line| line.len() <= 80 && !line.ends_with(' ')), "{shown}");
+        assert_eq!(shown.split_whitespace().count(), 24);
+        assert_eq!(Text::of(&words).render(None).lines().count(), 1);
+        let long = "x".repeat(200);
+        assert_eq!(Text::of(&long).render(Some(80)), format!("{long}\n"));
+    }
+
+    #[test]
+    fn columns_without_a_word_are_left_out() {
+        let mut grid = Grid::new(["a", "gone", "b"], &[1, 2]);
+        grid.row(["x", "0", "7"]);
+        let mut text = Text::new();
+        text.grid(grid.without_columns_of(&["0", ""]));
+        assert_eq!(text.render(None), " a  b\n x  7\n");
+        text.grid(Grid::new(["a"], &[]));
+        assert_eq!(text.render(None).lines().count(), 2, "a table without rows is none");
     }
 }

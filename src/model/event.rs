@@ -90,6 +90,25 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The resource it is about.
+    pub fn resource(&self) -> &'static Resource {
+        match self {
+            Self::Batch(batch) => batch.resource,
+            Self::Started { resource }
+            | Self::Defined { resource, .. }
+            | Self::Answered { resource, .. }
+            | Self::Waiting { resource, .. }
+            | Self::Resumed { resource }
+            | Self::Warning { resource, .. }
+            | Self::Lacking { resource, .. }
+            | Self::Unavailable { resource, .. }
+            | Self::Finished { resource, .. }
+            | Self::Failed { resource, .. } => resource,
+        }
+    }
+}
+
 /// What was sent, and what it costs by the documented prices. Failed attempts cost as much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {

@@ -14,18 +14,22 @@ pub fn folded(name: &str) -> String {
 /// The known names that a slip, or a part of the name, may have meant: the likeliest first, three at most.
 pub fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let name = folded(name);
-    let mut near: Vec<(usize, &str)> = known
+    let letters = name.chars().count();
+    let mut near: Vec<(usize, bool, &str)> = known
         .into_iter()
         .filter_map(|known| {
             let other = folded(known);
             let typos = distance(&name, &other);
-            let part = name.chars().count() >= TYPOS_MAX && other.contains(&name);
-            (typos <= TYPOS_MAX.min(name.chars().count() / 2) || part).then_some((typos, known))
+            let part = letters >= TYPOS_MAX && other.contains(&name);
+            (typos <= TYPOS_MAX.min(letters / 2) || part).then_some((typos, part, known))
         })
         .collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect()
+    // Of slips only the smallest is likely.
+    let least = near.first().map_or(0, |(typos, ..)| *typos);
+    let likely = near.into_iter().filter(|(typos, part, _)| *part || *typos == least);
+    likely.take(NEAR_MAX).map(|(.., name)| name).collect()
 }
 
 /// Unknown names for a sentence, each with those that may have been meant: `"dael" (did you mean deals?),

@@ -123,7 +123,7 @@ INCOMPLETE pipelines
 INCOMPLETE users
 ERROR "/api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
 ERROR "not read to its end, the run was stopped: /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit)"
-ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, users): /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit); 17 tokens spent"
+ERROR "incomplete: 2 of 3 streams were not read to their end (pipelines, 1 was not begun): /api/v2/pipelines: the company's daily token budget is spent (HTTP 429: request over limit); 17 tokens spent"
 "#,
     );
 }

@@ -341,7 +341,7 @@ fn slips_of_a_file() -> Vec<(Value, &'static str)> {
         (json!({"api_token": "a b"}), "api_token"),
         (json!({"api_token": "a\nb"}), "api_token"),
         (json!({"api_token": ""}), "credentials"),
-        (json!({"api_token": null, "api-token": "t"}), "credentials"),
+        (json!({"api_token": null, "api-token": "t"}), "api_token"),
         (json!({"credentials": "t"}), "credentials"),
         (json!({"credentials": []}), "credentials"),
         (json!({"credentials": {"auth_type": "magic"}}), "credentials.auth_type"),

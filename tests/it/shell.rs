@@ -120,7 +120,7 @@ fn a_replaced_refresh_token_is_kept_where_it_came_from() {
     let sandbox = sandbox(Options { rotate_refresh_tokens: true, ..small() });
     let folder = Folder::new();
     let mut config = sandbox.oauth_config();
-    config["note"] = "mine".into();
+    config["_note"] = "mine".into();
     let old = config["credentials"]["refresh_token"].clone();
     let path = folder.json("config.json", &config);
     #[cfg(unix)]
@@ -174,7 +174,7 @@ fn errors_are_objects_for_programs_and_sentences_for_people() {
     assert_eq!(
         error,
         json!({"error": "usage", "exitCode": 64, "path": "--resources", "message":
-            "--resources: there is no resource \"persns\" (did you mean persons or phases?); \
+            "--resources: there is no resource \"persns\" (did you mean persons?); \
              `source-pipedrive resources` lists them all"})
     );
     for arguments in [

@@ -1,8 +1,10 @@
 //! The command line of `backup`, `backup verify` and `backup diff`.
 
 use crate::cli::args::{Output, Standalone};
+use crate::cli::help::{self, Names};
 use crate::cli::stdout;
 use clap::{Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -16,8 +18,10 @@ pub(in crate::cli) struct Backup {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Prove that a backup is whole, offline: sizes, hashes, rows, keys, references.
+    #[command(after_long_help = help::after("backup verify"))]
     Verify(Verify),
     /// Tell two backups apart, offline: rows added, removed and modified, and changed fields.
+    #[command(after_long_help = help::after("backup diff"))]
     Diff(Diff),
 }
 
@@ -36,10 +40,10 @@ pub(super) struct Write {
     pub(super) resume: bool,
     /// What to back up, comma-separated. Without it everything but the histories, which cost a
     /// request per row.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
     /// What to leave out of that, comma-separated.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
     /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
     /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords, and
@@ -109,10 +113,10 @@ pub(super) struct Diff {
     #[arg(long, value_name = "FIELD,..")]
     pub(super) ignore: Vec<String>,
     /// What to compare, comma-separated. Without it everything both backups hold.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
     /// What to leave out of that, comma-separated.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
     /// Show what Pipedrive counts and stamps by itself too, `update_time` among it; and row by row what
     /// only one of the backups can have.
@@ -124,6 +128,9 @@ pub(super) struct Diff {
     /// How differences are printed: a table on a terminal, JSON otherwise.
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Form>,
+    /// With -o html: the file to write the page to.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// How differences are printed.

@@ -3,13 +3,14 @@
 use super::args::{Diff as Flags, Form};
 use super::page::Page;
 use crate::cli::differences::{Differ, by_resource, lines, object, rows, summary, table};
+use crate::cli::files;
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::dataset::Place;
 use crate::dataset::diff::{Diff, Ignore, Options};
 use crate::dataset::snapshot::Snapshot;
-use crate::model::{Resource, Result};
+use crate::model::{Error, Kind, Resource, Result, plain_lines};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -20,6 +21,14 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
         (None, Some(_)) => Some(without(Resource::all().collect(), flags.exclude.as_deref())?),
         (list, exclude) => Some(resources(list.as_deref(), exclude.as_deref())?),
     };
+    match (flags.form(), &flags.out) {
+        (Form::Html, None) if stdout::is_terminal() => {
+            let message = "a page is no good on a terminal; --out FILE writes it to a file";
+            return Err(Error::new(Kind::Usage, message).at("-o html"));
+        }
+        (Form::Html, _) | (_, None) => {}
+        (_, Some(_)) => return Err(Error::new(Kind::Usage, "is for -o html").at("--out")),
+    }
     let options = Options {
         resources: listed,
         raw: flags.raw,
@@ -60,5 +69,9 @@ async fn page(diff: &mut Differ<'_>, flags: &Flags, old: &Snapshot, new: &Snapsh
         "schema": diff.schema(),
         "resources": by_resource(diff),
     });
-    stdout::own(&page.finish(&head))
+    let page = page.finish(&head);
+    match &flags.out {
+        Some(path) => files::write(path, plain_lines(&page).as_bytes()),
+        None => stdout::own(&page),
+    }
 }

@@ -37,6 +37,8 @@ struct Row<'a> {
     #[serde(borrow)]
     id: &'a RawValue,
     #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
     change: &'a RawValue,
     #[serde(borrow)]
     field: &'a RawValue,
@@ -61,7 +63,7 @@ impl Page {
         let row: Row = serde_json::from_str(row).expect("a row of the JSON output is an object");
         self.rows.push_str(if self.held > 0 { ",\n[" } else { "[" });
         self.held += 1;
-        for cell in [row.resource, row.id, row.change, row.field] {
+        for cell in [row.resource, row.id, row.name, row.change, row.field] {
             inert(cell.get(), &mut self.rows);
             self.rows.push(',');
         }
@@ -340,7 +342,7 @@ mod tests {
         let evil = "</script><script>alert(1)</script><!-- & \u{2028}";
         let mut page = Page::new();
         page.change(&format!(
-            "{{\"resource\":\"deals\",\"id\":\"1\",\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
+            "{{\"resource\":\"deals\",\"id\":\"1\",\"name\":null,\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
             quoted(evil)
         ));
         let head = json!({
@@ -385,7 +387,7 @@ mod tests {
         let evil = "\x1b[2J\u{9b}\u{202e}\u{feff}\u{e0041}\n";
         let mut page = Page::new();
         let row = format!(
-            "{{\"resource\":\"deals\",\"id\":{0},\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
+            "{{\"resource\":\"deals\",\"id\":{0},\"name\":null,\"change\":\"modified\",\"field\":{0},\"oldValue\":{0},\"newValue\":null}}",
             quoted(evil)
         );
         page.change(&row);
@@ -397,9 +399,9 @@ mod tests {
     fn check(old: &str, expected: &str) {
         let mut page = Page::new();
         page.change(&format!(
-            r#"{{"resource":"deals","id":"1","change":"modified","field":"f","oldValue":{old},"newValue":null}}"#
+            r#"{{"resource":"deals","id":"1","name":null,"change":"modified","field":"f","oldValue":{old},"newValue":null}}"#
         ));
-        assert_eq!(page.rows, format!(r#"["deals","1","modified","f",{expected},null]"#));
+        assert_eq!(page.rows, format!(r#"["deals","1",null,"modified","f",{expected},null]"#));
     }
 
     #[test]
@@ -414,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_page_holds_the_first_rows_and_says_what_is_left_out() {
-        let row = r#"{"resource":"deals","id":"1","change":"added","field":null,"oldValue":null,"newValue":null}"#;
+        let row = r#"{"resource":"deals","id":"1","name":null,"change":"added","field":null,"oldValue":null,"newValue":null}"#;
         let mut page = Page::new();
         (0..ROWS_MAX + 2).for_each(|_| page.change(row));
         let page = page.finish(&json!({}));

@@ -81,6 +81,9 @@ impl<'s> Summary<'s> {
         if let Some(sentence) = self.report.unavailable() {
             text.line(sentence);
         }
+        if let Some(sentence) = self.report.unbegun() {
+            text.line(sentence);
+        }
         if !self.closed.finished {
             text.line("Not finished: the same command goes on from there (--restart begins anew).");
         }

@@ -77,14 +77,14 @@ fn outcome(report: &Report) -> String {
 fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
     let mut text = Text::new();
     if !report.findings.is_empty() {
-        let mut table = Grid::new(["", "finding", "file", "row", "what"], &[]);
+        let mut table = Grid::new(["finding", "where", "what"], &[]);
         for finding in &report.findings {
+            let row = finding.row.as_deref().unwrap_or_default();
+            let what = if finding.damage { "damage: " } else { "" };
             table.row([
-                if finding.damage { "damage" } else { "observed" },
                 finding.flaw.name(),
-                &finding.file,
-                finding.row.as_deref().unwrap_or_default(),
-                &finding.message,
+                format!("{} {row}", finding.file).trim_end(),
+                &format!("{what}{}", finding.message),
             ]);
         }
         text.grid(table);

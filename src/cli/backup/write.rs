@@ -40,6 +40,9 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
     }
     let options = Options { crash_at_step: run.setup.settings.crash_at_step, ..options };
     run.unmasked = true;
+    if !flags.standalone.json() {
+        run.progress.before_a_summary();
+    }
     files::private();
     runtime()?.block_on(run.back_up(flags, &place, &options))
 }
@@ -76,6 +79,7 @@ impl Run {
         }
         self.resources = archive.pending();
         self.report = Report::of(self.resources.iter().copied());
+        self.progress.begin(self.resources.len());
         let outcome = self.gather(&mut archive, flags, &account, clock, stop).await;
         self.report.close(outcome.as_ref().err());
         self.progress.done();

@@ -2,6 +2,7 @@
 
 use crate::bundle::crm::ANSWER_BYTES_MAX;
 use crate::cli::args::{Output, Standalone};
+use crate::cli::help;
 use crate::cli::stdout;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -12,20 +13,26 @@ pub(in crate::cli) enum Bundle {
     ///
     /// Organizations become accounts, persons contacts, deals opportunities. FILE.context.json beside
     /// it holds pipelines, custom fields, owners, and what has no place in a bundle, with counts.
+    #[command(after_long_help = help::after("bundle export"))]
     Export(Export),
     /// Check a bundle: shape, unique ids, references, stages.
+    #[command(after_long_help = help::after("bundle validate"))]
     Validate(Validate),
     /// Write a bundle into a CRM, or into Pipedrive, and prove that it arrived.
     ///
     /// Rows are created, updated or left alone by public id, so the same bundle twice changes
     /// nothing. Nothing is ever deleted in Pipedrive; in a CRM a row with `deleted_at` is sent as such.
     /// What was deleted in the target since is named, and stays so unless told otherwise.
+    #[command(after_long_help = help::after("bundle push"))]
     Push(Push),
     /// Fetch a CRM's own export.
+    #[command(after_long_help = help::after("bundle pull"))]
     Pull(Pull),
     /// Print a CRM's change events, one JSON object a line.
+    #[command(after_long_help = help::after("bundle changes"))]
     Changes(Changes),
     /// Tell two bundles apart: rows added, removed and modified, and changed fields.
+    #[command(after_long_help = help::after("bundle diff"))]
     Diff(Diff),
 }
 

@@ -67,7 +67,7 @@ pub(super) fn table(validation: &Validation) -> Text {
         table.row([rule.as_str().unwrap_or_default(), &finding.pointer, &finding.message]);
     }
     let more = validation.total.saturating_sub(FINDINGS_MAX as u64);
-    text.grid(&table);
+    text.grid(table);
     if more > 0 {
         text.line(format!("… {} more", grouped(more)));
     }

@@ -79,7 +79,7 @@ pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
 
 /// For people: the changes, then what they come to.
 pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
-    let mut table = Grid::framed(["Resource", "ID", "Change", "Field", "Old", "New"]);
+    let mut table = Grid::framed(["Resource", "ID", "Name", "Change", "Field", "Old", "New"]);
     let (mut shown, mut more) = (0, 0);
     while let Some(change) = diff.next().await? {
         for row in cells(&change) {
@@ -99,7 +99,7 @@ pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
         text.line("");
     }
     if shown > 0 {
-        text.grid(&table);
+        text.grid(table.without_columns_of(&[""]));
     }
     if more > 0 {
         text.line(format!("… {} more rows: -o ndjson shows all", grouped(more)));
@@ -140,16 +140,18 @@ pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
 }
 
 /// The rows of a change in a table.
-fn cells(change: &Change) -> Vec<[String; 6]> {
+fn cells(change: &Change) -> Vec<[String; 7]> {
     let (resource, id) = (change.resource.to_owned(), change.key.clone());
+    let name = change.name.as_deref().map(cut).unwrap_or_default();
     let whole = |what: &str| {
         let none = String::new;
-        vec![[resource.clone(), id.clone(), what.to_owned(), none(), none(), none()]]
+        vec![[resource.clone(), id.clone(), name.clone(), what.to_owned(), none(), none(), none()]]
     };
     let modified = |field: &FieldChange| {
         [
             resource.clone(),
             id.clone(),
+            name.clone(),
             "modified".to_owned(),
             short(change.resource, &field.label).to_owned(),
             shown(field.old.as_deref()),
@@ -187,6 +189,11 @@ fn shown(value: Option<&str>) -> String {
         },
         Some(raw) => raw.to_owned(),
     };
+    cut(&text)
+}
+
+/// Text on one line, cut where it is long.
+fn cut(text: &str) -> String {
     let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
     let text: String = text.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
     if text.chars().count() <= VALUE_MAX {

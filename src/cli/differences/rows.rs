@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 pub(in crate::cli) fn rows(change: &Change, records: bool) -> Vec<String> {
     let head = |what: &str| {
         format!(
-            "{{\"resource\":{},\"id\":{},\"change\":\"{what}\"",
+            "{{\"resource\":{},\"id\":{},\"name\":{},\"change\":\"{what}\"",
             quoted(change.resource),
-            quoted(&change.key)
+            quoted(&change.key),
+            change.name.as_deref().map_or_else(|| "null".to_owned(), quoted)
         )
     };
     let whole = |what: &str, record: &str| {

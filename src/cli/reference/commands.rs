@@ -1,6 +1,7 @@
 //! The page of all commands, and their man pages.
 
 use super::begin;
+use crate::cli::help;
 use crate::model::{Error, Kind, Result};
 use clap::Command;
 use std::fmt::Write as _;
@@ -10,7 +11,14 @@ pub(super) fn page(programs: &[Command]) -> String {
     for program in programs {
         for command in visible(program, "") {
             let name = command.get_display_name().unwrap_or_default().to_owned();
-            let help = command.clone().term_width(100).render_long_help().to_string();
+            // Exit codes and variables have pages of their own.
+            let short = help::examples(name.trim_start_matches("source-pipedrive "));
+            let command = if command.get_after_long_help().is_some() {
+                command.after_long_help(short)
+            } else {
+                command
+            };
+            let help = command.term_width(100).render_long_help().to_string();
             let help: Vec<_> = help.lines().map(str::trim_end).collect();
             let _ = writeln!(page, "## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end());
         }
@@ -27,7 +35,8 @@ pub(super) fn man(program: &Command) -> Result<Vec<(String, Vec<u8>)>> {
             .title(name.clone())
             .render(&mut page)
             .map_err(|error| Error::new(Kind::Bug, "a man page cannot be made").because(error))?;
-        Ok((format!("{name}.1"), page))
+        let page = help::sections(&String::from_utf8_lossy(&page));
+        Ok((format!("{name}.1"), page.into_bytes()))
     });
     pages.collect()
 }

@@ -16,7 +16,7 @@ pub(super) fn page() -> String {
         vec![
             "1".to_owned(),
             String::new(),
-            "`backup diff --exit-code` found differences.".to_owned(),
+            "`backup diff` or `bundle diff` found differences, with `--exit-code`.".to_owned(),
         ],
     ];
     let mut kinds: Vec<Kind> =
@@ -29,7 +29,8 @@ pub(super) fn page() -> String {
     page.push_str(
         "\n## Airbyte commands and `tap-pipedrive`\n\n0 is complete and 1 any failure, after a TRACE \
          message (Airbyte) or a CRITICAL line on stderr (Singer) that says why. `check` with a \
-         configuration that does not work answers FAILED and exits with 0. An interrupted tap writes \
+         configuration that does not work answers FAILED and exits with 0; on a terminal, or with `-o`, it \
+         ends as standalone commands do. An interrupted tap writes \
          its state and exits with 130. Airbyte's `failure_type` says who must act:\n\n",
     );
     let rows = kinds

@@ -1,6 +1,7 @@
 //! The command line of the tap (protocol facts, section 8).
 
 use crate::cli::args::Simulated;
+use crate::cli::help;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
@@ -8,8 +9,14 @@ use std::path::PathBuf;
 ///
 /// With --discover it prints the catalog of the account. Without a catalog it reads every stream but
 /// the histories, which cost a request per row.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Parser)]
-#[command(name = "tap-pipedrive", version, max_term_width = 100)]
+#[command(
+    name = "tap-pipedrive",
+    version,
+    max_term_width = 100,
+    after_long_help = help::after("tap-pipedrive")
+)]
 pub(in crate::cli) struct Args {
     /// The configuration, a JSON file. Of several, later ones go over earlier ones. ENV stands for
     /// the variables `TAP_PIPEDRIVE_API_TOKEN`, `TAP_PIPEDRIVE_START_DATE` and so on.
@@ -42,6 +49,9 @@ pub(in crate::cli) struct Args {
     pub(super) sandbox: bool,
     #[command(flatten)]
     pub(super) simulated: Simulated,
+    /// Only warnings and errors on stderr.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -23,7 +23,7 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(args) => run(&args),
         Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let error = complaint::usage(&error);
+            let error = complaint::usage(&error, &[]);
             Err(Error::new(error.kind(), format!("{error}; --help tells how")))
         }
     };

@@ -2,6 +2,7 @@
 
 use super::{Args, config};
 use crate::cli::dictionaries::Dictionaries;
+use crate::cli::figures::{grouped, left_today};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::progress::Manner;
@@ -25,7 +26,12 @@ use std::sync::Arc;
 pub(super) fn open(args: &Args) -> Result<Run> {
     let given =
         if args.sandbox { Given::sandbox(&args.simulated)? } else { config::given(&args.config)? };
-    Run::of(Setup::of(given)?, Manner::Log, Vec::new())
+    let manner = if args.quiet { Manner::Warnings } else { Manner::Log };
+    let mut run = Run::of(Setup::of(given)?, manner, Vec::new())?;
+    if let Some(sentence) = run.setup.unread.clone() {
+        run.progress.warn(&sentence);
+    }
+    Ok(run)
 }
 
 pub(super) fn sync(args: &Args) -> Result<ExitCode> {
@@ -37,7 +43,7 @@ pub(super) fn sync(args: &Args) -> Result<ExitCode> {
         Some(path) => Saved::from_json(&files::json("state", path)?)?,
         None => Saved::default(),
     };
-    runtime()?.block_on(run.tap(selected, &saved))
+    runtime()?.block_on(run.tap(selected, &saved, args.quiet))
 }
 
 /// How the records of a run are spelled.
@@ -78,7 +84,12 @@ struct Stream {
 }
 
 impl Run {
-    async fn tap(&mut self, selected: Option<Vec<Selection>>, saved: &Saved) -> Result<ExitCode> {
+    async fn tap(
+        &mut self,
+        selected: Option<Vec<Selection>>,
+        saved: &Saved,
+        quiet: bool,
+    ) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
         self.greet(&account);
@@ -95,6 +106,7 @@ impl Run {
         let selected = selected.unwrap_or_else(|| default_selection(&found.fields, spelling));
         self.resources = selected.iter().map(|selection| selection.resource).collect();
         self.report = Report::of(self.resources.iter().copied());
+        self.progress.begin(self.resources.len());
         for resource in &self.resources {
             if let Some(error) = found.failure(resource) {
                 self.report.lack(resource, &error);
@@ -153,6 +165,7 @@ impl Run {
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
         let reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
         let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());
+        let writer = if quiet { writer.without_metrics() } else { writer };
         let mut streams = Streams { writer, selected: streams };
         let outcome = self
             .follow(reader, stop, async |run, event| {
@@ -173,14 +186,39 @@ impl Run {
                 streams.take(event)
             })
             .await;
-        // Whatever ended the run: what it proved is said.
+        self.end(streams, outcome)
+    }
+
+    /// Ends a run: writes what it proved, and says how it ended.
+    fn end(&mut self, mut streams: Streams, outcome: Result<()>) -> Result<ExitCode> {
+        // Nobody is left to hear how far it came.
+        if let Err(error) = &outcome
+            && error.kind() == Kind::Pipe
+        {
+            return outcome.map(|()| ExitCode::SUCCESS);
+        }
+        // Whatever else ended the run: what it proved is said.
         streams.writer.state(now())?;
         streams.writer.flush()?;
         for (resource, error) in self.report.close(outcome.as_ref().err()) {
-            self.progress.take(&Event::Failed { resource, error });
+            if self.report.row(resource).begun {
+                self.progress.take(&Event::Failed { resource, error });
+            }
+        }
+        if let Some(sentence) = self.report.unbegun() {
+            self.progress.warn(&format!("of {} streams {sentence}", self.resources.len()));
         }
         outcome?;
-        self.conclude()
+        let code = self.conclude()?;
+        let spending = self.client.spending();
+        self.progress.note(&format!(
+            "complete: {} records of {} streams, {} tokens spent{}",
+            grouped(self.report.records()),
+            self.resources.len(),
+            grouped(spending.tokens),
+            left_today(spending)
+        ));
+        Ok(code)
     }
 }
 

@@ -4,11 +4,12 @@ use super::computed::{is_computed, says_deleted};
 use super::fields::{Compare, FieldChange, one_line};
 use super::ignore::{Ignore, Meanings};
 use super::index::{Entry, Found, Index, key};
+use super::mistyped;
 use super::naming::Naming;
 use super::onesided::{self, Both, OneSided, Side};
 use super::schema::{self, SchemaChange};
 use crate::dataset::snapshot::{Parts, Rows, Snapshot};
-use crate::model::{Error, Kind, Resource, Result};
+use crate::model::{Error, Kind, Resource, Result, members, text};
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -33,6 +34,8 @@ pub struct Change {
     pub resource: &'static str,
     /// Its key.
     pub key: String,
+    /// What people call the row, by its newest version, where it has a name or title.
+    pub name: Option<String>,
     /// How it differs.
     pub what: What,
 }
@@ -152,6 +155,8 @@ enum Step {
 
 impl<'s> Diff<'s> {
     /// Begins to compare: reads what the set-up of the account says on both sides.
+    ///
+    /// A name of a field to be left out that nothing is called is a [`Kind::Usage`] error.
     pub async fn open(old: &'s Snapshot, new: &'s Snapshot, options: Options) -> Result<Self> {
         let wanted = |resource: &Resource| {
             let listed = options.resources.as_ref();
@@ -162,6 +167,7 @@ impl<'s> Diff<'s> {
         let mut rest: Vec<_> =
             records().filter(|r| old.holds(r.file) && new.holds(r.file)).collect();
         rest.sort_by_key(|resource| resource.file);
+        mistyped::refuse(&options.ignore, [old, new], &rest).await?;
         let mut skipped: Vec<_> = records()
             .filter_map(|resource| {
                 let present = match (old.holds(resource.file), new.holds(resource.file)) {
@@ -275,8 +281,9 @@ impl Current<'_> {
                     one_sided.add(resource, "rows", how, Side::New);
                     return Ok(Step::Nothing);
                 }
+                let name = called(row.json);
                 let what = What::Added(one_line(row.json));
-                return Ok(Step::Changed(Change { resource: resource.file, key, what }));
+                return Ok(Step::Changed(Change { resource: resource.file, key, name, what }));
             }
             Found::Other(entry) => entry,
         };
@@ -304,7 +311,8 @@ impl Current<'_> {
             (false, false) => What::Modified(fields),
             (false, true) => return Ok(if folded { Step::Folded } else { Step::Nothing }),
         };
-        Ok(Step::Changed(Change { resource: resource.file, key, what }))
+        let name = called(row.json);
+        Ok(Step::Changed(Change { resource: resource.file, key, name, what }))
     }
 
     async fn removed(
@@ -322,8 +330,8 @@ impl Current<'_> {
             return Ok(Step::Nothing);
         }
         let key = key(self.resource, &row);
-        let what = What::Removed(one_line(&row));
-        Ok(Step::Changed(Change { resource: self.resource.file, key, what }))
+        let (name, what) = (called(&row), What::Removed(one_line(&row)));
+        Ok(Step::Changed(Change { resource: self.resource.file, key, name, what }))
     }
 }
 
@@ -342,6 +350,17 @@ async fn read(parts: &mut Parts<'_>, entry: Entry) -> Result<String> {
     let bytes = parts.at(entry.offset, entry.length as usize).await?;
     String::from_utf8(bytes.into())
         .map_err(|error| Error::new(Kind::Data, "file changed while it was read").because(error))
+}
+
+/// What people call a row: the first of the fields that hold names in one resource or another.
+pub(crate) fn called(row: &str) -> Option<String> {
+    const NAMES: [&str; 8] =
+        ["title", "name", "subject", "field_name", "label", "file_name", "email", "public_name"];
+    let members = members(row);
+    NAMES.iter().find_map(|name| {
+        let (_, value) = members.iter().find(|(key, _)| key == name)?;
+        text(value).filter(|text| !text.trim().is_empty())
+    })
 }
 
 /// What differs between two rows that nobody described: by their own keys.

@@ -6,15 +6,17 @@ mod computed;
 mod fields;
 mod ignore;
 mod index;
+mod mistyped;
 mod naming;
 mod onesided;
 mod schema;
 
-pub(crate) use compare::plain;
 pub use compare::{Change, Counts, Diff, Options, Skipped, What};
+pub(crate) use compare::{called, plain};
 pub use fields::FieldChange;
 pub(crate) use fields::one_line;
 pub use ignore::Ignore;
 pub(crate) use ignore::Meanings;
+pub(crate) use mistyped::Doubts;
 pub use onesided::OneSided;
 pub use schema::SchemaChange;

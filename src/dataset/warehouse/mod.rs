@@ -14,6 +14,7 @@ mod pdcli;
 mod reading;
 mod stream;
 mod sweep;
+mod told;
 mod views;
 mod writer;
 

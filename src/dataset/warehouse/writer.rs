@@ -69,6 +69,7 @@ pub struct Warehouse {
     fields: Fields,
     views: Views,
     narrowed: Option<String>,
+    pub(super) before: Option<Time>,
 }
 
 /// What a warehouse says when a resource is about to be read into it.
@@ -103,7 +104,9 @@ impl Warehouse {
         let (run, now) = (owner.run.clone(), owner.since);
         let Opening { commits, manifest, leftovers, mut notes, narrowed } =
             opening::open(&store, account, options, owner).await?;
+        let before = (!manifest.tables.is_empty()).then_some(manifest.updated_at);
         let mut warehouse = Self {
+            before,
             store,
             commits,
             manifest,

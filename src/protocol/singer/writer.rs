@@ -33,6 +33,8 @@ const NO_ID: &str = "no usable id";
 pub struct Writer<W, L> {
     out: W,
     log: L,
+    /// Whether metrics are logged.
+    metrics: bool,
     buffer: Vec<u8>,
     streams: HashMap<&'static str, Stream>,
     /// What STATE holds: the object of every stream, as JSON.
@@ -86,12 +88,19 @@ impl<W: Write, L: Write> Writer<W, L> {
         Self {
             out,
             log,
+            metrics: true,
             buffer: Vec::new(),
             streams: HashMap::new(),
             bookmarks: bookmarks.collect(),
             last: None,
             pace: Pace::new(now),
         }
+    }
+
+    /// Logs no metrics.
+    #[must_use]
+    pub fn without_metrics(self) -> Self {
+        Self { metrics: false, ..self }
     }
 
     /// A stream begins; its SCHEMA comes with its first rows, or at its end. With `versioned`, its rows
@@ -342,6 +351,9 @@ impl<W: Write, L: Write> Writer<W, L> {
 
     /// A metric as taps log them (protocol facts, section 10).
     fn metric(&mut self, kind: &str, metric: &str, value: &Value, tags: &Value) {
+        if !self.metrics {
+            return;
+        }
         let point = json!({"type": kind, "metric": metric, "value": value, "tags": tags});
         // Nobody is left to tell if stderr is gone.
         let _ = writeln!(self.log, "INFO METRIC: {}", plain_json(&point.to_string()));

@@ -12,12 +12,12 @@
   // Text that differs from a value in its quotes only is shown with them.
   const told = (value, other) => typeof value === "string" && !(typeof other === "string") && value === shown(other) ? JSON.stringify(value) : shown(value);
   const rows = JSON.parse(at("changes").textContent).map((row, order) => {
-    const [resource, id, change, field, before, after] = row;
-    const cells = [resource, id, change, shown(field), told(before, after), told(after, before)].map(plain);
+    const [resource, id, name, change, field, before, after] = row;
+    const cells = [resource, id, shown(name), change, shown(field), told(before, after), told(after, before)].map(plain);
     return { cells, order, text: cells.join("\u0000").toLowerCase() };
   });
-  const columns = ["Resource", "ID", "Change", "Field", "Old", "New"];
-  const classes = ["", "id", "", "", "old", "new"];
+  const columns = ["Resource", "ID", "Name", "Change", "Field", "Old", "New"];
+  const classes = ["", "id", "name", "", "", "old", "new"], CHANGE = columns.indexOf("Change");
   const head = at("table").tHead.rows[0], body = at("table").tBodies[0];
   let sort = { column: -1, down: false }, page = 0, found = rows;
 
@@ -51,7 +51,7 @@
   }
   function update() {
     const search = at("search").value.trim().toLowerCase(), resource = at("resource").value, kind = at("kind").value;
-    found = ordered(rows.filter((row) => (!resource || row.cells[0] === resource) && (!kind || row.cells[2] === kind) && (!search || row.text.includes(search))));
+    found = ordered(rows.filter((row) => (!resource || row.cells[0] === resource) && (!kind || row.cells[CHANGE] === kind) && (!search || row.text.includes(search))));
     [...head.cells].forEach((cell, column) => {
       if (column === sort.column) cell.setAttribute("aria-sort", sort.down ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
@@ -81,7 +81,7 @@
   }
   function line(row, whole) {
     const element = role(document.createElement("tr"), "row");
-    element.className = row.cells[2];
+    element.className = row.cells[CHANGE];
     row.cells.forEach((text, column) => {
       const cell = role(document.createElement("td"), "cell");
       cell.className = classes[column];

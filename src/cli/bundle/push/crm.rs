@@ -4,7 +4,8 @@ use super::report::Report;
 use super::{Input, checked, journal, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{
-    Begin, Fate, Fates, Fit, JOURNAL_VERSION, Known, Plan, Stages, account, carry_out, verify,
+    Begin, Dropped, Fate, Fates, Fit, JOURNAL_VERSION, Known, Plan, Stages, account, carry_out,
+    verify,
 };
 use crate::bundle::{Array, Context, Index, Survey, public_id_of, value_of};
 use crate::cli::bundle::args::Push as Flags;
@@ -17,6 +18,7 @@ use crate::model::{Error, Kind, Result};
 
 /// Pushes; the report says how far it came.
 pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
+    let dropped = Dropped::of(&flags.drop, &flags.file).await?;
     let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
     let crm = &target.crm;
     let scrap = Scrap::beside(&flags.file, "target")?;
@@ -29,7 +31,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let survey = checked(flags, input, &index).await?;
     foreign(flags, input, &survey, &organization)?;
     let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
-    let mut fit = Fit::new(stages, &flags.drop, flags.strict_fields, &flags.activity_parents)?;
+    let mut fit = Fit::new(stages, dropped, flags.strict_fields, &flags.activity_parents)?;
     let fates = Fates::of(&survey, &mut index, &Known::default(), flags.recreate_deleted).await?;
     let plan = {
         let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
