@@ -60,6 +60,7 @@ pub(super) enum Command {
     #[command(subcommand, after_long_help = help::after("bundle"))]
     Bundle(Bundle),
     /// Tell how a warehouse or a backup stands, offline: the last run, what it holds, what comes next.
+    #[command(after_long_help = help::after("status"))]
     Status(Status),
     /// Tell what a run would cost in requests, tokens and time, before it.
     #[command(after_long_help = help::after("plan"))]

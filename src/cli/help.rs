@@ -129,6 +129,11 @@ const COMMANDS: &[Entry] = &[
         &["source-pipedrive bundle diff before.json after.json --ignore updated_at"],
     ),
     entry(
+        "status",
+        Talks::Bucket,
+        &["source-pipedrive status crm", "source-pipedrive status s3://bucket/crm -o json"],
+    ),
+    entry(
         "plan",
         Talks::Store,
         &[

@@ -71,7 +71,7 @@ fn text(flags: &Flags, standing: &Standing) -> Text {
         let until = part.until.map_or(String::new(), |time| time.to_string());
         table.row([part.name.clone(), grouped(part.rows), grouped(part.bytes), until]);
     }
-    text.grid(&table);
+    text.grid(table);
     text.line(format!(
         "{} resources, {} rows, {} bytes",
         standing.resources.len(),
