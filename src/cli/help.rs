@@ -166,6 +166,11 @@ const COMMANDS: &[Entry] = &[
     ),
     entry("reference", Talks::No, &["source-pipedrive reference docs"]),
     entry(
+        "tap",
+        Talks::Platform,
+        &["source-pipedrive tap --config config.json --discover > catalog.json"],
+    ),
+    entry(
         "tap-pipedrive",
         Talks::Platform,
         &[

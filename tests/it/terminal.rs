@@ -165,14 +165,14 @@ fn the_tap_ends_with_a_line_and_is_quiet_when_told_or_left() {
     assert!(last.starts_with(start) && last.contains(" records of 3 streams, "), "{last}");
     assert!(spoken.0.stderr.contains(" (3 of 3)\n"), "{}", spoken.0.stderr);
     let config = tap.folder.json("q.json", &tap.config);
-    let mut command = Command::new(TAP);
+    let mut command = Command::new(&*TAP);
     command.arg("-q").arg("--config").arg(&config).stdin(Stdio::null());
     let output = command.output().expect("the tap starts");
     assert_eq!(output.status.code(), Some(0));
     let lines: Vec<_> = said(&output.stderr).lines().collect();
     assert!(lines.iter().all(|line| line.starts_with("WARNING ")), "{lines:?}");
     // The reader hangs up after a line.
-    let mut command = Command::new(TAP);
+    let mut command = Command::new(&*TAP);
     command.arg("--config").arg(&config).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the tap starts");
