@@ -55,6 +55,7 @@ pub(super) enum Command {
     ///
     /// Columns are called as in Pipedrive, options by their labels. Rows that are deleted are left
     /// out, and so are older versions of rows that a warehouse holds.
+    #[command(after_long_help = help::after("export"))]
     Export(Export),
     /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
     #[command(subcommand, after_long_help = help::after("bundle"))]
@@ -172,10 +173,10 @@ pub(super) struct Export {
     #[arg(long, value_name = "PATH")]
     pub(super) out: PathBuf,
     /// The tables, comma-separated. Without it all that have rows.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
     /// What to leave out of that, comma-separated.
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
     /// Replace files that are there.
     #[arg(long)]

@@ -73,7 +73,7 @@ fn text(flags: &Flags, all: &[Written]) -> Text {
         let gone = if written.gone == 0 { String::new() } else { grouped(written.gone) };
         table.row([written.resource.name, &grouped(written.rows), &gone]);
     }
-    text.grid(&table);
+    text.grid(table);
     for written in all {
         for note in &written.notes {
             text.line(format!("{}: {note}", written.resource.name));

@@ -129,6 +129,14 @@ const COMMANDS: &[Entry] = &[
         &["source-pipedrive bundle diff before.json after.json --ignore updated_at"],
     ),
     entry(
+        "export",
+        Talks::Bucket,
+        &[
+            "source-pipedrive export crm --to sqlite --out crm.db",
+            "source-pipedrive export crm --to csv --out deals.csv --resources deals",
+        ],
+    ),
+    entry(
         "status",
         Talks::Bucket,
         &["source-pipedrive status crm", "source-pipedrive status s3://bucket/crm -o json"],
