@@ -52,7 +52,7 @@ fn settings() -> Value {
 fn shown() -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(|key| match key.place {
         Place::Everywhere | Place::Singer => true,
-        Place::Hidden => matches!(key.name, "api_token" | "user_agent"),
+        Place::Hidden => matches!(key.name, "api_token" | "user_agent" | "base_url"),
         Place::Warehouse => false,
     })
 }
