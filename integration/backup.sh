@@ -31,16 +31,20 @@ urllib.request.urlopen(request).read()
 END
 }
 
-# The recipe of the README's crontab, for another folder.
-nightly=$(grep -m1 '^0 2 \* \* \* ' "$root/README.md" | cut -d' ' -f6-)
-[[ $nightly == *'backup --dir /backups/pipedrive -q'* ]] || fail "the README's recipe: $nightly"
-nightly=${nightly//source-pipedrive/\"$source_pipedrive\"}
-nightly=${nightly//\/backups\/pipedrive/\"$work/nightly\"}
+# The recipe of the README's crontab, for other places, and as cron runs it: without variables, by sh.
+recipe=$(grep -m1 '^0 2 \* \* \* ' "$root/README.md" | cut -d' ' -f6-)
+for part in /usr/local/bin/source-pipedrive '--config /etc/pipedrive.json' '--dir /backups/pipedrive -q'; do
+    [[ $recipe == *"$part"* ]] || fail "the README's recipe: $recipe"
+done
+recipe=${recipe//\/usr\/local\/bin\/source-pipedrive/\"$source_pipedrive\"}
+recipe=${recipe//\/etc\/pipedrive.json/\"$work/account.json\"}
+recipe=${recipe//\/backups\/pipedrive/\"$work/nightly\"}
+nightly() { (cd / && env -i PATH=/usr/bin:/bin HOME="$work" /bin/sh -c "$recipe"); }
 
-held 'the first night' eval "$nightly"
+held 'the first night' nightly
 cp -r "$work/nightly" "$work/monday"
 held 'a deal is renamed' edit /api/v2/deals/3 '{"title": "Renamed at night"}'
-held 'the second night is not stale' eval "$nightly"
+held 'the second night is not stale' nightly
 held 'it holds the new title' grep -q '"title":"Renamed at night"' "$work/nightly/deals.json"
 
 changes=$("$source_pipedrive" backup diff "$work/monday" "$work/nightly" -o ndjson | grep -c '"change":"modified"')
