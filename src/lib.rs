@@ -70,6 +70,8 @@
 //! - **Who had a name keeps it.** Custom fields by name are pinned: in the state of a stream, in the manifest
 //!   of a warehouse. A field that is renamed, or deleted, or followed by one of the same name takes no
 //!   column away.
+//! - **A push takes nothing away.** It writes of rows that are there only what differs, and nothing that the bundle, or
+//!   the CRM it passed through, did not hold exactly: such differences are told. It asks before it writes.
 //! - **A push is a plan first**, made against the target's own rows: the same bundle twice changes nothing, and
 //!   what happened is proved by the target's export afterwards. An import is an upsert and may arrive twice; a
 //!   row of Pipedrive may not, so one whose answer was lost is looked for by the public id it keeps before it is
@@ -112,7 +114,7 @@
 //!   carries over 64 MiB; a warehouse holds rows of at most 64 MiB before they go to disk. The only
 //!   exceptions are 8 bytes a row, and 8 for each key that rows name, while a backup is written or verified, so that
 //!   no key is there twice and none that leads nowhere goes unnoticed, 32 a row
-//!   while two are compared, 40 a key of a table that is exported, 24 a row of a bundle that is checked, compared or pushed, and some 40 for the ids
+//!   while two are compared, 40 a key of a table that is exported, 24 a row of a bundle that is checked, compared or pushed (16 more of one that is pushed as a copy, and of organizations and persons of an account), and some 40 for the ids
 //!   that later rows of an export, or of a push into Pipedrive, refer to, and for those that its journal knows.
 //! - **One error type**, whose [`model::Kind`] says who must act. Exit code, retry and Airbyte's
 //!   `failure_type` are three exhaustive matches over it.

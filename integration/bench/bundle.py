@@ -127,11 +127,11 @@ def whole(table, bundles, small, memory_max):
     validate = bundles("validate", bundle)
     held("findings", validate.said["total"], 0)
     bounded("validate", validate, VALIDATE_ROW_BYTES)
-    push = bundles("push", bundle)
+    push = bundles("push", "--yes", bundle)
     held("pushed, verified", (push.said["pushed"], push.said["verified"]), (rows, rows))
     held("change events", push.said["change_events"]["imported"], rows)
     row("push", push, PUSH_MEMORY_MAX)
-    again = bundles("push", bundle)
+    again = bundles("push", "--yes", bundle)
     held("pushed again, verified", (again.said["pushed"], again.said["verified"]), (0, rows))
     row("push, nothing to do", again)
     row("pull", bundles("pull", "--out", there))
@@ -146,7 +146,7 @@ def plain(table, program, scale):
         with account(program, scale) as bundles:
             bundles.export("a.json")
             if way == "ours":
-                ways[way] = bundles("push", bundles.folder / "a.json")
+                ways[way] = bundles("push", "--yes", bundles.folder / "a.json")
             else:
                 script = Path(__file__).parent / "plain.py"
                 ways[way] = run(sys.executable, script, bundles.folder / "a.json", bundles.account.origin, KEY)
@@ -178,7 +178,7 @@ def main():
         bundle = bundles.folder / "a.json"
         small = {"export": bundles.export("a.json"), "export of a backup": bundles.backup(bundles.folder / "backup")}
         small["validate"] = bundles("validate", bundle)
-        small["push"] = bundles("push", bundle)
+        small["push"] = bundles("push", "--yes", bundle)
     with account(program, args.scale) as bundles:
         over = whole(table, bundles, small, args.memory_max * (1 << 20))
     plain(table, program, min(PLAIN_SCALE, args.scale))

@@ -122,7 +122,7 @@ pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
         }
-        403 if seen.writes => fail(Kind::Permission, "the token's user may not write this"),
+        403 if seen.writes => fail(Kind::Permission, "Pipedrive refuses the write"),
         403 => fail(Kind::Permission, "Pipedrive does not let this token read this"),
         415 => fail(Kind::Permission, "the company's plan or settings do not include this"),
         429 if daily(seen) => fail(Kind::Quota, "the company's daily token budget is spent"),

@@ -1,11 +1,12 @@
 //! The side-car of a bundle: what its rows mean, where they come from, and what they lack.
 
+use super::forms::Form;
 use super::portable::Array;
 use super::writer::{Written, failed};
 use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 ///
 /// We read every version up to this one, and refuse a newer one.
 pub const CONTEXT_VERSION: u32 = 1;
+/// How the name of a side-car ends, after that of its bundle.
+const SUFFIX: &str = ".context.json";
 /// Largest side-car that is read.
 const CONTEXT_BYTES_MAX: u64 = 64 << 20;
 
@@ -48,6 +51,9 @@ pub struct Context {
     /// people call them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub id_fields: BTreeMap<String, BTreeMap<String, String>>,
+    /// What a CRM made of values by its own rules, by its organization.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forms: BTreeMap<String, Vec<Form>>,
     /// What a target of a push could not hold, by target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, Vec<Unmapped>>,
@@ -179,7 +185,7 @@ struct Versioned {
 /// Where the side-car of a bundle lies.
 pub fn beside(bundle: &Path) -> PathBuf {
     let mut name = bundle.file_name().unwrap_or_default().to_owned();
-    name.push(".context.json");
+    name.push(SUFFIX);
     bundle.with_file_name(name)
 }
 
@@ -210,6 +216,7 @@ impl Context {
             activity_types: Vec::new(),
             unmapped: Vec::new(),
             id_fields: BTreeMap::new(),
+            forms: BTreeMap::new(),
             lost: BTreeMap::new(),
         }
     }
@@ -241,6 +248,24 @@ impl Context {
             return Err(Error::new(Kind::Data, message).at(place));
         }
         serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+    }
+
+    /// What an organization of a CRM made of the values of bundles, as the side-cars in a folder know it;
+    /// those that cannot be read say nothing.
+    pub fn forms_in(folder: &Path, organization: &str) -> Vec<Form> {
+        let files =
+            std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+        let mut bundles: Vec<PathBuf> = files
+            .filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                Some(file.path().with_file_name(name.strip_suffix(SUFFIX)?))
+            })
+            .collect();
+        bundles.sort();
+        let contexts = bundles.iter().filter_map(|bundle| Self::read(bundle).ok().flatten());
+        let forms = contexts.filter_map(|mut context| context.forms.remove(organization));
+        let forms: BTreeSet<Form> = forms.flatten().collect();
+        forms.into_iter().collect()
     }
 
     /// Writes it beside the bundle, in one step.

@@ -110,7 +110,8 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 }
 
 /// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
-/// with its pipelines.
+/// with its pipelines, and what it is known to have made of the values of bundles: as the side-cars in the
+/// folder say.
 pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)> {
     let scrap = Scrap::beside(path, "partial")?;
     fetch(crm, scrap.path(), most).await?;
@@ -134,6 +135,11 @@ pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)
     let survey = reader.survey();
     survey.head.check_version()?;
     context.source.organization_id = survey.head.organization();
+    if let Some(organization) = survey.head.organization() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let forms = Context::forms_in(folder.unwrap_or(Path::new(".")), &organization);
+        context.forms = (!forms.is_empty()).then_some((organization, forms)).into_iter().collect();
+    }
     context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let turn = Turn::beside(path)?;
     context.write(path)?;

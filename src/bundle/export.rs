@@ -103,9 +103,10 @@ impl Export {
         self.mapper.close();
         let (written, scrap) = self.writer.finish()?;
         let mut context = Context::empty(Stamp::of(&written), self.source);
-        // What a side-car that stands knows of other companies stays known.
+        // What a side-car that stands knows of other companies, and of CRMs, stays known.
         if let Some(before) = Context::read(&self.path).ok().flatten() {
             context.id_fields = before.id_fields;
+            context.forms = before.forms;
         }
         self.mapper.describe(&mut context);
         let turn = Turn::beside(&self.path)?;

@@ -2,12 +2,15 @@
 //! pulled out of one.
 
 mod context;
+mod copied;
 pub mod crm;
 mod diff;
 mod export;
 mod fitting;
+mod forms;
 mod index;
 mod listing;
+mod losses;
 pub mod map;
 pub mod pipedrive;
 mod portable;
@@ -20,10 +23,13 @@ pub use context::{
     ActivityType, CONTEXT_VERSION, Context, Counts, CustomField, Owner, Pipeline, Source, Stage,
     Stamp, Unmapped, beside,
 };
+pub use copied::copied;
 pub use diff::Diff;
 pub use export::Export;
+pub use forms::{Form, Forms, observed};
 pub use index::{Index, number};
 pub use listing::Listing;
+pub use losses::Losses;
 pub use portable::{
     Array, BUNDLE_VERSION, Field, Head, PUBLIC_ID_MAX, ROW_BYTES_MAX, STAMPS, Shape, public_id_of,
     value_of,

@@ -264,6 +264,10 @@ impl Array {
 /// to push a row, and none to call it different.
 pub const STAMPS: &[&str] = &["created_at", "updated_at"];
 
+/// In rows of an account that a bundle goes into, and in no bundle: the fields of which the row says a part
+/// only, as the rest has no name.
+pub(super) const PARTIAL: &str = "partial_fields";
+
 /// What stands at the top of a bundle beside its arrays, each as raw JSON.
 #[derive(Debug, Clone, Default)]
 pub struct Head {

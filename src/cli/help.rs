@@ -111,6 +111,7 @@ const COMMANDS: &[Entry] = &[
             "source-pipedrive bundle push crm.json --to https://crm.example.test --dry-run",
             "source-pipedrive bundle push crm.json --to https://crm.example.test --drop custom,contacts.title",
             "source-pipedrive bundle push crm.json --to pipedrive --dry-run",
+            "source-pipedrive bundle push there.json --as-copy --yes",
         ],
     ),
     entry(

@@ -149,7 +149,8 @@ fn a_key_of_another_organization_does_not_go_unnoticed() {
     let second = first.crm(&sandbox, 1);
     let (code, message) = second.run(&["push", "b.json"]).error();
     assert_eq!(code, 65);
-    assert!(message.contains("--foreign pushes it all the same"), "{message}");
+    assert!(message.contains("--foreign pushes it as it is"), "{message}");
+    assert!(message.contains("--as-copy"), "{message}");
     let stranger = Parcel::new().crm(&sandbox, 0).key("adcrm_test_nobody");
     let (code, message) = stranger.run(&["pull", "--out", "c.json"]).error();
     assert_eq!(code, 77, "{message}");

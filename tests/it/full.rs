@@ -27,7 +27,7 @@ fn every_command_says_that_its_output_cannot_be_written() {
     for line in [
         "main backup --config a.json --dir b --resources deals,stages",
         "main bundle export --config a.json --out a.bundle",
-        "main bundle push a.bundle --foreign",
+        "main bundle push a.bundle --foreign --yes",
     ] {
         let output = run(line, Stdio::piped());
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
@@ -44,7 +44,7 @@ fn every_command_says_that_its_output_cannot_be_written() {
         "bundle export --config a.json --out b.bundle",
         "bundle validate a.bundle",
         "bundle diff a.bundle a.bundle",
-        "bundle push a.bundle --foreign",
+        "bundle push a.bundle --foreign --yes",
         "bundle pull --out p.bundle",
         "bundle changes",
     ];

@@ -141,7 +141,7 @@ fn no_command_lets_an_account_steer_the_terminal() {
     for form in ["table", "json"] {
         stage.clean(&format!("bundle validate one.bundle -o {form}"));
         stage.clean(&format!("bundle diff one.bundle other.bundle -o {form}"));
-        for more in [" --dry-run", "", " --resume"] {
+        for more in [" --dry-run", " --yes", " --yes --resume"] {
             let line = format!(
                 "bundle push one.bundle --to pipedrive --config other.json --foreign -o {form}{more}"
             );
@@ -150,7 +150,7 @@ fn no_command_lets_an_account_steer_the_terminal() {
         let (origin, key) = (other.origin(), other.crm_key(0));
         let environment = [("DRIPPULSE_BASE_URL", &*origin), ("DRIPPULSE_API_KEY", &*key)];
         for line in [
-            "bundle push one.bundle --foreign -v",
+            "bundle push one.bundle --foreign --yes -v",
             "bundle push other.bundle --foreign --dry-run",
             "bundle pull --out pulled.bundle",
             "bundle changes",

@@ -12,6 +12,7 @@ use crate::bundle::fitting::fault;
 use crate::bundle::index::number;
 use crate::bundle::portable::{Array, PUBLIC_ID_MAX, Shape, value_of};
 use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
+use std::collections::BTreeSet;
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
 pub const RESOURCES: &[(&str, Array)] = &[
@@ -55,6 +56,8 @@ pub struct Mapper {
     promised: Vec<(&'static str, Box<str>, Array, u64)>,
     /// Records that came again.
     repeats: u64,
+    /// Fields of the row at hand that say a part only of what the record has.
+    pub(super) partial: BTreeSet<&'static str>,
     out: String,
 }
 
@@ -97,6 +100,7 @@ impl Mapper {
             counts: [Counts::default(); 5],
             promised: Vec::new(),
             repeats: 0,
+            partial: BTreeSet::new(),
             out: String::new(),
         }
     }
@@ -211,6 +215,7 @@ impl Mapper {
         let own = (common.public_id != minted).then(|| common.public_id.as_str().into());
         self.known.rows[array as usize].insert(key, own);
         self.count(array, &common, json);
+        self.partial.clear();
         let mut out = std::mem::take(&mut self.out);
         rows::write(self, array, &common, &custom.json, &mut fields, &mut out);
         self.out = out;
@@ -341,19 +346,25 @@ impl Mapper {
                 }
                 None => None,
             };
-            match label {
-                Some(label) => {
-                    bytes += label.len() + 1;
-                    if bytes > LABELS_BYTES_MAX {
-                        self.losses.count(resource(array), "label_ids", LABELS_TOO_LONG);
-                        return None;
-                    }
-                    labels.push(quoted(&label));
-                }
-                None => self.losses.count(resource(array), "label_ids", NO_LABEL),
+            let Some(label) = label else {
+                self.losses.count(resource(array), "label_ids", NO_LABEL);
+                self.partial.insert("labels");
+                continue;
+            };
+            bytes += label.len() + 1;
+            if bytes > LABELS_BYTES_MAX {
+                self.losses.count(resource(array), "label_ids", LABELS_TOO_LONG);
+                self.partial.insert("labels");
+                return None;
             }
+            labels.push(quoted(&label));
         }
         (!labels.is_empty()).then(|| format!("[{}]", labels.join(",")))
+    }
+
+    /// Whether rows say what of them is a part only.
+    pub(super) fn tells_parts(&self) -> bool {
+        self.setup.is_target
     }
 
     /// The label of an option of a built-in field of accounts, or the value itself.

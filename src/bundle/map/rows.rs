@@ -3,7 +3,7 @@
 use super::mapper::{Common, Mapper, split, time};
 use super::source::{Fields, Out, is_empty};
 use crate::bundle::fitting::{fault, filled_entries};
-use crate::bundle::portable::{Array, Shape};
+use crate::bundle::portable::{Array, PARTIAL, Shape};
 use crate::model::{list, members, quoted, text};
 
 /// Why the status of a deal is not in the bundle.
@@ -34,6 +34,10 @@ pub(super) fn write(
         let labels = mapper.labels(array, fields.take("label_ids"));
         out.raw("labels", labels.as_deref());
         out.raw("custom", Some(custom));
+    }
+    if mapper.tells_parts() && !mapper.partial.is_empty() {
+        let names: Vec<_> = mapper.partial.iter().map(|name| quoted(name)).collect();
+        out.raw(PARTIAL, Some(&format!("[{}]", names.join(","))));
     }
     out.raw("created_at", common.created_at.as_deref());
     out.raw("updated_at", common.updated_at.as_deref());
@@ -186,6 +190,9 @@ fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -
         let part = |name: &str| one.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
         let person = part("person_id").filter(|raw| *raw != "null");
         let link = mapper.reference(Array::Activities, "participants", Array::Contacts, person);
+        if person.is_some() && link.id.is_none() {
+            mapper.partial.insert("participants");
+        }
         all.extend(link.id.map(|id| (id, part("primary") == Some("true"))));
     }
     if all.is_empty() || matches!(&all[..], [(id, _)] if Some(id.as_str()) == contact) {

@@ -58,6 +58,8 @@ pub struct Setup {
     pins: Pins,
     /// What a bundle that goes there holds.
     pub(super) expected: Arc<Expected>,
+    /// Whether a bundle goes there.
+    pub(super) is_target: bool,
     /// What cannot be read of the rest, by resource: how many rows.
     unread: BTreeMap<&'static str, u64>,
 }
@@ -118,9 +120,15 @@ impl Setup {
     }
 
     /// A bundle with these rows goes there: by their public ids the field that keeps them is found where
-    /// nothing else tells which it is.
+    /// nothing else tells which it is. Rows of it say from then on what of them is a part only.
     pub fn expect(&mut self, expected: Expected) {
         self.expected = Arc::new(expected);
+        self.is_target = true;
+    }
+
+    /// Whether the bundle that goes there has values of a custom field of this name.
+    pub fn expects(&self, name: &str) -> bool {
+        self.expected.names.contains(name)
     }
 
     /// Forgets the fields, which are to be read anew.

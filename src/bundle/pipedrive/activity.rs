@@ -1,9 +1,10 @@
 //! Activities as Pipedrive can hold them: what they belong to, and who takes part.
 
 use super::hold::Hold;
-use super::made::Made;
-use crate::bundle::portable::Array;
-use crate::model::{list, members, quoted, text};
+use super::made::{Inexact, Made};
+use crate::bundle::portable::{Array, value_of};
+use crate::bundle::push::alike;
+use crate::model::{list, quoted, text};
 
 /// What an activity may belong to, the nearest to the sale first: the order of an export.
 const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads];
@@ -32,7 +33,7 @@ impl Hold<'_> {
             }
         }
         for link in lost {
-            self.lose(row.array, link, "is linked to another row of the array it lies in by now");
+            self.lose(row, link, "is linked to another row of the array it lies in by now");
         }
     }
 
@@ -43,7 +44,11 @@ impl Hold<'_> {
             let link = array.link().unwrap_or_default();
             row.take(link);
             let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
-            if let Some(id) = row.get(link).or(own) {
+            // What it belongs to is what a CRM knows of; the links beside it are ours.
+            if own.is_some() && row.get(link).is_some_and(|id| Some(id) != own) {
+                self.lose(row, link, "the row it belongs to is another one");
+            }
+            if let Some(id) = own.or(row.get(link)) {
                 row.put(link, id);
             } else if row.says(link) {
                 row.put(link, "null");
@@ -54,14 +59,22 @@ impl Hold<'_> {
             if self.setup.has_activity_type(&key) {
                 row.put("activity_type", quoted(&key));
             } else {
-                self.lose(row.array, "activity_type", "is no type that the account has");
+                self.lose(row, "activity_type", "is no type that the account has");
             }
         }
         for name in ["subject", "done", "busy"] {
             row.keep_some(name);
         }
-        self.participants(row);
-        self.parent(row, parent.map(|(_, id)| id));
+        let contact = row.made("contact_public_id");
+        let moves = contact.is_some_and(|id| !alike(id, row.other("contact_public_id")));
+        if row.is_new() || row.edited("participants") || moves {
+            self.participants(row);
+        } else {
+            row.take("participants");
+        }
+        if row.is_new() {
+            self.parent(row, parent.map(|(_, id)| id));
+        }
         for name in ["body", "duration", "location", "public_description"] {
             row.keep(name);
         }
@@ -72,7 +85,7 @@ impl Hold<'_> {
         self.whole(row, "priority");
         row.take("completed_at");
         if row.get("completed_at").is_some() {
-            self.lose(row.array, "completed_at", "Pipedrive stamps it");
+            self.lose(row, "completed_at", "Pipedrive stamps it");
         }
     }
 
@@ -89,32 +102,34 @@ impl Hold<'_> {
         });
         if first != own {
             let why = "an activity belongs to what is nearest to the sale";
-            self.lose(row.array, "record_public_id", why);
+            self.lose(row, "record_public_id", why);
         }
     }
 
     /// The contact of an activity is who takes part first (API facts 7).
     fn participants(&mut self, row: &mut Made<'_>) {
         row.take("participants");
-        let contact = row.out.iter().find(|(key, _)| key == "contact_public_id");
-        let contact = contact.map(|(_, id)| id.clone()).filter(|id| id != "null");
+        let contact = row.made("contact_public_id").filter(|id| *id != "null").map(str::to_owned);
         let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))
             .into_iter()
-            .filter_map(|one| {
-                let one = members(one);
-                one.iter()
-                    .find(|(key, _)| key == "contact_public_id")
-                    .map(|(_, id)| (*id).to_owned())
-            })
+            .filter_map(|one| value_of(one, "contact_public_id").map(str::to_owned))
             .filter(|id| !self.is_left(id))
             .collect();
         let own = contact.is_some();
-        let Some(contact) = contact.or_else(|| all.first().cloned()) else { return };
+        let Some(contact) = contact.or_else(|| all.first().cloned()) else {
+            row.put("participants", "null");
+            return;
+        };
+        let why = "who takes part first becomes the contact";
         if !own {
-            self.lose(row.array, "contact_public_id", "who takes part first becomes the contact");
+            if row.is_new() {
+                self.lose(row, "contact_public_id", why);
+            }
+            row.doubt("contact_public_id", Inexact::Guess, why);
+            row.doubt("participants", Inexact::Guess, why);
         }
-        if !own || !all.is_empty() && !all.contains(&contact) {
-            self.lose(row.array, "participants", "the contact is who takes part first");
+        if row.is_new() && (!own || !all.is_empty() && !all.contains(&contact)) {
+            self.lose(row, "participants", "the contact is who takes part first");
         }
         all.retain(|id| *id != contact);
         all.dedup();

@@ -58,17 +58,28 @@ impl<'r> Making<'r> {
     }
 }
 
-/// The body for a row as [`super::Hold::row`] made it; `new` if it is to be created.
-pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids) -> Body {
+/// How a row is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// It is to be created.
+    pub(super) new: bool,
+    /// It keeps its public id in a field, or a note: all do but those that are known by their own ids.
+    pub(super) marked: bool,
+}
+
+/// The body for a row as [`super::Hold::row`] made it: of one that is there it has the fields alone that
+/// change.
+pub(super) fn body(array: Array, row: &str, manner: Manner, setup: &Setup, ids: &Ids) -> Body {
+    let new = manner.new;
     let mut making = Making { fields: members(row), out: Vec::new() };
     let public_id = making.some("public_id").and_then(text).unwrap_or_default();
     let (mut then, mut early) = (None, false);
     match array {
         Array::Accounts => account(&mut making, new, setup),
         Array::Contacts => contact(&mut making, new, ids),
-        Array::Opportunities => opportunity(&mut making, new, setup, ids),
+        Array::Opportunities => opportunity(&mut making, setup, ids),
         Array::Leads => then = lead(&mut making, new, ids),
-        Array::Activities => activity(&mut making, &public_id, ids),
+        Array::Activities => activity(&mut making, &public_id, manner, ids),
     }
     if let Some(user) = making.some("owner").and_then(text).and_then(|email| setup.user(&email)) {
         making.put("owner_id", user.to_string());
@@ -79,7 +90,7 @@ pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids)
             let labels = labels.filter_map(|label| setup.label_id(array, &label));
             making.put("label_ids", format!("[{}]", labels.collect::<Vec<_>>().join(",")));
         }
-        early = custom(&mut making, array, (&public_id, new), setup, ids);
+        early = custom(&mut making, array, &public_id, manner, setup, ids);
     }
     Body { json: making.finish(), then, early }
 }
@@ -88,19 +99,23 @@ pub(super) fn body(array: Array, row: &str, new: bool, setup: &Setup, ids: &Ids)
 fn custom(
     making: &mut Making<'_>,
     array: Array,
-    (public_id, new): (&str, bool),
+    public_id: &str,
+    manner: Manner,
     setup: &Setup,
     ids: &Ids,
 ) -> bool {
     let mut early = false;
     let owner = owner(array).unwrap_or(array);
     let mut pairs = Vec::new();
-    if let Some(marker) = setup.marker(owner) {
+    if let Some(marker) = setup.marker(owner).filter(|_| manner.marked) {
         pairs.push((marker.to_owned(), quoted(public_id)));
     }
-    let given = making.get("custom");
-    for (name, value) in members(given.unwrap_or("{}")) {
+    for (name, value) in members(making.get("custom").unwrap_or("{}")) {
         let Some(target) = setup.target(owner, &name) else { continue };
+        if value == "null" {
+            pairs.push((target.code.to_owned(), value.to_owned()));
+            continue;
+        }
         let Some(value) = written(target, value, setup, ids) else {
             // Deals and leads are written after all that they can refer to.
             early |= matches!(array, Array::Accounts | Array::Contacts)
@@ -113,23 +128,16 @@ fn custom(
             pairs.push((target.code.to_owned(), value));
         }
     }
-    // What the row no longer has is emptied; what it never spoke of stays. An unset field of a lead is
-    // absent (API facts 5.4), so there is nothing to empty in a new one.
-    if given.is_some() && !(new && array == Array::Leads) {
-        for field in setup.targets(owner) {
-            if pairs.iter().all(|(key, _)| *key != field.key) {
-                pairs.push((field.key, "null".to_owned()));
-            }
-        }
-    }
     if array == Array::Leads {
         for (key, value) in pairs {
             making.put(&key, value);
         }
         return early;
     }
-    let pairs = pairs.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
-    making.put("custom_fields", format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")));
+    if !pairs.is_empty() {
+        let pairs = pairs.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+        making.put("custom_fields", format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")));
+    }
     early
 }
 
@@ -140,6 +148,8 @@ fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
     if let Some(industry) = making.some("industry").and_then(text) {
         let id = setup.option_id(Array::Accounts, "industry", &industry);
         making.put("industry", id.unwrap_or(industry));
+    } else {
+        making.copy("industry", "industry");
     }
     match (making.some("address_parts"), making.get("address")) {
         (Some(parts), _) => making.put("address", parts),
@@ -171,7 +181,7 @@ fn added(making: &mut Making<'_>, new: bool) {
     }
 }
 
-fn opportunity(making: &mut Making<'_>, new: bool, setup: &Setup, ids: &Ids) {
+fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &Ids) {
     making.copy("name", "title");
     making.refer(Array::Accounts, "org_id", ids);
     making.refer(Array::Contacts, "person_id", ids);
@@ -200,7 +210,7 @@ fn opportunity(making: &mut Making<'_>, new: bool, setup: &Setup, ids: &Ids) {
         making.put("stage_id", stage.to_string());
     }
     let at = making.some("archived_at").and_then(text).and_then(|at| Time::parse(&at));
-    if let Some(at) = at.filter(|_| new) {
+    if let Some(at) = at {
         making.put("is_archived", "true");
         making.put("archive_time", quoted(&at.whole_second().to_string()));
     }
@@ -227,7 +237,7 @@ fn lead(making: &mut Making<'_>, new: bool, ids: &Ids) -> Option<String> {
     None
 }
 
-fn activity(making: &mut Making<'_>, public_id: &str, ids: &Ids) {
+fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &Ids) {
     making.copy("subject", "subject");
     making.copy("activity_type", "type");
     for (array, key) in
@@ -267,8 +277,13 @@ fn activity(making: &mut Making<'_>, public_id: &str, ids: &Ids) {
                 let clock = clock.trim_start();
                 making.put("due_time", quoted(clock.strip_suffix(":00").unwrap_or(clock)));
             }
-            (None, Some(date)) => making.put("due_date", quoted(&date)),
-            (None, None) => making.put("due_date", "null"),
+            (None, date) => {
+                let date = date.map_or_else(|| "null".to_owned(), |date| quoted(&date));
+                making.put("due_date", date);
+                if !manner.new {
+                    making.put("due_time", "null");
+                }
+            }
         }
     }
     for name in ["duration", "public_description", "priority"] {
@@ -284,7 +299,14 @@ fn activity(making: &mut Making<'_>, public_id: &str, ids: &Ids) {
         Some(text) => making.put("location", format!("{{\"value\":{text}}}")),
         None => {}
     }
-    let body = making.some("body").and_then(text).unwrap_or_default();
-    let (before, after) = NOTE_MARK;
-    making.put("note", quoted(&format!("{body}{before}{public_id}{after}")));
+    // A note that nobody edited stays as it is.
+    let edited = making.get("body").is_some();
+    if edited || manner.new {
+        let body = making.some("body").and_then(text).unwrap_or_default();
+        let (before, after) = NOTE_MARK;
+        let mark =
+            if manner.marked { format!("{before}{public_id}{after}") } else { String::new() };
+        let note = format!("{body}{mark}");
+        making.put("note", if note.is_empty() { "null".to_owned() } else { quoted(&note) });
+    }
 }

@@ -1,12 +1,15 @@
 //! Rows on their way into Pipedrive, one by one. Nothing is created twice, nothing deleted.
 
-use super::body::body;
+use super::body::{Manner, body};
 use super::ids::Ids;
 use super::needs::{Needs, dictionary, owner};
 use crate::api::{Answer, Client, Request};
-use crate::bundle::map::{NOTE_MARK, Setup};
+use crate::bundle::index::Index;
+use crate::bundle::map::{NOTE_MARK, Setup, minted};
 use crate::bundle::portable::{Array, public_id_of, value_of};
-use crate::bundle::push::{Act, Entry, Journal, KnownField, Plan, Refused, in_order};
+use crate::bundle::push::{
+    Act, Entry, Fates, Fitted, Journal, KnownField, Plan, Refused, in_order, known,
+};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, list, text, usable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +85,7 @@ pub async fn prepare(
 }
 
 /// Writes what the plan says, row by row; each stands in the journal before and after. `fit` is that of
-/// the plan. An error of a kind that stops a run ends it; a row that Pipedrive refuses does not.
+/// the plan, and `target` what it was made against. An error of a kind that stops a run ends it; a row that Pipedrive refuses does not.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a push joins: the bundle, the account, the record"
@@ -90,6 +93,7 @@ pub async fn prepare(
 pub async fn carry_out<F>(
     survey: &Survey,
     plan: &Plan,
+    (target, fates): (&mut Index, &Fates),
     client: &Client,
     setup: &Setup,
     ids: &mut Ids,
@@ -98,7 +102,7 @@ pub async fn carry_out<F>(
     mut seen: impl FnMut(&Sent),
 ) -> Result<Sent>
 where
-    F: FnMut(Array, &str) -> Result<Option<String>>,
+    F: FnMut(Array, &str, Option<&str>) -> Option<Fitted>,
 {
     let mut push = Push { client, setup, ids, journal, sent: Sent::default() };
     let mut early: BTreeMap<Array, BTreeSet<u64>> = BTreeMap::new();
@@ -106,13 +110,15 @@ where
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
             // Every row is looked at, since it decides what may be said of later ones.
-            let Some(fitted) = fit(row.array, row.json)? else { continue };
-            let new = match plan.act_of(row.array, row.index) {
+            let act = plan.act_of(row.array, row.index);
+            let there = fates.there(target, row.array, &known(row.json)?)?;
+            let Some(fitted) = fit(row.array, row.json, there.as_deref()) else { continue };
+            let new = match act {
                 Act::Create => true,
                 Act::Update => false,
-                Act::Keep | Act::Leave | Act::Gone | Act::Moved => continue,
+                Act::Keep | Act::Leave | Act::Gone | Act::Moved | Act::Locked => continue,
             };
-            if push.row(row.array, row.index, &fitted, new).await? {
+            if push.row(row.array, row.index, &fitted.json, new).await? {
                 early.entry(row.array).or_default().insert(row.index);
             }
             seen(&push.sent);
@@ -123,10 +129,12 @@ where
         let Some(waiting) = early.get(&span.array) else { continue };
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            if waiting.contains(&row.index)
-                && let Some(fitted) = fit(row.array, row.json)?
-            {
-                push.again(row.array, row.index, &fitted).await?;
+            if !waiting.contains(&row.index) {
+                continue;
+            }
+            let there = fates.there(target, row.array, &known(row.json)?)?;
+            if let Some(fitted) = fit(row.array, row.json, there.as_deref()) {
+                push.again(row.array, row.index, &fitted.json).await?;
             }
         }
     }
@@ -199,17 +207,21 @@ impl Push<'_> {
         row: &str,
         new: bool,
     ) -> Result<(String, bool)> {
-        let made = body(array, row, new, self.setup, self.ids);
         let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
+        let there = self.ids.find(array, public_id).map(|id| id.trim_matches('"').to_owned());
+        // A row that is known by its own id keeps none in a field.
+        let own =
+            there.as_ref().is_some_and(|id| minted(self.setup.company, array, id) == public_id);
+        let manner = Manner { new, marked: new || !own };
+        let made = body(array, row, manner, self.setup, self.ids);
         let id = if new {
             let id = self.create(array, public_id, &made.json, cost).await?;
             self.ids.add(array, public_id, &id);
             id
         } else {
-            let id = self.ids.find(array, public_id).ok_or_else(|| {
+            let id = there.ok_or_else(|| {
                 Error::new(Kind::Bug, format!("{public_id} is in the account and has no id"))
             })?;
-            let id = id.trim_matches('"').to_owned();
             self.change(array, &id, made.json, cost).await?;
             id
         };

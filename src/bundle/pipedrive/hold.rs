@@ -1,37 +1,54 @@
 //! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
 
-use super::custom::{Kind, address, held};
-use super::losses::{Losses, count};
-use super::made::Made;
-use super::needs::{Needs, owner, says_nothing};
-use crate::bundle::fitting::filled_entries;
+use super::custom::address;
+use super::made::{Inexact, Made};
+use super::needs::{Needs, says_nothing};
+use crate::bundle::forms::Forms;
 use crate::bundle::index::number;
-use crate::bundle::map::{MARKER, Setup};
-use crate::bundle::portable::Array;
-use crate::bundle::push::{Fates, Stages, Standing};
-use crate::model::{Result, list, members, quoted, same, text};
-use std::collections::{HashMap, HashSet};
+use crate::bundle::losses::{Losses, count};
+use crate::bundle::map::Setup;
+use crate::bundle::portable::{Array, value_of};
+use crate::bundle::push::{Fates, Fitted, Stages, Standing};
+use crate::model::{list, quoted, same, text};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows as Pipedrive holds them.
 #[derive(Debug)]
 pub struct Hold<'a> {
     pub(super) setup: &'a Setup,
     /// Types of the fields that will be created, by array and name.
-    needs: HashMap<Array, HashMap<&'a str, &'a str>>,
+    pub(super) needs: HashMap<Array, HashMap<&'a str, &'a str>>,
     /// Which stage becomes which.
     pub stages: Stages,
     /// Whether rows are made to be sent: then they have parts that Pipedrive may rewrite, and that are
     /// not compared.
     sending: bool,
+    /// Whether rows are held against what came of them.
+    pub(super) checking: bool,
+    /// What values became in the CRM that the bundle passed through.
+    forms: Option<&'a Forms>,
     /// Rows that are not pushed, by the number of their public id.
     pub(super) left: HashSet<u64>,
     /// What became of rows that the account had.
     pub(super) fates: &'a Fates,
     /// The rows of the bundle and of the account, by the numbers of their public ids.
     there: &'a HashSet<u64>,
-    /// What is lost, by array and field: why, and of how many rows.
+    /// What is lost of rows that are new, by array and field: why, and of how many rows.
     pub losses: Losses,
+    /// What the bundle has otherwise of rows that are there, and does not replace what is there.
+    pub kept: Losses,
+    /// Rows that are not created, by array and reason.
+    pub left_out: BTreeMap<(Array, &'static str), u64>,
 }
+
+/// Why a deleted row is left out.
+const DELETED: &str = "deleted rows are not created";
+/// Why a stage stays.
+const NO_STAGE: &str = "the account has no stage of this name, and a guess replaces none";
+/// Why a reference stays.
+const LEFT: &str = "refers to a row that is left out";
+/// Why a lead is left out.
+const NOBODYS: &str = "a lead needs a contact or an account";
 
 /// Fields that say the same as others, or that only a CRM needs.
 const DERIVED: &[&str] = &[
@@ -69,11 +86,29 @@ impl<'a> Hold<'a> {
             needs: types,
             stages,
             sending: false,
+            checking: false,
+            forms: None,
             left: fates.left().collect(),
             fates,
             there,
             losses: Losses::new(),
+            kept: Losses::new(),
+            left_out: BTreeMap::new(),
         }
+    }
+
+    /// The same, for a bundle that passed through a CRM which gave values other forms.
+    #[must_use]
+    pub fn through(mut self, forms: Option<&'a Forms>) -> Self {
+        self.forms = forms;
+        self
+    }
+
+    /// The same, for rows that were sent.
+    #[must_use]
+    pub fn for_checking(mut self) -> Self {
+        self.checking = true;
+        self
     }
 
     /// The same, for rows that are to be sent.
@@ -83,55 +118,71 @@ impl<'a> Hold<'a> {
         self
     }
 
-    /// The row as Pipedrive can hold it; `None` for a row it cannot: a deleted one, or a lead of
-    /// nobody.
-    pub fn row(&mut self, array: Array, json: &str) -> Result<Option<String>> {
-        let mut row = Made::of(array, json);
+    /// The row as Pipedrive can hold it, where `there` is what the account has of it; `None` for a row it
+    /// cannot: a deleted one, or a lead of nobody.
+    pub fn row(&mut self, array: Array, json: &str, there: Option<&str>) -> Option<Fitted> {
+        let mut row = Made::of(array, json, there);
         let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
         if row.get("deleted_at").is_some() {
-            self.left.insert(id);
-            self.lose(
-                array,
-                "deleted_at",
-                "deleted rows are not created, and none is ever deleted",
-            );
-            return Ok(None);
+            if row.is_new() {
+                self.leave(array, id, DELETED);
+            } else if row.other("deleted_at") == "null" {
+                count(&mut self.kept, array, "deleted_at", "a push deletes nothing");
+            }
+            return None;
         }
         self.follow(&mut row);
+        row.compare(|field, value, other| self.is_form(array, field, value, other));
         self.forget(&mut row);
         let nobodys = ["contact_public_id", "account_public_id"].map(|name| row.get(name));
-        if array == Array::Leads && nobodys == [None, None] {
-            self.left.insert(id);
-            self.lose(array, "contact_public_id", "a lead needs a contact or an account; left out");
-            return Ok(None);
+        if array == Array::Leads && nobodys == [None, None] && row.is_new() {
+            self.leave(array, id, NOBODYS);
+            return None;
         }
         row.keep("public_id");
         match array {
             Array::Accounts => self.account(&mut row),
-            Array::Contacts => contact(&mut row),
+            Array::Contacts => self.contact(&mut row),
             Array::Opportunities => self.opportunity(&mut row),
             Array::Leads => self.lead(&mut row),
             Array::Activities => self.activity(&mut row),
         }
-        self.common(&mut row);
+        let custom = self.common(&mut row);
         let left: Vec<String> = row
             .fields
             .iter()
             .filter(|(key, value)| {
                 let key = key.as_ref();
-                !says_nothing(value) && !row.taken.contains(&key) && !DERIVED.contains(&key)
+                let nothing = says_nothing(value) && row.is_new();
+                !nothing && !row.taken.contains(&key) && !DERIVED.contains(&key)
             })
             .map(|(key, _)| key.to_string())
             .collect();
         for field in left {
             let why = match field.as_str() {
+                // What a row that is there was stamped with is no business of the bundle.
+                "updated_at" | "created_at" if !row.is_new() => continue,
                 "updated_at" => "Pipedrive stamps it",
                 "created_at" => "Pipedrive lets nobody set it here",
                 _ => "Pipedrive has no field for it",
             };
-            self.lose(array, &field, why);
+            self.lose(&row, &field, why);
         }
-        Ok(Some(row.finish()))
+        Some(match there {
+            None => Fitted { json: row.finish(|_| true), ..Fitted::default() },
+            Some(_) => self.change(&row, custom),
+        })
+    }
+
+    fn leave(&mut self, array: Array, id: u64, why: &'static str) {
+        self.left.insert(id);
+        *self.left_out.entry((array, why)).or_insert(0) += 1;
+    }
+
+    /// Whether a value is but another form, made by the CRM that the bundle passed through, of what is
+    /// there.
+    pub(super) fn is_form(&self, array: Array, field: &str, value: &str, other: &str) -> bool {
+        self.forms.is_some_and(|forms| forms.is_form(array, field, value, other))
     }
 
     /// Makes references to rows that are not pushed null.
@@ -149,7 +200,15 @@ impl<'a> Hold<'a> {
             lost.push(key.to_string());
         }
         for field in lost {
-            self.lose(row.array, &field, "refers to a row that is left out");
+            // What is there is told when it is known to stay.
+            if row.is_new() || row.other(&field) == "null" {
+                self.lose(row, &field, LEFT);
+            }
+            for link in Array::ALL.into_iter().filter_map(Array::link) {
+                if field == link || field == "record_public_id" {
+                    row.doubt(link, Inexact::Guess, LEFT);
+                }
+            }
         }
     }
 
@@ -158,8 +217,27 @@ impl<'a> Hold<'a> {
         is_in(&self.left, value)
     }
 
-    pub(super) fn lose(&mut self, array: Array, field: &str, why: &str) {
-        count(&mut self.losses, array, field, why);
+    /// Whether a value is the public id of a row that neither the bundle nor the account has.
+    pub(super) fn is_nowhere(&self, value: &str) -> bool {
+        !is_in(self.there, value)
+    }
+
+    /// Counts what of a field cannot be held; what is there as it is was not lost.
+    pub(super) fn lose(&mut self, row: &Made<'_>, field: &str, why: &str) {
+        if row.is_new() || row.edited(field) {
+            self.lack(row, field, why);
+        }
+    }
+
+    /// Counts a field that differs, and cannot be held: lost where nothing is there, else what is there
+    /// stays.
+    pub(super) fn lack(&mut self, row: &Made<'_>, field: &str, why: &str) {
+        let other = match field.strip_prefix("custom.") {
+            Some(name) => value_of(row.other("custom"), name).unwrap_or("null"),
+            None => row.other(field),
+        };
+        let counts = if says_nothing(other) { &mut self.losses } else { &mut self.kept };
+        count(counts, row.array, field, why);
     }
 
     fn account(&mut self, row: &mut Made<'_>) {
@@ -176,15 +254,26 @@ impl<'a> Hold<'a> {
             if known || industry.bytes().all(|byte| byte.is_ascii_digit()) {
                 row.put("industry", quoted(&industry));
             } else {
-                self.lose(Array::Accounts, "industry", "is no industry that the account knows");
+                self.lose(row, "industry", "is no industry that the account knows");
             }
+        } else if row.says("industry") && !row.is_new() {
+            row.put("industry", "null");
         }
         row.keep("address");
-        if let Some(parts) = row.get("address_parts").filter(|_| self.sending) {
+        // Parts of another address say nothing of this one.
+        let spelled = row.get("address");
+        let parts = row.get("address_parts").filter(|parts| {
+            let part = |name| value_of(parts, name).filter(|part| *part != "null");
+            let one = [part("value"), part("formatted_address")];
+            let fits = one.iter().flatten().any(|part| spelled.is_some_and(|own| same(part, own)));
+            fits || spelled.is_none() && one == [None, None]
+        });
+        if let Some(parts) = parts.filter(|_| self.sending) {
             row.put("address_parts", address(parts));
         }
-        if row.get("address_parts").is_some_and(|parts| !same(parts, &address(parts))) {
-            self.lose(row.array, "address_parts", "Pipedrive puts the formatted address together");
+        let whole = |parts: &str| same(parts, &address(parts));
+        if row.is_new() && row.get("address_parts").is_some_and(|parts| !whole(parts)) {
+            self.lose(row, "address_parts", "Pipedrive puts the formatted address together");
         }
         row.keep_some("created_at");
     }
@@ -194,47 +283,78 @@ impl<'a> Hold<'a> {
             row.keep(name);
         }
         // A deal always has a value and a currency: neither can be emptied.
-        row.keep_some("amount");
-        row.keep_some("currency");
+        for name in ["amount", "currency"] {
+            row.keep_some(name);
+            if row.get(name).is_none() && row.says(name) && !row.is_new() {
+                self.lose(row, name, "a deal always has one");
+            }
+        }
         let status = row.text("status").unwrap_or_else(|| "open".to_owned());
         row.take("status");
-        row.put("status", quoted(&status));
+        if row.says("status") || row.is_new() {
+            row.put("status", quoted(&status));
+        }
         self.percent(row);
         row.take("lost_reason");
         if status == "lost" {
             row.keep("lost_reason");
         } else if row.get("lost_reason").is_some() {
-            self.lose(row.array, "lost_reason", "only lost deals have one");
+            self.lose(row, "lost_reason", "only lost deals have one");
         }
         self.date(row, "close_date");
         row.take("closed_at");
         match row.get("closed_at") {
             Some(_) if status != "open" => row.instant("closed_at"),
-            Some(_) => self.lose(row.array, "closed_at", "open deals have none"),
-            None => {}
+            Some(_) => self.lose(row, "closed_at", "open deals have none"),
+            None if row.is_new() => {}
+            None => self.lose(row, "closed_at", "Pipedrive keeps when a deal was closed"),
         }
         row.instant("archived_at");
-        let place = self.stages.place(&Standing::of(&row.fields));
-        if let Some((pipeline, stage)) = place {
+        self.standing(row);
+        row.take("stage_position");
+        if row.get("stage_position").is_some() {
+            self.lose(row, "stage_position", "Pipedrive orders deals by itself");
+        }
+    }
+
+    /// Pipeline and stage. Of a deal that is there only what is certain counts: what it was moved to.
+    fn standing(&mut self, row: &mut Made<'_>) {
+        let mut standing = Standing::of(&row.fields);
+        if !row.is_new() {
+            let says = row.get("pipeline_stage_id").is_some();
+            if !row.edited(if says { "pipeline_stage_id" } else { "stage_name" }) {
+                return;
+            }
+            let field = "pipeline_stage_id";
+            let there = text(row.other(field));
+            if self.stages.guess(&standing).map(|stage| &stage.id) == there.as_ref() {
+                return;
+            }
+            standing = standing.in_pipeline(text(row.other("pipeline_id")));
+            if !self.stages.is_certain(&standing) {
+                return self.lack(row, field, NO_STAGE);
+            }
+        }
+        if let Some((pipeline, stage)) = self.stages.place(&standing) {
             let ids = [("pipeline_id", &pipeline.id), ("pipeline_stage_id", &stage.id)];
             for (name, id) in ids {
                 row.put(name, quoted(id));
             }
-        }
-        row.take("stage_position");
-        if row.get("stage_position").is_some() {
-            self.lose(row.array, "stage_position", "Pipedrive orders deals by itself");
         }
     }
 
     fn lead(&mut self, row: &mut Made<'_>) {
         row.take("title");
         let title = row.text("title").filter(|title| !title.is_empty());
-        let named = [row.text("first_name"), row.text("last_name")];
-        let named: Vec<_> = named.into_iter().flatten().collect();
-        let title = title.or_else(|| (!named.is_empty()).then(|| named.join(" ")));
-        let title = title.or_else(|| row.text("email")).unwrap_or_else(|| "–".to_owned());
-        row.put("title", quoted(&title));
+        if row.is_new() || title.is_some() {
+            let named = [row.text("first_name"), row.text("last_name")];
+            let named: Vec<_> = named.into_iter().flatten().collect();
+            let title = title.or_else(|| (!named.is_empty()).then(|| named.join(" ")));
+            let title = title.or_else(|| row.text("email")).unwrap_or_else(|| "–".to_owned());
+            row.put("title", quoted(&title));
+        } else {
+            self.lose(row, "title", "a lead always has one");
+        }
         for name in ["account_public_id", "contact_public_id"] {
             row.keep(name);
         }
@@ -242,7 +362,7 @@ impl<'a> Hold<'a> {
         match row.text("status").as_deref() {
             Some(status @ ("open" | "archived")) => row.put("status", quoted(status)),
             None => {}
-            Some(_) => self.lose(row.array, "status", "leads are open or archived"),
+            Some(_) => self.lose(row, "status", "leads are open or archived"),
         }
         row.take("amount");
         row.take("currency");
@@ -254,22 +374,25 @@ impl<'a> Hold<'a> {
             }
             (None, None) if row.says("amount") => row.put("amount", "null"),
             (None, None) => {}
-            (Some(_), None) => self.lose(row.array, "amount", "an amount needs a currency"),
-            (None, Some(_)) => self.lose(row.array, "currency", "a currency needs an amount"),
+            (Some(_), None) => self.lose(row, "amount", "an amount needs a currency"),
+            (None, Some(_)) => self.lose(row, "currency", "a currency needs an amount"),
         }
         self.date(row, "close_date");
     }
 
-    fn common(&mut self, row: &mut Made<'_>) {
+    /// What rows of several arrays have; the custom fields that change of one that is there.
+    fn common(&mut self, row: &mut Made<'_>) -> Vec<String> {
         row.take("owner");
         if let Some(owner) = row.text("owner") {
             match self.setup.user(&owner) {
                 Some(_) => row.put("owner", quoted(&owner)),
-                None => self.lose(row.array, "owner", "is no active user of the account"),
+                None => self.lose(row, "owner", "is no active user of the account"),
             }
+        } else if row.says("owner") && !row.is_new() {
+            self.lose(row, "owner", "a row always has one");
         }
         if row.array == Array::Activities {
-            return;
+            return Vec::new();
         }
         row.take("labels");
         if row.says("labels") {
@@ -282,52 +405,22 @@ impl<'a> Hold<'a> {
                 })
                 .collect();
             if known.len() < all {
-                self.lose(row.array, "labels", "is no label that the account has");
+                let why = "is no label that the account has";
+                if row.is_new() || says_nothing(row.other("labels")) {
+                    self.lose(row, "labels", why);
+                }
+                row.doubt("labels", Inexact::Part, why);
             }
             row.put("labels", format!("[{}]", known.join(",")));
         }
-        row.take("custom");
-        if !row.says("custom") {
-            return;
-        }
-        let owner = owner(row.array).unwrap_or(row.array);
-        let mut kept = Vec::new();
-        for (name, value) in members(row.get("custom").unwrap_or("{}")) {
-            if says_nothing(value) {
-                continue;
-            }
-            let target = self.setup.target(owner, &name);
-            let coming = || self.needs.get(&owner)?.get(&*name).copied();
-            let kind = target.map(|target| target.ty).or_else(coming).map(Kind::of);
-            let field = format!("custom.{name}");
-            match kind {
-                _ if name == MARKER => self.lose(row.array, &field, "is ours"),
-                Some(Kind::Account | Kind::Contact) if self.is_left(value) => {
-                    self.lose(row.array, &field, "refers to a row that is left out");
-                }
-                Some(Kind::Account | Kind::Contact) if !is_in(self.there, value) => {
-                    self.lose(row.array, &field, "refers to a row that no longer exists");
-                }
-                None => self.lose(row.array, &field, "the account has no such field"),
-                Some(kind) => match held(kind, value, self.setup) {
-                    Ok(held) => {
-                        if !same(&held, value) {
-                            self.lose(row.array, &field, "is not kept as it is spelled");
-                        }
-                        kept.push(format!("{}:{held}", quoted(&name)));
-                    }
-                    Err(why) => self.lose(row.array, &field, why),
-                },
-            }
-        }
-        row.put("custom", format!("{{{}}}", kept.join(",")));
+        self.custom(row)
     }
 
     pub(super) fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
         row.take(name);
         match row.get(name) {
             Some(value) if value.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
-                self.lose(row.array, name, "Pipedrive has whole numbers here");
+                self.lose(row, name, "Pipedrive has whole numbers here");
             }
             Some(value) => row.put(name, value),
             None if row.says(name) => row.put(name, "null"),
@@ -341,7 +434,8 @@ impl<'a> Hold<'a> {
             Some(value) if value.parse().is_ok_and(|part: f64| (0.0..=100.0).contains(&part)) => {
                 row.put("probability", value);
             }
-            Some(_) => self.lose(row.array, "probability", "is no percentage"),
+            Some(_) => self.lose(row, "probability", "is no percentage"),
+            None if row.says("probability") && !row.is_new() => row.put("probability", "null"),
             None => {}
         }
     }
@@ -351,7 +445,11 @@ impl<'a> Hold<'a> {
         match row.text(name) {
             Some(date) if date.len() == 10 => row.put(name, quoted(&date)),
             Some(time) => {
-                self.lose(row.array, name, "Pipedrive has dates here, no times of day");
+                let why = "Pipedrive has dates here, no times of day";
+                if row.is_new() || row.other(name) == "null" {
+                    self.lose(row, name, why);
+                }
+                row.doubt(name, Inexact::Part, why);
                 row.put(name, quoted(time.get(..10).unwrap_or(&time)));
             }
             None if row.says(name) => row.put(name, "null"),
@@ -363,41 +461,4 @@ impl<'a> Hold<'a> {
 /// Whether a value is the public id of one of these rows.
 fn is_in(rows: &HashSet<u64>, value: &str) -> bool {
     value.starts_with('"') && text(value).is_some_and(|id| rows.contains(&number(&id)))
-}
-
-fn contact(row: &mut Made<'_>) {
-    row.keep("account_public_id");
-    for name in ["name", "first_name", "last_name"] {
-        row.take(name);
-    }
-    let filled = |name: &str| row.text(name).filter(|text| !text.is_empty());
-    let (name, first, last) = (filled("name"), filled("first_name"), filled("last_name"));
-    match (name, first, last) {
-        // Both halves say more than the whole, which Pipedrive would split by itself.
-        (name, Some(first), Some(last))
-            if name.as_ref().is_none_or(|name| *name == format!("{first} {last}")) =>
-        {
-            row.put("first_name", quoted(&first));
-            row.put("last_name", quoted(&last));
-        }
-        (name, first, last) => {
-            // Pipedrive wants a name; who has none is called by their address.
-            let name = name.or(first).or(last).or_else(|| filled("email"));
-            row.put("name", quoted(&name.unwrap_or_else(|| "–".to_owned())));
-        }
-    }
-    for (one, many) in [("email", "emails"), ("phone", "phones")] {
-        row.take(one);
-        row.take(many);
-        let all = match (row.get(many), row.get(one)) {
-            (Some(all), _) => filled_entries(all).unwrap_or_else(|| "null".to_owned()),
-            (None, Some(own)) => {
-                format!("[{{\"value\":{own},\"primary\":true,\"label\":\"work\"}}]")
-            }
-            (None, None) if row.says(one) || row.says(many) => "null".to_owned(),
-            (None, None) => continue,
-        };
-        row.put(many, all);
-    }
-    row.keep_some("created_at");
 }

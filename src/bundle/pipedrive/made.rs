@@ -1,6 +1,7 @@
 //! A row that is taken field by field, while another is made of it.
 
 use crate::bundle::portable::Array;
+use crate::bundle::push::alike;
 use crate::model::{Members, Time, members, quoted, text};
 use std::borrow::Cow;
 
@@ -8,13 +9,86 @@ use std::borrow::Cow;
 pub(super) struct Made<'r> {
     pub(super) array: Array,
     pub(super) fields: Members<'r>,
+    /// What the account has of it, as its own export says it; `None` of a row that is new.
+    there: Option<Members<'r>>,
+    /// Fields that say something else than what is there.
+    edited: Vec<Cow<'r, str>>,
     pub(super) taken: Vec<&'r str>,
     pub(super) out: Vec<(String, String)>,
+    /// Fields of `out` that do not say exactly what the bundle does, and why.
+    inexact: Vec<(&'static str, Inexact, &'static str)>,
+}
+
+/// How a value says something else than the bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inexact {
+    /// It is what is left of it: better than nothing.
+    Part,
+    /// It is a guess, or stands for something that has no place: good for a new row only.
+    Guess,
 }
 
 impl<'r> Made<'r> {
-    pub(super) fn of(array: Array, json: &'r str) -> Self {
-        Self { array, fields: members(json), taken: Vec::new(), out: Vec::new() }
+    pub(super) fn of(array: Array, json: &'r str, there: Option<&'r str>) -> Self {
+        Self {
+            array,
+            fields: members(json),
+            there: there.map(members),
+            edited: Vec::new(),
+            taken: Vec::new(),
+            out: Vec::new(),
+            inexact: Vec::new(),
+        }
+    }
+
+    /// Whether the account has nothing of it.
+    pub(super) const fn is_new(&self) -> bool {
+        self.there.is_none()
+    }
+
+    /// The raw value of a field in the account.
+    pub(super) fn other(&self, name: &str) -> &'r str {
+        let there = self.there.iter().flatten();
+        there.rev().find(|(key, _)| key == name).map_or("null", |(_, value)| *value)
+    }
+
+    /// Notes which fields say something else than what is there; `form` tells what of them is only
+    /// another form of it.
+    pub(super) fn compare(&mut self, form: impl Fn(&str, &str, &str) -> bool) {
+        if self.is_new() {
+            return;
+        }
+        let edited = self.fields.iter().filter(|(key, value)| {
+            let other = self.other(key);
+            !alike(value, other) && !form(key, value, other)
+        });
+        self.edited = edited.map(|(key, _)| key.clone()).collect();
+    }
+
+    /// Whether a field says something that is not there yet: of a new row all do.
+    pub(super) fn edited(&self, name: &str) -> bool {
+        self.is_new() || self.edited.iter().any(|field| field == name)
+    }
+
+    /// Whether one of these fields does.
+    pub(super) fn any_edited(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.edited(name))
+    }
+
+    /// Notes that a field of the row that is made does not say what the bundle does.
+    pub(super) fn doubt(&mut self, name: &'static str, how: Inexact, why: &'static str) {
+        self.inexact.push((name, how, why));
+    }
+
+    /// How a field of the row that is made is not what the bundle says.
+    pub(super) fn doubted(&self, name: &str) -> Option<(Inexact, &'static str)> {
+        let found = self.inexact.iter().find(|(field, ..)| *field == name);
+        found.map(|(_, how, why)| (*how, *why))
+    }
+
+    /// A field of the row that is made.
+    pub(super) fn made(&self, name: &str) -> Option<&str> {
+        self.out.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The raw value of a field, null and absent alike.
@@ -72,8 +146,10 @@ impl<'r> Made<'r> {
         self.out.push((name.to_owned(), value.into()));
     }
 
-    pub(super) fn finish(self) -> String {
-        let pairs = self.out.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+    /// The row, with these fields alone.
+    pub(super) fn finish(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let pairs = self.out.iter().filter(|(key, _)| wanted(key));
+        let pairs = pairs.map(|(key, value)| format!("{}:{value}", quoted(key)));
         format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
     }
 }

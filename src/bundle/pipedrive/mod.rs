@@ -3,15 +3,15 @@
 mod activity;
 mod body;
 mod carry;
+mod change;
+mod contact;
 mod custom;
 mod hold;
 mod ids;
-mod losses;
 mod made;
 mod needs;
 
 pub use carry::{Sent, carry_out, prepare, tokens};
 pub use hold::Hold;
 pub use ids::Ids;
-pub use losses::Losses;
 pub use needs::{Needs, NewField, NewOptions};

@@ -3,7 +3,7 @@
 use crate::bundle::context::{Context, CustomField};
 use crate::bundle::map::{MARKER, Setup};
 use crate::bundle::portable::{Array, value_of};
-use crate::bundle::push::{KnownField, Plan, in_order};
+use crate::bundle::push::{KnownField, Plan, custom_field, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, list, members, quoted, text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,16 +163,20 @@ impl Needs {
         Ok(needs)
     }
 
-    /// The same for a plan: a field for public ids is needed where rows are created, and nothing at all
-    /// where nothing is written.
+    /// The same for a plan: what rows need that are created, or of which this field changes.
     #[must_use]
     pub fn of_plan(mut self, plan: &Plan) -> Self {
-        let creates = |array: Array| plan.counts(array).create > 0;
-        self.fields.retain(|field| {
-            let leads = field.array == Array::Opportunities && creates(Array::Leads);
-            field.name != MARKER || creates(field.array) || leads
-        });
-        if plan.work() == 0 { Self::default() } else { self }
+        let needed = |array: Array, name: &str| {
+            let leads = (array == Array::Opportunities).then_some(Array::Leads);
+            let mut arrays = std::iter::once(array).chain(leads);
+            arrays.any(|array| {
+                plan.counts(array).create > 0
+                    || name != MARKER && plan.changes(array, &custom_field(name))
+            })
+        };
+        self.fields.retain(|field| needed(field.array, &field.name));
+        self.options.retain(|options| needed(options.array, &options.name));
+        self
     }
 
     /// Requests that it takes to create all this.

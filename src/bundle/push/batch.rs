@@ -1,8 +1,10 @@
 //! Rows on their way into the CRM, in requests of bounded size.
 
+use super::fates::Fates;
 use super::journal::{Journal, Refused};
-use super::plan::{Plan, in_order};
+use super::plan::{Fitted, Plan, in_order, known};
 use crate::api::Crm;
+use crate::bundle::index::Index;
 use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, text};
@@ -42,18 +44,19 @@ pub struct Sent {
     pub requests: u64,
 }
 
-/// Sends what the plan says, array by array, so many rows a request at most, and tells `seen` of every batch. Each batch stands in the
-/// journal before and after.
+/// Sends what the plan says, array by array, so many rows a request at most, and tells `seen` of every
+/// batch. Each batch stands in the journal before and after. `target` is what the plan was made against.
 pub async fn carry_out<F>(
     survey: &Survey,
     plan: &Plan,
+    (target, fates): (&mut Index, &Fates),
     (crm, batch_rows): (&Crm, usize),
     journal: &mut Journal,
     mut fit: F,
     mut seen: impl FnMut(&Sent),
 ) -> Result<Sent>
 where
-    F: FnMut(Array, &str) -> Result<Option<String>>,
+    F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
 {
     let mut sent = Sent::default();
     for span in in_order(survey) {
@@ -63,7 +66,9 @@ where
             if !plan.sends(row.array, row.index) {
                 continue;
             }
-            let Some(json) = fit(row.array, row.json)? else { continue };
+            let there = fates.there(target, row.array, &known(row.json)?)?;
+            let fitted = fit(row.array, row.json, there.as_deref())?;
+            let Some(Fitted { json, .. }) = fitted else { continue };
             if batch.is_full(json.len(), batch_rows) {
                 send(std::mem::take(&mut batch), span.array, crm, journal, &mut sent).await?;
                 seen(&sent);

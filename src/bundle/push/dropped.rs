@@ -6,11 +6,11 @@ use crate::model::{Error, Kind, Result, folded, mistyped, near};
 use std::path::Path;
 
 /// Fields that are left out of rows: of one array, or of all.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Dropped(Vec<Field>);
 
 /// A field that is left out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Field {
     /// As it was said.
     said: String,

@@ -127,6 +127,20 @@ impl Fates {
         self.rows.get(&number).map(|(_, fate)| fate)
     }
 
+    /// What a target has of a row, wherever its public id went.
+    pub fn there(
+        &self,
+        target: &mut Index,
+        array: Array,
+        public_id: &str,
+    ) -> Result<Option<String>> {
+        match self.row(public_id) {
+            None => target.row(array, public_id),
+            Some(Fate::As { own, .. }) => target.row(array, own),
+            Some(Fate::Moved(_) | Fate::Gone | Fate::Again) => Ok(None),
+        }
+    }
+
     /// The array in which a row lies that moved to another one.
     pub fn moved(&self, public_id: &str) -> Option<Array> {
         match self.row(public_id) {

@@ -1,16 +1,25 @@
 //! Rows as the CRM takes them: its own stages, allowed parents, no field it refuses.
 
 use super::dropped::Dropped;
+use super::plan::alike;
 use super::stages::{Stages, Standing};
+use crate::bundle::losses::{Losses, count};
 use crate::bundle::portable::Array;
 use crate::model::{Error, Kind, Members, Result, members, quoted, text};
 use std::borrow::Cow;
 
+/// Why what is there stays.
+const GUESSED: &str = "the CRM has no stage of this name, and a guess replaces none";
+/// The same.
+const OTHER_PARENT: &str = "the CRM takes no such parent, and another one replaces none";
+
 /// What rows go through on their way to the CRM.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fit {
     /// Which stage becomes which.
     pub stages: Stages,
+    /// What the bundle has otherwise and the CRM keeps as it is, by array and field.
+    pub kept: Losses,
     /// Fields that are left out.
     dropped: Dropped,
     /// Whether only documented fields go.
@@ -32,15 +41,18 @@ impl Fit {
                 Error::new(Kind::Usage, message).at("--activity-parents")
             })
         });
-        Ok(Self { stages, dropped, strict, parents: parents.collect::<Result<_>>()? })
+        let parents = parents.collect::<Result<_>>()?;
+        Ok(Self { stages, kept: Losses::new(), dropped, strict, parents })
     }
 
-    /// A row as it is sent.
-    pub fn row<'r>(&mut self, array: Array, json: &'r str) -> Cow<'r, str> {
+    /// A row as it is sent, where `there` is what the CRM has of it: a guess goes over nothing that is
+    /// there.
+    pub fn row<'r>(&mut self, array: Array, json: &'r str, there: Option<&str>) -> Cow<'r, str> {
         let fields = members(json);
+        let there = there.map(members);
         let set = match array {
-            Array::Opportunities => self.standing(&fields),
-            Array::Activities => self.parent(&fields),
+            Array::Opportunities => self.standing(&fields, there.as_ref()),
+            Array::Activities => self.parent(&fields, there.as_ref()),
             _ => Vec::new(),
         };
         let plain = set.is_empty() && !self.strict && self.dropped.is_empty();
@@ -81,15 +93,34 @@ impl Fit {
 
     /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
     /// itself: then they are left out.
-    fn standing(&mut self, fields: &Members<'_>) -> Vec<Set> {
-        let [pipeline, stage] = match self.stages.place(&Standing::of(fields)) {
+    fn standing(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
+        let row = Standing::of(fields);
+        let own = there.and_then(|there| {
+            let stage = value(there, "pipeline_stage_id").filter(|id| *id != "null")?;
+            Some((value(there, "pipeline_id").unwrap_or("null"), stage))
+        });
+        let status = value(fields, "status").and_then(text).unwrap_or_else(|| "open".to_owned());
+        // One of another type would change the status.
+        let own = own.filter(|(_, stage)| {
+            text(stage).is_some_and(|stage| self.stages.may_hold(&stage, &status))
+        });
+        if let Some((pipeline, stage)) = own
+            && !self.stages.is_certain(&row)
+        {
+            if self.stages.guess(&row).is_some_and(|guess| quoted(&guess.id) != stage) {
+                count(&mut self.kept, Array::Opportunities, "pipeline_stage_id", GUESSED);
+            }
+            let set = |id: &str| (id != "null").then(|| id.to_owned());
+            return vec![("pipeline_id", set(pipeline)), ("pipeline_stage_id", set(stage))];
+        }
+        let [pipeline, stage] = match self.stages.place(&row) {
             Some((pipeline, stage)) => [Some(quoted(&pipeline.id)), Some(quoted(&stage.id))],
             None => [None, None],
         };
         vec![("pipeline_id", pipeline), ("pipeline_stage_id", stage)]
     }
 
-    fn parent(&self, fields: &Members<'_>) -> Vec<Set> {
+    fn parent(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
         let own = value(fields, "record_type").and_then(text);
         let own = own.and_then(|name| Array::of_record_type(&name));
         if own.is_none_or(|own| self.parents.contains(&own)) {
@@ -100,10 +131,20 @@ impl Fit {
             Some((*array, id.to_owned()))
         });
         let null = || "null".to_owned();
-        let (kind, id) = match other {
+        let (mut kind, mut id) = match other {
             Some((array, id)) => (quoted(array.record_type()), id),
             None => (null(), null()),
         };
+        let there = there.and_then(|there| {
+            let id = value(there, "record_public_id").filter(|id| *id != "null")?;
+            Some((value(there, "record_type")?, id))
+        });
+        if let Some((own_kind, own_id)) = there
+            && !alike(&id, own_id)
+        {
+            count(&mut self.kept, Array::Activities, "record_public_id", OTHER_PARENT);
+            (kind, id) = (own_kind.to_owned(), own_id.to_owned());
+        }
         vec![("record_type", Some(kind)), ("record_public_id", Some(id))]
     }
 }

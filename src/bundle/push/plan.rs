@@ -1,11 +1,11 @@
 //! What a push would do: which rows the target lacks, which it has otherwise, which it has.
 
 use super::fates::{Fate, Fates};
+use super::journal::Refused;
 use crate::bundle::index::Index;
 use crate::bundle::portable::{Array, STAMPS, public_id_of};
 use crate::bundle::reader::{Reader, Span, Survey};
-use crate::model::{Error, Kind, Lookup, Result, members, same, text};
-use std::borrow::Cow;
+use crate::model::{Error, Kind, Lookup, Result, members, same};
 use std::collections::BTreeMap;
 
 /// What becomes of a row.
@@ -23,6 +23,27 @@ pub enum Act {
     Gone,
     /// The target has it in another array, where it is left as it is.
     Moved,
+    /// The target has other values, and would refuse the change.
+    Locked,
+}
+
+/// A row as a target takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fitted {
+    /// What is sent. Of a row that is there this may be the fields alone that change.
+    pub json: String,
+    /// The fields of a row that is there which would get another value; none of a row that is new.
+    pub changes: Vec<String>,
+    /// Why the target would refuse to change the row.
+    pub locked: Option<&'static str>,
+}
+
+impl Fitted {
+    /// A row that is sent whole.
+    pub fn whole(json: String, there: Option<&str>) -> Self {
+        let changes = there.map(|there| differing(&json, there)).unwrap_or_default();
+        Self { json, changes, locked: None }
+    }
 }
 
 /// Most fields that are counted by name; the others are counted together, as [`OTHERS`].
@@ -36,6 +57,10 @@ pub struct Plan {
     acts: [Vec<Act>; 5],
     /// Fields in which rows to be updated differ, by array, and in how many rows.
     pub fields: BTreeMap<(Array, String), u64>,
+    /// Rows that the target would refuse to change, and why.
+    pub locked: Vec<Refused>,
+    /// Rows to be updated that came from the target itself, by array.
+    pub own: [u64; 5],
 }
 
 /// How many rows.
@@ -53,6 +78,8 @@ pub struct Counts {
     pub gone: u64,
     /// That it has in another array.
     pub moved: u64,
+    /// That it has otherwise, and would refuse to change.
+    pub locked: u64,
 }
 
 /// The arrays of a bundle in the order in which they are imported.
@@ -63,26 +90,36 @@ pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
 }
 
 impl Plan {
-    /// Holds a bundle against the target's own rows. `fit` makes of a row what would be sent; `None`
-    /// if it cannot be.
+    /// Holds a bundle against the target's own rows. `fit` makes of a row, and of what is there of it,
+    /// what would be sent; `None` if it cannot be. `own` tells rows that came from the target itself.
     pub async fn of<F>(
         survey: &Survey,
         target: &mut Index,
         fates: &Fates,
+        own: impl Fn(Array, &str) -> bool,
         mut fit: F,
     ) -> Result<Self>
     where
-        F: FnMut(Array, &str) -> Result<Option<String>>,
+        F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
     {
         let mut plan = Self::default();
         for span in in_order(survey) {
             let mut rows = Reader::of_array(&survey.path, span)?;
             while let Some(row) = rows.next().await? {
-                let act = match fit(row.array, row.json)? {
-                    None => Act::Leave,
-                    Some(wanted) => plan.act(row.array, &wanted, target, fates)?,
+                let (array, id) = (row.array, known(row.json)?);
+                let act = match fates.row(&id) {
+                    Some(Fate::Moved(_)) => Act::Moved,
+                    Some(Fate::Gone) => Act::Gone,
+                    _ => {
+                        let there = fates.there(target, array, &id)?;
+                        let fitted = fit(array, row.json, there.as_deref())?;
+                        plan.act(array, row.index, &id, fitted, there.is_some())
+                    }
                 };
-                plan.acts[row.array as usize].push(act);
+                if act == Act::Update && own(array, &id) {
+                    plan.own[array as usize] += 1;
+                }
+                plan.acts[array as usize].push(act);
             }
         }
         Ok(plan)
@@ -91,31 +128,21 @@ impl Plan {
     fn act(
         &mut self,
         array: Array,
-        wanted: &str,
-        target: &mut Index,
-        fates: &Fates,
-    ) -> Result<Act> {
-        let id = public_id_of(wanted).ok_or_else(|| {
-            Error::new(Kind::Bug, "a row without a public id was not found before")
-        })?;
-        let there = match fates.row(&id) {
-            None => target.row(array, &id)?,
-            Some(Fate::As { own, .. }) => target.row(array, own)?,
-            Some(Fate::Moved(_)) => return Ok(Act::Moved),
-            Some(Fate::Gone) => return Ok(Act::Gone),
-            Some(Fate::Again) => None,
-        };
-        let Some(there) = there else {
-            return Ok(Act::Create);
-        };
-        let differing = differing(wanted, &there);
-        if differing.is_empty() {
-            let again = fates.brings_back() && refers_again(wanted, fates);
-            return Ok(if again { Act::Update } else { Act::Keep });
+        index: u64,
+        id: &str,
+        fitted: Option<Fitted>,
+        there: bool,
+    ) -> Act {
+        let Some(fitted) = fitted else { return Act::Leave };
+        if !there {
+            return Act::Create;
         }
-        for field in differing {
+        if fitted.changes.is_empty() {
+            return Act::Keep;
+        }
+        for field in fitted.changes {
             let named = self.fields.len() < FIELDS_MAX;
-            let field = (array, field.into_owned());
+            let field = (array, field);
             let field = if named || self.fields.contains_key(&field) {
                 field
             } else {
@@ -123,7 +150,10 @@ impl Plan {
             };
             *self.fields.entry(field).or_insert(0) += 1;
         }
-        Ok(Act::Update)
+        let Some(why) = fitted.locked else { return Act::Update };
+        let (array, public_id) = (array.name().to_owned(), id.to_owned());
+        self.locked.push(Refused { array, index, public_id, error: why.to_owned() });
+        Act::Locked
     }
 
     /// What becomes of a row.
@@ -153,9 +183,15 @@ impl Plan {
                 Act::Leave => counts.left += 1,
                 Act::Gone => counts.gone += 1,
                 Act::Moved => counts.moved += 1,
+                Act::Locked => counts.locked += 1,
             }
         }
         counts
+    }
+
+    /// Whether a field changes in rows that are there.
+    pub fn changes(&self, array: Array, field: &str) -> bool {
+        [field, OTHERS].iter().any(|name| self.fields.contains_key(&(array, (*name).to_owned())))
     }
 
     /// How many rows would be sent.
@@ -165,18 +201,15 @@ impl Plan {
     }
 }
 
-/// Whether a row refers to one that is to be created again: it still leads to the one that was deleted,
-/// which has the same public id.
-fn refers_again(row: &str, fates: &Fates) -> bool {
-    members(row).iter().any(|(key, value)| {
-        let again = || text(value).is_some_and(|id| fates.row(&id) == Some(&Fate::Again));
-        key.ends_with("_public_id") && again()
-    })
+/// The public id of a row that was validated.
+pub(in crate::bundle) fn known(row: &str) -> Result<String> {
+    public_id_of(row)
+        .ok_or_else(|| Error::new(Kind::Bug, "a row without a public id was not found before"))
 }
 
-/// The fields of a row that the target has otherwise. What the target has beyond does not count, nor
-/// when a row was written.
-pub fn differing<'w>(wanted: &'w str, there: &str) -> Vec<Cow<'w, str>> {
+/// The fields of a row that the target has otherwise; custom fields one by one. What the target has
+/// beyond does not count, nor when a row was written.
+pub fn differing(wanted: &str, there: &str) -> Vec<String> {
     // Most rows are as they were sent, behind what the target has put before them: an object whose end
     // is the whole of another one has its members.
     if wanted.len() > 2 && there.ends_with(&wanted[1..]) {
@@ -184,15 +217,44 @@ pub fn differing<'w>(wanted: &'w str, there: &str) -> Vec<Cow<'w, str>> {
     }
     let (wanted, there) = (members(wanted), members(there));
     let there = Lookup::of(&there);
-    let fields = wanted.into_iter().enumerate().filter(|(place, (key, value))| {
-        let other = there.get(*place, key).unwrap_or("null");
-        !STAMPS.contains(&key.as_ref()) && !alike(value, other)
-    });
-    fields.map(|(_, (key, _))| key).collect()
+    let mut differing = Vec::new();
+    for (place, (key, value)) in wanted.into_iter().enumerate() {
+        let other = there.get(place, &key).unwrap_or("null");
+        if STAMPS.contains(&key.as_ref()) || alike(value, other) {
+            continue;
+        }
+        let objects = [value, other].iter().all(|raw| raw.starts_with('{') || *raw == "null");
+        if key == "custom" && objects {
+            differing.extend(differing_members(value, other).iter().map(|name| custom_field(name)));
+        } else {
+            differing.push(key.into_owned());
+        }
+    }
+    differing
+}
+
+/// What a custom field is called beside the fields of every row.
+pub(in crate::bundle) fn custom_field(name: &str) -> String {
+    format!("custom.{name}")
+}
+
+/// The members in which two objects differ, of either.
+fn differing_members(one: &str, other: &str) -> Vec<String> {
+    let (one, other) = (members(one), members(other));
+    let (first, second) = (Lookup::of(&one), Lookup::of(&other));
+    let both = one
+        .iter()
+        .enumerate()
+        .filter(|(place, (key, value))| !alike(value, second.get(*place, key).unwrap_or("null")));
+    let more = other
+        .iter()
+        .enumerate()
+        .filter(|(place, (key, value))| first.get(*place, key).is_none() && !alike(value, "null"));
+    both.chain(more).map(|(_, (key, _))| key.to_string()).collect()
 }
 
 /// Whether two values are the same to a CRM: an empty list or object is as good as none.
-fn alike(one: &str, other: &str) -> bool {
+pub(in crate::bundle) fn alike(one: &str, other: &str) -> bool {
     let bare = |value| matches!(value, "null" | "[]" | "{}" | "\"\"");
     bare(one) && bare(other) || same(one, other)
 }
@@ -218,5 +280,9 @@ mod tests {
         check(r#"{"name":null}"#, there, &["name"]);
         check(r#"{"labels":[],"updated_at":"2026-01-02T00:00:00Z"}"#, there, &[]);
         check("{}", there, &[]);
+        let there = r#"{"custom":{"Tier":"gold","Score":7,"Region":[]}}"#;
+        check(r#"{"custom":{"Score":7.0,"Tier":"silver","Grade":null}}"#, there, &["custom.Tier"]);
+        check(r#"{"custom":{"Tier":"gold"}}"#, there, &["custom.Score"]);
+        check(r#"{"custom":null}"#, there, &["custom.Tier", "custom.Score"]);
     }
 }

@@ -39,7 +39,7 @@ pub struct Used {
 }
 
 /// From stages of a bundle to those of a target.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stages {
     source: Vec<Pipeline>,
     /// Where the stages and pipelines of the source lie, by id.
@@ -71,6 +71,8 @@ pub struct Standing {
     pipeline_name: Option<String>,
     stage_name: Option<String>,
     status: Option<String>,
+    /// The pipeline of the target in which the row stands already, by id.
+    home: Option<String>,
 }
 
 impl Standing {
@@ -86,7 +88,15 @@ impl Standing {
             pipeline_name: get("pipeline_name"),
             stage_name: get("stage_name"),
             status: get("status"),
+            home: None,
         }
+    }
+
+    /// The same, of a row that stands in this pipeline of the target already.
+    #[must_use]
+    pub fn in_pipeline(mut self, id: Option<String>) -> Self {
+        self.home = id;
+        self
     }
 }
 
@@ -150,25 +160,57 @@ impl Stages {
         pipelines.flat_map(|(p, pipeline)| (0..pipeline.stages.len()).map(move |s| (p, s)))
     }
 
+    /// What the bundle calls the pipeline and the stage of a row.
+    fn names(&self, row: &Standing) -> (Option<String>, Option<String>) {
+        let source = self.source_of(row);
+        let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
+        match names {
+            Some((pipeline, stage)) => (Some(pipeline), stage),
+            None => (row.pipeline_name.clone(), row.stage_name.clone()),
+        }
+    }
+
+    fn look(&mut self, row: &Standing) -> Found {
+        if let Some(found) = self.found.get(row) {
+            return *found;
+        }
+        let status = row.status.as_deref().unwrap_or("open");
+        let (pipeline, stage) = self.names(row);
+        let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
+        if self.found.len() < FOUND_MAX {
+            self.found.insert(row.clone(), found);
+        }
+        found
+    }
+
+    /// Whether a stage of the target is more than a guess for a row: told, or found by id or name. A row
+    /// that stands in a pipeline is moved to another one only where that has the right name, too.
+    pub fn is_certain(&mut self, row: &Standing) -> bool {
+        self.look(row).is_some_and(|(_, how)| match how {
+            How::Given | How::Id | How::Name => true,
+            How::StageName => row.home.is_none(),
+            How::Type | How::Target => false,
+        })
+    }
+
+    /// The stage of the target for a row, be it a guess; the row is not counted.
+    pub fn guess(&mut self, row: &Standing) -> Option<&Stage> {
+        let ((p, s), _) = self.look(row)?;
+        Some(&self.target[p].stages[s])
+    }
+
+    /// Whether a stage of the target may hold rows of a status.
+    pub fn may_hold(&self, stage: &str, status: &str) -> bool {
+        let found = self.all().find(|(_, known)| known.id == stage);
+        found.is_some_and(|(_, stage)| !self.typed || stage.stage_type == status)
+    }
+
     /// Pipeline and stage of the target for a row; `None` where the target decides by itself.
     /// Counts the row.
     pub fn place(&mut self, row: &Standing) -> Option<(&Pipeline, &Stage)> {
         let status = row.status.as_deref().unwrap_or("open");
-        let source = self.source_of(row);
-        let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
-        let (pipeline, stage) = match names {
-            Some((pipeline, stage)) => (Some(pipeline), stage),
-            None => (row.pipeline_name.clone(), row.stage_name.clone()),
-        };
-        let found = if let Some(found) = self.found.get(row) {
-            *found
-        } else {
-            let found = self.find(row, pipeline.as_deref(), stage.as_deref(), status);
-            if self.found.len() < FOUND_MAX {
-                self.found.insert(row.clone(), found);
-            }
-            found
-        };
+        let (pipeline, stage) = self.names(row);
+        let found = self.look(row);
         let shown = |part: Option<&str>, id: Option<&str>| part.or(id).unwrap_or("–").to_owned();
         let from = format!(
             "{}/{}",
@@ -220,7 +262,10 @@ impl Stages {
             return Some((place, How::Id));
         }
         let main = self.target.iter().position(|p| p.default).unwrap_or(0);
-        let home = pipeline.and_then(|name| self.target.iter().position(|p| alike(&p.name, name)));
+        let standing =
+            row.home.as_ref().and_then(|id| self.target.iter().position(|p| p.id == *id));
+        let named = |name: &str| self.target.iter().position(|p| alike(&p.name, name));
+        let home = pipeline.and_then(named).or(standing);
         if let Some(name) = stage {
             let mut named: Vec<_> = self
                 .places()
@@ -259,11 +304,6 @@ impl Stages {
             rows: *rows,
         });
         used.collect()
-    }
-
-    /// Forgets what was counted.
-    pub fn reset(&mut self) {
-        self.used.clear();
     }
 }
 
@@ -375,5 +415,27 @@ mod tests {
         check(target(), &[], ("Sales:Demo", "won"), "Sales/Demo Id");
         check(target(), &[], ("Partners:proposal", "won"), "Sales/Talks Type");
         check(target(), &[], ("Partners:proposal", "lost"), "Sales/Demo Type");
+    }
+
+    #[test]
+    fn a_row_that_stands_somewhere_is_moved_by_name_alone() {
+        let there = || {
+            let sales = pipeline("Sales", &[("Demo", "open"), ("Talks", "open")]);
+            vec![sales, pipeline("Renewals", &[("Demo", "open"), ("Review", "open")])]
+        };
+        let check = |stage: &str, home: &str, expected: Option<&str>| {
+            let mut stages = Stages::new(Vec::new(), there(), &BTreeMap::new()).expect("no wishes");
+            let row = Standing { stage_name: Some(stage.to_owned()), ..Standing::default() };
+            let row = row.in_pipeline(Some(home.to_owned()));
+            let found = stages.is_certain(&row).then(|| {
+                let (pipeline, stage) = stages.place(&row).expect("it is certain");
+                format!("{}/{}", pipeline.name, stage.name)
+            });
+            assert_eq!(found.as_deref(), expected, "{stage} in {home}");
+        };
+        check("Demo", "Renewals", Some("Renewals/Demo"));
+        check("demo ", "Sales", Some("Sales/Demo"));
+        check("Talks", "Renewals", None);
+        check("Won", "Sales", None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fates::{Fate, Fates, is_deleted};
 use super::journal::Entry;
-use super::plan::{differing, in_order};
+use super::plan::{Fitted, in_order};
 use crate::bundle::index::{Index, number};
 use crate::bundle::listing::Listing;
 use crate::bundle::portable::{Array, public_id_of, value_of};
@@ -30,6 +30,8 @@ pub struct Checked {
     pub gone: u64,
     /// Rows that are there in another array.
     pub moved: u64,
+    /// Rows that the target would refuse to change.
+    pub locked: u64,
 }
 
 /// What was found.
@@ -48,6 +50,10 @@ pub struct Verified {
 }
 
 impl Verified {
+    fn of(&mut self, array: Array) -> &mut Checked {
+        self.arrays.entry(array).or_default()
+    }
+
     /// How the journal ends.
     pub fn entry(&self) -> Entry {
         let count = |of: fn(&Checked) -> u64| self.arrays.values().map(of).sum();
@@ -58,8 +64,8 @@ impl Verified {
     }
 }
 
-/// Holds every row of the bundle against the target's export. `fit` makes of a row what was sent
-/// (`None` if it was not), `pushed` tells which rows were sent now or by an earlier attempt.
+/// Holds every row of the bundle against the target's export. `fit` makes of a row, and of what is
+/// there of it, what is still to be sent (`None` if it is not sent at all), `pushed` tells which rows were sent now or by an earlier attempt.
 pub async fn verify<F>(
     survey: &Survey,
     target: &mut Index,
@@ -68,48 +74,50 @@ pub async fn verify<F>(
     pushed: impl Fn(Array, u64) -> bool,
 ) -> Result<Verified>
 where
-    F: FnMut(Array, &str) -> Result<Option<String>>,
+    F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
 {
     let mut found = Verified::default();
     for span in in_order(survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            let Some(wanted) = fit(row.array, row.json)? else { continue };
-            let Some(id) = public_id_of(&wanted) else { continue };
-            let checked = found.arrays.entry(row.array).or_default();
+            let Some(id) = public_id_of(row.json) else { continue };
             match fates.row(&id) {
                 Some(Fate::Gone) => {
-                    checked.gone += 1;
+                    found.of(row.array).gone += 1;
                     continue;
                 }
                 Some(Fate::Moved(_)) => {
-                    checked.moved += 1;
+                    found.of(row.array).moved += 1;
                     continue;
                 }
                 _ => {}
             }
             // A row that lives in the bundle and is deleted in the target is not there.
+            let deleted = is_deleted(row.json);
             let there = target.row(row.array, &id)?;
-            let there = there.filter(|there| is_deleted(&wanted) || !is_deleted(there));
+            let there = there.filter(|there| deleted || !is_deleted(there));
+            let Some(fitted) = fit(row.array, row.json, there.as_deref())? else { continue };
             let Some(there) = there else {
-                if is_deleted(&wanted) {
-                    checked.hidden += 1;
+                if deleted {
+                    found.of(row.array).hidden += 1;
                 } else {
-                    checked.missing += 1;
+                    found.of(row.array).missing += 1;
                     if found.missing.len() < NAMED_MAX {
                         found.missing.push(id);
                     }
                 }
                 continue;
             };
-            let differing = differing(&wanted, &there);
-            if differing.is_empty() {
-                checked.verified += 1;
-            } else {
-                checked.different += 1;
+            let checked = found.of(row.array);
+            match (fitted.changes.is_empty(), fitted.locked) {
+                (true, _) => checked.verified += 1,
+                (false, Some(_)) => checked.locked += 1,
+                (false, None) => checked.different += 1,
             }
-            for field in differing {
-                *found.fields.entry((row.array, field.into_owned())).or_insert(0) += 1;
+            if fitted.locked.is_none() {
+                for field in fitted.changes {
+                    *found.fields.entry((row.array, field)).or_insert(0) += 1;
+                }
             }
             if pushed(row.array, row.index) {
                 match value_of(&there, "id").and_then(text) {

@@ -20,9 +20,12 @@ pub(in crate::cli) enum Bundle {
     Validate(Validate),
     /// Write a bundle into a CRM, or into Pipedrive, and prove that it arrived.
     ///
-    /// Rows are created, updated or left alone by public id, so the same bundle twice changes
-    /// nothing. Nothing is ever deleted in Pipedrive; in a CRM a row with `deleted_at` is sent as such.
-    /// What was deleted in the target since is named, and stays so unless told otherwise.
+    /// The plan is shown first, and nothing is sent before somebody said yes: on a terminal it asks,
+    /// elsewhere it needs --yes. Rows are created, updated or left alone by public id, so the same bundle
+    /// twice changes nothing. Of rows that are there only what differs is written, and no value that the
+    /// bundle, or the CRM it passed through, could not hold exactly replaces one that is there: such
+    /// differences are told. Nothing is ever deleted in Pipedrive; in a CRM a row with `deleted_at` is sent
+    /// as such. What was deleted in the target since is named, and stays so unless told otherwise.
     #[command(after_long_help = help::after("bundle push"))]
     Push(Push),
     /// Fetch a CRM's own export.
@@ -74,6 +77,14 @@ pub(in crate::cli) struct Push {
     /// Show what would be done, and do nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Write without asking. Needed where there is no terminal to ask on.
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Push copies: every row gets a public id of its own, always the same one for the same target. So an
+    /// organization of a CRM can be cloned into another one, although public ids are unique in the whole
+    /// CRM.
+    #[arg(long)]
+    pub(super) as_copy: bool,
     /// Which stage becomes which: a JSON object like {"Sales/Demo": "Default/Proposal"}; names or
     /// ids, with or without the pipeline.
     #[arg(long, value_name = "FILE")]
@@ -85,8 +96,8 @@ pub(in crate::cli) struct Push {
     /// is incomplete.
     #[arg(long)]
     pub(super) recreate_deleted: bool,
-    /// Where the push is recorded [default: FILE.journal.ndjson]. It knows which row is which, so keep
-    /// one for each target.
+    /// Where the push is recorded [default: FILE.journal.ndjson, of copies FILE.copy.journal.ndjson]. It
+    /// knows which row is which, so keep one for each target.
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
     /// Most rows of a request to a CRM; one of more than 2 MiB is split in any case.

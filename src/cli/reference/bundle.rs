@@ -32,6 +32,10 @@ const CONTEXT: &[(&str, &str)] = &[
         "every field of Pipedrive that has no place in a bundle, and every value that could not be mapped, with the number of rows and the reason",
     ),
     ("id_fields", "by company, the hashes of the custom fields that keep public ids"),
+    (
+        "forms",
+        "by organization of a CRM, what it made of values by its own rules: stages, parents, spellings; a pull hands on what side-cars in its folder know, and what comes back so is no edit",
+    ),
     ("lost", "by company, what a push into Pipedrive could not hold, likewise"),
 ];
 
@@ -113,7 +117,19 @@ pub(super) fn page() -> String {
     );
     list(&mut page, &["open", "what happens"], OPEN, false);
     page.push_str(
-        "## Into Pipedrive\n\n\
+        "`--as-copy` gives every row a public id of its own, always the same one for the same target, and changes \
+         what refers to it: so one organization can be cloned into another one of the same CRM, where public \
+         ids are unique.\n\n\
+         ## Into rows that are there\n\n\
+         Of a row that the target has only what differs is written, and a value is held exactly, in part, or not at \
+         all. What is not held exactly (a stage that no name tells, a reference to a row that is left out, a time \
+         of day where Pipedrive has dates, labels that have no name) makes a new row as good as it can be, and replaces \
+         nothing that is there: such differences are told, under `kept`. So an account that goes through a CRM and \
+         comes back stays as it is, but for what people edited on the way. What a CRM made of a value by its own rules \
+         is known from the push into it (`forms`) and is no edit.\n\n\
+         Archived deals cannot be changed in Pipedrive: the plan names those that would be, they are not sent, \
+         and the push is incomplete (exit 3).\n\n\
+         ## Into Pipedrive\n\n\
          The first push creates a custom field \"Portable id\" for organizations, persons and deals (leads have those \
          of deals) and keeps the public id there; an activity keeps it as the last paragraph of its note, \
          `<p>Portable id: act_...</p>`, because activities have no custom fields. An export gives rows the ids \

@@ -1,20 +1,28 @@
 //! A bundle goes into a CRM: plan, send, prove.
 
-use super::report::Report;
-use super::{Input, checked, journal, whose};
+use super::confirm::confirm;
+use super::report::{Itself, Report};
+use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{
-    Begin, Dropped, Fate, Fates, Fit, JOURNAL_VERSION, Known, Plan, Stages, account, carry_out,
-    verify,
+    Begin, Dropped, Fate, Fates, Fit, Fitted, JOURNAL_VERSION, Known, Plan, Stages, account,
+    carry_out, verify,
 };
-use crate::bundle::{Array, Context, Index, Survey, public_id_of, value_of};
+use crate::bundle::{
+    Array, Context, Index, Source, Stamp, Survey, observed, public_id_of, value_of,
+};
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::target;
 use crate::cli::figures::grouped;
+use crate::cli::interrupt::interrupted;
 use crate::cli::progress::Progress;
 use crate::cli::setup::now;
 use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Result};
+
+/// How rows of the organization itself are kept safe.
+const ITSELF: Itself =
+    Itself { place: "organization", backup: "source-pipedrive bundle pull --out FILE" };
 
 /// Pushes; the report says how far it came.
 pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
@@ -28,45 +36,62 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         let message = "the CRM's export does not say of which organization it is";
         Error::new(Kind::Shape, message).at("/crm/export")
     })?;
-    let survey = checked(flags, input, &index).await?;
+    let (path, _copy) = pushed(flags, &organization).await?;
+    let survey = checked(flags, &path, input, &index).await?;
     foreign(flags, input, &survey, &organization)?;
     let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
     let mut fit = Fit::new(stages, dropped, flags.strict_fields, &flags.activity_parents)?;
     let fates = Fates::of(&survey, &mut index, &Known::default(), flags.recreate_deleted).await?;
+    // Rows that were pulled from the organization itself.
+    let pulled = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
+    let own = pulled && survey.head.organization().as_ref() == Some(&organization);
+    let new = fit.clone();
     let plan = {
-        let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
-        Plan::of(&survey, &mut index, &fates, fitted).await?
+        let fitted = |array, json: &str, there: Option<&str>| {
+            Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+        };
+        Plan::of(&survey, &mut index, &fates, |_, _| own, fitted).await?
     };
     let mut report = Report {
         bundle: flags.file.display().to_string(),
         from: whose(input.context.as_ref(), &survey),
         to: format!("organization {organization} at {}", crm.origin()),
+        itself: ITSELF,
         dry_run: flags.dry_run,
         stages: fit.stages.used(),
+        kept: fit.kept.clone(),
         gone: fates.gone.clone(),
         recreated: flags.recreate_deleted,
+        plan,
         ..Report::default()
     };
     if flags.dry_run {
-        report.plan = plan;
         return Ok(report);
     }
+    confirm(flags, &mut report, progress, interrupted()).await?;
+    if report.declined {
+        return Ok(report);
+    }
+    let plan = &report.plan;
     let begin = Begin {
         version: JOURNAL_VERSION,
         tool: Context::tool(),
         bundle: survey.sha256.clone(),
         target: crm.origin().to_owned(),
-        organization,
+        organization: organization.clone(),
         at: at.unwrap_or_else(now),
     };
     let (mut journal, earlier) = journal(flags, input, &begin, progress)?;
     let since = earlier.at.unwrap_or(begin.at);
     if plan.work() > 0 {
         let work = plan.work();
-        let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
+        let fitted = |array, json: &str, there: Option<&str>| {
+            Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+        };
         let sent = carry_out(
             &survey,
-            &plan,
+            plan,
+            (&mut index, &fates),
             (crm, usize::from(flags.batch_rows)),
             &mut journal,
             fitted,
@@ -83,10 +108,13 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         fetch(crm, scrap.path(), flags.max_bytes).await?;
         index = Index::of(scrap.path()).await?.0;
     }
-    report.earlier = earlier.kept(&plan);
+    report.earlier = earlier.kept(plan);
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let fitted = |array, json: &str| Ok(Some(revived(&fates, &fit.row(array, json))));
-    let verified = verify(&survey, &mut index, &fates, fitted, pushed).await?;
+    let row = |array, json: &str, there: Option<&str>| {
+        Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+    };
+    let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
+    remember(flags, input, (&survey, &organization), &mut index, &fates, plan, new).await?;
     if report.sent + report.earlier > 0 {
         let events = Scrap::beside(&flags.file, "events")?;
         changes(crm, None, None, events.path(), flags.max_bytes).await?;
@@ -94,8 +122,41 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     }
     journal.write(&verified.entry())?;
     report.verified = Some(verified);
-    report.plan = plan;
     Ok(report)
+}
+
+/// A row as it is sent, where `there` is what the CRM has of it.
+fn fitted(fates: &Fates, fit: &mut Fit, array: Array, json: &str, there: Option<&str>) -> Fitted {
+    Fitted::whole(revived(fates, &fit.row(array, json, there)), there)
+}
+
+/// Writes into the side-car what the CRM made of the bundle's values: a pull hands it on, and what comes
+/// back so is no edit. `new` makes of rows what they become where nothing is there.
+async fn remember(
+    flags: &Flags,
+    input: &Input,
+    (survey, organization): (&Survey, &String),
+    index: &mut Index,
+    fates: &Fates,
+    plan: &Plan,
+    mut new: Fit,
+) -> Result<()> {
+    let before = input.context.as_ref().and_then(|context| context.forms.get(organization));
+    let before = before.cloned().unwrap_or_default();
+    if flags.as_copy || plan.work() == 0 && !before.is_empty() {
+        return Ok(());
+    }
+    let row =
+        |array, json: &str| Ok(Some(Fitted::whole(new.row(array, json, None).into_owned(), None)));
+    let forms = observed(survey, index, fates, plan, &before, row).await?;
+    if forms == before {
+        return Ok(());
+    }
+    let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
+    let context = input.context.clone();
+    let mut context = context.unwrap_or_else(|| Context::empty(stamp, Source::default()));
+    context.forms.insert(organization.clone(), forms);
+    context.write(&flags.file)
 }
 
 /// The row, which says that it lives if it was deleted in the CRM and is to be brought back.
@@ -114,12 +175,13 @@ fn revived(fates: &Fates, row: &str) -> String {
 fn foreign(flags: &Flags, input: &Input, survey: &Survey, organization: &str) -> Result<()> {
     let Some(own) = survey.head.organization() else { return Ok(()) };
     let of_crm = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
-    if own == organization || own.starts_with("pipedrive:") && !of_crm || flags.foreign {
+    let from_pipedrive = own.starts_with("pipedrive:") && !of_crm;
+    if own == organization || from_pipedrive || flags.foreign || flags.as_copy {
         return Ok(());
     }
     let message = format!(
-        "the bundle is of organization {own}, and the key is of {organization}: --foreign pushes it all \
-         the same"
+        "the bundle is of organization {own}, and the key is of {organization}: --as-copy pushes a copy with \
+         public ids of its own, --foreign pushes it as it is"
     );
     Err(Error::new(Kind::Data, message).at(flags.file.display().to_string()))
 }

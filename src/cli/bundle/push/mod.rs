@@ -1,5 +1,6 @@
 //! `bundle push`: a bundle goes into a CRM or into Pipedrive.
 
+mod confirm;
 mod crm;
 mod pipedrive;
 mod report;
@@ -7,15 +8,16 @@ mod report;
 use super::args::Push as Flags;
 use super::findings;
 use crate::bundle::push::{Begin, Earlier, Found, Journal};
-use crate::bundle::{Array, Context, Index, Pipeline, Survey, push, validate};
+use crate::bundle::{Array, Context, Index, Pipeline, Survey, copied, push, validate};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::progress::{Manner, Progress};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
+use crate::dataset::Scrap;
 use crate::model::{Error, Kind, Mask, Result};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What activities belong to, the best first, unless a CRM wants it otherwise.
@@ -41,11 +43,19 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         let message = "there is no such bundle";
         return Err(Error::new(Kind::Usage, message).at(flags.file.display().to_string()));
     }
+    confirm::askable(flags)?;
     files::private();
+    let journal = if flags.as_copy {
+        let mut name = flags.file.clone().into_os_string();
+        name.push(".copy");
+        push::beside(Path::new(&name))
+    } else {
+        push::beside(&flags.file)
+    };
     let input = Input {
         context: Context::read(&flags.file)?,
         given: given(flags)?,
-        journal: flags.journal.clone().unwrap_or_else(|| push::beside(&flags.file)),
+        journal: flags.journal.clone().unwrap_or(journal),
     };
     let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
     let report = runtime()?.block_on(async {
@@ -59,7 +69,7 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         }
     });
     let report = report.map_err(|error| match error.kind() {
-        Kind::Interrupted => Error::new(
+        Kind::Interrupted if input.journal.exists() => Error::new(
             Kind::Interrupted,
             "interrupted: the journal knows what was sent, run again with --resume to go on",
         ),
@@ -74,15 +84,25 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with findings is not pushed at all: nothing
-/// half done.
-async fn checked(flags: &Flags, input: &Input, target: &Index) -> Result<Survey> {
+/// The bundle that is pushed: the file, or a copy of it for this target, which is gone with what this
+/// returns.
+async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<Scrap>)> {
+    if !flags.as_copy {
+        return Ok((flags.file.clone(), None));
+    }
+    let copy = copied(&flags.file, target).await?;
+    Ok((copy.path().to_owned(), Some(copy)))
+}
+
+/// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with
+/// findings is not pushed at all: nothing half done.
+async fn checked(flags: &Flags, path: &Path, input: &Input, target: &Index) -> Result<Survey> {
     let elsewhere = |array: Array, id: u64| {
         let moves = matches!(array, Array::Leads | Array::Opportunities);
         let either = [Array::Leads, Array::Opportunities];
         target.holds(array, id) || moves && either.iter().any(|array| target.holds(*array, id))
     };
-    let validation = validate(&flags.file, input.context.as_ref(), elsewhere).await?;
+    let validation = validate(path, input.context.as_ref(), elsewhere).await?;
     if validation.total == 0 {
         return Ok(validation.survey);
     }

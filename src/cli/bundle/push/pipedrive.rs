@@ -1,14 +1,15 @@
 //! A bundle goes into Pipedrive: plan, write row by row, prove.
 
-use super::report::Report;
-use super::{Input, checked, journal, whose};
+use super::confirm::confirm;
+use super::report::{Itself, Report};
+use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::map::{Expected, MARKER, Pins, Setup};
 use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
 use crate::bundle::push::{
     Begin, Entry, Fates, JOURNAL_VERSION, Journal, Known, KnownField, Memory, Plan, Stages, verify,
 };
 use crate::bundle::{
-    Array, Context, CustomField, Index, Reader, Source, Stamp, Survey, Unmapped, number,
+    Array, Context, CustomField, Forms, Index, Reader, Source, Stamp, Survey, Unmapped, number,
     public_id_of, value_of,
 };
 use crate::cli::bundle::args::Push as Flags;
@@ -19,6 +20,8 @@ use crate::cli::setup::now;
 use crate::model::{Error, Kind, Result, members};
 use std::path::Path;
 
+/// How rows of the account itself are kept safe.
+const ITSELF: Itself = Itself { place: "account", backup: "source-pipedrive backup --dir DIR" };
 /// What a journal calls Pipedrive.
 const TARGET: &str = "pipedrive";
 /// The arrays whose rows keep their public ids in custom fields of their own; leads have those of
@@ -54,12 +57,15 @@ async fn push_with(
     let account = run.account(stop.as_mut()).await?;
     run.greet(&account);
     let company = account.company()?;
-    foreign(flags, input, company)?;
+    if !flags.as_copy {
+        foreign(flags, input, company)?;
+    }
     let memory = Journal::remember(&input.journal, TARGET, &company.to_string())?;
     let pins = pins(input.context.as_ref(), &memory, company);
     let mut setup = run.set_up(&account, pins, stop.as_mut()).await?;
     recognizable(&setup, company)?;
-    let expected = expected(&flags.file).await?;
+    let (path, _copy) = pushed(flags, &format!("pipedrive:{company}")).await?;
+    let expected = expected(&path).await?;
     let mut there = expected.numbers.clone();
     setup.expect(expected);
     let place = (flags.file.as_path(), "target");
@@ -67,35 +73,49 @@ async fn push_with(
     let scrap = exported.hold()?;
     let (mut index, _) = Index::of(scrap.path()).await?;
     there.extend(index.numbers());
-    let survey = checked(flags, input, &index).await?;
+    let survey = checked(flags, &path, input, &index).await?;
     let source = input.pipelines();
     let stages = || Stages::new(source.clone(), setup.pipelines().to_vec(), &input.given);
     let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
     let known = Known { company: Some(company), memory: Some(&memory) };
     let fates = Fates::of(&survey, &mut index, &known, flags.recreate_deleted).await?;
-    let mut hold = Hold::new(&setup, &needs, stages()?, &fates, &there);
-    let plan = Plan::of(&survey, &mut index, &fates, |array, json| hold.row(array, json)).await?;
+    let forms = input.context.as_ref().zip(survey.head.organization());
+    let forms = forms.and_then(|(context, organization)| context.forms.get(&organization));
+    let forms = forms.map(|forms| Forms::of(forms));
+    let hold = Hold::new(&setup, &needs, stages()?, &fates, &there);
+    let mut hold = hold.through(forms.as_ref());
+    let own = |array, id: &str| is_own(company, array, id);
+    let row = |array, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
+    let plan = Plan::of(&survey, &mut index, &fates, own, row).await?;
     readable(&setup, &plan)?;
-    let (used, losses) = (hold.stages.used(), hold.losses);
     let matched = needs.matched.clone();
-    let needs = needs.of_plan(&plan);
+    let found = needs.clone().of_plan(&plan);
     let mut report = Report {
         bundle: flags.file.display().to_string(),
         from: whose(input.context.as_ref(), &survey),
         to: format!("Pipedrive company {company} ({})", account.company_domain),
+        itself: ITSELF,
         dry_run: flags.dry_run,
-        stages: used,
-        losses,
-        fields: needs.fields.iter().map(|f| (f.array, f.name.clone(), f.ty.clone())).collect(),
-        tokens: Some(tokens(&plan, &needs)),
+        stages: hold.stages.used(),
+        losses: hold.losses,
+        kept: hold.kept,
+        left_out: hold.left_out,
+        fields: found.fields.iter().map(|f| (f.array, f.name.clone(), f.ty.clone())).collect(),
+        tokens: Some(tokens(&plan, &found)),
         gone: fates.gone.clone(),
         recreated: flags.recreate_deleted,
+        plan,
         ..Report::default()
     };
+    let needs = found;
     if flags.dry_run {
-        report.plan = plan;
         return Ok(report);
     }
+    confirm(flags, &mut report, &mut run.progress, stop.as_mut()).await?;
+    if report.declined {
+        return Ok(report);
+    }
+    let plan = &report.plan;
     let begin = Begin {
         version: JOURNAL_VERSION,
         tool: Context::tool(),
@@ -115,19 +135,21 @@ async fn push_with(
             known = known.pinned(|pins| created.iter().for_each(|field| pin(pins, field)));
         }
         let none = Needs::default();
-        let mut hold = Hold::new(&known, &none, stages()?, &fates, &there).for_sending();
+        let hold = Hold::new(&known, &none, stages()?, &fates, &there);
+        let mut hold = hold.through(forms.as_ref()).for_sending();
         let mut ids = Ids::of(scrap.path()).await?;
         ids.know(&fates);
         let (client, work) = (run.client.clone(), plan.work());
         let progress = &mut run.progress;
         let sending = carry_out(
             &survey,
-            &plan,
+            plan,
+            (&mut index, &fates),
             &client,
             &known,
             &mut ids,
             &mut journal,
-            |array, json| hold.row(array, json),
+            |array, json, there| hold.row(array, json, there),
             |sent| {
                 let rows: u64 = sent.rows.iter().sum();
                 progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
@@ -144,18 +166,25 @@ async fn push_with(
         let scrap = run.export(place, known.clone(), &account, stop).await?.hold()?;
         index = Index::of(scrap.path()).await?.0;
     }
-    report.earlier = earlier.kept(&plan);
+    report.earlier = earlier.kept(plan);
     let none = Needs::default();
-    let mut hold = Hold::new(&known, &none, stages()?, &fates, &there);
+    let hold = Hold::new(&known, &none, stages()?, &fates, &there);
+    let mut hold = hold.through(forms.as_ref()).for_checking();
     let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let row = |array: Array, json: &str| hold.row(array, json);
+    let row = |array: Array, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     journal.write(&verified.entry())?;
-    note(flags, input, &survey, &hold, &known)?;
+    note(flags, input, &survey, &report, &known)?;
     report.verified = Some(verified);
     report.tokens = Some(run.client.spending().tokens);
-    report.plan = plan;
     Ok(report)
+}
+
+/// Whether a public id is one that the company's own rows have.
+fn is_own(company: i64, array: Array, public_id: &str) -> bool {
+    let rest = public_id.strip_prefix(array.prefix()).and_then(|id| id.strip_prefix("pd"));
+    let rest = rest.and_then(|id| id.strip_prefix(&company.to_string()));
+    rest.is_some_and(|id| id.starts_with('_'))
 }
 
 /// What journal and side-car know of the company's fields, by their keys: people may have renamed them.
@@ -267,21 +296,34 @@ fn note(
     flags: &Flags,
     input: &Input,
     survey: &Survey,
-    hold: &Hold<'_>,
+    report: &Report,
     setup: &Setup,
 ) -> Result<()> {
     let company = setup.company;
     let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let context = input.context.clone();
     let mut context = context.unwrap_or_else(|| Context::empty(stamp, Source::default()));
-    let lost = hold.losses.iter().map(|((array, field), (reason, rows))| Unmapped {
+    let lost = |array: Array, field: &str, rows: u64, reason: &str| Unmapped {
         resource: array.name().to_owned(),
-        field: field.clone(),
-        rows: *rows,
-        reason: reason.clone(),
-    });
+        field: field.to_owned(),
+        rows,
+        reason: reason.to_owned(),
+    };
+    let fields = report.losses.iter().chain(&report.kept);
+    let fields = fields.map(|((array, field), (why, rows))| lost(*array, field, *rows, why));
+    let rows = report.left_out.iter().map(|((array, why), rows)| lost(*array, "*", *rows, why));
     context.note_id_fields(company, markers(setup));
-    context.lost.insert(format!("pipedrive:{company}"), lost.collect());
+    // Rows that are there lose nothing once more: what an earlier push lost of them stays known.
+    let key = format!("pipedrive:{company}");
+    let mut all = context.lost.remove(&key).unwrap_or_default();
+    for new in fields.chain(rows) {
+        match all.iter_mut().find(|old| old.resource == new.resource && old.field == new.field) {
+            Some(old) if old.rows <= new.rows => *old = new,
+            Some(_) => {}
+            None => all.push(new),
+        }
+    }
+    context.lost.insert(key, all);
     context.write(&flags.file)
 }
 

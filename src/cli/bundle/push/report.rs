@@ -1,7 +1,7 @@
 //! What a push would do, and what it did, for people and for programs.
 
-use crate::bundle::Array;
 use crate::bundle::push::{Accounted, Gone, How, Plan, Refused, Used, Verified};
+use crate::bundle::{Array, Losses};
 use crate::cli::figures::grouped;
 use crate::cli::text::Text;
 use crate::model::{Error, Kind};
@@ -12,10 +12,21 @@ use std::collections::BTreeMap;
 const REFUSED_MAX: usize = 1_000;
 /// What is said of rows that were deleted in the target.
 const GONE: &str = "were deleted in the target (--recreate-deleted creates them again)";
+/// What is said of rows that the target would refuse to change.
+const LOCKED: &str = "cannot be changed in the target";
 /// Refused rows, and deleted ones, that a table shows.
 const SHOWN_MAX: usize = 20;
 
+/// What a target is called whose own rows come back to it, and how they are kept safe.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Itself {
+    pub(super) place: &'static str,
+    /// The command that makes a backup of it.
+    pub(super) backup: &'static str,
+}
+
 /// A push, as far as it came.
+#[expect(clippy::struct_excessive_bools, reason = "what was asked, and what came of it")]
 #[derive(Default)]
 pub(super) struct Report {
     /// The bundle's file.
@@ -24,11 +35,20 @@ pub(super) struct Report {
     pub(super) from: String,
     /// Where they go.
     pub(super) to: String,
+    pub(super) itself: Itself,
     pub(super) dry_run: bool,
+    /// Whether the plan was shown already.
+    pub(super) shown: bool,
+    /// Whether somebody was asked, and did not say yes.
+    pub(super) declined: bool,
     pub(super) plan: Plan,
     pub(super) stages: Vec<Used>,
-    /// What the target cannot hold, by array and field: why, and how many rows.
-    pub(super) losses: BTreeMap<(Array, String), (String, u64)>,
+    /// What the target cannot hold of new rows, by array and field: why, and how many rows.
+    pub(super) losses: Losses,
+    /// What the bundle has otherwise, and does not replace what is there: likewise.
+    pub(super) kept: Losses,
+    /// Rows that are not created, by array and reason.
+    pub(super) left_out: BTreeMap<(Array, &'static str), u64>,
     /// Custom fields that are (to be) created: array, name, type.
     pub(super) fields: Vec<(Array, String, String)>,
     /// Tokens the push costs, in Pipedrive.
@@ -51,9 +71,14 @@ impl Report {
         self.verified.iter().flat_map(|verified| verified.arrays.values()).map(of).sum()
     }
 
+    /// Whether nothing was to be sent, or somebody did not want it.
+    const fn is_plan(&self) -> bool {
+        self.dry_run || self.declined
+    }
+
     /// Whether the rows that were deleted in the target stay so, after a push.
     const fn stays_gone(&self) -> bool {
-        !self.recreated && !self.dry_run
+        !self.recreated && !self.is_plan()
     }
 
     /// What is missing, if something is.
@@ -66,6 +91,8 @@ impl Report {
         };
         add(self.refused.len() as u64, "were refused");
         add(self.gone.len() as u64 * u64::from(self.stays_gone()), GONE);
+        let locked = if self.is_plan() { 0 } else { self.plan.locked.len() as u64 };
+        add(locked, LOCKED);
         add(self.total(|checked| checked.missing), "are missing");
         add(self.total(|checked| checked.different), "are there with other values");
         add(self.events.as_ref().map_or(0, |events| events.unaccounted), "have no change event");
@@ -87,9 +114,16 @@ impl Report {
             });
             rows.collect::<Vec<_>>()
         };
-        let losses = self.losses.iter().map(|((array, field), (why, rows))| {
-            json!({"array": array.name(), "field": field, "rows": rows, "reason": why})
-        });
+        let counted = |losses: &Losses| {
+            let fields = losses.iter().map(|((array, field), (why, rows))| {
+                json!({"array": array.name(), "field": field, "rows": rows, "reason": why})
+            });
+            fields.collect::<Vec<_>>()
+        };
+        let left = self.left_out.iter();
+        let left = left.map(
+            |((array, why), rows)| json!({"array": array.name(), "rows": rows, "reason": why}),
+        );
         let created = self
             .fields
             .iter()
@@ -102,13 +136,20 @@ impl Report {
             "plan": by_array(&|array| json!(self.plan.counts(array))),
             "differences": fields(&self.plan.fields),
             "stages": self.stages,
-            "losses": losses.collect::<Vec<_>>(),
+            "left_out": left.collect::<Vec<_>>(),
+            "locked": self.plan.locked.iter().take(REFUSED_MAX).collect::<Vec<_>>(),
+            "losses": counted(&self.losses),
+            "kept": counted(&self.kept),
+            "own_rows_changed": self.plan.own.iter().sum::<u64>(),
             "fields_created": created.collect::<Vec<_>>(),
             "tokens": self.tokens,
             "gone": self.gone.iter().take(REFUSED_MAX).collect::<Vec<_>>(),
             "gone_total": self.gone.len(),
         });
-        if self.dry_run {
+        if self.declined {
+            object["declined"] = true.into();
+        }
+        if self.is_plan() {
             return object;
         }
         object["pushed"] = self.sent.into();
@@ -151,27 +192,50 @@ impl Report {
         rows
     }
 
-    /// For people.
+    /// For people: what was not shown yet.
     pub(super) fn text(&self) -> Text {
+        let mut out = if self.shown { Text::new() } else { self.plan_text() };
+        if self.dry_run {
+            out.line("dry run: nothing was sent");
+        } else if self.declined {
+            out.line("nothing was sent");
+        } else {
+            self.outcome(&mut out);
+        }
+        out
+    }
+
+    /// What is asked before anything is sent.
+    pub(super) fn question(&self) -> String {
+        format!("Write {} rows into {}? [y/N]", grouped(self.plan.work()), self.to)
+    }
+
+    /// The plan, what matters most first: what will not arrive, and what changes of what was there.
+    pub(super) fn plan_text(&self) -> Text {
         let mut out = Text::of(format!("{} ({}) → {}", self.bundle, self.from, self.to));
+        self.warnings(&mut out);
         out.line(format!(
-            "{:<14}{:>10}{:>10}{:>11}{:>9}{:>9}{:>9}",
-            "", "create", "update", "unchanged", "left", "deleted", "moved"
+            "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
+            "", "create", "update", "unchanged", "left", "deleted", "moved", "locked"
         ));
         for array in Array::ALL {
             let counts = self.plan.counts(array);
             out.line(format!(
-                "{:<14}{:>10}{:>10}{:>11}{:>9}{:>9}{:>9}",
+                "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
                 array.name(),
                 grouped(counts.create),
                 grouped(counts.update),
                 grouped(counts.unchanged),
                 grouped(counts.left),
                 grouped(counts.gone),
-                grouped(counts.moved)
+                grouped(counts.moved),
+                grouped(counts.locked)
             ));
         }
         self.deleted(&mut out);
+        for row in self.plan.locked.iter().take(SHOWN_MAX) {
+            out.line(format!("locked: /{}/{} {}", row.array, row.index, row.public_id));
+        }
         for ((array, field), rows) in &self.plan.fields {
             out.line(format!("differs: {}.{field} in {} rows", array.name(), grouped(*rows)));
         }
@@ -185,15 +249,41 @@ impl Report {
             out.line(format!("lost: {}.{field}: {why} ({} rows)", array.name(), grouped(*rows)));
         }
         if let Some(tokens) = self.tokens {
-            let would = if self.dry_run { "would cost about" } else { "spent" };
-            out.line(format!("{would} {} tokens", grouped(tokens)));
+            out.line(format!("costs about {} tokens", grouped(tokens)));
         }
-        if self.dry_run {
-            out.line("dry run: nothing was sent");
-            return out;
-        }
-        self.outcome(&mut out);
         out
+    }
+
+    /// What will not arrive, and what of the target's own changes.
+    fn warnings(&self, out: &mut Text) {
+        for ((array, why), rows) in &self.left_out {
+            out.line(format!("will not arrive: {} {}: {why}", grouped(*rows), array.name()));
+        }
+        if !self.recreated {
+            for array in Array::ALL {
+                let rows = self.gone.iter().filter(|row| row.array == array).count() as u64;
+                if rows > 0 {
+                    out.line(format!("will not arrive: {} {} {GONE}", grouped(rows), array.name()));
+                }
+            }
+        }
+        let mut locked: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for row in &self.plan.locked {
+            *locked.entry((&row.array, &row.error)).or_insert(0) += 1;
+        }
+        for ((array, why), rows) in locked {
+            out.line(format!("will not arrive: changes of {} {array}: {why}", grouped(rows)));
+        }
+        for ((array, field), (why, rows)) in &self.kept {
+            let (array, rows) = (array.name(), grouped(*rows));
+            out.line(format!("stays as it is: {array}.{field} of {rows} rows: {why}"));
+        }
+        let own: u64 = self.plan.own.iter().sum();
+        if own > 0 {
+            let Itself { place, backup } = self.itself;
+            let rows = grouped(own);
+            out.line(format!("changes {rows} rows that came from this very {place}: make a backup first ({backup})"));
+        }
     }
 
     /// The rows that were deleted in the target, by name.
@@ -213,9 +303,6 @@ impl Report {
                 "… {} more were deleted",
                 grouped((self.gone.len() - SHOWN_MAX) as u64)
             ));
-        }
-        if !self.gone.is_empty() && !self.recreated {
-            out.line("they are left alone: --recreate-deleted creates them again");
         }
     }
 
@@ -239,6 +326,9 @@ impl Report {
             grouped(self.sent),
             grouped(self.requests)
         ));
+        if let Some(tokens) = self.tokens {
+            out.line(format!("spent {} tokens", grouped(tokens)));
+        }
         if let Some(verified) = &self.verified {
             out.line(format!(
                 "verified {}, missing {}, different {}",

@@ -1,4 +1,4 @@
-//! What of a bundle Pipedrive cannot hold, counted by field.
+//! What of a bundle a target does not take, counted by field.
 
 use crate::bundle::portable::Array;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ const OTHERS: &str = "(other fields)";
 const FIELD_BYTES_MAX: usize = 200;
 
 /// Counts a row of which this field is lost.
-pub(super) fn count(losses: &mut Losses, array: Array, field: &str, why: &str) {
+pub(in crate::bundle) fn count(losses: &mut Losses, array: Array, field: &str, why: &str) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
     let own = (array, field.to_owned());
     let room = losses.len() < FIELDS_MAX || losses.contains_key(&own);

@@ -1,0 +1,237 @@
+//! What a CRM made of values by its own rules: stages, kinds of parents, what it spells otherwise.
+//!
+//! A push into the CRM sees both, what a bundle says and what the CRM says then; the bundle's side-car
+//! keeps them, and the side-car of a pull hands them on. So a value that comes back in its other form is
+//! not taken for an edit.
+
+use super::index::{Index, number};
+use super::portable::{Array, STAMPS, value_of};
+use super::push::{Act, Fates, Fitted, Plan, alike, custom_field, differing, in_order, known};
+use super::reader::{Reader, Survey};
+use crate::dataset::hex;
+use crate::model::{Result, members, same};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Most forms of one field that are kept; a field with more is one that the CRM changes as it likes, and
+/// nothing of it is believed.
+const FORMS_MAX: usize = 10_000;
+/// Most forms of all fields together.
+const FORMS_OF_ALL_MAX: usize = 100_000;
+/// Longest value that is kept as it is, in bytes; of a longer one its hash is.
+const VALUE_BYTES_MAX: usize = 200;
+/// Fields that belong to the CRM alone.
+const INTERNAL: &[&str] = &["id", "public_id"];
+
+/// A value, and what a CRM made of it; both are raw JSON, or `sha256:` and a hash. Without either: the CRM changes the field in more
+/// ways than are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Form {
+    /// The array.
+    pub array: String,
+    /// The field; `custom.NAME` for a custom one.
+    pub field: String,
+    /// What the bundle says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What the CRM says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Forms of values, to be looked up.
+#[derive(Debug, Default)]
+pub struct Forms {
+    fields: HashMap<(Array, String), HashMap<u64, Vec<String>>>,
+    /// Fields that the CRM changes in more ways than are kept.
+    any: BTreeSet<(Array, String)>,
+}
+
+impl Forms {
+    /// Makes them ready.
+    pub fn of(list: &[Form]) -> Self {
+        let mut forms = Self::default();
+        for form in list {
+            let Some(array) = Array::named(&form.array) else { continue };
+            let field = (array, form.field.clone());
+            match (&form.from, &form.to) {
+                (Some(from), Some(to)) => {
+                    let of = forms.fields.entry(field).or_default();
+                    of.entry(number(to)).or_default().push(from.clone());
+                }
+                _ => {
+                    forms.any.insert(field);
+                }
+            }
+        }
+        forms
+    }
+
+    /// Whether a value is what the CRM made of the other one.
+    pub fn is_form(&self, array: Array, field: &str, value: &str, other: &str) -> bool {
+        let field = (array, field.to_owned());
+        let from = self.fields.get(&field).and_then(|of| of.get(&number(&kept(value))));
+        let is_it = |from: &String| same(from, other) || *from == kept(other);
+        self.any.contains(&field) || from.into_iter().flatten().any(is_it)
+    }
+}
+
+/// What a CRM made of the values of a bundle that was pushed into it, beside what was known already.
+///
+/// `fit` makes of a row what would be sent of a new one. What was created tells what the CRM did with it;
+/// of other rows only that counts which is as it would be sent: the rest may be edits.
+pub async fn observed<F>(
+    survey: &Survey,
+    target: &mut Index,
+    fates: &Fates,
+    plan: &Plan,
+    before: &[Form],
+    mut fit: F,
+) -> Result<Vec<Form>>
+where
+    F: FnMut(Array, &str) -> Result<Option<Fitted>>,
+{
+    let mut found = Found::default();
+    for form in before {
+        let Some(array) = Array::named(&form.array) else { continue };
+        match (&form.from, &form.to) {
+            (Some(from), Some(to)) => found.add(array, &form.field, (from.clone(), to.clone())),
+            _ => {
+                found.any.insert((array, form.field.clone()));
+            }
+        }
+    }
+    for span in in_order(survey) {
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            let Some(there) = fates.there(target, row.array, &known(row.json)?)? else { continue };
+            let created = plan.act_of(row.array, row.index) == Act::Create;
+            let names = differing(row.json, &there);
+            if names.is_empty() {
+                continue;
+            }
+            let Some(fitted) = fit(row.array, row.json)? else { continue };
+            for name in names {
+                let (from, to) = (value(row.json, &name), value(&there, &name));
+                let (Some(from), Some(to)) = (from, to) else { continue };
+                let skipped = INTERNAL.contains(&name.as_str()) || STAMPS.contains(&name.as_str());
+                let sent = value(&fitted.json, &name).is_some_and(|sent| alike(&sent, &to));
+                if !skipped && (created || sent) {
+                    found.add(row.array, &name, (kept(&from), kept(&to)));
+                }
+            }
+        }
+    }
+    Ok(found.finish())
+}
+
+/// Forms that were found so far.
+#[derive(Default)]
+struct Found {
+    forms: BTreeMap<(Array, String), BTreeSet<(String, String)>>,
+    total: usize,
+    any: BTreeSet<(Array, String)>,
+}
+
+impl Found {
+    fn add(&mut self, array: Array, field: &str, form: (String, String)) {
+        let field = (array, field.to_owned());
+        if self.any.contains(&field) {
+            return;
+        }
+        let of = self.forms.entry(field.clone()).or_default();
+        if of.contains(&form) {
+            return;
+        }
+        if of.len() >= FORMS_MAX || self.total >= FORMS_OF_ALL_MAX {
+            self.any.insert(field);
+            return;
+        }
+        of.insert(form);
+        self.total += 1;
+    }
+
+    fn finish(self) -> Vec<Form> {
+        let any = self.any.iter().map(|(array, field)| Form {
+            array: array.name().to_owned(),
+            field: field.clone(),
+            from: None,
+            to: None,
+        });
+        let mut all: Vec<Form> = any.collect();
+        for ((array, field), forms) in
+            self.forms.into_iter().filter(|(field, _)| !self.any.contains(field))
+        {
+            all.extend(forms.into_iter().map(|(from, to)| Form {
+                array: array.name().to_owned(),
+                field: field.clone(),
+                from: Some(from),
+                to: Some(to),
+            }));
+        }
+        all.sort();
+        all
+    }
+}
+
+/// A value as it is kept: itself, or what stands for a long one.
+fn kept(value: &str) -> String {
+    if value.len() <= VALUE_BYTES_MAX {
+        return value.to_owned();
+    }
+    format!("sha256:{}", hex(&Sha256::digest(value.as_bytes())))
+}
+
+/// The raw value of a field; `None` where the row says nothing of it.
+fn value(row: &str, name: &str) -> Option<String> {
+    let custom = name.strip_prefix(&custom_field(""));
+    let found = match custom {
+        Some(name) => {
+            let custom = value_of(row, "custom")?;
+            let own = members(custom).into_iter().rev().find(|(key, _)| key == name);
+            Some(own.map_or("null", |(_, value)| value))
+        }
+        None => value_of(row, name),
+    };
+    found.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_comes_back_in_its_other_form_is_known() {
+        let long = format!("\"{}\"", "x".repeat(VALUE_BYTES_MAX));
+        let mut found = Found::default();
+        for (from, to) in [("\"a\"", "\"A\""), (&long, "null"), ("1.0", "1")] {
+            found.add(Array::Accounts, "name", (kept(from), kept(to)));
+        }
+        let list = found.finish();
+        let forms = Forms::of(&list);
+        let check = |value: &str, other: &str, expected| {
+            assert_eq!(forms.is_form(Array::Accounts, "name", value, other), expected, "{value}");
+        };
+        check("\"A\"", "\"a\"", true);
+        check("\"A\"", "\"b\"", false);
+        check("null", &long, true);
+        check("null", "\"y\"", false);
+        check("1", "1.00", true);
+        assert!(!forms.is_form(Array::Contacts, "name", "\"A\"", "\"a\""));
+    }
+
+    #[test]
+    fn of_a_field_with_too_many_forms_nothing_is_believed() {
+        let mut found = Found::default();
+        for n in 0..=FORMS_MAX {
+            found.add(Array::Leads, "title", (n.to_string(), "0".to_owned()));
+            found.add(Array::Leads, "source", ("1".to_owned(), "2".to_owned()));
+        }
+        let list = found.finish();
+        assert_eq!(list.len(), 2);
+        let forms = Forms::of(&list);
+        assert!(forms.is_form(Array::Leads, "title", "anything", "else"));
+        assert!(!forms.is_form(Array::Leads, "source", "3", "1"));
+    }
+}
