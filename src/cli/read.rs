@@ -7,7 +7,7 @@ use super::files;
 use super::report::{Failure, Report, left};
 use super::setup::{Given, Setup, now, runtime};
 use super::stderr;
-use super::thrift::{Foreseen, must_get_on, put_off_recent, usual};
+use super::thrift::{Foreseen, must_get_on, put_off_recent};
 use crate::api::{Account, Client};
 use crate::extract::{Job, Mode, Reader, Selected, Stride, plan};
 use crate::model::{
@@ -17,7 +17,7 @@ use crate::model::{
 use crate::protocol::airbyte::{Configured, Level, Writer, configured};
 use crate::protocol::{Saved, Wire};
 use secrecy::SecretString;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Stdout;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -200,14 +200,9 @@ impl Run {
     async fn weigh(&mut self, jobs: &[Job]) -> Result<()> {
         self.report.least_tokens =
             must_get_on(&self.setup.settings, jobs, self.client.spending().tokens)?;
-        let foreseen = Foreseen {
-            client: &self.client,
-            settings: &self.setup.settings,
-            usual: usual(),
-            earlier: BTreeMap::new(),
-            carried: BTreeSet::new(),
-            way_out: |names| format!("deselecting {names} leaves them out"),
-        };
+        let foreseen = Foreseen::of(&self.client, &self.setup.settings, |names| {
+            format!("deselecting {names} leaves them out")
+        });
         match foreseen.costly(jobs).await? {
             Some(sentence) => self.writer.log(Level::Warn, &sentence),
             None => Ok(()),

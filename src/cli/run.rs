@@ -97,7 +97,9 @@ impl Run {
             error = stop => Err(error),
             said = foreseen.costly(jobs) => said,
         }?;
-        said.iter().for_each(|sentence| self.progress.warn(sentence));
+        if let Some(sentence) = said {
+            self.progress.warn(&sentence);
+        }
         Ok(())
     }
 

@@ -29,12 +29,12 @@ fn next(flags: &Flags, standing: &Standing) -> String {
     let dir = &flags.dir;
     let left = standing.unfinished.len();
     match (standing.backup, standing.complete, left) {
-        (true, _, 1..) => format!("backup --dir {dir} goes on with it; --restart begins a new one"),
+        (true, _, 1..) => format!("backup --dir {dir} continues it; --restart starts over"),
         (true, ..) => {
             format!("backup verify {dir} proves it; backup --dir {dir} begins a new one")
         }
         (false, true, 0) => format!("sync warehouse --dir {dir} takes what has changed since"),
-        (false, ..) => format!("sync warehouse --dir {dir} goes on where the last run stopped"),
+        (false, ..) => format!("sync warehouse --dir {dir} continues where the last run stopped"),
     }
 }
 

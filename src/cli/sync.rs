@@ -10,7 +10,7 @@ use super::selection::resources;
 use super::setup::{ServerClock, now, runtime};
 use super::summary::Summary;
 use super::sweep::Sweeping;
-use super::thrift::{Foreseen, put_off_recent, usual};
+use super::thrift::{Foreseen, put_off_recent};
 use crate::api::Account;
 use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Warehouse};
 use crate::dataset::{Owner, Place};
@@ -317,7 +317,9 @@ impl Run {
         });
         let mut jobs = plan(&self.setup.settings, selected.collect());
         let (off, said) = put_off_recent(&self.setup.settings, &mut jobs, start.bound);
-        said.iter().for_each(|sentence| self.progress.note(sentence));
+        if let Some(sentence) = said {
+            self.progress.note(&sentence);
+        }
         self.resources.retain(|resource| off.iter().all(|other| other.name != resource.name));
         self.report.without(&off);
         for job in &mut jobs {
@@ -327,14 +329,8 @@ impl Run {
             }
         }
         let (client, settings) = (Arc::clone(&self.client), self.setup.settings.clone());
-        let foreseen = Foreseen {
-            client: &client,
-            settings: &settings,
-            usual: usual(),
-            earlier: BTreeMap::new(),
-            carried: BTreeSet::new(),
-            way_out: |names| format!("--exclude {names} leaves them out"),
-        };
+        let foreseen =
+            Foreseen::of(&client, &settings, |names| format!("--exclude {names} leaves them out"));
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
         let reader = Reader::start(&client, &settings, jobs, start.bound, Stride::Ahead);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await

@@ -34,7 +34,18 @@ pub(super) struct Foreseen<'f> {
     pub(super) way_out: fn(&str) -> String,
 }
 
-impl Foreseen<'_> {
+impl<'f> Foreseen<'f> {
+    /// Of a run that nothing is known of but what it reads.
+    pub(super) fn of(
+        client: &'f Client,
+        settings: &'f Settings,
+        way_out: fn(&str) -> String,
+    ) -> Self {
+        let usual = Resource::all().filter(|resource| !resource.on_request).collect();
+        let (earlier, carried) = (BTreeMap::new(), BTreeSet::new());
+        Self { client, settings, usual, earlier, carried, way_out }
+    }
+
     /// What is to be said of a run that costs more than [`COSTLY_TIMES_DEFAULT`] times the default
     /// selection, or [`COSTLY_DAY_PERCENT`] of a day. Finding out costs a request for each of the few lists
     /// that decide it and are read from their beginning; nothing where all goes on from an earlier run,
@@ -82,11 +93,11 @@ impl Foreseen<'_> {
             return None;
         }
         let large = |cost: &u64| cost.saturating_mul(100) >= tokens.saturating_mul(NAMED_PERCENT);
-        let named: Vec<_> =
+        let largest: Vec<_> =
             streams.iter().filter(|(cost, _)| large(cost)).take(NAMED_MAX).collect();
         let costs: Vec<_> =
-            named.iter().map(|(cost, name)| format!("{name} {}", grouped(*cost))).collect();
-        let names: Vec<_> = named.iter().map(|(_, name)| *name).collect();
+            largest.iter().map(|(cost, name)| format!("{name} {}", grouped(*cost))).collect();
+        let names: Vec<_> = largest.iter().map(|(_, name)| *name).collect();
         Some(format!(
             "this run is expected to cost about {} tokens, {}: {}; {}, and max_tokens spreads them over \
              several runs",
@@ -135,9 +146,4 @@ pub(super) fn must_get_on(settings: &Settings, jobs: &[Job], spent: u64) -> Resu
         grouped(spent + least.each)
     );
     Err(Error::new(Kind::Quota, message))
-}
-
-/// What is read without being asked for, but by a backup.
-pub(super) fn usual() -> Vec<&'static Resource> {
-    Resource::all().filter(|resource| !resource.on_request).collect()
 }

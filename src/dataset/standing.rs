@@ -81,7 +81,7 @@ impl Standing {
             return Err(Error::new(Kind::Usage, "there is no warehouse").at(place.to_string()));
         };
         let mut resources = Vec::new();
-        for resource in Resource::all() {
+        for resource in Resource::all().filter(|resource| !inventory.lacks(resource)) {
             if let (Some(rows), Some(bytes)) = (inventory.rows(resource), inventory.bytes(resource))
             {
                 let until = inventory.state(resource, true)?.and_then(|state| state.until);

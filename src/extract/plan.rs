@@ -44,6 +44,7 @@ pub enum Mode {
 
 /// A resource to read, and from where. Only [`plan`] makes one.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact of the resource")]
 pub struct Job {
     pub(super) resource: &'static Resource,
     pub(super) mode: Mode,

@@ -141,7 +141,7 @@ fn a_backup_that_was_broken_off_goes_on_by_itself() {
             "interrupted" => {
                 account.replace_faults(vec![hang], Vec::new());
                 let run = vault.interrupted_at_hang(&account, &["--sequential"]);
-                run.failed(130, &["the same command goes on from there", "--restart"]);
+                run.failed(130, &["the same command continues from there", "--restart"]);
             }
             "spent" => {
                 vault = vault.with("max_tokens", 250);
@@ -156,7 +156,7 @@ fn a_backup_that_was_broken_off_goes_on_by_itself() {
         account.replace_faults(Vec::new(), Vec::new());
         let run = vault.run(&[]).succeeded();
         assert!(run.summary["skipped"].as_u64() > Some(0), "{how}: {}", run.summary);
-        for said in ["going on with the backup that was broken off", "--restart begins a new one"] {
+        for said in ["continuing the backup that was interrupted", "--restart starts over"] {
             assert!(run.stderr.contains(said), "{how}: no {said:?} in {}", run.stderr);
         }
         vault.assert_whole(&account);

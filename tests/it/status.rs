@@ -41,7 +41,7 @@ fn a_warehouse_says_what_it_holds_and_what_comes_next() {
     let said = status(asked(&dir, "json"));
     assert_eq!((&said["kind"], &said["complete"]), (&json!("warehouse"), &json!(false)));
     assert_eq!(said["unfinished"], json!(["activities"]), "{said}");
-    assert!(said["next"].as_str().expect("text").ends_with("goes on where the last run stopped"));
+    assert!(said["next"].as_str().expect("text").ends_with("continues where the last run stopped"));
 
     let run = depot.sync(&[]).succeeded();
     let said = status(asked(&dir, "json"));
@@ -69,7 +69,7 @@ fn a_backup_says_what_it_holds_and_what_comes_next() {
     let said = status(asked(&dir, "json"));
     assert_eq!((&said["kind"], &said["complete"]), (&json!("backup"), &json!(false)));
     assert_eq!(said["unfinished"], json!(["activities"]), "{said}");
-    assert!(said["next"].as_str().expect("text").contains("goes on with it"), "{said}");
+    assert!(said["next"].as_str().expect("text").contains("continues it"), "{said}");
 
     let run = vault.run(&[]).succeeded();
     let said = status(asked(&dir, "json"));

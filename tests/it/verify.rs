@@ -322,7 +322,7 @@ fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
     vault.killed_at_hang(&account, &["--sequential"]);
     let verdict = verify(&vault.dir(), &[]);
     let next =
-        "unfinished _next/ -: a newer backup is not finished: the next backup run goes on with it";
+        "unfinished _next/ -: a newer backup is not finished: the next backup run continues it";
     assert_eq!(findings(&verdict), [next]);
     assert_eq!((verdict.code, &verdict.report["observations"]), (Some(0), &json!(1)));
     let said = verdict.report["unchecked"].to_string();

@@ -31,11 +31,11 @@ pub(super) struct Write {
     /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-backup")]
     pub(super) dir: String,
-    /// Begin a new backup where the last run was broken off. Without it such a run is gone on with, at
+    /// Start over where the last run was interrupted. Without it the interrupted backup is continued, at
     /// the page where it was.
     #[arg(long)]
     pub(super) restart: bool,
-    /// Accepted for older scripts: going on with a run that was broken off is the default.
+    /// Accepted for older scripts: an interrupted backup is continued by default.
     #[arg(long, hide = true, conflicts_with = "restart")]
     pub(super) resume: bool,
     /// What to back up, comma-separated. Without it everything but the histories, which cost a

@@ -85,7 +85,9 @@ impl<'s> Summary<'s> {
             text.line(sentence);
         }
         if !self.closed.finished {
-            text.line("Not finished: the same command goes on from there (--restart begins anew).");
+            text.line(
+                "Not finished: the same command continues from there (--restart starts over).",
+            );
         }
         text.line(format!(
             "{} rows, {} bytes; {} tokens spent{}",

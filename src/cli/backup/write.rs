@@ -109,7 +109,7 @@ impl Run {
             // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
-                "interrupted: what was taken is safe, the same command goes on from there (--restart begins anew)",
+                "interrupted: what was taken is safe, the same command continues from there (--restart starts over)",
             )),
             Some(error) => Err(error),
             None if printed.is_err() => printed.map(|()| ExitCode::SUCCESS),

@@ -9,7 +9,7 @@ use crate::cli::progress::Manner;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{Given, Setup, now, runtime};
-use crate::cli::thrift::{Foreseen, put_off_recent, usual};
+use crate::cli::thrift::{Foreseen, put_off_recent};
 use crate::cli::{stderr, stdout};
 use crate::extract::{Mode, Reader, Selected, Stride, plan};
 use crate::model::{
@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::protocol::Saved;
 use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -152,16 +152,13 @@ impl Run {
         let (client, settings) = (Arc::clone(&self.client), self.setup.settings.clone());
         let mut jobs = plan(&settings, wanted);
         let (off, said) = put_off_recent(&settings, &mut jobs, account.date);
-        said.iter().for_each(|sentence| self.progress.note(sentence));
+        if let Some(sentence) = said {
+            self.progress.note(&sentence);
+        }
         self.report.without(&off);
-        let foreseen = Foreseen {
-            client: &client,
-            settings: &settings,
-            usual: usual(),
-            earlier: BTreeMap::new(),
-            carried: BTreeSet::new(),
-            way_out: |names| format!("deselecting {names} leaves them out"),
-        };
+        let foreseen = Foreseen::of(&client, &settings, |names| {
+            format!("deselecting {names} leaves them out")
+        });
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
         let reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
         let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());

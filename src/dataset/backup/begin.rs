@@ -139,8 +139,8 @@ fn begins(
     let when = |time: Option<Time>| time.map(|time| format!(" ({time})")).unwrap_or_default();
     match unfinished {
         Some(backup) if resumes => Some(format!(
-            "going on with the backup that was broken off{}: {} of {} resources are complete; --restart \
-             begins a new one instead",
+            "continuing the backup that was interrupted{}: {} of {} resources are complete; --restart starts \
+             over",
             when(backup.updated_at),
             backup.completed.len(),
             backup.asked().len()

@@ -344,18 +344,18 @@ impl Check<'_> {
             }
             let message = match backup.failed.get(stem) {
                 Some(failure) => format!("was not read to its end: {}", failure.message),
-                None => "was not read to its end; the next backup run goes on".to_owned(),
+                None => "was not read to its end; the next backup run continues it".to_owned(),
             };
             let path = self.snapshot.path(stem);
             self.findings.add(Flaw::Unfinished, &path, None, message);
         }
         if self.snapshot.manifest().next.is_some() {
-            let message = "a newer backup is not finished: the next backup run goes on with it";
+            let message = "a newer backup is not finished: the next backup run continues it";
             self.findings.observe(Flaw::Unfinished, &format!("{NEXT}/"), message);
         }
         if backup.includes_contents() && !self.snapshot.claims(CONTENT_INDEX) {
             let path = self.snapshot.path(CONTENT_INDEX);
-            let message = "attachments were not all fetched; the next backup run goes on";
+            let message = "attachments were not all fetched; the next backup run fetches the rest";
             self.findings.add(Flaw::Unfinished, &path, None, message);
         }
     }
@@ -411,7 +411,7 @@ impl Check<'_> {
         }
         if self.snapshot.manifest().next.is_some() {
             unchecked.push(
-                "a newer backup is not finished: the next backup run goes on with it; this is the \
+                "a newer backup is not finished: the next backup run continues it; this is the \
                  one that stands"
                     .to_owned(),
             );
