@@ -90,7 +90,7 @@ STARTED stages
 RUNNING stages
 RECORD stages x18
 STATE of 18.0 rows: done full_refresh records version
-STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records version
+STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records until version
 COMPLETE stages
 LOG complete: 93 records of 2 streams, 67 tokens spent
 "#,
@@ -116,7 +116,7 @@ RUNNING stages RATE_LIMITED
 RUNNING stages
 RECORD stages x18
 STATE of 18.0 rows: done full_refresh records version
-STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records version
+STATE of 0.0 rows: __ab_full_refresh_sync_complete done full_refresh records until version
 COMPLETE stages
 STARTED pipelines
 INCOMPLETE pipelines
