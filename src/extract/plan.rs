@@ -86,7 +86,7 @@ impl Job {
 }
 
 /// The jobs of a run: those that take longest first; where tokens are limited, those that are wanted
-/// most ([`thrift::order`]).
+/// most.
 ///
 /// A resource that cannot be read incrementally is read in full, whatever was asked for. A full
 /// read goes on from the state of one that was interrupted, and from no other.

@@ -54,7 +54,7 @@ fn rank(job: &Job) -> u8 {
 }
 
 /// Takes set-up lists out of a run with limited tokens that need not be read in it: those that were read
-/// to their end within [`SETUP_RECENT_SECONDS`] before `now`, while something else never was. Those that
+/// to their end within a day before `now`, while something else never was. Those that
 /// are left out.
 pub fn put_off(
     settings: &Settings,
