@@ -48,6 +48,13 @@ def main():
         script = block
         for shown, real in stand_ins:
             script = script.replace(shown, real)
+        # A push asks, on a terminal: it gets one, and the answer.
+        script = re.sub(
+            r"^(source-pipedrive bundle push (?!.*--dry-run)[^#\n]*?) *(#.*)?$",
+            r"echo y | script -qefc '\1' /dev/null",
+            script,
+            flags=re.M,
+        )
         done = subprocess.run(
             # A reader that has seen enough, like head, is no failure of ours.
             ["bash", "-euc", script],
