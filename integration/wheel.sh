@@ -36,28 +36,34 @@ wheel=$(echo "$work"/wheels/*.whl)
 echo "$(basename "$wheel"), $(stat -c %s "$wheel") bytes"
 held 'the wheel is of this version, for any Python 3' test "${wheel#*source_pipedrive-"$version"-py3-none-}" != "$wheel"
 
-# From here on there is no cargo.
-PATH=/usr/local/bin:/usr/bin:/bin
+# From here on there is no cargo: folders that hold one leave the path.
+PYTHON=$(command -v "${PYTHON:-python3.11}")
+export PYTHON
+without=
+while read -rd: folder; do
+    [[ -x $folder/cargo ]] || without+=:$folder
+done <<<"$PATH:"
+PATH=${without#:}
 export UV_CACHE_DIR=$work/cache PIPX_HOME=$work/pipx PIPX_BIN_DIR=$work/pipx-bin
 held 'cargo is not on the path' test -z "$(command -v cargo)"
 
 echo; echo "== installed"
-"${PYTHON:-python3.11}" -m venv "$work/pip"
+"$PYTHON" -m venv "$work/pip"
 "$work/pip/bin/pip" install --quiet --disable-pip-version-check "$wheel"
 held 'pip: source-pipedrive' is_version "$work/pip/bin/source-pipedrive"
 held 'pip: tap-pipedrive' is_version "$work/pip/bin/tap-pipedrive"
 held 'pip: python -m source_pipedrive' is_version "$work/pip/bin/python" -m source_pipedrive
-"$tools/uv" venv --quiet --python "${PYTHON:-python3.11}" "$work/uv"
+"$tools/uv" venv --quiet --python "$PYTHON" "$work/uv"
 VIRTUAL_ENV=$work/uv "$tools/uv" pip install --quiet "$wheel"
 held 'uv: source-pipedrive' is_version "$work/uv/bin/source-pipedrive"
 held 'uv: tap-pipedrive' is_version "$work/uv/bin/tap-pipedrive"
-"$tools/pipx" install --quiet --python "${PYTHON:-python3.11}" "$wheel" >"$work/pipx.txt" 2>&1 ||
+"$tools/pipx" install --quiet --python "$PYTHON" "$wheel" >"$work/pipx.txt" 2>&1 ||
     { cat "$work/pipx.txt" >&2; fail 'pipx'; }
 held 'pipx: source-pipedrive' is_version "$work/pipx-bin/source-pipedrive"
 held 'pipx: tap-pipedrive' is_version "$work/pipx-bin/tap-pipedrive"
-"${PYTHON:-python3.11}" -m pip install --quiet --disable-pip-version-check --target "$work/target" "$wheel"
+"$PYTHON" -m pip install --quiet --disable-pip-version-check --target "$work/target" "$wheel"
 held 'pip --target: the module finds the program' \
-    env PYTHONPATH="$work/target" "${PYTHON:-python3.11}" -c \
+    env PYTHONPATH="$work/target" "$PYTHON" -c \
     'import source_pipedrive, subprocess; subprocess.run([source_pipedrive.program(), "--version"], check=True)'
 
 echo; echo "== a run"
@@ -81,7 +87,7 @@ print(len(frame), "deals in a data frame")
 END
 
 mkdir "$work/project"
-"${PYTHON:-python3.11}" - "$root" "$work" "$wheel" <<'END'
+"$PYTHON" - "$root" "$work" "$wheel" <<'END'
 import json, sys
 from pathlib import Path
 
