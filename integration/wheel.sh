@@ -36,6 +36,8 @@ wheel=$(echo "$work"/wheels/*.whl)
 echo "$(basename "$wheel"), $(stat -c %s "$wheel") bytes"
 held 'the wheel is of this version, for any Python 3' test "${wheel#*source_pipedrive-"$version"-py3-none-}" != "$wheel"
 
+# PyAirbyte leaves a cache where it stands.
+cd "$work"
 # From here on there is no cargo: folders that hold one leave the path.
 PYTHON=$(command -v "${PYTHON:-python3.11}")
 export PYTHON
