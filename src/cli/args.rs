@@ -140,7 +140,7 @@ pub(super) struct Warehouse {
     /// manifest. For resources this warehouse has not read yet.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "full"])]
     pub(super) state: Option<PathBuf>,
-    /// Read everything anew. What is there stays until the new is complete.
+    /// Read everything again. The old rows stay until the new ones are complete.
     #[arg(long, conflicts_with = "since")]
     pub(super) full: bool,
     /// How custom fields are keyed; fixed by the first run [default: name for parquet, hash for

@@ -26,7 +26,7 @@ empty, newkey, newenum, newtype, lostreason, expired, badcursor, half (of the CR
 emptydata, emptyadditional, emptyend, morenowhere, revolve, date:SECONDS, nodate, datezone, datestill, or \
 rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobject:N, digits:N, huge:N, \
 text:N, texteach:N (in every row), key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
-(deals#2); xN at the end strikes N times (429@5x2), x* for ever";
+(deals#2); xN at the end strikes N times (429@5x2), x* without end";
 
 /// Pieces of a body that drips.
 pub const DRIPS: usize = 16;

@@ -20,7 +20,7 @@ pub(in crate::cli) enum Bundle {
     Validate(Validate),
     /// Write a bundle into a CRM, or into Pipedrive, and prove that it arrived.
     ///
-    /// The plan is shown first, and nothing is sent before somebody said yes: on a terminal it asks,
+    /// The plan is shown first, and nothing is sent until it is confirmed: on a terminal it asks,
     /// elsewhere it needs --yes. Rows are created, updated or left alone by public id, so the same bundle
     /// twice changes nothing. Of rows that are there only what differs is written, and no value that the
     /// bundle, or the CRM it passed through, could not hold exactly replaces one that is there: such
@@ -89,7 +89,7 @@ pub(in crate::cli) struct Push {
     /// ids, with or without the pipeline.
     #[arg(long, value_name = "FILE")]
     pub(super) map_stages: Option<PathBuf>,
-    /// Go on with a push that was broken off. If there is none, a new one is begun.
+    /// Continue an interrupted push. If there is none, a new one begins.
     #[arg(long)]
     pub(super) resume: bool,
     /// Create rows again that were deleted in the target. Without it they are named, and the push

@@ -134,11 +134,12 @@ pub(super) fn page() -> String {
          of deals) and keeps the public id there; an activity keeps it as the last paragraph of its note, \
          `<p>Portable id: act_...</p>`, because activities have no custom fields. An export gives rows the ids \
          they keep, so what went in comes out again under the same id.\n\n\
-         These fields are known by their hash, which journal and side-car keep, whatever people call them; \
-         without either they are found by their type and content. Where a known one is gone, or has become \
-         another type, the push stops: rows that are there already could not be recognized. Other custom \
-         fields that people rename are found likewise, and a row whose public id somebody removed by the id \
-         that the journal has of it. So keep one journal for each company (`--journal`).\n\n\
+         The journal and the side-car record these fields by their hash, so renaming one in Pipedrive does no \
+         harm. Without journal and side-car a field is found by its type and content. If a recorded field was \
+         deleted, or its type was changed, the push stops, because rows that are there already could not be \
+         recognized. Other custom fields are found by their hash too. If the public id of a row was removed, \
+         the row is found by its Pipedrive id, which the journal has. So keep one journal for each company \
+         (`--journal`).\n\n\
          A row that people deleted in Pipedrive is named and counted, stays deleted, and makes the push \
          incomplete (exit 3); `--recreate-deleted` creates it again. Deleted deals say so themselves for 30 \
          days; all others, and rows of every other kind, are known by the journal, and rows that were \

@@ -161,7 +161,7 @@ pub const VARIABLES: &[Variable] = &[
         "AWS_REQUEST_PAYER",
         Word(&["requester", "true", "false"]),
         Library,
-        "`requester` pays for requests to a bucket of somebody else.",
+        "`requester` pays for the requests, where the owner of the bucket does not.",
     ),
     variable_of("AWS_S3_EXPRESS", Flag, Library, "Whether it is a directory bucket (`…--x-s3`)."),
     variable_of(
