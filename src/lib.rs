@@ -50,7 +50,7 @@
 //!
 //! - **Bytes stay bytes.** A record goes out as Pipedrive sent it, `1.50` and 23-digit numbers
 //!   included. Exceptions are four: dates and times that no loader takes (`0000-00-00`, empty text,
-//!   zoneless) are mended, those that become null reported; a text cut inside a character gets
+//!   zoneless) are mended, and Airbyte's records name those that become null; a text cut inside a character gets
 //!   U+FFFD, with a warning; secrets of webhooks are masked, in a backup unless told otherwise; and
 //!   `custom_fields: name` and `columns` rename keys on request. To Singer targets, which
 //!   end a load at the first value of another type, such values go converted where that says the same
