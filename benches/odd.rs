@@ -11,9 +11,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use source_pipedrive::dataset::table::{Columns, Parts};
 use source_pipedrive::model::{
-    Batch, Fit, Layout, Misfits, Page, Resource, StreamState, Surprise, Time, json_schema, same,
+    Batch, Conformer, Layout, Page, Resource, SchemaDeviation, StreamState, Time, TypeMismatches,
+    json_schema, same,
 };
-use source_pipedrive::protocol::Wire;
+use source_pipedrive::protocol::RecordEncoder;
 use source_pipedrive::protocol::airbyte::Writer;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -57,9 +58,9 @@ fn unknown_keys() {
     let ours = best(|| split(&body));
     let scanned = ours
         + once(|| {
-            let mut surprises: Vec<Surprise> = Vec::new();
+            let mut surprises: Vec<SchemaDeviation> = Vec::new();
             for key in &keys {
-                let surprise = Surprise::Unknown(key.clone());
+                let surprise = SchemaDeviation::Unknown(key.clone());
                 if !surprises.contains(&surprise) {
                     surprises.push(surprise);
                 }
@@ -144,7 +145,7 @@ fn split(body: &Bytes) -> usize {
 fn read(body: &Bytes) -> usize {
     let mut out = Vec::new();
     let mut writer = Writer::new(&mut out, &[]);
-    let wire = Wire::new(deals(), &json_schema(deals(), &[], None), None);
+    let wire = RecordEncoder::new(deals(), &json_schema(deals(), &[], None), None);
     writer.started(deals(), wire, NOW).expect("a vector takes everything");
     let records = pages(body).records;
     let batch =
@@ -156,12 +157,12 @@ fn read(body: &Bytes) -> usize {
 
 fn fit(body: &Bytes) -> usize {
     let schema = json_schema(deals(), &[], None);
-    let mut fit = Fit::of(deals(), &schema, &schema, &[]);
+    let mut fit = Conformer::of(deals(), &schema, &schema, &[]);
     let mut total = 0;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for record in pages(body).records {
         let json = std::str::from_utf8(&record.json).expect("a record is text");
-        let (mut misfits, mut out) = (Misfits::default(), Vec::with_capacity(json.len()));
+        let (mut misfits, mut out) = (TypeMismatches::default(), Vec::with_capacity(json.len()));
         // A row without a key is refused, after it was read.
         total +=
             fit.put(json, record.exact.as_ref(), &mut out, &mut misfits).map_or(0, |()| out.len());

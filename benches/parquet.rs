@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use source_pipedrive::dataset::table::Columns;
 use source_pipedrive::dataset::table::{Encoded, Parts, ROW_GROUP_ROWS};
 use source_pipedrive::model::{Definition, Names, Resource, Time, Type};
-use source_pipedrive::sandbox::World;
+use source_pipedrive::sandbox::AccountState;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -101,7 +101,7 @@ fn encode(columns: Columns, records: &[Bytes]) -> Vec<Encoded> {
 
 /// Deals of the sandbox, three custom fields added to each.
 fn deals(rows: usize) -> (Vec<Bytes>, Vec<Definition>) {
-    let mut world = World::new(1, rows as f64 / 1_000.0);
+    let mut world = AccountState::new(1, rows as f64 / 1_000.0);
     let fields = world.truth("deal_fields");
     let mut definitions: Vec<_> = fields
         .iter()

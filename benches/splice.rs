@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use source_pipedrive::model::{
     Batch, Definition, Layout, Page, Resource, StreamState, Time, json_schema,
 };
-use source_pipedrive::protocol::Wire;
+use source_pipedrive::protocol::RecordEncoder;
 use source_pipedrive::protocol::airbyte::Writer;
 use source_pipedrive::protocol::singer::{Spelling, default_selection};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ fn ours(pages: &[Bytes]) -> usize {
     let layout = Layout::of(resource, &resource.listings[0]);
     let mut out = Count(0);
     let mut writer = Writer::new(&mut out, &[]);
-    let wire = Wire::new(resource, &json_schema(resource, &[], None), None);
+    let wire = RecordEncoder::new(resource, &json_schema(resource, &[], None), None);
     let now = Time::from_seconds(1_795_295_220);
     writer.started(resource, wire, now).expect("a counter takes everything");
     for body in pages {

@@ -44,7 +44,7 @@
 //!
 //! Four hops each, no cycle. Backward there are three signals only: the saved state at the start,
 //! asking for the next event, which says that the last one is dealt with (a backup reads in step with
-//! that, [`extract::Stride`]), and dropping the [`extract::Reader`] to stop.
+//! that, [`extract::Backpressure`]), and dropping the [`extract::Reader`] to stop.
 //!
 //! # What always holds
 //!
@@ -94,7 +94,7 @@
 //!   null`, an offset list with `more_items_in_collection: false`; anything else after a page that was
 //!   followed is asked for again, then an error, and so is an answer without rows until it comes twice.
 //!   A 200 with cut JSON, a web page, `null` or `success: false` is a failed attempt, whatever was asked
-//!   ([`api::Client::ask`]). Lists that step
+//!   ([`api::Client::http_request`]). Lists that step
 //!   back, loop or repeat are errors.
 //! - **Nothing is silently empty.** What could not be read is named, and the run fails.
 //! - **One bad thing stops no sibling.** A row without a usable id, a field definition that is odd, a

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use source_pipedrive::bundle::{Context, Diff, Index, beside, validate};
+use source_pipedrive::bundle::{Sidecar, Diff, Index, beside, validate};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
         None => drop(std::fs::remove_file(&context)),
     }
     RUNTIME.block_on(async {
-        let context = Context::read(&FILE).ok().flatten();
+        let context = Sidecar::read(&FILE).ok().flatten();
         let valid = validate(&FILE, context.as_ref(), |_, _| false).await;
         let indexed = Index::of(&FILE).await;
         if valid.is_ok_and(|validation| validation.total == 0) {

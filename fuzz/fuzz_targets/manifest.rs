@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use source_pipedrive::dataset::Place;
-use source_pipedrive::dataset::snapshot::{Manifest, Snapshot};
+use source_pipedrive::dataset::snapshot::{Manifest, BackupReader};
 use source_pipedrive::dataset::verify::{Options, verify};
 use source_pipedrive::dataset::warehouse::Inventory;
 use source_pipedrive::model::Resource;
@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
                 let (_, _) = (inventory.state(resource), inventory.rows(resource));
             }
         }
-        if let Ok(snapshot) = Snapshot::open(&place).await {
+        if let Ok(snapshot) = BackupReader::open(&place).await {
             let options = Options { sample: 100.0, ignore: Vec::new() };
             let _ = verify(&snapshot, &options).await;
         }

@@ -5,13 +5,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use source_pipedrive::model::{Resource, StreamState};
-use source_pipedrive::protocol::Saved;
+use source_pipedrive::protocol::SavedState;
 
 fuzz_target!(|input: &[u8]| {
     let Ok(json) = serde_json::from_slice(input) else {
         return;
     };
-    let Ok(saved) = Saved::from_json(&json) else {
+    let Ok(saved) = SavedState::from_json(&json) else {
         return;
     };
     for resource in Resource::all() {

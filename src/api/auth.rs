@@ -1,7 +1,7 @@
 //! Who we are to Pipedrive: a personal token, or OAuth with access tokens that run out.
 
 use super::client::{Client, is_html};
-use super::retry::{ATTEMPTS_MAX, Seen, Verdict, verdict};
+use super::retry::{ATTEMPTS_MAX, ResponseInfo, RetryDecision, verdict};
 use crate::model::{Credentials, Error, Kind, Result, Settings, percent_encoded};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -274,22 +274,22 @@ impl OAuth {
                     let status = response.status().as_u16();
                     let html = is_html(response.headers());
                     let body = client.body(response).await.unwrap_or_default();
-                    let seen = Seen {
+                    let seen = ResponseInfo {
                         status,
                         html,
                         body: &body,
                         attempt,
                         limited: attempt,
-                        ..Seen::default()
+                        ..ResponseInfo::default()
                     };
                     let decided = verdict(&seen, &client.mask(), client.pace());
                     match decided {
-                        Verdict::Accept => match granted(&body) {
+                        RetryDecision::Accept => match granted(&body) {
                             Err(_) if attempt < ATTEMPTS_MAX => client.pace().pause(attempt),
                             outcome => return outcome,
                         },
-                        Verdict::Retry { pause, .. } => pause,
-                        Verdict::Fail(error) if matches!(status, 400 | 401) => {
+                        RetryDecision::Retry { pause, .. } => pause,
+                        RetryDecision::Fail(error) if matches!(status, 400 | 401) => {
                             return Err(Error::new(
                                 Kind::Auth,
                                 "Pipedrive refused the refresh token or the app: authorize again",
@@ -297,8 +297,8 @@ impl OAuth {
                             .status(status)
                             .because(error));
                         }
-                        Verdict::Fail(error) => return Err(error.at("/oauth/token")),
-                        Verdict::Refresh => {
+                        RetryDecision::Fail(error) => return Err(error.at("/oauth/token")),
+                        RetryDecision::Refresh => {
                             return Err(Error::new(Kind::Bug, "refresh of a refresh"));
                         }
                     }

@@ -6,7 +6,9 @@ use super::budget::{Admit, Budget, Limits, Spending};
 use super::http::Http;
 use super::refusal::Standing;
 use super::request::{Request, Write};
-use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, Seen, Verdict, verdict};
+use super::retry::{
+    ATTEMPTS_MAX, Backoff, FIRST_ATTEMPTS_MAX, ResponseInfo, RetryDecision, verdict,
+};
 use super::reused::Reused;
 use crate::model::{Error, Kind, Mask, Result, Settings, Time};
 use bytes::{Bytes, BytesMut};
@@ -197,7 +199,7 @@ impl Client {
         };
         let retry_after = header(&headers, RETRY_AFTER.as_str());
         let decided = verdict(
-            &Seen {
+            &ResponseInfo {
                 status,
                 html,
                 limits,
@@ -217,21 +219,21 @@ impl Client {
         );
         match decided {
             // It may have been done all the same.
-            Verdict::Retry { limited: false, .. } if request.is_once() => {
+            RetryDecision::Retry { limited: false, .. } if request.is_once() => {
                 let message = format!("Pipedrive is in trouble (HTTP {status})");
                 Err(place(Error::new(Kind::Upstream, message).status(status)))
             }
-            Verdict::Accept => {
+            RetryDecision::Accept => {
                 let date = header(&headers, DATE.as_str()).and_then(http_date);
                 self.clock.store(date.map_or(0, Time::seconds), Ordering::Relaxed);
                 Ok(Step::Done(Answer { body, date }))
             }
-            Verdict::Refresh => {
+            RetryDecision::Refresh => {
                 self.auth.renew(self, request.serial).await?;
                 request.refreshed = true;
                 Ok(Step::Wait { pause: Duration::ZERO, limited: false })
             }
-            Verdict::Retry { pause, limited } => {
+            RetryDecision::Retry { pause, limited } => {
                 request.attempt += 1;
                 request.limited += u32::from(status == 429);
                 if limited {
@@ -239,7 +241,7 @@ impl Client {
                 }
                 Ok(Step::Wait { pause, limited })
             }
-            Verdict::Fail(error) => Err(place(error)),
+            RetryDecision::Fail(error) => Err(place(error)),
         }
     }
 
@@ -256,8 +258,8 @@ impl Client {
         Ok(Step::Wait { pause, limited: false })
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        Pace { base: self.base, dice: fastrand::f64() }
+    pub(super) fn pace(&self) -> Backoff {
+        Backoff { base: self.base, dice: fastrand::f64() }
     }
 
     /// Waits until the budget lets a request go. A longer wait is the caller's, who can tell others

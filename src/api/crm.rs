@@ -1,9 +1,9 @@
 //! The other CRM over HTTP: an export that may be large, an import that may be refused.
 
 use super::client::{http_date, is_html, lost};
-use super::crm_verdict::{Heard, Verdict, refused, verdict};
+use super::crm_verdict::{Heard, RetryDecision, refused, verdict};
 use super::http::Http;
-use super::retry::{ATTEMPTS_MAX, FIRST_ATTEMPTS_MAX, Pace, said};
+use super::retry::{ATTEMPTS_MAX, Backoff, FIRST_ATTEMPTS_MAX, said};
 use crate::model::{Error, Kind, Mask, Result, Time, is_token, safe_origin};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
@@ -220,10 +220,10 @@ impl Crm {
             body,
             attempt: tries.attempt,
         };
-        match verdict(&heard, &self.mask, Pace { base: self.base, dice: fastrand::f64() }) {
-            Verdict::Take => Ok(true),
-            Verdict::Fail(error) => Err(error.at(path)),
-            Verdict::Retry(pause) => {
+        match verdict(&heard, &self.mask, Backoff { base: self.base, dice: fastrand::f64() }) {
+            RetryDecision::Take => Ok(true),
+            RetryDecision::Fail(error) => Err(error.at(path)),
+            RetryDecision::Retry(pause) => {
                 tries.attempt += 1;
                 tokio::time::sleep(pause).await;
                 Ok(false)
@@ -242,7 +242,7 @@ impl Crm {
         if tries.attempt >= most {
             return Err(error.at(format!("{}{API}{path}", self.origin)));
         }
-        let pause = Pace { base: self.base, dice: fastrand::f64() }.pause(tries.attempt);
+        let pause = Backoff { base: self.base, dice: fastrand::f64() }.pause(tries.attempt);
         tries.attempt += 1;
         tokio::time::sleep(pause).await;
         Ok(())

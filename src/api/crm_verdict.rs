@@ -1,6 +1,6 @@
 //! What to do about an answer of the CRM: a table, tested without a network.
 
-use super::retry::{ATTEMPTS_MAX, LIMITED_MAX, Pace, RETRY_AFTER_MAX, said};
+use super::retry::{ATTEMPTS_MAX, Backoff, LIMITED_MAX, RETRY_AFTER_MAX, said};
 use crate::model::{Error, Kind, Mask};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) struct Heard<'h> {
 
 /// What to do about an answer.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum RetryDecision {
     /// It says yes, or no in a way the caller deals with.
     Take,
     Retry(Duration),
@@ -43,10 +43,10 @@ fn fail(kind: Kind, message: &str, status: u16, said: Option<String>) -> Error {
 
 /// What to do: a table, tested without a network (the CRM's documented errors: 400, 401, 403, 404,
 /// 422, 429 with `Retry-After`, 5xx).
-pub(super) fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Pace) -> Verdict {
+pub(super) fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Backoff) -> RetryDecision {
     let no = |kind, message: &str| {
         let said = if heard.html { None } else { said(heard.body, mask) };
-        Verdict::Fail(fail(kind, message, heard.status, said))
+        RetryDecision::Fail(fail(kind, message, heard.status, said))
     };
     let pause = heard.retry_after.unwrap_or_else(|| pace.pause(heard.attempt));
     match heard.status {
@@ -54,15 +54,15 @@ pub(super) fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Pace) -> Verdict {
             let kind = if heard.status == 429 { Kind::Quota } else { Kind::Upstream };
             no(kind, &format!("the CRM asks to come back in {} s", pause.as_secs()))
         }
-        200..=299 | 400 | 404 | 409 | 413 | 422 if !heard.html => Verdict::Take,
+        200..=299 | 400 | 404 | 409 | 413 | 422 if !heard.html => RetryDecision::Take,
         200..=299 | 500 | 502..=504 | 520..=530 if heard.attempt < ATTEMPTS_MAX => {
-            Verdict::Retry(pause)
+            RetryDecision::Retry(pause)
         }
         200..=299 => no(Kind::Upstream, "the CRM answers with a web page: is the address right?"),
         300..=399 => no(Kind::Refused, "the CRM redirects, which could leak the key: refused"),
         401 => no(Kind::Auth, "the CRM does not accept the key in DRIPPULSE_API_KEY"),
         403 => no(Kind::Permission, "the key in DRIPPULSE_API_KEY may not do this"),
-        429 if heard.attempt < LIMITED_MAX => Verdict::Retry(pause),
+        429 if heard.attempt < LIMITED_MAX => RetryDecision::Retry(pause),
         429 => no(Kind::Quota, "the CRM keeps limiting the rate; run again later"),
         500..=599 => no(Kind::Upstream, "the CRM is in trouble"),
         _ => no(Kind::Refused, "the CRM refused the request"),
@@ -75,11 +75,11 @@ mod tests {
 
     #[track_caller]
     fn check(heard: &Heard<'_>, expected: &str) {
-        let pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
+        let pace = Backoff { base: Duration::from_secs(1), dice: 1.0 };
         let shown = match verdict(heard, &Mask::default(), pace) {
-            Verdict::Take => "take".to_owned(),
-            Verdict::Retry(pause) => format!("retry in {} s", pause.as_secs()),
-            Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),
+            RetryDecision::Take => "take".to_owned(),
+            RetryDecision::Retry(pause) => format!("retry in {} s", pause.as_secs()),
+            RetryDecision::Fail(error) => format!("{:?}: {error}", error.kind()),
         };
         assert_eq!(shown, expected);
     }

@@ -2,7 +2,6 @@
 //! the CRM that bundles go to.
 
 mod account;
-mod ask;
 mod auth;
 mod budget;
 mod client;
@@ -15,10 +14,10 @@ mod refusal;
 mod request;
 mod retry;
 mod reused;
+mod send;
 mod split;
 
 pub use account::Account;
-pub use ask::data;
 pub use auth::Reread;
 pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
@@ -27,3 +26,4 @@ pub use download::Download;
 pub use pages::{definitions, first_page, page, page_in_the_end};
 pub use refusal::{is_of_company, is_of_one_row, is_of_parameter, leaving_out};
 pub use request::Request;
+pub use send::data;

@@ -33,7 +33,7 @@ const WORD_MAX: usize = 32;
 /// What came back.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the attempt")]
-pub(super) struct Seen<'a> {
+pub(super) struct ResponseInfo<'a> {
     pub(super) status: u16,
     /// Whether the body is a web page: the firewall's, not the API's.
     pub(super) html: bool,
@@ -56,7 +56,7 @@ pub(super) struct Seen<'a> {
 
 /// How pauses grow, and the dice that spread them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct Backoff {
     /// First pause.
     pub(super) base: Duration,
     /// Between 0 and 1.
@@ -65,7 +65,7 @@ pub(super) struct Pace {
 
 /// What to do.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum RetryDecision {
     Accept,
     /// Fetch a new access token and ask again.
     Refresh,
@@ -77,7 +77,7 @@ pub(super) enum Verdict {
     Fail(Error),
 }
 
-impl Pace {
+impl Backoff {
     /// Exponential, capped, spread over its upper half.
     pub(super) fn pause(self, attempt: u32) -> Duration {
         let whole = self.base.saturating_mul(1 << attempt.min(16)).min(PAUSE_MAX);
@@ -85,15 +85,15 @@ impl Pace {
     }
 }
 
-pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
+pub(super) fn verdict(seen: &ResponseInfo<'_>, mask: &Mask, pace: Backoff) -> RetryDecision {
     let fail = |kind, message: &str| {
         let said = if seen.html { None } else { said(seen.body, mask) };
         let error = Error::new(kind, "").status(seen.status).saying(said);
-        Verdict::Fail(answered(error, message))
+        RetryDecision::Fail(answered(error, message))
     };
     let retry_after = seen.retry_after.unwrap_or_default();
     let again =
-        |pause: Duration, limited| Verdict::Retry { pause: pause.max(retry_after), limited };
+        |pause: Duration, limited| RetryDecision::Retry { pause: pause.max(retry_after), limited };
     let later = retry_after > RETRY_AFTER_MAX;
     match seen.status {
         429 | 500..=599 if later => {
@@ -104,11 +104,11 @@ pub(super) fn verdict(seen: &Seen<'_>, mask: &Mask, pace: Pace) -> Verdict {
             again(pace.pause(seen.attempt), false)
         }
         200..=299 if seen.html => fail(Kind::Upstream, "Pipedrive answers with a web page"),
-        200..=299 => Verdict::Accept,
+        200..=299 => RetryDecision::Accept,
         300..=399 => {
             fail(Kind::Refused, "Pipedrive redirects, which could leak the token: refused")
         }
-        401 if seen.refreshable => Verdict::Refresh,
+        401 if seen.refreshable => RetryDecision::Refresh,
         401 => fail(
             Kind::Auth,
             "Pipedrive does not accept the token; create a new one (Personal preferences, API) or authorize the app again",
@@ -150,7 +150,7 @@ pub(super) fn answered(error: Error, message: &str) -> Error {
 
 /// Whether a 429 means the day's budget and not the burst window (API facts 4.5): what is left of the
 /// day does not pay for the request, or nobody says what is left, and the window has room.
-fn daily(seen: &Seen<'_>) -> bool {
+fn daily(seen: &ResponseInfo<'_>) -> bool {
     match seen.limits.daily_remaining {
         Some(left) => left < u64::from(seen.cost.max(1)),
         None => seen.limits.remaining.is_some_and(|left| left > 0),
@@ -158,11 +158,11 @@ fn daily(seen: &Seen<'_>) -> bool {
 }
 
 /// How many answers of 429 are waited out.
-fn patience(seen: &Seen<'_>) -> u32 {
+fn patience(seen: &ResponseInfo<'_>) -> u32 {
     if seen.limits.daily_remaining.is_some() { LIMITED_WITH_TOKENS_MAX } else { LIMITED_MAX }
 }
 
-fn window(seen: &Seen<'_>) -> Duration {
+fn window(seen: &ResponseInfo<'_>) -> Duration {
     Duration::from_secs(seen.limits.reset.unwrap_or(0).min(10))
 }
 
@@ -186,23 +186,23 @@ pub(super) fn said(body: &[u8], mask: &Mask) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { base: Duration::from_secs(1), dice: 1.0 };
+    const PACE: Backoff = Backoff { base: Duration::from_secs(1), dice: 1.0 };
 
     #[track_caller]
-    fn check(seen: &Seen<'_>, expected: &str) {
+    fn check(seen: &ResponseInfo<'_>, expected: &str) {
         let shown = match verdict(seen, &Mask::new(&["t0ken"]), PACE) {
-            Verdict::Accept => "accept".to_owned(),
-            Verdict::Refresh => "refresh".to_owned(),
-            Verdict::Retry { pause, limited } => {
+            RetryDecision::Accept => "accept".to_owned(),
+            RetryDecision::Refresh => "refresh".to_owned(),
+            RetryDecision::Retry { pause, limited } => {
                 format!("retry in {} s{}", pause.as_secs(), if limited { ", limited" } else { "" })
             }
-            Verdict::Fail(error) => format!("{:?}: {error}", error.kind()),
+            RetryDecision::Fail(error) => format!("{:?}: {error}", error.kind()),
         };
         assert_eq!(shown, expected);
     }
 
-    fn seen(status: u16) -> Seen<'static> {
-        Seen { status, ..Seen::default() }
+    fn seen(status: u16) -> ResponseInfo<'static> {
+        ResponseInfo { status, ..ResponseInfo::default() }
     }
 
     #[test]
@@ -211,20 +211,26 @@ mod tests {
         for status in [500, 502, 503, 504, 520, 524] {
             check(&seen(status), "retry in 1 s");
         }
-        check(&Seen { attempt: 4, ..seen(503) }, "retry in 16 s");
-        check(&Seen { attempt: 7, ..seen(503) }, "retry in 60 s");
-        check(&Seen { attempt: 8, ..seen(503) }, "Upstream: Pipedrive is in trouble (HTTP 503)");
-        check(&seen(501), "Upstream: Pipedrive is in trouble (HTTP 501)");
-        check(&Seen { html: true, ..seen(200) }, "retry in 1 s");
-        check(&Seen { retry_after: Some(Duration::from_secs(15)), ..seen(503) }, "retry in 15 s");
-        let much_later = Some(Duration::from_hours(1));
-        check(&Seen { retry_after: much_later, ..seen(200) }, "accept");
+        check(&ResponseInfo { attempt: 4, ..seen(503) }, "retry in 16 s");
+        check(&ResponseInfo { attempt: 7, ..seen(503) }, "retry in 60 s");
         check(
-            &Seen { retry_after: much_later, ..seen(503) },
+            &ResponseInfo { attempt: 8, ..seen(503) },
+            "Upstream: Pipedrive is in trouble (HTTP 503)",
+        );
+        check(&seen(501), "Upstream: Pipedrive is in trouble (HTTP 501)");
+        check(&ResponseInfo { html: true, ..seen(200) }, "retry in 1 s");
+        check(
+            &ResponseInfo { retry_after: Some(Duration::from_secs(15)), ..seen(503) },
+            "retry in 15 s",
+        );
+        let much_later = Some(Duration::from_hours(1));
+        check(&ResponseInfo { retry_after: much_later, ..seen(200) }, "accept");
+        check(
+            &ResponseInfo { retry_after: much_later, ..seen(503) },
             "Upstream: Pipedrive asks to come back in 3600 s (HTTP 503)",
         );
         check(
-            &Seen { retry_after: Some(Duration::from_mins(150)), ..seen(429) },
+            &ResponseInfo { retry_after: Some(Duration::from_mins(150)), ..seen(429) },
             "Quota: Pipedrive asks to come back in 9000 s (HTTP 429)",
         );
     }
@@ -232,35 +238,35 @@ mod tests {
     #[test]
     fn two_limits_share_a_status() {
         let limits = Limits { remaining: Some(0), reset: Some(2), ..Limits::default() };
-        check(&Seen { limits, ..seen(429) }, "retry in 2 s, limited");
+        check(&ResponseInfo { limits, ..seen(429) }, "retry in 2 s, limited");
         check(&seen(429), "retry in 1 s, limited");
         let spent = "Quota: the company's daily token budget is spent (HTTP 429)";
         let daily = Limits { daily_remaining: Some(0), ..limits };
-        check(&Seen { limits: daily, ..seen(429) }, spent);
+        check(&ResponseInfo { limits: daily, ..seen(429) }, spent);
         let window_open = Limits { remaining: Some(7), ..Limits::default() };
-        check(&Seen { limits: window_open, ..seen(429) }, spent);
+        check(&ResponseInfo { limits: window_open, ..seen(429) }, spent);
         // Whatever the window says: the day is not over while tokens are left for the request.
         for remaining in [None, Some(0), Some(7)] {
             let left = Limits { remaining, daily_remaining: Some(20), ..Limits::default() };
-            check(&Seen { limits: left, cost: 20, ..seen(429) }, "retry in 1 s, limited");
+            check(&ResponseInfo { limits: left, cost: 20, ..seen(429) }, "retry in 1 s, limited");
             check(
-                &Seen { limits: left, cost: 20, limited: 5, ..seen(429) },
+                &ResponseInfo { limits: left, cost: 20, limited: 5, ..seen(429) },
                 "retry in 32 s, limited",
             );
-            check(&Seen { limits: left, cost: 40, ..seen(429) }, spent);
+            check(&ResponseInfo { limits: left, cost: 40, ..seen(429) }, spent);
         }
         check(
-            &Seen { limits, limited: 5, ..seen(429) },
+            &ResponseInfo { limits, limited: 5, ..seen(429) },
             "Quota: Pipedrive keeps limiting the rate; run again later (HTTP 429)",
         );
     }
 
     #[test]
     fn two_refusals_share_another() {
-        check(&Seen { html: true, ..seen(403) }, "retry in 60 s, limited");
+        check(&ResponseInfo { html: true, ..seen(403) }, "retry in 60 s, limited");
         let body = br#"{"success":false,"error":"Scope and URL mismatch","errorCode":403}"#;
         check(
-            &Seen { body, ..seen(403) },
+            &ResponseInfo { body, ..seen(403) },
             "Permission: Pipedrive does not let this token read this (HTTP 403: Scope and URL mismatch)",
         );
     }
@@ -269,11 +275,11 @@ mod tests {
     fn only_an_account_that_says_so_itself_is_closed() {
         let body = br#"{"success":false,"error":"Required suites missing","errorCode":402}"#;
         check(
-            &Seen { body, ..seen(402) },
+            &ResponseInfo { body, ..seen(402) },
             "Permission: the company's plan or add-ons do not include this (HTTP 402: Required suites missing)",
         );
         check(
-            &Seen { account: true, ..seen(402) },
+            &ResponseInfo { account: true, ..seen(402) },
             "Config: the company's account is not open, see its billing settings (HTTP 402)",
         );
     }
@@ -284,7 +290,7 @@ mod tests {
             &seen(401),
             "Auth: Pipedrive does not accept the token; create a new one (Personal preferences, API) or authorize the app again (HTTP 401)",
         );
-        check(&Seen { refreshable: true, ..seen(401) }, "refresh");
+        check(&ResponseInfo { refreshable: true, ..seen(401) }, "refresh");
         check(&seen(404), "Refused: Pipedrive refused the request (HTTP 404)");
         check(
             &seen(302),

@@ -1,11 +1,11 @@
 //! A bundle whose rows are copies: with public ids of their own, and references to match.
 
+use super::format::{Entity, PUBLIC_ID_MAX, public_id_of};
 use super::index::number;
-use super::portable::{Array, PUBLIC_ID_MAX, public_id_of};
 use super::push::in_order;
 use super::reader::{Reader, Survey};
 use super::writer::Writer;
-use crate::dataset::{Scrap, hex};
+use crate::dataset::{TempFile, hex};
 use crate::model::{Result, Time, list, members, quoted, text};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ const INTERNAL: &str = "id";
 /// the same bundle and target always.
 ///
 /// Memory: 16 bytes a row.
-pub async fn copied(bundle: &Path, target: &str) -> Result<Scrap> {
+pub async fn copied(bundle: &Path, target: &str) -> Result<TempFile> {
     let mut reader = Reader::open(bundle)?;
     let mut ids = HashSet::new();
     while let Some(row) = reader.next().await? {
@@ -85,7 +85,7 @@ impl Copies {
     /// The id of the copy: what ids of its kind begin with, the target, and the rest of the id.
     fn id(&self, id: &str) -> String {
         let prefix =
-            Array::ALL.into_iter().map(Array::prefix).find(|prefix| id.starts_with(prefix));
+            Entity::ALL.into_iter().map(Entity::prefix).find(|prefix| id.starts_with(prefix));
         let prefix = prefix.unwrap_or_default();
         let rest = &id[prefix.len()..];
         let copy = format!("{prefix}c{}_{rest}", self.target);

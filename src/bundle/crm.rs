@@ -1,10 +1,10 @@
 //! What a CRM's API offers a bundle, where its answers are documented and where they are guessed.
 
-use super::context::{Context, Pipeline, Source, Stage, Stamp};
-use super::portable::Array;
+use super::format::Entity;
 use super::reader::{Reader, Survey};
+use super::sidecar::{Pipeline, Sidecar, Source, Stage, Stamp};
 use crate::api::Crm;
-use crate::dataset::{Scrap, Turn};
+use crate::dataset::{TempFile, Turn};
 use crate::model::{Error, Kind, Result, Time};
 use serde::Deserialize;
 use std::path::Path;
@@ -112,16 +112,16 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
 /// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
 /// with its pipelines, and what it is known to have made of the values of bundles: as the side-cars in the
 /// folder say.
-pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)> {
-    let scrap = Scrap::beside(path, "partial")?;
+pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Sidecar)> {
+    let scrap = TempFile::beside(path, "partial")?;
     fetch(crm, scrap.path(), most).await?;
     let mut reader = Reader::hashed(scrap.path())?;
     let source =
         Source { system: "crm".to_owned(), from: crm.origin().to_owned(), ..Source::default() };
     let stamp = Stamp { sha256: String::new(), bytes: 0 };
-    let mut context = Context::empty(stamp, source);
+    let mut context = Sidecar::empty(stamp, source);
     context.pipelines = pipelines(crm).await?;
-    for array in Array::ALL {
+    for array in Entity::ALL {
         context.counts_of(array);
     }
     while let Some(row) = reader.next().await? {
@@ -137,7 +137,7 @@ pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Context)
     context.source.organization_id = survey.head.organization();
     if let Some(organization) = survey.head.organization() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let forms = Context::forms_in(folder.unwrap_or(Path::new(".")), &organization);
+        let forms = Sidecar::forms_in(folder.unwrap_or(Path::new(".")), &organization);
         context.forms = (!forms.is_empty()).then_some((organization, forms)).into_iter().collect();
     }
     context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };

@@ -1,7 +1,7 @@
 //! Two bundles held against each other, on the engine of `backup diff`.
 
+use super::format::{Entity, public_id_of};
 use super::index::Index;
-use super::portable::{Array, public_id_of};
 use super::push::in_order;
 use super::reader::{Reader, Span, Survey};
 use crate::dataset::diff::{
@@ -24,12 +24,12 @@ pub struct Diff {
     rest: VecDeque<Span>,
     current: Option<Current>,
     skipped: Vec<Skipped>,
-    counts: Vec<(Array, Counts)>,
+    counts: Vec<(Entity, Counts)>,
 }
 
 /// The array at hand.
 struct Current {
-    array: Array,
+    array: Entity,
     /// The newer rows; none once they have been passed.
     rows: Option<Reader>,
     ignored: Meanings,
@@ -43,7 +43,7 @@ impl Diff {
         while reader.next().await?.is_some() {}
         let after = reader.survey();
         let holds = |survey: &Survey, array| survey.spans.iter().any(|span| span.array == array);
-        let skipped = Array::ALL.into_iter().filter_map(|array| {
+        let skipped = Entity::ALL.into_iter().filter_map(|array| {
             let present = match (holds(&before, array), holds(&after, array)) {
                 (true, false) => "A",
                 (false, true) => "B",
@@ -122,7 +122,7 @@ impl Diff {
     }
 }
 
-fn is_field(array: Array, name: &str) -> bool {
+fn is_field(array: Entity, name: &str) -> bool {
     name == INTERNAL || array.field(name).is_some()
 }
 

@@ -1,10 +1,10 @@
 //! An account becomes a bundle and its side-car, record by record.
 
-use super::context::{Context, Source, Stamp};
+use super::format::Entity;
 use super::map::{LEARNT, Mapper, Setup};
-use super::portable::Array;
+use super::sidecar::{Sidecar, Source, Stamp};
 use super::writer::{Writer, Written};
-use crate::dataset::{Scrap, Turn};
+use crate::dataset::{TempFile, Turn};
 use crate::model::{Resource, Result, Time};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 
 impl Export {
     /// Begins to export an account that says this of itself, beside this path as `what`: see
-    /// [`Scrap`].
+    /// [`TempFile`].
     pub fn begin(
         path: &Path,
         what: &str,
@@ -83,7 +83,7 @@ impl Export {
 
     /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
     /// after the last record.
-    pub fn likely_markers(&self) -> Vec<(Array, String)> {
+    pub fn likely_markers(&self) -> Vec<(Entity, String)> {
         self.mapper.likely_markers()
     }
 
@@ -98,13 +98,13 @@ impl Export {
     }
 
     /// Makes both files visible, the side-car first.
-    pub fn finish(mut self) -> Result<(Written, Context)> {
+    pub fn finish(mut self) -> Result<(Written, Sidecar)> {
         self.catch_up()?;
         self.mapper.close();
         let (written, scrap) = self.writer.finish()?;
-        let mut context = Context::empty(Stamp::of(&written), self.source);
+        let mut context = Sidecar::empty(Stamp::of(&written), self.source);
         // What a side-car that stands knows of other companies, and of CRMs, stays known.
-        if let Some(before) = Context::read(&self.path).ok().flatten() {
+        if let Some(before) = Sidecar::read(&self.path).ok().flatten() {
             context.id_fields = before.id_fields;
             context.forms = before.forms;
         }
@@ -117,7 +117,7 @@ impl Export {
     }
 
     /// Ends the export without making anything visible: the bundle is gone with what this returns.
-    pub fn hold(mut self) -> Result<Scrap> {
+    pub fn hold(mut self) -> Result<TempFile> {
         self.catch_up()?;
         self.mapper.close();
         Ok(self.writer.finish()?.1)

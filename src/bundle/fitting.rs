@@ -1,6 +1,6 @@
 //! What the value of a field may be: what `validate` refuses, and an export never writes.
 
-use super::portable::{Array, ROW_BYTES_MAX, Shape};
+use super::format::{Entity, ROW_BYTES_MAX, Shape};
 use crate::model::{Time, list, members, quoted, text};
 use std::borrow::Cow;
 
@@ -21,8 +21,8 @@ const NEEDED: &[&str] = &[
 ];
 
 /// Whether rows of an array must have a name.
-pub(super) const fn is_named(array: Array) -> bool {
-    matches!(array, Array::Accounts | Array::Opportunities)
+pub(super) const fn is_named(array: Entity) -> bool {
+    matches!(array, Entity::Accounts | Entity::Opportunities)
 }
 
 /// Whether a name, as raw JSON, is none.
@@ -50,7 +50,7 @@ pub(super) fn fault(shape: Shape, value: &str) -> Option<String> {
             format!("is {}, no currency's code", shown(value))
         }
         Shape::RecordType
-            if text(value).and_then(|name| Array::of_record_type(&name)).is_none() =>
+            if text(value).and_then(|name| Entity::of_record_type(&name)).is_none() =>
         {
             format!("is {}, but account, contact, opportunity or lead", shown(value))
         }

@@ -4,8 +4,8 @@
 //! keeps them, and the side-car of a pull hands them on. So a value that comes back in its other form is
 //! not taken for an edit.
 
+use super::format::{Entity, STAMPS, value_of};
 use super::index::{Index, number};
-use super::portable::{Array, STAMPS, value_of};
 use super::push::{Act, Fates, Fitted, Plan, alike, custom_field, differing, in_order, known};
 use super::reader::{Reader, Survey};
 use crate::dataset::hex;
@@ -43,9 +43,9 @@ pub struct Form {
 /// Forms of values, to be looked up.
 #[derive(Debug, Default)]
 pub struct Forms {
-    fields: HashMap<(Array, String), HashMap<u64, Vec<String>>>,
+    fields: HashMap<(Entity, String), HashMap<u64, Vec<String>>>,
     /// Fields that the CRM changes in more ways than are kept.
-    any: BTreeSet<(Array, String)>,
+    any: BTreeSet<(Entity, String)>,
 }
 
 impl Forms {
@@ -53,7 +53,7 @@ impl Forms {
     pub fn of(list: &[Form]) -> Self {
         let mut forms = Self::default();
         for form in list {
-            let Some(array) = Array::named(&form.array) else { continue };
+            let Some(array) = Entity::named(&form.array) else { continue };
             let field = (array, form.field.clone());
             match (&form.from, &form.to) {
                 (Some(from), Some(to)) => {
@@ -69,7 +69,7 @@ impl Forms {
     }
 
     /// Whether a value is what the CRM made of the other one.
-    pub fn is_form(&self, array: Array, field: &str, value: &str, other: &str) -> bool {
+    pub fn is_form(&self, array: Entity, field: &str, value: &str, other: &str) -> bool {
         let field = (array, field.to_owned());
         let from = self.fields.get(&field).and_then(|of| of.get(&number(&kept(value))));
         let is_it = |from: &String| same(from, other) || *from == kept(other);
@@ -90,11 +90,11 @@ pub async fn observed<F>(
     mut fit: F,
 ) -> Result<Vec<Form>>
 where
-    F: FnMut(Array, &str) -> Result<Option<Fitted>>,
+    F: FnMut(Entity, &str) -> Result<Option<Fitted>>,
 {
     let mut found = Found::default();
     for form in before {
-        let Some(array) = Array::named(&form.array) else { continue };
+        let Some(array) = Entity::named(&form.array) else { continue };
         match (&form.from, &form.to) {
             (Some(from), Some(to)) => found.add(array, &form.field, (from.clone(), to.clone())),
             _ => {
@@ -129,13 +129,13 @@ where
 /// Forms that were found so far.
 #[derive(Default)]
 struct Found {
-    forms: BTreeMap<(Array, String), BTreeSet<(String, String)>>,
+    forms: BTreeMap<(Entity, String), BTreeSet<(String, String)>>,
     total: usize,
-    any: BTreeSet<(Array, String)>,
+    any: BTreeSet<(Entity, String)>,
 }
 
 impl Found {
-    fn add(&mut self, array: Array, field: &str, form: (String, String)) {
+    fn add(&mut self, array: Entity, field: &str, form: (String, String)) {
         let field = (array, field.to_owned());
         if self.any.contains(&field) {
             return;
@@ -206,32 +206,32 @@ mod tests {
         let long = format!("\"{}\"", "x".repeat(VALUE_BYTES_MAX));
         let mut found = Found::default();
         for (from, to) in [("\"a\"", "\"A\""), (&long, "null"), ("1.0", "1")] {
-            found.add(Array::Accounts, "name", (kept(from), kept(to)));
+            found.add(Entity::Accounts, "name", (kept(from), kept(to)));
         }
         let list = found.finish();
         let forms = Forms::of(&list);
         let check = |value: &str, other: &str, expected| {
-            assert_eq!(forms.is_form(Array::Accounts, "name", value, other), expected, "{value}");
+            assert_eq!(forms.is_form(Entity::Accounts, "name", value, other), expected, "{value}");
         };
         check("\"A\"", "\"a\"", true);
         check("\"A\"", "\"b\"", false);
         check("null", &long, true);
         check("null", "\"y\"", false);
         check("1", "1.00", true);
-        assert!(!forms.is_form(Array::Contacts, "name", "\"A\"", "\"a\""));
+        assert!(!forms.is_form(Entity::Contacts, "name", "\"A\"", "\"a\""));
     }
 
     #[test]
     fn of_a_field_with_too_many_forms_nothing_is_believed() {
         let mut found = Found::default();
         for n in 0..=FORMS_MAX {
-            found.add(Array::Leads, "title", (n.to_string(), "0".to_owned()));
-            found.add(Array::Leads, "source", ("1".to_owned(), "2".to_owned()));
+            found.add(Entity::Leads, "title", (n.to_string(), "0".to_owned()));
+            found.add(Entity::Leads, "source", ("1".to_owned(), "2".to_owned()));
         }
         let list = found.finish();
         assert_eq!(list.len(), 2);
         let forms = Forms::of(&list);
-        assert!(forms.is_form(Array::Leads, "title", "anything", "else"));
-        assert!(!forms.is_form(Array::Leads, "source", "3", "1"));
+        assert!(forms.is_form(Entity::Leads, "title", "anything", "else"));
+        assert!(!forms.is_form(Entity::Leads, "source", "3", "1"));
     }
 }

@@ -1,6 +1,6 @@
 //! Where the rows of a bundle lie, by public id: 24 bytes a row.
 
-use super::portable::{Array, public_id_of};
+use super::format::{Entity, public_id_of};
 use super::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result};
 use std::fs::File;
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// How many rows an array has.
-    pub fn rows(&self, array: Array) -> usize {
+    pub fn rows(&self, array: Entity) -> usize {
         self.rows[array as usize].len()
     }
 
@@ -64,12 +64,12 @@ impl Index {
     }
 
     /// Whether a row is there.
-    pub fn holds(&self, array: Array, id: u64) -> bool {
+    pub fn holds(&self, array: Entity, id: u64) -> bool {
         self.rows[array as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
     }
 
     /// The row of this public id, which is marked as seen.
-    pub fn row(&mut self, array: Array, public_id: &str) -> Result<Option<String>> {
+    pub fn row(&mut self, array: Entity, public_id: &str) -> Result<Option<String>> {
         let (id, entries) = (number(public_id), &mut self.rows[array as usize]);
         let Ok(place) = entries.binary_search_by_key(&id, |entry| entry.id) else {
             return Ok(None);
@@ -81,7 +81,7 @@ impl Index {
 
     /// The next row of an array, in the order of the file, that nobody has seen; it is marked. Call
     /// [`Index::settle`] before.
-    pub fn unseen(&mut self, array: Array) -> Result<Option<String>> {
+    pub fn unseen(&mut self, array: Entity) -> Result<Option<String>> {
         let entries = &mut self.rows[array as usize];
         while let Some(entry) = entries.pop() {
             if !entry.seen {
@@ -92,7 +92,7 @@ impl Index {
     }
 
     /// Ends the looking up of an array: what is left is handed out in the order of the file.
-    pub fn settle(&mut self, array: Array) {
+    pub fn settle(&mut self, array: Entity) {
         self.rows[array as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
     }
 

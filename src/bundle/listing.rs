@@ -1,12 +1,12 @@
 //! The rows of a CRM's answer: a list, or the first list of an object.
 
-use crate::dataset::{Miss, Window};
+use crate::dataset::{JsonStream, ReadError};
 use crate::model::{Error, Json, Kind, Result};
 use std::path::Path;
 
 /// Rows of a file that holds an answer, whatever its size.
 pub struct Listing {
-    window: Window,
+    window: JsonStream,
     state: State,
 }
 
@@ -30,7 +30,7 @@ enum Step {
 impl Listing {
     /// Opens an answer.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { window: Window::open(path, 0, false)?, state: State::Before })
+        Ok(Self { window: JsonStream::open(path, 0, false)?, state: State::Before })
     }
 
     /// The next row; `None` after the last one, or if there is no list. What is no JSON is a
@@ -47,8 +47,8 @@ impl Listing {
                     self.state = State::In(false);
                     return Ok(Some(self.window.passed(length)));
                 }
-                Err(Miss::Failed(error)) => return Err(error),
-                Err(Miss::Stray { byte, error, .. }) => {
+                Err(ReadError::Failed(error)) => return Err(error),
+                Err(ReadError::Stray { byte, error, .. }) => {
                     let message = format!("the CRM's answer is not well-formed at byte {byte}");
                     return Err(Error::new(Kind::Shape, message).because(error));
                 }

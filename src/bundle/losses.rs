@@ -1,10 +1,10 @@
 //! What of a bundle a target does not take, counted by field.
 
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
 use std::collections::BTreeMap;
 
 /// Why something is lost and of how many rows, by array and field.
-pub type Losses = BTreeMap<(Array, String), (String, u64)>;
+pub type Losses = BTreeMap<(Entity, String), (String, u64)>;
 
 /// Most fields whose losses are named; the others are counted together.
 const FIELDS_MAX: usize = 1_000;
@@ -14,7 +14,7 @@ const OTHERS: &str = "(other fields)";
 const FIELD_BYTES_MAX: usize = 200;
 
 /// Counts a row of which this field is lost.
-pub(in crate::bundle) fn count(losses: &mut Losses, array: Array, field: &str, why: &str) {
+pub(in crate::bundle) fn count(losses: &mut Losses, array: Entity, field: &str, why: &str) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
     let own = (array, field.to_owned());
     let room = losses.len() < FIELDS_MAX || losses.contains_key(&own);

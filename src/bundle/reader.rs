@@ -1,7 +1,7 @@
 //! A bundle's file, row by row, whatever its size.
 
-use super::portable::{Array, Head};
-use crate::dataset::{Miss, Window};
+use super::format::{Entity, Head};
+use crate::dataset::{JsonStream, ReadError};
 use crate::model::{Error, Json, Kind, Result};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ const OTHERS_BYTES_MAX: usize = 64 << 20;
 
 /// Reads a bundle: its head, and its rows in the order of the file. Holds one row and a chunk.
 pub struct Reader {
-    window: Window,
+    window: JsonStream,
     path: PathBuf,
     state: State,
     head: Head,
@@ -27,7 +27,7 @@ pub struct Reader {
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// Which.
-    pub array: Array,
+    pub array: Entity,
     /// The byte after its opening bracket.
     start: u64,
     /// How many rows it has.
@@ -38,7 +38,7 @@ pub struct Span {
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
     /// The array it stands in.
-    pub array: Array,
+    pub array: Entity,
     /// Its place there, from 0.
     pub index: u64,
     /// The value, byte for byte; an object unless the bundle is broken.
@@ -68,14 +68,14 @@ enum State {
     /// Between two keys; whether none was read yet.
     Top(bool),
     /// In an array; whether no row was read yet.
-    In(Array, bool),
+    In(Entity, bool),
     After,
 }
 
 enum Step {
     Opened,
     Field(String, String),
-    Array(Array),
+    Entity(Entity),
     Row(usize),
     Closed,
     Done,
@@ -93,7 +93,7 @@ impl Reader {
     }
 
     fn of(path: &Path, hashed: bool) -> Result<Self> {
-        let window = Window::open(path, 0, hashed)?;
+        let window = JsonStream::open(path, 0, hashed)?;
         let (head, spans) = (Head::default(), Vec::new());
         let path = path.to_owned();
         Ok(Self { window, path, state: State::Before, head, spans, others: 0, one: false })
@@ -101,7 +101,7 @@ impl Reader {
 
     /// Opens one array of it.
     pub fn of_array(path: &Path, span: Span) -> Result<Self> {
-        let window = Window::open(path, span.start, false)?;
+        let window = JsonStream::open(path, span.start, false)?;
         let state = State::In(span.array, true);
         let spans = vec![Span { rows: 0, ..span }];
         let head = Head::default();
@@ -125,7 +125,7 @@ impl Reader {
                     self.state = State::Top(false);
                     self.keep(key, value);
                 }
-                Ok(Some(Step::Array(array))) => {
+                Ok(Some(Step::Entity(array))) => {
                     if self.spans.iter().any(|span| span.array == array) {
                         let message = format!("has the array {} twice", array.name());
                         return Err(self.error(message));
@@ -142,8 +142,8 @@ impl Reader {
                     let json = self.window.passed(length);
                     return Ok(Some(Row { array, index, json, offset }));
                 }
-                Err(Miss::Failed(error)) => return Err(error),
-                Err(Miss::Stray { byte, cut_off, error, .. }) => {
+                Err(ReadError::Failed(error)) => return Err(error),
+                Err(ReadError::Stray { byte, cut_off, error, .. }) => {
                     return Err(self.error(self.stray(byte, cut_off)).because(error));
                 }
             }
@@ -219,9 +219,9 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
                 return Ok(Some(Step::Done));
             }
             let key = json.key()?.into_owned();
-            if let (Some(array), b'[') = (Array::named(&key), json.peek()) {
+            if let (Some(array), b'[') = (Entity::named(&key), json.peek()) {
                 json.take("[");
-                return Ok(Some(Step::Array(array)));
+                return Ok(Some(Step::Entity(array)));
             }
             let value = whole(json)?.to_owned();
             Ok(Some(Step::Field(key, value)))

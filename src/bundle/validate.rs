@@ -1,10 +1,10 @@
 //! Whether a bundle is what it claims to be: shape, unique ids, references, stages.
 
-use super::context::Context;
 use super::fitting::{fault, is_named, is_nameless, shown};
+use super::format::{Entity, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use super::index::number;
-use super::portable::{Array, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use super::reader::{Reader, Row, Survey};
+use super::sidecar::Sidecar;
 use crate::model::{Lookup, Result, members, text, work};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -61,7 +61,7 @@ pub struct Validation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Id {
     number: u64,
-    array: Array,
+    array: Entity,
     index: u64,
 }
 
@@ -71,8 +71,8 @@ struct Id {
 /// Memory: 24 bytes a row.
 pub async fn validate(
     path: &Path,
-    context: Option<&Context>,
-    elsewhere: impl Fn(Array, u64) -> bool,
+    context: Option<&Sidecar>,
+    elsewhere: impl Fn(Entity, u64) -> bool,
 ) -> Result<Validation> {
     let mut check = Check { found: Vec::new(), total: 0 };
     let mut ids = Vec::new();
@@ -91,7 +91,7 @@ pub async fn validate(
     // One of a kind is enough to be referred to.
     ids.dedup_by_key(|id| (id.number, id.array));
     let stages = Stages::of(context);
-    let held = |array: Array, public_id: &str| {
+    let held = |array: Entity, public_id: &str| {
         let number = number(public_id);
         let at = ids.partition_point(|id| id.number < number);
         let here = ids[at..].iter().take_while(|id| id.number == number);
@@ -102,7 +102,7 @@ pub async fn validate(
     let mut seen = HashMap::new();
     while let Some(row) = reader.next().await? {
         check.row(row, &held);
-        if row.array == Array::Opportunities {
+        if row.array == Entity::Opportunities {
             check.stage(row, stages.as_ref(), &mut seen);
         }
     }
@@ -136,7 +136,7 @@ impl Check {
             self.find(Rule::Value, "/organization_id".to_owned(), "is neither text nor a number");
         }
         for (key, value) in &head.other {
-            if Array::named(key).is_some() && value != "null" {
+            if Entity::named(key).is_some() && value != "null" {
                 self.find(Rule::Form, format!("/{key}"), "is no list of rows");
             }
         }
@@ -146,7 +146,7 @@ impl Check {
         if !row.json.starts_with('{') {
             return;
         }
-        let raw = super::portable::value_of(row.json, "public_id");
+        let raw = super::format::value_of(row.json, "public_id");
         let public_id = raw.filter(|raw| raw.starts_with('"')).and_then(text);
         let message = match public_id {
             Some(id) if !id.is_empty() && id.len() <= PUBLIC_ID_MAX => {
@@ -160,7 +160,7 @@ impl Check {
         self.find(Rule::PublicId, at(row, "public_id"), message);
     }
 
-    fn row(&mut self, row: Row<'_>, held: &impl Fn(Array, &str) -> bool) {
+    fn row(&mut self, row: Row<'_>, held: &impl Fn(Entity, &str) -> bool) {
         let place = format!("/{}/{}", row.array.name(), row.index);
         if !row.json.starts_with('{') {
             return self.find(Rule::Form, place, "is no object");
@@ -183,7 +183,7 @@ impl Check {
         if is_named(row.array) && get(&fields, "name").is_none_or(is_nameless) {
             self.find(Rule::Value, at(row, "name"), "is missing");
         }
-        if row.array == Array::Activities {
+        if row.array == Entity::Activities {
             let there = |name| get(&fields, name).is_some_and(|value| value != "null");
             match (there("record_type"), there("record_public_id")) {
                 (true, false) => {
@@ -202,13 +202,13 @@ impl Check {
         name: &str,
         shape: Shape,
         value: &str,
-        held: &impl Fn(Array, &str) -> bool,
+        held: &impl Fn(Entity, &str) -> bool,
     ) {
         let to = match shape {
             Shape::Reference(to) => Some(to),
             Shape::Parent => {
                 let to = get(fields, "record_type").and_then(text);
-                let Some(to) = to.and_then(|name| Array::of_record_type(&name)) else { return };
+                let Some(to) = to.and_then(|name| Entity::of_record_type(&name)) else { return };
                 Some(to)
             }
             _ => None,
@@ -224,9 +224,9 @@ impl Check {
         &mut self,
         row: Row<'_>,
         name: &str,
-        to: Array,
+        to: Entity,
         value: &str,
-        held: &impl Fn(Array, &str) -> bool,
+        held: &impl Fn(Entity, &str) -> bool,
     ) {
         if !text(value).is_some_and(|id| held(to, &id)) {
             let message = format!("refers to {}, which is no row of /{}", shown(value), to.name());
@@ -281,10 +281,10 @@ struct Stages {
 }
 
 impl Stages {
-    fn of(context: Option<&Context>) -> Option<Self> {
+    fn of(context: Option<&Sidecar>) -> Option<Self> {
         let pipelines = &context?.pipelines;
         let all = pipelines.iter().flat_map(|pipeline| {
-            let of = |stage: &super::context::Stage| {
+            let of = |stage: &super::sidecar::Stage| {
                 (stage.id.clone(), (pipeline.id.clone(), stage.stage_type.clone()))
             };
             pipeline.stages.iter().map(of)

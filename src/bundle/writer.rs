@@ -1,7 +1,7 @@
 //! Writes a bundle row by row. It becomes visible when it is whole.
 
-use super::portable::{Array, BUNDLE_VERSION};
-use crate::dataset::{Scrap, hex};
+use super::format::{BUNDLE_VERSION, Entity};
+use crate::dataset::{TempFile, hex};
 use crate::model::{Error, Kind, Result, Time, quoted};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// nothing.
 pub struct Writer {
     path: PathBuf,
-    scrap: Scrap,
+    scrap: TempFile,
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
@@ -31,7 +31,7 @@ pub struct Written {
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
-    /// Rows of each array, in the order of [`Array::ALL`].
+    /// Rows of each array, in the order of [`Entity::ALL`].
     pub rows: [u64; 5],
 }
 
@@ -40,9 +40,9 @@ pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {
 }
 
 impl Writer {
-    /// Begins a bundle of this organization, beside this path as `what`: see [`Scrap`].
+    /// Begins a bundle of this organization, beside this path as `what`: see [`TempFile`].
     pub fn create(path: &Path, what: &str, exported_at: Time, organization: &str) -> Result<Self> {
-        let scrap = Scrap::beside(path, what)?;
+        let scrap = TempFile::beside(path, what)?;
         let file = scrap.file().try_clone().map_err(|error| failed(path, &error))?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let (path, hash) = (path.to_owned(), Sha256::new());
@@ -57,7 +57,7 @@ impl Writer {
     }
 
     /// Adds a row. Arrays come in their order; going back to one is a [`Kind::Bug`].
-    pub fn row(&mut self, array: Array, json: &str) -> Result<()> {
+    pub fn row(&mut self, array: Entity, json: &str) -> Result<()> {
         self.reach(array as usize)?;
         let place = array as usize;
         self.write(if self.rows[place] == 0 { "\n" } else { ",\n" })?;
@@ -70,9 +70,9 @@ impl Writer {
         self.rows
     }
 
-    /// Ends the bundle, beside its place; [`Scrap::settle`] makes it visible.
-    pub fn finish(mut self) -> Result<(Written, Scrap)> {
-        self.reach(Array::ALL.len() - 1)?;
+    /// Ends the bundle, beside its place; [`TempFile::settle`] makes it visible.
+    pub fn finish(mut self) -> Result<(Written, TempFile)> {
+        self.reach(Entity::ALL.len() - 1)?;
         self.write("\n]}\n")?;
         self.file.flush().map_err(|error| failed(&self.path, &error))?;
         let sha256 = hex(&self.hash.finalize());
@@ -83,7 +83,7 @@ impl Writer {
         while self.array.is_none_or(|at| at < place) {
             let next = self.array.map_or(0, |at| at + 1);
             let end = if self.array.is_some() { "\n]" } else { "" };
-            self.write(&format!("{end},\n\"{}\":[", Array::ALL[next].name()))?;
+            self.write(&format!("{end},\n\"{}\":[", Entity::ALL[next].name()))?;
             self.array = Some(next);
         }
         if self.array == Some(place) {

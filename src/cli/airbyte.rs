@@ -1,10 +1,10 @@
 //! `spec`, `check`, `discover`, and what they share with `read`.
 
 use super::args::Source;
-use super::dictionaries::Dictionaries;
+use super::field_definitions::FieldDefinitions;
 use super::report::unavailable;
-use super::setup::{Given, Setup, now, runtime};
-use super::{complaint, stderr, stdout};
+use super::setup::{CommandContext, ConfigSource, now, runtime};
+use super::{error_output, stderr, stdout};
 use crate::api::Account;
 use crate::extract::survey;
 use crate::model::{Error, Kind, Resource, Result};
@@ -16,13 +16,13 @@ use std::process::ExitCode;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A writer on stdout that masks this configuration's secrets.
-pub(super) fn writer(setup: &Setup) -> Writer<Stdout> {
+pub(super) fn writer(setup: &CommandContext) -> Writer<Stdout> {
     Writer::new(stdout::protocol(), &setup.settings.secrets())
 }
 
 /// Hands on every refresh token that was replaced so far.
 pub(super) fn keep(
-    setup: &mut Setup,
+    setup: &mut CommandContext,
     rotations: &mut UnboundedReceiver<SecretString>,
     writer: &mut Writer<Stdout>,
 ) -> Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn keep(
 
 /// Hands on a refresh token that Pipedrive replaced, and keeps it out of all other messages.
 pub(super) fn hand_on(
-    setup: &mut Setup,
+    setup: &mut CommandContext,
     token: &SecretString,
     writer: &mut Writer<Stdout>,
 ) -> Result<()> {
@@ -51,8 +51,8 @@ pub(super) fn spec() -> Result<ExitCode> {
 ///
 /// A configuration that does not work is an answer (FAILED, exit 0); a file that cannot be read is
 /// an error.
-pub(super) fn check(given: Given) -> Result<ExitCode> {
-    let mut setup = match Setup::of(given) {
+pub(super) fn check(given: ConfigSource) -> Result<ExitCode> {
+    let mut setup = match CommandContext::of(given) {
         Ok(setup) => setup,
         Err(error) => {
             Writer::new(stdout::protocol(), &[]).refused(&error)?;
@@ -107,7 +107,7 @@ pub(super) fn sentence(lacking: &BTreeMap<&'static str, String>) -> Option<Strin
 }
 
 pub(super) fn discover(source: &Source) -> Result<ExitCode> {
-    let mut setup = Setup::of(Given::by(source)?)?;
+    let mut setup = CommandContext::of(ConfigSource::by(source)?)?;
     let mut writer = writer(&setup);
     let (client, mut rotations) = setup.client()?;
     let outcome = runtime()?.block_on(async {
@@ -116,7 +116,7 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
         let resources: Vec<_> = Resource::all().collect();
         let lacking = survey(&client, &resources).await?;
         let there = resources.into_iter().filter(|resource| !lacking.contains_key(resource.name));
-        Ok::<_, Error>((Dictionaries::read(&client, there).await?, lacking))
+        Ok::<_, Error>((FieldDefinitions::read(&client, there).await?, lacking))
     });
     keep(&mut setup, &mut rotations, &mut writer)?;
     let keys = setup.settings.custom_fields;
@@ -143,7 +143,7 @@ pub(super) fn fail(error: &Error) -> ExitCode {
     let told = writer.error(error, now());
     let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
     if lost || stderr::is_terminal() {
-        complaint::complain(error, false, false);
+        error_output::complain(error, false, false);
     }
     ExitCode::from(1)
 }

@@ -157,7 +157,7 @@ pub(super) struct Warehouse {
     #[arg(long)]
     pub(super) break_lock: bool,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -236,7 +236,7 @@ pub(super) enum Deletes {
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
     /// Accepted for compatibility with other connectors.
     #[arg(long, hide = true)]
     pub(super) debug: bool,
@@ -248,7 +248,7 @@ pub(super) struct Resources {
     #[arg(long)]
     pub(super) offline: bool,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -261,7 +261,7 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "DIR|URL")]
     pub(super) dir: Vec<String>,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -281,7 +281,7 @@ pub(super) struct Source {
 
 /// What every standalone command takes.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct Standalone {
+pub(super) struct CommonOptions {
     /// The configuration, a JSON file. `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
     /// variables that --help names go over it, and suffice without it.
     #[arg(long, value_name = "FILE")]
@@ -327,7 +327,7 @@ pub(super) enum Output {
     Json,
 }
 
-impl Standalone {
+impl CommonOptions {
     /// Whether results are for programs.
     pub(super) fn json(&self) -> bool {
         match self.output {
@@ -373,7 +373,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "DIR|URL")]
     pub(super) dir: Option<String>,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,8 +2,8 @@
 
 use super::args::Check;
 use super::doctor::{Asked, ask};
-use super::progress::{Manner, Progress};
-use super::setup::{Given, Setup};
+use super::progress::{Progress, ProgressMode};
+use super::setup::{CommandContext, ConfigSource};
 use super::text::{Grid, Text};
 use super::{airbyte, stdout};
 use crate::model::{Mask, Result};
@@ -15,11 +15,11 @@ use std::process::ExitCode;
 pub(super) fn check(flags: &Check, airbyte: bool) -> Result<ExitCode> {
     let standalone = &flags.standalone;
     if airbyte {
-        return airbyte::check(Given::of_platform(standalone)?);
+        return airbyte::check(ConfigSource::of_platform(standalone)?);
     }
-    let mut setup = Setup::standalone(standalone)?;
+    let mut setup = CommandContext::standalone(standalone)?;
     let mask = Mask::new(&setup.settings.secrets());
-    let mut progress = Progress::new(Manner::of(standalone), mask);
+    let mut progress = Progress::new(ProgressMode::of(standalone), mask);
     setup.exposed().into_iter().for_each(|sentence| progress.warn(&sentence));
     let asked = ask(&mut setup, &mut progress)?;
     if standalone.json() {

@@ -2,10 +2,10 @@
 
 use super::airbyte::sentence;
 use super::args::Doctor;
-use super::figures::{grouped, lasting};
+use super::format::{grouped, lasting};
 use super::interrupt::interrupted;
-use super::progress::{Manner, Progress};
-use super::setup::{Setup, now, runtime};
+use super::progress::{Progress, ProgressMode};
+use super::setup::{CommandContext, now, runtime};
 use super::text::{Grid, Text};
 use super::{stdout, stores};
 use crate::api::{Account, Spending};
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 }
 
 /// Asks whose account it is, and once for each feature that a company may lack.
-pub(super) fn ask(setup: &mut Setup, progress: &mut Progress) -> Result<Asked> {
+pub(super) fn ask(setup: &mut CommandContext, progress: &mut Progress) -> Result<Asked> {
     let (client, mut rotations) = setup.client()?;
     let settings = setup.settings.clone();
     let asked = runtime()?.block_on(async {
@@ -128,13 +128,13 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
     let standalone = &flags.standalone;
     let mut findings = Findings::default();
     let proxy = Proxy::of(&|name| std::env::var_os(name));
-    match Setup::standalone(standalone) {
+    match CommandContext::standalone(standalone) {
         Ok(mut setup) => {
             findings.good("configuration", setup.described());
             setup.exposed().into_iter().for_each(|text| findings.odd("configuration", text));
             if !flags.offline {
                 let mask = Mask::new(&setup.settings.secrets());
-                let mut progress = Progress::new(Manner::of(standalone), mask);
+                let mut progress = Progress::new(ProgressMode::of(standalone), mask);
                 account(&mut setup, &mut progress, &mut findings);
             }
         }
@@ -167,7 +167,7 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
     }
 }
 
-fn account(setup: &mut Setup, progress: &mut Progress, findings: &mut Findings) {
+fn account(setup: &mut CommandContext, progress: &mut Progress, findings: &mut Findings) {
     let asked = match ask(setup, progress) {
         Ok(asked) => asked,
         Err(error) => return findings.bad("account", &error),

@@ -1,7 +1,7 @@
 //! `export`: the current rows of a warehouse or backup as CSV, `SQLite` or Excel.
 
 use super::args::{Export as Flags, To};
-use super::figures::grouped;
+use super::format::grouped;
 use super::selection::{resources, without};
 use super::setup::runtime;
 use super::text::{Grid, Text};

@@ -1,6 +1,6 @@
 //! JSON files that are handed in, and the one that is kept up to date.
 
-use crate::dataset::Scrap;
+use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Result};
 use serde_json::Value;
 use std::io::Write as _;
@@ -39,7 +39,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     };
     let path = std::fs::canonicalize(path).map_err(failed)?;
     let permissions = std::fs::metadata(&path).map_err(failed)?.permissions();
-    let new = Scrap::beside(&path, "new")?;
+    let new = TempFile::beside(&path, "new")?;
     let written =
         new.file().set_permissions(permissions).and_then(|()| new.file().write_all(content));
     written.map_err(failed)?;
@@ -48,7 +48,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Writes a file in one step, for its owner only; one that stands is replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let new = Scrap::beside(path, "new")?;
+    let new = TempFile::beside(path, "new")?;
     new.file().write_all(content).map_err(|error| {
         Error::new(Kind::Storage, format!("file cannot be written ({error})"))
             .at(path.display().to_string())

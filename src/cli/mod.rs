@@ -5,18 +5,18 @@ mod args;
 mod backup;
 mod bundle;
 mod check;
-mod complaint;
-mod dictionaries;
 mod differences;
 mod doctor;
-mod earlier;
 mod environment;
+mod error_output;
 mod export;
-mod figures;
+mod field_definitions;
 mod files;
+mod format;
 mod help;
 mod interrupt;
 mod plan;
+mod previous_run;
 mod progress;
 mod read;
 mod reference;
@@ -56,25 +56,25 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
     let airbyte = arguments.get(1).is_some_and(|command| {
         // People check, too: on a terminal, or where they say how they want the answer.
-        command == "check" && complaint::names_no_form(&arguments)
+        command == "check" && error_output::names_no_form(&arguments)
             || ["spec", "discover", "read"].iter().any(|name| command == name)
     });
-    let as_json = complaint::wants_json(&arguments);
+    let as_json = error_output::wants_json(&arguments);
     let outcome = match Args::try_parse_from(&arguments) {
         Ok(args) => run(args, airbyte),
         Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
         Err(_) if !airbyte && !as_json => {
-            stderr::people(&complaint::advice::<Args>(&arguments));
+            stderr::people(&error_output::advice::<Args>(&arguments));
             return ExitCode::from(Kind::Usage.exit_code());
         }
-        Err(error) => Err(complaint::usage(&error, &arguments)),
+        Err(error) => Err(error_output::usage(&error, &arguments)),
     };
     match outcome {
         Ok(exit) => exit,
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) if airbyte => airbyte::fail(&error),
         Err(error) => {
-            complaint::complain(&error, as_json, complaint::wants_words(&arguments));
+            error_output::complain(&error, as_json, error_output::wants_words(&arguments));
             ExitCode::from(error.kind().exit_code())
         }
     }

@@ -2,17 +2,17 @@
 
 use super::airbyte::sentence;
 use super::args::Plan;
-use super::earlier::Earlier;
-use super::figures::{grouped, lasting, left_today, percent, share};
+use super::format::{grouped, lasting, left_today, percent, share};
 use super::interrupt::interrupted;
-use super::progress::{Manner, Progress};
-use super::setup::{Setup, runtime};
+use super::previous_run::Earlier;
+use super::progress::{Progress, ProgressMode};
+use super::setup::{CommandContext, runtime};
 use super::text::{Grid, Text};
 use super::thrift::put_off_recent;
 use super::{selection, stdout};
 use crate::api::{Account, Client, Spending};
 use crate::extract::{
-    ACCOUNT_TOKENS, Exactness, Forecast, Job, Least, Mode, Selected, Sizes, estimate, least, plan,
+    ACCOUNT_TOKENS, Bound, Forecast, Job, Least, Mode, Selected, Sizes, estimate, least, plan,
     probe, survey,
 };
 use crate::model::{Mask, Resource, Result, Settings};
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     let resources = selection::resources(args.resources.as_deref(), args.exclude.as_deref())?;
-    let mut setup = Setup::standalone(&args.standalone)?;
+    let mut setup = CommandContext::standalone(&args.standalone)?;
     let settings = setup.settings.clone();
     let capped = settings.max_tokens.is_some();
     let earlier = match (&args.state, &args.dir) {
@@ -34,7 +34,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     // The cap is for the run that is planned; asking what it would cost has a price of its own.
     setup.settings.max_tokens = None;
     let (client, mut rotations) = setup.client()?;
-    let manner = Manner::of(&args.standalone);
+    let manner = ProgressMode::of(&args.standalone);
     let mut progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
     let Earlier { mut states, rows, lacking } = earlier;
     let selected = resources.into_iter().map(|resource| {
@@ -139,7 +139,7 @@ impl Shown {
             grouped(forecast.overhead.tokens),
             of_a_day(forecast.overhead.tokens),
             String::new(),
-            words(Exactness::AtMost).to_owned(),
+            words(Bound::AtMost).to_owned(),
         ]);
         let share = share(forecast.total.tokens, spending.daily_limit);
         let share = share.map_or(String::new(), |share| format!(" ({} of a day)", percent(share)));
@@ -192,7 +192,7 @@ impl Shown {
                 "resource": name,
                 "requests": 0,
                 "tokens": 0,
-                "exactness": Exactness::Exact.name(),
+                "exactness": Bound::Exact.name(),
                 "seconds": 0.0,
                 "unavailable": said,
             })
@@ -239,8 +239,8 @@ impl Shown {
     fn shortfalls(&self) -> Vec<String> {
         let tokens = self.forecast.total.tokens;
         let stops = match self.forecast.exactness {
-            Exactness::Exact | Exactness::AtLeast => "the run would stop before its end",
-            Exactness::AtMost | Exactness::Guess => "the run may stop before its end",
+            Bound::Exact | Bound::AtLeast => "the run would stop before its end",
+            Bound::AtMost | Bound::Guess => "the run may stop before its end",
         };
         let on = "what it takes is kept, and the next run goes on from there";
         let mut shortfalls = Vec::new();
@@ -288,11 +288,11 @@ fn carried() -> Vec<&'static str> {
     Resource::all().filter(|resource| resource.carried).map(|resource| resource.name).collect()
 }
 
-fn words(exactness: Exactness) -> &'static str {
+fn words(exactness: Bound) -> &'static str {
     match exactness {
-        Exactness::Exact => "exactly",
-        Exactness::AtMost => "at most",
-        Exactness::AtLeast => "at least",
-        Exactness::Guess => "a guess",
+        Bound::Exact => "exactly",
+        Bound::AtMost => "at most",
+        Bound::AtLeast => "at least",
+        Bound::Guess => "a guess",
     }
 }

@@ -1,7 +1,7 @@
 //! How a run gets on, on stderr, for people.
 
-use super::args::Standalone;
-use super::figures::{grouped, lasting, left_today};
+use super::args::CommonOptions;
+use super::format::{grouped, lasting, left_today};
 use super::report::left;
 use super::stderr;
 use crate::api::Spending;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ProgressMode {
     /// Nothing.
     Quiet,
     /// A line for each resource that came to its end, and for each warning.
@@ -46,7 +46,7 @@ const TURN: Duration = Duration::from_millis(120);
 /// It shows names, counts, waits and messages: never a record, and no secret of the mask.
 #[derive(Debug)]
 pub(super) struct Progress<W: Write = Stderr> {
-    manner: Manner,
+    manner: ProgressMode,
     mask: Mask,
     out: W,
     screen: MultiProgress,
@@ -85,12 +85,12 @@ struct Tally {
     bar: Option<ProgressBar>,
 }
 
-impl Manner {
+impl ProgressMode {
     /// As the flags and the terminal have it.
-    pub(super) fn of(flags: &Standalone) -> Self {
+    pub(super) fn of(flags: &CommonOptions) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         match flags {
-            Standalone { quiet: true, .. } => Self::Quiet,
+            CommonOptions { quiet: true, .. } => Self::Quiet,
             _ if flags.verbose > 0 => Self::Verbose,
             _ if stderr::is_terminal() && !dumb => Self::Live,
             _ => Self::Lines,
@@ -100,15 +100,15 @@ impl Manner {
 
 impl Progress {
     /// Progress on stderr.
-    pub(super) fn new(manner: Manner, mask: Mask) -> Self {
+    pub(super) fn new(manner: ProgressMode, mask: Mask) -> Self {
         Self::onto(stderr::log(), manner, mask)
     }
 }
 
 impl<W: Write> Progress<W> {
-    fn onto(out: W, manner: Manner, mask: Mask) -> Self {
+    fn onto(out: W, manner: ProgressMode, mask: Mask) -> Self {
         let target = match manner {
-            Manner::Live => ProgressDrawTarget::stderr(),
+            ProgressMode::Live => ProgressDrawTarget::stderr(),
             _ => ProgressDrawTarget::hidden(),
         };
         let screen = MultiProgress::with_draw_target(target);
@@ -136,13 +136,13 @@ impl<W: Write> Progress<W> {
     /// A table tells afterwards how each resource ended, so that it is not said before, unless more is
     /// asked for.
     pub(super) fn before_a_table(&mut self) {
-        self.tabled = self.manner != Manner::Verbose;
+        self.tabled = self.manner != ProgressMode::Verbose;
         self.before_a_summary();
     }
 
     /// A sentence tells afterwards what the company has not.
     pub(super) fn before_a_summary(&mut self) {
-        self.summed = self.manner != Manner::Verbose;
+        self.summed = self.manner != ProgressMode::Verbose;
     }
 
     /// The run is of so many resources.
@@ -175,7 +175,7 @@ impl<W: Write> Progress<W> {
                 let tally = self.tally(resource);
                 tally.wait = Some(*pause);
                 tally.show();
-                if matches!(self.manner, Manner::Verbose | Manner::Log) {
+                if matches!(self.manner, ProgressMode::Verbose | ProgressMode::Log) {
                     self.line(Level::Info, &format!("{}: {}", resource.name, limited(*pause)));
                 }
             }
@@ -262,7 +262,7 @@ impl<W: Write> Progress<W> {
 
     /// Shows how far the run is, in its live line.
     fn refresh(&mut self) {
-        if self.manner == Manner::Live && self.run.resources > 0 {
+        if self.manner == ProgressMode::Live && self.run.resources > 0 {
             self.show(self.whole(self.run.began.elapsed()));
         }
     }
@@ -289,9 +289,12 @@ impl<W: Write> Progress<W> {
     /// to know more.
     pub(super) fn tell(&mut self, text: &str) {
         match self.manner {
-            Manner::Live => self.show(self.shown(text)),
-            Manner::Verbose => self.line(Level::Info, text),
-            Manner::Quiet | Manner::Lines | Manner::Log | Manner::Warnings => {}
+            ProgressMode::Live => self.show(self.shown(text)),
+            ProgressMode::Verbose => self.line(Level::Info, text),
+            ProgressMode::Quiet
+            | ProgressMode::Lines
+            | ProgressMode::Log
+            | ProgressMode::Warnings => {}
         }
     }
 
@@ -326,12 +329,12 @@ impl<W: Write> Progress<W> {
     /// Says what somebody must act upon: also when nothing else is to be shown.
     pub(super) fn insist(&mut self, text: &str) {
         match self.manner {
-            Manner::Quiet => {
+            ProgressMode::Quiet => {
                 let text = self.shown(text);
                 // Nobody is left to tell if stderr is gone.
                 let _ = writeln!(self.out, "{text}");
             }
-            Manner::Log | Manner::Warnings => self.line(Level::Warning, text),
+            ProgressMode::Log | ProgressMode::Warnings => self.line(Level::Warning, text),
             _ => self.line(Level::Info, text),
         }
     }
@@ -354,11 +357,11 @@ impl<W: Write> Progress<W> {
     }
 
     fn start(&mut self, resource: &'static Resource) {
-        if self.manner == Manner::Verbose {
+        if self.manner == ProgressMode::Verbose {
             self.line(Level::Info, &format!("{}: begins", resource.name));
         }
         let expected = self.expected.get(resource.name).copied().filter(|rows| *rows > 0);
-        let bar = (self.manner == Manner::Live).then(|| {
+        let bar = (self.manner == ProgressMode::Live).then(|| {
             let (bar, template) = match expected {
                 Some(rows) => (ProgressBar::new(rows), "{spinner} {prefix} {bar:20} {msg}"),
                 None => (ProgressBar::new_spinner(), "{spinner} {prefix}: {msg}"),
@@ -403,18 +406,23 @@ impl<W: Write> Progress<W> {
     fn line(&mut self, level: Level, text: &str) {
         let text = self.shown(text);
         let text = match (self.manner, level) {
-            (Manner::Log | Manner::Warnings, level) => format!("{} {text}", level.name()),
+            (ProgressMode::Log | ProgressMode::Warnings, level) => {
+                format!("{} {text}", level.name())
+            }
             (_, Level::Warning) => format!("warning: {text}"),
             _ => text,
         };
         // Nobody is left to tell if stderr is gone.
         let _ = match self.manner {
-            Manner::Quiet => Ok(()),
-            Manner::Warnings if level == Level::Info => Ok(()),
-            Manner::Lines | Manner::Verbose | Manner::Log | Manner::Warnings => {
+            ProgressMode::Quiet => Ok(()),
+            ProgressMode::Warnings if level == Level::Info => Ok(()),
+            ProgressMode::Lines
+            | ProgressMode::Verbose
+            | ProgressMode::Log
+            | ProgressMode::Warnings => {
                 writeln!(self.out, "{text}")
             }
-            Manner::Live => self.screen.println(&text),
+            ProgressMode::Live => self.screen.println(&text),
         };
     }
 }

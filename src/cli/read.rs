@@ -2,20 +2,20 @@
 
 use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;
-use super::dictionaries::Dictionaries;
+use super::field_definitions::FieldDefinitions;
 use super::files;
 use super::report::{Failure, Report, left};
-use super::setup::{Given, Setup, now, runtime};
+use super::setup::{CommandContext, ConfigSource, now, runtime};
 use super::stderr;
 use super::thrift::{Foreseen, must_get_on, put_off_recent};
 use crate::api::{Account, Client};
-use crate::extract::{Job, Mode, Reader, Selected, Stride, plan};
+use crate::extract::{Backpressure, Job, Mode, Reader, Selected, plan};
 use crate::model::{
     CustomFields, Error, Event, Kind, Names, Resource, Result, StreamState, Time, declared, joined,
     json_schema, undeclared,
 };
 use crate::protocol::airbyte::{Configured, Level, Writer, configured};
-use crate::protocol::{Saved, Wire};
+use crate::protocol::{RecordEncoder, SavedState};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::io::Stdout;
@@ -24,14 +24,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(super) fn read(args: &Read) -> Result<ExitCode> {
-    let setup = Setup::of(Given::by(&args.source)?)?;
+    let setup = CommandContext::of(ConfigSource::by(&args.source)?)?;
     let streams = match &args.catalog {
         Some(path) => configured(&files::json("catalog", path)?)?,
         None => everything(),
     };
     let saved = match &args.state {
-        Some(path) => Saved::from_json(&files::json("state", path)?)?,
-        None => Saved::default(),
+        Some(path) => SavedState::from_json(&files::json("state", path)?)?,
+        None => SavedState::default(),
     };
     let states = states(&saved, &streams)?;
     let (client, rotations) = setup.client()?;
@@ -44,7 +44,10 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
 }
 
 /// What an earlier run left of these streams; others are ignored.
-fn states(saved: &Saved, streams: &[Configured]) -> Result<BTreeMap<&'static str, StreamState>> {
+fn states(
+    saved: &SavedState,
+    streams: &[Configured],
+) -> Result<BTreeMap<&'static str, StreamState>> {
     let states = streams.iter().map(|stream| {
         let resource = stream.resource;
         Ok(saved.of(resource)?.map(|state| (resource.name, state)))
@@ -70,9 +73,9 @@ fn everything() -> Vec<Configured> {
 /// others.
 fn wires(
     streams: &[Configured],
-    (keys, found): (CustomFields, &Dictionaries),
-    saved: &Saved,
-) -> (BTreeMap<&'static str, Wire>, Vec<String>) {
+    (keys, found): (CustomFields, &FieldDefinitions),
+    saved: &SavedState,
+) -> (BTreeMap<&'static str, RecordEncoder>, Vec<String>) {
     let mut said = Vec::new();
     let wires = streams.iter().map(|stream| {
         let resource = stream.resource;
@@ -94,7 +97,7 @@ fn wires(
             said.extend(told.map(|sentence| format!("{}: {sentence}", resource.name)));
             said.extend(without_column(stream, names));
         }
-        (resource.name, Wire::new(resource, &stream.schema, names))
+        (resource.name, RecordEncoder::new(resource, &stream.schema, names))
     });
     let wires = wires.collect();
     (wires, said)
@@ -126,7 +129,7 @@ fn unconfigured() -> Error {
 }
 
 struct Run {
-    setup: Setup,
+    setup: CommandContext,
     writer: Writer<Stdout>,
     rotations: UnboundedReceiver<SecretString>,
     client: Arc<Client>,
@@ -138,7 +141,7 @@ impl Run {
         &mut self,
         streams: Vec<Configured>,
         mut states: BTreeMap<&'static str, StreamState>,
-        saved: &Saved,
+        saved: &SavedState,
         people: bool,
     ) -> Result<ExitCode> {
         let account = Account::of(&self.client, &self.setup.settings).await;
@@ -185,8 +188,13 @@ impl Run {
             self.writer.started(resource, wire, now())?;
             self.writer.unavailable(resource, now())?;
         }
-        let reader =
-            Reader::start(&self.client, &self.setup.settings, jobs, account.date, Stride::Ahead);
+        let reader = Reader::start(
+            &self.client,
+            &self.setup.settings,
+            jobs,
+            account.date,
+            Backpressure::Buffered,
+        );
         self.follow(reader, &wires).await?;
         let outcome = self.conclude();
         if people {
@@ -210,10 +218,10 @@ impl Run {
     }
 
     /// What names the custom fields of these streams, where names are asked for.
-    async fn dictionaries(&mut self, streams: &[Configured]) -> Result<Dictionaries> {
+    async fn dictionaries(&mut self, streams: &[Configured]) -> Result<FieldDefinitions> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
-        let found = Dictionaries::read(&self.client, resources).await?;
+        let found = FieldDefinitions::read(&self.client, resources).await?;
         for warning in &found.warnings {
             self.writer.log(Level::Warn, warning)?;
         }
@@ -226,7 +234,7 @@ impl Run {
     async fn follow(
         &mut self,
         mut reader: Reader,
-        wires: &BTreeMap<&'static str, Wire>,
+        wires: &BTreeMap<&'static str, RecordEncoder>,
     ) -> Result<()> {
         loop {
             let event = tokio::select! {
@@ -247,7 +255,7 @@ impl Run {
         }
     }
 
-    fn write(&mut self, event: Event, wires: &BTreeMap<&'static str, Wire>) -> Result<()> {
+    fn write(&mut self, event: Event, wires: &BTreeMap<&'static str, RecordEncoder>) -> Result<()> {
         let now = now();
         self.report.take(&event);
         match event {

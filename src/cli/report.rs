@@ -1,6 +1,6 @@
 //! What a run did and what it cost, for people and for programs.
 
-use super::figures::{grouped, left_today};
+use super::format::{grouped, left_today};
 use super::text::{Grid, Text};
 use crate::api::{Account, Spending};
 use crate::model::{Cost, Error, Event, Kind, Resource, Time};

@@ -3,23 +3,23 @@
 use super::airbyte::sentence;
 use super::args::Resources;
 use super::doctor::{Asked, ask};
-use super::progress::{Manner, Progress};
-use super::setup::{Given, Setup};
+use super::progress::{Progress, ProgressMode};
+use super::setup::{CommandContext, ConfigSource};
 use super::stdout;
 use super::text::{Grid, Text};
-use crate::model::{ByParent, Mask, Resource, Result};
+use crate::model::{Mask, PerParent, Resource, Result};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// Lists all resources. An account is asked where there is a configuration, unless it is not to be.
 pub(super) fn list(flags: &Resources) -> Result<ExitCode> {
     let standalone = &flags.standalone;
-    let asked = if flags.offline || !Given::is_there(standalone)? {
+    let asked = if flags.offline || !ConfigSource::is_there(standalone)? {
         None
     } else {
-        let mut setup = Setup::standalone(standalone)?;
+        let mut setup = CommandContext::standalone(standalone)?;
         let mask = Mask::new(&setup.settings.secrets());
-        let mut progress = Progress::new(Manner::of(standalone), mask);
+        let mut progress = Progress::new(ProgressMode::of(standalone), mask);
         Some(ask(&mut setup, &mut progress)?)
     };
     if standalone.json() {
@@ -89,8 +89,8 @@ fn cost(resource: &Resource) -> String {
     if let Some(parent) = &resource.parent {
         let one = parent.resource.trim_end_matches('s').replace('_', " ");
         return match parent.ask {
-            ByParent::Batch(_) => format!("{costs} per 100 {}", parent.resource.replace('_', " ")),
-            ByParent::Path | ByParent::Query(_) => format!("{costs} per {one}"),
+            PerParent::Batch(_) => format!("{costs} per 100 {}", parent.resource.replace('_', " ")),
+            PerParent::Path | PerParent::Query(_) => format!("{costs} per {one}"),
         };
     }
     match resource.listings.iter().map(|listing| listing.limit).max() {

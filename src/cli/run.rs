@@ -1,10 +1,10 @@
 //! What a run of every command that reads and is not Airbyte's is made of.
 
 use super::airbyte;
-use super::args::Standalone;
-use super::progress::{Manner, Progress};
+use super::args::CommonOptions;
+use super::progress::{Progress, ProgressMode};
 use super::report::Report;
-use super::setup::Setup;
+use super::setup::CommandContext;
 use super::thrift::{Foreseen, must_get_on};
 use crate::api::{Account, Client};
 use crate::dataset;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A run: what it works with, what it reads, and what it has to tell.
 pub(super) struct Run {
-    pub(super) setup: Setup,
+    pub(super) setup: CommandContext,
     pub(super) client: Arc<Client>,
     rotations: UnboundedReceiver<SecretString>,
     pub(super) progress: Progress,
@@ -36,16 +36,23 @@ pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
 
 impl Run {
     /// A run over these resources.
-    pub(super) fn new(standalone: &Standalone, resources: Vec<&'static Resource>) -> Result<Self> {
-        let mut run = Self::of(Setup::standalone(standalone)?, Manner::of(standalone), resources)?;
+    pub(super) fn new(
+        standalone: &CommonOptions,
+        resources: Vec<&'static Resource>,
+    ) -> Result<Self> {
+        let mut run = Self::of(
+            CommandContext::standalone(standalone)?,
+            ProgressMode::of(standalone),
+            resources,
+        )?;
         run.setup.exposed().into_iter().for_each(|sentence| run.progress.warn(&sentence));
         Ok(run)
     }
 
     /// A run with this set-up.
     pub(super) fn of(
-        setup: Setup,
-        manner: Manner,
+        setup: CommandContext,
+        manner: ProgressMode,
         resources: Vec<&'static Resource>,
     ) -> Result<Self> {
         let (client, rotations) = setup.client()?;

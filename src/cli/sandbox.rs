@@ -1,7 +1,7 @@
 //! `sandbox`: the simulated account as a server of its own.
 
 use super::args::{Edition, Sandbox as Flags};
-use super::figures::grouped;
+use super::format::grouped;
 use super::interrupt::interrupted;
 use super::setup::runtime;
 use super::text::Text;

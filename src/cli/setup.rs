@@ -1,6 +1,6 @@
 //! What a command works with: where its configuration comes from, and where a replaced token goes.
 
-use super::args::{Simulated, Source, Standalone};
+use super::args::{CommonOptions, Simulated, Source};
 use super::environment::Origins;
 use super::{environment, files, sandbox};
 use crate::api::{Client, Reread};
@@ -19,9 +19,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 const RESERVE_PERCENT_USUAL: u32 = 10;
 
 /// A configuration as it was given, not checked yet.
-pub(super) struct Given {
+pub(super) struct ConfigSource {
     config: Value,
-    keeper: Keeper,
+    keeper: TokenStore,
     sandbox: Option<Sandbox>,
     /// Keys that stand in the environment.
     origins: Origins,
@@ -29,7 +29,7 @@ pub(super) struct Given {
 
 /// Who keeps the refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Keeper {
+enum TokenStore {
     /// The file it came from.
     File(PathBuf),
     /// The environment, which we cannot change.
@@ -39,17 +39,17 @@ enum Keeper {
 }
 
 /// What a command works with: the configuration, and the embedded account if that is used.
-pub(super) struct Setup {
+pub(super) struct CommandContext {
     pub(super) config: Value,
     pub(super) settings: Settings,
     /// Keys of the configuration that nothing reads, in a sentence.
     pub(super) unread: Option<String>,
-    keeper: Keeper,
+    keeper: TokenStore,
     /// Held so that it is served until the command ends.
     _sandbox: Option<Sandbox>,
 }
 
-impl Given {
+impl ConfigSource {
     /// What an Airbyte command was given: a file.
     pub(super) fn by(source: &Source) -> Result<Self> {
         match &source.config {
@@ -59,12 +59,12 @@ impl Given {
     }
 
     /// What a platform hands to `check`: a file as it is, or as a standalone command is given it.
-    pub(super) fn of_platform(standalone: &Standalone) -> Result<Self> {
+    pub(super) fn of_platform(standalone: &CommonOptions) -> Result<Self> {
         standalone.config.as_deref().map_or_else(|| Self::alone(standalone), Self::file)
     }
 
     /// Whether there is any configuration, in a file, in the environment or simulated.
-    pub(super) fn is_there(standalone: &Standalone) -> Result<bool> {
+    pub(super) fn is_there(standalone: &CommonOptions) -> Result<bool> {
         let names = ["PIPEDRIVE_API_TOKEN", "PIPEDRIVE_REFRESH_TOKEN"];
         let mut found = standalone.sandbox || standalone.config.is_some();
         for name in names {
@@ -75,7 +75,7 @@ impl Given {
 
     /// What a standalone command was given: a file, the environment over it, or the environment
     /// alone. With `--sandbox` neither is looked at.
-    pub(super) fn alone(standalone: &Standalone) -> Result<Self> {
+    pub(super) fn alone(standalone: &CommonOptions) -> Result<Self> {
         if standalone.sandbox {
             return Self::sandbox(&standalone.simulated);
         }
@@ -92,7 +92,7 @@ impl Given {
             return Err(Error::new(Kind::Config, format!("{message}{hint}")));
         }
         let own = environment::variable("PIPEDRIVE_REFRESH_TOKEN")?.is_some();
-        let keeper = if own { Keeper::Environment } else { file.keeper };
+        let keeper = if own { TokenStore::Environment } else { file.keeper };
         Ok(Self { config, keeper, sandbox: None, origins })
     }
 
@@ -103,7 +103,7 @@ impl Given {
 
     /// What several layers make together, and the file that keeps the refresh token.
     pub(super) fn layered(config: Value, keeper: Option<PathBuf>, origins: Origins) -> Self {
-        let keeper = keeper.map_or(Keeper::Environment, Keeper::File);
+        let keeper = keeper.map_or(TokenStore::Environment, TokenStore::File);
         Self { config, keeper, sandbox: None, origins }
     }
 
@@ -113,14 +113,14 @@ impl Given {
         let sandbox = Sandbox::start(Options { scale: 1.0, ..options })
             .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;
         let (config, origins) = (sandbox.config(), Origins::default());
-        Ok(Self { config, keeper: Keeper::Sandbox, sandbox: Some(sandbox), origins })
+        Ok(Self { config, keeper: TokenStore::Sandbox, sandbox: Some(sandbox), origins })
     }
 }
 
-impl Setup {
+impl CommandContext {
     /// Checks the configuration.
-    pub(super) fn of(given: Given) -> Result<Self> {
-        let Given { config, keeper, sandbox, origins } = given;
+    pub(super) fn of(given: ConfigSource) -> Result<Self> {
+        let ConfigSource { config, keeper, sandbox, origins } = given;
         let settings = Settings::from_json(&config).map_err(|error| origins.named(error))?;
         let unread = unread_keys(&config);
         Ok(Self { config, settings, unread, keeper, _sandbox: sandbox })
@@ -128,8 +128,8 @@ impl Setup {
 
     /// What a standalone command works with. A key of the configuration that nothing reads is an error
     /// there: its file was written by somebody who meant something by it.
-    pub(super) fn standalone(standalone: &Standalone) -> Result<Self> {
-        let given = Given::alone(standalone)?;
+    pub(super) fn standalone(standalone: &CommonOptions) -> Result<Self> {
+        let given = ConfigSource::alone(standalone)?;
         if let Some(sentence) = unread_keys(&given.config) {
             let message = format!("{sentence}; `source-pipedrive spec` prints those there are");
             return Err(Error::new(Kind::Config, message));
@@ -144,9 +144,9 @@ impl Setup {
     /// Where the configuration comes from, and which way to identify it holds.
     pub(super) fn described(&self) -> String {
         let from = match &self.keeper {
-            Keeper::File(path) => path.display().to_string(),
-            Keeper::Environment => "from the environment".to_owned(),
-            Keeper::Sandbox => "the simulated account's".to_owned(),
+            TokenStore::File(path) => path.display().to_string(),
+            TokenStore::Environment => "from the environment".to_owned(),
+            TokenStore::Sandbox => "the simulated account's".to_owned(),
         };
         let way = match &self.settings.credentials {
             Credentials::Token(_) => "an API token",
@@ -157,7 +157,7 @@ impl Setup {
 
     /// That others on this machine can read the file with the credentials, if they can.
     pub(super) fn exposed(&self) -> Option<String> {
-        let Keeper::File(path) = &self.keeper else { return None };
+        let TokenStore::File(path) = &self.keeper else { return None };
         let config = files::json("config", path).ok()?;
         let secret = grant(&config).is_some() || config["api_token"].is_string();
         (secret && files::is_open_to_others(path)).then(|| {
@@ -171,7 +171,7 @@ impl Setup {
     /// A client, and the channel of refresh tokens that Pipedrive replaced.
     pub(super) fn client(&self) -> Result<(Arc<Client>, UnboundedReceiver<SecretString>)> {
         let (mut client, rotations) = Client::new(&self.settings)?;
-        if let Keeper::File(path) = &self.keeper {
+        if let TokenStore::File(path) = &self.keeper {
             let path = path.clone();
             client = client.rereading(Reread::new(move || kept(&path)));
         }
@@ -190,14 +190,14 @@ impl Setup {
         self.rotated(token);
         let lost = "Pipedrive replaced the refresh token";
         match &self.keeper {
-            Keeper::Sandbox => None,
-            Keeper::Environment => Some(format!(
+            TokenStore::Sandbox => None,
+            TokenStore::Environment => Some(format!(
                 "{lost} that stood in the environment (PIPEDRIVE_REFRESH_TOKEN, or \
                  TAP_PIPEDRIVE_CREDENTIALS): this run goes on with the new one, but the one \
                  in the environment no longer works. Authorize the app again, and put its \
                  credentials into a file for --config: there, replaced tokens are kept"
             )),
-            Keeper::File(path) => {
+            TokenStore::File(path) => {
                 let error = rewrite(path, token).err()?;
                 Some(format!(
                     "{lost}, and the new one cannot be kept ({error}): this run goes on with it, \

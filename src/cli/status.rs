@@ -1,11 +1,11 @@
 //! `status`: how a warehouse or a backup stands, and what comes next.
 
 use super::args::Status as Flags;
-use super::figures::grouped;
+use super::format::grouped;
 use super::setup::runtime;
 use super::stdout;
 use super::text::{Grid, Text};
-use crate::dataset::{Account, Place, Standing};
+use crate::dataset::{Account, Place, RunStatus};
 use crate::model::Result;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 8;
 
 pub(super) fn status(flags: &Flags) -> Result<ExitCode> {
     let place = Place::named("DIR|URL", &flags.dir)?;
-    let standing = runtime()?.block_on(Standing::of(&place))?;
+    let standing = runtime()?.block_on(RunStatus::of(&place))?;
     if flags.json() {
         stdout::programs(&format!("{}\n", object(flags, &standing)))?;
     } else {
@@ -25,7 +25,7 @@ pub(super) fn status(flags: &Flags) -> Result<ExitCode> {
 }
 
 /// What to run next, and what that does.
-fn next(flags: &Flags, standing: &Standing) -> String {
+fn next(flags: &Flags, standing: &RunStatus) -> String {
     let dir = &flags.dir;
     let left = standing.unfinished.len();
     match (standing.backup, standing.complete, left) {
@@ -38,7 +38,7 @@ fn next(flags: &Flags, standing: &Standing) -> String {
     }
 }
 
-fn outcome(standing: &Standing) -> String {
+fn outcome(standing: &RunStatus) -> String {
     let left = match standing.unfinished.as_slice() {
         [] => String::new(),
         names if names.len() <= NAMED_MAX => {
@@ -61,7 +61,7 @@ fn outcome(standing: &Standing) -> String {
     }
 }
 
-fn text(flags: &Flags, standing: &Standing) -> Text {
+fn text(flags: &Flags, standing: &RunStatus) -> Text {
     let what = if standing.backup { "backup" } else { "warehouse" };
     let of =
         standing.account.as_ref().map_or(String::new(), |of| format!(" of company {}", of.name()));
@@ -84,7 +84,7 @@ fn text(flags: &Flags, standing: &Standing) -> Text {
     text
 }
 
-fn object(flags: &Flags, standing: &Standing) -> Value {
+fn object(flags: &Flags, standing: &RunStatus) -> Value {
     let resources = standing.resources.iter().map(|part| {
         json!({"resource": part.name, "rows": part.rows, "bytes": part.bytes, "until": part.until})
     });

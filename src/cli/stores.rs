@@ -2,7 +2,7 @@
 
 use super::setup::runtime;
 use crate::dataset::Place;
-use crate::dataset::snapshot::Snapshot;
+use crate::dataset::snapshot::BackupReader;
 use crate::dataset::warehouse::Inventory;
 use crate::model::{Error, Kind, Result};
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn look(place: &Place) -> Result<String> {
     if Inventory::of(place).await.is_ok_and(|inventory| inventory.is_some()) {
         return Ok(format!("{place}: a warehouse{room}"));
     }
-    match Snapshot::open(place).await {
+    match BackupReader::open(place).await {
         Ok(_) => Ok(format!("{place}: a backup{room}")),
         Err(error) if error.kind() == Kind::Usage => Ok(format!("{place}: no data of ours{room}")),
         Err(error) => Err(error),

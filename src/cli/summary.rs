@@ -1,6 +1,6 @@
 //! What a run of `sync warehouse` did, for people and for programs.
 
-use super::figures::{grouped, left_today};
+use super::format::{grouped, left_today};
 use super::report::Report;
 use super::stdout;
 use super::sync::Start;

@@ -4,7 +4,7 @@ use super::run::{Run, Stop};
 use super::setup::now;
 use super::sync::Start;
 use crate::dataset::warehouse::{Sweep, Warehouse};
-use crate::extract::{Fate, Mode, Reader, Selected, Stride, fate, plan};
+use crate::extract::{Backpressure, MissingRows, Mode, Reader, Selected, fate, plan};
 use crate::model::{Error, Event, Kind, Resource, Result, Time};
 
 /// What a sweep goes by.
@@ -100,7 +100,8 @@ impl Run {
         let selected = Selected::new(resource, Mode::Scan, None);
         let jobs = plan(&self.setup.settings, vec![selected]);
         let bound = sweeping.start.bound;
-        let reader = Reader::start(&self.client, &self.setup.settings, jobs, bound, Stride::Ahead);
+        let reader =
+            Reader::start(&self.client, &self.setup.settings, jobs, bound, Backpressure::Buffered);
         self.follow(reader, stop, async |run, event| {
             match event {
                 Event::Batch(batch) => return sweep.saw(batch.records),
@@ -124,9 +125,9 @@ impl Run {
         resource: &'static Resource,
         missing: Vec<String>,
         admin: bool,
-    ) -> Result<Fate> {
+    ) -> Result<MissingRows> {
         if missing.is_empty() {
-            return Ok(Fate::default());
+            return Ok(MissingRows::default());
         }
         fate(&self.client, resource, missing, self.setup.settings.archived, admin).await
     }

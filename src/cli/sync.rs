@@ -1,10 +1,10 @@
 //! `sync warehouse`: the reader's events become files.
 
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
-use super::dictionaries::Dictionaries;
-use super::earlier::Earlier;
+use super::field_definitions::FieldDefinitions;
 use super::files;
 use super::interrupt::interrupted;
+use super::previous_run::Earlier;
 use super::run::{Run, Stop, holder, run_name};
 use super::selection::resources;
 use super::setup::{ServerClock, now, runtime};
@@ -14,7 +14,7 @@ use super::thrift::{Foreseen, put_off_recent};
 use crate::api::Account;
 use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Warehouse};
 use crate::dataset::{Owner, Place};
-use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
 pub(super) struct Start {
     begun: BTreeMap<&'static str, Begun>,
     /// What is known of custom fields: asked for when a resource is new, or when it has rows.
-    found: Dictionaries,
+    found: FieldDefinitions,
     /// Resources whose custom fields are known.
     named: BTreeSet<&'static str>,
     /// When Pipedrive answered first, by its clock: rows changed from then on belong to the next run.
@@ -98,7 +98,7 @@ impl Run {
         let bound = account.date;
         let mut start = Start {
             begun: BTreeMap::new(),
-            found: Dictionaries::default(),
+            found: FieldDefinitions::default(),
             named: BTreeSet::new(),
             bound,
             clock,
@@ -183,7 +183,7 @@ impl Run {
         start.found = tokio::select! {
             biased;
             error = stop.as_mut() => Err(error),
-            found = Dictionaries::read(&self.client, new.iter().copied()) => found,
+            found = FieldDefinitions::read(&self.client, new.iter().copied()) => found,
         }?;
         for resource in new {
             self.name(warehouse, resource, start).await?;
@@ -259,7 +259,7 @@ impl Run {
         let found = tokio::select! {
             biased;
             error = stop => Err(error),
-            found = Dictionaries::read(&self.client, std::iter::once(resource)) => found,
+            found = FieldDefinitions::read(&self.client, std::iter::once(resource)) => found,
         }?;
         start.found.join(found);
         self.name(warehouse, resource, start).await
@@ -332,7 +332,7 @@ impl Run {
         let foreseen =
             Foreseen::of(&client, &settings, |names| format!("--exclude {names} leaves them out"));
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
-        let reader = Reader::start(&client, &settings, jobs, start.bound, Stride::Ahead);
+        let reader = Reader::start(&client, &settings, jobs, start.bound, Backpressure::Buffered);
         self.follow(reader, stop, async |run, event| run.write(warehouse, event, start).await).await
     }
 

@@ -1,6 +1,6 @@
 //! What a run says of its tokens before it spends them.
 
-use super::figures::{grouped, percent, share};
+use super::format::{grouped, percent, share};
 use crate::api::Client;
 use crate::extract::{
     Job, Mode, Selected, estimate, glance, is_narrow, is_per_row, least, plan, put_off,

@@ -4,7 +4,7 @@
 //! A manifest may have been written by somebody else. A name out of one is compared with these forms
 //! before anything is opened, moved or removed by it, in a folder as in a bucket.
 
-use super::commits::{COMMITS, LOCK_FILE, MANIFEST, PROBE};
+use super::commit_log::{COMMITS, LOCK_FILE, MANIFEST, PROBE};
 use super::snapshot::{CONTENT_INDEX, CONTENTS, file_name, resource_of};
 use crate::model::{Error, Kind, Resource, Result};
 

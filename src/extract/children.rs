@@ -6,8 +6,8 @@ use super::offset::{Offset, Place};
 use super::task::{Task, refused};
 use crate::api::{Request, is_of_company, is_of_one_row};
 use crate::model::{
-    Asked, BATCH_PARENTS_MAX, ByParent, Digest, Error, Event, Kind, Layout, Listing, Next, Paging,
-    Parent, Record, Resource, Result, Surprise, Type, key_of,
+    Asked, BATCH_PARENTS_MAX, Digest, Error, Event, Kind, Layout, Listing, Next, Paging, Parent,
+    PerParent, Record, Resource, Result, SchemaDeviation, Type, key_of,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -60,8 +60,8 @@ impl Task {
             let layout = Layout::of(self.resource, listing);
             let fetch = Fetch { task: self, client: &self.client, layout: &layout };
             let size = match parent.ask {
-                ByParent::Batch(_) => BATCH_PARENTS_MAX,
-                ByParent::Path | ByParent::Query(_) => 1,
+                PerParent::Batch(_) => BATCH_PARENTS_MAX,
+                PerParent::Path | PerParent::Query(_) => 1,
             };
             let lists: Vec<_> =
                 keys.chunks(size).map(|keys| lists(&fetch, listing, parent, keys)).collect();
@@ -161,7 +161,7 @@ impl Refused {
 #[derive(Debug, Default)]
 struct Lists {
     rows: Vec<Record>,
-    surprises: Vec<Surprise>,
+    surprises: Vec<SchemaDeviation>,
     /// Parents that were refused by themselves.
     refused: Vec<(String, Error)>,
     /// Whether any request was answered.
@@ -180,7 +180,7 @@ async fn lists(
     let mut parts: BTreeMap<usize, Vec<Record>> = BTreeMap::new();
     let mut open = VecDeque::from([(0, keys)]);
     let mut refusals = 0;
-    let batch = matches!(parent.ask, ByParent::Batch(_));
+    let batch = matches!(parent.ask, PerParent::Batch(_));
     while let Some((place, keys)) = open.pop_front() {
         match list(fetch, listing, parent, keys).await {
             Ok((rows, surprises)) => {
@@ -221,8 +221,8 @@ async fn list(
     listing: &'static Listing,
     parent: &Parent,
     keys: &[&str],
-) -> Result<(Vec<Record>, Vec<Surprise>)> {
-    let (mut rows, mut surprises): (Vec<Record>, Vec<Surprise>) = (Vec::new(), Vec::new());
+) -> Result<(Vec<Record>, Vec<SchemaDeviation>)> {
+    let (mut rows, mut surprises): (Vec<Record>, Vec<SchemaDeviation>) = (Vec::new(), Vec::new());
     let mut cursor: Option<String> = None;
     let mut offset = Offset::new(0, Vec::new(), listing.limit);
     let mut guard = Guard::default();
@@ -242,7 +242,7 @@ async fn list(
         }
         let followed = cursor.is_some() || offset.start > 0;
         // That one parent has no rows is usual; that a hundred together have none is not.
-        let whole = matches!(parent.ask, ByParent::Batch(_));
+        let whole = matches!(parent.ask, PerParent::Batch(_));
         let asked = Asked { followed, told: offset.told, whole };
         let page = match fetch.page(request, asked).await {
             Ok(page) => page,
@@ -284,8 +284,8 @@ async fn list(
 fn request(listing: &Listing, parent: &Parent, keys: &[&str]) -> Request {
     let keys = keys.join(",");
     let request = match parent.ask {
-        ByParent::Path => Request::new(listing.path.replace("{id}", &keys), listing.cost),
-        ByParent::Query(name) | ByParent::Batch(name) => {
+        PerParent::Path => Request::new(listing.path.replace("{id}", &keys), listing.cost),
+        PerParent::Query(name) | PerParent::Batch(name) => {
             Request::new(listing.path, listing.cost).with(name, keys)
         }
     };

@@ -6,10 +6,11 @@
 
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::plan::{Job, Mode};
-use super::sizes::{Exactness, Extent, Rows, Sizes};
+use super::sizes::{Bound, Extent, Rows, Sizes};
 use super::thrift::side_by_side;
 use crate::model::{
-    BATCH_PARENTS_MAX, ByParent, Changes, Cost, Listing, Paging, Progress, Resource, Settings, Time,
+    BATCH_PARENTS_MAX, Changes, Cost, Listing, Paging, PerParent, Progress, Resource, Settings,
+    Time,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct Estimate {
     /// Requests and tokens.
     pub cost: Cost,
     /// How sure that is.
-    pub exactness: Exactness,
+    pub exactness: Bound,
     /// Requests that wait for one another.
     pub chain: u64,
     /// How long it takes by itself.
@@ -50,7 +51,7 @@ pub struct Forecast {
     /// All of it.
     pub total: Cost,
     /// How sure that is.
-    pub exactness: Exactness,
+    pub exactness: Bound,
     /// How long it takes.
     pub time: Duration,
 }
@@ -93,7 +94,7 @@ pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) ->
         overhead += Cost { requests: 1, tokens: listing.cost.into() };
     }
     let mut total = overhead;
-    let mut exactness = Exactness::Exact;
+    let mut exactness = Bound::Exact;
     for estimate in &estimates {
         total += estimate.cost;
         exactness = exactness.and(estimate.exactness);
@@ -120,18 +121,18 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
     let mut estimate = Estimate {
         resource,
         cost: Cost::default(),
-        exactness: Exactness::Exact,
+        exactness: Bound::Exact,
         chain: 0,
         time: Duration::ZERO,
     };
-    let mut parents = Rows { count: 0, exactness: Exactness::Exact };
+    let mut parents = Rows { count: 0, exactness: Bound::Exact };
     for ((listing, way), rows) in ways.iter().zip(rows) {
         let (mut requests, mut exactness) = pages(listing, rows);
         match way {
             Way::Done => continue,
             // Each page asks again for the last second of the one before.
             Way::Begun if listing.changes == Changes::SinceByKey => {
-                exactness = exactness.and(Exactness::Guess);
+                exactness = exactness.and(Bound::Guess);
             }
             Way::Whole { first: false } | Way::Begun => {}
             // One for the newest row before the walk, one for what changed during it. Lists that may
@@ -139,7 +140,8 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
             Way::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
             Way::Whole { first: true } => requests += 2,
             Way::Since(since, parts) => {
-                let shared = !matches!(listing.changes, Changes::NewestFirst | Changes::Snapshot);
+                let shared =
+                    !matches!(listing.changes, Changes::NewestFirst | Changes::BackupReader);
                 let again = shared && !asked.insert((watched.name, listing.name, *since));
                 requests = if again { 0 } else { requests.max(*parts) };
             }
@@ -157,17 +159,17 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
 }
 
 /// Adds the requests for the rows of these parents.
-fn per_parent(estimate: &mut Estimate, ask: ByParent, parents: Rows) {
+fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
     let (requests, side_by_side) = match ask {
-        ByParent::Batch(_) => (parents.count.div_ceil(BATCH_PARENTS_MAX as u64), 1),
-        ByParent::Path | ByParent::Query(_) => (parents.count, REQUESTS_IN_FLIGHT_MAX as u64),
+        PerParent::Batch(_) => (parents.count.div_ceil(BATCH_PARENTS_MAX as u64), 1),
+        PerParent::Path | PerParent::Query(_) => (parents.count, REQUESTS_IN_FLIGHT_MAX as u64),
     };
     for listing in estimate.resource.listings {
         let exactness = match listing.paging {
             // Parents that come again and have not changed are not asked for.
-            Paging::Plain | Paging::Goals | Paging::One => Exactness::AtMost,
+            Paging::Plain | Paging::Goals | Paging::One => Bound::AtMost,
             // Nobody knows how many rows a parent has.
-            Paging::Cursor | Paging::Offset => Exactness::Guess,
+            Paging::Cursor | Paging::Offset => Bound::Guess,
         };
         estimate.chain += requests.div_ceil(side_by_side);
         estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
@@ -186,7 +188,7 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     if job.state.full {
         let done = job.state.complete || (parts > 0 && known().all(|progress| progress.done));
         // A walk whose list has times ends with what changed meanwhile.
-        let first = job.mode == Mode::Full && listing.changes != Changes::Snapshot;
+        let first = job.mode == Mode::Full && listing.changes != Changes::BackupReader;
         return if done { Way::Done } else { Way::Whole { first } };
     }
     // The beginning of time stands for a list that was empty: it is walked once more.
@@ -222,9 +224,9 @@ fn shared_out(
         Paging::Plain | Paging::Goals | Paging::One => UNPAGED_ROWS_GUESSED,
         Paging::Cursor | Paging::Offset => ROWS_GUESSED,
     };
-    let guess = |listing| Rows { count: guess(listing), exactness: Exactness::Guess };
+    let guess = |listing| Rows { count: guess(listing), exactness: Bound::Guess };
     let earlier = sizes.earlier.get(watched.name);
-    let earlier = earlier.map(|count| Rows { count: *count, exactness: Exactness::Guess });
+    let earlier = earlier.map(|count| Rows { count: *count, exactness: Bound::Guess });
     let mut rows: Vec<_> = ways
         .iter()
         .map(|(listing, way)| {
@@ -233,7 +235,7 @@ fn shared_out(
             asked.or(earlier).unwrap_or_else(|| guess(listing))
         })
         .collect();
-    let bounds = |rows: &Rows| matches!(rows.exactness, Exactness::AtMost | Exactness::Guess);
+    let bounds = |rows: &Rows| matches!(rows.exactness, Bound::AtMost | Bound::Guess);
     let whole = ways.iter().all(|(_, way)| !matches!(way, Way::Since(..) | Way::Done));
     if whole && rows.iter().all(bounds) {
         let mut left = rows.iter().map(|rows| rows.count).max().unwrap_or(0);
@@ -248,20 +250,20 @@ fn shared_out(
 }
 
 /// Requests a walk over so many rows takes. What ends on a full page may need one more.
-fn pages(listing: &Listing, rows: Rows) -> (u64, Exactness) {
+fn pages(listing: &Listing, rows: Rows) -> (u64, Bound) {
     let fresh = match listing.paging {
-        Paging::Plain | Paging::Goals | Paging::One => return (1, Exactness::Exact),
+        Paging::Plain | Paging::Goals | Paging::One => return (1, Bound::Exact),
         Paging::Cursor => u64::from(listing.limit),
         // Every page overlaps the one before by a row.
         Paging::Offset => u64::from(listing.limit).saturating_sub(1),
     };
     let fresh = fresh.max(1);
     let pages = match rows.exactness {
-        Exactness::Exact => rows.count.div_ceil(fresh).max(1),
-        Exactness::AtLeast => rows.count.div_ceil(fresh).max(2),
+        Bound::Exact => rows.count.div_ceil(fresh).max(1),
+        Bound::AtLeast => rows.count.div_ceil(fresh).max(2),
         // Some such lists do not say which page is the last: the next one shows it.
-        Exactness::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
-        Exactness::AtMost | Exactness::Guess => rows.count / fresh + 1,
+        Bound::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
+        Bound::AtMost | Bound::Guess => rows.count / fresh + 1,
     };
     (pages, rows.exactness)
 }
@@ -283,7 +285,7 @@ mod tests {
         plan(settings, selected.collect())
     }
 
-    type Known = (&'static str, &'static str, Option<&'static str>, u64, Exactness);
+    type Known = (&'static str, &'static str, Option<&'static str>, u64, Bound);
 
     /// The estimate of one resource as a line.
     #[track_caller]
@@ -309,7 +311,7 @@ mod tests {
         assert_eq!(shown, expected, "{name}");
     }
 
-    use Exactness::{AtLeast, AtMost, Exact};
+    use Bound::{AtLeast, AtMost, Exact};
 
     #[test]
     fn a_first_run_walks_every_list() {
@@ -412,7 +414,7 @@ mod tests {
             let settings = Settings::from_json(&json!({"api_token": "t", "concurrency": 2}));
             let settings = settings.expect("it is a configuration");
             let row = |resource, listing, count| {
-                let exactness = Exactness::AtMost;
+                let exactness = Bound::AtMost;
                 (Extent { resource, listing, since: None }, Rows { count, exactness })
             };
             let asked = BTreeMap::from([

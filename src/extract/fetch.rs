@@ -1,13 +1,13 @@
 //! One page, however many attempts it takes, with the waits told.
 
-use super::task::{Ask, Task};
+use super::task::{ListRequest, Task};
 use crate::api::{Client, Request, Step, page};
 use crate::model::{Asked, Event, Layout, Listing, Page, Paging, Result};
 use std::sync::Arc;
 
 impl Task {
     /// A request for a listing, with what is always asked for.
-    pub(super) fn request(ask: &Ask) -> Request {
+    pub(super) fn request(ask: &ListRequest) -> Request {
         let listing = ask.listing;
         let mut request = Request::new(listing.path, listing.cost);
         for (name, value) in listing.ask {
@@ -21,7 +21,12 @@ impl Task {
     }
 
     /// A page of a listing, of which this is known.
-    pub(super) async fn page(&mut self, ask: &Ask, request: Request, asked: Asked) -> Result<Page> {
+    pub(super) async fn page(
+        &mut self,
+        ask: &ListRequest,
+        request: Request,
+        asked: Asked,
+    ) -> Result<Page> {
         let fetch = Fetch { task: self, client: &self.client, layout: &ask.layout };
         let page = fetch.page(request, asked).await?;
         (self.answered, self.met) = (true, true);

@@ -1,12 +1,12 @@
 //! Reading resources: what to ask, in which order, how far it got.
 
-mod ascend;
 mod children;
 mod estimate;
-mod fate;
 mod fetch;
 mod guard;
-mod newest;
+mod incremental;
+mod missing_rows;
+mod newest_first;
 mod offset;
 mod plan;
 mod probe;
@@ -18,10 +18,10 @@ mod thrift;
 mod walk;
 
 pub use estimate::{ACCOUNT_TOKENS, Estimate, Forecast, ROUND_TRIP, estimate};
-pub use fate::{Fate, fate};
+pub use missing_rows::{MissingRows, fate};
 pub use plan::{Job, Mode, Selected, plan};
 pub use probe::{glance, probe};
-pub use reader::{Reader, Stride};
-pub use sizes::{Exactness, Extent, Rows, Sizes};
+pub use reader::{Backpressure, Reader};
+pub use sizes::{Bound, Extent, Rows, Sizes};
 pub use survey::survey;
 pub use thrift::{Least, is_narrow, is_per_row, least, put_off};

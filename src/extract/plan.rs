@@ -1,7 +1,7 @@
 //! From what a user wants and what was read before to the jobs of a run. Pure.
 
 use super::thrift;
-use crate::model::{ByParent, Carried, Listing, Progress, Resource, Settings, StreamState, Time};
+use crate::model::{Carried, Listing, PerParent, Progress, Resource, Settings, StreamState, Time};
 use std::sync::Arc;
 
 /// A resource somebody wants to read.
@@ -162,7 +162,7 @@ fn begun(settings: &Settings, listings: &[&Listing], mut state: StreamState) -> 
 /// How long a resource takes, roughly: lists per parent are a request per row.
 fn weight(resource: &Resource) -> u8 {
     match &resource.parent {
-        Some(parent) if matches!(parent.ask, ByParent::Path | ByParent::Query(_)) => 3,
+        Some(parent) if matches!(parent.ask, PerParent::Path | PerParent::Query(_)) => 3,
         Some(_) => 2,
         None => u8::from(resource.incremental()),
     }

@@ -6,8 +6,8 @@
 use super::estimate::{Way, extent, way};
 use super::fetch::limited;
 use super::plan::Job;
-use super::sizes::{Exactness, Extent, Rows, Sizes};
-use super::task::{Ask, Task};
+use super::sizes::{Bound, Extent, Rows, Sizes};
+use super::task::{ListRequest, Task};
 use super::thrift::is_per_row;
 use crate::api::{Client, Request, is_of_parameter, leaving_out, page_in_the_end};
 use crate::model::{
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// A list to look at.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Probe {
     watched: &'static Resource,
     listing: &'static Listing,
     extent: Extent,
@@ -65,7 +65,7 @@ pub async fn glance(
         for &listing in &job.listings {
             let extent = extent(job.watched(), listing, way(job, listing));
             if extent.since.is_some() {
-                let nothing = Rows { count: 0, exactness: Exactness::Guess };
+                let nothing = Rows { count: 0, exactness: Bound::Guess };
                 sizes.asked.entry(extent).or_insert(nothing);
             }
         }
@@ -74,7 +74,7 @@ pub async fn glance(
     Ok(sizes)
 }
 
-async fn ask(client: &Client, looks: Vec<Look>) -> Result<(Sizes, Vec<String>)> {
+async fn ask(client: &Client, looks: Vec<Probe>) -> Result<(Sizes, Vec<String>)> {
     let answers = looks.iter().map(|look| look.ask(client));
     let answers = futures_util::future::join_all(answers).await;
     let (mut sizes, mut unknown) = (Sizes::default(), Vec::new());
@@ -93,7 +93,7 @@ async fn ask(client: &Client, looks: Vec<Look>) -> Result<(Sizes, Vec<String>)> 
 }
 
 /// Each list once, however many streams read it.
-fn looks(jobs: &[Job]) -> Vec<Look> {
+fn looks(jobs: &[Job]) -> Vec<Probe> {
     let mut looks = BTreeMap::new();
     let parents: BTreeSet<_> =
         jobs.iter().filter_map(|job| job.resource.parent_resource()).map(|r| r.name).collect();
@@ -102,17 +102,17 @@ fn looks(jobs: &[Job]) -> Vec<Look> {
         for &listing in &job.listings {
             let way = way(job, listing);
             let paged = matches!(listing.paging, Paging::Cursor | Paging::Offset);
-            let grows = listing.changes != Changes::Snapshot || parents.contains(watched.name);
+            let grows = listing.changes != Changes::BackupReader || parents.contains(watched.name);
             if way != Way::Done && paged && grows {
                 let extent = extent(watched, listing, way);
-                looks.insert(extent, Look { watched, listing, extent });
+                looks.insert(extent, Probe { watched, listing, extent });
             }
         }
     }
     looks.into_values().collect()
 }
 
-impl Look {
+impl Probe {
     async fn ask(&self, client: &Client) -> Result<Rows> {
         let first = match self.part(client, None, Vec::new()).await {
             Ok(rows) => return Ok(rows),
@@ -133,7 +133,7 @@ impl Look {
         let Some(split) = split.filter(|split| without.contains(&split.param)) else {
             return self.part(client, None, without).await;
         };
-        let mut rows = Rows { count: 0, exactness: Exactness::Exact };
+        let mut rows = Rows { count: 0, exactness: Bound::Exact };
         for value in split.values {
             let part = self.part(client, Some(value), without.clone()).await?;
             rows.count += part.count;
@@ -149,7 +149,7 @@ impl Look {
         without: Vec<&'static str>,
     ) -> Result<Rows> {
         let layout = Arc::new(Layout::of(self.watched, self.listing));
-        let ask = Ask { listing: self.listing, layout, name: String::new(), part, without };
+        let ask = ListRequest { listing: self.listing, layout, name: String::new(), part, without };
         let mut request = self.request(Task::request(&ask));
         let asked = Asked { whole: true, ..Asked::default() };
         let page = page_in_the_end(client, &mut request, &ask.layout, asked).await?;
@@ -173,7 +173,7 @@ impl Look {
             return request;
         };
         match self.listing.changes {
-            Changes::Window | Changes::Since => request
+            Changes::JsonStream | Changes::Since => request
                 .with("updated_since", since.to_string())
                 .with("sort_by", "update_time")
                 .with("sort_direction", "asc"),
@@ -181,7 +181,7 @@ impl Look {
                 request.with("updated_since", since.to_string()).with("sort", "update_time ASC")
             }
             Changes::NewestFirst => request.with("sort", "update_time DESC"),
-            Changes::Snapshot => request,
+            Changes::BackupReader => request,
         }
     }
 
@@ -198,9 +198,9 @@ impl Look {
             let id = page.records.first().and_then(|record| record.key.as_deref());
             let id = id.and_then(|id| id.parse().ok());
             return match (id, count) {
-                (Some(id), _) => Rows { count: id, exactness: Exactness::AtMost },
-                (None, 0) => Rows { count: 0, exactness: Exactness::Exact },
-                (None, _) => Rows { count, exactness: Exactness::AtLeast },
+                (Some(id), _) => Rows { count: id, exactness: Bound::AtMost },
+                (None, 0) => Rows { count: 0, exactness: Bound::Exact },
+                (None, _) => Rows { count, exactness: Bound::AtLeast },
             };
         }
         let older = |since: Time| {
@@ -217,12 +217,12 @@ impl Look {
             Next::Unsaid => count >= u64::from(self.listing.limit),
         };
         if more && older == 0 {
-            return Rows { count: count + 1, exactness: Exactness::AtLeast };
+            return Rows { count: count + 1, exactness: Bound::AtLeast };
         }
         if page.next == Next::Unsaid && self.listing.paging == Paging::Offset {
             // A walk will have to ask once more to see that this was all.
-            return Rows { count, exactness: Exactness::Guess };
+            return Rows { count, exactness: Bound::Guess };
         }
-        Rows { count: count - older, exactness: Exactness::Exact }
+        Rows { count: count - older, exactness: Bound::Exact }
     }
 }

@@ -16,18 +16,18 @@ const EVENTS_IN_FLIGHT_MAX: usize = 2;
 
 /// How far reading may be ahead of whoever takes the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stride {
+pub enum Backpressure {
     /// As far as the channel goes: the next page comes while this one is written.
-    Ahead,
+    Buffered,
     /// Not at all: a resource asks for its next page when the rows of the last one are taken, so
     /// that no more than one page of it is paid twice after a kill. Resources do not wait for each
     /// other.
-    InStep,
+    Lockstep,
 }
 
 /// An event on its way to the consumer.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Envelope {
     pub(super) event: Event,
     /// Dropped when the consumer is done with the event; who told it may wait for that.
     pub(super) taken: Option<oneshot::Sender<()>>,
@@ -36,7 +36,7 @@ pub(super) struct Told {
 /// A run in progress. Dropping it ends the run.
 #[derive(Debug)]
 pub struct Reader {
-    events: mpsc::Receiver<Told>,
+    events: mpsc::Receiver<Envelope>,
     /// Of the event the consumer has in hand.
     taken: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
@@ -53,7 +53,7 @@ impl Reader {
         settings: &Settings,
         jobs: Vec<Job>,
         bound: Option<Time>,
-        stride: Stride,
+        stride: Backpressure,
     ) -> Self {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
         let turns = Arc::new(Semaphore::new(side_by_side(settings)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// How far a figure can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exactness {
+pub enum Bound {
     /// As it is now.
     Exact,
     /// Not more.
@@ -16,7 +16,7 @@ pub enum Exactness {
     Guess,
 }
 
-impl Exactness {
+impl Bound {
     /// One word for programs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ pub struct Rows {
     /// As many.
     pub count: u64,
     /// How sure that is.
-    pub exactness: Exactness,
+    pub exactness: Bound,
 }
 
 /// A list whose size matters: all of it, or what changed since a time.

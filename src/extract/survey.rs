@@ -1,7 +1,7 @@
 //! Which features a company has not, before anything is read.
 
 use crate::api::{Client, Request, is_of_one_row};
-use crate::model::{ByParent, Kind, Paging, Resource, Result};
+use crate::model::{Kind, Paging, PerParent, Resource, Result};
 use std::collections::BTreeMap;
 
 /// Asks once for each feature that these resources belong to and a company may lack
@@ -47,8 +47,8 @@ fn one_row(resource: &Resource) -> Request {
     let listing = &resource.listings[0];
     let request = match resource.parent.as_ref().map(|parent| parent.ask) {
         None => Request::new(listing.path, listing.cost),
-        Some(ByParent::Path) => Request::new(listing.path.replace("{id}", "1"), listing.cost),
-        Some(ByParent::Query(name) | ByParent::Batch(name)) => {
+        Some(PerParent::Path) => Request::new(listing.path.replace("{id}", "1"), listing.cost),
+        Some(PerParent::Query(name) | PerParent::Batch(name)) => {
             Request::new(listing.path, listing.cost).with(name, "1")
         }
     };

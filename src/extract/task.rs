@@ -2,11 +2,11 @@
 
 use super::children::Refused;
 use super::plan::{Job, Mode};
-use super::reader::{Stride, Told};
+use super::reader::{Backpressure, Envelope};
 use crate::api::{Client, Request, definitions, is_of_parameter, leaving_out};
 use crate::model::{
     Batch, Carried, Changes, Delivery, Digest, Error, Event, Kind, Layout, Listing, Progress,
-    Record, Resource, Result, SURPRISES_MAX, StreamState, Surprise, Time,
+    Record, Resource, Result, SURPRISES_MAX, SchemaDeviation, StreamState, Time,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Run {
     pub(super) start: Option<Time>,
     /// Seconds an incremental read looks back.
     pub(super) overlap: i64,
-    pub(super) stride: Stride,
+    pub(super) stride: Backpressure,
     /// Whether mail comes with its text.
     pub(super) bodies: bool,
     /// Whether the run may spend so many tokens only, and is repeated until all is read.
@@ -43,8 +43,8 @@ pub(super) struct Task {
     /// Whether somebody asked for it by name.
     named: bool,
     pub(super) state: StreamState,
-    out: Sender<Told>,
-    surprises: HashSet<Surprise>,
+    out: Sender<Envelope>,
+    surprises: HashSet<SchemaDeviation>,
     /// Whether the listing being read has answered in this run: a later refusal is not about the
     /// parameters that are always sent.
     pub(super) answered: bool,
@@ -84,7 +84,7 @@ pub(super) struct Task {
 
 /// A listing as this run asks for it: the table's, or one part of it where the whole was refused.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(super) struct ListRequest {
     pub(super) listing: &'static Listing,
     pub(super) layout: Arc<Layout>,
     /// Its name in the state.
@@ -119,7 +119,7 @@ fn refusal(listing: &Listing, without: &[&str]) -> String {
 const POSTPONED_MAX: usize = 100_000;
 
 impl Task {
-    pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Told>) -> Self {
+    pub(super) fn new(client: Arc<Client>, run: Run, job: Job, out: Sender<Envelope>) -> Self {
         let watched = job.resource.parent_resource().unwrap_or(job.resource);
         Self {
             client,
@@ -276,7 +276,8 @@ impl Task {
     ) -> Result<()> {
         let layout = Arc::new(Layout::of(self.watched, listing));
         let split = listing.split.as_ref().filter(|split| without.contains(&split.param));
-        let whole = Ask { listing, layout, name: listing.name.to_owned(), part: None, without };
+        let whole =
+            ListRequest { listing, layout, name: listing.name.to_owned(), part: None, without };
         let Some(split) = split else {
             return self.ask(&whole).await;
         };
@@ -285,13 +286,17 @@ impl Task {
             self.state.listings.entry(part(listing, value)).or_insert_with(|| begun.clone());
         }
         for value in split.values {
-            self.ask(&Ask { name: part(listing, value), part: Some(value), ..whole.clone() })
-                .await?;
+            self.ask(&ListRequest {
+                name: part(listing, value),
+                part: Some(value),
+                ..whole.clone()
+            })
+            .await?;
         }
         Ok(())
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Result<()> {
+    async fn ask(&mut self, ask: &ListRequest) -> Result<()> {
         (self.answered, self.bound) = (false, self.run.bound);
         // What a broken run read to its end is read on from there, where it has times: what this run
         // says it is read up to holds for all listings.
@@ -322,24 +327,24 @@ impl Task {
     }
 
     /// Whether a listing is read so that a later run can go on from it: by its times.
-    pub(super) fn keeps_watermark(&self, ask: &Ask) -> bool {
-        ask.listing.changes != Changes::Snapshot && self.mode != Mode::Scan
+    pub(super) fn keeps_watermark(&self, ask: &ListRequest) -> bool {
+        ask.listing.changes != Changes::BackupReader && self.mode != Mode::Scan
     }
 
     /// Reads what changed since the watermark, up to the bound.
-    pub(super) async fn changed(&mut self, ask: &Ask) -> Result<()> {
+    pub(super) async fn changed(&mut self, ask: &ListRequest) -> Result<()> {
         match ask.listing.changes {
-            Changes::Window | Changes::Since => self.ascend(ask).await,
+            Changes::JsonStream | Changes::Since => self.ascend(ask).await,
             Changes::SinceByKey => self.ascend_by_key(ask).await,
             Changes::NewestFirst => self.newest_first(ask).await,
-            Changes::Snapshot => {
+            Changes::BackupReader => {
                 Err(Error::new(Kind::Bug, "a list without times was planned as incremental"))
             }
         }
     }
 
     /// A watermark that promises more than was read is drawn back, with a warning.
-    async fn draw_back(&mut self, ask: &Ask) {
+    async fn draw_back(&mut self, ask: &ListRequest) {
         let (bound, start, overlap) = (self.run.bound, self.run.start, self.run.overlap);
         let progress = self.progress(ask);
         if let Some(promised) = progress.draw_back(bound, start, overlap) {
@@ -360,14 +365,14 @@ impl Task {
     }
 
     /// The progress of a listing.
-    pub(super) fn progress(&mut self, ask: &Ask) -> &mut Progress {
+    pub(super) fn progress(&mut self, ask: &ListRequest) -> &mut Progress {
         self.state.listings.entry(ask.name.clone()).or_default()
     }
 
     /// Sends what of a page goes out, with the progress it proves.
     ///
     /// For a list per parent the rows are parents: their lists are read, and those rows go out.
-    pub(super) async fn deliver(&mut self, ask: &Ask, delivery: Delivery) -> Result<()> {
+    pub(super) async fn deliver(&mut self, ask: &ListRequest, delivery: Delivery) -> Result<()> {
         if delivery.overflow && self.overflowed.insert(ask.name.clone()) {
             self.warn(format!(
                 "more rows of list {:?} have to be remembered than {}: some may come again",
@@ -410,11 +415,11 @@ impl Task {
             Batch { resource: self.resource, records, reached: self.state.clone(), refused };
         let event = Event::Batch(batch);
         match self.run.stride {
-            Stride::Ahead => self.tell(event).await,
-            Stride::InStep => {
+            Backpressure::Buffered => self.tell(event).await,
+            Backpressure::Lockstep => {
                 let (taken, done) = oneshot::channel();
                 // A closed channel means that the reader was dropped: so is what is waited for.
-                let _ = self.out.send(Told { event, taken: Some(taken) }).await;
+                let _ = self.out.send(Envelope { event, taken: Some(taken) }).await;
                 let _ = done.await;
             }
         }
@@ -425,15 +430,19 @@ impl Task {
     pub(super) fn portion(&self) -> usize {
         match self.resource.parent.as_ref().map(|parent| parent.ask) {
             None => usize::MAX,
-            Some(crate::model::ByParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
+            Some(crate::model::PerParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
             Some(_) => match self.run.stride {
-                Stride::Ahead if !self.run.capped => super::children::PARENTS_PER_CHECKPOINT,
-                Stride::Ahead | Stride::InStep => super::children::REQUESTS_IN_FLIGHT_MAX,
+                Backpressure::Buffered if !self.run.capped => {
+                    super::children::PARENTS_PER_CHECKPOINT
+                }
+                Backpressure::Buffered | Backpressure::Lockstep => {
+                    super::children::REQUESTS_IN_FLIGHT_MAX
+                }
             },
         }
     }
 
-    pub(super) async fn surprised(&mut self, surprises: Vec<Surprise>) {
+    pub(super) async fn surprised(&mut self, surprises: Vec<SchemaDeviation>) {
         for surprise in surprises {
             if self.surprises.len() < SURPRISES_MAX && self.surprises.insert(surprise.clone()) {
                 self.warn(surprise.to_string()).await;
@@ -447,7 +456,7 @@ impl Task {
 
     pub(super) async fn tell(&self, event: Event) {
         // A closed channel means that the reader was dropped: this task is about to be aborted.
-        let _ = self.out.send(Told { event, taken: None }).await;
+        let _ = self.out.send(Envelope { event, taken: None }).await;
     }
 }
 

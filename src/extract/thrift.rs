@@ -7,7 +7,7 @@
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::estimate::{Way, way};
 use super::plan::{Job, Mode};
-use crate::model::{ByParent, Changes, Listing, Resource, Settings, Time};
+use crate::model::{Changes, Listing, PerParent, Resource, Settings, Time};
 
 /// Seconds for which a set-up list that was read to its end is not read again while tokens are limited
 /// and something else was never read to its end: a day.
@@ -45,10 +45,10 @@ fn rank(job: &Job) -> u8 {
     match (job.finished, asked) {
         _ if job.lacking => 6,
         (Some(_), _) => 5,
-        (None, Some(ByParent::Path | ByParent::Query(_))) => 4,
+        (None, Some(PerParent::Path | PerParent::Query(_))) => 4,
         // Whether the company has it is not known.
         (None, _) if resource.feature.is_some() => 3,
-        (None, Some(ByParent::Batch(_))) => 2,
+        (None, Some(PerParent::Batch(_))) => 2,
         (None, None) => u8::from(!resource.incremental()),
     }
 }
@@ -87,7 +87,7 @@ pub(super) fn side_by_side(settings: &Settings) -> usize {
 /// Whether a job costs a request for each row of another list.
 pub fn is_per_row(job: &Job) -> bool {
     let ask = job.resource.parent.as_ref().map(|parent| parent.ask);
-    matches!(ask, Some(ByParent::Path | ByParent::Query(_)))
+    matches!(ask, Some(PerParent::Path | PerParent::Query(_)))
 }
 
 /// The tokens that these jobs, in this order, need to get on, beside what a run asks before. `None` when
@@ -127,7 +127,7 @@ fn each(job: &Job) -> u64 {
     let (mut before, mut most) = (0, 0);
     for listing in &job.listings {
         let cost = u64::from(listing.cost);
-        let timed = listing.changes != Changes::Snapshot && job.mode != Mode::Scan;
+        let timed = listing.changes != Changes::BackupReader && job.mode != Mode::Scan;
         most = most.max(before + cost * (1 + u64::from(timed) + vain(listing)));
         before += if timed { 2 * cost } else { 0 };
     }
@@ -142,8 +142,8 @@ fn beside(job: &Job, vain: impl Fn(&Listing) -> u64) -> u64 {
     });
     let portion = job.resource.parent.as_ref().map_or(0, |parent| {
         let requests = match parent.ask {
-            ByParent::Batch(_) => 1,
-            ByParent::Path | ByParent::Query(_) => REQUESTS_IN_FLIGHT_MAX as u64,
+            PerParent::Batch(_) => 1,
+            PerParent::Path | PerParent::Query(_) => REQUESTS_IN_FLIGHT_MAX as u64,
         };
         job.resource.listings.iter().map(|listing| requests * u64::from(listing.cost)).sum()
     });

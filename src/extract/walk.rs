@@ -6,7 +6,7 @@
 use super::fetch::limited;
 use super::guard::Guard;
 use super::offset::{Offset, Place, after, tail};
-use super::task::{Ask, Task, UPDATED_SINCE, refused};
+use super::task::{ListRequest, Task, UPDATED_SINCE, refused};
 use crate::api::{Request, is_of_parameter};
 use crate::model::{
     Asked, Changes, Delivery, Error, Kind, Next, Paging, Progress, Record, Result, Time, Walk,
@@ -14,7 +14,7 @@ use crate::model::{
 
 impl Task {
     /// Reads a listing that is read in full, from where an interrupted walk stopped.
-    pub(super) async fn full(&mut self, ask: &Ask) -> Result<()> {
+    pub(super) async fn full(&mut self, ask: &ListRequest) -> Result<()> {
         self.progress(ask).walk.get_or_insert_default();
         self.walk(ask).await
     }
@@ -23,7 +23,7 @@ impl Task {
     ///
     /// Nothing is filtered at first, for a row without `update_time` may be left out as soon as a
     /// filter is given.
-    pub(super) async fn first(&mut self, ask: &Ask) -> Result<()> {
+    pub(super) async fn first(&mut self, ask: &ListRequest) -> Result<()> {
         // A walk without a promise is of a version that made none.
         let begins = self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none());
         if begins {
@@ -44,7 +44,7 @@ impl Task {
     /// The low watermark after a full walk that starts now: the newest time there is before the
     /// bound, less the overlap. Any later edit carries at least that time. Without such a row it is
     /// the beginning of time: a clock promises nothing.
-    pub(super) async fn coming(&mut self, ask: &Ask) -> Result<Time> {
+    pub(super) async fn coming(&mut self, ask: &ListRequest) -> Result<Time> {
         let sorted = |request: Request, limit: u32| match ask.listing.paging {
             Paging::Cursor => request
                 .with("sort_by", "update_time")
@@ -58,9 +58,9 @@ impl Task {
         // Rows without a time might come first, so they are filtered out where that is possible.
         let filtered = match ask.listing.changes {
             Changes::Since if self.state.refuses(&ask.name, UPDATED_SINCE) => None,
-            Changes::Window | Changes::Since | Changes::SinceByKey => {
+            Changes::JsonStream | Changes::Since | Changes::SinceByKey => {
                 let mut request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
-                if ask.listing.changes == Changes::Window && self.bound < Time::END {
+                if ask.listing.changes == Changes::JsonStream && self.bound < Time::END {
                     request = request.with("updated_until", self.bound.to_string());
                 }
                 match self.page(ask, sorted(request.clone(), 1), Asked::default()).await {
@@ -78,7 +78,7 @@ impl Task {
                     Err(error) => return Err(error),
                 }
             }
-            Changes::NewestFirst | Changes::Snapshot => None,
+            Changes::NewestFirst | Changes::BackupReader => None,
         };
         let page = if let Some(page) = filtered {
             page
@@ -94,7 +94,7 @@ impl Task {
     }
 
     /// Walks a listing from where its progress says to its end.
-    pub(super) async fn walk(&mut self, ask: &Ask) -> Result<()> {
+    pub(super) async fn walk(&mut self, ask: &ListRequest) -> Result<()> {
         self.walked = 0;
         match ask.listing.paging {
             Paging::Cursor => self.walk_by_cursor(ask).await,
@@ -105,7 +105,7 @@ impl Task {
         }
     }
 
-    async fn walk_by_cursor(&mut self, ask: &Ask) -> Result<()> {
+    async fn walk_by_cursor(&mut self, ask: &ListRequest) -> Result<()> {
         let resumed = self.place(ask);
         let (mut cursor, mut last) = (resumed.cursor, resumed.last);
         let mut guard = Guard::default();
@@ -165,7 +165,7 @@ impl Task {
         }
     }
 
-    async fn walk_by_offset(&mut self, ask: &Ask) -> Result<()> {
+    async fn walk_by_offset(&mut self, ask: &ListRequest) -> Result<()> {
         let mut resumed = self.place(ask);
         let paged = ask.listing.paging == Paging::Offset;
         if !paged && resumed.start.is_none() {
@@ -227,7 +227,7 @@ impl Task {
         }
     }
 
-    fn place(&mut self, ask: &Ask) -> Walk {
+    fn place(&mut self, ask: &ListRequest) -> Walk {
         self.progress(ask).walk.clone().unwrap_or_default()
     }
 
@@ -235,7 +235,7 @@ impl Task {
     /// the page it is `onward`, or the end of the walk.
     async fn take(
         &mut self,
-        ask: &Ask,
+        ask: &ListRequest,
         records: Vec<Record>,
         here: Walk,
         onward: Option<Walk>,
@@ -274,12 +274,12 @@ impl Task {
     }
 
     /// Whether the watermark of a walk says that there was a row.
-    fn promises(&mut self, ask: &Ask) -> bool {
+    fn promises(&mut self, ask: &ListRequest) -> bool {
         let walk = self.progress(ask).walk.as_ref();
         walk.and_then(|walk| walk.since).is_some_and(|since| since > Time::EPOCH)
     }
 
-    fn sieve(&mut self, ask: &Ask, records: Vec<Record>) -> Delivery {
+    fn sieve(&mut self, ask: &ListRequest, records: Vec<Record>) -> Delivery {
         if self.keeps_watermark(ask) {
             let bound = self.bound;
             return self.progress(ask).walk(records, bound);

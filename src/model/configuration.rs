@@ -13,14 +13,14 @@ pub struct Key {
     /// What it means, a sentence or two.
     pub about: &'static str,
     /// What its value is.
-    pub takes: Takes,
+    pub takes: ValueType,
     /// Who reads it.
     pub place: Place,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum ValueType {
     /// Text, like these.
     Text(&'static [&'static str]),
     /// Text that nobody may see.
@@ -70,14 +70,14 @@ const fn key(
     name: &'static str,
     title: &'static str,
     about: &'static str,
-    takes: Takes,
+    takes: ValueType,
     place: Place,
 ) -> Key {
     Key { name, title, about, takes, place }
 }
 
-const fn number(least: u64, most: u64, usual: Option<u64>) -> Takes {
-    Takes::Number { least, most, usual }
+const fn number(least: u64, most: u64, usual: Option<u64>) -> ValueType {
+    ValueType::Number { least, most, usual }
 }
 
 use Place::{Everywhere, Hidden, Singer, Warehouse};
@@ -92,21 +92,21 @@ pub const WAYS: &[Way] = &[
                 "client_id",
                 "Client ID",
                 "Of your app in Pipedrive's developer hub.",
-                Takes::Text(&[]),
+                ValueType::Text(&[]),
                 Everywhere,
             ),
             key(
                 "client_secret",
                 "Client secret",
                 "Of your app in Pipedrive's developer hub.",
-                Takes::Secret,
+                ValueType::Secret,
                 Everywhere,
             ),
             key(
                 "refresh_token",
                 "Refresh token",
                 "From authorizing the app once.",
-                Takes::Secret,
+                ValueType::Secret,
                 Everywhere,
             ),
         ],
@@ -118,7 +118,7 @@ pub const WAYS: &[Way] = &[
             "api_token",
             "API token",
             "In Pipedrive under Personal preferences, API. It sees what its user may see.",
-            Takes::Secret,
+            ValueType::Secret,
             Everywhere,
         )],
     },
@@ -130,35 +130,35 @@ pub const KEYS: &[Key] = &[
         "company_domain",
         "Company domain",
         "acme for https://acme.pipedrive.com. Without it requests go to Pipedrive's shared host, and a token of another company is not noticed.",
-        Takes::Text(&["acme", "acme.pipedrive.com"]),
+        ValueType::Text(&["acme", "acme.pipedrive.com"]),
         Everywhere,
     ),
     key(
         "start_date",
         "Start date",
         "Incremental streams begin with rows changed at or after this time. Without it everything is read, rows without a time of change included.",
-        Takes::Time,
+        ValueType::Time,
         Everywhere,
     ),
     key(
         "archived",
         "Archived deals and leads",
         "Whether archived deals and leads belong to their streams. Their lists cost twice the tokens.",
-        Takes::Flag(true),
+        ValueType::Flag(true),
         Everywhere,
     ),
     key(
         "mail_bodies",
         "Text of mail",
         "Whether the mail of deals, persons and organizations comes with its text. Those three streams are read only when selected.",
-        Takes::Flag(false),
+        ValueType::Flag(false),
         Everywhere,
     ),
     key(
         "custom_fields",
         "Custom field keys",
         "columns: each custom field is a column of its own, called like the field, of one type, with the labels of options beside their ids; what most people want in a database. name: the same names, inside the object custom_fields. hash: as the API has them.",
-        Takes::Word(&["hash", "name", "columns"]),
+        ValueType::Word(&["hash", "name", "columns"]),
         Everywhere,
     ),
     key(
@@ -193,31 +193,37 @@ pub const KEYS: &[Key] = &[
         "api_token",
         "API token",
         "Accepted here too, so that older configurations keep working.",
-        Takes::Secret,
+        ValueType::Secret,
         Hidden,
     ),
     key(
         "replication_start_date",
         "Start date (old key)",
         "The old name of start_date.",
-        Takes::Time,
+        ValueType::Time,
         Hidden,
     ),
     key(
         "user_agent",
         "User agent",
         "How requests introduce themselves, beside the name of this program. user-agent, as older Singer taps spell it, is taken too.",
-        Takes::Text(&["crm-sync (data@example.test)"]),
+        ValueType::Text(&["crm-sync (data@example.test)"]),
         Hidden,
     ),
     key(
         "base_url",
         "API origin",
         "Another API origin, for tests and proxies; plain http on loopback only.",
-        Takes::Text(&["http://127.0.0.1:8080"]),
+        ValueType::Text(&["http://127.0.0.1:8080"]),
         Hidden,
     ),
-    key("gzip", "Packed answers", "Whether answers may come packed.", Takes::Flag(true), Hidden),
+    key(
+        "gzip",
+        "Packed answers",
+        "Whether answers may come packed.",
+        ValueType::Flag(true),
+        Hidden,
+    ),
     key(
         "backoff_millis",
         "First wait (milliseconds)",
@@ -243,14 +249,14 @@ pub const KEYS: &[Key] = &[
         "emit_activate_version_messages",
         "ACTIVATE_VERSION messages",
         "After a full-table stream was read to its end, tell the target that rows which did not come are gone. Targets mark or delete those.",
-        Takes::Flag(false),
+        ValueType::Flag(false),
         Singer,
     ),
     key(
         "objects_as_text",
         "Objects as text",
         "Objects and lists are JSON in a text, in the catalog and in records. For targets that go by the position of values and make columns of what an object holds, such as target-csv 0.3.0.",
-        Takes::Flag(false),
+        ValueType::Flag(false),
         Singer,
     ),
 ];

@@ -1,6 +1,6 @@
 //! The one error type. Its kind answers "who must act, and may we try again?".
 
-use super::mask::Mask;
+use super::redact::Mask;
 use std::error::Error as StdError;
 use std::fmt;
 

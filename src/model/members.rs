@@ -1,7 +1,7 @@
 //! The properties of an object: what each must be, and in which order they are written.
 
+use super::conform::TypeMismatches;
 use super::error::{Error, Kind, Result};
-use super::fit::Misfits;
 use super::json::Json;
 use super::keys::{Key, Keys};
 use super::order::{Property, properties};
@@ -158,7 +158,7 @@ impl Members {
         text: &str,
         path: &dyn Fn() -> String,
         out: &mut Vec<u8>,
-        misfits: &mut Misfits,
+        misfits: &mut TypeMismatches,
     ) -> Result<()> {
         let mut json = Json::new(text);
         let mut slots = mem::take(&mut self.slots);
@@ -206,7 +206,7 @@ impl Members {
         slot: Option<&Slot>,
         (text, path): (&str, &dyn Fn() -> String),
         out: &mut Vec<u8>,
-        misfits: &mut Misfits,
+        misfits: &mut TypeMismatches,
     ) -> Result<bool> {
         let Some(slot) = slot else {
             if self.shapes[place].required {

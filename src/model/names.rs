@@ -1,9 +1,9 @@
 //! Readable keys for custom fields, with option labels beside option ids.
 
 use super::definition::Definition;
+use super::normalize::beside;
 use super::resource::{Custom, Resource, Type};
 use super::settings::CustomFields;
-use super::tidy::beside;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod spelled;

@@ -2,10 +2,10 @@
 
 use super::error::{Error, Kind, Result};
 use super::keys::Keys;
+use super::page_parser::Scan;
 use super::record::Record;
 use super::resource::{Column, Custom, Listing, Paging, Resource, Type};
-use super::scan::Scan;
-use super::surprise::Surprise;
+use super::schema_deviation::SchemaDeviation;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub struct Page {
     /// of them counting the others.
     ///
     /// [`SURPRISES_MAX`]: super::surprise::SURPRISES_MAX
-    pub surprises: Vec<Surprise>,
+    pub surprises: Vec<SchemaDeviation>,
 }
 
 /// What an answer says about the page after it.
@@ -147,7 +147,7 @@ impl Page {
         let body = Bytes::copy_from_slice(text.as_bytes());
         let mut page = Scan::of(&body, text, layout).page()?;
         // The first, so that it is not counted away.
-        page.surprises.insert(0, Surprise::HalfCharacter);
+        page.surprises.insert(0, SchemaDeviation::HalfCharacter);
         Ok(page)
     }
 }

@@ -67,7 +67,7 @@ pub struct Listing {
     /// Parameters sent with every request.
     pub ask: &'static [(&'static str, &'static str)],
     /// Values tried one after the other in place of one of `ask` when the API refuses it (400, 403).
-    pub split: Option<Split>,
+    pub split: Option<StatusPartition>,
     /// Parameters of `ask` without which the list is asked for again when the API refuses it: what they
     /// add is worth less than the rows. That of `split` is split and not left out.
     pub refusable: &'static [&'static str],
@@ -84,7 +84,7 @@ pub struct Listing {
 
 /// A parameter whose combined value may be refused, and the single values that cover the same rows.
 #[derive(Debug)]
-pub struct Split {
+pub struct StatusPartition {
     /// The parameter's name.
     pub param: &'static str,
     /// The values to walk one after the other.
@@ -110,7 +110,7 @@ pub enum Paging {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// `updated_since` and `updated_until`, sorted by `update_time`.
-    Window,
+    JsonStream,
     /// `updated_since`, sorted; the upper bound is ours to apply.
     Since,
     /// `updated_since` on an offset-paged list: paged by key, since offsets shift under edits.
@@ -118,7 +118,7 @@ pub enum Changes {
     /// Sorted newest first, read down to the low watermark.
     NewestFirst,
     /// No filter by time: read in full every time.
-    Snapshot,
+    BackupReader,
 }
 
 /// Where a record carries its custom fields.
@@ -138,7 +138,7 @@ pub struct Parent {
     /// Name of the resource whose rows are the parents.
     pub resource: &'static str,
     /// How parents' keys enter the request.
-    pub ask: ByParent,
+    pub ask: PerParent,
     /// Column that receives the parent's key where the API's row does not carry it.
     pub column: Option<&'static str>,
     /// Column that receives a digest of parent and row, for rows that have no key at all.
@@ -149,7 +149,7 @@ pub struct Parent {
 
 /// How parents' keys enter the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByParent {
+pub enum PerParent {
     /// One request per parent, its key in the path.
     Path,
     /// One request per parent, its key in this query parameter.
@@ -239,7 +239,7 @@ impl Resource {
     /// Whether a run can read what changed since the last one: by itself, or through its parents.
     pub fn incremental(&self) -> bool {
         let watched = self.parent_resource().unwrap_or(self);
-        watched.listings.iter().all(|listing| listing.changes != Changes::Snapshot)
+        watched.listings.iter().all(|listing| listing.changes != Changes::BackupReader)
     }
 
     /// The column of an API row that names its parent, where rows carry it themselves.

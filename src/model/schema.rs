@@ -1,11 +1,11 @@
 //! JSON Schemas of resources, with this account's custom fields.
 
+use super::conform::JSON_AS_TEXT;
 use super::definition::Definition;
-use super::fit::JSON_AS_TEXT;
 use super::names::Names;
+use super::normalize::beside;
 use super::resource::{Column, Custom, Resource, Type};
 use super::settings::CustomFields;
-use super::tidy::beside;
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema of a resource's records as they go over the wire.

@@ -1,6 +1,6 @@
 //! The configuration: one JSON object for every command.
 
-use super::configuration::{Takes, named};
+use super::configuration::{ValueType, named};
 use super::error::{Error, Kind, Result};
 use super::outside::{is_token, safe_origin};
 use super::time::Time;
@@ -180,7 +180,7 @@ fn amount<N: TryFrom<u64>>(json: &Value, key: &str) -> Result<N> {
 
 /// A number of the table, or its usual value.
 fn number(json: &Value, key: &str) -> Result<Option<u64>> {
-    let Some(Takes::Number { least, most, usual }) = named(key).map(|key| key.takes) else {
+    let Some(ValueType::Number { least, most, usual }) = named(key).map(|key| key.takes) else {
         return Err(Error::new(Kind::Bug, "is no number of the table").at(key));
     };
     Ok(within(json, key, least, most)?.or(usual))
@@ -202,7 +202,7 @@ fn within(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>>
 /// A flag of the table, or its usual value.
 fn flag(json: &Value, key: &str) -> Result<bool> {
     match present(json, key) {
-        None => Ok(matches!(named(key).map(|key| key.takes), Some(Takes::Flag(true)))),
+        None => Ok(matches!(named(key).map(|key| key.takes), Some(ValueType::Flag(true)))),
         Some(Value::Bool(flag)) => Ok(*flag),
         Some(_) => Err(config("must be true or false", key)),
     }

@@ -1,8 +1,8 @@
 //! What a single value must be to pass a schema, and how it is written where it is not.
 
+use super::conform::{JSON_AS_TEXT, TypeMismatches};
 use super::convert::{To, converted};
 use super::error::{Error, Kind, Result};
-use super::fit::{JSON_AS_TEXT, Misfits};
 use super::json::Json;
 use super::members::{Members, Text};
 use super::number::{is_finite, is_whole};
@@ -158,7 +158,7 @@ impl Shape {
         (value, too_large): (&str, bool),
         path: &dyn Fn() -> String,
         out: &mut Vec<u8>,
-        misfits: &mut Misfits,
+        misfits: &mut TypeMismatches,
     ) -> Result<()> {
         let fits = self.takes(value);
         match (&mut self.inside, &mut self.each) {
@@ -204,7 +204,7 @@ impl Shape {
         list: &str,
         path: &dyn Fn() -> String,
         out: &mut Vec<u8>,
-        misfits: &mut Misfits,
+        misfits: &mut TypeMismatches,
     ) -> Result<()> {
         let mut json = Json::new(list);
         let mut more = json.open(b'[')?;

@@ -83,12 +83,12 @@ pub(crate) const ODD_ROWS: &[(&str, Rows)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit::{Fit, Misfits};
+    use super::super::conform::{Conformer, TypeMismatches};
+    use super::super::normalize::Normalizer;
     use super::super::page::{Layout, Page};
     use super::super::resource::Resource;
     use super::super::schema::json_schema;
-    use super::super::surprise::SURPRISES_MAX;
-    use super::super::tidy::Tidy;
+    use super::super::schema_deviation::SURPRISES_MAX;
     use super::*;
     use bytes::Bytes;
 
@@ -115,16 +115,16 @@ mod tests {
     fn records_are_mended_in_work_that_grows_with_them() {
         let deals = Resource::named("deals").expect("there are deals");
         let schema = json_schema(deals, &[], None);
-        let tidy = Tidy::of(deals, &schema);
+        let tidy = Normalizer::of(deals, &schema);
         for (name, rows) in ODD_ROWS {
             grows_with_its_input(name, TIMES, |times| {
-                let mut fit = Fit::of(deals, &schema, &schema, &[]);
+                let mut fit = Conformer::of(deals, &schema, &schema, &[]);
                 for record in page(&rows(times)).1.records {
                     let json = std::str::from_utf8(&record.json).expect("a record is text");
                     // A row without a key is refused after it was read.
-                    let _ = fit.put(json, None, &mut Vec::new(), &mut Misfits::default());
+                    let _ = fit.put(json, None, &mut Vec::new(), &mut TypeMismatches::default());
                     let exact = record.exact.as_ref();
-                    let _ = fit.put(json, exact, &mut Vec::new(), &mut Misfits::default());
+                    let _ = fit.put(json, exact, &mut Vec::new(), &mut TypeMismatches::default());
                     tidy.mend(json, &mut Vec::new()).expect("it is an object");
                 }
             });

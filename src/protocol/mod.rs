@@ -1,11 +1,11 @@
 //! Speaking JSON lines. No network, no clock: records and the time of day come in as arguments.
 
 pub mod airbyte;
+mod checkpoint_policy;
 mod lines;
-mod pace;
-mod saved;
+mod record_encoder;
+mod saved_state;
 pub mod singer;
-mod wire;
 
-pub use saved::Saved;
-pub use wire::Wire;
+pub use record_encoder::RecordEncoder;
+pub use saved_state::SavedState;

@@ -3,7 +3,7 @@
 use super::custom::{self, Field, Kind, Targets};
 use super::features::Features;
 use super::habits::{Habit, Habits};
-use super::words;
+use super::sample_text;
 use crate::model::Time;
 use fastrand::Rng;
 
@@ -172,25 +172,25 @@ impl Account {
         let mut rng = self.dice(resource, row ^ 0x7469_746c_6500);
         match resource {
             "persons" => {
-                let (first, last) = words::person(&mut rng);
+                let (first, last) = sample_text::person(&mut rng);
                 format!("{first} {last}")
             }
             "users" => {
-                let (first, last) = words::person(&mut rng);
+                let (first, last) = sample_text::person(&mut rng);
                 format!("{first} {last} ({row})")
             }
-            "organizations" => words::company(&mut rng),
+            "organizations" => sample_text::company(&mut rng),
             "deals" | "leads" | "projects" => {
-                format!("{} {}", words::company(&mut rng), words::matter(&mut rng))
+                format!("{} {}", sample_text::company(&mut rng), sample_text::matter(&mut rng))
             }
-            "products" | "deal_products" | "product_variations" => words::product(&mut rng),
-            _ => words::matter(&mut rng),
+            "products" | "deal_products" | "product_variations" => sample_text::product(&mut rng),
+            _ => sample_text::matter(&mut rng),
         }
     }
 
     /// First and last name of a person, in accord with its title.
     pub(super) fn names(&self, row: u64) -> (&'static str, &'static str) {
-        words::person(&mut self.dice("persons", row ^ 0x7469_746c_6500))
+        sample_text::person(&mut self.dice("persons", row ^ 0x7469_746c_6500))
     }
 
     /// A UUID that stands for a row.

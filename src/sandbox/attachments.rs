@@ -1,10 +1,10 @@
 //! The bytes of files, and the storage they lie in.
 
-use super::ask::Refusal;
+use super::account_state::AccountState;
+use super::http_request::Refusal;
 use super::lists;
 use super::options::Ranges;
 use super::rows::Row;
-use super::world::World;
 use crate::model::Resource;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub(super) enum Handed {
 
 /// Hands a file out: those with an even id from the storage, since a client has to get by with both
 /// (whether Pipedrive redirects is UNVERIFIED, API facts 2.3).
-pub(super) fn hand_out(world: &mut World, key: &str) -> Result<Handed, Refusal> {
+pub(super) fn hand_out(world: &mut AccountState, key: &str) -> Result<Handed, Refusal> {
     let file = find(world, key).ok_or_else(Refusal::not_found)?;
     Ok(if file.id.is_multiple_of(2) {
         Handed::Elsewhere(format!("{STORAGE}{}", file.id))
@@ -41,7 +41,7 @@ pub(super) fn hand_out(world: &mut World, key: &str) -> Result<Handed, Refusal> 
 }
 
 /// What the storage has under a key.
-pub(super) fn stored(world: &mut World, key: &str) -> Result<Bytes, Refusal> {
+pub(super) fn stored(world: &mut AccountState, key: &str) -> Result<Bytes, Refusal> {
     find(world, key).as_ref().map(bytes).ok_or_else(Refusal::not_found)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn sent(
 }
 
 /// A file whose bytes the account has.
-fn find(world: &mut World, key: &str) -> Option<File> {
+fn find(world: &mut AccountState, key: &str) -> Option<File> {
     let files = Resource::named("files").expect("the table has files");
     let now = world.now();
     let row: &Row = world.table(files).get(key).filter(|row| lists::listable(files, row, now))?;

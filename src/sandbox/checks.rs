@@ -1,6 +1,6 @@
 //! What the API refuses: v2 every parameter it does not know, v1 hardly anything.
 
-use super::ask::{Refusal, Request};
+use super::http_request::{Refusal, Request};
 use super::options::Options;
 use crate::model::{Listing, Paging, Resource, Time};
 

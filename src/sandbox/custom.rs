@@ -1,7 +1,7 @@
 //! The account's custom fields, and their values in both spellings (API facts 5.4).
 
 use super::json;
-use super::words;
+use super::sample_text;
 use crate::model::Time;
 use fastrand::Rng;
 use sha2::{Digest as _, Sha256};
@@ -270,8 +270,8 @@ fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static 
     let option = |rng: &mut Rng| field.options[rng.usize(..field.options.len())].0;
     let zone = [("timezone_id", "175".to_owned()), ("timezone_name", "\"Europe/Riga\"".to_owned())];
     let value = match field.kind {
-        Kind::Varchar | Kind::VarcharAuto => json::quoted(&words::matter(rng)),
-        Kind::Text => json::quoted(words::sentence(rng)),
+        Kind::Varchar | Kind::VarcharAuto => json::quoted(&sample_text::matter(rng)),
+        Kind::Text => json::quoted(sample_text::sentence(rng)),
         Kind::Double => match row % 34 {
             // Numbers that a detour over a 64-bit float would change.
             6 => "12345678901234567890.125".to_owned(),
@@ -322,7 +322,7 @@ fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static 
 
 /// The parts of an address, as raw JSON.
 pub(super) fn address(rng: &mut Rng) -> Vec<(&'static str, String)> {
-    let [country, locality, route, number, code] = words::place(rng);
+    let [country, locality, route, number, code] = sample_text::place(rng);
     let whole = format!("{number} {route}, {locality}, {country}");
     vec![
         ("value", json::quoted(&whole)),

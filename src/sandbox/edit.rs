@@ -1,10 +1,10 @@
 //! What people do to the account between two reads, or during one.
 
+use super::account_state::AccountState;
 use super::children;
 use super::json;
 use super::reshape::{self, FieldEdit};
 use super::rows::{Row, Status};
-use super::world::World;
 use crate::model::{Resource, Time};
 use bytes::Bytes;
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub enum Edit {
         into: String,
     },
     /// Moves a deal, lead or project to the archive.
-    Archive {
+    BackupWriter {
         /// Name of the resource.
         resource: &'static str,
         /// The row's key.
@@ -113,7 +113,7 @@ pub enum Edit {
 }
 
 /// Does it, and says which keys it concerned.
-pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
+pub(super) fn carry_out(world: &mut AccountState, edit: Edit) -> Vec<String> {
     let now = world.now();
     match edit {
         Edit::Advance(seconds) => {
@@ -138,7 +138,7 @@ pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
             reshape::relink(world, resource, &from, &into);
             keys
         }
-        Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
+        Edit::BackupWriter { resource, key } => archive(world, resource, &key, true, Some(now)),
         Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
         Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
         Edit::Convert { lead } => reshape::convert(world, &lead),
@@ -156,7 +156,7 @@ pub(super) fn carry_out(world: &mut World, edit: Edit) -> Vec<String> {
 
 /// Sets fields of a row as raw JSON, and its `update_time` when a time is given.
 pub(super) fn change(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &str,
     key: &str,
     mut set: Vec<(String, String)>,
@@ -188,7 +188,14 @@ pub(super) fn change(
 }
 
 /// Writes the changelog of a row.
-fn log(world: &mut World, of: &str, parent: u64, entry: &(String, String), old: &str, now: Time) {
+fn log(
+    world: &mut AccountState,
+    of: &str,
+    parent: u64,
+    entry: &(String, String),
+    old: &str,
+    now: Time,
+) {
     let changelog = match of {
         "deals" => "deal_changelog",
         "persons" => "person_changelog",
@@ -206,7 +213,7 @@ fn log(world: &mut World, of: &str, parent: u64, entry: &(String, String), old: 
 const LATER: u64 = 1 << 40;
 
 fn change_child(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &'static Resource,
     key: &str,
     mut set: Vec<(String, String)>,
@@ -225,7 +232,7 @@ fn change_child(
     vec![key.to_owned()]
 }
 
-fn touch_parent(world: &mut World, resource: &'static Resource, parent: u64) {
+fn touch_parent(world: &mut AccountState, resource: &'static Resource, parent: u64) {
     let now = world.now();
     if let Some(of) = resource.parent_resource() {
         change(world, of.name, &parent.to_string(), vec![], Some(now));
@@ -233,7 +240,11 @@ fn touch_parent(world: &mut World, resource: &'static Resource, parent: u64) {
 }
 
 /// The parent of a child row, and its place there.
-fn find_child(world: &mut World, resource: &'static Resource, key: &str) -> Option<(u64, usize)> {
+fn find_child(
+    world: &mut AccountState,
+    resource: &'static Resource,
+    key: &str,
+) -> Option<(u64, usize)> {
     let id: u64 = key.parse().ok()?;
     let mut parents = vec![children::home(world.account(), resource.name, id)];
     parents.extend(world.edited_parents(resource.name));
@@ -288,7 +299,7 @@ pub(super) fn time(resource: &Resource, ty: crate::model::Type, at: Time) -> Str
     json::quoted(&json::spelt(at, spelling))
 }
 
-fn create(world: &mut World, resource: &str, parent: Option<u64>) -> Vec<String> {
+fn create(world: &mut AccountState, resource: &str, parent: Option<u64>) -> Vec<String> {
     let Some(resource) = Resource::named(resource) else {
         return Vec::new();
     };
@@ -313,7 +324,7 @@ fn create(world: &mut World, resource: &str, parent: Option<u64>) -> Vec<String>
 }
 
 /// Deletes a row: deals and projects say so themselves for 30 days, others are simply gone.
-pub(super) fn delete(world: &mut World, resource: &str, key: &str) -> Vec<String> {
+pub(super) fn delete(world: &mut AccountState, resource: &str, key: &str) -> Vec<String> {
     let (Some(resource), now) = (Resource::named(resource), world.now()) else {
         return Vec::new();
     };
@@ -345,7 +356,7 @@ pub(super) fn delete(world: &mut World, resource: &str, key: &str) -> Vec<String
 }
 
 fn archive(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &str,
     key: &str,
     archived: bool,

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What goes wrong.
-    pub trouble: Trouble,
+    pub trouble: FaultKind,
     /// From which request on.
     pub at: At,
     /// How many requests in a row it strikes.
@@ -33,7 +33,7 @@ pub const DRIPS: usize = 16;
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum FaultKind {
     /// This status; 520 and above with Cloudflare's HTML.
     Status(u16),
     /// 429 with the headers of a full burst window.
@@ -108,7 +108,7 @@ pub enum Trouble {
     Date(OddDate),
 }
 
-impl Trouble {
+impl FaultKind {
     /// Whether a request is turned away before anybody acts on it, so that a write is not done.
     pub(super) const fn at_the_gate(self) -> bool {
         matches!(
@@ -137,12 +137,12 @@ pub enum At {
 
 impl Fault {
     /// A fault that strikes once, at the request of this number.
-    pub const fn at(trouble: Trouble, request: u64) -> Self {
+    pub const fn at(trouble: FaultKind, request: u64) -> Self {
         Self { trouble, at: At::Request(request), times: 1 }
     }
 
     /// A fault that strikes at the n-th request whose path contains some text.
-    pub fn on(trouble: Trouble, path: &str, nth: u64, times: u32) -> Self {
+    pub fn on(trouble: FaultKind, path: &str, nth: u64, times: u32) -> Self {
         Self { trouble, at: At::Path(path.to_owned(), nth), times }
     }
 
@@ -183,48 +183,48 @@ impl FromStr for Fault {
     }
 }
 
-fn trouble(kind: &str) -> Option<Trouble> {
+fn trouble(kind: &str) -> Option<FaultKind> {
     Some(match kind {
-        "429" => Trouble::Burst,
-        "429bare" => Trouble::BareLimit,
-        "429daily" => Trouble::Daily,
-        "429left" => Trouble::Left,
-        "cloudflare" => Trouble::Cloudflare,
-        "truncate" => Trouble::Truncate,
-        "cutjson" => Trouble::CutJson,
-        "html" => Trouble::Html,
-        "failure" => Trouble::Failure,
-        "null" => Trouble::Null,
-        "utf8" => Trouble::Utf8,
-        "reset" => Trouble::Reset,
-        "hang" => Trouble::Hang,
-        "newfile" => Trouble::NewFile,
-        "echo" => Trouble::Echo,
-        "longcursor" => Trouble::LongCursor,
-        "nopaging" => Trouble::NoPaging,
-        "repeat" => Trouble::Repeat,
-        "loop" => Trouble::Loop,
-        "unsorted" => Trouble::Unsorted,
-        "seconds" => Trouble::Seconds,
-        "empty" => Trouble::Empty,
-        "newkey" => Trouble::NewKey,
-        "newenum" => Trouble::NewEnum,
-        "newtype" => Trouble::NewType,
-        "lostreason" => Trouble::LostReason,
-        "expired" => Trouble::Expired,
-        "badcursor" => Trouble::BadCursor,
-        "half" => Trouble::Half,
+        "429" => FaultKind::Burst,
+        "429bare" => FaultKind::BareLimit,
+        "429daily" => FaultKind::Daily,
+        "429left" => FaultKind::Left,
+        "cloudflare" => FaultKind::Cloudflare,
+        "truncate" => FaultKind::Truncate,
+        "cutjson" => FaultKind::CutJson,
+        "html" => FaultKind::Html,
+        "failure" => FaultKind::Failure,
+        "null" => FaultKind::Null,
+        "utf8" => FaultKind::Utf8,
+        "reset" => FaultKind::Reset,
+        "hang" => FaultKind::Hang,
+        "newfile" => FaultKind::NewFile,
+        "echo" => FaultKind::Echo,
+        "longcursor" => FaultKind::LongCursor,
+        "nopaging" => FaultKind::NoPaging,
+        "repeat" => FaultKind::Repeat,
+        "loop" => FaultKind::Loop,
+        "unsorted" => FaultKind::Unsorted,
+        "seconds" => FaultKind::Seconds,
+        "empty" => FaultKind::Empty,
+        "newkey" => FaultKind::NewKey,
+        "newenum" => FaultKind::NewEnum,
+        "newtype" => FaultKind::NewType,
+        "lostreason" => FaultKind::LostReason,
+        "expired" => FaultKind::Expired,
+        "badcursor" => FaultKind::BadCursor,
+        "half" => FaultKind::Half,
         other => match other.split_once(':') {
-            Some(("cut", bytes)) => Trouble::CutAfter(bytes.parse().ok()?),
-            Some(("drip", millis)) => Trouble::Drip(Duration::from_millis(millis.parse().ok()?)),
+            Some(("cut", bytes)) => FaultKind::CutAfter(bytes.parse().ok()?),
+            Some(("drip", millis)) => FaultKind::Drip(Duration::from_millis(millis.parse().ok()?)),
             Some((name, size)) if Oddity::named(name).is_some() => {
-                Trouble::OddRows(Oddity::named(name)?, size.parse().ok()?)
+                FaultKind::OddRows(Oddity::named(name)?, size.parse().ok()?)
             }
-            Some(("slow", millis)) => Trouble::Slow(Duration::from_millis(millis.parse().ok()?)),
+            Some(("slow", millis)) => FaultKind::Slow(Duration::from_millis(millis.parse().ok()?)),
             _ => match (OddPage::named(other), OddDate::named(other)) {
-                (Some(page), _) => Trouble::Odd(page),
-                (_, Some(date)) => Trouble::Date(date),
-                _ => Trouble::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
+                (Some(page), _) => FaultKind::Odd(page),
+                (_, Some(date)) => FaultKind::Date(date),
+                _ => FaultKind::Status(other.parse().ok().filter(|s| (400..=599).contains(s))?),
             },
         },
     })

@@ -1,6 +1,6 @@
 //! What a company has bought or switched on, and how the API refuses what it has not.
 
-use super::ask::Refusal;
+use super::http_request::Refusal;
 use super::options::Plan;
 use crate::model::Resource;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! Which rows a list shows.
 
+use super::account_state::PURGE_SECONDS;
 use super::json;
 use super::rows::{Row, Status};
-use super::world::PURGE_SECONDS;
 use crate::model::{Listing, Paging, Resource, Time};
 use std::collections::BTreeSet;
 

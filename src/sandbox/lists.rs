@@ -1,17 +1,17 @@
 //! Lists: which rows, in which order, from where on, and what the page says about the next one.
 
-use super::answers;
-use super::ask::{Refusal, Request};
+use super::account_state::{AccountState, PURGE_SECONDS};
 use super::checks;
 use super::children;
+use super::endpoints;
 use super::filter::Filter;
 use super::habits::Habit;
+use super::http_request::{Refusal, Request};
 use super::json;
 use super::options::Options;
 use super::rows::Row;
 use super::table::{Order, Place, Sort, Table};
-use super::world::{PURGE_SECONDS, World};
-use crate::model::{ByParent, Listing, Paging, Resource, Time, Type};
+use crate::model::{Listing, Paging, PerParent, Resource, Time, Type};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ pub(super) fn listable(resource: &Resource, row: &Row, now: Time) -> bool {
 
 /// A page of a listing, as the request asks for it.
 pub(super) fn list(
-    world: &mut World,
+    world: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     listing: &'static Listing,
@@ -147,7 +147,7 @@ pub(super) fn list(
     };
     let keys = match parent.and_then(|key| named_parent(world, resource, key)) {
         Some(key) => vec![key?],
-        None => answers::parents(resource, parent, request)?,
+        None => endpoints::parents(resource, parent, request)?,
     };
     let filter = Filter::of(resource, listing, &request.query, world.now());
     let mut own;
@@ -193,7 +193,7 @@ pub(super) fn list(
 
 /// The number of the row that a path names by a key that is text; `None` where keys are numbers.
 fn named_parent(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &'static Resource,
     key: &str,
 ) -> Option<Result<u64, Refusal>> {
@@ -205,12 +205,12 @@ fn named_parent(
 
 /// The rows of a child list for these parents, of which one in the path must be there.
 fn of_parents(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &'static Resource,
     keys: &[u64],
 ) -> Result<Table, Refusal> {
     let of = resource.parent_resource().expect("a child resource has a parent");
-    let in_path = resource.parent.as_ref().is_some_and(|parent| parent.ask == ByParent::Path);
+    let in_path = resource.parent.as_ref().is_some_and(|parent| parent.ask == PerParent::Path);
     let now = world.now();
     let mut rows = Vec::new();
     for key in keys {

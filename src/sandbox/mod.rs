@@ -5,52 +5,52 @@
 //! sandbox knows a resource as soon as the table has its row.
 
 mod account;
-mod answers;
-mod ask;
+mod account_state;
+mod apply_fault;
 mod attachments;
 mod checks;
 mod children;
 mod crm;
 mod custom;
 mod definitions;
-mod desk;
 mod edit;
+mod endpoints;
 mod faults;
 mod features;
 mod fill;
 mod filter;
 mod habits;
+mod http_request;
 mod json;
-mod ledger;
 mod lists;
 mod oauth;
 mod odd;
 mod oddity;
 mod options;
+mod request_log;
 mod reshape;
 mod rows;
 mod rules;
+mod sample_text;
 mod scrawl;
 mod server;
-mod spoil;
+mod service;
 mod table;
 mod values;
-mod words;
-mod world;
 mod writes;
 
 #[cfg(test)]
 mod tests;
 
+pub use account_state::{AccountState, ExpectedRows};
 pub use crm::{CrmOptions, CrmTenant, UnknownFields};
 pub use edit::Edit;
-pub use faults::{At, DRIPS, Fault, GRAMMAR, Trouble};
+pub use faults::{At, DRIPS, Fault, FaultKind, GRAMMAR};
 pub use features::{Feature, Features, Lack};
 pub use habits::{Habit, Habits};
-pub use ledger::{Entry, Ledger};
 pub use odd::{OddDate, OddPage};
 pub use oddity::Oddity;
 pub use options::{Clock, Options, Plan, Ranges};
+pub use request_log::{Entry, RequestLog};
 pub use reshape::FieldEdit;
 pub use server::Sandbox;
-pub use world::{Truth, World};

@@ -1,6 +1,6 @@
 //! The OAuth token endpoint (API facts 1.3).
 
-use super::ask::form;
+use super::http_request::form;
 use super::json;
 use super::options::Options;
 use crate::model::Time;

@@ -175,7 +175,7 @@ impl std::str::FromStr for Plan {
 /// What moves the clock of the account, which starts at 2026-11-01T12:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// `World::advance` and `Edit::Advance` alone.
+    /// `AccountState::advance` and `Edit::Advance` alone.
     Manual,
     /// Real time as well.
     Running,

@@ -1,10 +1,10 @@
 //! What administrators do to custom fields, and what moves a row to another list or another owner.
 
+use super::account_state::{AccountState, described};
 use super::custom::Kind;
 use super::edit;
 use super::json;
 use super::rows::Row;
-use super::world::{World, described};
 use super::{custom, definitions};
 use crate::model::{Custom, Resource};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub enum FieldEdit {
 
 /// Does it to the field of this code, and says which if there is one.
 pub(super) fn field(
-    world: &mut World,
+    world: &mut AccountState,
     dictionary: &'static str,
     code: String,
     edit: FieldEdit,
@@ -79,7 +79,7 @@ pub(super) fn field(
 
 /// Makes a deal of a lead: title, links, value, custom fields and activities go along. Says the key of
 /// the deal.
-pub(super) fn convert(world: &mut World, key: &str) -> Vec<String> {
+pub(super) fn convert(world: &mut AccountState, key: &str) -> Vec<String> {
     let resource = |name| Resource::named(name).expect("the table has leads and deals");
     let (leads, deals) = (resource("leads"), resource("deals"));
     let Some(lead) = world.table(leads).get(key).map(|row| row.json.clone()) else {
@@ -129,7 +129,7 @@ pub(super) fn convert(world: &mut World, key: &str) -> Vec<String> {
 }
 
 /// Lets what names a person or organization name another one.
-pub(super) fn relink(world: &mut World, resource: &str, from: &str, into: &str) {
+pub(super) fn relink(world: &mut AccountState, resource: &str, from: &str, into: &str) {
     let (columns, within): (&[&str], &[&str]) = match resource {
         "persons" => (&["person_id"], &["deals", "leads", "activities", "notes"]),
         "organizations" => {
@@ -154,7 +154,7 @@ pub(super) fn relink(world: &mut World, resource: &str, from: &str, into: &str) 
 }
 
 /// Writes the definition of a field anew.
-fn redefine(world: &mut World, dictionary: &'static str, code: &str) {
+fn redefine(world: &mut AccountState, dictionary: &'static str, code: &str) {
     let fields = world.account().fields(dictionary);
     let Some(field) = fields.iter().find(|field| field.code == code).cloned() else {
         return;
@@ -169,7 +169,7 @@ fn redefine(world: &mut World, dictionary: &'static str, code: &str) {
     put(world, dictionary, code, |old| *old = row);
 }
 
-fn put(world: &mut World, dictionary: &str, code: &str, change: impl FnOnce(&mut Row)) {
+fn put(world: &mut AccountState, dictionary: &str, code: &str, change: impl FnOnce(&mut Row)) {
     let Some(resource) = Resource::named(dictionary) else {
         return;
     };
@@ -190,7 +190,7 @@ fn belongs(key: &str, code: &str) -> bool {
 }
 
 /// Changes the custom fields of all rows that a dictionary describes.
-fn values(world: &mut World, dictionary: &str, change: impl Fn(&mut Vec<(String, String)>)) {
+fn values(world: &mut AccountState, dictionary: &str, change: impl Fn(&mut Vec<(String, String)>)) {
     for resource in described(dictionary) {
         let nested = resource.custom == Custom::Nested;
         world.table(resource).each(|row| {

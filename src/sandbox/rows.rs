@@ -75,7 +75,7 @@ pub(super) struct Plan {
 }
 
 /// What is known of a row before it is written.
-pub(super) struct Seat<'a> {
+pub(super) struct RowContext<'a> {
     pub(super) account: &'a Account,
     pub(super) resource: &'static Resource,
     pub(super) id: u64,
@@ -138,7 +138,7 @@ impl Plan {
         parent: u64,
         place: u64,
         rng: &mut Rng,
-    ) -> Seat<'a> {
+    ) -> RowContext<'a> {
         let name = self.resource.name;
         let mut add = START.plus_seconds(-rng.i64(2 * 86_400..729 * 86_400));
         let span = START.seconds() - 3_600 - add.seconds();
@@ -185,7 +185,7 @@ impl Plan {
         }
         let update = (!untouched(name, id)).then_some(touched);
         let stage = 1 + rng.u64(..18);
-        Seat {
+        RowContext {
             account,
             resource: self.resource,
             id,
@@ -201,7 +201,7 @@ impl Plan {
         }
     }
 
-    fn write(&self, seat: &Seat<'_>, rng: &mut Rng) -> Row {
+    fn write(&self, seat: &RowContext<'_>, rng: &mut Rng) -> Row {
         let mut json = Vec::with_capacity(if self.cells.len() > 20 { 2_048 } else { 512 });
         json.push(b'{');
         // One row in eight is full to the brim, one is as bare as the API lets it be.

@@ -1,13 +1,13 @@
 //! A running sandbox: HTTP/1.1 on 127.0.0.1, on a thread of its own.
 
-use super::desk::{Desk, Incoming, Outgoing};
+use super::account_state::AccountState;
+use super::apply_fault::Delivery;
 use super::edit::Edit;
 use super::faults::{DRIPS, Fault};
-use super::ledger::Ledger;
 use super::oauth::{CLIENT_ID, CLIENT_SECRET};
 use super::options::Options;
-use super::spoil::Manner;
-use super::world::World;
+use super::request_log::RequestLog;
+use super::service::{Incoming, Outgoing, Service};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt as _, Either, Full, StreamBody};
@@ -35,7 +35,7 @@ pub struct Sandbox {
 
 #[derive(Debug)]
 struct Shared {
-    desk: Mutex<Desk>,
+    desk: Mutex<Service>,
     latency: Duration,
     traffic: Mutex<Traffic>,
     hung: Mutex<bool>,
@@ -64,7 +64,7 @@ impl Sandbox {
         let (stop, stopped) = oneshot::channel();
         let (latency, token) = (options.latency, options.token.clone());
         let shared = Arc::new(Shared {
-            desk: Mutex::new(Desk::new(options, origin.clone(), Instant::now())),
+            desk: Mutex::new(Service::new(options, origin.clone(), Instant::now())),
             latency,
             traffic: Mutex::default(),
             hung: Mutex::new(false),
@@ -128,7 +128,7 @@ impl Sandbox {
     }
 
     /// What happened so far.
-    pub fn ledger(&self) -> Ledger {
+    pub fn ledger(&self) -> RequestLog {
         let traffic = *lock(&self.shared.traffic);
         let mut ledger = lock(&self.shared.desk).ledger.clone();
         ledger.in_flight_most = traffic.in_flight_most;
@@ -137,7 +137,7 @@ impl Sandbox {
     }
 
     /// Looks at the account, or changes it. Requests wait meanwhile.
-    pub fn world<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
+    pub fn world<R>(&self, look: impl FnOnce(&mut AccountState) -> R) -> R {
         look(&mut lock(&self.shared.desk).world)
     }
 
@@ -154,7 +154,7 @@ impl Sandbox {
         self.shared.hang.notify_all();
     }
 
-    /// Waits until a request ran into [`super::Trouble::Hang`].
+    /// Waits until a request ran into [`super::FaultKind::Hang`].
     pub fn wait_for_hang(&self) {
         let mut hung = lock(&self.shared.hung);
         while !*hung {
@@ -243,13 +243,17 @@ async fn serve(
         tokio::time::sleep(shared.latency).await;
     }
     match outgoing.manner {
-        Manner::Reset => return Err(io::Error::other("reset, as asked for")),
-        Manner::Hang => {
+        Delivery::Reset => return Err(io::Error::other("reset, as asked for")),
+        Delivery::Hang => {
             *lock(&shared.hung) = true;
             shared.hang.notify_all();
             std::future::pending::<()>().await;
         }
-        Manner::Whole | Manner::Cut | Manner::CutAfter(_) | Manner::Drip(_) | Manner::Slow(_) => {}
+        Delivery::Whole
+        | Delivery::Cut
+        | Delivery::CutAfter(_)
+        | Delivery::Drip(_)
+        | Delivery::Slow(_) => {}
     }
     Ok(response(outgoing, under_way))
 }
@@ -266,22 +270,22 @@ fn response(
     }
     let body = outgoing.body.clone();
     let steps = match outgoing.manner {
-        Manner::Cut => vec![Step::Send(body.slice(..length / 2)), Step::Cut],
-        Manner::CutAfter(bytes) if bytes < length => {
+        Delivery::Cut => vec![Step::Send(body.slice(..length / 2)), Step::Cut],
+        Delivery::CutAfter(bytes) if bytes < length => {
             vec![Step::Send(body.slice(..bytes)), Step::Cut]
         }
-        Manner::Slow(pause) => vec![
+        Delivery::Slow(pause) => vec![
             Step::Send(body.slice(..length / 2)),
             Step::Pause(pause),
             Step::Send(body.slice(length / 2..)),
         ],
-        Manner::Drip(pause) => {
+        Delivery::Drip(pause) => {
             let piece = length.div_ceil(DRIPS).max(1);
             let pieces = (0..length).step_by(piece);
             let pieces = pieces.map(|at| body.slice(at..length.min(at + piece)));
             pieces.flat_map(|piece| [Step::Pause(pause), Step::Send(piece)]).collect()
         }
-        Manner::Whole | Manner::CutAfter(_) | Manner::Reset | Manner::Hang => Vec::new(),
+        Delivery::Whole | Delivery::CutAfter(_) | Delivery::Reset | Delivery::Hang => Vec::new(),
     };
     let body = if steps.is_empty() {
         drop(under_way);

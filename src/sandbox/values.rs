@@ -5,19 +5,19 @@ use super::custom;
 use super::fill::{Cell, Contact, Ending, Fill, Mark, Presence, Shape, Special};
 use super::habits::Habit;
 use super::json;
-use super::rows::{self, Seat, Status};
-use super::words;
+use super::rows::{self, RowContext, Status};
+use super::sample_text;
 use crate::model::Time;
 use fastrand::Rng;
 use std::sync::LazyLock;
 
 /// Appends the value of a cell.
-pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
+pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &RowContext<'_>, rng: &mut Rng) {
     value(out, &cell.fill, cell, seat, rng);
 }
 
 /// Appends when a deal was won first: never, in one of two ways, if it was not.
-fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>) {
+fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &RowContext<'_>) {
     match seat.status {
         Status::Won => json::time(out, ended(seat), cell.spelling),
         _ if seat.id % 9 == 4 && seat.account.habits.has(Habit::ZeroDates) => {
@@ -28,7 +28,7 @@ fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &Seat<'_>) {
 }
 
 /// Appends what the rule says, in the way of the cell.
-fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut Rng) {
+fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &RowContext<'_>, rng: &mut Rng) {
     let account = seat.account;
     match fill {
         Fill::Id => json::number(out, seat.id),
@@ -37,8 +37,8 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
         Fill::Title => json::text(out, &account.title(seat.resource.name, seat.id)),
         Fill::FirstName => json::text(out, account.names(seat.id).0),
         Fill::LastName => json::text(out, account.names(seat.id).1),
-        Fill::Sentence => json::text(out, words::sentence(rng)),
-        Fill::Html => json::text(out, &words::html(rng, seat.id % 50 == 3)),
+        Fill::Sentence => json::text(out, sample_text::sentence(rng)),
+        Fill::Html => json::text(out, &sample_text::html(rng, seat.id % 50 == 3)),
         Fill::Ref(target) => match pointer(seat, target, cell.presence) {
             Some(id) => json::number(out, id),
             None => out.extend_from_slice(b"null"),
@@ -50,7 +50,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
         Fill::Refs(target) => refs(out, target, account.count(target), rng),
         Fill::Company => json::number(out, account.company),
         Fill::Parent => json::number(out, seat.parent),
-        Fill::Pick(of) => out.extend_from_slice(words::one(rng, of).as_bytes()),
+        Fill::Pick(of) => out.extend_from_slice(sample_text::one(rng, of).as_bytes()),
         Fill::Nth(of) => out.extend_from_slice(nth(of, seat.id).as_bytes()),
         Fill::Group(size) => json::number(out, (seat.id - 1) / size % 3 + 1),
         Fill::Order(size) => json::number(out, (seat.id - 1) % size + 1),
@@ -92,7 +92,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &Seat<'_>, rng: &mut
             (Status::Lost, 0) => {
                 out.extend_from_slice(b"{\"id\":4,\"label\":\"Zu teuer \\\"wirklich\\\"\"}");
             }
-            (Status::Lost, _) => json::text(out, words::sentence(rng)),
+            (Status::Lost, _) => json::text(out, sample_text::sentence(rng)),
             _ => out.extend_from_slice(b"null"),
         },
         Fill::Date => json::text(out, &between(seat, rng).date()),
@@ -141,7 +141,7 @@ static ADDRESSES: LazyLock<[Vec<u8>; 12]> = LazyLock::new(|| {
 
 /// The row that a column points at: decided by row and target alone, so that two columns of a
 /// row that speak of one target agree.
-fn pointer(seat: &Seat<'_>, target: &str, presence: Presence) -> Option<u64> {
+fn pointer(seat: &RowContext<'_>, target: &str, presence: Presence) -> Option<u64> {
     match (seat.resource.name, target) {
         ("deals", "pipelines") => return Some((seat.stage - 1) / 6 + 1),
         ("deals", "stages") => return Some(seat.stage),
@@ -199,13 +199,13 @@ fn maybe_time(out: &mut Vec<u8>, time: Option<Time>, cell: &Cell) {
 }
 
 /// An instant between the row's creation and its last write.
-fn between(seat: &Seat<'_>, rng: &mut Rng) -> Time {
+fn between(seat: &RowContext<'_>, rng: &mut Rng) -> Time {
     let span = seat.touched.seconds() - seat.add.seconds();
     seat.add.plus_seconds(if span > 0 { rng.i64(0..span) } else { 0 })
 }
 
 /// When the deal ended: half way through its life.
-fn ended(seat: &Seat<'_>) -> Time {
+fn ended(seat: &RowContext<'_>) -> Time {
     seat.add.plus_seconds((seat.touched.seconds() - seat.add.seconds()) / 2).whole_second()
 }
 
@@ -217,7 +217,7 @@ fn object(out: &mut Vec<u8>, parts: &[(&str, String)]) {
     out.push(b'}');
 }
 
-fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &Seat<'_>, rng: &mut Rng) {
+fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &RowContext<'_>, rng: &mut Rng) {
     let many = rng.u32(u32::from(seat.id % 8 == 1)..3);
     if many == 0 && seat.id.is_multiple_of(3) && seat.account.habits.has(Habit::EmptyContacts) {
         out.extend_from_slice(b"[{\"value\":\"\",\"primary\":true}]");
@@ -247,7 +247,13 @@ fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &Seat<'_>, rng: &mut Rng)
     out.push(b']');
 }
 
-fn named(out: &mut Vec<u8>, target: &str, wrap: Option<&str>, seat: &Seat<'_>, presence: Presence) {
+fn named(
+    out: &mut Vec<u8>,
+    target: &str,
+    wrap: Option<&str>,
+    seat: &RowContext<'_>,
+    presence: Presence,
+) {
     let Some(id) = pointer(seat, target, presence) else {
         out.extend_from_slice(b"null");
         return;
@@ -285,7 +291,7 @@ pub(super) const GOAL_TYPES: [&str; 6] = [
     "revenue_forecast",
 ];
 
-fn special(out: &mut Vec<u8>, special: Special, seat: &Seat<'_>, rng: &mut Rng) {
+fn special(out: &mut Vec<u8>, special: Special, seat: &RowContext<'_>, rng: &mut Rng) {
     let account = seat.account;
     let name = |id: u64| json::quoted(&account.title("persons", id));
     let id = seat.id;

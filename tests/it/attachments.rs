@@ -1,9 +1,9 @@
 //! Attachments over lines that are slow or break off, from servers that know ranges or do not.
 
 use crate::support::{raw_truth, sandbox, small};
-use crate::vault::{self, Vault};
+use crate::vault::{self, BackupFixture};
 use serde_json::Value;
-use source_pipedrive::sandbox::{Fault, Options, Ranges, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Ranges, Sandbox};
 use std::time::Duration;
 
 const WITH: [&str; 2] = ["--include", "file_contents"];
@@ -28,7 +28,7 @@ fn place(id: u64, stored: bool) -> String {
 
 /// Requires that the attachment is here with the bytes that the account has.
 #[track_caller]
-fn assert_here(vault: &Vault, id: u64, inverted: bool) {
+fn assert_here(vault: &BackupFixture, id: u64, inverted: bool) {
     let index: Vec<Value> =
         serde_json::from_str(&vault.text("fileContents.json")).expect("it is an array");
     let row = index.iter().find(|row| row["id"] == id).expect("it is noted");
@@ -61,9 +61,9 @@ fn an_attachment_that_breaks_off_goes_on_where_it_was() {
         ] {
             let id = id_of(&sandbox(small()), stored);
             let place = place(id, stored);
-            let faults = vec![Fault::on(Trouble::CutAfter(30), &place, 1, 2)];
+            let faults = vec![Fault::on(FaultKind::CutAfter(30), &place, 1, 2)];
             let account = sandbox(Options { ranges, faults, ..small() });
-            let vault = Vault::of(&account, &["files"]);
+            let vault = BackupFixture::of(&account, &["files"]);
             vault.run(&WITH).succeeded();
             assert_eq!(statuses(&account, &place), expected, "{ranges:?}");
             assert_here(&vault, id, false);
@@ -77,9 +77,9 @@ fn another_part_than_the_rest_is_not_taken() {
     for stored in [false, true] {
         let id = id_of(&sandbox(small()), stored);
         let place = place(id, stored);
-        let faults = vec![Fault::on(Trouble::CutAfter(30), &place, 1, 1)];
+        let faults = vec![Fault::on(FaultKind::CutAfter(30), &place, 1, 1)];
         let account = sandbox(Options { ranges: Ranges::Wrong, faults, ..small() });
-        let vault = Vault::of(&account, &["files"]);
+        let vault = BackupFixture::of(&account, &["files"]);
         vault.run(&WITH).succeeded();
         assert_eq!(statuses(&account, &place), [200, 206, 200]);
         assert_here(&vault, id, false);
@@ -93,11 +93,11 @@ fn a_file_that_changed_meanwhile_is_begun_anew() {
         let id = id_of(&sandbox(small()), stored);
         let place = place(id, stored);
         let faults = vec![
-            Fault::on(Trouble::CutAfter(30), &place, 1, 1),
-            Fault::on(Trouble::NewFile, &place, 2, u32::MAX),
+            Fault::on(FaultKind::CutAfter(30), &place, 1, 1),
+            Fault::on(FaultKind::NewFile, &place, 2, u32::MAX),
         ];
         let account = sandbox(Options { faults, ..small() });
-        let vault = Vault::of(&account, &["files"]);
+        let vault = BackupFixture::of(&account, &["files"]);
         vault.run(&WITH).succeeded();
         assert_eq!(statuses(&account, &place), [200, 200]);
         assert_here(&vault, id, true);
@@ -109,16 +109,16 @@ fn a_file_that_changed_meanwhile_is_begun_anew() {
 fn a_slow_attachment_is_waited_for_and_a_silent_one_is_asked_for_again() {
     let id = id_of(&sandbox(small()), true);
     let place = place(id, true);
-    let drip = Fault::on(Trouble::Drip(Duration::from_millis(200)), &place, 1, 1);
+    let drip = Fault::on(FaultKind::Drip(Duration::from_millis(200)), &place, 1, 1);
     let account = sandbox(Options { faults: vec![drip], ..small() });
-    let vault = Vault::of(&account, &["files"]).with("timeout_millis", 1_000);
+    let vault = BackupFixture::of(&account, &["files"]).with("timeout_millis", 1_000);
     vault.run(&WITH).succeeded();
     assert_eq!(statuses(&account, &place), [200], "16 pauses of 200 ms are no silence of 1,000");
     assert_here(&vault, id, false);
 
-    let hour = Fault::on(Trouble::Slow(Duration::from_hours(1)), &place, 1, 1);
+    let hour = Fault::on(FaultKind::Slow(Duration::from_hours(1)), &place, 1, 1);
     let account = sandbox(Options { faults: vec![hour], ..small() });
-    let vault = Vault::of(&account, &["files"]).with("timeout_millis", 1_000);
+    let vault = BackupFixture::of(&account, &["files"]).with("timeout_millis", 1_000);
     vault.run(&WITH).succeeded();
     assert_eq!(statuses(&account, &place), [200, 206]);
     assert_here(&vault, id, false);
@@ -130,17 +130,17 @@ fn a_slow_attachment_is_waited_for_and_a_silent_one_is_asked_for_again() {
 fn an_attachment_that_fails_for_good_keeps_no_other_one_back() {
     for stored in [false, true] {
         for trouble in [
-            Trouble::CutAfter(10),
-            Trouble::Reset,
-            Trouble::Status(503),
-            Trouble::Slow(Duration::from_hours(1)),
-            Trouble::Truncate,
+            FaultKind::CutAfter(10),
+            FaultKind::Reset,
+            FaultKind::Status(503),
+            FaultKind::Slow(Duration::from_hours(1)),
+            FaultKind::Truncate,
         ] {
             let id = id_of(&sandbox(small()), stored);
             let place = place(id, stored);
             let faults = vec![Fault::on(trouble, &place, 1, u32::MAX)];
             let account = sandbox(Options { faults, ranges: Ranges::Ignored, ..small() });
-            let mut vault = Vault::of(&account, &["files"]).with("timeout_millis", 1_000);
+            let mut vault = BackupFixture::of(&account, &["files"]).with("timeout_millis", 1_000);
             let run = vault.run(&WITH);
             run.failed(3, &["fileContents"]);
             assert!(run.stderr.contains(&format!("attachment {id}: ")), "{}", run.stderr);
@@ -164,9 +164,9 @@ fn an_attachment_that_fails_for_good_keeps_no_other_one_back() {
 /// does not hold the next one up.
 #[test]
 fn an_outage_ends_the_run_and_the_next_goes_on() {
-    let faults = vec![Fault::on(Trouble::Status(503), "/download", 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::Status(503), "/download", 1, u32::MAX)];
     let broken = sandbox(Options { scale: 0.2, faults, ..small() });
-    let mut vault = Vault::of(&broken, &["files"]);
+    let mut vault = BackupFixture::of(&broken, &["files"]);
     let run = vault.run(&WITH);
     assert_eq!(run.code, Some(69), "{}", run.stderr);
     assert!(run.stderr.contains("attachments in a row could not be had"), "{}", run.stderr);

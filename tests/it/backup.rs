@@ -1,9 +1,9 @@
 //! Backups: what lies there, what a run says, and what it refuses.
 
 use crate::support::{raw_truth, sandbox, small};
-use crate::vault::{self, Vault};
+use crate::vault::{self, BackupFixture};
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Edit, Fault, Feature, Features, Options, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Feature, Features, Options};
 use std::os::unix::fs::PermissionsExt as _;
 
 fn edited(account: &source_pipedrive::sandbox::Sandbox) {
@@ -22,7 +22,7 @@ fn edited(account: &source_pipedrive::sandbox::Sandbox) {
 #[test]
 fn a_backup_holds_every_row_as_pipedrive_sent_it() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     let run = vault.run(&[]).succeeded();
     vault.assert_whole(&account);
     let (exported, total) = (&run.summary["exported"], &run.summary["total"]);
@@ -37,7 +37,7 @@ fn a_backup_holds_every_row_as_pipedrive_sent_it() {
 #[test]
 fn only_the_owner_may_look() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["deals", "files"]);
+    let vault = BackupFixture::of(&account, &["deals", "files"]);
     vault.run(&["--include", "file_contents"]).succeeded();
     let mode = |name: &str| {
         let meta = std::fs::metadata(vault.dir().join(name)).expect("it is there");
@@ -55,7 +55,7 @@ fn only_the_owner_may_look() {
 #[test]
 fn secrets_in_rows_are_masked_unless_they_are_asked_for() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["webhooks"]);
+    let vault = BackupFixture::of(&account, &["webhooks"]);
     vault.run(&[]).succeeded();
     assert!(vault.text("webhooks.json").contains(r#""http_auth_password":"****""#));
     assert!(!vault.text("webhooks.json").contains("invented"));
@@ -66,7 +66,7 @@ fn secrets_in_rows_are_masked_unless_they_are_asked_for() {
 #[test]
 fn a_new_run_replaces_a_backup_when_it_is_whole() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&[]).succeeded();
     edited(&account);
     vault.run(&[]).succeeded();
@@ -76,7 +76,7 @@ fn a_new_run_replaces_a_backup_when_it_is_whole() {
 #[test]
 fn a_nightly_backup_never_goes_stale() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["deals", "persons", "stages"]);
+    let vault = BackupFixture::of(&account, &["deals", "persons", "stages"]);
     // Older scripts say that they want to go on.
     for flags in [&[][..], &["--resume"], &["--restart"]] {
         let run = vault.run(flags).succeeded();
@@ -93,10 +93,10 @@ fn the_backup_that_stands_is_whole_until_it_is_replaced() {
     let account = sandbox(Options {
         // The second page of the second run: each asks for the newest row first, and the first run
         // for what changed meanwhile after its ten pages.
-        faults: vec![Fault::on(Trouble::Hang, "/api/v2/activities", 15, 1)],
+        faults: vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 15, 1)],
         ..small()
     });
-    let vault = Vault::of(&account, &["deals", "persons", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "persons", "activities"]);
     vault.run(&[]).succeeded();
     let before = vault.text("deals.json");
     edited(&account);
@@ -111,9 +111,9 @@ fn the_backup_that_stands_is_whole_until_it_is_replaced() {
 
 #[test]
 fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
-    let vault = Vault::of(&account, &["deals", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     assert!(vault.names().contains(&"activities.json.part".to_owned()));
     let run = vault.run(&["--restart"]).succeeded();
@@ -130,9 +130,9 @@ fn a_backup_that_was_broken_off_goes_on_by_itself() {
     let resources = ["deals", "persons", "activities"];
     for how in ["killed", "interrupted", "spent", "refused"] {
         let account = sandbox(small());
-        let mut vault = Vault::of(&account, &resources);
-        let hang = Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1);
-        let refusal = Fault::on(Trouble::Status(500), "/api/v2/activities", 3, u32::MAX);
+        let mut vault = BackupFixture::of(&account, &resources);
+        let hang = Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1);
+        let refusal = Fault::on(FaultKind::Status(500), "/api/v2/activities", 3, u32::MAX);
         match how {
             "killed" => {
                 account.replace_faults(vec![hang], Vec::new());
@@ -165,9 +165,9 @@ fn a_backup_that_was_broken_off_goes_on_by_itself() {
 
 #[test]
 fn what_is_asked_for_beyond_is_added_to_a_backup_that_is_gone_on_with() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
-    let mut vault = Vault::of(&account, &["deals", "activities"]);
+    let mut vault = BackupFixture::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     vault.resources.clear();
     let run = vault.run(&["--include", "histories"]).succeeded();
@@ -179,7 +179,7 @@ fn what_is_asked_for_beyond_is_added_to_a_backup_that_is_gone_on_with() {
 #[test]
 fn what_was_not_asked_for_again_stays() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&[]).succeeded();
     vault.run(&["--resources", "deals"]).succeeded();
     let manifest = vault.manifest();
@@ -196,7 +196,7 @@ fn what_the_token_may_not_see_is_named_and_ends_with_3() {
         features: Features::all().without(Feature::Installments),
         ..small()
     });
-    let vault = Vault::of(&account, &["deals", "webhooks", "roles", "deal_installments"]);
+    let vault = BackupFixture::of(&account, &["deals", "webhooks", "roles", "deal_installments"]);
     let run = vault.run(&[]);
     run.failed(3, &["dealInstallments, roles, webhooks"]);
     assert_eq!(run.summary["finished"], true);
@@ -211,7 +211,7 @@ fn what_the_token_may_not_see_is_named_and_ends_with_3() {
 #[test]
 fn a_file_that_can_no_longer_be_read_stays_as_it_was() {
     let full = sandbox(small());
-    let mut vault = Vault::of(&full, &["deals", "webhooks"]);
+    let mut vault = BackupFixture::of(&full, &["deals", "webhooks"]);
     vault.run(&[]).succeeded();
     let before = vault.text("webhooks.json");
     let less = sandbox(Options { admin: false, ..small() });
@@ -226,9 +226,9 @@ fn a_file_that_can_no_longer_be_read_stays_as_it_was() {
 
 #[test]
 fn a_resource_that_keeps_failing_is_given_up_in_the_second_run() {
-    let faults = vec![Fault::on(Trouble::Status(500), "/api/v1/notes", 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::Status(500), "/api/v1/notes", 1, u32::MAX)];
     let account = sandbox(Options { faults, ..small() });
-    let vault = Vault::of(&account, &["deals", "notes"]);
+    let vault = BackupFixture::of(&account, &["deals", "notes"]);
     let first = vault.run(&[]);
     first.failed(3, &["notes"]);
     assert_eq!(first.summary["finished"], false);
@@ -244,7 +244,7 @@ fn a_resource_that_keeps_failing_is_given_up_in_the_second_run() {
 #[test]
 fn another_companys_folder_is_refused() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
     vault.run(&[]).succeeded();
     let path = vault.dir().join("manifest.json");
     let manifest = vault.text("manifest.json").replace("\"company_id\": 900", "\"company_id\": 7");
@@ -257,7 +257,7 @@ fn another_companys_folder_is_refused() {
 #[test]
 fn what_is_no_backup_of_ours_is_left_alone() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
     std::fs::create_dir_all(vault.dir()).expect("it can be made");
     let write = |name: &str, text: &str| {
         std::fs::write(vault.dir().join(name), text).expect("it can be written");
@@ -275,9 +275,9 @@ fn what_is_no_backup_of_ours_is_left_alone() {
 
 #[test]
 fn a_damaged_file_is_read_again_with_a_warning() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..small() });
-    let vault = Vault::of(&account, &["deals", "persons", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "persons", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     let path = vault.dir().join("deals.json");
     let mut bytes = std::fs::read(&path).expect("deals were read");
@@ -295,11 +295,11 @@ fn a_damaged_file_is_read_again_with_a_warning() {
 #[test]
 fn rows_that_move_between_lists_while_they_are_read_are_there_once() {
     let script = |key: &str| {
-        let archive = Edit::Archive { resource: "deals", key: key.to_owned() };
+        let archive = Edit::BackupWriter { resource: "deals", key: key.to_owned() };
         (4, archive)
     };
     let account = sandbox(Options { script: vec![script("1"), script("2")], ..small() });
-    let vault = Vault::of(&account, &["deals"]);
+    let vault = BackupFixture::of(&account, &["deals"]);
     let run = vault.run(&[]).succeeded();
     assert!(run.stderr.contains("2 rows came twice"), "{}", run.stderr);
     vault.assert_whole(&account);
@@ -308,7 +308,7 @@ fn rows_that_move_between_lists_while_they_are_read_are_there_once() {
 #[test]
 fn attachments_are_stored_once_and_prove_themselves() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["files"]);
+    let vault = BackupFixture::of(&account, &["files"]);
     let run = vault.run(&["--include", "file_contents"]).succeeded();
     let index: Vec<Value> =
         serde_json::from_str(&vault.text("fileContents.json")).expect("it is an array");
@@ -322,15 +322,16 @@ fn attachments_are_stored_once_and_prove_themselves() {
     }
     // They never change, so another run pays for none of them.
     let again = vault.run(&["--include", "file_contents"]).succeeded();
-    let tokens = |run: &crate::depot::Synced| run.summary["tokens"].as_u64().expect("tokens");
+    let tokens =
+        |run: &crate::depot::CommandOutput| run.summary["tokens"].as_u64().expect("tokens");
     assert_eq!(tokens(&run) - tokens(&again), 20 * stored.len() as u64);
 }
 
 #[test]
 fn an_attachment_that_cannot_be_had_is_a_gap_that_is_named() {
-    let faults = vec![Fault::on(Trouble::Status(400), "/download", 2, 1)];
+    let faults = vec![Fault::on(FaultKind::Status(400), "/download", 2, 1)];
     let account = sandbox(Options { faults, ..small() });
-    let vault = Vault::of(&account, &["files"]);
+    let vault = BackupFixture::of(&account, &["files"]);
     let run = vault.run(&["--include", "file_contents"]);
     run.failed(3, &["fileContents"]);
     assert_eq!(run.summary["finished"], true);
@@ -343,9 +344,9 @@ fn an_attachment_that_cannot_be_had_is_a_gap_that_is_named() {
 fn an_attachment_that_is_gone_is_recorded_and_no_gap() {
     for (status, path) in [(404, "/download"), (410, "/download"), (404, "/_storage/")] {
         let account = sandbox(small());
-        let vault = Vault::of(&account, &["files"]);
+        let vault = BackupFixture::of(&account, &["files"]);
         for _ in 0..2 {
-            let fault = Fault::on(Trouble::Status(status), path, 1, u32::MAX);
+            let fault = Fault::on(FaultKind::Status(status), path, 1, u32::MAX);
             account.replace_faults(vec![fault], Vec::new());
             let run = vault.run(&["--include", "file_contents"]).succeeded();
             assert!(run.stderr.contains("are gone for good"), "{}", run.stderr);
@@ -359,7 +360,7 @@ fn an_attachment_that_is_gone_is_recorded_and_no_gap() {
         // What was had once is kept.
         account.replace_faults(Vec::new(), Vec::new());
         vault.run(&["--include", "file_contents"]).succeeded();
-        let fault = Fault::on(Trouble::Status(404), "/download", 1, u32::MAX);
+        let fault = Fault::on(FaultKind::Status(404), "/download", 1, u32::MAX);
         account.replace_faults(vec![fault], Vec::new());
         vault.run(&["--include", "file_contents"]).succeeded();
         assert!(vault.manifest()["files"]["fileContents"]["gone"].is_null());
@@ -368,11 +369,11 @@ fn an_attachment_that_is_gone_is_recorded_and_no_gap() {
 
 #[test]
 fn a_cut_attachment_is_asked_for_again() {
-    for trouble in [Trouble::Truncate, Trouble::Status(503)] {
+    for trouble in [FaultKind::Truncate, FaultKind::Status(503)] {
         let faults =
             vec![Fault::on(trouble, "/download", 1, 1), Fault::on(trouble, "/_storage/", 1, 1)];
         let account = sandbox(Options { faults, ..small() });
-        let vault = Vault::of(&account, &["files"]);
+        let vault = BackupFixture::of(&account, &["files"]);
         vault.run(&["--include", "file_contents"]).succeeded();
     }
 }
@@ -380,7 +381,8 @@ fn a_cut_attachment_is_asked_for_again() {
 #[test]
 fn a_spent_budget_keeps_what_was_taken() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["deals", "persons", "activities"]).with("max_tokens", 150);
+    let vault =
+        BackupFixture::of(&account, &["deals", "persons", "activities"]).with("max_tokens", 150);
     vault.run(&[]).failed(75, &["max_tokens"]);
     let mut runs = 1;
     while vault.run(&[]).code == Some(75) {

@@ -1,9 +1,9 @@
 //! A backup is broken off at every request and around every operation on files, and gone on with.
 
 use crate::support::{profile, raw_truth, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use source_pipedrive::model::{Resource, Time};
-use source_pipedrive::sandbox::{Edit, Entry, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Entry, Fault, FaultKind, Options, Sandbox};
 use std::collections::BTreeMap;
 
 /// Every way of walking, and lists per parent.
@@ -73,14 +73,14 @@ fn assert_thrifty(whole: &BTreeMap<String, u64>, broken: &BTreeMap<String, u64>,
 #[test]
 fn a_backup_survives_a_kill_at_every_request() {
     let whole = sandbox(tiny());
-    Vault::of(&whole, RESOURCES).run(&[]).succeeded();
+    BackupFixture::of(&whole, RESOURCES).run(&[]).succeeded();
     let requests = whole.ledger().requests;
     assert!(requests.len() > 30, "a run of only {} requests shows little", requests.len());
     let expected = asked(&requests);
     for request in 1..=requests.len() as u64 {
-        let faults = vec![Fault::at(Trouble::Hang, request)];
+        let faults = vec![Fault::at(FaultKind::Hang, request)];
         let account = sandbox(Options { faults, ..tiny() });
-        let vault = Vault::of(&account, RESOURCES);
+        let vault = BackupFixture::of(&account, RESOURCES);
         vault.killed_at_hang(&account, &[]);
         vault.run(&[]).succeeded();
         vault.assert_whole(&account);
@@ -91,9 +91,9 @@ fn a_backup_survives_a_kill_at_every_request() {
 
 /// Runs that crash at step after step of their storage, until one comes to its end.
 fn crashed_at_every_step(
-    prepared: impl Fn() -> (Sandbox, Vault),
+    prepared: impl Fn() -> (Sandbox, BackupFixture),
     flags: &[&str],
-    check: impl Fn(&Sandbox, &Vault),
+    check: impl Fn(&Sandbox, &BackupFixture),
 ) {
     let mut steps = 0;
     loop {
@@ -119,7 +119,7 @@ fn crashed_at_every_step(
 fn a_first_backup_survives_a_crash_at_every_step() {
     let prepared = || {
         let account = sandbox(tiny());
-        let vault = Vault::of(&account, FEW).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, FEW).with("concurrency", 1);
         (account, vault)
     };
     crashed_at_every_step(prepared, &[], |_, vault| {
@@ -133,7 +133,7 @@ fn a_first_backup_survives_a_crash_at_every_step() {
 fn a_later_backup_survives_a_crash_at_every_step_and_so_does_the_one_before() {
     let prepared = || {
         let account = sandbox(tiny());
-        let vault = Vault::of(&account, FEW).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, FEW).with("concurrency", 1);
         vault.run(&[]).succeeded();
         account.world(|world| {
             world.advance(3_600);
@@ -151,7 +151,7 @@ fn a_later_backup_survives_a_crash_at_every_step_and_so_does_the_one_before() {
 fn attachments_survive_a_crash_at_every_step() {
     let prepared = || {
         let account = sandbox(tiny());
-        let vault = Vault::of(&account, &["files"]).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, &["files"]).with("concurrency", 1);
         (account, vault)
     };
     crashed_at_every_step(prepared, &["--include", "file_contents"], |_, _| {});
@@ -159,10 +159,10 @@ fn attachments_survive_a_crash_at_every_step() {
 
 #[test]
 fn rows_that_came_twice_survive_a_crash_at_every_step() {
-    let archived = Edit::Archive { resource: "deals", key: "1".to_owned() };
+    let archived = Edit::BackupWriter { resource: "deals", key: "1".to_owned() };
     let prepared = || {
         let account = sandbox(Options { script: vec![(4, archived.clone())], ..tiny() });
-        let vault = Vault::of(&account, &["deals"]).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, &["deals"]).with("concurrency", 1);
         (account, vault)
     };
     crashed_at_every_step(prepared, &[], |_, _| {});
@@ -171,9 +171,9 @@ fn rows_that_came_twice_survive_a_crash_at_every_step() {
 #[test]
 fn what_changed_before_a_broken_backup_goes_on_is_in_it() {
     for list in ["v2/deals/archived", "v1/leads/archived"] {
-        let faults = vec![Fault::on(Trouble::Hang, list, 2, 1)];
+        let faults = vec![Fault::on(FaultKind::Hang, list, 2, 1)];
         let account = sandbox(Options { faults, ..tiny() });
-        let vault = Vault::of(&account, &["deals", "leads"]).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, &["deals", "leads"]).with("concurrency", 1);
         vault.killed_at_hang(&account, &[]);
         account.world(|world| {
             world.advance(60);
@@ -196,7 +196,7 @@ fn one_wrong_clock_does_not_say_until_when_a_backup_was_read() {
         let fault = format!("date:{seconds}@1").parse().expect("it is a fault");
         let account = sandbox(Options { faults: vec![fault], ..tiny() });
         let now = account.world(|world| world.now());
-        let vault = Vault::of(&account, &["deals", "persons"]);
+        let vault = BackupFixture::of(&account, &["deals", "persons"]);
         vault.run(&[]).succeeded();
         for file in ["deals", "persons"] {
             let file = &vault.manifest()["files"][file];
@@ -209,7 +209,7 @@ fn one_wrong_clock_does_not_say_until_when_a_backup_was_read() {
 #[test]
 fn projects_are_read_where_their_states_may_not_be_asked_for_together() {
     let account = sandbox(Options { refuse_combined_status: true, ..small() });
-    let vault = Vault::of(&account, &["projects"]);
+    let vault = BackupFixture::of(&account, &["projects"]);
     vault.run(&[]).succeeded();
     vault.assert_whole(&account);
 }

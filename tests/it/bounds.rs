@@ -1,17 +1,17 @@
 //! What is odd in size or form costs no more than its bytes, stops nothing else, and goes on as it
 //! came: through every command, for every kind of it.
 
-use crate::depot::Depot;
-use crate::parcel::Parcel;
+use crate::depot::WarehouseFixture;
+use crate::parcel::BundleFixture;
 use crate::support::{BINARY, Read, sandbox, small};
 use crate::tap::Tap;
-use crate::vault::Vault;
-use source_pipedrive::sandbox::{Fault, Oddity, Options, Sandbox, Trouble};
+use crate::vault::BackupFixture;
+use source_pipedrive::sandbox::{Fault, FaultKind, Oddity, Options, Sandbox};
 use std::process::{Command, Output};
 
 /// A small account whose pages of this path are odd.
 fn odd(oddity: Oddity, size: usize, path: &str) -> Sandbox {
-    let faults = vec![Fault::on(Trouble::OddRows(oddity, size), path, 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::OddRows(oddity, size), path, 1, u32::MAX)];
     sandbox(Options { faults, ..small() })
 }
 
@@ -79,7 +79,7 @@ fn odd_rows_are_kept_in_warehouses() {
     for (oddity, size, piece) in of_rows() {
         let account = odd(oddity, size, "/deals");
         for format in ["ndjson", "parquet"] {
-            let depot = Depot::of(&account, format, &["deals"]);
+            let depot = WarehouseFixture::of(&account, format, &["deals"]);
             let output = depot.command(&[]).output().expect("the binary starts");
             done(format, oddity, &output);
             let files = depot.files("deals");
@@ -114,12 +114,12 @@ const BUNDLED: &[&str] = &[
 #[test]
 fn odd_rows_are_backed_up_verified_compared_and_exported() {
     let plain = sandbox(small());
-    let before = Vault::of(&plain, BUNDLED);
+    let before = BackupFixture::of(&plain, BUNDLED);
     done("backup", Oddity::Keys, &before.command(&[]).output().expect("the binary starts"));
     let old = before.dir().display().to_string();
     for (oddity, size, piece) in of_rows() {
         let account = odd(oddity, size, "/deals");
-        let vault = Vault::of(&account, BUNDLED);
+        let vault = BackupFixture::of(&account, BUNDLED);
         done("backup", oddity, &vault.command(&[]).output().expect("the binary starts"));
         assert!(vault.text("deals.json").contains(&piece), "{oddity:?} is not in the backup");
         let dir = vault.dir().display().to_string();
@@ -132,7 +132,7 @@ fn odd_rows_are_backed_up_verified_compared_and_exported() {
         for form in ["json", "ndjson", "table", "html"] {
             done(form, oddity, &backup(&["diff", &old, &dir, "-o", form]));
         }
-        let parcel = Parcel::new();
+        let parcel = BundleFixture::new();
         let arguments = ["export", "--from", &dir, "--out", "a.json"];
         done("export", oddity, &parcel.command(&arguments).output().expect("it starts"));
         let output = parcel.command(&["validate", "a.json"]).output().expect("it starts");
@@ -154,7 +154,7 @@ fn odd_definitions_and_empty_rows_stop_nobody() {
         let readable = Read::of(&account, &["deals"]).with("custom_fields", "name");
         done("read by name", oddity, &readable.output());
         for format in ["ndjson", "parquet"] {
-            let depot = Depot::of(&account, format, &["deals"]);
+            let depot = WarehouseFixture::of(&account, format, &["deals"]);
             done(format, oddity, &depot.command(&[]).output().expect("the binary starts"));
         }
     }
@@ -168,7 +168,7 @@ fn what_is_nested_deeper_than_the_limit_is_named_everywhere() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains(limit), "{}", text(&output));
     for format in ["ndjson", "parquet"] {
-        let output = Depot::of(&account, format, &["deals"]).command(&[]).output();
+        let output = WarehouseFixture::of(&account, format, &["deals"]).command(&[]).output();
         let output = output.expect("the binary starts");
         assert_ne!(output.status.code(), Some(0));
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &text(&output);
@@ -189,7 +189,7 @@ fn surprises_are_named_up_to_a_limit_and_counted_beyond() {
 #[test]
 fn an_export_that_has_no_end_is_not_taken() {
     let account = sandbox(small());
-    let parcel = Parcel::new().crm(&account, 0);
+    let parcel = BundleFixture::new().crm(&account, 0);
     let rows: Vec<_> = (0..100).map(|n| format!(r#"{{"public_id":"a{n}","name":"A"}}"#)).collect();
     parcel.put("a.json", &format!(r#"{{"version":"1","accounts":[{}]}}"#, rows.join(",")));
     parcel.run(&["push", "a.json"]).json();
@@ -203,7 +203,7 @@ fn an_export_that_has_no_end_is_not_taken() {
 #[test]
 fn a_journal_of_more_rows_than_there_are_is_refused() {
     let account = sandbox(small());
-    let parcel = Parcel::new().crm(&account, 0);
+    let parcel = BundleFixture::new().crm(&account, 0);
     parcel.put("a.json", r#"{"version":"1","accounts":[{"public_id":"a","name":"A"}]}"#);
     let begin = r#"{"entry":"begin","version":1,"tool":"x","bundle":"x","target":"x","organization":"x","at":"2026-01-01T00:00:00Z"}"#;
     for range in ["[0,9223372036854775808]", "[0,18446744073709551615]", "[7,3]"] {
@@ -220,7 +220,7 @@ fn a_journal_of_more_rows_than_there_are_is_refused() {
 fn a_signal_ends_every_command() {
     use std::os::unix::process::ExitStatusExt as _;
     let hung =
-        |request| sandbox(Options { faults: vec![Fault::at(Trouble::Hang, request)], ..small() });
+        |request| sandbox(Options { faults: vec![Fault::at(FaultKind::Hang, request)], ..small() });
     let ends = |what: &str, account: &Sandbox, mut command: Command| {
         let mut child = command.spawn().expect("it starts");
         account.wait_for_hang();
@@ -234,11 +234,15 @@ fn a_signal_ends_every_command() {
     let account = hung(2);
     ends("read", &account, Read::of(&account, &["deals"]).command());
     let account = hung(3);
-    ends("sync", &account, Depot::of(&account, "parquet", &["deals"]).command(&[]));
+    ends("sync", &account, WarehouseFixture::of(&account, "parquet", &["deals"]).command(&[]));
     let account = hung(3);
-    ends("backup", &account, Vault::of(&account, &["deals"]).command(&[]));
+    ends("backup", &account, BackupFixture::of(&account, &["deals"]).command(&[]));
     let account = hung(5);
-    ends("export", &account, Parcel::new().account(&account).command(&["export", "--out", "a"]));
+    ends(
+        "export",
+        &account,
+        BundleFixture::new().account(&account).command(&["export", "--out", "a"]),
+    );
     let account = hung(3);
     let tap = Tap::of(&account);
     ends("tap", &account, tap.command(&[]));

@@ -1,16 +1,16 @@
 //! Bundles of an account: what they hold, that they are always the same, and what is found in bad
 //! ones.
 
-use crate::parcel::{ARRAYS, Parcel, assert_same, rows};
+use crate::parcel::{ARRAYS, BundleFixture, assert_same, rows};
 use crate::support::{documented, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, Options};
 
 #[test]
 fn an_account_becomes_a_bundle_and_nothing_is_dropped_in_silence() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     let said = parcel.export("a.json");
     let bundle = parcel.bundle("a.json");
     let resources = ["organizations", "persons", "deals", "leads", "activities"];
@@ -61,7 +61,7 @@ fn an_account_becomes_a_bundle_and_nothing_is_dropped_in_silence() {
 #[test]
 fn values_of_an_account_are_as_people_say_them() {
     let sandbox = sandbox(Options { scale: 0.3, ..documented() });
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.export("a.json");
     let bundle = parcel.bundle("a.json");
     let emails: Vec<Value> = sandbox
@@ -103,7 +103,7 @@ fn values_of_an_account_are_as_people_say_them() {
 #[test]
 fn the_same_record_has_the_same_id_for_ever_and_in_no_other_company() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.export("a.json");
     sandbox.world(|world| {
         for (resource, key) in [("organizations", "3"), ("deals", "4"), ("activities", "5")] {
@@ -128,7 +128,7 @@ fn the_same_record_has_the_same_id_for_ever_and_in_no_other_company() {
     assert!(dangling.into_iter().all(|row| row["contact_public_id"].is_null()));
     assert_eq!(parcel.run(&["validate", "b.json"]).json()["total"], 0);
     let other = crate::support::sandbox(Options { company_id: 901, ..small() });
-    let parcel = Parcel::new().account(&other);
+    let parcel = BundleFixture::new().account(&other);
     parcel.export("c.json");
     let other = parcel.bundle("c.json");
     for array in ARRAYS {
@@ -140,18 +140,18 @@ fn the_same_record_has_the_same_id_for_ever_and_in_no_other_company() {
 #[test]
 fn a_backup_makes_the_same_bundle_as_the_account() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.export("a.json");
-    let vault = Vault::of(&sandbox, &[]);
+    let vault = BackupFixture::of(&sandbox, &[]);
     assert_eq!(vault.run(&[]).code, Some(0));
     let dir = vault.dir().display().to_string();
-    let offline = Parcel::new();
+    let offline = BundleFixture::new();
     offline.run(&["export", "--from", &dir, "--out", "b.json"]).json();
     assert_same(&parcel.bundle("a.json"), &offline.bundle("b.json"));
     let one = parcel.path("a.json").display().to_string();
     let said = offline.run(&["diff", &one, "b.json", "--exit-code"]).json();
     assert_eq!(said["changes"], json!([]));
-    let some = Vault::of(&sandbox, &["deals", "persons"]);
+    let some = BackupFixture::of(&sandbox, &["deals", "persons"]);
     assert_eq!(some.run(&[]).code, Some(0));
     let dir = some.dir().display().to_string();
     let (code, message) = offline.run(&["export", "--from", &dir, "--out", "c.json"]).error();
@@ -174,7 +174,7 @@ fn what_a_backup_does_not_know_is_counted() {
         "stages",
         "deal_fields",
     ];
-    let vault = Vault::of(&sandbox, &of_seed);
+    let vault = BackupFixture::of(&sandbox, &of_seed);
     assert_eq!(vault.run(&[]).code, Some(0));
     // As the first seed's tool leaves it: without a word of the company.
     let manifest = vault.dir().join("manifest.json");
@@ -184,7 +184,7 @@ fn what_a_backup_does_not_know_is_counted() {
     seeds.as_object_mut().expect("an object").retain(|key, _| kept.contains(&key.as_str()));
     std::fs::write(&manifest, seeds.to_string()).expect("it can be written");
     let dir = vault.dir().display().to_string();
-    let parcel = Parcel::new();
+    let parcel = BundleFixture::new();
     let (code, message) = parcel.run(&["export", "--from", &dir, "--out", "a.json"]).error();
     assert_eq!(code, 64);
     assert!(message.contains("name its id with --company-id"), "{message}");
@@ -205,7 +205,7 @@ fn what_a_backup_does_not_know_is_counted() {
 fn without_every_row_there_is_no_bundle() {
     let faults = vec!["404@leads".parse().expect("a fault")];
     let sandbox = sandbox(Options { faults, ..small() });
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     let (code, message) = parcel.run(&["export", "--out", "a.json"]).error();
     assert_eq!(code, 69, "{message}");
     assert!(message.starts_with("/api/v1/leads"), "{message}");
@@ -214,7 +214,7 @@ fn without_every_row_there_is_no_bundle() {
 
 #[test]
 fn a_differing_bundle_says_where() {
-    let parcel = Parcel::new();
+    let parcel = BundleFixture::new();
     parcel.put("a.json", r#"{"accounts":[{"public_id":"acct_1","name":"A","custom":{"Tier":"gold"}},{"public_id":"acct_2","name":"B"}],"leads":[]}"#);
     parcel.put("b.json", r#"{"accounts":[{"public_id":"acct_3","name":"C"},{"id":"x","public_id":"acct_1","name":"A","custom":{"Tier":"silver"},"owner":null}]}"#);
     let said = parcel.run(&["diff", "a.json", "b.json", "--exit-code"]);
@@ -243,7 +243,7 @@ fn a_differing_bundle_says_where() {
 
 /// Findings of a bundle, `pointer: message`.
 fn findings(text: &str) -> Vec<String> {
-    let parcel = Parcel::new();
+    let parcel = BundleFixture::new();
     parcel.put("a.json", text);
     let said = parcel.run(&["validate", "a.json"]);
     let found = said.object();
@@ -350,7 +350,7 @@ fn what_is_wrong_with_a_bundle_is_named_by_pointer() {
 
 #[test]
 fn a_side_car_tells_more_of_stages() {
-    let parcel = Parcel::new();
+    let parcel = BundleFixture::new();
     let deal = |id: &str, pipeline: &str, stage: &str, status: &str| json!({"public_id": id, "name": "D", "status": status, "pipeline_id": pipeline, "pipeline_stage_id": stage});
     let bundle = json!({"opportunities": [
         deal("a", "p", "s", "open"), deal("b", "q", "s", "open"), deal("c", "p", "w", "open"),
@@ -392,7 +392,7 @@ fn what_is_no_bundle_is_refused() {
         ),
         (r#"{"leads":[],"leads":[]}"#, "a.json: has the array leads twice"),
     ] {
-        let parcel = Parcel::new();
+        let parcel = BundleFixture::new();
         parcel.put("a.json", text);
         let (code, message) = parcel.run(&["validate", "a.json"]).error();
         assert_eq!((code, message.as_str()), (65, expected));

@@ -1,7 +1,7 @@
 //! What a push says before it writes, whom it asks, and what it leaves as it is.
 
 use crate::bundle_kill::{INTO, account, little};
-use crate::parcel::{ARRAYS, Parcel, Said, held, rows};
+use crate::parcel::{ARRAYS, BundleFixture, Said, held, rows};
 use crate::support::{sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
@@ -13,9 +13,9 @@ fn count(bundle: &Value) -> usize {
 }
 
 /// An account with a bundle of its own.
-fn exported() -> (Sandbox, Parcel) {
+fn exported() -> (Sandbox, BundleFixture) {
     let sandbox = sandbox(Options { scale: 0.03, ..small() });
-    let parcel = Parcel::new().account(&sandbox).crm(&sandbox, 0);
+    let parcel = BundleFixture::new().account(&sandbox).crm(&sandbox, 0);
     parcel.export("a.json");
     (sandbox, parcel)
 }
@@ -33,7 +33,7 @@ fn told(said: &Value, list: &str) -> Vec<String> {
 #[test]
 fn a_push_that_nobody_can_say_yes_to_is_refused_before_anything_is_asked() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().account(&sandbox).crm(&sandbox, 0);
+    let parcel = BundleFixture::new().account(&sandbox).crm(&sandbox, 0);
     parcel.put("a.json", &little().to_string());
     for more in [&[][..], &["--to", "pipedrive"]] {
         let push = [&["push", "a.json"], more].concat();
@@ -60,7 +60,7 @@ fn the_first_lines_say_what_will_not_arrive_and_what_changes_of_ones_own() {
     });
     let nobodys = nobodys.count();
     assert!(nobodys > 0);
-    let lines = |parcel: &Parcel, arguments: &[&str]| -> Vec<String> {
+    let lines = |parcel: &BundleFixture, arguments: &[&str]| -> Vec<String> {
         let said = parcel.run(&[arguments, &["--dry-run", "-o", "table"]].concat());
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         said.stdout.lines().map(str::to_owned).collect()
@@ -164,7 +164,7 @@ fn an_organization_is_cloned_into_another_of_the_same_crm() {
 #[test]
 fn copies_go_into_an_account_beside_what_was_copied() {
     let sandbox = sandbox(Options { scale: 0.01, company_id: 901, ..small() });
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.put("a.json", &little().to_string());
     parcel.run(INTO).json();
     let once = account(&sandbox);
@@ -178,7 +178,7 @@ fn copies_go_into_an_account_beside_what_was_copied() {
 }
 
 /// The CRM's own stage of this name.
-fn stage(parcel: &Parcel, name: &str) -> Value {
+fn stage(parcel: &BundleFixture, name: &str) -> Value {
     let context = parcel.context("b.json");
     let stages = context["pipelines"][0]["stages"].as_array().expect("a list").clone();
     let stage = stages.into_iter().find(|stage| stage["name"] == name);
@@ -186,7 +186,7 @@ fn stage(parcel: &Parcel, name: &str) -> Value {
 }
 
 /// Two open deals that stand in the pipeline "Sales", in no stage that the CRM knows by name.
-fn nameless(parcel: &Parcel) -> Vec<String> {
+fn nameless(parcel: &BundleFixture) -> Vec<String> {
     let deals = rows(&parcel.bundle("a.json"), "opportunities");
     let some = deals.iter().filter(|(_, row)| {
         // Nor the one that a guess would lead to.

@@ -1,10 +1,10 @@
 //! An export never writes what a validation refuses, whatever Pipedrive sends.
 
-use crate::parcel::{ARRAYS, Parcel};
+use crate::parcel::{ARRAYS, BundleFixture};
 use crate::support::{Folder, profiles, sandbox, small};
 use serde_json::{Map, Value, json};
 use source_pipedrive::bundle::map::{Pins, RESOURCES, SETUP, Setup};
-use source_pipedrive::bundle::{Array, Context, Export, Source, validate};
+use source_pipedrive::bundle::{Entity, Export, Sidecar, Source, validate};
 use source_pipedrive::model::{Resource, Time};
 use source_pipedrive::sandbox::{Options, Sandbox};
 use std::path::Path;
@@ -66,7 +66,7 @@ fn checked(path: &Path, setup: Setup, records: &[Vec<String>]) -> (Vec<String>, 
         }
     }
     let (written, context) = export.finish().expect("it is written");
-    let read = Context::read(path).expect("it can be read").expect("it is there");
+    let read = Sidecar::read(path).expect("it can be read").expect("it is there");
     let mut found = Vec::new();
     for context in [None, Some(&context), Some(&read)] {
         let validation = runtime.block_on(validate(path, context, |_, _| false));
@@ -110,7 +110,7 @@ fn whatever_a_record_holds_the_bundle_is_valid() {
             for value in odd() {
                 let mut row = base.clone();
                 next += 1;
-                row["id"] = if *array == Array::Leads {
+                row["id"] = if *array == Entity::Leads {
                     json!(format!("lead-{next}"))
                 } else {
                     next.into()
@@ -129,7 +129,7 @@ fn whatever_a_record_holds_the_bundle_is_valid() {
 fn an_account_of_every_profile_makes_a_valid_bundle() {
     for (profile, options) in profiles() {
         let sandbox = sandbox(Options { scale: 0.05, ..options });
-        let parcel = Parcel::new().account(&sandbox);
+        let parcel = BundleFixture::new().account(&sandbox);
         parcel.export("a.json");
         assert_eq!(parcel.run(&["validate", "a.json"]).json()["total"], 0, "{profile}");
         // It is what the account holds already.
@@ -167,7 +167,7 @@ fn birthdays_that_are_none_are_left_out() {
         .map(|row| row["birthday"].clone())
         .collect();
     assert_eq!(written, [Value::Null, Value::Null, json!("1990-05-01"), Value::Null]);
-    let context = Context::read(&path).expect("it can be read").expect("it is there");
+    let context = Sidecar::read(&path).expect("it can be read").expect("it is there");
     let lost: Vec<_> = context.unmapped.iter().filter(|lost| lost.field == "birthday").collect();
     assert_eq!(lost.iter().map(|lost| lost.rows).sum::<u64>(), 1, "{lost:?}");
 }
@@ -190,10 +190,10 @@ fn rows_that_would_be_too_long_are_shortened() {
 }
 
 /// A custom field of an array that holds text.
-fn text_field(sandbox: &Sandbox, array: Array) -> String {
+fn text_field(sandbox: &Sandbox, array: Entity) -> String {
     let dictionary = match array {
-        Array::Accounts => "organization_fields",
-        Array::Contacts => "person_fields",
+        Entity::Accounts => "organization_fields",
+        Entity::Contacts => "person_fields",
         _ => "deal_fields",
     };
     let fields = sandbox.world(|world| world.truth(dictionary)).into_iter();
@@ -215,7 +215,7 @@ fn no_two_rows_have_one_public_id() {
     let mut pins = Pins::default();
     let long = "ö".repeat(200);
     for (rows, array) in
-        all.iter_mut().zip([Array::Accounts, Array::Contacts, Array::Opportunities])
+        all.iter_mut().zip([Entity::Accounts, Entity::Contacts, Entity::Opportunities])
     {
         let code = text_field(&sandbox, array);
         pins.marker(array, &code);
@@ -233,7 +233,7 @@ fn no_two_rows_have_one_public_id() {
             row["custom_fields"][&code] = id.into();
         }
         // A deal that was deleted, and created again.
-        if array == Array::Opportunities {
+        if array == Entity::Opportunities {
             for (place, deleted) in [(8, true), (9, false)] {
                 rows[place]["is_deleted"] = deleted.into();
                 rows[place]["status"] = if deleted { "deleted" } else { "open" }.into();

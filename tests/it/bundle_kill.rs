@@ -1,10 +1,10 @@
 //! A push is broken off at every request, and gone on with: the target ends as the bundle, no row
 //! twice.
 
-use crate::parcel::{ARRAYS, Parcel, Said, assert_same, held, rows};
+use crate::parcel::{ARRAYS, BundleFixture, Said, assert_same, held, rows};
 use crate::support::{ended_at_hang, sandbox, small};
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
 
 fn tiny(faults: Vec<Fault>) -> Sandbox {
     sandbox(Options { scale: 0.005, faults, ..small() })
@@ -13,14 +13,14 @@ fn tiny(faults: Vec<Fault>) -> Sandbox {
 /// A bundle of an account, made without being counted by the sandbox that is going to be pushed to.
 fn bundle() -> String {
     let source = tiny(Vec::new());
-    let parcel = Parcel::new().account(&source);
+    let parcel = BundleFixture::new().account(&source);
     parcel.export("a.json");
     std::fs::read_to_string(parcel.path("a.json")).expect("the bundle is there")
 }
 
 const PUSH: &[&str] = &["push", "a.json", "--batch-rows", "4"];
 
-fn killed(parcel: &Parcel, sandbox: &Sandbox, arguments: &[&str]) {
+fn killed(parcel: &BundleFixture, sandbox: &Sandbox, arguments: &[&str]) {
     let output = ended_at_hang(parcel.command(arguments), sandbox, |child| {
         child.kill().expect("the process can be killed");
     });
@@ -46,7 +46,7 @@ fn a_push_that_is_killed_at_any_request_is_gone_on_with() {
     let text = bundle();
     let whole: Value = serde_json::from_str(&text).expect("a bundle is JSON");
     let unbroken = tiny(Vec::new());
-    let parcel = Parcel::new().crm(&unbroken, 0);
+    let parcel = BundleFixture::new().crm(&unbroken, 0);
     parcel.put("a.json", &text);
     let said = parcel.run(PUSH).json();
     assert_arrived(&unbroken, &whole, &said, "unbroken");
@@ -54,8 +54,8 @@ fn a_push_that_is_killed_at_any_request_is_gone_on_with() {
     let requests = unbroken.ledger().requests.len() as u64;
     assert!(requests > 12, "a push of only {requests} requests shows little");
     for request in 1..=requests {
-        let sandbox = tiny(vec![Fault::at(Trouble::Hang, request)]);
-        let parcel = Parcel::new().crm(&sandbox, 0);
+        let sandbox = tiny(vec![Fault::at(FaultKind::Hang, request)]);
+        let parcel = BundleFixture::new().crm(&sandbox, 0);
         parcel.put("a.json", &text);
         killed(&parcel, &sandbox, PUSH);
         let begun = parcel.path("a.json.journal.ndjson").exists();
@@ -80,16 +80,16 @@ fn a_push_that_meets_trouble_at_any_request_comes_through() {
     let text = bundle();
     let whole: Value = serde_json::from_str(&text).expect("a bundle is JSON");
     for trouble in [
-        Trouble::Status(503),
-        Trouble::Burst,
-        Trouble::Reset,
-        Trouble::Truncate,
-        Trouble::Html,
-        Trouble::Half,
+        FaultKind::Status(503),
+        FaultKind::Burst,
+        FaultKind::Reset,
+        FaultKind::Truncate,
+        FaultKind::Html,
+        FaultKind::Half,
     ] {
         for request in 1..=12 {
             let sandbox = tiny(vec![Fault::at(trouble, request)]);
-            let parcel = Parcel::new().crm(&sandbox, 0);
+            let parcel = BundleFixture::new().crm(&sandbox, 0);
             parcel.put("a.json", &text);
             let said = parcel.run(PUSH);
             let what = format!("{trouble:?} at request {request}: {}", said.stderr);
@@ -103,9 +103,9 @@ fn a_push_that_meets_trouble_at_any_request_comes_through() {
 fn a_crm_in_lasting_trouble_ends_the_push_and_the_journal_knows() {
     let text = bundle();
     let whole: Value = serde_json::from_str(&text).expect("a bundle is JSON");
-    let faults = vec![Fault::on(Trouble::Status(500), "import", 4, 30)];
+    let faults = vec![Fault::on(FaultKind::Status(500), "import", 4, 30)];
     let sandbox = tiny(faults);
-    let parcel = Parcel::new().crm(&sandbox, 0);
+    let parcel = BundleFixture::new().crm(&sandbox, 0);
     parcel.put("a.json", &text);
     let (code, message) = parcel.run(PUSH).error();
     assert_eq!(
@@ -147,8 +147,8 @@ fn a_crm_in_lasting_trouble_ends_the_push_and_the_journal_knows() {
     let (code, message) = parcel.run(PUSH).error();
     assert_eq!(code, 65);
     assert!(message.contains("is of version 9"), "{message}");
-    let limited = tiny(vec![Fault::on(Trouble::Daily, "import", 2, 1)]);
-    let parcel = Parcel::new().crm(&limited, 0);
+    let limited = tiny(vec![Fault::on(FaultKind::Daily, "import", 2, 1)]);
+    let parcel = BundleFixture::new().crm(&limited, 0);
     parcel.put("a.json", &text);
     assert_eq!(parcel.run(PUSH).error().0, 75);
 }
@@ -208,15 +208,15 @@ pub(crate) const INTO: &[&str] = &["push", "a.json", "--to", "pipedrive"];
 #[test]
 fn a_push_into_pipedrive_that_is_killed_at_any_request_creates_nothing_twice() {
     let unbroken = company(Vec::new());
-    let parcel = Parcel::new().account(&unbroken);
+    let parcel = BundleFixture::new().account(&unbroken);
     parcel.put("a.json", &little().to_string());
     let before = account(&unbroken);
     assert_in_pipedrive(&unbroken, &before, &parcel.run(INTO), "unbroken");
     let requests = unbroken.ledger().requests.len() as u64;
     assert!(requests > 40, "a push of only {requests} requests shows little");
     for request in 1..=requests {
-        let sandbox = company(vec![Fault::at(Trouble::Hang, request)]);
-        let parcel = Parcel::new().account(&sandbox);
+        let sandbox = company(vec![Fault::at(FaultKind::Hang, request)]);
+        let parcel = BundleFixture::new().account(&sandbox);
         parcel.put("a.json", &little().to_string());
         killed(&parcel, &sandbox, INTO);
         let said = parcel.run(&[INTO, &["--resume"]].concat());
@@ -232,7 +232,7 @@ fn a_budget_that_is_spent_ends_a_push_and_the_next_one_goes_on() {
         let before = account(&sandbox);
         let mut config = sandbox.config();
         config["max_tokens"] = tokens.into();
-        let parcel = Parcel::new().account(&sandbox).configured(config);
+        let parcel = BundleFixture::new().account(&sandbox).configured(config);
         parcel.put("a.json", &little().to_string());
         let said = parcel.run(INTO);
         if said.code == Some(0) {
@@ -250,7 +250,7 @@ fn a_budget_that_is_spent_ends_a_push_and_the_next_one_goes_on() {
 #[test]
 fn a_lost_answer_of_pipedrive_creates_nothing_twice() {
     let unbroken = company(Vec::new());
-    let parcel = Parcel::new().account(&unbroken);
+    let parcel = BundleFixture::new().account(&unbroken);
     parcel.put("a.json", &little().to_string());
     let before = account(&unbroken);
     parcel.run(INTO).json();
@@ -258,12 +258,16 @@ fn a_lost_answer_of_pipedrive_creates_nothing_twice() {
     let writes = ledger.requests.iter().zip(1_u64..).filter(|(entry, _)| entry.method != "GET");
     let writes: Vec<u64> = writes.map(|(_, number)| number).collect();
     assert!(writes.len() > 10);
-    for trouble in
-        [Trouble::Status(503), Trouble::Burst, Trouble::Reset, Trouble::Truncate, Trouble::Html]
-    {
+    for trouble in [
+        FaultKind::Status(503),
+        FaultKind::Burst,
+        FaultKind::Reset,
+        FaultKind::Truncate,
+        FaultKind::Html,
+    ] {
         for request in &writes {
             let sandbox = company(vec![Fault::at(trouble, *request)]);
-            let parcel = Parcel::new().account(&sandbox);
+            let parcel = BundleFixture::new().account(&sandbox);
             parcel.put("a.json", &little().to_string());
             let mut said = parcel.run(INTO);
             let what = format!("{trouble:?} at request {request}: {}", said.stderr);
@@ -280,18 +284,18 @@ fn a_lost_answer_of_pipedrive_creates_nothing_twice() {
 #[test]
 fn a_garbled_answer_of_pipedrive_creates_nothing_twice() {
     let unbroken = company(Vec::new());
-    let parcel = Parcel::new().account(&unbroken);
+    let parcel = BundleFixture::new().account(&unbroken);
     parcel.put("a.json", &little().to_string());
     let before = account(&unbroken);
     parcel.run(INTO).json();
     let ledger = unbroken.ledger();
     let writes = ledger.requests.iter().zip(1_u64..).filter(|(entry, _)| entry.method != "GET");
     let writes: Vec<u64> = writes.map(|(_, number)| number).collect();
-    for trouble in [Trouble::CutJson, Trouble::Null, Trouble::Failure] {
+    for trouble in [FaultKind::CutJson, FaultKind::Null, FaultKind::Failure] {
         for request in &writes {
             let fault = Fault { times: 2, ..Fault::at(trouble, *request) };
             let sandbox = company(vec![fault]);
-            let parcel = Parcel::new().account(&sandbox);
+            let parcel = BundleFixture::new().account(&sandbox);
             parcel.put("a.json", &little().to_string());
             let mut said = parcel.run(INTO);
             let what = format!("{trouble:?} at request {request}: {}", said.stderr);
@@ -311,7 +315,7 @@ fn a_garbled_answer_of_the_crm_costs_nothing() {
         for path in ["crm/export", "opportunity_pipelines", "change_events", "crm/import"] {
             let fault = format!("{trouble}@{path}").parse().expect("a fault");
             let sandbox = sandbox(Options { faults: vec![fault], ..small() });
-            let parcel = Parcel::new().crm(&sandbox, 0);
+            let parcel = BundleFixture::new().crm(&sandbox, 0);
             parcel.put("a.json", &little().to_string());
             let said = parcel.run(&["push", "a.json", "--foreign"]);
             assert_eq!(said.code, Some(0), "{trouble}@{path}: {}{}", said.stdout, said.stderr);

@@ -1,6 +1,6 @@
 //! Laws of bundles, on rows that nobody would think of.
 
-use crate::parcel::{ARRAYS, Parcel, assert_same, held, rows};
+use crate::parcel::{ARRAYS, BundleFixture, assert_same, held, rows};
 use crate::support::{sandbox, small};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -133,7 +133,7 @@ fn check(cases: u32, law: impl Fn(Value) -> Result<(), TestCaseError>) {
 fn what_is_pushed_into_a_crm_is_pulled_out_of_it() {
     check(24, |bundle| {
         let sandbox = sandbox(small());
-        let parcel = Parcel::new().crm(&sandbox, 0);
+        let parcel = BundleFixture::new().crm(&sandbox, 0);
         parcel.put("a.json", &bundle.to_string());
         let said = parcel.run(&["push", "a.json", "--batch-rows", "2"]);
         prop_assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
@@ -149,7 +149,7 @@ fn what_is_pushed_into_a_crm_is_pulled_out_of_it() {
 #[test]
 fn a_bundle_is_what_it_differs_from_by_nothing() {
     check(24, |bundle| {
-        let parcel = Parcel::new();
+        let parcel = BundleFixture::new();
         parcel.put("a.json", &bundle.to_string());
         // Other order of rows, other spelling.
         let mut other = bundle.clone();
@@ -176,7 +176,7 @@ fn a_bundle_is_what_it_differs_from_by_nothing() {
 fn what_pipedrive_can_hold_comes_out_as_it_went_in() {
     check(10, |bundle| {
         let sandbox = sandbox(Options { scale: 0.004, company_id: 7, ..small() });
-        let parcel = Parcel::new().account(&sandbox);
+        let parcel = BundleFixture::new().account(&sandbox);
         parcel.put("a.json", &bundle.to_string());
         let said = parcel.run(&["push", "a.json", "--to", "pipedrive"]);
         prop_assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);

@@ -2,7 +2,7 @@
 //! push finds what is there, names what is gone, and creates nothing twice.
 
 use crate::bundle_kill::{INTO, RESOURCES, account, company, little};
-use crate::parcel::{ARRAYS, Parcel, rows};
+use crate::parcel::{ARRAYS, BundleFixture, rows};
 use crate::support::{sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, FieldEdit, Options, Sandbox};
@@ -19,9 +19,9 @@ fn edit(sandbox: &Sandbox, edit: Edit) -> Vec<String> {
 }
 
 /// An account into which the little bundle was pushed, and the folder it was pushed from.
-fn pushed(bundle: &Value) -> (Sandbox, Parcel) {
+fn pushed(bundle: &Value) -> (Sandbox, BundleFixture) {
     let sandbox = company(Vec::new());
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.put("a.json", &bundle.to_string());
     parcel.run(INTO).json();
     (sandbox, parcel)
@@ -90,7 +90,7 @@ fn a_row_that_was_deleted_in_pipedrive_is_named_and_not_brought_back_unasked() {
             "{array}: {said}"
         );
         // A fresh export has each row once, under the id it was pushed with.
-        let fresh = Parcel::new().account(&sandbox);
+        let fresh = BundleFixture::new().account(&sandbox);
         fresh.export("b.json");
         let bundle = fresh.bundle("b.json");
         for row in little()[array].as_array().into_iter().flatten() {
@@ -121,7 +121,7 @@ fn a_deal_is_known_to_be_deleted_with_and_without_a_journal() {
 #[test]
 fn rows_of_the_account_itself_are_not_brought_back_unasked_either() {
     let sandbox = sandbox(Options { scale: 0.02, ..small() });
-    let parcel = Parcel::new().account(&sandbox);
+    let parcel = BundleFixture::new().account(&sandbox);
     parcel.export("a.json");
     for resource in RESOURCES {
         let key = sandbox.world(|world| world.truth(resource).swap_remove(0).key);
@@ -195,7 +195,7 @@ fn the_field_of_public_ids_is_found_whatever_it_is_called() {
         // An export finds it, too, by what is in it.
         let (sandbox, _) = pushed(&little());
         to_markers(&sandbox, &FieldEdit::Rename("Kennung".to_owned()));
-        let fresh = Parcel::new().account(&sandbox);
+        let fresh = BundleFixture::new().account(&sandbox);
         for _ in 0..2 {
             fresh.export("b.json");
             let bundle = fresh.bundle("b.json");
@@ -266,7 +266,7 @@ fn a_row_whose_public_id_was_taken_away_is_known_by_its_own() {
 #[test]
 fn a_row_that_was_deleted_in_a_crm_comes_back_when_that_is_said() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().crm(&sandbox, 0);
+    let parcel = BundleFixture::new().crm(&sandbox, 0);
     let push = |row: Value, more: &[&str]| {
         parcel.put("a.json", &json!({"accounts": [row]}).to_string());
         parcel.run(&[&["push", "a.json"], more].concat())

@@ -1,6 +1,6 @@
 //! Bundles go into a CRM and into Pipedrive, and come out again.
 
-use crate::parcel::{ARRAYS, Parcel, assert_same, held, portable, rows};
+use crate::parcel::{ARRAYS, BundleFixture, assert_same, held, portable, rows};
 use crate::support::{profiles, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{CrmOptions, Edit, Options, Sandbox, UnknownFields};
@@ -16,8 +16,8 @@ fn count(bundle: &Value) -> u64 {
 }
 
 /// A bundle of the sandbox's own account, in a folder whose commands talk to its CRM.
-fn prepared(sandbox: &Sandbox) -> Parcel {
-    let parcel = Parcel::new().account(sandbox).crm(sandbox, 0);
+fn prepared(sandbox: &Sandbox) -> BundleFixture {
+    let parcel = BundleFixture::new().account(sandbox).crm(sandbox, 0);
     parcel.export("a.json");
     parcel
 }
@@ -96,7 +96,7 @@ fn two_organizations_see_nothing_of_each_other() {
     let first = prepared(&sandbox);
     first.run(&["push", "a.json"]).json();
     let before = (held(&sandbox, 0), sandbox.crm_events(0));
-    let second = Parcel::new().crm(&sandbox, 1);
+    let second = BundleFixture::new().crm(&sandbox, 1);
     assert_eq!(second.run(&["pull", "--out", "b.json"]).json()["rows"], 0);
     assert_eq!(second.run(&["changes"]).stdout, "");
     // Public ids are unique across the product: not one of these rows gets in, and none is touched.
@@ -151,12 +151,12 @@ fn a_key_of_another_organization_does_not_go_unnoticed() {
     assert_eq!(code, 65);
     assert!(message.contains("--foreign pushes it as it is"), "{message}");
     assert!(message.contains("--as-copy"), "{message}");
-    let stranger = Parcel::new().crm(&sandbox, 0).key("adcrm_test_nobody");
+    let stranger = BundleFixture::new().crm(&sandbox, 0).key("adcrm_test_nobody");
     let (code, message) = stranger.run(&["pull", "--out", "c.json"]).error();
     assert_eq!(code, 77, "{message}");
     assert!(!message.contains("nobody") && !stranger.path("c.json").exists());
     let (code, message) =
-        Parcel::new().crm(&sandbox, 0).key("").run(&["pull", "--out", "c.json"]).error();
+        BundleFixture::new().crm(&sandbox, 0).key("").run(&["pull", "--out", "c.json"]).error();
     assert_eq!(code, 78, "{message}");
 }
 
@@ -190,9 +190,9 @@ fn rows_that_a_crm_refuses_are_told_one_by_one() {
         (CrmOptions { atomic: true, ..CrmOptions::default() }, true),
     ] {
         let sandbox = with(crm);
-        let parcel = Parcel::new().crm(&sandbox, 0);
+        let parcel = BundleFixture::new().crm(&sandbox, 0);
         let own = json!({"accounts": [{"public_id": "taken", "name": "T"}]});
-        let other = Parcel::new().crm(&sandbox, 1);
+        let other = BundleFixture::new().crm(&sandbox, 1);
         other.put("a.json", &own.to_string());
         other.run(&["push", "a.json"]).json();
         let bundle = json!({
@@ -330,7 +330,7 @@ fn stages_go_where_they_are_told() {
 fn a_crm_that_does_not_say_its_stages_decides_by_itself() {
     let fault = "404@opportunity_pipelinesx*".parse().expect("a fault");
     let sandbox = sandbox(Options { faults: vec![fault], ..small() });
-    let parcel = Parcel::new().crm(&sandbox, 0);
+    let parcel = BundleFixture::new().crm(&sandbox, 0);
     parcel.put("a.json", r#"{"opportunities":[{"public_id":"o","name":"O","pipeline_id":"p","pipeline_stage_id":"s"}]}"#);
     let said = parcel.run(&["push", "a.json"]).json();
     assert_eq!((&said["verified"], &said["stages"][0]["how"]), (&json!(1), &json!("target")));
@@ -342,7 +342,7 @@ fn a_crm_that_does_not_say_its_stages_decides_by_itself() {
 #[test]
 fn a_bundle_with_findings_is_not_pushed_at_all() {
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().crm(&sandbox, 0).account(&sandbox);
+    let parcel = BundleFixture::new().crm(&sandbox, 0).account(&sandbox);
     parcel.put(
         "a.json",
         r#"{"accounts":[{"public_id":"a","name":"A"},{"public_id":"a","name":"B"}]}"#,
@@ -461,7 +461,7 @@ fn a_bundle_of_another_company_is_pushed_when_that_is_meant() {
 fn events_are_followed_until_somebody_stops() {
     use std::io::{BufRead as _, BufReader};
     let sandbox = sandbox(small());
-    let parcel = Parcel::new().crm(&sandbox, 0);
+    let parcel = BundleFixture::new().crm(&sandbox, 0);
     parcel.put("a.json", r#"{"accounts":[{"public_id":"a","name":"A"}]}"#);
     parcel.run(&["push", "a.json"]).json();
     let mut command = parcel.command(&["changes", "--follow", "--every-millis", "1"]);

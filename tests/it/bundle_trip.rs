@@ -2,7 +2,7 @@
 //! from. What nobody edited on the way is left as it is, byte for byte; what somebody edited arrives.
 
 use crate::bundle_kill::RESOURCES;
-use crate::parcel::{ARRAYS, Parcel, rows};
+use crate::parcel::{ARRAYS, BundleFixture, rows};
 use crate::support::{profiles, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{CrmOptions, Options, Sandbox, UnknownFields};
@@ -34,8 +34,8 @@ fn writes(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// The account is in the CRM, and what the CRM has of it in `b.json`.
-fn there_and_back(sandbox: &Sandbox, more: &[&str]) -> Parcel {
-    let parcel = Parcel::new().account(sandbox).crm(sandbox, 0);
+fn there_and_back(sandbox: &Sandbox, more: &[&str]) -> BundleFixture {
+    let parcel = BundleFixture::new().account(sandbox).crm(sandbox, 0);
     parcel.export("a.json");
     parcel.put("map.json", r#"{"Sales/Demo": "Default pipeline/Proposal"}"#);
     // A CRM that does not keep all it gets says so, and that is all.

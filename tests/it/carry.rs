@@ -1,6 +1,6 @@
 //! One state, carried from tongue to tongue: nothing is lost, and nothing comes twice.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{Folder, Read, assert_equals_truth, change, key, sandbox, small, truth};
 use crate::tap::Tap;
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn singer(account: &Sandbox, state: Option<&Value>) -> Leg {
 }
 
 fn warehouse(account: &Sandbox, state: Option<&Value>) -> Leg {
-    let depot = Depot::of(account, "ndjson", STREAMS);
+    let depot = WarehouseFixture::of(account, "ndjson", STREAMS);
     let (folder, mut flags) = (Folder::new(), Vec::new());
     if let Some(state) = state {
         flags.push("--state".to_owned());

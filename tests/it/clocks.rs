@@ -4,7 +4,7 @@
 use crate::support::{Read, Session, assert_equals_truth, latest, sandbox, small, truth};
 use serde_json::json;
 use source_pipedrive::model::Time;
-use source_pipedrive::sandbox::{Edit, Fault, OddDate, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, OddDate, Options, Sandbox};
 
 /// A list of each class that is read by time, and one per parent.
 const STREAMS: &[&str] =
@@ -23,7 +23,7 @@ const DATES: &[OddDate] = &[
 /// The account as the run of this number finds it: rows come and change half a minute after each
 /// run, and the clock is wrong in this way at its answers.
 fn account(empty: bool, run: usize, date: Option<OddDate>) -> Sandbox {
-    let faults = date.map(|date| Fault::on(Trouble::Date(date), "/api/", 1, u32::MAX));
+    let faults = date.map(|date| Fault::on(FaultKind::Date(date), "/api/", 1, u32::MAX));
     let options = Options { scale: 0.03, page_max: Some(8), ..small() };
     let account = sandbox(Options { faults: faults.into_iter().collect(), ..options });
     account.world(|world| {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use source_pipedrive::dataset::table::Columns;
 use source_pipedrive::dataset::table::{Parts, ROW_GROUP_ROWS};
 use source_pipedrive::model::{Definition, Names, Resource, Time};
-use source_pipedrive::sandbox::World;
+use source_pipedrive::sandbox::AccountState;
 use std::collections::BTreeMap;
 
 const NOW: Time = Time::from_seconds(1_795_000_000);
@@ -341,7 +341,7 @@ fn the_mapping_tells_what_columns_stand_for() {
 /// Every row of the sandbox fits its columns, but for what the sandbox makes to test readers.
 #[test]
 fn the_sandbox_fits() {
-    let mut world = World::new(3, 0.05);
+    let mut world = AccountState::new(3, 0.05);
     for resource in Resource::all() {
         let fields = resource.fields.map(|fields| world.truth(fields)).unwrap_or_default();
         let fields: Vec<_> =

@@ -1,11 +1,11 @@
 //! What runs cost, by the account's own ledger: nothing is asked for twice, and what is charged is told.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, Read, assert_whole, change, sandbox, small};
 use crate::tap::Tap;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Fault, Oddity, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Oddity, Options, Sandbox};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -44,7 +44,7 @@ fn a_field_list_is_asked_once() {
     let streams = ["deals", "deal_fields", "persons", "person_fields"];
     for format in ["ndjson", "parquet"] {
         let before = account.ledger().requests.len();
-        Depot::of(&account, format, &streams).sync(&[]).succeeded();
+        WarehouseFixture::of(&account, format, &streams).sync(&[]).succeeded();
         let (paths, _) = asked(&account, before);
         let fields: Vec<_> = paths.iter().filter(|path| path.contains("Fields")).collect();
         let mut once = fields.clone();
@@ -57,7 +57,7 @@ fn a_field_list_is_asked_once() {
 /// A page that is larger than what is taken is asked for again with fewer rows.
 #[test]
 fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
-    let large = Trouble::OddRows(Oddity::TextEach, 3 << 20);
+    let large = FaultKind::OddRows(Oddity::TextEach, 3 << 20);
     for (stream, path) in [("persons", "/persons"), ("notes", "/notes")] {
         let faults = vec![Fault::on(large, path, 1, u32::MAX)];
         let account = sandbox(Options { faults, scale: 0.03, page_max: None, ..small() });
@@ -72,7 +72,7 @@ fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
 #[test]
 fn a_limit_is_waited_out_while_tokens_are_left() {
     let account =
-        sandbox(Options { faults: vec![Fault::on(Trouble::Left, "/persons", 1, 7)], ..small() });
+        sandbox(Options { faults: vec![Fault::on(FaultKind::Left, "/persons", 1, 7)], ..small() });
     let session = Read::of(&account, &["persons"]).run().succeeded();
     assert_whole(&account, &session, &["persons"]);
 }
@@ -86,7 +86,7 @@ fn a_start_in_the_future_is_told() {
     assert!(read.logs().iter().any(|log| told(log)), "{:?}", read.logs());
     let tap = Tap::of(&account).with("start_date", start).selecting(&["persons"]).run().succeeded();
     assert!(told(&tap.0.stderr), "{}", tap.0.stderr);
-    let depot = Depot::of(&account, "ndjson", &["persons"]).with("start_date", start);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["persons"]).with("start_date", start);
     let output = depot.command(&[]).output().expect("the binary starts");
     assert!(told(&String::from_utf8_lossy(&output.stderr)));
 }
@@ -113,8 +113,8 @@ fn what_is_charged_is_told() {
         Vec::new(),
         vec![
             // What fails is taken for charged; nobody says whether it is (API facts 4.3).
-            Fault::on(Trouble::Truncate, "/deals", 2, 1),
-            Fault::on(Trouble::NoPaging, "/products", 1, 1),
+            Fault::on(FaultKind::Truncate, "/deals", 2, 1),
+            Fault::on(FaultKind::NoPaging, "/products", 1, 1),
         ],
     ] {
         let account = sandbox(Options { scale: 0.03, ..small() });
@@ -137,13 +137,13 @@ fn what_is_charged_is_told() {
         let log = read.logs().last().map(|log| said(log));
         assert_eq!(log, Some(charged()), "read");
         for format in ["ndjson", "parquet"] {
-            let depot = Depot::of(&account, format, &streams);
+            let depot = WarehouseFixture::of(&account, format, &streams);
             for flags in [&[][..], &["--deletes", "sweep"]] {
                 let synced = depot.sync(flags).succeeded();
                 assert_eq!(synced.summary["tokens"], charged(), "sync {flags:?}");
             }
         }
-        let vault = Vault::of(&account, &["deals", "files", "products", "notes"]);
+        let vault = BackupFixture::of(&account, &["deals", "files", "products", "notes"]);
         let backup = vault.run(&["--include", "file_contents"]).succeeded();
         assert_eq!(backup.summary["tokens"], charged(), "backup");
         let config = vault.dir().with_file_name("config.json");
@@ -161,10 +161,10 @@ fn what_is_charged_is_told() {
 #[test]
 fn lists_of_a_request_per_row_are_named() {
     for resource in Resource::all() {
-        use source_pipedrive::model::ByParent;
+        use source_pipedrive::model::PerParent;
         let dear = resource.parent.as_ref().is_some_and(|parent| {
             // The boards of an account are few.
-            !matches!(parent.ask, ByParent::Batch(_)) && resource.name != "phases"
+            !matches!(parent.ask, PerParent::Batch(_)) && resource.name != "phases"
         });
         assert_eq!(resource.on_request, dear, "{}", resource.name);
     }
@@ -186,7 +186,7 @@ fn undated(account: &Sandbox) -> usize {
 #[test]
 fn rows_of_products_that_did_not_change_are_carried_over() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["products", "product_variations"]);
+    let vault = BackupFixture::of(&account, &["products", "product_variations"]);
     let mark = || account.ledger().requests.len();
     account.world(|world| world.advance(600));
     vault.run(&[]).succeeded();
@@ -224,7 +224,7 @@ fn rows_of_products_that_did_not_change_are_carried_over() {
     assert_eq!(variations_asked(&account, before), products);
     vault.assert_whole(&account);
     // Into a new folder: from the backup that is named, if it is whole.
-    let other = Vault::of(&account, &["products", "product_variations"]);
+    let other = BackupFixture::of(&account, &["products", "product_variations"]);
     account.world(|world| world.advance(600));
     let (before, dir) = (mark(), vault.dir().display().to_string());
     other.run(&["--since-backup", &dir]).succeeded();
@@ -235,7 +235,7 @@ fn rows_of_products_that_did_not_change_are_carried_over() {
     let place = bytes.windows(6).position(|six| six == b"\"name\"").expect("a name");
     bytes[place + 9] ^= 1;
     std::fs::write(&path, bytes).expect("it can be written");
-    let third = Vault::of(&account, &["products", "product_variations"]);
+    let third = BackupFixture::of(&account, &["products", "product_variations"]);
     let before = mark();
     third.run(&["--since-backup", &dir]).succeeded();
     assert_eq!(variations_asked(&account, before), products);
@@ -246,9 +246,9 @@ fn rows_of_products_that_did_not_change_are_carried_over() {
 #[test]
 fn what_was_refused_is_not_carried() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["products", "product_variations"]);
+    let vault = BackupFixture::of(&account, &["products", "product_variations"]);
     account.world(|world| world.advance(600));
-    let fault = Fault::on(Trouble::Status(403), "/products/3/variations", 1, 1);
+    let fault = Fault::on(FaultKind::Status(403), "/products/3/variations", 1, 1);
     account.replace_faults(vec![fault], Vec::new());
     vault.run(&[]);
     assert_eq!(vault.manifest()["files"]["productVariations"]["refused"][0], "3");
@@ -263,11 +263,11 @@ fn what_was_refused_is_not_carried() {
 #[test]
 fn a_broken_off_backup_goes_on_carrying() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["products", "product_variations"]);
+    let vault = BackupFixture::of(&account, &["products", "product_variations"]);
     account.world(|world| world.advance(600));
     vault.run(&[]).succeeded();
     account.world(|world| world.advance(600));
-    account.replace_faults(vec![Fault::on(Trouble::Hang, "/v2/products", 4, 1)], Vec::new());
+    account.replace_faults(vec![Fault::on(FaultKind::Hang, "/v2/products", 4, 1)], Vec::new());
     vault.killed_at_hang(&account, &[]);
     account.replace_faults(Vec::new(), Vec::new());
     let before = account.ledger().requests.len();
@@ -285,7 +285,8 @@ fn a_quiet_sync_asks_each_list_once() {
     let streams = ["deals", "persons", "organizations", "activities", "products"];
     for format in ["ndjson", "parquet"] {
         for naming in ["hash", "name"] {
-            let depot = Depot::of(&account, format, &streams).with("custom_fields", naming);
+            let depot =
+                WarehouseFixture::of(&account, format, &streams).with("custom_fields", naming);
             depot.sync(&[]).succeeded();
             account.world(|world| world.advance(90));
             let (before, fields) = (account.ledger().requests.len(), sidecar(&depot));
@@ -325,6 +326,6 @@ fn a_quiet_sync_asks_each_list_once() {
     }
 }
 
-fn sidecar(depot: &Depot) -> String {
+fn sidecar(depot: &WarehouseFixture) -> String {
     std::fs::read_to_string(depot.dir().join("_fields.json")).expect("it is there")
 }

@@ -1,8 +1,8 @@
 //! The process ends at every request and around every operation on files, and is started again.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{profile, sandbox};
-use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options, Sandbox};
 
 /// Every way of walking, and lists per parent.
 const RESOURCES: &[&str] =
@@ -30,13 +30,13 @@ fn edit(account: &Sandbox) {
 
 fn killed_at_every_request(format: &str) {
     let whole = sandbox(tiny());
-    Depot::of(&whole, format, RESOURCES).sync(&[]).succeeded();
+    WarehouseFixture::of(&whole, format, RESOURCES).sync(&[]).succeeded();
     let requests = whole.ledger().requests.len() as u64;
     assert!(requests > 40, "a run of only {requests} requests shows little");
     for request in 1..=requests {
-        let faults = vec![Fault::at(Trouble::Hang, request)];
+        let faults = vec![Fault::at(FaultKind::Hang, request)];
         let account = sandbox(Options { faults, ..tiny() });
-        let depot = Depot::of(&account, format, RESOURCES);
+        let depot = WarehouseFixture::of(&account, format, RESOURCES);
         depot.killed_at_hang(&account);
         depot.sync(&[]).succeeded();
         depot.assert_once(&account);
@@ -57,19 +57,19 @@ fn parquet_survives_a_kill_at_every_request() {
 /// Runs that crash at step after step of their storage, until one comes to its end. `prepared`
 /// makes the warehouse and tells how to sync it; `check` looks at it after the run that follows.
 fn crashed_at_every_step(
-    prepared: impl Fn() -> (Sandbox, Depot),
+    prepared: impl Fn() -> (Sandbox, WarehouseFixture),
     flags: &[&str],
-    check: impl Fn(&Sandbox, &Depot),
+    check: impl Fn(&Sandbox, &WarehouseFixture),
 ) {
     crashed_and_resumed_with(prepared, flags, &[], check);
 }
 
 /// The same, with flags for the run that comes after the crash.
 fn crashed_and_resumed_with(
-    prepared: impl Fn() -> (Sandbox, Depot),
+    prepared: impl Fn() -> (Sandbox, WarehouseFixture),
     flags: &[&str],
     then: &[&str],
-    check: impl Fn(&Sandbox, &Depot),
+    check: impl Fn(&Sandbox, &WarehouseFixture),
 ) {
     let mut steps = 0;
     loop {
@@ -91,7 +91,7 @@ fn crashed_and_resumed_with(
 fn first_runs(format: &str) {
     let prepared = || {
         let account = sandbox(tiny());
-        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        let depot = WarehouseFixture::of(&account, format, FEW).with("concurrency", 1);
         (account, depot)
     };
     crashed_at_every_step(prepared, &[], |account, depot| depot.assert_once(account));
@@ -110,14 +110,14 @@ fn a_first_run_of_parquet_survives_a_crash_at_every_step() {
 fn second_runs(format: &str) {
     let prepared = || {
         let account = sandbox(tiny());
-        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        let depot = WarehouseFixture::of(&account, format, FEW).with("concurrency", 1);
         depot.sync(&[]).succeeded();
         edit(&account);
         (account, depot)
     };
     let (account, whole) = prepared();
     whole.sync(&[]).succeeded();
-    let rows = |account: &Sandbox, depot: &Depot| {
+    let rows = |account: &Sandbox, depot: &WarehouseFixture| {
         FEW.iter().map(|resource| depot.rows(account, resource).len()).collect::<Vec<_>>()
     };
     let expected = rows(&account, &whole);
@@ -140,7 +140,7 @@ fn a_second_run_of_parquet_survives_a_crash_at_every_step() {
 fn rebuilds(format: &str) {
     let prepared = || {
         let account = sandbox(tiny());
-        let depot = Depot::of(&account, format, FEW).with("concurrency", 1);
+        let depot = WarehouseFixture::of(&account, format, FEW).with("concurrency", 1);
         depot.sync(&[]).succeeded();
         (account, depot)
     };
@@ -161,7 +161,8 @@ fn a_rebuild_of_parquet_survives_a_crash_at_every_step() {
 fn resumed_in_another_way(flags: &[&str], then: &[&str]) {
     let prepared = || {
         let account = sandbox(tiny());
-        let depot = Depot::of(&account, "parquet", &["deals", "stages"]).with("concurrency", 1);
+        let depot =
+            WarehouseFixture::of(&account, "parquet", &["deals", "stages"]).with("concurrency", 1);
         if !flags.is_empty() {
             depot.sync(&[]).succeeded();
             edit(&account);

@@ -2,10 +2,10 @@
 //! programs, and runs that were broken off are no reason for a red night; one flipped bit is.
 
 use crate::support::{BINARY, profiles, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use source_pipedrive::dataset::Place;
-use source_pipedrive::dataset::snapshot::{Manifest, Snapshot};
+use source_pipedrive::dataset::snapshot::{BackupReader, Manifest};
 use source_pipedrive::dataset::verify::{Options as Checks, verify};
 use source_pipedrive::model::Kind;
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
@@ -47,7 +47,7 @@ fn number(report: &Value, key: &str) -> u64 {
 #[test]
 fn the_nightly_recipe_stays_green_on_an_untidy_account() {
     let account = untidy();
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     for night in 0..3 {
         vault.run(&[]).succeeded();
         std::fs::write(vault.dir().join(".DS_Store"), "x").expect("it can be written");
@@ -72,7 +72,7 @@ fn the_nightly_recipe_stays_green_on_an_untidy_account() {
 fn an_untidy_account_is_no_damage_whatever_it_has_bought() {
     for (name, options) in profiles() {
         let account = made_untidy(options);
-        let vault = Vault::of(&account, &[]);
+        let vault = BackupFixture::of(&account, &[]);
         let run = vault.run(&[]);
         assert_eq!(run.summary["finished"], true, "{name}: {}", run.stderr);
         let (code, report) = verified(&vault.dir(), &[]);
@@ -84,7 +84,7 @@ fn an_untidy_account_is_no_damage_whatever_it_has_bought() {
 #[test]
 fn what_is_odd_is_listed_and_counted_and_no_damage() {
     let account = untidy();
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&[]).succeeded();
     let dir = vault.dir();
     let (_, before) = verified(&dir, &[]);
@@ -112,7 +112,7 @@ fn what_is_odd_is_listed_and_counted_and_no_damage() {
 /// Whether a check calls a backup damaged, or cannot go on for damage: exit code 65 either way.
 fn is_red(runtime: &tokio::runtime::Runtime, dir: &Path, sample: f64) -> bool {
     runtime.block_on(async {
-        match Snapshot::open(&Place::Folder(dir.to_owned())).await {
+        match BackupReader::open(&Place::Folder(dir.to_owned())).await {
             Err(error) => error.kind() == Kind::Data,
             Ok(snapshot) => {
                 let checks = Checks { sample, ..Checks::default() };
@@ -139,7 +139,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn one_flipped_bit_anywhere_is_damage() {
     let account = untidy();
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&["--include", "file_contents"]).succeeded();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -166,7 +166,7 @@ fn one_flipped_bit_anywhere_is_damage() {
 }
 
 /// Changes a file and has the manifest say so, as somebody would who means to hide it.
-fn doctor(vault: &Vault, stem: &str, change: impl FnOnce(String) -> String) {
+fn doctor(vault: &BackupFixture, stem: &str, change: impl FnOnce(String) -> String) {
     let text = change(vault.text(&format!("{stem}.json")));
     std::fs::write(vault.dir().join(format!("{stem}.json")), &text).expect("it can be written");
     let bytes = std::fs::read(vault.dir().join("manifest.json")).expect("it is there");
@@ -180,7 +180,7 @@ fn doctor(vault: &Vault, stem: &str, change: impl FnOnce(String) -> String) {
 #[test]
 fn other_dangling_references_than_those_it_was_written_with_are_damage() {
     let account = untidy();
-    let vault = Vault::of(&account, &["deals", "persons", "organizations", "stages"]);
+    let vault = BackupFixture::of(&account, &["deals", "persons", "organizations", "stages"]);
     vault.run(&[]).succeeded();
     let record = vault.manifest()["dangling"]["deals"]["persons"]["keys"].as_u64();
     assert!(record.is_some_and(|keys| keys > 0), "{}", vault.manifest()["dangling"]);

@@ -12,14 +12,14 @@ use std::process::{Child, Command, Output, Stdio};
 
 /// A warehouse in a folder of its own, and how it is synced.
 #[derive(Debug)]
-pub(crate) struct Depot {
+pub(crate) struct WarehouseFixture {
     folder: Folder,
     pub(crate) config: Value,
     resources: Vec<&'static str>,
     args: Vec<String>,
 }
 
-impl Depot {
+impl WarehouseFixture {
     /// Of these resources, in this format. Everything is committed at once, so that a kill finds
     /// commits on both sides.
     pub(crate) fn of(sandbox: &Sandbox, format: &str, resources: &[&'static str]) -> Self {
@@ -77,12 +77,12 @@ impl Depot {
         command
     }
 
-    pub(crate) fn sync(&self, more: &[&str]) -> Synced {
-        Synced::of(&self.command(more).output().expect("the binary starts"))
+    pub(crate) fn sync(&self, more: &[&str]) -> CommandOutput {
+        CommandOutput::of(&self.command(more).output().expect("the binary starts"))
     }
 
     /// A run that aborts at this step of its storage; `None` when it came to its end before.
-    pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<Synced> {
+    pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<CommandOutput> {
         let mut config = self.config.clone();
         config["crash_at_step"] = step.into();
         let output = self.command_with(&config, more).output().expect("the binary starts");
@@ -90,7 +90,7 @@ impl Depot {
         for path in self.viewed().iter().flat_map(BTreeMap::values).flatten() {
             assert!(self.dir().join(path).is_file(), "step {step}: {path} of views.sql");
         }
-        output.status.code().is_some().then(|| Synced::of(&output))
+        output.status.code().is_some().then(|| CommandOutput::of(&output))
     }
 
     /// A run that is killed as soon as the sandbox has hung a request.
@@ -319,13 +319,13 @@ fn definitions(sandbox: &Sandbox, resource: &Resource) -> Vec<Definition> {
 
 /// What a run said.
 #[derive(Debug)]
-pub(crate) struct Synced {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) summary: Value,
     pub(crate) stderr: String,
 }
 
-impl Synced {
+impl CommandOutput {
     /// The same where what was printed may be anything.
     pub(crate) fn of_text(output: &Output) -> Self {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

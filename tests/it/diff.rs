@@ -2,7 +2,7 @@
 
 use crate::seed;
 use crate::support::{BINARY, Folder, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Value, json};
 use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::Edit;
@@ -468,7 +468,7 @@ fn a_corrupt_file_is_an_error_and_never_absent() {
 #[test]
 fn what_was_edited_between_two_backups_is_found_and_nothing_else() {
     let account = sandbox(small());
-    let (old, new) = (Vault::of(&account, &[]), Vault::of(&account, &[]));
+    let (old, new) = (BackupFixture::of(&account, &[]), BackupFixture::of(&account, &[]));
     old.run(&[]).succeeded();
     let mut expected = account.world(|world| {
         world.advance(3_600);
@@ -504,7 +504,7 @@ fn what_was_edited_between_two_backups_is_found_and_nothing_else() {
 #[test]
 fn a_backup_of_the_seeds_tool_differs_in_what_it_lacks_only() {
     let account = sandbox(small());
-    let (old, new) = (Vault::of(&account, &[]), Vault::of(&account, &[]));
+    let (old, new) = (BackupFixture::of(&account, &[]), BackupFixture::of(&account, &[]));
     seed::write(&account, &old.dir(), 18);
     new.run(&[]).succeeded();
     let output = diff(&old.dir(), &new.dir(), &["-o", "json"]);
@@ -537,7 +537,7 @@ fn a_backup_of_the_seeds_tool_differs_in_what_it_lacks_only() {
     assert_eq!(said("no row of the older one has that field"), fields, "{table}");
 }
 
-fn diff_of(old: &Vault, new: &Vault, flags: &[&str]) -> String {
+fn diff_of(old: &BackupFixture, new: &BackupFixture, flags: &[&str]) -> String {
     let output = diff(&old.dir(), &new.dir(), flags);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

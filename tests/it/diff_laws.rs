@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use source_pipedrive::dataset::Place;
 use source_pipedrive::dataset::diff::{Change, Diff, Options, What};
-use source_pipedrive::dataset::snapshot::Snapshot;
+use source_pipedrive::dataset::snapshot::BackupReader;
 use std::collections::BTreeMap;
 
 type Deals = BTreeMap<u8, Value>;
@@ -64,8 +64,8 @@ fn changes(old: &Deals, new: &Deals) -> Vec<Change> {
     let (old, new) = (snapshot(&folder, "old", old), snapshot(&folder, "new", new));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let old = Snapshot::open(&old).await.expect("it is a backup");
-        let new = Snapshot::open(&new).await.expect("so is this");
+        let old = BackupReader::open(&old).await.expect("it is a backup");
+        let new = BackupReader::open(&new).await.expect("so is this");
         let options = Options { raw: true, all_fields: true, ..Options::default() };
         let mut diff = Diff::open(&old, &new, options).await.expect("they can be compared");
         let mut changes = Vec::new();

@@ -1,8 +1,8 @@
 //! The pages of `docs/` are what the code makes of itself.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, Folder, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -59,7 +59,7 @@ fn the_page_of_files_names_every_key_of_a_manifest() {
         manifest.as_object().expect("an object").keys().cloned().collect()
     };
     let account = sandbox(small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&[]).succeeded();
     let manifest = serde_json::from_str(&vault.text("manifest.json")).expect("it is JSON");
     let told = |page: &str, manifest: &Value| {
@@ -68,7 +68,7 @@ fn the_page_of_files_names_every_key_of_a_manifest() {
         assert_eq!(keys(page, "In `manifest.json`"), always);
     };
     told(backup, &manifest);
-    let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["deals", "stages"]);
     depot.sync(&[]).succeeded();
     told(warehouse, &depot.manifest());
 }

@@ -1,13 +1,13 @@
 //! Answers that end a list, or seem to, where it has not ended: a list is read whole, or the run says
 //! that it is not complete.
 
-use crate::depot::Depot;
-use crate::parcel::Parcel;
+use crate::depot::WarehouseFixture;
+use crate::parcel::BundleFixture;
 use crate::support::{Read, assert_equals_truth, assert_whole, sandbox, small, truth};
 use crate::tap::Tap;
-use crate::vault::Vault;
-use source_pipedrive::model::{ByParent, Paging, Resource};
-use source_pipedrive::sandbox::{Edit, Fault, OddPage, Options, Sandbox, Trouble};
+use crate::vault::BackupFixture;
+use source_pipedrive::model::{Paging, PerParent, Resource};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, OddPage, Options, Sandbox};
 
 /// Lists walked in each of the ways there are, and a list per parent of each kind.
 const STREAMS: &[&str] = &[
@@ -28,15 +28,15 @@ const STREAMS: &[&str] = &[
 ];
 
 /// Well-formed answers that are wrong about the end of a list.
-const ODD: &[Trouble] = &[
-    Trouble::NoPaging,
-    Trouble::Empty,
-    Trouble::Null,
-    Trouble::Odd(OddPage::NullData),
-    Trouble::Odd(OddPage::EmptyData),
-    Trouble::Odd(OddPage::EmptyAdditional),
-    Trouble::Odd(OddPage::EmptyEnd),
-    Trouble::Odd(OddPage::MoreNowhere),
+const ODD: &[FaultKind] = &[
+    FaultKind::NoPaging,
+    FaultKind::Empty,
+    FaultKind::Null,
+    FaultKind::Odd(OddPage::NullData),
+    FaultKind::Odd(OddPage::EmptyData),
+    FaultKind::Odd(OddPage::EmptyAdditional),
+    FaultKind::Odd(OddPage::EmptyEnd),
+    FaultKind::Odd(OddPage::MoreNowhere),
 ];
 
 /// A command that reads streams, as its user runs it.
@@ -83,7 +83,7 @@ fn is_complete(how: How, sandbox: &Sandbox, streams: &[&'static str]) -> bool {
         }
         How::Lines | How::Columns => {
             let format = if how == How::Lines { "ndjson" } else { "parquet" };
-            let depot = Depot::of(sandbox, format, streams).with("concurrency", 1);
+            let depot = WarehouseFixture::of(sandbox, format, streams).with("concurrency", 1);
             let synced = depot.sync(&[]);
             assert_eq!(synced.summary["complete"] == true, synced.code == Some(0));
             if synced.code == Some(0) {
@@ -92,7 +92,7 @@ fn is_complete(how: How, sandbox: &Sandbox, streams: &[&'static str]) -> bool {
             synced.code == Some(0)
         }
         How::Backup => {
-            let vault = Vault::of(sandbox, streams).with("concurrency", 1);
+            let vault = BackupFixture::of(sandbox, streams).with("concurrency", 1);
             let code = vault.run(&[]).code;
             if code == Some(0) {
                 vault.assert_whole(sandbox);
@@ -140,18 +140,20 @@ fn listed(place: &str) -> Option<&'static Resource> {
 
 /// Whether an answer of this list that is wrong in this way cannot be told from a right one: one
 /// parent may have no rows, and where a list comes whole nothing else says so.
-fn is_plausible(resource: &Resource, trouble: Trouble) -> bool {
-    let by_path = resource.parent.as_ref().is_some_and(|p| !matches!(p.ask, ByParent::Batch(_)));
+fn is_plausible(resource: &Resource, trouble: FaultKind) -> bool {
+    let by_path = resource.parent.as_ref().is_some_and(|p| !matches!(p.ask, PerParent::Batch(_)));
     let silent = resource.listings.iter().any(|listing| listing.paging == Paging::Plain);
     match trouble {
-        Trouble::Odd(OddPage::EmptyEnd) => by_path,
-        Trouble::Odd(OddPage::NullData | OddPage::EmptyData) | Trouble::Empty => by_path && silent,
+        FaultKind::Odd(OddPage::EmptyEnd) => by_path,
+        FaultKind::Odd(OddPage::NullData | OddPage::EmptyData) | FaultKind::Empty => {
+            by_path && silent
+        }
         _ => false,
     }
 }
 
 /// An answer to go wrong: which request of a run, and how.
-type Case = (usize, Trouble);
+type Case = (usize, FaultKind);
 
 /// Cases that can share a run, since none is met on another's way: their paths are told apart, so that
 /// what is asked again for one moves no other.
@@ -245,10 +247,10 @@ fn a_list_that_stays_odd_is_never_called_complete() {
                 let listing = &resource.listings[0];
                 let silent = listing.silent || listing.limit == 0 || resource.parent.is_some();
                 let none = match trouble {
-                    Trouble::Odd(OddPage::EmptyEnd) => true,
+                    FaultKind::Odd(OddPage::EmptyEnd) => true,
                     // Without rows nothing is left of a page of such a list that says that there is more.
-                    Trouble::Empty if listing.silent || listing.limit == 0 => true,
-                    Trouble::Odd(OddPage::NullData | OddPage::EmptyData) => page == 1 || silent,
+                    FaultKind::Empty if listing.silent || listing.limit == 0 => true,
+                    FaultKind::Odd(OddPage::NullData | OddPage::EmptyData) => page == 1 || silent,
                     _ => page == 1 && is_plausible(resource, *trouble),
                 };
                 if none {
@@ -306,7 +308,7 @@ fn a_list_that_goes_in_a_circle_is_left() {
         let resource = Resource::named(stream).expect("it exists");
         let path = resource.listings[0].path.split("{id}").last().expect("a path has parts");
         // Two pages in turn.
-        let fault = |nth: u64| Fault::on(Trouble::Odd(OddPage::Revolve), path, 2 * nth, 1);
+        let fault = |nth: u64| Fault::on(FaultKind::Odd(OddPage::Revolve), path, 2 * nth, 1);
         let sandbox = sandbox(account((1..100).map(fault).collect()));
         assert!(!is_complete(How::Incremental, &sandbox, &[stream]), "{stream}");
         let count = sandbox.ledger().requests.len();
@@ -322,7 +324,7 @@ fn what_is_asked_beside_the_streams_is_not_cut_short_either() {
             // Field definitions: columns keep their names.
             let fault = Fault::on(*trouble, "/api/v2/dealFields", nth, 1);
             let sandbox = sandbox(account(vec![fault]));
-            let depot = Depot::of(&sandbox, "parquet", &["deals"]);
+            let depot = WarehouseFixture::of(&sandbox, "parquet", &["deals"]);
             depot.sync(&[]).succeeded();
             depot.assert_once(&sandbox);
         }
@@ -337,11 +339,11 @@ fn what_is_asked_beside_the_streams_is_not_cut_short_either() {
         });
     };
     let healthy = sandbox(account(Vec::new()));
-    let depot = Depot::of(&healthy, "ndjson", &streams);
+    let depot = WarehouseFixture::of(&healthy, "ndjson", &streams);
     depot.sync(&[]).succeeded();
     gone(&healthy);
     let before = healthy.ledger().requests.len();
-    let copy = Depot::of(&healthy, "ndjson", &streams).with("concurrency", 1);
+    let copy = WarehouseFixture::of(&healthy, "ndjson", &streams).with("concurrency", 1);
     copy_of(&depot, &copy);
     copy.sync(&["--deletes", "sweep"]).succeeded();
     let places = asked_since(&healthy, before);
@@ -349,7 +351,7 @@ fn what_is_asked_beside_the_streams_is_not_cut_short_either() {
     for run in side_by_side(&places, cases) {
         let odd = sandbox(account(faults(&places, &run)));
         gone(&odd);
-        let mut swept = Depot::of(&healthy, "ndjson", &streams).with("concurrency", 1);
+        let mut swept = WarehouseFixture::of(&healthy, "ndjson", &streams).with("concurrency", 1);
         copy_of(&depot, &swept);
         swept.pointed_at(&odd);
         let synced = swept.sync(&["--deletes", "sweep"]);
@@ -361,7 +363,7 @@ fn what_is_asked_beside_the_streams_is_not_cut_short_either() {
 }
 
 /// Copies a warehouse's files into an empty place.
-fn copy_of(from: &Depot, to: &Depot) {
+fn copy_of(from: &WarehouseFixture, to: &WarehouseFixture) {
     for name in from.names() {
         let target = to.dir().join(&name);
         std::fs::create_dir_all(target.parent().expect("it has one")).expect("it can be made");
@@ -373,13 +375,13 @@ fn copy_of(from: &Depot, to: &Depot) {
 #[test]
 fn a_bundle_is_not_cut_short() {
     let whole = sandbox(account(Vec::new()));
-    let parcel = Parcel::new().account(&whole);
+    let parcel = BundleFixture::new().account(&whole);
     let expected = parcel.export("whole.json")["rows"].clone();
     let count = whole.ledger().requests.len() as u64;
     for (nth, trouble) in ODD.iter().enumerate() {
         for request in (1..=count).skip(nth % 2).step_by(2) {
             let odd = sandbox(account(vec![Fault::at(*trouble, request)]));
-            let parcel = Parcel::new().account(&odd);
+            let parcel = BundleFixture::new().account(&odd);
             let rows = parcel.export("odd.json")["rows"].clone();
             assert_eq!(rows, expected, "{trouble:?} at request {request}");
         }

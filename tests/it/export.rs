@@ -1,9 +1,9 @@
 //! `export`: the same current rows, whatever they come from, and in every form.
 
 use crate::bucket::Bucket;
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, Folder, change, sandbox, small, truth};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
 use serde_json::{Value, json};
@@ -91,13 +91,13 @@ fn rows(database: &Connection, table: &str) -> BTreeMap<String, BTreeMap<String,
 #[test]
 fn an_export_is_the_same_whatever_it_is_made_of() {
     let account = account();
-    let vault = Vault::of(&account, TABLES);
+    let vault = BackupFixture::of(&account, TABLES);
     let mut places = vec![("backup", vault.dir())];
     let mut depots = Vec::new();
     for (format, keys) in
         [("parquet", "name"), ("parquet", "hash"), ("ndjson", "hash"), ("ndjson", "name")]
     {
-        let depot = Depot::of(&account, format, TABLES);
+        let depot = WarehouseFixture::of(&account, format, TABLES);
         depot.sync(&["--custom-fields", keys]).succeeded();
         places.push((keys, depot.dir()));
         depots.push((depot, keys));
@@ -164,7 +164,7 @@ fn sheet(path: &Path) -> Vec<BTreeMap<String, String>> {
 fn people_read_names_labels_and_no_formulas() {
     let account = account();
     edit(&account);
-    let depot = Depot::of(&account, "parquet", &["deals", "persons", "notes"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["deals", "persons", "notes"]);
     depot.sync(&[]).succeeded();
     let folder = Folder::new();
     let out = folder.path().join("sheets").display().to_string();
@@ -226,7 +226,7 @@ fn unpacked(path: &Path) -> BTreeMap<String, String> {
 fn a_workbook_has_a_sheet_a_table_and_says_what_was_cut() {
     let account = account();
     edit(&account);
-    let vault = Vault::of(&account, &["deals", "notes", "deal_fields"]);
+    let vault = BackupFixture::of(&account, &["deals", "notes", "deal_fields"]);
     vault.run(&[]).succeeded();
     let folder = Folder::new();
     let out = folder.path().join("crm.xlsx").display().to_string();
@@ -251,7 +251,7 @@ fn a_workbook_has_a_sheet_a_table_and_says_what_was_cut() {
 #[test]
 fn what_cannot_be_exported_is_named() {
     let account = account();
-    let depot = Depot::of(&account, "parquet", &["stages", "pipelines"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["stages", "pipelines"]);
     depot.sync(&[]).succeeded();
     let folder = Folder::new();
     let path = |name: &str| folder.path().join(name).display().to_string();

@@ -5,7 +5,7 @@ use crate::support::{
     small, truth,
 };
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Fault, Options, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options};
 use std::collections::BTreeMap;
 
 /// Streams whose lists are walked in each of the ways there are, and one list per parent of each
@@ -52,7 +52,7 @@ fn an_account_of_scale_10_is_read_through_every_fault() {
 fn every(apart: u64) -> Vec<Fault> {
     let faults = PASSING.iter().enumerate().map(|(place, trouble)| match trouble {
         // Whichever request comes then may be for a list that comes whole: empty, it would be true.
-        Trouble::Empty => Fault::on(*trouble, "v2/activities", 2, 1),
+        FaultKind::Empty => Fault::on(*trouble, "v2/activities", 2, 1),
         _ => Fault::at(*trouble, 5 + apart * place as u64),
     });
     faults.collect()
@@ -63,23 +63,23 @@ fn small_pages(rows: usize) -> Options {
 }
 
 /// Faults after which the same run goes on and loses nothing.
-const PASSING: &[Trouble] = &[
-    Trouble::Status(500),
-    Trouble::Status(502),
-    Trouble::Status(503),
-    Trouble::Status(504),
-    Trouble::Status(520),
-    Trouble::Status(524),
-    Trouble::BareLimit,
-    Trouble::Cloudflare,
-    Trouble::Truncate,
-    Trouble::CutJson,
-    Trouble::Html,
-    Trouble::Failure,
-    Trouble::Null,
-    Trouble::Utf8,
-    Trouble::Reset,
-    Trouble::Empty,
+const PASSING: &[FaultKind] = &[
+    FaultKind::Status(500),
+    FaultKind::Status(502),
+    FaultKind::Status(503),
+    FaultKind::Status(504),
+    FaultKind::Status(520),
+    FaultKind::Status(524),
+    FaultKind::BareLimit,
+    FaultKind::Cloudflare,
+    FaultKind::Truncate,
+    FaultKind::CutJson,
+    FaultKind::Html,
+    FaultKind::Failure,
+    FaultKind::Null,
+    FaultKind::Utf8,
+    FaultKind::Reset,
+    FaultKind::Empty,
 ];
 
 #[test]
@@ -88,7 +88,7 @@ fn every_passing_fault_is_survived() {
     for (place, trouble) in PASSING.iter().enumerate() {
         faults.push(match trouble {
             // A list that comes whole has no page after an empty one, so this is aimed.
-            Trouble::Empty => Fault::on(*trouble, "/api/v2/persons", 2, 1),
+            FaultKind::Empty => Fault::on(*trouble, "/api/v2/persons", 2, 1),
             _ => Fault::at(*trouble, 2 + 4 * place as u64),
         });
     }
@@ -108,7 +108,7 @@ fn each_fault_at_each_stream_is_survived() {
             let listing = &Resource::named(stream)?.listings[0];
             let path = listing.path.split("{id}").last()?;
             // A list that comes whole has no page after an empty one.
-            if *trouble == Trouble::Empty && listing.limit == 0 {
+            if *trouble == FaultKind::Empty && listing.limit == 0 {
                 return None;
             }
             Some(Fault::on(*trouble, path, 2, 1))
@@ -124,14 +124,14 @@ fn each_fault_at_each_stream_is_survived() {
 #[test]
 fn a_list_that_lies_is_reported() {
     for (trouble, stream, nth) in [
-        (Trouble::Repeat, "persons", 3),
-        (Trouble::Loop, "persons", 3),
-        (Trouble::Repeat, "notes", 3),
-        (Trouble::Empty, "notes", 3),
-        (Trouble::Repeat, "lead_fields", 2),
-        (Trouble::Empty, "call_logs", 1),
-        (Trouble::Status(403), "activities", 3),
-        (Trouble::Status(404), "persons", 3),
+        (FaultKind::Repeat, "persons", 3),
+        (FaultKind::Loop, "persons", 3),
+        (FaultKind::Repeat, "notes", 3),
+        (FaultKind::Empty, "notes", 3),
+        (FaultKind::Repeat, "lead_fields", 2),
+        (FaultKind::Empty, "call_logs", 1),
+        (FaultKind::Status(403), "activities", 3),
+        (FaultKind::Status(404), "persons", 3),
     ] {
         let path = Resource::named(stream).expect("it exists").listings[0].path;
         let fault = Fault { times: u32::MAX, ..Fault::on(trouble, path, nth, 1) };
@@ -164,8 +164,8 @@ fn a_list_that_lies_is_reported() {
 fn surprises_are_passed_on() {
     let fault = |trouble| Fault { times: u32::MAX, ..Fault::on(trouble, "/api/v2/deals", 1, 1) };
     for (trouble, said) in [
-        (Trouble::NewKey, "is not known to this version"),
-        (Trouble::NewType, "has another type than documented"),
+        (FaultKind::NewKey, "is not known to this version"),
+        (FaultKind::NewType, "has another type than documented"),
     ] {
         let sandbox = sandbox(Options { faults: vec![fault(trouble)], ..small() });
         let session = Read::of(&sandbox, &["deals"]).run().succeeded();
@@ -173,7 +173,7 @@ fn surprises_are_passed_on() {
         assert_eq!(told, 1, "{trouble:?}: {:?}", session.logs());
         assert_eq!(latest("deals", &[&session]).len(), truth(&sandbox, "deals").len());
     }
-    for trouble in [Trouble::NewEnum, Trouble::LostReason] {
+    for trouble in [FaultKind::NewEnum, FaultKind::LostReason] {
         let sandbox = sandbox(Options { faults: vec![fault(trouble)], ..small() });
         let session = Read::of(&sandbox, &["deals"]).run().succeeded();
         assert_eq!(session.logs().len(), 2, "{trouble:?}: {:?}", session.logs());
@@ -184,7 +184,7 @@ fn surprises_are_passed_on() {
 /// A key of deals is told by the stream of deals, and once, whoever else reads their list.
 #[test]
 fn an_unknown_key_is_told_once_by_the_stream_that_has_it() {
-    let fault = Fault { times: u32::MAX, ..Fault::on(Trouble::NewKey, "/api/v2/deals?", 1, 1) };
+    let fault = Fault { times: u32::MAX, ..Fault::on(FaultKind::NewKey, "/api/v2/deals?", 1, 1) };
     let streams = ["deals", "deal_products", "deal_installments"];
     for (read, expected) in [(&streams[..], 1), (&streams[1..], 0)] {
         let sandbox = sandbox(Options { faults: vec![fault.clone()], ..small() });
@@ -200,12 +200,12 @@ fn an_unknown_key_is_told_once_by_the_stream_that_has_it() {
 /// A full page that does not say what is next might be the last one, or the API might have slipped.
 #[test]
 fn a_full_page_without_paging_is_asked_for_again() {
-    let faults = vec![Fault::on(Trouble::NoPaging, "/api/v2/persons", 2, 1)];
+    let faults = vec![Fault::on(FaultKind::NoPaging, "/api/v2/persons", 2, 1)];
     let sandbox = sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
     let session = Read::of(&sandbox, &["persons"]).run().succeeded();
     assert_whole(&sandbox, &session, &["persons"]);
     // Where it stays so, nobody knows whether it is the end.
-    let faults = vec![Fault::on(Trouble::NoPaging, "/api/v2/persons", 2, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::NoPaging, "/api/v2/persons", 2, u32::MAX)];
     let odd = self::sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
     let session = Read::of(&odd, &["persons"]).run();
     assert_eq!(session.code, Some(1));
@@ -220,7 +220,7 @@ fn a_stale_cursor_restarts_its_list() {
     let first = Read::of(&capped, &["persons"]).with("max_tokens", 35).run();
     assert_eq!(first.code, Some(1));
     assert!(first.state_of("persons")["walk"]["cursor"].is_string());
-    let faults = vec![Fault::on(Trouble::BadCursor, "cursor", 1, 1)];
+    let faults = vec![Fault::on(FaultKind::BadCursor, "cursor", 1, 1)];
     let healthy = sandbox(Options { faults, ..small() });
     let second = Read::of(&healthy, &["persons"]).from(&first).run().succeeded();
     let rows = latest("persons", &[&first, &second]);
@@ -236,7 +236,7 @@ fn an_offset_list_that_lies_is_reported() {
     let account = || Options { scale: 0.2, ..small() };
     let healthy = sandbox(account());
     let first = Read::of(&healthy, streams).run().succeeded();
-    for trouble in [Trouble::Repeat, Trouble::Empty] {
+    for trouble in [FaultKind::Repeat, FaultKind::Empty] {
         for stream in streams {
             let path = Resource::named(stream).expect("it exists").listings[0].path;
             let fault = Fault { times: u32::MAX, ..Fault::on(trouble, path, 2, 1) };
@@ -276,7 +276,7 @@ fn an_offset_list_that_slips_once_is_read_whole() {
     let faults = streams.iter().flat_map(|stream| {
         let path = Resource::named(stream).expect("it exists").listings[0].path;
         let path = path.split("{id}").last().expect("a path has parts");
-        [Fault::on(Trouble::Repeat, path, 3, 1), Fault::on(Trouble::NoPaging, path, 4, 1)]
+        [Fault::on(FaultKind::Repeat, path, 3, 1), Fault::on(FaultKind::NoPaging, path, 4, 1)]
     });
     let sandbox = sandbox(Options { scale: 0.2, faults: faults.collect(), ..small() });
     let session = Read::of(&sandbox, streams).run().succeeded();

@@ -1,6 +1,6 @@
 //! Custom fields as columns, over Airbyte and Singer: called and typed as in a Parquet warehouse.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::names::{columns, hash, redefine};
 use crate::support::{BINARY, Folder, Read, Session, sandbox, small, truth};
 use crate::tap::{Tap, assert_strict};
@@ -105,7 +105,7 @@ fn expected(field: &Value, held: &Value) -> (Value, Value) {
 #[test]
 fn columns_are_those_of_a_parquet_warehouse() {
     let account = account();
-    let depot = Depot::of(&account, "parquet", STREAMS);
+    let depot = WarehouseFixture::of(&account, "parquet", STREAMS);
     depot.sync(&[]).succeeded();
     let side_car = std::fs::read(depot.dir().join("_fields.json")).expect("it is there");
     let side_car: Value = serde_json::from_slice(&side_car).expect("it is JSON");

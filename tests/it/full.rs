@@ -1,9 +1,9 @@
 //! Disks that are full, and terminals that go away.
 
-use crate::depot::{Depot, Synced};
+use crate::depot::{CommandOutput, WarehouseFixture};
 use crate::support::{BINARY, Folder, ended_at_hang, sandbox, small};
 use crate::tap::{TAP, Tap};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use source_pipedrive::sandbox::{Options, Sandbox};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -122,7 +122,7 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
             let streams = &["deal_products", "stages", "currencies"];
             // The set-up first, one after the other.
             let depot = |commit_seconds: i64| {
-                Depot::of(&account, format, streams)
+                WarehouseFixture::of(&account, format, streams)
                     .with("commit_seconds", commit_seconds)
                     .with("max_tokens", 1_000_000)
                     .with("concurrency", 1)
@@ -131,7 +131,7 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
             whole.sync(&[]).succeeded();
             let limit = all_but(&whole.dir(), "deal_products");
             let depot = depot(commit_seconds);
-            let run = Synced::of(&confined(&depot.command(&[]), limit));
+            let run = CommandOutput::of(&confined(&depot.command(&[]), limit));
             if run.code == Some(0) {
                 // Small parts, one for each page.
                 assert_eq!((format, commit_seconds), ("parquet", 0));
@@ -173,11 +173,11 @@ fn a_warehouse_keeps_what_other_streams_had_read() {
 #[test]
 fn a_backup_keeps_what_other_resources_had_read() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["stages", "notes"]);
-    let whole = Vault::of(&account, &["stages", "notes"]);
+    let vault = BackupFixture::of(&account, &["stages", "notes"]);
+    let whole = BackupFixture::of(&account, &["stages", "notes"]);
     whole.run(&[]).succeeded();
     let limit = all_but(&whole.dir(), "notes");
-    let run = Synced::of(&confined(&vault.command(&["--sequential"]), limit));
+    let run = CommandOutput::of(&confined(&vault.command(&["--sequential"]), limit));
     run.failed(74, &["notes.json"]);
     let resources = run.summary["resources"].to_string();
     assert!(resources.contains("notes.json"), "{resources}");
@@ -219,18 +219,19 @@ fn hanging() -> Sandbox {
 #[test]
 fn a_hangup_keeps_what_was_read() {
     let account = hanging();
-    let depot = Depot::of(&account, "ndjson", &["deals", "stages"]).with("commit_seconds", 3_600);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals", "stages"])
+        .with("commit_seconds", 3_600);
     let output = ended_at_hang(hearing(&depot.command(&[])), &account, hang_up);
-    let run = Synced::of(&output);
+    let run = CommandOutput::of(&output);
     run.failed(130, &["what was taken is committed"]);
     assert!(depot.manifest()["files"]["deals"][0]["rows"].as_u64() > Some(0));
     depot.sync(&[]).succeeded();
     depot.assert_once(&account);
 
     let account = hanging();
-    let vault = Vault::of(&account, &["deals", "stages"]);
+    let vault = BackupFixture::of(&account, &["deals", "stages"]);
     let output = ended_at_hang(hearing(&vault.command(&[])), &account, hang_up);
-    Synced::of(&output).failed(130, &["what was taken is safe"]);
+    CommandOutput::of(&output).failed(130, &["what was taken is safe"]);
     vault.run(&[]).succeeded();
 
     let account = hanging();
@@ -245,7 +246,7 @@ fn a_hangup_keeps_what_was_read() {
 #[test]
 fn a_run_that_is_to_outlive_its_terminal_does() {
     let account = hanging();
-    let depot = Depot::of(&account, "ndjson", &["deals"]).with("timeout_millis", 300);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]).with("timeout_millis", 300);
     let mut command = Command::new("bash");
     command.args(["-c", &format!("trap '' HUP; exec {:?}", depot.command(&[]))]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,11 +1,11 @@
 //! Rows without a usable id: counted and named, kept where the format can hold them, and never the end
 //! of other rows.
 
-use crate::depot::Depot;
-use crate::parcel::{Parcel, rows};
+use crate::depot::WarehouseFixture;
+use crate::parcel::{BundleFixture, rows};
 use crate::support::{BINARY, Read, raw_truth, sandbox, small, truth};
 use crate::tap::Tap;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
 use std::process::Command;
@@ -110,7 +110,7 @@ fn a_warehouse_holds_them() {
     for id in ids() {
         for format in ["ndjson", "parquet"] {
             let (account, spoilt) = spoilt(id.as_ref());
-            let depot = Depot::of(&account, format, STREAMS);
+            let depot = WarehouseFixture::of(&account, format, STREAMS);
             let about = format!("{format}: {id:?}");
             for run in ["first", "second"] {
                 let output = depot.command(&["--deletes", "sweep"]).output().expect("it starts");
@@ -161,7 +161,7 @@ fn a_warehouse_holds_them() {
 #[test]
 fn a_row_that_never_had_an_id_leaves_no_tombstone() {
     let (account, _) = spoilt(Some(&json!(null)));
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     assert_eq!(depot.sync(&["--deletes", "sweep"]).code, Some(3));
     // As the row was called before it lost its id.
     let key = sandbox(small()).world(|world| world.truth("stages").remove(2).key);
@@ -177,7 +177,7 @@ fn a_row_that_never_had_an_id_leaves_no_tombstone() {
 fn a_backup_keeps_them_and_says_so() {
     for id in ids() {
         let (account, spoilt) = spoilt(id.as_ref());
-        let vault = Vault::of(&account, &["deals", "stages", "persons"]);
+        let vault = BackupFixture::of(&account, &["deals", "stages", "persons"]);
         let output = vault.command(&[]).output().expect("the binary starts");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{id:?}: {stderr}");
@@ -187,7 +187,7 @@ fn a_backup_keeps_them_and_says_so() {
         }
         let summary: Value = serde_json::from_slice(&output.stdout).expect("a summary");
         assert_eq!((&summary["complete"], &summary["finished"]), (&json!(false), &json!(true)));
-        let other = Vault::of(&account, &["deals", "stages", "persons"]);
+        let other = BackupFixture::of(&account, &["deals", "stages", "persons"]);
         other.command(&[]).output().expect("the binary starts");
         let (one, two) = (vault.dir(), other.dir());
         let run = |arguments: &[&str], dirs: &[&std::path::Path]| {
@@ -211,7 +211,7 @@ fn a_backup_keeps_them_and_says_so() {
 fn a_bundle_goes_on_without_them() {
     for id in ids() {
         let (account, _) = spoilt(id.as_ref());
-        let parcel = Parcel::new().account(&account);
+        let parcel = BundleFixture::new().account(&account);
         let said = parcel.run(&["export", "--out", "a.json"]);
         let (code, message) = said.error();
         assert_eq!(code, 3, "{id:?}: {message}");
@@ -253,7 +253,7 @@ fn attachments_of_other_files_are_fetched() {
         let json = json.to_string();
         world.edit(Edit::Spoil { resource: "files", key: row.key, json });
     });
-    let vault = Vault::of(&account, &["files"]);
+    let vault = BackupFixture::of(&account, &["files"]);
     let output = vault.command(&["--include", "file_contents"]).output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{stderr}");

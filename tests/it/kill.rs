@@ -3,7 +3,7 @@
 use crate::support::{Read, assert_equals_truth, key, profile, sandbox, truth};
 use serde_json::Value;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options, Sandbox};
 use std::collections::BTreeMap;
 
 /// Every way of walking, and a list per parent of each kind.
@@ -36,7 +36,7 @@ fn streams(options: &Options) -> Vec<&'static str> {
 
 /// The account of a run that is going to be broken off at this request.
 fn broken(name: &str, request: u64, edits: &[Edit]) -> Sandbox {
-    let faults = vec![Fault::at(Trouble::Hang, request)];
+    let faults = vec![Fault::at(FaultKind::Hang, request)];
     let sandbox = sandbox(Options { faults, ..tiny(name) });
     sandbox.world(|world| edits.iter().for_each(|edit| drop(world.edit(edit.clone()))));
     sandbox

@@ -1,14 +1,14 @@
 //! What a company has not: a feature of a plan, an add-on, a list, one parent's list.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{
     BINARY, Folder, Read, Session, assert_equals_truth, key, profiles, sandbox, small, truth,
 };
 use crate::tap::Tap;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use source_pipedrive::model::{Paging, Resource};
-use source_pipedrive::sandbox::{Fault, Features, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Features, Options, Sandbox};
 use std::process::{Command, Output};
 
 /// Features that are lacking, each as an account says so: status, part of the path, resources.
@@ -79,11 +79,11 @@ fn assert_named(said: &str, names: &[&str]) {
 #[test]
 fn what_a_company_lacks_stops_no_default_command() {
     let account = lacking();
-    let depot = Depot::of(&account, "ndjson", &[]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &[]);
     let synced = depot.sync(&["--deletes", "sweep"]);
     assert_eq!(synced.code, Some(0), "{}", synced.stderr);
     let manifest = depot.manifest();
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     let made = vault.run(&[]).succeeded();
     assert_eq!(made.summary["complete"], true);
     for name in usual() {
@@ -145,10 +145,10 @@ fn an_account_is_read_whole_whatever_it_has_bought() {
         };
         let tap = Tap::of(&account).run();
         assert_eq!(tap.0.code, Some(0), "{name}: {}", tap.0.stderr);
-        let depot = Depot::of(&account, "parquet", &[]);
+        let depot = WarehouseFixture::of(&account, "parquet", &[]);
         depot.sync(&["--deletes", "sweep"]).succeeded();
         depot.sync(&["--deletes", "sweep"]).succeeded();
-        let vault = Vault::of(&account, &[]);
+        let vault = BackupFixture::of(&account, &[]);
         vault.run(&[]).succeeded();
         for stream in usual().into_iter().filter(|stream| !lacking(stream)) {
             let rows = truth(&account, stream).len();
@@ -179,10 +179,11 @@ fn what_was_named_and_is_lacking_is_an_error() {
         let account = lacking();
         let list = names.join(",");
         let about = |value: &Value| value.to_string();
-        let alone = Depot::of(&account, "ndjson", &[]).sync(&["--resources", &list]);
+        let alone = WarehouseFixture::of(&account, "ndjson", &[]).sync(&["--resources", &list]);
         assert_eq!(alone.code, Some(77), "{list}: {}", alone.stderr);
         assert!(alone.stderr.contains(&status.to_string()), "{list}: {}", alone.stderr);
-        let beside = Vault::of(&account, &[]).run(&["--resources", &format!("{list},stages")]);
+        let beside =
+            BackupFixture::of(&account, &[]).run(&["--resources", &format!("{list},stages")]);
         assert_eq!(beside.code, Some(3), "{list}: {}", about(&beside.summary));
     }
 }
@@ -217,7 +218,7 @@ fn a_feature_that_goes_and_comes_loses_no_row() {
     let (with, without) = (whole(), lacking());
     for format in ["ndjson", "parquet"] {
         // It was there, and goes: its rows stay.
-        let mut depot = Depot::of(&with, format, &[]);
+        let mut depot = WarehouseFixture::of(&with, format, &[]);
         depot.sync(&[]).succeeded();
         depot.pointed_at(&without);
         depot.sync(&["--deletes", "sweep"]).succeeded();
@@ -232,7 +233,7 @@ fn a_feature_that_goes_and_comes_loses_no_row() {
             assert_eq!(named, lacks(name) && asked, "{name}");
         }
         // It was lacking from the start, and comes: all of it is taken.
-        let mut depot = Depot::of(&without, format, &[]);
+        let mut depot = WarehouseFixture::of(&without, format, &[]);
         depot.sync(&[]).succeeded();
         depot.pointed_at(&with);
         depot.sync(&[]).succeeded();
@@ -242,7 +243,7 @@ fn a_feature_that_goes_and_comes_loses_no_row() {
             assert_eq!(rows.len(), truth(&with, name).len(), "{format}: {name}");
         }
     }
-    let mut vault = Vault::of(&with, &[]);
+    let mut vault = BackupFixture::of(&with, &[]);
     vault.run(&[]).succeeded();
     vault.pointed_at(&without);
     vault.run(&[]).succeeded();
@@ -317,7 +318,7 @@ fn a_batch_that_is_refused_is_halved_until_the_guilty_one_is_alone() {
             let parts = [("%2C", "%2C"), ("deal_ids=", "%2C"), ("%2C", "&"), ("deal_ids=", "&")];
             let faults = parts.map(|(before, after)| {
                 let part = format!("{before}{guilty}{after}");
-                Fault::on(Trouble::Status(status), &part, 1, u32::MAX)
+                Fault::on(FaultKind::Status(status), &part, 1, u32::MAX)
             });
             let account = sandbox(Options { faults: faults.to_vec(), ..everything() });
             let session = Read::of(&account, &[stream]).run();
@@ -358,7 +359,7 @@ fn a_refused_parameter_costs_no_row_and_is_said_once() {
     for (stream, part) in REFUSABLE.iter().copied() {
         let listing = &Resource::named(stream).expect("it exists").listings[0];
         for status in [400, 403] {
-            let fault = Fault::on(Trouble::Status(status), part, 1, u32::MAX);
+            let fault = Fault::on(FaultKind::Status(status), part, 1, u32::MAX);
             let account = sandbox(Options { faults: vec![fault], ..everything() });
             let about = format!("{stream}, {status}@{part}");
             let first = Read::of(&account, &[stream]).run();
@@ -391,7 +392,7 @@ fn a_refused_parameter_costs_no_row_and_is_said_once() {
 /// Both at once, where nothing says which.
 #[test]
 fn two_refused_parameters_cost_no_row() {
-    let fault = Fault::on(Trouble::Status(400), "include_fields", 1, u32::MAX);
+    let fault = Fault::on(FaultKind::Status(400), "include_fields", 1, u32::MAX);
     let options = Options { faults: vec![fault], refuse_combined_status: true, ..everything() };
     let account = sandbox(options);
     let session = Read::of(&account, &["deals", "deal_products"]).run().succeeded();
@@ -403,9 +404,9 @@ fn two_refused_parameters_cost_no_row() {
 #[test]
 fn a_dictionary_is_read_without_what_it_refuses() {
     for status in [400, 403] {
-        let fault = Fault::on(Trouble::Status(status), "include_fields", 1, u32::MAX);
+        let fault = Fault::on(FaultKind::Status(status), "include_fields", 1, u32::MAX);
         let account = sandbox(Options { faults: vec![fault], ..everything() });
-        let depot = Depot::of(&account, "parquet", &["deals", "stages"]);
+        let depot = WarehouseFixture::of(&account, "parquet", &["deals", "stages"]);
         depot.sync(&["--deletes", "sweep"]).succeeded();
         depot.sync(&["--deletes", "sweep"]).succeeded();
         let fields = std::fs::read_to_string(depot.dir().join("_fields.json"));

@@ -1,12 +1,12 @@
 //! People edit the account while it is read as a whole: what the run says it has read is there.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::rebuild::Json;
 use crate::support::{Read, assert_equals_truth, key, raw_truth, sandbox, small, truth};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use source_pipedrive::model::{Resource, Time};
-use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options, Sandbox};
 use std::collections::BTreeMap;
 
 /// A list of each class that is read by time, and one per parent.
@@ -61,11 +61,11 @@ fn assert_until(
 #[test]
 fn a_first_read_holds_what_it_says_it_read() {
     let whole = sandbox(account());
-    Depot::of(&whole, "ndjson", EDITED).with("concurrency", 1).sync(&[]).succeeded();
+    WarehouseFixture::of(&whole, "ndjson", EDITED).with("concurrency", 1).sync(&[]).succeeded();
     let count = whole.ledger().requests.len() as u64;
     for at in 1..=count {
         let edited = sandbox(Options { script: edits(at), ..account() });
-        let depot = Depot::of(&edited, "ndjson", EDITED).with("concurrency", 1);
+        let depot = WarehouseFixture::of(&edited, "ndjson", EDITED).with("concurrency", 1);
         let synced = depot.sync(&[]).succeeded();
         for resource in ended_after(&edited, at) {
             let held = depot.current(&edited, resource);
@@ -83,12 +83,12 @@ fn a_first_read_holds_what_it_says_it_read() {
 #[test]
 fn a_killed_run_is_made_whole_by_the_next() {
     let whole = sandbox(account());
-    Depot::of(&whole, "ndjson", STREAMS).sync(&[]).succeeded();
+    WarehouseFixture::of(&whole, "ndjson", STREAMS).sync(&[]).succeeded();
     let count = whole.ledger().requests.len() as u64;
     for at in (2..=count).step_by(2) {
-        let faults = vec![Fault::at(Trouble::Hang, at)];
+        let faults = vec![Fault::at(FaultKind::Hang, at)];
         let account = sandbox(Options { faults, script: edits(at / 2), ..account() });
-        let depot = Depot::of(&account, "ndjson", STREAMS);
+        let depot = WarehouseFixture::of(&account, "ndjson", STREAMS);
         depot.killed_at_hang(&account);
         account.world(|world| {
             for resource in EDITED {
@@ -105,12 +105,12 @@ fn a_killed_run_is_made_whole_by_the_next() {
 #[test]
 fn a_killed_backup_is_made_whole_by_the_next() {
     let whole = sandbox(account());
-    Vault::of(&whole, STREAMS).with("concurrency", 1).run(&[]).succeeded();
+    BackupFixture::of(&whole, STREAMS).with("concurrency", 1).run(&[]).succeeded();
     let count = whole.ledger().requests.len() as u64;
     for at in 3..=count {
-        let faults = vec![Fault::at(Trouble::Hang, at)];
+        let faults = vec![Fault::at(FaultKind::Hang, at)];
         let account = sandbox(Options { faults, script: edits(at - 1), ..account() });
-        let vault = Vault::of(&account, STREAMS).with("concurrency", 1);
+        let vault = BackupFixture::of(&account, STREAMS).with("concurrency", 1);
         vault.killed_at_hang(&account, &[]);
         account.world(|world| world.advance(90));
         vault.run(&[]).succeeded();
@@ -133,7 +133,7 @@ fn a_rebuild_is_the_account_of_its_end() {
     let streams = &["persons", "products", "notes", "files"];
     let prepared = |script: Vec<(u64, Edit)>, faults| {
         let account = sandbox(Options { script, faults, ..account() });
-        let depot = Depot::of(&account, "ndjson", streams);
+        let depot = WarehouseFixture::of(&account, "ndjson", streams);
         depot.sync(&[]).succeeded();
         account.world(|world| world.advance(90));
         (account, depot)
@@ -150,7 +150,7 @@ fn a_rebuild_is_the_account_of_its_end() {
         depot.sync(&[]).succeeded();
         depot.assert_current(&account);
         // Killed, edited, resumed by a plain run, swept.
-        let (account, depot) = prepared(edits(at - 1), vec![Fault::at(Trouble::Hang, at)]);
+        let (account, depot) = prepared(edits(at - 1), vec![Fault::at(FaultKind::Hang, at)]);
         let mut child = depot.start(&["--full"]);
         account.wait_for_hang();
         child.kill().expect("the process can be killed");
@@ -205,7 +205,7 @@ fn ended_after(sandbox: &Sandbox, request: u64) -> Vec<&'static str> {
 
 /// No version of a row stands in a warehouse twice.
 #[track_caller]
-fn assert_no_repeats(sandbox: &Sandbox, depot: &Depot) {
+fn assert_no_repeats(sandbox: &Sandbox, depot: &WarehouseFixture) {
     for resource in EDITED {
         let mut seen: BTreeMap<String, Vec<Json>> = BTreeMap::new();
         for row in depot.rows(sandbox, resource) {

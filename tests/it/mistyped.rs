@@ -1,6 +1,6 @@
 //! Names with a slip in them, wherever a command takes a name: none is taken for nothing.
 
-use crate::parcel::Parcel;
+use crate::parcel::BundleFixture;
 use crate::support::{BINARY, Folder, Read, sandbox, small};
 use crate::tap::Tap;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ fn each_flag_that_takes_resources_names_all_that_there_are_not() {
 #[test]
 fn fields_to_be_left_out_of_a_comparison_have_to_be_there() {
     let account = sandbox(Options { scale: 0.01, ..small() });
-    let parcel = Parcel::new().account(&account);
+    let parcel = BundleFixture::new().account(&account);
     parcel.run(&["export", "--out", "a.json"]).json();
     for (ignored, meant) in [
         ("titel", "\"titel\" (did you mean title or job_title?)"),
@@ -78,7 +78,7 @@ fn fields_to_be_left_out_of_a_comparison_have_to_be_there() {
 #[test]
 fn fields_that_are_dropped_have_to_be_there() {
     let account = sandbox(Options { scale: 0.01, ..small() });
-    let parcel = Parcel::new().crm(&account, 0);
+    let parcel = BundleFixture::new().crm(&account, 0);
     let bundle = json!({
         "version": "1", "organization_id": "org", "contacts": [{"public_id": "c", "quirk": 1}],
     });

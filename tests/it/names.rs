@@ -1,6 +1,6 @@
 //! Custom fields that are renamed, deleted and retyped: who had a column keeps it, in every output.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{Read, change, sandbox, small};
 use crate::tap::Tap;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -86,7 +86,10 @@ fn a_state_without_names_goes_on_all_the_same() {
     assert!(!again.0.stderr.contains("renamed"), "{}", again.0.stderr);
 }
 
-pub(crate) fn columns(depot: &Depot, resource: &str) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn columns(
+    depot: &WarehouseFixture,
+    resource: &str,
+) -> BTreeMap<String, BTreeSet<String>> {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in depot.files(resource) {
         let file = std::fs::File::open(file).expect("it is there");
@@ -104,7 +107,7 @@ fn a_warehouse_remembers_what_a_field_was() {
     for (format, keys) in [("parquet", "name"), ("parquet", "hash"), ("ndjson", "name")] {
         let account = sandbox(small());
         let (tier, budget) = (hash(&account, "Tier"), hash(&account, "Budget"));
-        let depot = Depot::of(&account, format, &["deals"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals"]);
         let sync = || depot.sync(&["--custom-fields", keys]).succeeded();
         sync();
         let fields = || {

@@ -1,13 +1,13 @@
 //! What is said to whom: proxies, tokens that come back, secrets in rows, limits of time and size.
 
 use crate::bucket::Bucket;
-use crate::depot::Depot;
-use crate::parcel::Parcel;
+use crate::depot::WarehouseFixture;
+use crate::parcel::BundleFixture;
 use crate::support::{BINARY, Folder, Read, Session, assert_whole, catalog, sandbox, small};
 use crate::tap::{TAP, Tap};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
-use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options, Sandbox};
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::Path;
@@ -137,11 +137,11 @@ fn nothing_on_this_machine_is_asked_through_a_proxy() {
             assert!(said.contains("SUCCEEDED"), "{said}");
         }
     }
-    let vault = Vault::of(&account, &["files"]);
+    let vault = BackupFixture::of(&account, &["files"]);
     proxy.unused_by("attachments", vault.command(&["--include", "file_contents"]));
     let tap = Tap::of(&account);
     proxy.unused_by("tap", tap.command(&["--discover"]));
-    let parcel = Parcel::new().account(&account).crm(&account, 0);
+    let parcel = BundleFixture::new().account(&account).crm(&account, 0);
     proxy.unused_by("bundle export", parcel.command(&["export", "--out", "bundle.json"]));
     proxy.unused_by("bundle pull", parcel.command(&["pull", "--out", "pulled.json"]));
     let bucket = Bucket::start(0);
@@ -212,19 +212,19 @@ fn an_echoed_token_is_masked() {
     const LETTERS: &str = "q7Zx0vK2mB9nW4cR8tY6uJ1hG3fD5sAqEwLpOiXkVbNjMhUyTgRfCdZeQ7sPzKx0";
     for length in [1, 2, 3, 4, 8, 20, 31, 32, 33, 40, 64] {
         let token = &LETTERS[..length];
-        let faults = vec![Fault::on(Trouble::Echo, "/", 1, u32::MAX)];
+        let faults = vec![Fault::on(FaultKind::Echo, "/", 1, u32::MAX)];
         let account = sandbox(Options { token: token.to_owned(), faults, ..small() });
         let read = Read::of(&account, &["deals"]).run();
-        let backup = Vault::of(&account, &["deals"]).run(&[]);
+        let backup = BackupFixture::of(&account, &["deals"]).run(&[]);
         let said = format!("{:?} {} {}", read.lines, read.stderr, backup.stderr);
         assert!(said.contains("(token=****) cannot do this"), "{length}: {said:.2000}");
         assert!(!said.contains(&format!("token={token}")), "{length}");
         assert!(!said.contains(&format!("token {token} ")), "{length}");
         assert!(length < 4 || !said.contains(token), "{length}: {said:.2000}");
     }
-    let faults = vec![Fault::on(Trouble::Echo, "/deals", 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::Echo, "/deals", 1, u32::MAX)];
     let account = sandbox(Options { faults, ..small() });
-    let mut vault = Vault::of(&account, &["deals", "pipelines"]);
+    let mut vault = BackupFixture::of(&account, &["deals", "pipelines"]);
     vault.config = account.oauth_config();
     let run = vault.run(&[]);
     let kept = vault.text("manifest.json");
@@ -234,10 +234,10 @@ fn an_echoed_token_is_masked() {
 
 #[test]
 fn an_echoed_key_of_the_crm_is_masked() {
-    let faults = vec![Fault::on(Trouble::Echo, "/", 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::Echo, "/", 1, u32::MAX)];
     let account = sandbox(Options { faults, ..Options::default() });
     for key in [account.crm_key(0).as_str(), "k", "short"] {
-        let parcel = Parcel::new().crm(&account, 0).key(key);
+        let parcel = BundleFixture::new().crm(&account, 0).key(key);
         let run = parcel.run(&["pull", "--out", "pulled.json"]);
         assert_ne!(run.code, Some(0));
         assert!(run.stderr.contains("token=****"), "{}", run.stderr);
@@ -273,7 +273,7 @@ fn secrets_in_rows_leave_by_no_way() {
             assert!(!said.contains(secret), "{what} shows {secret}");
         }
     };
-    let vault = Vault::of(&account, &["webhooks"]);
+    let vault = BackupFixture::of(&account, &["webhooks"]);
     vault.run(&[]).succeeded();
     let text = vault.text("webhooks.json");
     let rows: Vec<Value> = serde_json::from_str(&text).expect("a list");
@@ -292,7 +292,7 @@ fn secrets_in_rows_leave_by_no_way() {
     clean("tap", &row.expect("there is a row"), &text);
 
     for format in ["ndjson", "parquet"] {
-        let depot = Depot::of(&account, format, &["webhooks"]);
+        let depot = WarehouseFixture::of(&account, format, &["webhooks"]);
         depot.sync(&[]).succeeded();
         let rows = depot.rows(&account, "webhooks");
         let shown = format!("{rows:?}");
@@ -330,7 +330,8 @@ fn a_warehouse_is_its_owners_alone() {
     for umask in ["000", "022"] {
         for format in ["ndjson", "parquet"] {
             let account = sandbox(small());
-            let depot = Depot::of(&account, format, &["deals", "webhooks", "deal_products"]);
+            let depot =
+                WarehouseFixture::of(&account, format, &["deals", "webhooks", "deal_products"]);
             let run = |more: &[&str], crash: Option<u64>| {
                 let mut depot_command = depot.command(more);
                 if let Some(step) = crash {
@@ -369,7 +370,7 @@ fn every_name_of_gzip_is_understood() {
 
 #[test]
 fn a_cursor_that_is_too_long_is_called_so() {
-    let faults = vec![Fault::on(Trouble::LongCursor, "/api/v2/persons", 2, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::LongCursor, "/api/v2/persons", 2, u32::MAX)];
     let account = sandbox(Options { faults, ..small() });
     let session: Session = Read::of(&account, &["persons", "pipelines"]).run();
     assert_eq!(session.code, Some(1));
@@ -384,7 +385,7 @@ fn a_cursor_that_is_too_long_is_called_so() {
 fn an_answer_may_take_longer_than_its_silence() {
     use std::time::Duration;
     // Sixteen pauses of 200 ms each, and 1,000 ms of silence at most.
-    let drip = Fault::on(Trouble::Drip(Duration::from_millis(200)), "/api/v2/persons", 1, 1);
+    let drip = Fault::on(FaultKind::Drip(Duration::from_millis(200)), "/api/v2/persons", 1, 1);
     let account = sandbox(Options { faults: vec![drip], ..small() });
     let session = Read::of(&account, &["persons"]).with("timeout_millis", 1_000).run().succeeded();
     assert_whole(&account, &session, &["persons"]);

@@ -4,7 +4,7 @@
 use crate::support::{Read, Session, change, key, latest, sandbox, small, truth};
 use serde_json::Value;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Fault, OddPage, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, OddPage, Options, Sandbox};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ const TIMED: &[(&str, &str)] = &[
     ("files", "/v1/files"),
 ];
 
-fn for_ever(trouble: Trouble, path: &str, nth: u64) -> Vec<Fault> {
+fn for_ever(trouble: FaultKind, path: &str, nth: u64) -> Vec<Fault> {
     vec![Fault::on(trouble, path, nth, u32::MAX)]
 }
 
@@ -81,7 +81,7 @@ fn assert_nothing_lost(account: &Sandbox, stream: &str, sessions: &[&Session], w
 fn milliseconds_need_not_be_sorted() {
     for start in [None, Some("2026-01-01T00:00:00Z")] {
         let account =
-            sandbox(Options { faults: for_ever(Trouble::Seconds, "leads", 1), ..small() });
+            sandbox(Options { faults: for_ever(FaultKind::Seconds, "leads", 1), ..small() });
         let mut read = Read::of(&account, &["leads"]);
         if let Some(start) = start {
             read = read.with("start_date", start);
@@ -107,7 +107,7 @@ fn a_list_that_is_not_sorted_is_read_in_full() {
         let account = sandbox(account(path, 20));
         let first = Read::of(&account, &[stream]).run().succeeded();
         edit(&account, stream);
-        account.replace_faults(for_ever(Trouble::Unsorted, path, 1), Vec::new());
+        account.replace_faults(for_ever(FaultKind::Unsorted, path, 1), Vec::new());
         let second = Read::of(&account, &[stream]).from(&first).run().succeeded();
         let said: Vec<_> =
             second.logs().into_iter().filter(|log| log.contains("does not sort")).collect();
@@ -132,7 +132,7 @@ fn a_list_that_is_not_sorted_is_read_in_full() {
 #[test]
 fn an_unsorted_list_can_be_begun() {
     for (stream, path) in TIMED {
-        let faults = for_ever(Trouble::Unsorted, path, 1);
+        let faults = for_ever(FaultKind::Unsorted, path, 1);
         let account = sandbox(Options { faults, ..account(path, 20) });
         let first = Read::of(&account, &[stream]).run().succeeded();
         edit(&account, stream);
@@ -149,7 +149,7 @@ fn a_place_that_is_refused_is_given_up() {
             let account = sandbox(small());
             let stopped = Read::of(&account, &[stream]).with("max_tokens", 45).run();
             assert_eq!(stopped.code, Some(1));
-            let fault = Fault::on(Trouble::Status(status), path, 1, times);
+            let fault = Fault::on(FaultKind::Status(status), path, 1, times);
             account.replace_faults(vec![fault], Vec::new());
             let resumed = Read::of(&account, &[stream]).from(&stopped).run().succeeded();
             let said = resumed.logs().into_iter().filter(|log| log.contains("no longer accepts"));
@@ -160,36 +160,38 @@ fn a_place_that_is_refused_is_given_up() {
 }
 
 /// Everything that makes a list unreadable.
-const BROKEN: &[Trouble] = &[
-    Trouble::NoPaging,
-    Trouble::Repeat,
-    Trouble::Loop,
-    Trouble::Unsorted,
-    Trouble::Empty,
-    Trouble::CutJson,
-    Trouble::Html,
-    Trouble::Failure,
-    Trouble::Null,
-    Trouble::Utf8,
-    Trouble::LongCursor,
-    Trouble::BadCursor,
-    Trouble::Odd(OddPage::NullData),
-    Trouble::Odd(OddPage::EmptyData),
-    Trouble::Odd(OddPage::EmptyAdditional),
-    Trouble::Odd(OddPage::EmptyEnd),
-    Trouble::Odd(OddPage::MoreNowhere),
-    Trouble::Odd(OddPage::Revolve),
+const BROKEN: &[FaultKind] = &[
+    FaultKind::NoPaging,
+    FaultKind::Repeat,
+    FaultKind::Loop,
+    FaultKind::Unsorted,
+    FaultKind::Empty,
+    FaultKind::CutJson,
+    FaultKind::Html,
+    FaultKind::Failure,
+    FaultKind::Null,
+    FaultKind::Utf8,
+    FaultKind::LongCursor,
+    FaultKind::BadCursor,
+    FaultKind::Odd(OddPage::NullData),
+    FaultKind::Odd(OddPage::EmptyData),
+    FaultKind::Odd(OddPage::EmptyAdditional),
+    FaultKind::Odd(OddPage::EmptyEnd),
+    FaultKind::Odd(OddPage::MoreNowhere),
+    FaultKind::Odd(OddPage::Revolve),
 ];
 
 /// Whether what is said of a list cannot be told from the truth, from this page of it on: that it is over.
-fn is_plausible(trouble: Trouble, path: &str, page: usize) -> bool {
+fn is_plausible(trouble: FaultKind, path: &str, page: usize) -> bool {
     let offset = path.starts_with("/v1/");
     match trouble {
-        Trouble::Odd(OddPage::EmptyEnd) => page > 2,
-        Trouble::Odd(OddPage::NullData | OddPage::EmptyData) | Trouble::Empty => offset && page > 2,
-        Trouble::Unsorted => offset,
+        FaultKind::Odd(OddPage::EmptyEnd) => page > 2,
+        FaultKind::Odd(OddPage::NullData | OddPage::EmptyData) | FaultKind::Empty => {
+            offset && page > 2
+        }
+        FaultKind::Unsorted => offset,
         // The newest row, which was asked for before, as if the list began with it.
-        Trouble::Repeat => offset && page == 2,
+        FaultKind::Repeat => offset && page == 2,
         _ => false,
     }
 }

@@ -3,9 +3,9 @@
 
 #![cfg(unix)]
 
-use crate::depot::{Depot, Synced};
+use crate::depot::{CommandOutput, WarehouseFixture};
 use crate::support::{BINARY, sandbox, small};
-use crate::vault::{Vault, sha256};
+use crate::vault::{BackupFixture, sha256};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Options, Sandbox};
 use std::collections::BTreeMap;
@@ -49,13 +49,13 @@ fn changes(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>
 /// A command whose folder is hostile.
 struct Act<'a> {
     name: &'a str,
-    run: Box<dyn Fn() -> Synced + 'a>,
+    run: Box<dyn Fn() -> CommandOutput + 'a>,
 }
 
-fn command(arguments: &[&str], folder: &Path) -> Synced {
+fn command(arguments: &[&str], folder: &Path) -> CommandOutput {
     let mut command = Command::new(BINARY);
     let output = command.args(arguments).current_dir(folder).output().expect("the binary starts");
-    Synced::of_text(&output)
+    CommandOutput::of_text(&output)
 }
 
 fn above(dir: &Path) -> PathBuf {
@@ -63,7 +63,7 @@ fn above(dir: &Path) -> PathBuf {
 }
 
 /// All commands that take a backup.
-fn on_backup<'a>(vault: &'a Vault) -> Vec<Act<'a>> {
+fn on_backup<'a>(vault: &'a BackupFixture) -> Vec<Act<'a>> {
     let dir = vault.dir().display().to_string();
     let reader = move |name: &'a str, arguments: &'static [&'static str]| {
         let dir = dir.clone();
@@ -85,7 +85,7 @@ fn on_backup<'a>(vault: &'a Vault) -> Vec<Act<'a>> {
 }
 
 /// All commands that take a warehouse.
-fn on_warehouse(depot: &Depot) -> Vec<Act<'_>> {
+fn on_warehouse(depot: &WarehouseFixture) -> Vec<Act<'_>> {
     let dir = depot.dir().display().to_string();
     let plan = move || {
         let arguments = ["plan", "--sandbox", "--resources", "stages", "--dir", &dir, "-o", "json"];
@@ -124,8 +124,8 @@ fn hostile(folder: &Path) -> Vec<String> {
     names.map(str::to_owned).into_iter().chain([absolute, "x".repeat(5_000)]).collect()
 }
 
-fn backed_up(account: &Sandbox) -> Vault {
-    let vault = Vault::of(account, &["deals", "stages", "files"]);
+fn backed_up(account: &Sandbox) -> BackupFixture {
+    let vault = BackupFixture::of(account, &["deals", "stages", "files"]);
     vault.run(&["--include", "file_contents"]).succeeded();
     vault
 }
@@ -227,7 +227,7 @@ fn the_seeds_manifest_leads_nowhere_else() {
 fn a_warehouses_manifest_leads_nowhere_else() {
     let account = sandbox(small());
     for format in ["ndjson", "parquet"] {
-        let depot = Depot::of(&account, format, &["deals", "stages", "currencies"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals", "stages", "currencies"]);
         depot.sync(&[]).succeeded();
         let whole = depot.manifest();
         let folder = above(&depot.dir());
@@ -329,7 +329,7 @@ fn no_link_in_a_backup_is_followed() {
 fn no_link_in_a_warehouse_is_followed() {
     let account = sandbox(small());
     for format in ["ndjson", "parquet"] {
-        let depot = Depot::of(&account, format, &["deals", "currencies"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals", "currencies"]);
         depot.sync(&[]).succeeded();
         let folder = above(&depot.dir());
         hostile(&folder);
@@ -362,7 +362,7 @@ fn no_link_in_a_warehouse_is_followed() {
 #[test]
 fn a_second_name_of_a_file_is_not_written_to() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]);
     depot.sync(&[]).succeeded();
     let outside = above(&depot.dir()).join("copy");
     fs::hard_link(depot.dir().join("deals.ndjson"), &outside).expect("it is linked");
@@ -378,8 +378,8 @@ fn a_second_name_of_a_file_is_not_written_to() {
 #[test]
 fn a_lock_of_somebody_elses_is_not_written_over() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
-    let vault = Vault::of(&account, &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
     for dir in [depot.dir(), vault.dir()] {
         fs::create_dir_all(&dir).expect("it is made");
         fs::write(dir.join("manifest.lock"), "the key is under the mat").expect("it is written");
@@ -467,7 +467,7 @@ fn what_others_put_into_a_backup_stays() {
 fn what_others_put_into_a_warehouse_stays() {
     let account = sandbox(small());
     for format in ["ndjson", "parquet"] {
-        let depot = Depot::of(&account, format, &["deals", "currencies"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals", "currencies"]);
         depot.sync(&[]).succeeded();
         let folder = above(&depot.dir());
         hostile(&folder);
@@ -507,8 +507,8 @@ fn what_others_put_into_a_warehouse_stays() {
 fn a_folder_with_only_a_strange_name_is_not_empty() {
     let account = sandbox(small());
     let odd = OsString::from_vec(b"caf\xe9".to_vec());
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
-    let vault = Vault::of(&account, &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
     for dir in [depot.dir(), vault.dir()] {
         fs::create_dir_all(&dir).expect("it is made");
         fs::write(dir.join(&odd), "mine").expect("it is written");
@@ -521,8 +521,8 @@ fn a_folder_with_only_a_strange_name_is_not_empty() {
 #[test]
 fn the_folder_itself_may_be_a_link() {
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["stages"]);
-    let depot = Depot::of(&account, "parquet", &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["stages"]);
     for dir in [vault.dir(), depot.dir()] {
         fs::create_dir_all(above(&dir).join("elsewhere")).expect("it is made");
         symlink("elsewhere", &dir).expect("it is linked");
@@ -537,7 +537,7 @@ fn the_folder_itself_may_be_a_link() {
 fn files_and_folders_are_their_owners_alone() {
     let account = sandbox(small());
     let vault = backed_up(&account);
-    let depot = Depot::of(&account, "parquet", &["deals", "currencies"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["deals", "currencies"]);
     depot.sync(&[]).succeeded();
     for dir in [vault.dir(), depot.dir()] {
         for (path, shown) in digest(&dir) {
@@ -550,20 +550,20 @@ fn files_and_folders_are_their_owners_alone() {
 #[test]
 fn a_company_that_is_not_named_is_nobodys() {
     let nameless = sandbox(Options { company_id: 0, ..small() });
-    let vault = Vault::of(&nameless, &["stages"]);
+    let vault = BackupFixture::of(&nameless, &["stages"]);
     vault.run(&[]).failed(69, &["company_id"]);
     assert!(!vault.dir().exists());
-    let depot = Depot::of(&nameless, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&nameless, "ndjson", &["stages"]);
     depot.sync(&[]).failed(69, &["company_id"]);
     assert!(!depot.dir().exists());
-    let parcel = crate::parcel::Parcel::new().account(&nameless);
+    let parcel = crate::parcel::BundleFixture::new().account(&nameless);
     let (code, message) = parcel.run(&["export", "--out", "a.json"]).error();
     assert!(code == 69 && message.contains("company_id"), "{code} {message}");
 
     let account = sandbox(small());
-    let vault = Vault::of(&account, &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
     vault.run(&[]).succeeded();
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     depot.sync(&[]).succeeded();
     for id in [None, Some(Value::Null), Some(json!(0))] {
         for (dir, mut manifest) in

@@ -14,7 +14,7 @@ pub(crate) const ARRAYS: [&str; 5] =
 
 /// A folder with bundles, and the CRM's key that commands run with.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct BundleFixture {
     folder: Folder,
     /// Address and key of the CRM.
     crm: Option<(String, String)>,
@@ -29,7 +29,7 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
-impl Parcel {
+impl BundleFixture {
     pub(crate) fn new() -> Self {
         Self { folder: Folder::new(), crm: None, config: None }
     }

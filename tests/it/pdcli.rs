@@ -1,6 +1,6 @@
 //! Switching from pdcli: its warehouse is taken over, and its variables are named.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, Folder, masked_truth, sandbox, small};
 use serde_json::{Map, Value, json};
 use source_pipedrive::model::Time;
@@ -65,8 +65,8 @@ fn sync(account: &Sandbox, dir: &Path, by: By) {
 }
 
 /// A warehouse of pdcli over an account that went on while it was written and after.
-fn written(account: &Sandbox, by: By) -> Depot {
-    let depot = Depot::of(account, "ndjson", &ENTITIES);
+fn written(account: &Sandbox, by: By) -> WarehouseFixture {
+    let depot = WarehouseFixture::of(account, "ndjson", &ENTITIES);
     sync(account, &depot.dir(), by);
     account.world(|world| {
         world.advance(3_600);

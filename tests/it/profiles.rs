@@ -1,10 +1,10 @@
 //! Accounts that have different features, and the flags that choose among them.
 
-use crate::depot::Depot;
-use crate::parcel::{ARRAYS, Parcel, rows};
+use crate::depot::WarehouseFixture;
+use crate::parcel::{ARRAYS, BundleFixture, rows};
 use crate::support::{BINARY, Folder, Session, profiles, sandbox, usual};
 use crate::tap::TAP;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use source_pipedrive::sandbox::{Feature, Options};
 use std::process::Command;
@@ -52,7 +52,7 @@ fn a_warehouse_holds_all_that_an_account_shows() {
         let shown = usual(&options);
         let account = sandbox(options);
         for format in ["ndjson", "parquet"] {
-            let depot = Depot::of(&account, format, &[]);
+            let depot = WarehouseFixture::of(&account, format, &[]);
             let first = depot.sync(&[]).succeeded();
             let second = depot.sync(&[]).succeeded();
             assert_eq!(second.code, first.code, "{name}");
@@ -66,7 +66,7 @@ fn a_backup_holds_all_that_an_account_shows_and_stays_verifiable() {
     for (_, options) in accounts() {
         let shown = usual(&options);
         let account = sandbox(options);
-        let mut vault = Vault::of(&account, &[]);
+        let mut vault = BackupFixture::of(&account, &[]);
         for _ in 0..2 {
             vault.run(&[]).succeeded();
         }
@@ -85,7 +85,7 @@ fn a_bundle_holds_every_row_of_its_arrays() {
     let resources = ["organizations", "persons", "deals", "leads", "activities"];
     for (name, options) in accounts() {
         let account = sandbox(options);
-        let parcel = Parcel::new().account(&account);
+        let parcel = BundleFixture::new().account(&account);
         parcel.export("a.json");
         let bundle = parcel.bundle("a.json");
         for (array, resource) in ARRAYS.into_iter().zip(resources) {

@@ -1,7 +1,7 @@
 //! Whole reads over the wire, held against what the account really holds.
 
 use crate::support::{Read, all, assert_exactly, assert_whole, change, sandbox, small, truth};
-use source_pipedrive::sandbox::{Fault, Options, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options};
 
 #[test]
 fn every_stream_equals_the_account() {
@@ -26,7 +26,7 @@ fn a_full_refresh_equals_the_account() {
 
 #[test]
 fn the_same_account_is_read_over_oauth() {
-    let faults = [3, 9].map(|request| Fault::at(Trouble::Expired, request)).to_vec();
+    let faults = [3, 9].map(|request| Fault::at(FaultKind::Expired, request)).to_vec();
     let sandbox = sandbox(Options { rotate_refresh_tokens: true, faults, ..small() });
     let mut read = Read::of(&sandbox, &["deals", "leads"]);
     read.config = sandbox.oauth_config();

@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use crate::parcel::Parcel;
+use crate::parcel::BundleFixture;
 use crate::support::{BINARY, Folder, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Fault, Options};
@@ -23,7 +23,7 @@ fn a_second_export_harms_no_bundle() {
         let slow = sandbox(Options { faults, ..small() });
         // Of other rows, so that those of the first show in it.
         let quick = sandbox(Options { seed: 2, ..small() });
-        let parcel = Parcel::new().account(&slow);
+        let parcel = BundleFixture::new().account(&slow);
         let first = parcel.command(&["export", "--out", "a.json"]).spawn().expect("it starts");
         slow.wait_for_hang();
         let parcel = parcel.account(&quick);
@@ -43,7 +43,7 @@ fn a_second_export_harms_no_bundle() {
 #[test]
 fn names_beside_a_bundle_are_not_ours() {
     let account = sandbox(small());
-    let parcel = Parcel::new().account(&account).crm(&account, 0);
+    let parcel = BundleFixture::new().account(&account).crm(&account, 0);
     let mine = [
         "a.json.partial",
         "a.json.context.json.partial",
@@ -68,7 +68,7 @@ fn names_beside_a_bundle_are_not_ours() {
 #[test]
 fn a_file_that_is_no_journal_is_not_cut() {
     let account = sandbox(small());
-    let parcel = Parcel::new().account(&account).crm(&account, 0);
+    let parcel = BundleFixture::new().account(&account).crm(&account, 0);
     parcel.export("a.json");
     for content in ["years of work", "years of work\n", "{\"years\":\"of work\"}"] {
         parcel.put("thesis.txt", content);
@@ -108,8 +108,8 @@ fn a_stale_configuration_loses_no_token() {
 #[test]
 fn commands_side_by_side_leave_one_whole_bundle() {
     let account = sandbox(small());
-    let exporter = Parcel::new().account(&account);
-    let puller = Parcel::new().account(&account).crm(&account, 0);
+    let exporter = BundleFixture::new().account(&account);
+    let puller = BundleFixture::new().account(&account).crm(&account, 0);
     puller.export("b.json");
     puller.run(&["push", "b.json"]).json();
     for (parcel, arguments) in

@@ -4,7 +4,7 @@ use crate::support::{BINARY, Folder, sandbox, small};
 use crate::tap::TAP;
 use serde_json::{Value, json};
 use source_pipedrive::model::is_deceptive;
-use source_pipedrive::sandbox::{Fault, Feature, Features, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Feature, Features, Options, Sandbox};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -86,9 +86,9 @@ fn scrawled(more: &str, options: Options) -> Sandbox {
 fn no_command_lets_an_account_steer_the_terminal() {
     let (one, other) = (scrawled("", small()), scrawled("x", small()));
     let faults = vec![
-        Fault { times: u32::MAX, ..Fault::on(Trouble::Status(403), "/notes", 1, 1) },
-        Fault { times: u32::MAX, ..Fault::on(Trouble::Status(400), "/products", 1, 1) },
-        Fault { times: u32::MAX, ..Fault::on(Trouble::Status(404), "Fields", 1, 1) },
+        Fault { times: u32::MAX, ..Fault::on(FaultKind::Status(403), "/notes", 1, 1) },
+        Fault { times: u32::MAX, ..Fault::on(FaultKind::Status(400), "/products", 1, 1) },
+        Fault { times: u32::MAX, ..Fault::on(FaultKind::Status(404), "Fields", 1, 1) },
     ];
     let limited = scrawled(
         "",

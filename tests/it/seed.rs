@@ -2,10 +2,10 @@
 //! at the end, a manifest of four keys.
 
 use crate::support::raw_truth;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Map, Value, json};
 use source_pipedrive::dataset::snapshot::{SEED_FILES, resource_of};
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
 use std::path::Path;
 
 /// Writes what the seed's tool would have: the first so many of its 18 resources.
@@ -49,7 +49,7 @@ pub(crate) fn write(sandbox: &Sandbox, dir: &Path, resources: usize) {
 }
 
 /// What a command prints for people.
-fn printed(vault: &Vault, flags: &[&str]) -> String {
+fn printed(vault: &BackupFixture, flags: &[&str]) -> String {
     let output =
         vault.command(&[flags, &["-o", "table"]].concat()).output().expect("the binary starts");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -57,7 +57,7 @@ fn printed(vault: &Vault, flags: &[&str]) -> String {
 
 /// Requires that a resource's file holds every row of the account, archived and deleted ones too.
 #[track_caller]
-fn assert_all(vault: &Vault, account: &Sandbox, name: &str) {
+fn assert_all(vault: &BackupFixture, account: &Sandbox, name: &str) {
     let (rows, truth) = (vault.rows(name), raw_truth(account, name));
     let lost: Vec<_> = truth.keys().filter(|key| !rows.contains_key(*key)).collect();
     assert!(lost.is_empty(), "{name}: lost {lost:?}");
@@ -66,7 +66,7 @@ fn assert_all(vault: &Vault, account: &Sandbox, name: &str) {
 #[test]
 fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
     let account = crate::support::sandbox(crate::support::small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     write(&account, &vault.dir(), 14);
     let before = vault.text("persons.json");
     let said = printed(&vault, &[]);
@@ -89,9 +89,9 @@ fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
 
 #[test]
 fn what_the_seeds_tool_could_not_hold_is_marked_until_it_is_read() {
-    let faults = vec![Fault::on(Trouble::Status(500), "/api/v2/deals", 1, u32::MAX)];
+    let faults = vec![Fault::on(FaultKind::Status(500), "/api/v2/deals", 1, u32::MAX)];
     let account = crate::support::sandbox(Options { faults, ..crate::support::small() });
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     write(&account, &vault.dir(), 14);
     let before = vault.text("deals.json");
     let run = vault.run(&[]);
@@ -103,7 +103,7 @@ fn what_the_seeds_tool_could_not_hold_is_marked_until_it_is_read() {
 
     // What is kept of it beside a backup of ours says so as well.
     let account = crate::support::sandbox(crate::support::small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     write(&account, &vault.dir(), 18);
     vault.run(&["--resources", "persons"]).succeeded();
     let deals = &vault.manifest()["files"]["deals"];
@@ -114,7 +114,7 @@ fn what_the_seeds_tool_could_not_hold_is_marked_until_it_is_read() {
 #[test]
 fn a_file_the_seeds_tool_tore_is_read_again() {
     let account = crate::support::sandbox(crate::support::small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     write(&account, &vault.dir(), 18);
     let path = vault.dir().join("deals.json");
     let text = vault.text("deals.json");
@@ -129,7 +129,7 @@ fn a_file_the_seeds_tool_tore_is_read_again() {
 #[test]
 fn a_finished_backup_of_the_seeds_tool_is_replaced_and_never_stale() {
     let account = crate::support::sandbox(crate::support::small());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     write(&account, &vault.dir(), 18);
     let run = vault.run(&[]).succeeded();
     assert_eq!((&run.summary["exported"], &run.summary["total"]), (&json!(42), &json!(42)));

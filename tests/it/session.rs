@@ -2,7 +2,7 @@
 
 use crate::support::{BINARY, Folder, Read, Session, catalog, sandbox, small, truth};
 use serde_json::Value;
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
@@ -100,8 +100,8 @@ LOG complete: 93 records of 2 streams, 67 tokens spent
 #[test]
 fn a_session_that_is_limited_and_then_refused() {
     let faults = vec![
-        Fault::on(Trouble::Burst, "/stages", 1, 1),
-        Fault { times: u32::MAX, ..Fault::on(Trouble::Daily, "/pipelines", 1, 1) },
+        Fault::on(FaultKind::Burst, "/stages", 1, 1),
+        Fault { times: u32::MAX, ..Fault::on(FaultKind::Daily, "/pipelines", 1, 1) },
     ];
     let sandbox = sandbox(Options { faults, ..small() });
     let read = Read::of(&sandbox, &["stages", "pipelines", "users"]).with("concurrency", 1);
@@ -135,7 +135,7 @@ fn errors_come_after_the_last_record_and_state() {
     for failing in STREAMS {
         for concurrency in [1, 4] {
             let path = if failing == "activity_types" { "activityTypes" } else { failing };
-            let fault = Fault::on(Trouble::Status(500), path, 1, u32::MAX);
+            let fault = Fault::on(FaultKind::Status(500), path, 1, u32::MAX);
             let sandbox = sandbox(Options { faults: vec![fault], ..small() });
             let read = Read::of(&sandbox, &STREAMS).with("backoff_millis", 1);
             let session = read.with("concurrency", concurrency).run();
@@ -282,7 +282,7 @@ fn custom_fields_can_be_read_by_name() {
 /// Silence within an answer ends the attempt, and the next one succeeds.
 #[test]
 fn a_stalled_answer_is_asked_for_again() {
-    let fault = Fault::on(Trouble::Slow(Duration::from_secs(20)), "/stages", 1, 1);
+    let fault = Fault::on(FaultKind::Slow(Duration::from_secs(20)), "/stages", 1, 1);
     let sandbox = sandbox(Options { faults: vec![fault], ..small() });
     let session = Read::of(&sandbox, &["stages"]).with("timeout_millis", 200).run().succeeded();
     assert_eq!(session.records("stages").len(), 18);

@@ -1,8 +1,8 @@
 //! What others use too: an OAuth file of several processes, and folders with somebody else's things.
 
-use crate::depot::{Depot, Synced};
+use crate::depot::{CommandOutput, WarehouseFixture};
 use crate::support::{sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use secrecy::{ExposeSecret as _, SecretString};
 use source_pipedrive::api::{Account, Client, Reread};
 use source_pipedrive::model::{Kind, Settings};
@@ -55,8 +55,8 @@ fn a_refused_refresh_token_is_read_again_before_a_run_gives_up() {
 #[test]
 fn two_processes_share_one_oauth_file() {
     let account = sandbox(Options { rotate_refresh_tokens: true, ..small() });
-    let vault = Vault::of(&account, &["stages"]);
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let vault = BackupFixture::of(&account, &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     let folder = crate::support::Folder::new();
     let mut config = account.oauth_config();
     config["backoff_millis"] = 300.into();
@@ -73,7 +73,7 @@ fn two_processes_share_one_oauth_file() {
     });
     for child in begun {
         let output = child.wait_with_output().expect("it ends");
-        Synced::of(&output).succeeded();
+        CommandOutput::of(&output).succeeded();
     }
     let kept = fs::read_to_string(&path).expect("it is there");
     assert!(kept.contains(refresh_token(&account).expose_secret()));
@@ -81,8 +81,8 @@ fn two_processes_share_one_oauth_file() {
 
 /// The folders in which data sets are kept, and how each is filled.
 fn each(account: &Sandbox, mut act: impl FnMut(&Path, &dyn Fn() -> Command)) {
-    let vault = Vault::of(account, &["stages"]);
-    let depot = Depot::of(account, "ndjson", &["stages"]);
+    let vault = BackupFixture::of(account, &["stages"]);
+    let depot = WarehouseFixture::of(account, "ndjson", &["stages"]);
     for dir in [vault.dir(), depot.dir()] {
         fs::create_dir_all(&dir).expect("it is made");
     }
@@ -115,7 +115,7 @@ fn folders_that_may_not_be_read_are_in_nobodys_way() {
             if root {
                 command.uid(NOBODY).gid(NOBODY);
             }
-            Synced::of(&command.output().expect("the binary starts")).succeeded();
+            CommandOutput::of(&command.output().expect("the binary starts")).succeeded();
         }
         mode(&closed, 0o700);
         assert_eq!(fs::read_to_string(closed.join("secret")).expect("it is there"), "theirs");
@@ -134,14 +134,14 @@ fn what_systems_leave_in_a_folder_is_passed_over() {
             fs::write(dir.join(name).join("old"), "theirs").expect("it is written");
         }
         for _ in 0..2 {
-            Synced::of(&command().output().expect("the binary starts")).succeeded();
+            CommandOutput::of(&command().output().expect("the binary starts")).succeeded();
         }
         assert_eq!(fs::read_to_string(dir.join(".DS_Store")).expect("it is there"), "theirs");
     });
     // Anything else is somebody's data, or what is left of a data set without its manifest.
     each(&account, |dir, command| {
         fs::write(dir.join("stages.ndjson"), "theirs").expect("it is written");
-        let said = Synced::of(&command().output().expect("the binary starts"));
+        let said = CommandOutput::of(&command().output().expect("the binary starts"));
         said.failed(65, &["other files", "stages.ndjson"]);
     });
 }

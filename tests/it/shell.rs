@@ -1,12 +1,12 @@
 //! What all standalone commands share, and `plan`: configuration, errors, costs.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, Folder, Read, change, documented, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::api::{Account, Client};
-use source_pipedrive::extract::{Mode, Reader, Selected, Stride, plan};
+use source_pipedrive::extract::{Backpressure, Mode, Reader, Selected, plan};
 use source_pipedrive::model::{Cost, Event, Resource, Settings};
-use source_pipedrive::sandbox::{Fault, Options, Plan, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Plan, Sandbox};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -201,7 +201,7 @@ fn errors_are_objects_for_programs_and_sentences_for_people() {
 /// What events say of costs is what the account counted, retries included.
 #[test]
 fn events_tell_what_each_resource_cost() {
-    let faults = vec![Fault::at(Trouble::Status(503), 4), Fault::at(Trouble::Truncate, 9)];
+    let faults = vec![Fault::at(FaultKind::Status(503), 4), Fault::at(FaultKind::Truncate, 9)];
     let sandbox = sandbox(Options { faults, ..small() });
     let settings = Settings::from_json(&sandbox.config()).expect("it is a configuration");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
@@ -214,7 +214,8 @@ fn events_tell_what_each_resource_cost() {
             Selected::new(resource, Mode::Incremental, None)
         });
         let jobs = plan(&settings, selected.to_vec());
-        let mut reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
+        let mut reader =
+            Reader::start(&client, &settings, jobs, account.date, Backpressure::Buffered);
         let mut costs: BTreeMap<&str, Cost> = BTreeMap::new();
         while let Some(event) = reader.next().await {
             if let Event::Answered { resource, cost } = event {
@@ -276,7 +277,7 @@ fn a_later_run_is_planned_by_what_changed() {
     let account = sandbox(Options { scale: 0.3, limits: true, page_max: None, ..small() });
     let streams = &["persons", "notes", "files", "deals", "stages"];
     let first = Read::of(&account, streams).run().succeeded();
-    let depot = Depot::of(&account, "ndjson", streams);
+    let depot = WarehouseFixture::of(&account, "ndjson", streams);
     depot.sync(&[]).succeeded();
     change(&account, &[("persons", 7), ("notes", 3)]);
     let folder = Folder::new();
@@ -360,7 +361,7 @@ fn a_plan_for_people_is_a_table() {
 #[test]
 fn an_interrupt_ends_a_plan() {
     for signal in ["-INT", "-TERM"] {
-        let faults = vec![Fault::at(Trouble::Hang, 2)];
+        let faults = vec![Fault::at(FaultKind::Hang, 2)];
         let account = sandbox(Options { faults, ..small() });
         let folder = Folder::new();
         let path = folder.json("config.json", &account.config());

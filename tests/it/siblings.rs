@@ -1,11 +1,11 @@
 //! One bad thing costs its siblings nothing: an answer that is garbled, a dictionary that cannot be
 //! read, a field definition that is odd.
 
-use crate::depot::Depot;
-use crate::parcel::Parcel;
+use crate::depot::WarehouseFixture;
+use crate::parcel::BundleFixture;
 use crate::support::{BINARY, Folder, Read, assert_equals_truth, sandbox, small, truth};
 use crate::tap::Tap;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Value, json};
 use source_pipedrive::model::{Custom, Resource};
 use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox};
@@ -96,13 +96,13 @@ fn every_command(account: &Sandbox) -> Vec<Ended> {
     tap.config["custom_fields"] = "name".into();
     all.push(Ended::of("tap", &tap.command(&[]).output().expect("the binary starts")));
     for format in ["ndjson", "parquet"] {
-        let depot = Depot::of(account, format, streams).with("custom_fields", "name");
+        let depot = WarehouseFixture::of(account, format, streams).with("custom_fields", "name");
         let output = depot.command(&[]).output().expect("the binary starts");
         all.push(Ended::of(&format!("sync {format}"), &output));
     }
-    let vault = Vault::of(account, &["deals", "stages"]);
+    let vault = BackupFixture::of(account, &["deals", "stages"]);
     all.push(Ended::of("backup", &vault.command(&[]).output().expect("the binary starts")));
-    let parcel = Parcel::new().account(account);
+    let parcel = BundleFixture::new().account(account);
     let bundle = ["export", "--out", "a.json"];
     all.push(Ended::of("export", &parcel.command(&bundle).output().expect("the binary starts")));
     all
@@ -124,15 +124,15 @@ fn who_we_are_is_asked_again_by_every_command() {
                 ended.says("SUCCEEDED", fault);
             }
         }
-        Depot::of(&account, "ndjson", &["stages"]).sync(&[]).succeeded();
+        WarehouseFixture::of(&account, "ndjson", &["stages"]).sync(&[]).succeeded();
         let account = with(&[&format!("{fault}@users/me")]);
         Read::of(&account, &["stages"]).run().succeeded();
         let account = with(&[&format!("{fault}@users/me")]);
         Tap::of(&account).selecting(&["stages"]).run().succeeded();
         let account = with(&[&format!("{fault}@users/me")]);
-        Vault::of(&account, &["stages"]).run(&[]).succeeded();
+        BackupFixture::of(&account, &["stages"]).run(&[]).succeeded();
         let account = with(&[&format!("{fault}@users/me")]);
-        Parcel::new().account(&account).export("a.json");
+        BundleFixture::new().account(&account).export("a.json");
     }
     // An answer that stays garbled is an error at last, and not before it was asked for often.
     let account = with(&["cutjson@users/mex*"]);
@@ -167,8 +167,8 @@ fn a_missing_dictionary_leaves_rows_under_their_hashes_in_a_warehouse() {
         for (fault, format) in FOR_EVER.iter().zip(["ndjson", "parquet"].iter().cycle()) {
             let about = format!("{fault}@{path}, {stream}, {format}");
             let account = with(&[&format!("{fault}@{path}x*")]);
-            let depot =
-                Depot::of(&account, format, &[stream, "stages"]).with("custom_fields", "name");
+            let depot = WarehouseFixture::of(&account, format, &[stream, "stages"])
+                .with("custom_fields", "name");
             let output = depot.command(&[]).output().expect("the binary starts");
             let ended = Ended::of("sync", &output);
             ended.is(3, &about);
@@ -257,7 +257,7 @@ fn a_missing_dictionary_leaves_a_catalog_that_takes_custom_fields() {
 #[test]
 fn a_missing_dictionary_is_an_error_for_a_bundle() {
     let account = with(&["500@dealFieldsx*"]);
-    let parcel = Parcel::new().account(&account);
+    let parcel = BundleFixture::new().account(&account);
     let (code, message) = parcel.run(&["export", "--out", "a.json"]).error();
     assert_eq!((code, message.starts_with("/api/v2/dealFields")), (69, true), "{message}");
 }
@@ -372,11 +372,11 @@ fn an_odd_definition_in_a_backup_costs_what_reads_it_nothing() {
     let whole = field(&with(&[])).1;
     for (spoilt, _) in oddities(&whole) {
         let account = with(&[]);
-        let before = Vault::of(&account, &resources);
+        let before = BackupFixture::of(&account, &resources);
         before.run(&[]).succeeded();
         let (key, json) = (field(&account).0, spoilt.clone());
         account.world(|world| world.edit(Edit::Spoil { resource: "deal_fields", key, json }));
-        let after = Vault::of(&account, &resources);
+        let after = BackupFixture::of(&account, &resources);
         let made = after.command(&[]).output().expect("the binary starts");
         let row: Value = serde_json::from_str(&spoilt).expect("it is JSON");
         let keyed = row["field_code"].as_str().is_some();

@@ -6,7 +6,7 @@ use crate::support::{
 use crate::tap::{TAP, Tap, root};
 use serde_json::{Value, json};
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Fault, Options, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
@@ -379,7 +379,7 @@ fn versions_are_activated_after_whole_tables_only_and_on_request() {
     let silent = Tap::of(&account).selecting(&["stages", "deals"]).run().succeeded();
     assert_eq!(silent.of_type("ACTIVATE_VERSION").count(), 0);
     assert!(silent.of_type("RECORD").all(|line| line.get("version").is_none()));
-    let fault = Fault::on(Trouble::Status(500), "v1/roles", 1, u32::MAX);
+    let fault = Fault::on(FaultKind::Status(500), "v1/roles", 1, u32::MAX);
     let broken = sandbox(Options { faults: vec![fault], ..small() });
     let tap = Tap::of(&broken)
         .with("emit_activate_version_messages", true)
@@ -403,7 +403,7 @@ fn versions_are_activated_after_whole_tables_only_and_on_request() {
 
 /// Runs the tap until a request hangs, and tells it to end with SIGTERM.
 fn terminated_at(request: u64) -> (source_pipedrive::sandbox::Sandbox, Session) {
-    let account = sandbox(Options { faults: vec![Fault::at(Trouble::Hang, request)], ..small() });
+    let account = sandbox(Options { faults: vec![Fault::at(FaultKind::Hang, request)], ..small() });
     let tap = Tap::of(&account).with("concurrency", 1);
     let output = ended_at_hang(tap.command(&[]), &account, |child| {
         let id = child.id().to_string();
@@ -439,7 +439,7 @@ fn told_to_end_it_says_its_state_first() {
 #[test]
 fn a_full_table_that_was_broken_off_goes_on_without_a_version() {
     let account = sandbox(Options {
-        faults: vec![Fault::on(Trouble::Status(401), "v2/persons", 3, 1)],
+        faults: vec![Fault::on(FaultKind::Status(401), "v2/persons", 3, 1)],
         ..small()
     });
     let tap = || {

@@ -1,11 +1,11 @@
 //! `status`: how a warehouse or a backup stands, and what comes next.
 
 use crate::bucket::Bucket;
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{BINARY, sandbox, small};
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
 use std::process::{Command, Output};
 
 fn asked(dir: &str, form: &str) -> Command {
@@ -27,7 +27,7 @@ fn status(command: Command) -> Value {
 
 /// An account of which a run is broken off in the middle, when what came before has been written.
 fn broken() -> Sandbox {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 9, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 9, 1)];
     sandbox(Options { faults, ..small() })
 }
 
@@ -35,7 +35,7 @@ fn broken() -> Sandbox {
 fn a_warehouse_says_what_it_holds_and_what_comes_next() {
     let account = broken();
     let streams = ["deals", "activities"];
-    let depot = Depot::of(&account, "ndjson", &streams).with("concurrency", 1);
+    let depot = WarehouseFixture::of(&account, "ndjson", &streams).with("concurrency", 1);
     let dir = depot.dir().display().to_string();
     depot.killed_at_hang(&account);
     let said = status(asked(&dir, "json"));
@@ -63,7 +63,7 @@ fn a_warehouse_says_what_it_holds_and_what_comes_next() {
 #[test]
 fn a_backup_says_what_it_holds_and_what_comes_next() {
     let account = broken();
-    let vault = Vault::of(&account, &["deals", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "activities"]);
     let dir = vault.dir().display().to_string();
     vault.killed_at_hang(&account, &["--sequential"]);
     let said = status(asked(&dir, "json"));
@@ -78,7 +78,8 @@ fn a_backup_says_what_it_holds_and_what_comes_next() {
     assert!(said["next"].as_str().expect("text").contains("backup verify"), "{said}");
 
     // A newer one that was broken off leaves the one that stands complete.
-    account.replace_faults(vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)], Vec::new());
+    account
+        .replace_faults(vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)], Vec::new());
     vault.killed_at_hang(&account, &["--sequential"]);
     let said = status(asked(&dir, "json"));
     assert_eq!((&said["complete"], &said["unfinished"]), (&json!(true), &json!(["activities"])));

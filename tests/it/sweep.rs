@@ -1,6 +1,6 @@
 //! The key sweep: rows that vanish without a word.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{sandbox, small};
 use source_pipedrive::dataset::warehouse::Sweep;
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
@@ -27,7 +27,7 @@ fn after_an_hour(account: &Sandbox, edits: Vec<Edit>) {
 fn deleted_rows_get_a_tombstone_once() {
     for format in ["ndjson", "parquet"] {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, Sweep::RESOURCES);
+        let depot = WarehouseFixture::of(&account, format, Sweep::RESOURCES);
         depot.sync(SWEEP).succeeded();
         depot.assert_once(&account);
         let vanishing = ["persons", "organizations", "activities", "products", "leads", "notes"];
@@ -51,7 +51,7 @@ fn deleted_rows_get_a_tombstone_once() {
 #[test]
 fn a_tombstone_says_why_and_when() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["persons"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["persons"]);
     depot.sync(&[]).succeeded();
     let key = keys(&account, "persons")[0].clone();
     after_an_hour(&account, vec![Edit::Delete { resource: "persons", key: key.clone() }]);
@@ -69,7 +69,7 @@ fn a_tombstone_says_why_and_when() {
 fn merged_rows_and_rows_archived_silently_come_to_light() {
     for format in ["ndjson", "parquet"] {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, &["deals", "persons", "leads"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals", "persons", "leads"]);
         depot.sync(&[]).succeeded();
         let persons = keys(&account, "persons");
         let lead = keys(&account, "leads")[0].clone();
@@ -96,7 +96,8 @@ fn merged_rows_and_rows_archived_silently_come_to_light() {
 #[test]
 fn without_archived_rows_an_archived_one_is_gone() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["deals", "leads"]).with("archived", false);
+    let depot =
+        WarehouseFixture::of(&account, "ndjson", &["deals", "leads"]).with("archived", false);
     depot.sync(&[]).succeeded();
     let live = |resource: &'static str| {
         depot.current(&account, resource).keys().next().expect("there are rows").clone()
@@ -116,7 +117,7 @@ fn without_archived_rows_an_archived_one_is_gone() {
 #[test]
 fn mass_deletion_is_not_believed() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "parquet", &["organizations", "stages"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["organizations", "stages"]);
     depot.sync(&[]).succeeded();
     let all = keys(&account, "organizations");
     let gone = all.iter().take(all.len() / 4);
@@ -133,7 +134,7 @@ fn mass_deletion_is_not_believed() {
 #[test]
 fn a_token_that_sees_less_buries_nothing() {
     let account = sandbox(small());
-    let mut depot = Depot::of(&account, "ndjson", &["persons"]);
+    let mut depot = WarehouseFixture::of(&account, "ndjson", &["persons"]);
     depot.sync(SWEEP).succeeded();
     let lesser = sandbox(Options { admin: false, ..small() });
     depot.pointed_at(&lesser);
@@ -149,7 +150,7 @@ fn an_answer_that_is_none_buries_nothing() {
     for fault in ["cutjson", "failure", "null", "html"] {
         let faults = vec![format!("{fault}@leads/x2").parse().expect("a fault")];
         let account = sandbox(Options { faults, ..small() });
-        let depot = Depot::of(&account, "ndjson", &["leads"]).with("archived", false);
+        let depot = WarehouseFixture::of(&account, "ndjson", &["leads"]).with("archived", false);
         depot.sync(&[]).succeeded();
         let key = depot.current(&account, "leads").keys().next().expect("a lead").clone();
         after_an_hour(&account, vec![Edit::ArchiveSilently { resource: "leads", key }]);
@@ -163,7 +164,7 @@ fn an_answer_that_is_none_buries_nothing() {
 #[test]
 fn more_missing_rows_than_a_page_are_all_asked_for() {
     let account = sandbox(Options { page_max: Some(4), ..small() });
-    let depot = Depot::of(&account, "ndjson", &["deals"]).with("archived", false);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]).with("archived", false);
     depot.sync(&[]).succeeded();
     let live: Vec<_> = depot.current(&account, "deals").into_keys().take(7).collect();
     let edits = live.into_iter().map(|key| Edit::ArchiveSilently { resource: "deals", key });

@@ -1,10 +1,10 @@
 //! Few tokens: runs that are limited get on, those that cannot say so, and costly ones are announced.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::kill::merged;
 use crate::support::{Folder, Read, latest, sandbox, small, truth, usual};
 use crate::tap::Tap;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use serde_json::Value;
 use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::{Options, Plan, Sandbox};
@@ -29,9 +29,9 @@ fn twenty_small_runs_read_a_whole_account() {
     let usual = usual(&account());
     for format in ["ndjson", "parquet"] {
         let account = sandbox(account());
-        Depot::of(&account, format, &[]).sync(&[]).succeeded();
+        WarehouseFixture::of(&account, format, &[]).sync(&[]).succeeded();
         let (limit, mut runs) = (spent(&account, 0) / 4, 0);
-        let depot = Depot::of(&account, format, &[]).with("max_tokens", limit);
+        let depot = WarehouseFixture::of(&account, format, &[]).with("max_tokens", limit);
         loop {
             runs += 1;
             assert!(runs <= 20, "{format}: runs of {limit} tokens do not get on");
@@ -87,7 +87,7 @@ fn too_few_tokens_are_told_and_the_least_suffices() {
     const STREAMS: &[&str] =
         &["deals", "persons", "leads", "goals", "call_logs", "deal_products", "product_variations"];
     let account = sandbox(Options { page_max: None, ..account() });
-    let mut depot = Depot::of(&account, "ndjson", STREAMS).with("max_tokens", 12);
+    let mut depot = WarehouseFixture::of(&account, "ndjson", STREAMS).with("max_tokens", 12);
     let run = depot.sync(&[]);
     run.failed(75, &["max_tokens of 12 is too small to read anything"]);
     assert_eq!(spent(&account, 0), 2, "whose account it is");
@@ -109,7 +109,7 @@ fn too_few_tokens_are_told_and_the_least_suffices() {
     assert!(plan["shortfalls"][0].as_str().expect("text").contains("too small to read anything"));
 
     depot.config["max_tokens"] = least.into();
-    let read = |depot: &Depot| {
+    let read = |depot: &WarehouseFixture| {
         let said = std::process::Command::new(crate::support::BINARY)
             .args(["status", "-o", "json"])
             .arg(depot.dir())
@@ -165,9 +165,10 @@ fn a_costly_selection_is_announced() {
         assert!(cost <= if costs { 150 } else { 0 }, "{cost} for the estimate");
         let tap = Tap::of(&account).with("max_tokens", limit).selecting(streams).run();
         assert_eq!(said(&tap.0.stderr), costs, "tap: {}", tap.0.stderr);
-        let depot = Depot::of(&account, "ndjson", streams).with("max_tokens", limit).sync(&[]);
+        let depot =
+            WarehouseFixture::of(&account, "ndjson", streams).with("max_tokens", limit).sync(&[]);
         assert_eq!(said(&depot.stderr), costs, "sync: {}", depot.stderr);
-        let vault = Vault::of(&account, &[]).with("max_tokens", limit);
+        let vault = BackupFixture::of(&account, &[]).with("max_tokens", limit);
         let more: &[&str] = if costs { &["--include", "histories"] } else { &[] };
         let backup = vault.run(more);
         assert_eq!(said(&backup.stderr), costs, "backup: {}", backup.stderr);
@@ -191,7 +192,7 @@ fn a_large_part_of_a_day_is_announced() {
         scale: 1.0,
         ..account()
     });
-    let depot = Depot::of(&account, "ndjson", &[]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &[]);
     let run = depot.sync(&[]).succeeded();
     let said = "% of the company's tokens of a day";
     assert!(run.stderr.contains(said), "{}", run.stderr);
@@ -223,24 +224,24 @@ fn a_tenth_of_the_day_is_left_to_others() {
     let (kept, no_reserve) = ("reserve_percent 10 keeps 100 for others", "reserve_percent");
 
     let account = sandbox(with_limits());
-    let depot = Depot::of(&account, "ndjson", &streams);
+    let depot = WarehouseFixture::of(&account, "ndjson", &streams);
     let run = depot.sync(&[]);
     run.failed(75, &[kept, "set reserve_percent to 0"]);
     assert_eq!(run.summary["reserve_percent"], 10);
     assert!(left(&account) >= 100);
     let account = sandbox(with_limits());
-    Vault::of(&account, &streams).run(&[]).failed(75, &[kept]);
+    BackupFixture::of(&account, &streams).run(&[]).failed(75, &[kept]);
     assert!(left(&account) >= 100);
 
     let account = sandbox(with_limits());
-    let table = Vault::of(&account, &["deals"]).command(&["-o", "table"]).output();
+    let table = BackupFixture::of(&account, &["deals"]).command(&["-o", "table"]).output();
     let table = String::from_utf8_lossy(&table.expect("the binary starts").stdout).into_owned();
     assert!(table.contains("left today (10 % kept for others)"), "{table}");
     for config in [Some(0), None] {
         let account = sandbox(with_limits());
         let error = match config {
             Some(percent) => {
-                let depot = Depot::of(&account, "ndjson", &streams);
+                let depot = WarehouseFixture::of(&account, "ndjson", &streams);
                 depot.with("reserve_percent", percent).sync(&[]).error().to_string()
             }
             None => Read::of(&account, &streams).run().errors().join(" "),

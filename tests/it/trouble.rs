@@ -2,7 +2,7 @@
 
 use crate::support::{BINARY, Folder, Read, Session, assert_equals_truth, sandbox, small, truth};
 use serde_json::{Value, json};
-use source_pipedrive::sandbox::{Fault, Feature, Features, Options, Plan, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Fault, FaultKind, Feature, Features, Options, Plan, Sandbox};
 use std::process::Command;
 
 fn run(arguments: &[&str]) -> Session {
@@ -182,9 +182,9 @@ fn no_secret_is_ever_shown() {
     let sandbox = sandbox(Options {
         token: token.to_owned(),
         faults: vec![
-            Fault::at(Trouble::Status(500), 2),
-            Fault::at(Trouble::Html, 4),
-            Fault { times: u32::MAX, ..Fault::on(Trouble::Status(403), "/notes", 1, 1) },
+            Fault::at(FaultKind::Status(500), 2),
+            Fault::at(FaultKind::Html, 4),
+            Fault { times: u32::MAX, ..Fault::on(FaultKind::Status(403), "/notes", 1, 1) },
         ],
         ..small()
     });

@@ -1,6 +1,6 @@
 //! `backup`, run as its user runs it, and what then lies in the folder.
 
-use crate::depot::Synced;
+use crate::depot::CommandOutput;
 use crate::support::{BINARY, Folder, key, raw_truth};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,13 +17,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// A backup in a folder of its own, and how it is made.
 #[derive(Debug)]
-pub(crate) struct Vault {
+pub(crate) struct BackupFixture {
     folder: Folder,
     pub(crate) config: Value,
     pub(crate) resources: Vec<&'static str>,
 }
 
-impl Vault {
+impl BackupFixture {
     /// Of these resources; with none, of all that are backed up without being asked for.
     pub(crate) fn of(sandbox: &Sandbox, resources: &[&'static str]) -> Self {
         Self { folder: Folder::new(), config: sandbox.config(), resources: resources.to_vec() }
@@ -70,16 +70,16 @@ impl Vault {
         command
     }
 
-    pub(crate) fn run(&self, more: &[&str]) -> Synced {
-        Synced::of(&self.command(more).output().expect("the binary starts"))
+    pub(crate) fn run(&self, more: &[&str]) -> CommandOutput {
+        CommandOutput::of(&self.command(more).output().expect("the binary starts"))
     }
 
     /// A run that aborts at this step of its storage; `None` when it came to its end before.
-    pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<Synced> {
+    pub(crate) fn crash(&self, step: u64, more: &[&str]) -> Option<CommandOutput> {
         let mut config = self.config.clone();
         config["crash_at_step"] = step.into();
         let output = self.command_with(&config, more).output().expect("the binary starts");
-        output.status.code().is_some().then(|| Synced::of(&output))
+        output.status.code().is_some().then(|| CommandOutput::of(&output))
     }
 
     /// A run that is killed as soon as the sandbox has hung a request.
@@ -93,13 +93,13 @@ impl Vault {
     }
 
     /// A run that is interrupted, as by Ctrl-C, as soon as the sandbox has hung a request.
-    pub(crate) fn interrupted_at_hang(&self, sandbox: &Sandbox, more: &[&str]) -> Synced {
+    pub(crate) fn interrupted_at_hang(&self, sandbox: &Sandbox, more: &[&str]) -> CommandOutput {
         let child = self.command(more).spawn().expect("the binary starts");
         sandbox.wait_for_hang();
         let id = child.id().to_string();
         let told = Command::new("kill").args(["-INT", &id]).status().expect("there is kill");
         assert!(told.success());
-        Synced::of(&child.wait_with_output().expect("it ends"))
+        CommandOutput::of(&child.wait_with_output().expect("it ends"))
     }
 
     pub(crate) fn manifest(&self) -> Value {

@@ -2,10 +2,10 @@
 
 use crate::seed;
 use crate::support::{BINARY, documented, sandbox};
-use crate::vault::{Vault, sha256};
+use crate::vault::{BackupFixture, sha256};
 use serde_json::{Value, json};
 use source_pipedrive::dataset::snapshot::Manifest;
-use source_pipedrive::sandbox::{Edit, Fault, Options, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Fault, FaultKind, Options, Sandbox};
 use std::path::Path;
 use std::process::Command;
 
@@ -69,21 +69,21 @@ fn judge(dir: &Path, flags: &[&str], expected: &[&str], damage: bool) {
     assert_eq!(verdict.report["ok"], whole);
 }
 
-fn kept() -> (Sandbox, Vault) {
+fn kept() -> (Sandbox, BackupFixture) {
     let account = sandbox(documented());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&[]).succeeded();
     (account, vault)
 }
 
-fn edit(vault: &Vault, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+fn edit(vault: &BackupFixture, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let path = vault.dir().join(name);
     let bytes = std::fs::read(&path).expect("the file is there");
     std::fs::write(path, change(bytes)).expect("it can be written");
 }
 
 /// Changes a file's rows as somebody would who also mends the manifest: only its content is wrong.
-fn doctor(vault: &Vault, stem: &str, change: impl FnOnce(String) -> String) {
+fn doctor(vault: &BackupFixture, stem: &str, change: impl FnOnce(String) -> String) {
     edit(vault, &format!("{stem}.json"), |bytes| {
         change(String::from_utf8(bytes).expect("it is text")).into_bytes()
     });
@@ -120,7 +120,7 @@ fn a_whole_backup_is_whole() {
 #[test]
 fn the_sandbox_at_full_size_is_whole() {
     let account = sandbox(Options { scale: 1.0, page_max: None, ..documented() });
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     vault.run(&["--include", "file_contents,histories"]).succeeded();
     check(&vault.dir(), &[], &[]);
 }
@@ -271,7 +271,7 @@ fn torn_and_foreign_files_are_named() {
 #[test]
 fn attachments_prove_themselves() {
     let account = sandbox(documented());
-    let vault = Vault::of(&account, &["files"]);
+    let vault = BackupFixture::of(&account, &["files"]);
     vault.run(&["--include", "file_contents"]).succeeded();
     check(&vault.dir(), &[], &[]);
     let mut contents: Vec<_> = std::fs::read_dir(vault.dir().join("files"))
@@ -296,9 +296,9 @@ fn attachments_prove_themselves() {
 
 #[test]
 fn an_unfinished_backup_says_so() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 3, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)];
     let account = sandbox(Options { faults, ..documented() });
-    let vault = Vault::of(&account, &["deals", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "activities"]);
     vault.killed_at_hang(&account, &["--sequential"]);
     check(
         &vault.dir(),
@@ -311,9 +311,9 @@ fn an_unfinished_backup_says_so() {
 
 #[test]
 fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
-    let faults = vec![Fault::on(Trouble::Hang, "/api/v2/activities", 15, 1)];
+    let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 15, 1)];
     let account = sandbox(Options { faults, ..documented() });
-    let vault = Vault::of(&account, &["deals", "activities"]);
+    let vault = BackupFixture::of(&account, &["deals", "activities"]);
     vault.run(&[]).succeeded();
     account.world(|world| {
         world.advance(60);
@@ -332,7 +332,7 @@ fn the_backup_that_stands_is_verified_while_a_newer_one_is_written() {
 #[test]
 fn what_the_token_may_not_see_is_no_damage() {
     let account = sandbox(Options { admin: false, ..documented() });
-    let vault = Vault::of(&account, &["stages", "pipelines", "webhooks"]);
+    let vault = BackupFixture::of(&account, &["stages", "pipelines", "webhooks"]);
     vault.run(&[]).failed(3, &["webhooks"]);
     let verdict = verify(&vault.dir(), &[]);
     assert_eq!(findings(&verdict), Vec::<String>::new());
@@ -343,7 +343,7 @@ fn what_the_token_may_not_see_is_no_damage() {
 #[test]
 fn a_backup_of_the_seeds_tool_is_checked_as_far_as_it_can_be() {
     let account = sandbox(documented());
-    let vault = Vault::of(&account, &[]);
+    let vault = BackupFixture::of(&account, &[]);
     seed::write(&account, &vault.dir(), 18);
     let verdict = verify(&vault.dir(), &[]);
     assert_eq!(findings(&verdict), Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! `views.sql`: the current rows of a Parquet warehouse, for `DuckDB`.
 
 use crate::bucket::Bucket;
-use crate::depot::{Depot, Synced};
+use crate::depot::{CommandOutput, WarehouseFixture};
 use crate::support::{BINARY, Folder, change, sandbox, small};
 use source_pipedrive::model::Resource;
 use source_pipedrive::sandbox::{Options, Sandbox};
@@ -14,14 +14,14 @@ fn account() -> Sandbox {
     sandbox(Options { scale: 0.02, ..small() })
 }
 
-fn text(depot: &Depot) -> String {
+fn text(depot: &WarehouseFixture) -> String {
     std::fs::read_to_string(depot.dir().join("views.sql")).expect("there are views")
 }
 
 #[test]
 fn each_table_has_a_view_of_its_committed_files_by_its_key() {
     let account = account();
-    let depot = Depot::of(&account, "parquet", TABLES);
+    let depot = WarehouseFixture::of(&account, "parquet", TABLES);
     for flags in [&[][..], &[], &["--full"]] {
         depot.sync(flags).succeeded();
         depot.assert_tidy();
@@ -37,7 +37,7 @@ fn each_table_has_a_view_of_its_committed_files_by_its_key() {
         assert!(!text.contains(&depot.dir().display().to_string()), "the folder can be moved");
         change(&account, &[("deals", 5), ("stages", 2)]);
     }
-    let lines = Depot::of(&account, "ndjson", &["stages"]);
+    let lines = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     lines.sync(&[]).succeeded();
     assert_eq!(lines.viewed(), None);
 }
@@ -45,7 +45,7 @@ fn each_table_has_a_view_of_its_committed_files_by_its_key() {
 #[test]
 fn somebody_elses_file_stays_and_that_is_told() {
     let account = account();
-    let depot = Depot::of(&account, "parquet", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["stages"]);
     depot.sync(&[]).succeeded();
     let path = depot.dir().join("views.sql");
     std::fs::write(&path, "select 1;").expect("it can be written");
@@ -68,6 +68,6 @@ fn a_bucket_has_views_of_whole_addresses() {
     command.arg("--config").arg(folder.json("config.json", &account.config()));
     command.args(["-o", "json", "--dir", &Bucket::url("lake")]);
     let output = bucket.used_by(command).output().expect("the binary starts");
-    Synced::of(&output).succeeded();
+    CommandOutput::of(&output).succeeded();
     assert!(bucket.names().iter().any(|name| name == "lake/views.sql"), "{:?}", bucket.names());
 }

@@ -1,6 +1,6 @@
 //! `sync warehouse`: what a run writes, and what the next one adds.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{change, sandbox, small};
 use serde_json::json;
 use source_pipedrive::model::Resource;
@@ -27,7 +27,7 @@ fn a_first_run_takes_every_row_of_every_resource() {
     for format in FORMATS {
         let account = sandbox(small());
         let all: Vec<_> = Resource::all().map(|resource| resource.name).collect();
-        let depot = Depot::of(&account, format, &all);
+        let depot = WarehouseFixture::of(&account, format, &all);
         let first = depot.sync(&[]).succeeded();
         depot.assert_once(&account);
         depot.assert_tidy();
@@ -47,7 +47,7 @@ fn a_first_run_takes_every_row_of_every_resource() {
 fn later_runs_append_only_what_changed() {
     for format in FORMATS {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, SOME);
+        let depot = WarehouseFixture::of(&account, format, SOME);
         depot.sync(&[]).succeeded();
         let second = depot.sync(&[]).succeeded();
         for resource in SOME {
@@ -83,7 +83,7 @@ fn later_runs_append_only_what_changed() {
 fn packed_lines_are_files_of_their_own_kind() {
     for (packing, ending) in [("zstd", "ndjson.zst"), ("gzip", "ndjson.gz")] {
         let account = sandbox(small());
-        let depot = Depot::of(&account, "ndjson", &["deals", "stages"]);
+        let depot = WarehouseFixture::of(&account, "ndjson", &["deals", "stages"]);
         depot.sync(&["--compression", packing]).succeeded();
         change(&account, &[("deals", 5)]);
         // The packing is remembered.
@@ -98,7 +98,7 @@ fn packed_lines_are_files_of_their_own_kind() {
 fn a_rebuild_replaces_what_is_there_when_it_is_complete() {
     for format in FORMATS {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, SOME);
+        let depot = WarehouseFixture::of(&account, format, SOME);
         depot.sync(&[]).succeeded();
         change(&account, &[("deals", 5), ("persons", 3)]);
         depot.sync(&[]).succeeded();
@@ -123,7 +123,7 @@ fn a_rebuild_replaces_what_is_there_when_it_is_complete() {
 fn since_reads_again_once_and_gives_nothing_up() {
     for format in FORMATS {
         let account = sandbox(small());
-        let depot = Depot::of(&account, format, &["deals", "leads", "products"]);
+        let depot = WarehouseFixture::of(&account, format, &["deals", "leads", "products"]);
         depot.sync(&[]).succeeded();
         let watermark = depot.manifest()["watermarks"]["deals"].clone();
         let again = depot.sync(&["--since", "2025-01-01"]).succeeded();
@@ -146,7 +146,7 @@ fn since_reads_again_once_and_gives_nothing_up() {
 #[test]
 fn a_first_run_since_a_time_takes_only_later_rows() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]);
     let changed = change(&account, &[("deals", 4)]);
     let first = depot.sync(&["--since", "2026-11-01T12:30:00Z"]).succeeded();
     assert_eq!(first.rows("deals"), changed["deals"].len() as u64);
@@ -159,7 +159,7 @@ fn a_first_run_since_a_time_takes_only_later_rows() {
 #[test]
 fn readable_keys_of_lines_are_mapped_back() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]);
     depot.sync(&["--custom-fields", "name"]).succeeded();
     let text = std::fs::read(depot.dir().join("_fields.json")).expect("it is there");
     let fields: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
@@ -170,7 +170,7 @@ fn readable_keys_of_lines_are_mapped_back() {
 #[test]
 fn names_stay_when_a_field_is_renamed() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "parquet", &["deals"]);
+    let depot = WarehouseFixture::of(&account, "parquet", &["deals"]);
     depot.sync(&[]).succeeded();
     let columns = depot.manifest()["columns"]["deals"].clone();
     let hash = columns.as_object().and_then(|c| c.iter().find(|(_, name)| *name == "tier"));
@@ -195,7 +195,7 @@ fn names_stay_when_a_field_is_renamed() {
 #[test]
 fn lines_by_name_have_readable_keys() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["deals"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["deals"]);
     depot.sync(&["--custom-fields", "name"]).succeeded();
     let text = std::fs::read_to_string(depot.dir().join("deals.ndjson")).expect("it is there");
     assert!(text.contains("\"tier_label\":"), "{text:.500}");
@@ -205,7 +205,7 @@ fn lines_by_name_have_readable_keys() {
 fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
     for format in FORMATS {
         let account = sandbox(Options { scale: 0.1, ..small() });
-        let mut depot = Depot::of(&account, format, &["deals", "persons", "activities"]);
+        let mut depot = WarehouseFixture::of(&account, format, &["deals", "persons", "activities"]);
         depot.config["max_tokens"] = 150.into();
         let mut runs = 0;
         loop {
@@ -227,7 +227,7 @@ fn a_spent_budget_stops_cleanly_and_the_next_run_goes_on() {
 fn an_interrupt_commits_what_was_taken() {
     let faults = vec!["hang@persons#4".parse().expect("a fault")];
     let account = sandbox(Options { faults, ..small() });
-    let mut depot = Depot::of(&account, "parquet", &["persons"]);
+    let mut depot = WarehouseFixture::of(&account, "parquet", &["persons"]);
     depot.config["commit_seconds"] = 3_600.into();
     let mut child = depot.command(&[]).spawn().expect("the binary starts");
     account.wait_for_hang();

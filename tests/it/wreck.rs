@@ -1,18 +1,18 @@
 //! Warehouses in disorder: damaged, foreign, held by somebody else, on a full disk.
 
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::{sandbox, small};
 use source_pipedrive::sandbox::{Options, Sandbox};
 use std::fs;
 
-fn synced(format: &str) -> (Sandbox, Depot) {
+fn synced(format: &str) -> (Sandbox, WarehouseFixture) {
     let account = sandbox(small());
-    let depot = Depot::of(&account, format, &["deals", "stages"]);
+    let depot = WarehouseFixture::of(&account, format, &["deals", "stages"]);
     depot.sync(&[]).succeeded();
     (account, depot)
 }
 
-fn rewrite(depot: &Depot, change: impl FnOnce(&mut serde_json::Value)) {
+fn rewrite(depot: &WarehouseFixture, change: impl FnOnce(&mut serde_json::Value)) {
     let mut manifest = depot.manifest();
     change(&mut manifest);
     fs::write(depot.dir().join("manifest.json"), manifest.to_string()).expect("it is written");
@@ -21,7 +21,7 @@ fn rewrite(depot: &Depot, change: impl FnOnce(&mut serde_json::Value)) {
 #[test]
 fn a_folder_of_somebody_elses_is_refused() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     fs::create_dir_all(depot.dir()).expect("it is made");
     fs::write(depot.dir().join("thesis.txt"), "years of work").expect("it is written");
     depot.sync(&[]).failed(65, &["thesis.txt", "--dir"]);
@@ -57,7 +57,7 @@ fn another_layout_is_refused() {
     let (_account, depot) = synced("ndjson");
     depot.sync(&["--custom-fields", "name"]).failed(64, &["--custom-fields hash"]);
     let account = sandbox(small());
-    let fresh = Depot::of(&account, "parquet", &["stages"]);
+    let fresh = WarehouseFixture::of(&account, "parquet", &["stages"]);
     fresh.sync(&["--compression", "gzip"]).failed(64, &["zstd"]);
 }
 
@@ -101,7 +101,7 @@ fn a_torn_tail_is_cut_back() {
 fn a_second_writer_is_told_who_holds_the_lock() {
     let account =
         sandbox(Options { faults: vec!["hang@stages".parse().expect("a fault")], ..small() });
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     let mut first = depot.start(&[]);
     account.wait_for_hang();
     let holder = format!("process {}", first.id());
@@ -117,7 +117,7 @@ fn a_second_writer_is_told_who_holds_the_lock() {
 fn a_run_whose_lock_was_broken_writes_no_more() {
     let faults = vec!["hang@deals#4".parse().expect("a fault")];
     let account = sandbox(Options { faults, ..small() });
-    let mut depot = Depot::of(&account, "ndjson", &["deals"]);
+    let mut depot = WarehouseFixture::of(&account, "ndjson", &["deals"]);
     // The hung request is given up and asked again: the run goes on when it is woken.
     depot.config["timeout_millis"] = 300.into();
     let first = depot.command(&[]).spawn().expect("the binary starts");
@@ -140,7 +140,7 @@ fn a_run_whose_lock_was_broken_writes_no_more() {
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let account = sandbox(small());
-    let depot = Depot::of(&account, "ndjson", &["stages"]);
+    let depot = WarehouseFixture::of(&account, "ndjson", &["stages"]);
     fs::write(depot.dir(), "a file").expect("it is written");
     depot.sync(&[]).failed(74, &["warehouse", "cannot be made"]);
 }

@@ -12,7 +12,7 @@
 use super::dictionary::{CustomValue, Dictionary};
 use super::identity::Known;
 use super::source::id;
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
 use crate::model::{LABELS_BYTES_MAX, is_custom, list, members, quoted, text, work};
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ pub(super) struct Custom {
     /// Fields of which something could not be mapped, and why.
     pub(super) lost: Vec<(String, &'static str)>,
     /// Fields that refer to an account or contact which has not come yet.
-    pub(super) promised: Vec<(String, Array, u64)>,
+    pub(super) promised: Vec<(String, Entity, u64)>,
 }
 
 /// What values refer to.
@@ -117,8 +117,8 @@ impl Custom {
             return;
         };
         let refers = match field.ty.as_str() {
-            "org" => Some(Array::Accounts),
-            "people" => Some(Array::Contacts),
+            "org" => Some(Entity::Accounts),
+            "people" => Some(Entity::Contacts),
             _ => None,
         };
         let value = match refers {

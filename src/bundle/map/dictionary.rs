@@ -1,7 +1,7 @@
 //! The custom fields of an account, by key and by name, and the ones that keep public ids.
 
-use crate::bundle::context::CustomField;
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
+use crate::bundle::sidecar::CustomField;
 use crate::model::Definition;
 use std::collections::HashMap;
 
@@ -63,25 +63,25 @@ pub struct Target<'s> {
 }
 
 /// The place of an array's dictionary: leads have the fields of deals. Activities have none.
-pub(super) const fn dictionary(array: Array) -> Option<usize> {
+pub(super) const fn dictionary(array: Entity) -> Option<usize> {
     match array {
-        Array::Accounts => Some(0),
-        Array::Contacts => Some(1),
-        Array::Opportunities | Array::Leads => Some(2),
-        Array::Activities => None,
+        Entity::Accounts => Some(0),
+        Entity::Contacts => Some(1),
+        Entity::Opportunities | Entity::Leads => Some(2),
+        Entity::Activities => None,
     }
 }
 
 impl Pins {
     /// The field of this key keeps the public ids of an array's rows.
-    pub fn marker(&mut self, array: Array, key: &str) {
+    pub fn marker(&mut self, array: Entity, key: &str) {
         if let Some(place) = dictionary(array) {
             self.markers[place] = Some(key.to_owned());
         }
     }
 
     /// The field of this key has this name in `custom`.
-    pub fn name(&mut self, array: Array, key: &str, name: &str) {
+    pub fn name(&mut self, array: Entity, key: &str, name: &str) {
         if let Some(place) = dictionary(array) {
             self.names[place].insert(key.to_owned(), name.to_owned());
         }

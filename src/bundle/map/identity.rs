@@ -1,7 +1,7 @@
 //! What rows are called: public ids, and that no two rows have one.
 
+use crate::bundle::format::{Entity, PUBLIC_ID_MAX};
 use crate::bundle::index::number;
-use crate::bundle::portable::{Array, PUBLIC_ID_MAX};
 use std::collections::{HashMap, HashSet};
 
 /// Why a row is not called as it says.
@@ -30,7 +30,7 @@ impl Known {
     }
 
     /// The public id of an account or contact that may come later, and whether it came already.
-    pub(super) fn promised(&self, array: Array, id: u64) -> (String, bool) {
+    pub(super) fn promised(&self, array: Entity, id: u64) -> (String, bool) {
         let came = self.rows[array as usize].get(&id);
         let own = match came {
             Some(own) => own.as_ref(),
@@ -77,7 +77,7 @@ impl Known {
     /// Whether another row is called so: because it says so, or after its own id.
     fn is_taken(&self, id: &str) -> bool {
         let after_its_id = || {
-            Array::ALL.into_iter().any(|array| {
+            Entity::ALL.into_iter().any(|array| {
                 let own = id.strip_prefix(&*minted(self.company, array, ""));
                 let row = own.and_then(|own| self.rows[array as usize].get(&key(array, own)));
                 row.is_some_and(Option::is_none)
@@ -98,14 +98,14 @@ pub(super) enum Called {
 
 /// The public id of a record that does not keep one: the same for the same record always, and
 /// never that of another company's.
-pub(in crate::bundle) fn minted(company: i64, array: Array, id: &str) -> String {
+pub(in crate::bundle) fn minted(company: i64, array: Entity, id: &str) -> String {
     format!("{}pd{company}_{id}", array.prefix())
 }
 
 /// The number by which a record is known: its id, or what stands for a text that is one.
-pub(super) fn key(array: Array, external: &str) -> u64 {
+pub(super) fn key(array: Entity, external: &str) -> u64 {
     match external.parse() {
-        Ok(id) if array != Array::Leads => id,
+        Ok(id) if array != Entity::Leads => id,
         _ => number(external),
     }
 }

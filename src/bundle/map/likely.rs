@@ -3,8 +3,8 @@
 
 use super::dictionary::dictionary;
 use super::setup::Setup;
+use crate::bundle::format::{Entity, PUBLIC_ID_MAX};
 use crate::bundle::index::number;
-use crate::bundle::portable::{Array, PUBLIC_ID_MAX};
 use crate::model::text;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// edit some, and copies of rows carry the id of the first.
 const IDS_PERCENT_MIN: u64 = 90;
 /// The arrays whose dictionaries these are.
-const OWNERS: [Array; 3] = [Array::Accounts, Array::Contacts, Array::Opportunities];
+const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 
 /// What a bundle holds that goes into the account.
 #[derive(Debug, Default)]
@@ -55,14 +55,14 @@ impl Likely {
     }
 
     /// Whether rows of an array have something to tell.
-    pub(super) fn asks(&self, array: Array) -> bool {
+    pub(super) fn asks(&self, array: Entity) -> bool {
         dictionary(array).is_some_and(|place| !self.fields[place].is_empty())
     }
 
     /// Takes the custom values of a row.
     pub(super) fn take<'r>(
         &mut self,
-        array: Array,
+        array: Entity,
         values: impl Iterator<Item = (&'r str, &'r str)>,
     ) {
         let Some(place) = dictionary(array) else { return };
@@ -79,7 +79,7 @@ impl Likely {
     }
 
     /// The fields that keep public ids, to all appearances: of each dictionary the one with most.
-    pub(super) fn found(&self) -> Vec<(Array, String)> {
+    pub(super) fn found(&self) -> Vec<(Entity, String)> {
         let most = |part: u64, whole: u64| part * 100 >= whole * IDS_PERCENT_MIN;
         let found = OWNERS.into_iter().zip(&self.fields).filter_map(|(array, fields)| {
             let fit = fields.iter().filter(|(_, seen)| {
@@ -95,7 +95,7 @@ impl Likely {
 
 /// Whether a value begins like the public ids of the arrays that have this dictionary.
 fn looks_like_one(place: usize, value: &str) -> bool {
-    let arrays = Array::ALL.into_iter().filter(|array| dictionary(*array) == Some(place));
+    let arrays = Entity::ALL.into_iter().filter(|array| dictionary(*array) == Some(place));
     value.len() <= PUBLIC_ID_MAX
         && !value.contains(char::is_whitespace)
         && arrays.into_iter().any(|array| value.starts_with(array.prefix()))

@@ -7,20 +7,20 @@ use super::likely::Likely;
 use super::rows;
 use super::setup::Setup;
 use super::source::{Fields, Losses, id};
-use crate::bundle::context::{Context, Counts, Unmapped};
 use crate::bundle::fitting::fault;
+use crate::bundle::format::{Entity, PUBLIC_ID_MAX, Shape, value_of};
 use crate::bundle::index::number;
-use crate::bundle::portable::{Array, PUBLIC_ID_MAX, Shape, value_of};
+use crate::bundle::sidecar::{Counts, Sidecar, Unmapped};
 use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
 use std::collections::BTreeSet;
 
 /// The resources whose rows become rows of a bundle, in the order in which they must be taken.
-pub const RESOURCES: &[(&str, Array)] = &[
-    ("organizations", Array::Accounts),
-    ("persons", Array::Contacts),
-    ("deals", Array::Opportunities),
-    ("leads", Array::Leads),
-    ("activities", Array::Activities),
+pub const RESOURCES: &[(&str, Entity)] = &[
+    ("organizations", Entity::Accounts),
+    ("persons", Entity::Contacts),
+    ("deals", Entity::Opportunities),
+    ("leads", Entity::Leads),
+    ("activities", Entity::Activities),
 ];
 
 /// Longest id of a record of which a public id can be made.
@@ -53,7 +53,7 @@ pub struct Mapper {
     likely: Likely,
     counts: [Counts; 5],
     /// References of custom fields to accounts and contacts that had not come yet.
-    promised: Vec<(&'static str, Box<str>, Array, u64)>,
+    promised: Vec<(&'static str, Box<str>, Entity, u64)>,
     /// Records that came again.
     repeats: u64,
     /// Fields of the row at hand that say a part only of what the record has.
@@ -72,18 +72,18 @@ pub(super) struct Common {
 }
 
 /// What a record is called in external ids.
-const fn entity(array: Array) -> &'static str {
+const fn entity(array: Entity) -> &'static str {
     match array {
-        Array::Accounts => "organization",
-        Array::Contacts => "person",
-        Array::Opportunities => "deal",
-        Array::Leads => "lead",
-        Array::Activities => "activity",
+        Entity::Accounts => "organization",
+        Entity::Contacts => "person",
+        Entity::Opportunities => "deal",
+        Entity::Leads => "lead",
+        Entity::Activities => "activity",
     }
 }
 
 /// The resource that an array is made of.
-fn resource(array: Array) -> &'static str {
+fn resource(array: Entity) -> &'static str {
     RESOURCES[array as usize].0
 }
 
@@ -113,14 +113,14 @@ impl Mapper {
 
     /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
     /// after the last record.
-    pub fn likely_markers(&self) -> Vec<(Array, String)> {
+    pub fn likely_markers(&self) -> Vec<(Entity, String)> {
         self.likely.found()
     }
 
     /// Whether a record is to be taken after the others of its resource: a deleted one, whose public id
     /// another one may have taken over.
     pub fn waits(&self, resource: &'static Resource, json: &str) -> bool {
-        let keeps = self.setup.marker(Array::Opportunities).is_some();
+        let keeps = self.setup.marker(Entity::Opportunities).is_some();
         let deleted = || {
             value_of(json, "status") == Some("\"deleted\"")
                 || value_of(json, "is_deleted") == Some("true")
@@ -132,7 +132,7 @@ impl Mapper {
     pub fn learn(&mut self, resource: &'static Resource, json: &str) {
         let array =
             RESOURCES.iter().find(|(name, _)| *name == resource.name).map(|(_, array)| *array);
-        let (Some(array @ (Array::Accounts | Array::Contacts)), Some(id)) =
+        let (Some(array @ (Entity::Accounts | Entity::Contacts)), Some(id)) =
             (array, value_of(json, "id").and_then(id))
         else {
             return;
@@ -167,7 +167,7 @@ impl Mapper {
         &mut self,
         resource: &'static Resource,
         json: &str,
-    ) -> Result<Option<(Array, &str)>> {
+    ) -> Result<Option<(Entity, &str)>> {
         let Some((_, array)) = RESOURCES.iter().find(|(name, _)| *name == resource.name) else {
             let message = format!("{} has no place in a bundle", resource.name);
             return Err(Error::new(Kind::Bug, message));
@@ -176,7 +176,7 @@ impl Mapper {
         let mut fields = Fields::of(json);
         let own = fields.take("id").filter(|raw| usable(raw));
         let external = own.and_then(|raw| match array {
-            Array::Leads => text(raw),
+            Entity::Leads => text(raw),
             _ => id(raw).map(|id| id.to_string()),
         });
         let external = external.filter(|id| id.len() <= ID_BYTES_MAX);
@@ -191,7 +191,9 @@ impl Mapper {
         }
         let custom = self.custom(resource.name, array, &mut fields, json);
         let marker = match array {
-            Array::Activities => fields.take("note").and_then(text).and_then(|note| split(&note).1),
+            Entity::Activities => {
+                fields.take("note").and_then(text).and_then(|note| split(&note).1)
+            }
             _ => custom.marker.clone(),
         };
         let minted = minted(self.setup.company, array, &external);
@@ -219,7 +221,7 @@ impl Mapper {
         let mut out = std::mem::take(&mut self.out);
         rows::write(self, array, &common, &custom.json, &mut fields, &mut out);
         self.out = out;
-        let flat = array == Array::Leads;
+        let flat = array == Entity::Leads;
         for (field, _) in fields.rest() {
             if !(flat && crate::model::is_custom(&field)) {
                 self.losses.count(resource.name, &field, NOT_IN_BUNDLE);
@@ -231,14 +233,14 @@ impl Mapper {
     fn custom(
         &mut self,
         resource: &'static str,
-        array: Array,
+        array: Entity,
         fields: &mut Fields<'_>,
         json: &str,
     ) -> Custom {
         let Some(place) = dictionary(array) else { return Custom::default() };
         let dictionary = &self.setup.dictionaries[place];
         let targets = Targets { users: &self.setup.users, known: &self.known };
-        let custom = if array == Array::Leads {
+        let custom = if array == Entity::Leads {
             let pairs = crate::model::members(json);
             custom::flat(dictionary, &targets, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)))
         } else {
@@ -246,7 +248,7 @@ impl Mapper {
         };
         if self.likely.asks(array) {
             let raw = value_of(json, "custom_fields").unwrap_or("{}");
-            let pairs = crate::model::members(if array == Array::Leads { json } else { raw });
+            let pairs = crate::model::members(if array == Entity::Leads { json } else { raw });
             self.likely.take(array, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
         }
         for (field, why) in &custom.lost {
@@ -260,7 +262,7 @@ impl Mapper {
 
     fn common(
         &mut self,
-        array: Array,
+        array: Entity,
         fields: &mut Fields<'_>,
         public_id: String,
         external: &str,
@@ -274,7 +276,7 @@ impl Mapper {
         });
         let updated_at = fields.take("update_time").map(time);
         let deleted = fields.flag("is_deleted")
-            || array == Array::Opportunities && fields.take("status") == Some("\"deleted\"");
+            || array == Entity::Opportunities && fields.take("status") == Some("\"deleted\"");
         // Of a deleted record `update_time` says when it was deleted (API facts 2.5).
         let created_at = fields.take("add_time").map(time);
         let at = [&updated_at, &created_at].into_iter().flatten();
@@ -291,11 +293,11 @@ impl Mapper {
     }
 
     /// Counts a row of which this field is lost.
-    pub(super) fn lose(&mut self, array: Array, field: &str, why: &'static str) {
+    pub(super) fn lose(&mut self, array: Entity, field: &str, why: &'static str) {
         self.losses.count(resource(array), field, why);
     }
 
-    fn count(&mut self, array: Array, common: &Common, json: &str) {
+    fn count(&mut self, array: Entity, common: &Common, json: &str) {
         let counts = &mut self.counts[array as usize];
         counts.rows += 1;
         counts.deleted += u64::from(common.deleted_at.is_some());
@@ -307,13 +309,13 @@ impl Mapper {
     /// the row gets the external id instead.
     pub(super) fn reference(
         &mut self,
-        of: Array,
+        of: Entity,
         name: &'static str,
-        to: Array,
+        to: Entity,
         raw: Option<&str>,
     ) -> Reference {
         let Some(raw) = raw else { return Reference::default() };
-        let (key, external) = if to == Array::Leads {
+        let (key, external) = if to == Entity::Leads {
             let external = text(raw).unwrap_or_default();
             (Some(number(&external)), external)
         } else {
@@ -333,12 +335,12 @@ impl Mapper {
     }
 
     /// Labels by name, as a JSON list.
-    pub(super) fn labels(&mut self, array: Array, raw: Option<&str>) -> Option<String> {
+    pub(super) fn labels(&mut self, array: Entity, raw: Option<&str>) -> Option<String> {
         let ids = crate::model::list(raw?);
         let (mut labels, mut bytes) = (Vec::new(), 0);
         for id in ids {
             let label = match dictionary(array) {
-                _ if array == Array::Leads => {
+                _ if array == Entity::Leads => {
                     text(id).and_then(|id| self.setup.lead_labels.get(&id).cloned())
                 }
                 Some(place) => {
@@ -401,11 +403,11 @@ impl Mapper {
     }
 
     /// Writes into the side-car what is known of the account and what was lost.
-    pub fn describe(&self, context: &mut Context) {
-        for (array, counts) in Array::ALL.into_iter().zip(self.counts) {
+    pub fn describe(&self, context: &mut Sidecar) {
+        for (array, counts) in Entity::ALL.into_iter().zip(self.counts) {
             *context.counts_of(array) = counts;
         }
-        let keys = [Array::Accounts, Array::Contacts, Array::Opportunities];
+        let keys = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
         let keys = keys.into_iter().filter_map(|array| Some((array, self.setup.marker(array)?)));
         context.note_id_fields(self.setup.company, keys);
         context.pipelines.clone_from(&self.setup.pipelines);

@@ -3,7 +3,7 @@
 use super::mapper::{Common, Mapper, split, time};
 use super::source::{Fields, Out, is_empty};
 use crate::bundle::fitting::{fault, filled_entries};
-use crate::bundle::portable::{Array, PARTIAL, Shape};
+use crate::bundle::format::{Entity, PARTIAL, Shape};
 use crate::model::{list, members, quoted, text};
 
 /// Why the status of a deal is not in the bundle.
@@ -12,7 +12,7 @@ const NO_STATUS: &str = "is none that a bundle has; its times tell what it is";
 /// Writes the row of a record into a buffer.
 pub(super) fn write(
     mapper: &mut Mapper,
-    array: Array,
+    array: Entity,
     common: &Common,
     custom: &str,
     fields: &mut Fields<'_>,
@@ -23,14 +23,14 @@ pub(super) fn write(
     out.text("external_system", Some("pipedrive"));
     out.text("external_id", Some(&common.external_id));
     match array {
-        Array::Accounts => account(mapper, fields, &mut out),
-        Array::Contacts => contact(mapper, fields, &mut out),
-        Array::Opportunities => opportunity(mapper, common, fields, &mut out),
-        Array::Leads => lead(mapper, fields, &mut out),
-        Array::Activities => activity(mapper, fields, &mut out),
+        Entity::Accounts => account(mapper, fields, &mut out),
+        Entity::Contacts => contact(mapper, fields, &mut out),
+        Entity::Opportunities => opportunity(mapper, common, fields, &mut out),
+        Entity::Leads => lead(mapper, fields, &mut out),
+        Entity::Activities => activity(mapper, fields, &mut out),
     }
     out.text("owner", common.owner.as_deref());
-    if array != Array::Activities {
+    if array != Entity::Activities {
         let labels = mapper.labels(array, fields.take("label_ids"));
         out.raw("labels", labels.as_deref());
         out.raw("custom", Some(custom));
@@ -62,7 +62,7 @@ fn account(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
 
 fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     let account = fields.take("org_id");
-    refer(mapper, out, Array::Contacts, "org_id", Array::Accounts, account);
+    refer(mapper, out, Entity::Contacts, "org_id", Entity::Accounts, account);
     out.raw("name", fields.take("name"));
     out.raw("first_name", fields.take("first_name"));
     out.raw("last_name", fields.take("last_name"));
@@ -79,8 +79,8 @@ fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
 fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     out.name(fields.take("title"));
     let (account, contact) = (fields.take("org_id"), fields.take("person_id"));
-    refer(mapper, out, Array::Opportunities, "org_id", Array::Accounts, account);
-    refer(mapper, out, Array::Opportunities, "person_id", Array::Contacts, contact);
+    refer(mapper, out, Entity::Opportunities, "org_id", Entity::Accounts, account);
+    refer(mapper, out, Entity::Opportunities, "person_id", Entity::Contacts, contact);
     out.raw("amount", fields.take("value"));
     out.raw("currency", fields.take("currency"));
     let (won, lost) = (fields.take("won_time"), fields.take("lost_time"));
@@ -127,10 +127,10 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
 fn lead(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     out.raw("title", fields.take("title"));
     let (account, contact) = (fields.take("organization_id"), fields.take("person_id"));
-    refer(mapper, out, Array::Leads, "organization_id", Array::Accounts, account);
-    refer(mapper, out, Array::Leads, "person_id", Array::Contacts, contact);
+    refer(mapper, out, Entity::Leads, "organization_id", Entity::Accounts, account);
+    refer(mapper, out, Entity::Leads, "person_id", Entity::Contacts, contact);
     let deal = fields.take("source_deal_id");
-    refer(mapper, out, Array::Leads, "source_deal_id", Array::Opportunities, deal);
+    refer(mapper, out, Entity::Leads, "source_deal_id", Entity::Opportunities, deal);
     let archived = fields.flag("is_archived");
     out.text("status", Some(if archived { "archived" } else { "open" }));
     out.raw("source", fields.take("source_name"));
@@ -143,14 +143,14 @@ fn lead(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
 
 fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     let links = [
-        ("deal_id", Array::Opportunities),
-        ("person_id", Array::Contacts),
-        ("org_id", Array::Accounts),
-        ("lead_id", Array::Leads),
+        ("deal_id", Entity::Opportunities),
+        ("person_id", Entity::Contacts),
+        ("org_id", Entity::Accounts),
+        ("lead_id", Entity::Leads),
     ];
     let found = links.map(|(name, array)| {
         let raw = fields.take(name);
-        (array, mapper.reference(Array::Activities, name, array, raw))
+        (array, mapper.reference(Entity::Activities, name, array, raw))
     });
     // One parent, as the other CRM has it: what is nearest to the sale comes first.
     let parent = found.iter().find_map(|(array, link)| Some((*array, link.id.as_deref()?)));
@@ -189,7 +189,7 @@ fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -
         let one = members(one);
         let part = |name: &str| one.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
         let person = part("person_id").filter(|raw| *raw != "null");
-        let link = mapper.reference(Array::Activities, "participants", Array::Contacts, person);
+        let link = mapper.reference(Entity::Activities, "participants", Entity::Contacts, person);
         if person.is_some() && link.id.is_none() {
             mapper.partial.insert("participants");
         }
@@ -208,9 +208,9 @@ fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -
 fn refer(
     mapper: &mut Mapper,
     out: &mut Out<'_>,
-    of: Array,
+    of: Entity,
     field: &'static str,
-    to: Array,
+    to: Entity,
     raw: Option<&str>,
 ) {
     let link = mapper.reference(of, field, to, raw);

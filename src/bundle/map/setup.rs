@@ -2,8 +2,8 @@
 
 use super::dictionary::{Dictionary, Pins, Target, dictionary};
 use super::likely::Expected;
-use crate::bundle::context::{ActivityType, CustomField, Owner, Pipeline, Stage};
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
+use crate::bundle::sidecar::{ActivityType, CustomField, Owner, Pipeline, Stage};
 use crate::model::{Definitions, Resource, usable};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -151,7 +151,7 @@ impl Setup {
 
     /// The field that is known to keep the public ids of an array, and what is wrong with it: then rows
     /// that are there already cannot be recognized.
-    pub fn lost_marker(&self, array: Array) -> Option<(&str, &'static str)> {
+    pub fn lost_marker(&self, array: Entity) -> Option<(&str, &'static str)> {
         let place = dictionary(array)?;
         let key = self.pins.markers[place].as_deref()?;
         let why = self.dictionaries[place].lost?;
@@ -160,7 +160,7 @@ impl Setup {
     }
 
     /// The name that people give to the field of public ids by now.
-    pub fn marker_name(&self, array: Array) -> Option<&str> {
+    pub fn marker_name(&self, array: Entity) -> Option<&str> {
         let place = dictionary(array)?;
         let key = self.dictionaries[place].marker.as_deref()?;
         let named = self.read[place].known.iter().find(|field| field.code == key);
@@ -169,7 +169,7 @@ impl Setup {
 
     /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
     /// rows that are there already could not be recognized.
-    pub fn may_hide_marker(&self, array: Array) -> bool {
+    pub fn may_hide_marker(&self, array: Entity) -> bool {
         dictionary(array).is_some_and(|place| {
             self.dictionaries[place].marker.is_none() && self.read[place].is_patchy()
         })
@@ -299,7 +299,7 @@ impl Setup {
     }
 
     /// The custom field that has this name in `custom`.
-    pub fn target(&self, array: Array, name: &str) -> Option<Target<'_>> {
+    pub fn target(&self, array: Entity, name: &str) -> Option<Target<'_>> {
         let fields = &self.dictionaries[dictionary(array)?];
         let code = fields.by_name.get(name)?;
         let field = fields.custom.get(code)?;
@@ -307,25 +307,25 @@ impl Setup {
     }
 
     /// The custom fields of an array: name, type, labels of options.
-    pub fn targets(&self, array: Array) -> Vec<CustomField> {
+    pub fn targets(&self, array: Entity) -> Vec<CustomField> {
         self.fields(array)
     }
 
     /// The key of the field that carries public ids, for rows of an array, if the account has that field.
-    pub fn marker(&self, array: Array) -> Option<&str> {
+    pub fn marker(&self, array: Entity) -> Option<&str> {
         self.dictionaries[dictionary(array)?].marker.as_deref()
     }
 
     /// The id of a label of rows of an array, as JSON.
-    pub fn label_id(&self, array: Array, label: &str) -> Option<String> {
-        if array == Array::Leads {
+    pub fn label_id(&self, array: Entity, label: &str) -> Option<String> {
+        if array == Entity::Leads {
             return self.lead_label_ids.get(label).map(|id| crate::model::quoted(id));
         }
         self.option_id(array, "label_ids", label)
     }
 
     /// The id of an option of a built-in field, as JSON.
-    pub fn option_id(&self, array: Array, field: &str, label: &str) -> Option<String> {
+    pub fn option_id(&self, array: Entity, field: &str, label: &str) -> Option<String> {
         self.dictionaries[dictionary(array)?].label_ids.get(field)?.get(label).cloned()
     }
 
@@ -348,7 +348,7 @@ impl Setup {
     }
 
     /// The custom fields of an array, for the side-car.
-    pub(super) fn fields(&self, array: Array) -> Vec<CustomField> {
+    pub(super) fn fields(&self, array: Entity) -> Vec<CustomField> {
         let Some(place) = dictionary(array) else { return Vec::new() };
         self.dictionaries[place].described()
     }
@@ -356,7 +356,7 @@ impl Setup {
     /// What the side-car says of the account.
     pub(super) fn described(&self) -> BTreeMap<String, Vec<CustomField>> {
         let described =
-            Array::ALL.into_iter().map(|array| (array.name().to_owned(), self.fields(array)));
+            Entity::ALL.into_iter().map(|array| (array.name().to_owned(), self.fields(array)));
         described.filter(|(_, fields)| !fields.is_empty()).collect()
     }
 }

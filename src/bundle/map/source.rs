@@ -1,7 +1,7 @@
 //! A Pipedrive record whose values are taken one by one; what nobody took is counted.
 
 use crate::bundle::fitting::{NAMELESS, is_nameless, mended, says_nothing, shortened};
-use crate::bundle::portable::{Array, ROW_BYTES_MAX, Shape};
+use crate::bundle::format::{Entity, ROW_BYTES_MAX, Shape};
 use crate::model::{Members, members, quoted, text, work};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -75,7 +75,7 @@ pub(super) fn is_empty(value: &str) -> bool {
 /// A row of the bundle, written pair by pair: nothing that a validation would refuse.
 pub(super) struct Out<'o> {
     row: &'o mut String,
-    array: Array,
+    array: Entity,
     /// Fields whose values cannot be said there, and why.
     lost: Vec<(String, &'static str)>,
 }
@@ -87,7 +87,7 @@ const NO_NAME: &str = "is missing; a row needs one, and is called –";
 
 impl<'o> Out<'o> {
     /// Begins a row of this array in this buffer.
-    pub(super) fn begin(row: &'o mut String, array: Array) -> Self {
+    pub(super) fn begin(row: &'o mut String, array: Entity) -> Self {
         row.clear();
         row.push('{');
         Self { row, array, lost: Vec::new() }

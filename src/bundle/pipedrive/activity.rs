@@ -1,19 +1,20 @@
 //! Activities as Pipedrive can hold them: what they belong to, and who takes part.
 
-use super::hold::Hold;
 use super::made::{Inexact, Made};
-use crate::bundle::portable::{Array, value_of};
+use super::project::PipedriveProjection;
+use crate::bundle::format::{Entity, value_of};
 use crate::bundle::push::alike;
 use crate::model::{list, quoted, text};
 
 /// What an activity may belong to, the nearest to the sale first: the order of an export.
-const PARENTS: [Array; 4] = [Array::Opportunities, Array::Contacts, Array::Accounts, Array::Leads];
+const PARENTS: [Entity; 4] =
+    [Entity::Opportunities, Entity::Contacts, Entity::Accounts, Entity::Leads];
 
-impl Hold<'_> {
+impl PipedriveProjection<'_> {
     /// Links to rows that lie in another array by now lead there: a lead that became a deal has taken
     /// its activities along.
     pub(super) fn follow(&mut self, row: &mut Made<'_>) {
-        if row.array != Array::Activities || self.fates.is_plain() {
+        if row.array != Entity::Activities || self.fates.is_plain() {
             return;
         }
         let moved = |raw: &str| text(raw).and_then(|id| self.fates.moved(&id));
@@ -24,7 +25,7 @@ impl Hold<'_> {
         for from in PARENTS {
             let link = from.link().unwrap_or_default();
             let Some(raw) = row.get(link) else { continue };
-            let Some(to) = moved(raw).and_then(Array::link) else { continue };
+            let Some(to) = moved(raw).and_then(Entity::link) else { continue };
             row.replace(link, "null");
             match row.get(to) {
                 None => row.replace(to, raw),
@@ -38,7 +39,7 @@ impl Hold<'_> {
     }
 
     pub(super) fn activity(&mut self, row: &mut Made<'_>) {
-        let parent = row.text("record_type").and_then(|name| Array::of_record_type(&name));
+        let parent = row.text("record_type").and_then(|name| Entity::of_record_type(&name));
         let parent = parent.zip(row.get("record_public_id"));
         for array in PARENTS {
             let link = array.link().unwrap_or_default();
@@ -95,7 +96,7 @@ impl Hold<'_> {
         if own.is_none() && row.get("record_type").is_some() {
             return;
         }
-        let links = PARENTS.into_iter().filter_map(Array::link);
+        let links = PARENTS.into_iter().filter_map(Entity::link);
         let first = links.into_iter().find_map(|link| {
             let found = row.out.iter().find(|(key, _)| key == link);
             found.map(|(_, id)| id.as_str()).filter(|id| *id != "null")
@@ -146,12 +147,12 @@ impl Hold<'_> {
 }
 
 /// What a row of an array is called in `record_type`, as JSON.
-const fn kind(array: Array) -> &'static str {
+const fn kind(array: Entity) -> &'static str {
     match array {
-        Array::Accounts => "\"account\"",
-        Array::Contacts => "\"contact\"",
-        Array::Opportunities => "\"opportunity\"",
-        Array::Leads => "\"lead\"",
-        Array::Activities => "\"activity\"",
+        Entity::Accounts => "\"account\"",
+        Entity::Contacts => "\"contact\"",
+        Entity::Opportunities => "\"opportunity\"",
+        Entity::Leads => "\"lead\"",
+        Entity::Activities => "\"activity\"",
     }
 }

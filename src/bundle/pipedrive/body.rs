@@ -1,10 +1,10 @@
 //! Rows as bodies of Pipedrive's write endpoints (API facts 7).
 
 use super::custom::{flat, written};
-use super::ids::Ids;
-use super::needs::owner;
+use super::id_map::IdMap;
+use super::missing_fields::owner;
+use crate::bundle::format::Entity;
 use crate::bundle::map::{NOTE_MARK, Setup};
-use crate::bundle::portable::Array;
 use crate::model::{Members, Time, list, members, quoted, text};
 
 /// What a row becomes.
@@ -46,7 +46,7 @@ impl<'r> Making<'r> {
     }
 
     /// A reference by id.
-    fn refer(&mut self, array: Array, key: &str, ids: &Ids) {
+    fn refer(&mut self, array: Entity, key: &str, ids: &IdMap) {
         let Some(value) = array.link().and_then(|name| self.get(name)) else { return };
         let id = text(value).and_then(|id| ids.find(array, &id));
         self.put(key, id.unwrap_or("null"));
@@ -67,24 +67,24 @@ pub(super) struct Manner {
     pub(super) marked: bool,
 }
 
-/// The body for a row as [`super::Hold::row`] made it: of one that is there it has the fields alone that
+/// The body for a row as [`super::PipedriveProjection::row`] made it: of one that is there it has the fields alone that
 /// change.
-pub(super) fn body(array: Array, row: &str, manner: Manner, setup: &Setup, ids: &Ids) -> Body {
+pub(super) fn body(array: Entity, row: &str, manner: Manner, setup: &Setup, ids: &IdMap) -> Body {
     let new = manner.new;
     let mut making = Making { fields: members(row), out: Vec::new() };
     let public_id = making.some("public_id").and_then(text).unwrap_or_default();
     let (mut then, mut early) = (None, false);
     match array {
-        Array::Accounts => account(&mut making, new, setup),
-        Array::Contacts => contact(&mut making, new, ids),
-        Array::Opportunities => opportunity(&mut making, setup, ids),
-        Array::Leads => then = lead(&mut making, new, ids),
-        Array::Activities => activity(&mut making, &public_id, manner, ids),
+        Entity::Accounts => account(&mut making, new, setup),
+        Entity::Contacts => contact(&mut making, new, ids),
+        Entity::Opportunities => opportunity(&mut making, setup, ids),
+        Entity::Leads => then = lead(&mut making, new, ids),
+        Entity::Activities => activity(&mut making, &public_id, manner, ids),
     }
     if let Some(user) = making.some("owner").and_then(text).and_then(|email| setup.user(&email)) {
         making.put("owner_id", user.to_string());
     }
-    if array != Array::Activities {
+    if array != Entity::Activities {
         if let Some(labels) = making.get("labels") {
             let labels = list(labels).into_iter().filter_map(text);
             let labels = labels.filter_map(|label| setup.label_id(array, &label));
@@ -98,11 +98,11 @@ pub(super) fn body(array: Array, row: &str, manner: Manner, setup: &Setup, ids: 
 /// Custom fields. Whether one refers to a row that does not exist yet.
 fn custom(
     making: &mut Making<'_>,
-    array: Array,
+    array: Entity,
     public_id: &str,
     manner: Manner,
     setup: &Setup,
-    ids: &Ids,
+    ids: &IdMap,
 ) -> bool {
     let mut early = false;
     let owner = owner(array).unwrap_or(array);
@@ -118,17 +118,17 @@ fn custom(
         }
         let Some(value) = written(target, value, setup, ids) else {
             // Deals and leads are written after all that they can refer to.
-            early |= matches!(array, Array::Accounts | Array::Contacts)
+            early |= matches!(array, Entity::Accounts | Entity::Contacts)
                 && matches!(target.ty, "org" | "people");
             continue;
         };
-        if array == Array::Leads {
+        if array == Entity::Leads {
             pairs.extend(flat(target, &value));
         } else {
             pairs.push((target.code.to_owned(), value));
         }
     }
-    if array == Array::Leads {
+    if array == Entity::Leads {
         for (key, value) in pairs {
             making.put(&key, value);
         }
@@ -146,7 +146,7 @@ fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
         making.copy(name, name);
     }
     if let Some(industry) = making.some("industry").and_then(text) {
-        let id = setup.option_id(Array::Accounts, "industry", &industry);
+        let id = setup.option_id(Entity::Accounts, "industry", &industry);
         making.put("industry", id.unwrap_or(industry));
     } else {
         making.copy("industry", "industry");
@@ -160,11 +160,11 @@ fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
     added(making, new);
 }
 
-fn contact(making: &mut Making<'_>, new: bool, ids: &Ids) {
+fn contact(making: &mut Making<'_>, new: bool, ids: &IdMap) {
     for name in ["name", "first_name", "last_name"] {
         making.copy(name, name);
     }
-    making.refer(Array::Accounts, "org_id", ids);
+    making.refer(Entity::Accounts, "org_id", ids);
     for name in ["emails", "phones"] {
         if let Some(all) = making.get(name) {
             making.put(name, if all == "null" { "[]" } else { all });
@@ -181,10 +181,10 @@ fn added(making: &mut Making<'_>, new: bool) {
     }
 }
 
-fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &Ids) {
+fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &IdMap) {
     making.copy("name", "title");
-    making.refer(Array::Accounts, "org_id", ids);
-    making.refer(Array::Contacts, "person_id", ids);
+    making.refer(Entity::Accounts, "org_id", ids);
+    making.refer(Entity::Contacts, "person_id", ids);
     if let Some(amount) = making.some("amount") {
         making.put("value", amount);
     }
@@ -216,10 +216,10 @@ fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &Ids) {
     }
 }
 
-fn lead(making: &mut Making<'_>, new: bool, ids: &Ids) -> Option<String> {
+fn lead(making: &mut Making<'_>, new: bool, ids: &IdMap) -> Option<String> {
     making.copy("title", "title");
-    making.refer(Array::Accounts, "organization_id", ids);
-    making.refer(Array::Contacts, "person_id", ids);
+    making.refer(Entity::Accounts, "organization_id", ids);
+    making.refer(Entity::Contacts, "person_id", ids);
     match (making.some("amount"), making.some("currency")) {
         (Some(amount), Some(currency)) => {
             making.put("value", format!("{{\"amount\":{amount},\"currency\":{currency}}}"));
@@ -237,17 +237,19 @@ fn lead(making: &mut Making<'_>, new: bool, ids: &Ids) -> Option<String> {
     None
 }
 
-fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &Ids) {
+fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &IdMap) {
     making.copy("subject", "subject");
     making.copy("activity_type", "type");
-    for (array, key) in
-        [(Array::Opportunities, "deal_id"), (Array::Accounts, "org_id"), (Array::Leads, "lead_id")]
-    {
+    for (array, key) in [
+        (Entity::Opportunities, "deal_id"),
+        (Entity::Accounts, "org_id"),
+        (Entity::Leads, "lead_id"),
+    ] {
         making.refer(array, key, ids);
     }
     // A person is set by taking part (API facts 7).
     let one = |id: &str, primary: bool| {
-        let id = ids.find(Array::Contacts, id)?;
+        let id = ids.find(Entity::Contacts, id)?;
         Some(format!("{{\"person_id\":{id},\"primary\":{primary}}}"))
     };
     let contact = making.some("contact_public_id").and_then(text);

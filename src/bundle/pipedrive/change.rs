@@ -1,12 +1,12 @@
 //! What changes of a row that the account has: what somebody edited, where Pipedrive can hold it.
 
 use super::custom::{Kind, held};
-use super::hold::Hold;
 use super::made::{Inexact, Made};
-use super::needs::{owner, says_nothing};
+use super::missing_fields::{owner, says_nothing};
+use super::project::PipedriveProjection;
+use crate::bundle::format::{Entity, PARTIAL, STAMPS};
 use crate::bundle::losses::count;
 use crate::bundle::map::MARKER;
-use crate::bundle::portable::{Array, PARTIAL, STAMPS};
 use crate::bundle::push::{Fate, Fitted, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
@@ -56,7 +56,7 @@ fn sources(field: &str) -> &[&str] {
     }
 }
 
-impl Hold<'_> {
+impl PipedriveProjection<'_> {
     /// What is to be written of a row that is there: the fields that somebody edited. What cannot be held
     /// exactly replaces nothing, and is counted.
     pub(super) fn change(&mut self, row: &Made<'_>, custom: Vec<String>) -> Fitted {
@@ -95,7 +95,7 @@ impl Hold<'_> {
             key == "public_id" || is_one(key) || with || custom
         });
         changes.extend(custom);
-        let archived = row.array == Array::Opportunities && row.other("archived_at") != "null";
+        let archived = row.array == Entity::Opportunities && row.other("archived_at") != "null";
         let locked = (archived && !changes.is_empty()).then_some(ARCHIVED);
         Fitted { json, changes, locked }
     }

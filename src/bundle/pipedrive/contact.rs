@@ -1,15 +1,15 @@
 //! Contacts as Pipedrive can hold them: their names, addresses and numbers.
 
-use super::hold::Hold;
 use super::made::Made;
+use super::project::PipedriveProjection;
 use crate::bundle::fitting::filled_entries;
-use crate::bundle::portable::value_of;
+use crate::bundle::format::value_of;
 use crate::model::{list, members, quoted, text};
 
 /// Lists, and the field that is the primary one of each.
 const LISTS: [(&str, &str); 2] = [("email", "emails"), ("phone", "phones")];
 
-impl Hold<'_> {
+impl PipedriveProjection<'_> {
     pub(super) fn contact(&mut self, row: &mut Made<'_>) {
         row.keep("account_public_id");
         for name in ["name", "first_name", "last_name"] {

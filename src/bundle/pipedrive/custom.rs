@@ -1,8 +1,8 @@
 //! Custom values on their way back into Pipedrive: the reverse of what an export makes of them.
 
-use super::ids::Ids;
+use super::id_map::IdMap;
+use crate::bundle::format::Entity;
 use crate::bundle::map::{Setup, Target};
-use crate::bundle::portable::Array;
 use crate::model::{list, members, quoted, text};
 
 /// Longest text of a `varchar` field.
@@ -86,7 +86,12 @@ pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'s
 }
 
 /// The value as the API takes it; `None` if what it refers to is not there.
-pub(super) fn written(target: Target<'_>, value: &str, setup: &Setup, ids: &Ids) -> Option<String> {
+pub(super) fn written(
+    target: Target<'_>,
+    value: &str,
+    setup: &Setup,
+    ids: &IdMap,
+) -> Option<String> {
     let option = |raw: &str| {
         let label = text(raw)?;
         target.options.get(&label).cloned()
@@ -100,8 +105,8 @@ pub(super) fn written(target: Target<'_>, value: &str, setup: &Setup, ids: &Ids)
         Kind::Money => renamed(value, &[("amount", "value"), ("currency", "currency")]),
         Kind::DateRange => renamed(value, &[("from", "value"), ("until", "until")]),
         Kind::User => setup.user(&text(value)?)?.to_string(),
-        Kind::Account => ids.find(Array::Accounts, &text(value)?)?.to_owned(),
-        Kind::Contact => ids.find(Array::Contacts, &text(value)?)?.to_owned(),
+        Kind::Account => ids.find(Entity::Accounts, &text(value)?)?.to_owned(),
+        Kind::Contact => ids.find(Entity::Contacts, &text(value)?)?.to_owned(),
         _ => value.to_owned(),
     })
 }

@@ -1,13 +1,13 @@
 //! A row that is taken field by field, while another is made of it.
 
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
 use crate::bundle::push::alike;
 use crate::model::{Members, Time, members, quoted, text};
 use std::borrow::Cow;
 
 /// A row that is being made.
 pub(super) struct Made<'r> {
-    pub(super) array: Array,
+    pub(super) array: Entity,
     pub(super) fields: Members<'r>,
     /// What the account has of it, as its own export says it; `None` of a row that is new.
     there: Option<Members<'r>>,
@@ -29,7 +29,7 @@ pub(super) enum Inexact {
 }
 
 impl<'r> Made<'r> {
-    pub(super) fn of(array: Array, json: &'r str, there: Option<&'r str>) -> Self {
+    pub(super) fn of(array: Entity, json: &'r str, there: Option<&'r str>) -> Self {
         Self {
             array,
             fields: members(json),

@@ -2,16 +2,16 @@
 
 mod activity;
 mod body;
-mod carry;
 mod change;
 mod contact;
 mod custom;
-mod hold;
-mod ids;
+mod id_map;
 mod made;
-mod needs;
+mod missing_fields;
+mod project;
+mod send;
 
-pub use carry::{Sent, carry_out, prepare, tokens};
-pub use hold::Hold;
-pub use ids::Ids;
-pub use needs::{Needs, NewField, NewOptions};
+pub use id_map::IdMap;
+pub use missing_fields::{MissingFields, NewField, NewOptions};
+pub use project::PipedriveProjection;
+pub use send::{Sent, carry_out, prepare, tokens};

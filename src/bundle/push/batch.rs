@@ -4,8 +4,8 @@ use super::fates::Fates;
 use super::journal::{Journal, Refused};
 use super::plan::{Fitted, Plan, in_order, known};
 use crate::api::Crm;
+use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::Index;
-use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, text};
 use bytes::Bytes;
@@ -56,7 +56,7 @@ pub async fn carry_out<F>(
     mut seen: impl FnMut(&Sent),
 ) -> Result<Sent>
 where
-    F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
+    F: FnMut(Entity, &str, Option<&str>) -> Result<Option<Fitted>>,
 {
     let mut sent = Sent::default();
     for span in in_order(survey) {
@@ -93,7 +93,7 @@ impl Batch {
 
 async fn send(
     batch: Batch,
-    array: Array,
+    array: Entity,
     crm: &Crm,
     journal: &mut Journal,
     sent: &mut Sent,
@@ -139,7 +139,7 @@ async fn send(
     journal.done(number, refused)
 }
 
-fn body(array: Array, rows: &[Ready]) -> Bytes {
+fn body(array: Entity, rows: &[Ready]) -> Bytes {
     let mut body = format!("{{\"{}\":[", array.name());
     for (place, row) in rows.iter().enumerate() {
         if place > 0 {
@@ -151,7 +151,7 @@ fn body(array: Array, rows: &[Ready]) -> Bytes {
     body.into()
 }
 
-fn refusal(array: Array, row: &Ready, error: String) -> Refused {
+fn refusal(array: Entity, row: &Ready, error: String) -> Refused {
     let public_id = public_id_of(&row.json).unwrap_or_default();
     Refused { array: array.name().to_owned(), index: row.index, public_id, error }
 }
@@ -169,7 +169,7 @@ struct Fault {
 }
 
 /// The rows an answer says were refused, each once.
-fn faults(answer: &[u8], array: Array, rows: &[Ready]) -> Vec<Refused> {
+fn faults(answer: &[u8], array: Entity, rows: &[Ready]) -> Vec<Refused> {
     let Some(errors) = std::str::from_utf8(answer).ok().and_then(|text| value_of(text, "errors"))
     else {
         return Vec::new();

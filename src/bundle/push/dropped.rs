@@ -1,6 +1,6 @@
 //! Fields that are not sent to a CRM, as they are named on a command line.
 
-use crate::bundle::portable::{Array, value_of};
+use crate::bundle::format::{Entity, value_of};
 use crate::bundle::reader::Reader;
 use crate::model::{Error, Kind, Result, folded, mistyped, near};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub struct Dropped(Vec<Field>);
 struct Field {
     /// As it was said.
     said: String,
-    of: Option<Array>,
+    of: Option<Entity>,
     name: String,
 }
 
@@ -54,14 +54,14 @@ impl Dropped {
     }
 
     /// Whether a field of a row is left out.
-    pub fn has(&self, array: Array, key: &str) -> bool {
+    pub fn has(&self, array: Entity, key: &str) -> bool {
         self.0.iter().any(|field| field.is_in(array) && field.name == key)
     }
 }
 
 impl Field {
     fn of(said: &str) -> Self {
-        let array = |name: &str| Array::ALL.into_iter().find(|a| folded(a.name()) == folded(name));
+        let array = |name: &str| Entity::ALL.into_iter().find(|a| folded(a.name()) == folded(name));
         let (of, name) = match said.split_once('.') {
             Some((first, field)) if array(first).is_some() => (array(first), field),
             _ => (None, said),
@@ -75,14 +75,14 @@ impl Field {
         field
     }
 
-    fn is_in(&self, array: Array) -> bool {
+    fn is_in(&self, array: Entity) -> bool {
         self.of.is_none_or(|of| of == array)
     }
 
     /// The names of fields that it may be.
     fn known(&self) -> impl Iterator<Item = &'static str> + use<> {
         let of = self.of;
-        let arrays = Array::ALL.into_iter().filter(move |array| of.is_none_or(|of| of == *array));
+        let arrays = Entity::ALL.into_iter().filter(move |array| of.is_none_or(|of| of == *array));
         arrays.flat_map(|array| array.fields().map(|field| field.name))
     }
 

@@ -6,9 +6,9 @@
 
 use super::memory::Memory;
 use super::plan::in_order;
+use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::{Index, number};
 use crate::bundle::map::minted;
-use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, text};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub enum Fate {
         id: String,
     },
     /// It is there, in another array.
-    Moved(Array),
+    Moved(Entity),
     /// It was deleted.
     Gone,
     /// It was deleted, and is to be brought back.
@@ -46,7 +46,7 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gone {
     /// Its array.
-    pub array: Array,
+    pub array: Entity,
     /// Its place there.
     pub index: u64,
     /// Its public id.
@@ -61,7 +61,7 @@ pub struct Gone {
 /// says.
 #[derive(Debug, Default)]
 pub struct Fates {
-    rows: HashMap<u64, (Array, Fate)>,
+    rows: HashMap<u64, (Entity, Fate)>,
     /// Rows that were deleted in the target, in the order of the bundle.
     pub gone: Vec<Gone>,
 }
@@ -131,7 +131,7 @@ impl Fates {
     pub fn there(
         &self,
         target: &mut Index,
-        array: Array,
+        array: Entity,
         public_id: &str,
     ) -> Result<Option<String>> {
         match self.row(public_id) {
@@ -142,7 +142,7 @@ impl Fates {
     }
 
     /// The array in which a row lies that moved to another one.
-    pub fn moved(&self, public_id: &str) -> Option<Array> {
+    pub fn moved(&self, public_id: &str) -> Option<Entity> {
         match self.row(public_id) {
             Some(Fate::Moved(array)) => Some(*array),
             _ => None,
@@ -156,7 +156,7 @@ impl Fates {
     }
 
     /// Rows that are known by an id of the journal: array, number of the public id, id.
-    pub fn by_id(&self) -> impl Iterator<Item = (Array, u64, &str)> {
+    pub fn by_id(&self) -> impl Iterator<Item = (Entity, u64, &str)> {
         self.rows.iter().filter_map(|(number, (array, fate))| match fate {
             Fate::As { id, .. } => Some((*array, *number, id.as_str())),
             _ => None,
@@ -201,10 +201,10 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
 }
 
 /// The arrays in which a row may be found that is not in its own: leads become deals, and deals leads.
-const fn others(array: Array) -> &'static [Array] {
+const fn others(array: Entity) -> &'static [Entity] {
     match array {
-        Array::Leads => &[Array::Opportunities],
-        Array::Opportunities => &[Array::Leads],
+        Entity::Leads => &[Entity::Opportunities],
+        Entity::Opportunities => &[Entity::Leads],
         _ => &[],
     }
 }

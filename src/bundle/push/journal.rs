@@ -3,7 +3,7 @@
 use super::memory::{KnownField, Memory};
 use super::plan::{Act, Plan};
 use super::ranges::Rows;
-use crate::bundle::portable::Array;
+use crate::bundle::format::Entity;
 use crate::bundle::writer::failed;
 use crate::model::{Error, Kind, Result, Time};
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,7 @@ pub struct Earlier {
     /// When it began, by the target's clock.
     pub at: Option<Time>,
     /// Rows that were sent, by array; it is not certain that all arrived.
-    sent: BTreeMap<Array, Rows>,
+    sent: BTreeMap<Entity, Rows>,
     /// The number of the last batch.
     batch: u64,
 }
@@ -157,7 +157,7 @@ struct Past {
 
 impl Earlier {
     /// Whether a row was sent.
-    pub fn sent(&self, array: Array, index: u64) -> bool {
+    pub fn sent(&self, array: Entity, index: u64) -> bool {
         self.sent.get(&array).is_some_and(|rows| rows.contains(index))
     }
 
@@ -234,7 +234,7 @@ impl Journal {
     }
 
     /// Notes that these rows are about to be sent; the number is for [`Journal::done`].
-    pub fn send(&mut self, array: Array, rows: &[u64]) -> Result<u64> {
+    pub fn send(&mut self, array: Entity, rows: &[u64]) -> Result<u64> {
         self.batch = self.batch.wrapping_add(1);
         let rows = ranges(rows);
         self.write(&Entry::Send { batch: self.batch, array: array.name().to_owned(), rows })?;
@@ -300,7 +300,7 @@ impl Past {
             }
             Entry::Send { batch, array, rows } => {
                 self.earlier.batch = batch;
-                if let Some(array) = Array::named(&array) {
+                if let Some(array) = Entity::named(&array) {
                     let sent = self.earlier.sent.entry(array).or_default();
                     for (from, to) in rows {
                         if from > to || to >= ROWS_MAX {

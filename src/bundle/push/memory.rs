@@ -2,8 +2,8 @@
 //!
 //! People may rename fields and edit what is in them. Ids and keys stay.
 
+use crate::bundle::format::Entity;
 use crate::bundle::index::number;
-use crate::bundle::portable::Array;
 use std::collections::HashMap;
 
 /// Rows and fields that earlier pushes wrote to one target. About 40 bytes a row.
@@ -17,7 +17,7 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownField {
     /// Whose field.
-    pub array: Array,
+    pub array: Entity,
     /// The name it was created under.
     pub name: String,
     /// Its key.
@@ -29,20 +29,20 @@ pub struct KnownField {
 impl Memory {
     /// Notes the id of a row. The latest counts.
     pub(super) fn row(&mut self, array: &str, public_id: &str, id: &str) {
-        if let Some(array) = Array::named(array) {
+        if let Some(array) = Entity::named(array) {
             self.ids[array as usize].insert(number(public_id), id.into());
         }
     }
 
     /// Notes the key of a field. The latest of a name counts.
     pub(super) fn field(&mut self, array: &str, name: String, key: String, source: Option<String>) {
-        let Some(array) = Array::named(array) else { return };
+        let Some(array) = Entity::named(array) else { return };
         self.fields.retain(|known| (known.array, &known.name) != (array, &name));
         self.fields.push(KnownField { array, name, key, source });
     }
 
     /// The id in the target of a row that was pushed, by the number of its public id.
-    pub fn id(&self, array: Array, number: u64) -> Option<&str> {
+    pub fn id(&self, array: Entity, number: u64) -> Option<&str> {
         self.ids[array as usize].get(&number).map(AsRef::as_ref)
     }
 
@@ -52,7 +52,7 @@ impl Memory {
     }
 
     /// The key of the field that was created under this name.
-    pub fn key(&self, array: Array, name: &str) -> Option<&str> {
+    pub fn key(&self, array: Entity, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|known| known.array == array && known.name == name);
         found.map(|known| known.key.as_str())
     }

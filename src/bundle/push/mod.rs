@@ -1,9 +1,9 @@
 //! A bundle goes into a target: plan, carry out, journal, verify.
 
 mod batch;
+mod conform;
 mod dropped;
 mod fates;
-mod fit;
 mod journal;
 mod memory;
 mod plan;
@@ -12,9 +12,9 @@ mod stages;
 mod verify;
 
 pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
+pub use conform::Fit;
 pub use dropped::Dropped;
 pub use fates::{Fate, Fates, Gone, Known};
-pub use fit::Fit;
 pub use journal::{Begin, Earlier, Entry, Found, JOURNAL_VERSION, Journal, Refused, beside};
 pub use memory::{KnownField, Memory};
 pub use plan::{Act, Counts, Fitted, Plan, differing};

@@ -2,8 +2,8 @@
 
 use super::fates::{Fate, Fates};
 use super::journal::Refused;
+use crate::bundle::format::{Entity, STAMPS, public_id_of};
 use crate::bundle::index::Index;
-use crate::bundle::portable::{Array, STAMPS, public_id_of};
 use crate::bundle::reader::{Reader, Span, Survey};
 use crate::model::{Error, Kind, Lookup, Result, members, same};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ const OTHERS: &str = "(other fields)";
 pub struct Plan {
     acts: [Vec<Act>; 5],
     /// Fields in which rows to be updated differ, by array, and in how many rows.
-    pub fields: BTreeMap<(Array, String), u64>,
+    pub fields: BTreeMap<(Entity, String), u64>,
     /// Rows that the target would refuse to change, and why.
     pub locked: Vec<Refused>,
     /// Rows to be updated that came from the target itself, by array.
@@ -96,11 +96,11 @@ impl Plan {
         survey: &Survey,
         target: &mut Index,
         fates: &Fates,
-        own: impl Fn(Array, &str) -> bool,
+        own: impl Fn(Entity, &str) -> bool,
         mut fit: F,
     ) -> Result<Self>
     where
-        F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
+        F: FnMut(Entity, &str, Option<&str>) -> Result<Option<Fitted>>,
     {
         let mut plan = Self::default();
         for span in in_order(survey) {
@@ -127,7 +127,7 @@ impl Plan {
 
     fn act(
         &mut self,
-        array: Array,
+        array: Entity,
         index: u64,
         id: &str,
         fitted: Option<Fitted>,
@@ -157,23 +157,23 @@ impl Plan {
     }
 
     /// What becomes of a row.
-    pub fn act_of(&self, array: Array, index: u64) -> Act {
+    pub fn act_of(&self, array: Entity, index: u64) -> Act {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         self.acts[array as usize].get(place).copied().unwrap_or(Act::Leave)
     }
 
     /// How many rows an array has.
-    pub(super) fn rows(&self, array: Array) -> u64 {
+    pub(super) fn rows(&self, array: Entity) -> u64 {
         self.acts[array as usize].len() as u64
     }
 
     /// Whether a row is sent.
-    pub fn sends(&self, array: Array, index: u64) -> bool {
+    pub fn sends(&self, array: Entity, index: u64) -> bool {
         matches!(self.act_of(array, index), Act::Create | Act::Update)
     }
 
     /// The counts of an array.
-    pub fn counts(&self, array: Array) -> Counts {
+    pub fn counts(&self, array: Entity) -> Counts {
         let mut counts = Counts::default();
         for act in &self.acts[array as usize] {
             match act {
@@ -190,7 +190,7 @@ impl Plan {
     }
 
     /// Whether a field changes in rows that are there.
-    pub fn changes(&self, array: Array, field: &str) -> bool {
+    pub fn changes(&self, array: Entity, field: &str) -> bool {
         [field, OTHERS].iter().any(|name| self.fields.contains_key(&(array, (*name).to_owned())))
     }
 

@@ -1,6 +1,6 @@
 //! Which stage of the target a row goes to: as told, by id, by name, by type.
 
-use crate::bundle::context::{Pipeline, Stage};
+use crate::bundle::sidecar::{Pipeline, Stage};
 use crate::model::{Error, Kind, Members, Result, text};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};

@@ -3,9 +3,9 @@
 use super::fates::{Fate, Fates, is_deleted};
 use super::journal::Entry;
 use super::plan::{Fitted, in_order};
+use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::{Index, number};
 use crate::bundle::listing::Listing;
-use crate::bundle::portable::{Array, public_id_of, value_of};
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, Time, text};
 use serde::Serialize;
@@ -38,19 +38,19 @@ pub struct Checked {
 #[derive(Debug, Default)]
 pub struct Verified {
     /// By array.
-    pub arrays: BTreeMap<Array, Checked>,
+    pub arrays: BTreeMap<Entity, Checked>,
     /// Some of the rows that are not there.
     pub missing: Vec<String>,
     /// Fields that differ, by array, in how many rows.
-    pub fields: BTreeMap<(Array, String), u64>,
+    pub fields: BTreeMap<(Entity, String), u64>,
     /// Internal ids of pushed rows, for the events: by the number of the id.
-    pub pushed: HashMap<u64, Array>,
+    pub pushed: HashMap<u64, Entity>,
     /// Pushed rows of which the target does not say its internal id.
-    pub nameless: BTreeMap<Array, u64>,
+    pub nameless: BTreeMap<Entity, u64>,
 }
 
 impl Verified {
-    fn of(&mut self, array: Array) -> &mut Checked {
+    fn of(&mut self, array: Entity) -> &mut Checked {
         self.arrays.entry(array).or_default()
     }
 
@@ -71,10 +71,10 @@ pub async fn verify<F>(
     target: &mut Index,
     fates: &Fates,
     mut fit: F,
-    pushed: impl Fn(Array, u64) -> bool,
+    pushed: impl Fn(Entity, u64) -> bool,
 ) -> Result<Verified>
 where
-    F: FnMut(Array, &str, Option<&str>) -> Result<Option<Fitted>>,
+    F: FnMut(Entity, &str, Option<&str>) -> Result<Option<Fitted>>,
 {
     let mut found = Verified::default();
     for span in in_order(survey) {
@@ -146,7 +146,7 @@ pub struct Accounted {
 /// Reads the change events for what was pushed since then (by the target's clock).
 pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) -> Result<Accounted> {
     let mut waiting = verified.pushed.clone();
-    let mut counts: BTreeMap<Array, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<Entity, u64> = BTreeMap::new();
     let mut listing = Listing::open(events)?;
     while let Some(event) = listing.next().await? {
         let get = |name| value_of(event, name).and_then(text);
@@ -161,7 +161,7 @@ pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) ->
             continue;
         }
         let array = get("record_type")
-            .and_then(|name| Array::ALL.into_iter().find(|array| array.record_type() == name));
+            .and_then(|name| Entity::ALL.into_iter().find(|array| array.record_type() == name));
         if let Some(id) = get("record_id")
             && waiting.remove(&number(&id)).is_none()
             && let Some(array) = array

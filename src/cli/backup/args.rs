@@ -1,6 +1,6 @@
 //! The command line of `backup`, `backup verify` and `backup diff`.
 
-use crate::cli::args::{Output, Standalone};
+use crate::cli::args::{CommonOptions, Output};
 use crate::cli::help::{self, Names};
 use crate::cli::stdout;
 use clap::{Subcommand, ValueEnum};
@@ -67,7 +67,7 @@ pub(super) struct Write {
     #[arg(long)]
     pub(super) break_lock: bool,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

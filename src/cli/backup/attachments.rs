@@ -1,10 +1,12 @@
 //! The attachments of a backup: several at a time, each checked against its size.
 
 use crate::api::{Client, Download, Request, Step};
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::cli::run::Run;
 use crate::cli::setup::{ServerClock, now};
-use crate::dataset::backup::{Archive, Arriving, Attachment, Content, Contents};
+use crate::dataset::backup::{
+    Attachment, AttachmentStore, AttachmentUpload, BackupWriter, Content,
+};
 use crate::model::{Error, Kind, Resource, Result};
 use futures_util::stream::{self, StreamExt as _};
 
@@ -23,7 +25,11 @@ const ATTACHMENT_BYTES_MAX: u64 = 5 << 30;
 /// the next one is asked for, so that none is kept from the others. An error when what is missing is
 /// the account's (a spent budget, a revoked token), or many in a row fail: the next run goes on after
 /// those that were noted.
-pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClock) -> Result<()> {
+pub(super) async fn fetch(
+    run: &mut Run,
+    archive: &mut BackupWriter,
+    clock: ServerClock,
+) -> Result<()> {
     let contents = archive.contents().await?;
     let mut attachments = archive.attachments(clock.now()).await?;
     let (mut count, mut bytes, mut in_a_row) = (0, 0, 0);
@@ -84,7 +90,11 @@ pub(super) async fn fetch(run: &mut Run, archive: &mut Archive, clock: ServerClo
     Ok(())
 }
 
-async fn one(client: &Client, contents: &Contents, attachment: Attachment) -> Result<Content> {
+async fn one(
+    client: &Client,
+    contents: &AttachmentStore,
+    attachment: Attachment,
+) -> Result<Content> {
     let Attachment { id, name, .. } = attachment.clone();
     let absent = |why: String, gone: bool, failed: bool| {
         let name = name.clone();
@@ -117,12 +127,12 @@ async fn one(client: &Client, contents: &Contents, attachment: Attachment) -> Re
 /// before a connection broke off is kept where the server can go on with the rest.
 async fn download(
     client: &Client,
-    contents: &Contents,
+    contents: &AttachmentStore,
     attachment: &Attachment,
 ) -> Result<(String, u64)> {
     let most = attachment.file_size.unwrap_or(ATTACHMENT_BYTES_MAX);
     let mut request = Request::for_file(format!("/api/v1/files/{}/download", attachment.id), COST);
-    let mut arriving: Option<Arriving<'_>> = None;
+    let mut arriving: Option<AttachmentUpload<'_>> = None;
     loop {
         let step = match client.download(&mut request).await? {
             Step::Done(mut coming) => {
@@ -155,7 +165,7 @@ async fn download(
 }
 
 /// Adds what comes; an error as soon as it is more than there can be.
-async fn arrived(part: &mut Arriving<'_>, most: u64, coming: &mut Download) -> Result<()> {
+async fn arrived(part: &mut AttachmentUpload<'_>, most: u64, coming: &mut Download) -> Result<()> {
     while let Some(chunk) = coming.chunk().await? {
         part.write(chunk).await?;
         if part.bytes() > most {

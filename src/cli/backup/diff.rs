@@ -9,7 +9,7 @@ use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::dataset::Place;
 use crate::dataset::diff::{Diff, Ignore, Options};
-use crate::dataset::snapshot::Snapshot;
+use crate::dataset::snapshot::BackupReader;
 use crate::model::{Error, Kind, Resource, Result, plain_lines};
 use serde_json::json;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
         ignore: Ignore::parse(&flags.ignore)?,
     };
     runtime()?.block_on(async {
-        let (old, new) = (Snapshot::open(&old).await?, Snapshot::open(&new).await?);
+        let (old, new) = (BackupReader::open(&old).await?, BackupReader::open(&new).await?);
         let mut diff = Differ::Backups(Box::new(Diff::open(&old, &new, options).await?));
         match flags.form() {
             Form::Table => table(&mut diff).await?,
@@ -48,14 +48,19 @@ pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-async fn page(diff: &mut Differ<'_>, flags: &Flags, old: &Snapshot, new: &Snapshot) -> Result<()> {
+async fn page(
+    diff: &mut Differ<'_>,
+    flags: &Flags,
+    old: &BackupReader,
+    new: &BackupReader,
+) -> Result<()> {
     let mut page = Page::new();
     while let Some(change) = diff.next().await? {
         for row in rows(&change, false) {
             page.change(&row);
         }
     }
-    let side = |dir: &str, snapshot: &Snapshot| {
+    let side = |dir: &str, snapshot: &BackupReader| {
         let backup = snapshot.backup();
         json!({"dir": dir, "started_at": backup.started_at, "account": backup.account})
     };

@@ -5,7 +5,7 @@
 //! than text travel as they are spelled: to a browser `1.50` is `1.5`, and long ids differ too little.
 //! What would steer a terminal or turn a reader's eye is escaped in the file, and spelled out on the page.
 
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::model::{plain, plain_json, quoted};
 use serde::Deserialize;
 use serde_json::Value;

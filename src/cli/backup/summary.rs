@@ -1,7 +1,7 @@
 //! What a backup came to, in the seed tool's words and ours.
 
 use crate::api::Spending;
-use crate::cli::figures::{grouped, left_today};
+use crate::cli::format::{grouped, left_today};
 use crate::cli::report::{Failure, Report};
 use crate::cli::stdout;
 use crate::cli::text::Text;

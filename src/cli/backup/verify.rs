@@ -1,13 +1,13 @@
 //! `backup verify`: whether a backup is what it claims to be, for people and for programs.
 
 use super::args::Verify as Flags;
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
 use crate::dataset::Place;
-use crate::dataset::snapshot::Snapshot;
-use crate::dataset::verify::{Flaw, Options, Report, Tally, verify as check};
+use crate::dataset::snapshot::BackupReader;
+use crate::dataset::verify::{DefectKind, Options, Report, Tally, verify as check};
 use crate::model::{Error, Kind, Result, folded, mistyped, near};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
     let place = Place::named("DIR|URL", &flags.dir)?;
     let options = Options { sample: flags.sample, ignore: flaws(&flags.ignore)? };
     let (snapshot, report) = runtime()?.block_on(async {
-        let snapshot = Snapshot::open(&place).await?;
+        let snapshot = BackupReader::open(&place).await?;
         let report = check(&snapshot, &options).await?;
         Ok::<_, Error>((snapshot, report))
     })?;
@@ -37,13 +37,14 @@ fn is_ok(flags: &Flags, report: &Report) -> bool {
 }
 
 /// The kinds of findings of these names, whatever is a capital in them.
-fn flaws(names: &[String]) -> Result<Vec<Flaw>> {
-    let meant = |name: &str| Flaw::ALL.iter().find(|flaw| folded(flaw.name()) == folded(name));
+fn flaws(names: &[String]) -> Result<Vec<DefectKind>> {
+    let meant =
+        |name: &str| DefectKind::ALL.iter().find(|flaw| folded(flaw.name()) == folded(name));
     let unknown: Vec<&String> = names.iter().filter(|name| meant(name).is_none()).collect();
     if unknown.is_empty() {
         return Ok(names.iter().filter_map(|name| meant(name)).copied().collect());
     }
-    let all: Vec<&str> = Flaw::ALL.iter().map(|flaw| flaw.name()).collect();
+    let all: Vec<&str> = DefectKind::ALL.iter().map(|flaw| flaw.name()).collect();
     let unknown = mistyped(unknown, |name| near(name, all.iter().copied()));
     let message = format!("there is no finding {unknown}; there are {}", all.join(", "));
     Err(Error::new(Kind::Usage, message).at("--ignore"))
@@ -74,7 +75,7 @@ fn outcome(report: &Report) -> String {
     }
 }
 
-fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
+fn text(flags: &Flags, snapshot: &BackupReader, report: &Report) -> Text {
     let mut text = Text::new();
     if !report.findings.is_empty() {
         let mut table = Grid::new(["finding", "where", "what"], &[]);
@@ -111,7 +112,7 @@ fn text(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Text {
     text
 }
 
-fn object(flags: &Flags, snapshot: &Snapshot, report: &Report) -> Value {
+fn object(flags: &Flags, snapshot: &BackupReader, report: &Report) -> Value {
     let backup = snapshot.backup();
     let findings = report.findings.iter().map(|finding| {
         json!({

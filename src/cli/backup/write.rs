@@ -11,10 +11,10 @@ use crate::cli::run::{Run, Stop, holder, run_name};
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::{ServerClock, now, runtime};
 use crate::cli::thrift::Foreseen;
-use crate::dataset::backup::{Archive, Options};
-use crate::dataset::snapshot::{Carry, Snapshot};
+use crate::dataset::backup::{BackupWriter, Options};
+use crate::dataset::snapshot::{BackupReader, Carry};
 use crate::dataset::{Owner, Place};
-use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{Carried, Error, Event, Kind, Resource, Result};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -73,7 +73,8 @@ impl Run {
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         self.greet(&account);
         let owner = Owner::new(run_name(now()), now());
-        let (mut archive, notes) = Archive::open(place, holder(&account)?, options, owner).await?;
+        let (mut archive, notes) =
+            BackupWriter::open(place, holder(&account)?, options, owner).await?;
         for note in notes {
             self.progress.note(&note);
         }
@@ -126,7 +127,7 @@ impl Run {
     /// Reads what is missing. An interrupt is an error; what was taken is kept.
     async fn gather(
         &mut self,
-        archive: &mut Archive,
+        archive: &mut BackupWriter,
         flags: &Flags,
         account: &Account,
         clock: ServerClock,
@@ -166,7 +167,7 @@ impl Run {
             way_out: |names| format!("--exclude {names} leaves them out of a new backup"),
         };
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
-        let reader = Reader::start(&client, &settings, jobs, account.date, Stride::InStep);
+        let reader = Reader::start(&client, &settings, jobs, account.date, Backpressure::Lockstep);
         let mut told: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let keep = async |run: &mut Self, event| {
             if let Event::Batch(batch) = &event
@@ -203,7 +204,7 @@ impl Run {
             return Ok(earlier);
         }
         let dir = flags.since_backup.as_deref().unwrap_or(&flags.dir);
-        let snapshot = Snapshot::open(&Place::parse(dir)?).await;
+        let snapshot = BackupReader::open(&Place::parse(dir)?).await;
         let snapshot = match snapshot {
             // A first backup has none before it.
             Err(error) if flags.since_backup.is_none() && error.kind() == Kind::Usage => {
@@ -237,7 +238,7 @@ impl Run {
 
     async fn keep(
         &mut self,
-        archive: &mut Archive,
+        archive: &mut BackupWriter,
         event: Event,
         clock: ServerClock,
     ) -> Result<()> {

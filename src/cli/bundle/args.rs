@@ -1,7 +1,7 @@
 //! The command line of `bundle`.
 
 use crate::bundle::crm::ANSWER_BYTES_MAX;
-use crate::cli::args::{Output, Standalone};
+use crate::cli::args::{CommonOptions, Output};
 use crate::cli::help;
 use crate::cli::stdout;
 use clap::Subcommand;
@@ -51,7 +51,7 @@ pub(in crate::cli) struct Export {
     #[arg(long, value_name = "ID")]
     pub(super) company_id: Option<i64>,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,7 +124,7 @@ pub(in crate::cli) struct Push {
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,7 +140,7 @@ pub(in crate::cli) struct Pull {
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -168,7 +168,7 @@ pub(in crate::cli) struct Changes {
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
-    pub(super) standalone: Standalone,
+    pub(super) standalone: CommonOptions,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,12 +4,12 @@ use super::args::Changes as Flags;
 use super::target::target;
 use crate::api::Crm;
 use crate::bundle::crm::changes as fetch;
-use crate::bundle::{Array, Listing, number};
+use crate::bundle::{Entity, Listing, number};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
-use crate::dataset::Scrap;
+use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     if let Some(wanted) = &flags.record_type
-        && Array::ALL.iter().all(|array| array.record_type() != wanted)
+        && Entity::ALL.iter().all(|array| array.record_type() != wanted)
     {
         let message =
             format!("{wanted:?} is none of account, contact, opportunity, lead, activity");
@@ -29,7 +29,8 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     }
     files::private();
     let target = target("--from", flags.from.as_deref(), &flags.standalone)?;
-    let scrap = Scrap::beside(&std::env::temp_dir().join("source-pipedrive-changes"), "partial")?;
+    let scrap =
+        TempFile::beside(&std::env::temp_dir().join("source-pipedrive-changes"), "partial")?;
     let pause = flags.every_millis.map_or(Duration::from_secs(flags.every), Duration::from_millis);
     runtime()?.block_on(async {
         tokio::select! {

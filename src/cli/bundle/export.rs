@@ -3,18 +3,18 @@
 use super::args::Export as Flags;
 use crate::api::Account;
 use crate::bundle::map::{FIELDS, NO_ID, Pins, RESOURCES, SETUP, Setup};
-use crate::bundle::{Array, Context, Export, Source, Written};
-use crate::cli::figures::{grouped, left_today};
+use crate::bundle::{Entity, Export, Sidecar, Source, Written};
 use crate::cli::files;
+use crate::cli::format::{grouped, left_today};
 use crate::cli::interrupt::interrupted;
-use crate::cli::progress::{Manner, Progress};
+use crate::cli::progress::{Progress, ProgressMode};
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
 use crate::cli::text::Text;
 use crate::dataset::Place;
-use crate::dataset::snapshot::Snapshot;
-use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::dataset::snapshot::BackupReader;
+use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
 use serde_json::json;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn in_one_run(error: Error) -> Error {
 }
 
 /// The error of a bundle from which rows are missing, because they have no usable id.
-fn left_out(context: &Context) -> Option<Error> {
+fn left_out(context: &Sidecar) -> Option<Error> {
     let rows = context.unmapped.iter().filter(|lost| lost.reason == NO_ID);
     let rows = rows.map(|lost| format!("{} rows of {}", grouped(lost.rows), lost.resource));
     let rows: Vec<_> = rows.collect();
@@ -76,8 +76,8 @@ fn resource(name: &str) -> Result<&'static Resource> {
 fn known(flags: &Flags, company: i64) -> Pins {
     let mut pins = Pins::default();
     // One that cannot be read is replaced.
-    if let Some(context) = Context::read(&flags.out).ok().flatten() {
-        for array in Array::ALL {
+    if let Some(context) = Sidecar::read(&flags.out).ok().flatten() {
+        for array in Entity::ALL {
             if let Some(key) = context.id_field(company, array) {
                 pins.marker(array, key);
             }
@@ -88,7 +88,7 @@ fn known(flags: &Flags, company: i64) -> Pins {
 
 /// A sentence for each field that kept public ids and does no longer.
 fn unrecognized(setup: &Setup) -> impl Iterator<Item = String> {
-    let owners = [Array::Accounts, Array::Contacts, Array::Opportunities];
+    let owners = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
     owners.into_iter().filter_map(|array| {
         let (key, why) = setup.lost_marker(array)?;
         Some(format!(
@@ -205,7 +205,7 @@ impl Run {
         let settings = &self.setup.settings;
         let selected = Selected::new(resource, Mode::Scan, None);
         let jobs = plan(settings, vec![selected]);
-        let reader = Reader::start(&self.client, settings, jobs, None, Stride::Ahead);
+        let reader = Reader::start(&self.client, settings, jobs, None, Backpressure::Buffered);
         self.follow(reader, stop, async |run: &mut Self, event| {
             run.progress.take(&event);
             match event {
@@ -237,7 +237,7 @@ impl Run {
 }
 
 /// The set-up that knows these fields to keep public ids, which is told.
-fn adopted(setup: Setup, found: &[(Array, String)], mut tell: impl FnMut(&str)) -> Setup {
+fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str)) -> Setup {
     let setup = setup.pinned(|pins| {
         for (array, key) in found {
             pins.marker(*array, key);
@@ -253,8 +253,8 @@ fn adopted(setup: Setup, found: &[(Array, String)], mut tell: impl FnMut(&str)) 
     setup
 }
 
-async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
-    let snapshot = Snapshot::open(&Place::named("--from", &flags.from)?).await?;
+async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
+    let snapshot = BackupReader::open(&Place::named("--from", &flags.from)?).await?;
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =
@@ -290,7 +290,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
             setup.lacks(resource);
         }
     }
-    let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
+    let mut progress = Progress::new(ProgressMode::of(&flags.standalone), Mask::new(&[]));
     for odd in setup.odd() {
         progress.warn(&odd);
     }
@@ -330,7 +330,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Context)> {
 }
 
 async fn pass(
-    snapshot: &Snapshot,
+    snapshot: &BackupReader,
     resource: &'static Resource,
     mut take: impl FnMut(&'static Resource, &str) -> Result<()>,
 ) -> Result<()> {
@@ -344,7 +344,7 @@ async fn pass(
 fn print(
     flags: &Flags,
     written: &Written,
-    context: &Context,
+    context: &Sidecar,
     spent: Option<(u64, String)>,
 ) -> Result<()> {
     let out = flags.out.display().to_string();
@@ -362,7 +362,7 @@ fn print(
         return stdout::programs(&format!("{object}\n"));
     }
     let mut text = Text::new();
-    for array in Array::ALL {
+    for array in Entity::ALL {
         let counts = context.counts.get(array.name()).copied().unwrap_or_default();
         let mut notes = Vec::new();
         if counts.deleted > 0 {

@@ -1,8 +1,8 @@
 //! `bundle validate`, and what it found, for people and for programs.
 
 use super::args::Validate as Flags;
-use crate::bundle::{Context, FINDINGS_MAX, Validation, validate as check};
-use crate::cli::figures::grouped;
+use crate::bundle::{FINDINGS_MAX, Sidecar, Validation, validate as check};
+use crate::cli::format::grouped;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
     let (validation, foreign) = runtime()?.block_on(async {
-        let context = Context::read(&flags.file)?;
+        let context = Sidecar::read(&flags.file)?;
         let validation = check(&flags.file, context.as_ref(), |_, _| false).await?;
         let foreign = context.filter(|context| context.bundle.sha256 != validation.survey.sha256);
         Ok::<_, Error>((validation, foreign.is_some()))

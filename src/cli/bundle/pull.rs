@@ -3,8 +3,8 @@
 use super::args::Pull as Flags;
 use super::target::target;
 use crate::bundle::crm::pull as fetch;
-use crate::cli::figures::grouped;
 use crate::cli::files;
+use crate::cli::format::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;

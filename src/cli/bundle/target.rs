@@ -1,7 +1,7 @@
 //! The CRM that a command talks to: its address and its key.
 
 use crate::api::{ADDRESS, Crm};
-use crate::cli::args::Standalone;
+use crate::cli::args::CommonOptions;
 use crate::cli::environment::variable;
 use crate::model::{Error, Kind, Result};
 use crate::sandbox::{Options, Sandbox};
@@ -23,7 +23,7 @@ pub(super) struct Target {
 
 /// The CRM at this address, at the one in the environment, or the embedded one. The key is never
 /// taken from a flag.
-pub(super) fn target(flag: &str, address: Option<&str>, flags: &Standalone) -> Result<Target> {
+pub(super) fn target(flag: &str, address: Option<&str>, flags: &CommonOptions) -> Result<Target> {
     if flags.sandbox {
         let sandbox = Sandbox::start(Options { scale: 0.0, ..Options::default() })
             .map_err(|e| Error::new(Kind::Storage, "cannot open a loopback port").because(e))?;

@@ -2,7 +2,7 @@
 
 use super::differ::Differ;
 use super::rows::{one_sided, rows, schema_row, sentence, summary};
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
 use crate::dataset::diff::{Change, FieldChange, What};

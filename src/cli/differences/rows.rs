@@ -1,7 +1,7 @@
 //! Changes as rows: the seed tool's, with a path beside the field's name.
 
 use super::differ::Differ;
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::dataset::diff::{Change, Counts, FieldChange, OneSided, SchemaChange, What};
 use crate::model::quoted;
 use serde_json::{Value, json};

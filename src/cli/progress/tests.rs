@@ -35,7 +35,7 @@ fn events() -> Vec<Event> {
 }
 
 #[track_caller]
-fn check(manner: Manner, expected: &str) {
+fn check(manner: ProgressMode, expected: &str) {
     let mut out = Vec::new();
     let mut progress = Progress::onto(&mut out, manner, Mask::new(&["t0p5ecret"]));
     progress.begin(2);
@@ -50,20 +50,20 @@ fn check(manner: Manner, expected: &str) {
 #[test]
 fn without_a_terminal_there_is_a_line_for_each_resource() {
     check(
-        Manner::Lines,
+        ProgressMode::Lines,
         "warning: deals: a field is odd\n\
          deals: 1,200 rows, 1 page, 20 tokens (1 of 2)\n\
          deals: 2 rows changed at or after 2026-03-01T00:00:00Z, by Pipedrive's clock: left to the next run\n\
          roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n\
          the token **** was replaced\n",
     );
-    check(Manner::Quiet, "");
+    check(ProgressMode::Quiet, "");
 }
 
 #[test]
 fn a_log_has_levels() {
     check(
-        Manner::Log,
+        ProgressMode::Log,
         "INFO deals: rate limited, 2 s\n\
          WARNING deals: a field is odd\n\
          INFO deals: 1,200 rows, 1 page, 20 tokens (1 of 2)\n\
@@ -76,7 +76,7 @@ fn a_log_has_levels() {
 #[test]
 fn verbose_tells_what_begins_and_what_waits() {
     check(
-        Manner::Verbose,
+        ProgressMode::Verbose,
         "deals: begins\n\
          deals: rate limited, 2 s\n\
          warning: deals: a field is odd\n\
@@ -91,7 +91,7 @@ fn verbose_tells_what_begins_and_what_waits() {
 #[test]
 fn warnings_of_a_log_are_all_that_a_quiet_tap_says() {
     check(
-        Manner::Warnings,
+        ProgressMode::Warnings,
         "WARNING deals: a field is odd\n\
          ERROR roles: INCOMPLETE after 0 rows, 0 pages, 0 tokens: token **** may not see it\n",
     );
@@ -100,7 +100,7 @@ fn warnings_of_a_log_are_all_that_a_quiet_tap_says() {
 #[test]
 fn what_a_table_tells_is_not_said_before_it() {
     let mut out = Vec::new();
-    let mut progress = Progress::onto(&mut out, Manner::Lines, Mask::new(&[]));
+    let mut progress = Progress::onto(&mut out, ProgressMode::Lines, Mask::new(&[]));
     progress.before_a_table();
     progress.begin(2);
     for event in &events() {
@@ -114,7 +114,7 @@ fn what_a_table_tells_is_not_said_before_it() {
 fn the_line_of_the_run_counts_and_tells_the_time_left_where_rows_are_known() {
     let named = |name| Resource::named(name).expect("it exists");
     let mut out = Vec::new();
-    let mut progress = Progress::onto(&mut out, Manner::Lines, Mask::new(&[]));
+    let mut progress = Progress::onto(&mut out, ProgressMode::Lines, Mask::new(&[]));
     progress.begin(2);
     for event in &events()[..5] {
         progress.take(event);

@@ -2,7 +2,7 @@
 
 use super::{begin, code, table};
 use crate::bundle::push::BATCH_BYTES_MAX;
-use crate::bundle::{Array, BUNDLE_VERSION, Field, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
+use crate::bundle::{BUNDLE_VERSION, Entity, Field, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use std::fmt::Write as _;
 
 /// How values of custom fields are written in `custom`.
@@ -94,8 +94,8 @@ pub(super) fn page() -> String {
          validate` refuses.\n\n",
         ROW_BYTES_MAX >> 10
     );
-    section(&mut page, "Every row", Array::common());
-    for array in Array::ALL {
+    section(&mut page, "Every row", Entity::common());
+    for array in Entity::ALL {
         section(&mut page, &format!("`{}`", array.name()), array.own());
     }
     page.push_str("## Custom fields\n\n");

@@ -1,7 +1,7 @@
 //! The page of all configuration keys.
 
 use super::{begin, code, s3, table};
-use crate::model::{ConfigKey, KEYS, Place, Result, Takes, WAYS};
+use crate::model::{ConfigKey, KEYS, Place, Result, ValueType, WAYS};
 use std::fmt::Write as _;
 
 pub(super) fn page() -> Result<String> {
@@ -56,23 +56,25 @@ pub(super) fn page() -> Result<String> {
     Ok(page)
 }
 
-fn kind(takes: Takes) -> String {
+fn kind(takes: ValueType) -> String {
     match takes {
-        Takes::Text(_) => "text".to_owned(),
-        Takes::Secret => "text, secret".to_owned(),
-        Takes::Time => "a time, RFC 3339".to_owned(),
-        Takes::Flag(_) => "true or false".to_owned(),
-        Takes::Number { least, most: u64::MAX, .. } => format!("a whole number from {least}"),
-        Takes::Number { least, most, .. } => format!("a whole number, {least} to {most}"),
-        Takes::Word(words) => words.iter().map(|word| code(word)).collect::<Vec<_>>().join(" or "),
+        ValueType::Text(_) => "text".to_owned(),
+        ValueType::Secret => "text, secret".to_owned(),
+        ValueType::Time => "a time, RFC 3339".to_owned(),
+        ValueType::Flag(_) => "true or false".to_owned(),
+        ValueType::Number { least, most: u64::MAX, .. } => format!("a whole number from {least}"),
+        ValueType::Number { least, most, .. } => format!("a whole number, {least} to {most}"),
+        ValueType::Word(words) => {
+            words.iter().map(|word| code(word)).collect::<Vec<_>>().join(" or ")
+        }
     }
 }
 
 fn usual(key: &ConfigKey) -> String {
     match key.takes {
-        Takes::Flag(usual) => code(&usual.to_string()),
-        Takes::Number { usual: Some(usual), .. } => code(&usual.to_string()),
-        Takes::Word(words) => code(words[0]),
+        ValueType::Flag(usual) => code(&usual.to_string()),
+        ValueType::Number { usual: Some(usual), .. } => code(&usual.to_string()),
+        ValueType::Word(words) => code(words[0]),
         _ => String::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! The page of all resources.
 
 use super::{begin, code, table};
-use crate::model::{ByParent, Changes, Listing, Paging, Resource, Type};
+use crate::model::{Changes, Listing, Paging, PerParent, Resource, Type};
 use std::fmt::Write as _;
 
 pub(super) fn page() -> String {
@@ -113,8 +113,8 @@ fn how(resource: &Resource) -> String {
         let rows = parent.resource;
         let changed = if resource.incremental() { "that changed" } else { "in full" };
         let ask = match parent.ask {
-            ByParent::Batch(_) => format!("for {rows} {changed}, 100 a call"),
-            ByParent::Path | ByParent::Query(_) => format!("for {rows} {changed}, one a call"),
+            PerParent::Batch(_) => format!("for {rows} {changed}, 100 a call"),
+            PerParent::Path | PerParent::Query(_) => format!("for {rows} {changed}, one a call"),
         };
         return match (resource.on_request, resource.carried) {
             (true, true) => format!("{ask}; only when selected, but by every backup"),
@@ -124,11 +124,11 @@ fn how(resource: &Resource) -> String {
     }
     let several = resource.listings.len();
     let changes = resource.listings.iter().map(|listing| match listing.changes {
-        Changes::Window => "changes in a window of time",
+        Changes::JsonStream => "changes in a window of time",
         Changes::Since => "changes since",
         Changes::SinceByKey => "changes since, paged by key",
         Changes::NewestFirst => "newest first, down to the watermark",
-        Changes::Snapshot => "in full",
+        Changes::BackupReader => "in full",
     });
     let mut changes: Vec<_> = changes.collect();
     changes.dedup();

@@ -1,9 +1,9 @@
 //! The configuration of the tap: files, one over the other, and the environment.
 
 use crate::cli::environment::Origins;
-use crate::cli::setup::Given;
+use crate::cli::setup::ConfigSource;
 use crate::cli::{environment, files};
-use crate::model::{Error, KEYS, Kind, Result, Takes};
+use crate::model::{Error, KEYS, Kind, Result, ValueType};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ const PREFIX: &str = "TAP_PIPEDRIVE_";
 
 /// The configuration that these layers make, later ones over earlier ones. A refresh token that is
 /// replaced is kept in the file the old one came from.
-pub(super) fn given(layers: &[PathBuf]) -> Result<Given> {
+pub(super) fn given(layers: &[PathBuf]) -> Result<ConfigSource> {
     let (mut config, mut keeper, mut origins) = (Map::new(), None, Origins::default());
     for layer in layers {
         let (found, file) = if layer.as_os_str() == ENV {
@@ -33,7 +33,7 @@ pub(super) fn given(layers: &[PathBuf]) -> Result<Given> {
         }
         config.extend(found);
     }
-    Ok(Given::layered(Value::Object(config), keeper, origins))
+    Ok(ConfigSource::layered(Value::Object(config), keeper, origins))
 }
 
 fn file(path: &Path) -> Result<Map<String, Value>> {
@@ -52,8 +52,10 @@ fn environment(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Map<
         let name = variable_of(key);
         let Some(text) = variable(&name)? else { continue };
         let value = match takes {
-            Some(Takes::Flag(_) | Takes::Number { .. }) | None => serde_json::from_str(&text)
-                .map_err(|_| Error::new(Kind::Config, "must be JSON").at(&name))?,
+            Some(ValueType::Flag(_) | ValueType::Number { .. }) | None => {
+                serde_json::from_str(&text)
+                    .map_err(|_| Error::new(Kind::Config, "must be JSON").at(&name))?
+            }
             Some(_) => Value::String(text),
         };
         config.insert(key.to_owned(), value);

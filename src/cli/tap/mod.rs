@@ -8,7 +8,7 @@ mod sync;
 pub(super) use args::Args;
 
 use super::text::Text;
-use super::{complaint, stderr, stdout};
+use super::{error_output, stderr, stdout};
 use crate::model::{Error, Kind, Result};
 use crate::protocol::singer::{about, markdown};
 use args::Form;
@@ -23,7 +23,7 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(args) => run(&args),
         Err(answer) if !answer.use_stderr() => stdout::help(&answer).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let error = complaint::usage(&error, &[]);
+            let error = error_output::usage(&error, &[]);
             Err(Error::new(error.kind(), format!("{error}; --help tells how")))
         }
     };

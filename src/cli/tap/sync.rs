@@ -1,21 +1,21 @@
 //! Reading: the reader's events become Singer messages.
 
 use super::{Args, config};
-use crate::cli::dictionaries::Dictionaries;
-use crate::cli::figures::{grouped, left_today};
+use crate::cli::field_definitions::FieldDefinitions;
 use crate::cli::files;
+use crate::cli::format::{grouped, left_today};
 use crate::cli::interrupt::interrupted;
-use crate::cli::progress::Manner;
+use crate::cli::progress::ProgressMode;
 use crate::cli::report::Report;
 use crate::cli::run::{Run, Stop};
-use crate::cli::setup::{Given, Setup, now, runtime};
+use crate::cli::setup::{CommandContext, ConfigSource, now, runtime};
 use crate::cli::thrift::{Foreseen, put_off_recent};
 use crate::cli::{stderr, stdout};
-use crate::extract::{Mode, Reader, Selected, Stride, plan};
+use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{
     Error, Event, Kind, Names, Resource, Result, Settings, StreamState, declared, joined, repinned,
 };
-use crate::protocol::Saved;
+use crate::protocol::SavedState;
 use crate::protocol::singer::{Method, Selection, Spelling, Writer, default_selection, selections};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Stdout};
@@ -24,10 +24,13 @@ use std::sync::Arc;
 
 /// A run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
-    let given =
-        if args.sandbox { Given::sandbox(&args.simulated)? } else { config::given(&args.config)? };
-    let manner = if args.quiet { Manner::Warnings } else { Manner::Log };
-    let mut run = Run::of(Setup::of(given)?, manner, Vec::new())?;
+    let given = if args.sandbox {
+        ConfigSource::sandbox(&args.simulated)?
+    } else {
+        config::given(&args.config)?
+    };
+    let manner = if args.quiet { ProgressMode::Warnings } else { ProgressMode::Log };
+    let mut run = Run::of(CommandContext::of(given)?, manner, Vec::new())?;
     if let Some(sentence) = run.setup.unread.clone() {
         run.progress.warn(&sentence);
     }
@@ -40,8 +43,8 @@ pub(super) fn sync(args: &Args) -> Result<ExitCode> {
     let catalog = catalog.map(|path| files::json("catalog", path)).transpose()?;
     let selected = catalog.as_ref().map(selections).transpose()?;
     let saved = match &args.state {
-        Some(path) => Saved::from_json(&files::json("state", path)?)?,
-        None => Saved::default(),
+        Some(path) => SavedState::from_json(&files::json("state", path)?)?,
+        None => SavedState::default(),
     };
     runtime()?.block_on(run.tap(selected, &saved, args.quiet))
 }
@@ -56,11 +59,11 @@ pub(super) async fn dictionaries(
     run: &mut Run,
     resources: impl Iterator<Item = &'static Resource>,
     stop: Stop<'_>,
-) -> Result<Dictionaries> {
+) -> Result<FieldDefinitions> {
     let found = tokio::select! {
         biased;
         error = stop => Err(error),
-        found = Dictionaries::read(&run.client, resources) => found,
+        found = FieldDefinitions::read(&run.client, resources) => found,
     }?;
     for warning in &found.warnings {
         run.progress.warn(warning);
@@ -87,7 +90,7 @@ impl Run {
     async fn tap(
         &mut self,
         selected: Option<Vec<Selection>>,
-        saved: &Saved,
+        saved: &SavedState,
         quiet: bool,
     ) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
@@ -160,7 +163,7 @@ impl Run {
             format!("deselecting {names} leaves them out")
         });
         self.weigh(&jobs, foreseen, stop.as_mut()).await?;
-        let reader = Reader::start(&client, &settings, jobs, account.date, Stride::Ahead);
+        let reader = Reader::start(&client, &settings, jobs, account.date, Backpressure::Buffered);
         let writer = Writer::new(stdout::protocol(), stderr::log(), &saved.streams, now());
         let writer = if quiet { writer.without_metrics() } else { writer };
         let mut streams = Streams { writer, selected: streams };

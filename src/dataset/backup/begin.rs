@@ -1,14 +1,14 @@
 //! Opening a backup for writing: whose it is, what of it is proven, and where the run writes.
 
-use super::archive::{Options, Writing};
-use super::area::{Area, Course, course};
-use super::contents;
-use super::growing::Growing;
+use super::attachments;
+use super::partial_file::PartialFile;
+use super::staging::{OpenPlan, Staging, course};
+use super::writer::{Options, Writing};
 use crate::dataset::account::Account;
-use crate::dataset::commits::{Commits, Found, MANIFEST, Owner};
+use crate::dataset::commit_log::{CommitLog, Found, MANIFEST, Owner};
 use crate::dataset::folder::Listed;
-use crate::dataset::foreign;
 use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup, is_passing, stub_of};
+use crate::dataset::ownership;
 use crate::dataset::snapshot::{
     Backup, CONTENT_INDEX, File, MANIFEST_VERSION, Manifest, SEED_LACKS, digest, file_name,
     resource_of, rows,
@@ -18,10 +18,10 @@ use crate::model::{Error, Kind, Resource, Result, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A backup that is in order.
-pub(super) struct Begun {
-    pub(super) commits: Commits,
+pub(super) struct OpenedBackup {
+    pub(super) commits: CommitLog,
     pub(super) manifest: Manifest,
-    pub(super) area: Area,
+    pub(super) area: Staging,
     pub(super) writing: BTreeMap<String, Writing>,
     /// What runs before left behind and no manifest names.
     pub(super) leftovers: Vec<String>,
@@ -33,17 +33,17 @@ pub(super) async fn begin(
     account: Account,
     options: &Options,
     owner: Owner,
-) -> Result<Begun> {
+) -> Result<OpenedBackup> {
     if store.grows() {
         // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
-        foreign::refuse(store).await?;
+        ownership::refuse(store).await?;
         let manifest = store.get(MANIFEST).await?;
         look(store, manifest.as_deref()).await?;
     }
     let now = owner.since;
     let place = store.place().to_string();
     let Found { commits, manifest, unconditional } =
-        Commits::begin(store, owner, options.break_lock).await?;
+        CommitLog::begin(store, owner, options.break_lock).await?;
     let mut notes = Vec::new();
     if unconditional {
         notes.push(format!(
@@ -52,13 +52,13 @@ pub(super) async fn begin(
         ));
     }
     if manifest.is_none() {
-        foreign::refuse(store).await?;
+        ownership::refuse(store).await?;
     }
     let (manifest, mut listed) = look(store, manifest.as_deref()).await?;
     for holder in manifest.iter().flat_map(holders) {
         account.must_be(holder, &place)?;
     }
-    let Course { area, resumes, restarts } = course(manifest.as_ref(), options.restart);
+    let OpenPlan { area, resumes, restarts } = course(manifest.as_ref(), options.restart);
     let mut manifest = manifest.unwrap_or_default();
     if let Some(why) = holders(&manifest).find_map(|holder| account.narrower_than(holder))
         && !options.force
@@ -107,7 +107,7 @@ pub(super) async fn begin(
     backup.finished_at = None;
     backup.dangling = None;
     let leftovers = leftovers(store, &manifest, &listed);
-    Ok(Begun { commits, manifest, area, writing, leftovers, notes })
+    Ok(OpenedBackup { commits, manifest, area, writing, leftovers, notes })
 }
 
 /// The manifest and all files there, if nothing in them leads elsewhere.
@@ -118,13 +118,13 @@ async fn look(
     let place = store.place().name_of(MANIFEST);
     let manifest = manifest.map(|bytes| Manifest::from_json(bytes, &place)).transpose()?;
     let listed: Listed = store.survey(None).await?;
-    foreign::links(store, &listed, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
+    ownership::links(store, &listed, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
     let next = manifest.as_ref().and_then(|manifest| manifest.next.as_ref());
     for backup in manifest.iter().map(|manifest| &manifest.backup).chain(next) {
         let Some(file) = backup.files.get(CONTENT_INDEX) else { continue };
         let lies = file.staged.iter().cloned().chain([file_name(CONTENT_INDEX)]);
         for path in lies.filter(|path| listed.files.contains_key(path)) {
-            contents::must_be_named(store, &path).await?;
+            attachments::must_be_named(store, &path).await?;
         }
     }
     Ok((manifest, listed.files))
@@ -343,7 +343,7 @@ async fn go_on(
         let outcome = if short {
             Err(Error::new(Kind::Data, "it is shorter than the manifest says, or missing"))
         } else {
-            Growing::resumed(store, &unfinished, resource).await
+            PartialFile::resumed(store, &unfinished, resource).await
         };
         match outcome {
             Ok(growing) => {

@@ -1,11 +1,11 @@
 //! A backup while it is written: files that grow page by page, and a manifest that proves them.
 
-mod archive;
-mod area;
+mod attachments;
 mod begin;
-mod contents;
-mod growing;
+mod partial_file;
+mod staging;
+mod writer;
 
-pub use archive::{Archive, Closed, Options};
-pub use contents::{Arriving, Attachment, Attachments, Content, Contents};
-pub(in crate::dataset) use growing::number;
+pub use attachments::{Attachment, AttachmentStore, AttachmentUpload, Attachments, Content};
+pub(in crate::dataset) use partial_file::number;
+pub use writer::{BackupWriter, Closed, Options};

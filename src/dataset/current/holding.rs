@@ -1,8 +1,8 @@
 //! A warehouse or a backup, open to be read row by row.
 
-use super::super::commits::{self, MANIFEST};
-use super::super::place::Place;
-use super::super::snapshot::Snapshot;
+use super::super::commit_log::{self, MANIFEST};
+use super::super::location::Place;
+use super::super::snapshot::BackupReader;
 use super::super::store::Store;
 use super::super::warehouse::Inventory;
 use super::headings::Fields;
@@ -20,7 +20,7 @@ pub struct Holding(pub(super) Held);
 #[derive(Debug)]
 pub(super) enum Held {
     Warehouse(Box<Inventory>),
-    Backup(Box<Snapshot>),
+    Backup(Box<BackupReader>),
 }
 
 impl Holding {
@@ -31,7 +31,7 @@ impl Holding {
             return Err(Error::new(Kind::Usage, message).at(place.to_string()));
         }
         let store = Store::look(place)?;
-        let manifest = commits::newest_manifest(&store).await?;
+        let manifest = commit_log::newest_manifest(&store).await?;
         let json = manifest.as_deref().map(serde_json::from_slice::<Value>);
         let json = json.and_then(std::result::Result::ok).unwrap_or_default();
         // Of ours, or of pdcli, which says then how to take it over.
@@ -43,7 +43,7 @@ impl Holding {
                     Error::new(Kind::Data, "the manifest has gone").at(place.name_of(MANIFEST))
                 });
         }
-        match Snapshot::open(place).await {
+        match BackupReader::open(place).await {
             Ok(snapshot) => Ok(Self(Held::Backup(Box::new(snapshot)))),
             Err(error) if error.kind() == Kind::Usage && manifest.is_none() => {
                 let message = "neither a warehouse nor a backup: there is no manifest.json and no \
@@ -162,7 +162,7 @@ fn definition(entry: &Value, key: &str) -> Option<Definition> {
 }
 
 /// The custom fields of a resource, as a backup has them.
-async fn dictionary(snapshot: &Snapshot, resource: &Resource) -> Result<Vec<Definition>> {
+async fn dictionary(snapshot: &BackupReader, resource: &Resource) -> Result<Vec<Definition>> {
     let dictionary = resource.fields.and_then(Resource::named).map(|fields| fields.file);
     let Some(stem) = dictionary.filter(|stem| snapshot.holds(stem)) else {
         return Ok(Vec::new());

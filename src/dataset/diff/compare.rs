@@ -1,14 +1,14 @@
 //! Two backups held against each other, change by change.
 
-use super::computed::{is_computed, says_deleted};
+use super::derived_fields::{is_computed, says_deleted};
+use super::field_names::Naming;
 use super::fields::{Compare, FieldChange, one_line};
 use super::ignore::{Ignore, Meanings};
 use super::index::{Entry, Found, Index, key};
 use super::mistyped;
-use super::naming::Naming;
 use super::onesided::{self, Both, OneSided, Side};
 use super::schema::{self, SchemaChange};
-use crate::dataset::snapshot::{Parts, Rows, Snapshot};
+use crate::dataset::snapshot::{BackupReader, Parts, Rows};
 use crate::model::{Error, Kind, Resource, Result, members, text};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -118,8 +118,8 @@ pub struct Skipped {
 ///
 /// Memory: 32 bytes for each row of the older side of the resource at hand.
 pub struct Diff<'s> {
-    old: &'s Snapshot,
-    new: &'s Snapshot,
+    old: &'s BackupReader,
+    new: &'s BackupReader,
     options: Options,
     /// Resources still to be compared.
     rest: VecDeque<&'static Resource>,
@@ -157,7 +157,11 @@ impl<'s> Diff<'s> {
     /// Begins to compare: reads what the set-up of the account says on both sides.
     ///
     /// A name of a field to be left out that nothing is called is a [`Kind::Usage`] error.
-    pub async fn open(old: &'s Snapshot, new: &'s Snapshot, options: Options) -> Result<Self> {
+    pub async fn open(
+        old: &'s BackupReader,
+        new: &'s BackupReader,
+        options: Options,
+    ) -> Result<Self> {
         let wanted = |resource: &Resource| {
             let listed = options.resources.as_ref();
             listed.is_none_or(|listed| listed.iter().any(|one| one.name == resource.name))
@@ -261,7 +265,7 @@ impl<'s> Diff<'s> {
 impl Current<'_> {
     async fn step(
         &mut self,
-        sides: (&Snapshot, &Snapshot),
+        sides: (&BackupReader, &BackupReader),
         options: &mut Options,
         one_sided: &mut onesided::Found,
     ) -> Result<Step> {
@@ -317,7 +321,7 @@ impl Current<'_> {
 
     async fn removed(
         &mut self,
-        new: &Snapshot,
+        new: &BackupReader,
         options: &Options,
         one_sided: &mut onesided::Found,
     ) -> Result<Step> {
@@ -337,7 +341,7 @@ impl Current<'_> {
 
 /// How a row is one that the tool which made this side does not read; `None` if it would have.
 fn unread(
-    side: &Snapshot,
+    side: &BackupReader,
     resource: &Resource,
     row: &str,
     options: &Options,

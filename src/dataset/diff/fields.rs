@@ -1,7 +1,7 @@
 //! The fields in which two versions of a row differ.
 
-use super::alike::{Contacts, Likeness, contacts, same_sets};
-use super::naming::{Naming, Of};
+use super::equality::{Contacts, Likeness, contacts, same_sets};
+use super::field_names::{Naming, Of};
 use crate::model::{Lookup, list, members, same};
 use std::fmt::Write as _;
 

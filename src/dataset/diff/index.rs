@@ -1,7 +1,7 @@
 //! Where the rows of the older file lie, and what is in them: some bytes a row.
 
 use crate::dataset::backup::number;
-use crate::dataset::snapshot::{Row, Rows, Snapshot};
+use crate::dataset::snapshot::{BackupReader, Row, Rows};
 use crate::model::{Digest, Resource, Result, key_of};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -46,7 +46,7 @@ pub(super) fn key(resource: &Resource, row: &str) -> String {
 }
 
 impl Index {
-    pub(super) async fn of(snapshot: &Snapshot, resource: &Resource) -> Result<Self> {
+    pub(super) async fn of(snapshot: &BackupReader, resource: &Resource) -> Result<Self> {
         let mut rows: Rows = snapshot.rows(resource.file, false).await?;
         let mut entries = Vec::new();
         while let Some(Row { json, offset }) = rows.next().await? {

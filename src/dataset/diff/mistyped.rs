@@ -1,8 +1,8 @@
 //! Names of fields to be left out that nothing is called: found before anything is compared.
 
+use super::field_names::Naming;
 use super::ignore::Ignore;
-use super::naming::Naming;
-use crate::dataset::snapshot::Snapshot;
+use crate::dataset::snapshot::BackupReader;
 use crate::model::{Error, Kind, Resource, Result, mistyped, near, quoted};
 
 /// Objects that hold custom fields, in backups and in bundles: what follows is the name that counts.
@@ -94,7 +94,7 @@ impl<'i> Doubts<'i> {
 /// into only for names that no description has.
 pub(super) async fn refuse(
     ignore: &Ignore,
-    sides: [&Snapshot; 2],
+    sides: [&BackupReader; 2],
     resources: &[&'static Resource],
 ) -> Result<()> {
     if ignore.len() == 0 || resources.is_empty() {

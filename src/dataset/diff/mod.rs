@@ -1,13 +1,13 @@
 //! What changed between two backups.
 
-mod alike;
 mod compare;
-mod computed;
+mod derived_fields;
+mod equality;
+mod field_names;
 mod fields;
 mod ignore;
 mod index;
 mod mistyped;
-mod naming;
 mod onesided;
 mod schema;
 

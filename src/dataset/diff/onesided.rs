@@ -2,7 +2,7 @@
 //! tool which made the other does not read. One line each.
 
 use super::fields::FieldChange;
-use crate::dataset::snapshot::{Rows, Snapshot};
+use crate::dataset::snapshot::{BackupReader, Rows};
 use crate::model::{Custom, Resource, Result, pairs};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -90,7 +90,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads the file of a resource for its keys.
-    pub(super) async fn of(snapshot: &Snapshot, resource: &Resource) -> Result<Self> {
+    pub(super) async fn of(snapshot: &BackupReader, resource: &Resource) -> Result<Self> {
         let mut fields = Self::default();
         let mut rows: Rows = snapshot.rows(resource.file, false).await?;
         while let Some(row) = rows.next().await? {
@@ -139,7 +139,7 @@ impl Both {
     /// The side that alone has the field in which this difference is; `None` if both have it.
     pub(super) async fn one_sided(
         &mut self,
-        (old, new): (&Snapshot, &Snapshot),
+        (old, new): (&BackupReader, &BackupReader),
         resource: &Resource,
         field: &FieldChange,
     ) -> Result<Option<Side>> {

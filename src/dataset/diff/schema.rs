@@ -1,6 +1,6 @@
 //! How the set-up of an account changed: fields, options, pipelines and stages.
 
-use crate::dataset::snapshot::Snapshot;
+use crate::dataset::snapshot::BackupReader;
 use crate::model::{Lookup, Resource, Result, list, members, pairs, text, usable};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,8 +71,8 @@ type Things = BTreeMap<String, Thing>;
 
 /// Everything about the set-up that differs between two backups, for files that both have.
 pub(super) async fn changes(
-    old: &Snapshot,
-    new: &Snapshot,
+    old: &BackupReader,
+    new: &BackupReader,
     wanted: impl Fn(&Resource) -> bool,
 ) -> Result<Vec<SchemaChange>> {
     let mut found = Vec::new();
@@ -110,7 +110,7 @@ fn kind(resource: &Resource) -> Option<&'static str> {
     }
 }
 
-async fn read(snapshot: &Snapshot, resource: &Resource) -> Result<Things> {
+async fn read(snapshot: &BackupReader, resource: &Resource) -> Result<Things> {
     let mut things = Things::new();
     let mut rows = snapshot.rows(resource.file, false).await?;
     while let Some(row) = rows.next().await? {

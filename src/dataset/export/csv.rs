@@ -1,7 +1,7 @@
 //! Comma-separated values: a file a table, in UTF-8, as RFC 4180 has it.
 
 use super::super::current::{Cell, Table};
-use super::super::scrap::Scrap;
+use super::super::temp_file::TempFile;
 use super::target::{Target, failed};
 use crate::model::Result;
 use ::csv::Writer;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The files, each under a name for a while until all are written.
 pub(super) struct Sheets {
     target: Target,
-    files: Vec<(Scrap, PathBuf)>,
+    files: Vec<(TempFile, PathBuf)>,
     open: Option<Writer<File>>,
     guarded: u64,
 }
@@ -27,7 +27,7 @@ impl Sheets {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
         }
-        let scrap = Scrap::beside(&path, "new")?;
+        let scrap = TempFile::beside(&path, "new")?;
         let file = scrap.file().try_clone().map_err(|error| failed(&path, error))?;
         self.files.push((scrap, path));
         self.open = Some(Writer::from_writer(file));

@@ -1,7 +1,7 @@
 //! A `SQLite` database: a table a resource, with its key.
 
 use super::super::current::{Cell, Heading, Kind as Of, Table};
-use super::super::scrap::Scrap;
+use super::super::temp_file::TempFile;
 use super::target::failed;
 use crate::model::Result;
 use rusqlite::types::ToSqlOutput;
@@ -20,7 +20,7 @@ const COLUMNS_MAX: usize = 2_000;
 /// The database, under a name for a while until it is whole.
 pub(super) struct Database {
     connection: Connection,
-    scrap: Scrap,
+    scrap: TempFile,
     out: PathBuf,
     name: String,
     insert: String,
@@ -30,7 +30,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn begin(out: &Path) -> Result<Self> {
-        let scrap = Scrap::beside(out, "new")?;
+        let scrap = TempFile::beside(out, "new")?;
         let connection = Connection::open(scrap.path()).map_err(|error| failed(out, error))?;
         // What is half written goes away as a whole: nothing has to be taken back.
         let begun = connection.execute_batch(&format!(

@@ -1,7 +1,7 @@
 //! An Excel workbook: a sheet a table, more where one has more rows than a sheet.
 
 use super::super::current::{Cell, Heading, Table};
-use super::super::scrap::Scrap;
+use super::super::temp_file::TempFile;
 use super::target::failed;
 use crate::model::{Result, Time};
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
@@ -33,7 +33,7 @@ const CUT_NAMED_MAX: usize = 10;
 /// The workbook, under a name for a while until it is whole.
 pub(super) struct Book {
     workbook: Workbook,
-    scrap: Scrap,
+    scrap: TempFile,
     out: PathBuf,
     /// Names of sheets, in lower case.
     names: BTreeSet<String>,
@@ -63,7 +63,7 @@ struct Sheet {
 
 impl Book {
     pub(super) fn begin(out: &Path) -> Result<Self> {
-        let scrap = Scrap::beside(out, "new")?;
+        let scrap = TempFile::beside(out, "new")?;
         let mut book = Workbook::new();
         // Where there is room for the workbook there is room for its parts.
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());

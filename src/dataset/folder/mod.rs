@@ -94,14 +94,20 @@ impl Folder {
         self.0.file(path, if create { Access::WriteOrCreate } else { Access::Write })
     }
 
-    /// Begins a file that takes its name when it is whole: see [`Arriving::settle`].
-    pub(super) fn begin(&self, path: &str) -> Result<Arriving> {
+    /// Begins a file that takes its name when it is whole: see [`PendingFile::settle`].
+    pub(super) fn begin(&self, path: &str) -> Result<PendingFile> {
         for _ in 0..NAMES_MAX {
             let stub = format!("{path}#{}", fastrand::u64(..));
             match self.0.file(&stub, Access::Create) {
                 Ok(file) => {
                     let path = path.to_owned();
-                    return Ok(Arriving { folder: self.clone(), path, stub, file, settled: false });
+                    return Ok(PendingFile {
+                        folder: self.clone(),
+                        path,
+                        stub,
+                        file,
+                        settled: false,
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -188,7 +194,7 @@ enum Found {
 
 /// A file that has a name of its own until it is whole. Dropped before, it is removed.
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub(super) struct PendingFile {
     folder: Folder,
     path: String,
     stub: String,
@@ -196,7 +202,7 @@ pub(super) struct Arriving {
     settled: bool,
 }
 
-impl Arriving {
+impl PendingFile {
     /// Adds bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes)
@@ -211,7 +217,7 @@ impl Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for PendingFile {
     fn drop(&mut self) {
         if !self.settled {
             // What is half written is of no use; one that stays is removed by the next run.

@@ -96,7 +96,7 @@ fn nothing_is_opened_through_a_link() {
         folder.sync_names("folder/secret"),
         folder.list(Some("folder")).map(drop),
         folder.begin("folder/c").map(drop),
-        folder.begin("file").and_then(Arriving::settle),
+        folder.begin("file").and_then(PendingFile::settle),
     ] {
         let error = act.expect_err("it would go through a link");
         assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");

@@ -1,8 +1,8 @@
 //! The SHA-256 of a file, whatever is in it.
 
 use super::opened::source;
+use crate::dataset::json_stream::{Source, hex};
 use crate::dataset::store::Store;
-use crate::dataset::window::{Source, hex};
 use crate::model::{Error, Kind, Result};
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};

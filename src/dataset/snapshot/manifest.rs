@@ -3,7 +3,7 @@
 use super::file::{Dangling, Failure, File, Unfinished};
 use crate::dataset::account::Account;
 use crate::dataset::forms::{self, SHA256_DIGITS};
-use crate::dataset::window::hex;
+use crate::dataset::json_stream::hex;
 use crate::model::{Error, Kind, Resource, Result, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

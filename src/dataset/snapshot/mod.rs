@@ -1,6 +1,6 @@
 //! A backup as it lies there: its manifest, and the rows of its files.
 
-mod carry;
+mod carried;
 mod digest;
 mod file;
 mod manifest;
@@ -14,5 +14,5 @@ pub use manifest::{
     resource_of,
 };
 pub(in crate::dataset) use opened::rows;
-pub use opened::{Parts, Snapshot};
+pub use opened::{BackupReader, Parts};
 pub use rows::{Proof, Row, Rows};

@@ -3,13 +3,13 @@
 use super::file::File;
 use super::manifest::{Backup, CONTENTS, Manifest, SEED_FILES, file_name};
 use super::rows::Rows;
-use crate::dataset::commits::{self, MANIFEST};
+use crate::dataset::commit_log::{self, MANIFEST};
 use crate::dataset::folder::{Listed, Other};
-use crate::dataset::foreign;
 use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup};
-use crate::dataset::place::Place;
+use crate::dataset::json_stream::Source;
+use crate::dataset::location::Place;
+use crate::dataset::ownership;
 use crate::dataset::store::Store;
-use crate::dataset::window::Source;
 use crate::model::{Error, Kind, Resource, Result};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 /// A backup that is looked at: of ours, or of the seed's tool. Nothing is ever written to it.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct BackupReader {
     store: Store,
     manifest: Manifest,
     /// Sizes of all that lies there, by path.
@@ -28,7 +28,7 @@ pub struct Snapshot {
     as_written: bool,
 }
 
-impl Snapshot {
+impl BackupReader {
     /// Opens a backup. One of the seed's tool may lack its manifest; then the files that are there
     /// are the backup. Fails with [`Kind::Usage`] when there is no backup at all.
     pub async fn open(place: &Place) -> Result<Self> {
@@ -42,18 +42,19 @@ impl Snapshot {
         }
         let store = Store::look(place)?;
         let found = store.survey(None).await?;
-        foreign::links(&store, &found, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
+        ownership::links(&store, &found, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
         let Listed { files: listed, others } = found;
-        let (manifest, as_written) = if let Some(bytes) = commits::newest_manifest(&store).await? {
-            let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
-            let as_written = manifest.is_as_written(&bytes);
-            (manifest, as_written)
-        } else {
-            let stems = SEED_FILES.iter().filter(|stem| listed.contains_key(&file_name(stem)));
-            let completed = stems.map(|stem| (*stem).to_owned()).collect();
-            let backup = Backup { completed, ..Backup::default() };
-            (Manifest { backup, next: None }, true)
-        };
+        let (manifest, as_written) =
+            if let Some(bytes) = commit_log::newest_manifest(&store).await? {
+                let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
+                let as_written = manifest.is_as_written(&bytes);
+                (manifest, as_written)
+            } else {
+                let stems = SEED_FILES.iter().filter(|stem| listed.contains_key(&file_name(stem)));
+                let completed = stems.map(|stem| (*stem).to_owned()).collect();
+                let backup = Backup { completed, ..Backup::default() };
+                (Manifest { backup, next: None }, true)
+            };
         let snapshot = Self { store, manifest, listed, others, as_written };
         if snapshot.manifest.backup.is_seeds() && !Resource::all().any(|r| snapshot.holds(r.file)) {
             return Err(none());

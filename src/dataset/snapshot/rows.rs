@@ -1,12 +1,12 @@
 //! The rows of a backup's file, one after the other, whatever its size.
 
-use crate::dataset::window::{Miss, Source, Window};
+use crate::dataset::json_stream::{JsonStream, ReadError, Source};
 use crate::model::{Error, Json, Kind, Result};
 use sha2::Sha256;
 
 /// The rows of a JSON array, checked while they are passed. Holds one row and a chunk.
 pub struct Rows {
-    window: Window,
+    window: JsonStream,
     state: State,
     /// Whether the array may lack its end.
     open: bool,
@@ -46,7 +46,7 @@ pub struct Proof {
 impl Rows {
     /// The rows of a file; `hashed` to have its SHA-256 in the end.
     pub(in crate::dataset) fn of(source: Source, place: String, hashed: bool) -> Self {
-        let window = Window::of(source, place, hashed);
+        let window = JsonStream::of(source, place, hashed);
         Self { window, state: State::Before, open: false, cut_off: false, passed: 0 }
     }
 
@@ -72,9 +72,9 @@ impl Rows {
                     let offset = self.window.byte() - length as u64;
                     return Ok(Some(Row { json: self.window.passed(length), offset }));
                 }
-                Err(Miss::Failed(error)) => return Err(error),
-                Err(Miss::Stray { clean: true, .. }) if self.open => return Ok(None),
-                Err(Miss::Stray { byte, cut_off, error, .. }) => {
+                Err(ReadError::Failed(error)) => return Err(error),
+                Err(ReadError::Stray { clean: true, .. }) if self.open => return Ok(None),
+                Err(ReadError::Stray { byte, cut_off, error, .. }) => {
                     self.cut_off = cut_off;
                     return Err(self.malformed(byte).because(error));
                 }
@@ -145,7 +145,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::window::{CHUNK_BYTES, hex};
+    use crate::dataset::json_stream::{CHUNK_BYTES, hex};
     use bytes::Bytes;
     use futures_util::{StreamExt as _, stream};
     use sha2::Digest as _;

@@ -3,7 +3,7 @@
 use super::refusal::{is_absent, refusal};
 use super::upload::{Upload, Writer};
 use crate::dataset::folder::{Folder, Listed};
-use crate::dataset::place::Place;
+use crate::dataset::location::Place;
 use crate::dataset::s3_http;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! Objects that are written piece by piece.
 
 use super::objects::{Store, aside};
-use crate::dataset::folder::Arriving;
+use crate::dataset::folder::PendingFile;
 use crate::model::Result;
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, WriteMultipart};
@@ -23,12 +23,12 @@ pub(in crate::dataset) struct Upload<'s> {
 
 /// Where its bytes go.
 pub(super) enum Writer {
-    File { file: Arriving, held: BytesMut },
+    File { file: PendingFile, held: BytesMut },
     Object(WriteMultipart),
 }
 
 impl Writer {
-    pub(super) fn file(file: Arriving) -> Self {
+    pub(super) fn file(file: PendingFile) -> Self {
         Self::File { file, held: BytesMut::new() }
     }
 

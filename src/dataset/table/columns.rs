@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, Said, instant, instants_array};
 use super::column::Column;
-use super::misfits::{LeftOver, Misfits};
+use super::misfits::{LeftOver, TypeMismatches};
 use super::order::Order;
 use super::plan::Plan;
 use crate::model::{
@@ -61,7 +61,7 @@ pub struct Columns {
     /// Bytes of JSON in the rows.
     json: usize,
     row: Row,
-    misfits: Misfits,
+    misfits: TypeMismatches,
     mapping: Value,
 }
 
@@ -114,7 +114,7 @@ impl Columns {
             extra: Cells::texts(),
             json: 0,
             row: Row::default(),
-            misfits: Misfits::default(),
+            misfits: TypeMismatches::default(),
             mapping: Value::Array(plan.mapping),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// How often values of a field went to `_extra`.
 #[derive(Debug, Default)]
-pub(super) struct Misfits(BTreeMap<String, u64>);
+pub(super) struct TypeMismatches(BTreeMap<String, u64>);
 
 /// Most fields that are counted by name. Beyond it the count goes to [`OTHERS`], so that keys made
 /// of data cannot fill the memory.
@@ -14,7 +14,7 @@ const NAMED_MAX: usize = 1_000;
 
 const OTHERS: &str = "(other fields)";
 
-impl Misfits {
+impl TypeMismatches {
     /// Counts one more.
     pub(super) fn count(&mut self, field: &str) {
         if let Some(count) = self.0.get_mut(field) {

@@ -2,15 +2,15 @@
 
 use super::dangling::{self, References, is_whole};
 use super::fields::{Fields, Stranger};
-use super::finding::{Finding, Findings, Flaw, Tally};
-use super::keyset::Keyset;
-use super::places::stranger;
+use super::finding::{DefectKind, Finding, Findings, Tally};
+use super::key_set::Keyset;
+use super::locations::stranger;
 use super::row::Look;
 use crate::dataset::backup::Content;
-use crate::dataset::commits::MANIFEST;
+use crate::dataset::commit_log::MANIFEST;
 use crate::dataset::forms::{NEXT, is_sha256};
 use crate::dataset::snapshot::{
-    CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, Snapshot, resource_of,
+    BackupReader, CONTENT_INDEX, CONTENTS, Failure, Proof, Rows, resource_of,
 };
 use crate::model::{Error, Kind, Resource, Result, key_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub struct Options {
     /// 0 nothing is parsed: sizes and hashes are all that is checked.
     pub sample: f64,
     /// What is not to be told.
-    pub ignore: Vec<Flaw>,
+    pub ignore: Vec<DefectKind>,
 }
 
 /// What a check found.
@@ -46,7 +46,7 @@ pub struct Report {
 
 /// A check under way.
 struct Check<'s> {
-    snapshot: &'s Snapshot,
+    snapshot: &'s BackupReader,
     sample: f64,
     findings: Findings,
     report: Report,
@@ -60,7 +60,7 @@ struct Check<'s> {
 /// are there. Nothing is asked of Pipedrive, and nothing written.
 ///
 /// An error means that the check could not be done, not that something is wrong with the backup.
-pub async fn verify(snapshot: &Snapshot, options: &Options) -> Result<Report> {
+pub async fn verify(snapshot: &BackupReader, options: &Options) -> Result<Report> {
     let mut check = Check {
         snapshot,
         sample: options.sample,
@@ -101,7 +101,7 @@ impl Check<'_> {
     fn manifest(&mut self) {
         if !self.snapshot.manifest_is_as_written() {
             let message = "is not as it was written: bring it back from a copy, or back up anew";
-            self.findings.add(Flaw::Hash, MANIFEST, None, message);
+            self.findings.add(DefectKind::Hash, MANIFEST, None, message);
         }
     }
 
@@ -122,7 +122,7 @@ impl Check<'_> {
         let path = snapshot.path(stem);
         let Some(&size) = snapshot.listed().get(&path) else {
             self.findings.add(
-                Flaw::Missing,
+                DefectKind::Missing,
                 &path,
                 None,
                 "the manifest names it, and it is not there",
@@ -134,7 +134,7 @@ impl Check<'_> {
         let file = snapshot.file(stem);
         if let Some(file) = file.filter(|file| file.bytes != size) {
             let message = format!("has {size} bytes where the manifest says {}", file.bytes);
-            self.findings.add(Flaw::Size, &path, None, message);
+            self.findings.add(DefectKind::Size, &path, None, message);
         }
         let expected = file.map(|file| file.sha256.clone());
         let counts = &snapshot.backup().counts;
@@ -152,7 +152,7 @@ impl Check<'_> {
         {
             let message =
                 format!("has SHA-256 {sha256:.16}… where the manifest says {expected:.16}…");
-            self.findings.add(Flaw::Hash, &path, None, message);
+            self.findings.add(DefectKind::Hash, &path, None, message);
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Check<'_> {
             if error.kind() != Kind::Data {
                 return Err(error);
             }
-            let flaw = if torn { Flaw::Torn } else { Flaw::Json };
+            let flaw = if torn { DefectKind::Torn } else { DefectKind::Json };
             // The file is named beside it.
             let summary = error.summary();
             let place = error.place().unwrap_or_default();
@@ -188,7 +188,7 @@ impl Check<'_> {
         self.report.rows += rows;
         if let Some(count) = count.filter(|count| *count != rows) {
             let message = format!("holds {rows} rows where the manifest says {count}");
-            self.findings.add(Flaw::Rows, path, None, message);
+            self.findings.add(DefectKind::Rows, path, None, message);
         }
         Ok(sha256)
     }
@@ -212,7 +212,7 @@ impl Check<'_> {
             };
             let Some(key) = key_of(resource, row.json) else {
                 let message = format!("the row at byte {} has no key", row.offset);
-                self.findings.add(Flaw::Key, path, None, message);
+                self.findings.add(DefectKind::Key, path, None, message);
                 continue;
             };
             keys.add(&key);
@@ -226,10 +226,10 @@ impl Check<'_> {
             for stranger in seen.strangers {
                 let (flaw, message) = match stranger {
                     Stranger::Field(code) => {
-                        (Flaw::Field, format!("custom field {code} is in no field file"))
+                        (DefectKind::Field, format!("custom field {code} is in no field file"))
                     }
                     Stranger::Option { id, field } => (
-                        Flaw::Option,
+                        DefectKind::Option,
                         format!("option {id} of field {field:?} is in no field file"),
                     ),
                 };
@@ -260,7 +260,7 @@ impl Check<'_> {
             if let Some(offset) = first.get(&key) {
                 let message =
                     format!("is there twice: at byte {offset} and at byte {}", row.offset);
-                self.findings.add(Flaw::Key, path, Some(key), message);
+                self.findings.add(DefectKind::Key, path, Some(key), message);
             } else {
                 first.insert(key, row.offset);
             }
@@ -281,10 +281,12 @@ impl Check<'_> {
             let Ok(content) = serde_json::from_str::<Content>(row.json) else { continue };
             content.must_be_named(&snapshot.place().name_of(&snapshot.path(CONTENT_INDEX)))?;
             let Some(sha256) = content.sha256 else { continue };
-            let path = Snapshot::content_path(&sha256);
+            let path = BackupReader::content_path(&sha256);
             let row = Some(content.id.to_string());
             match snapshot.listed().get(&path) {
-                None => self.findings.add(Flaw::Content, &path, row, "attachment is not there"),
+                None => {
+                    self.findings.add(DefectKind::Content, &path, row, "attachment is not there")
+                }
                 Some(_) if !named.insert(sha256.clone()) => {}
                 Some(size) => {
                     self.report.contents += 1;
@@ -292,7 +294,7 @@ impl Check<'_> {
                         && snapshot.digest(&path).await?.0 == sha256;
                     if !right {
                         let message = "attachment is not what it is called after";
-                        self.findings.add(Flaw::Content, &path, row, message);
+                        self.findings.add(DefectKind::Content, &path, row, message);
                     }
                 }
             }
@@ -302,7 +304,7 @@ impl Check<'_> {
             let name = path.strip_prefix(&below).filter(|name| is_sha256(name));
             if name.is_some_and(|name| !named.contains(name)) && snapshot.manifest().next.is_none()
             {
-                self.findings.observe(Flaw::Content, path, "no attachment is called so");
+                self.findings.observe(DefectKind::Content, path, "no attachment is called so");
             }
         }
         Ok(())
@@ -316,7 +318,7 @@ impl Check<'_> {
         }
         for (path, what) in self.snapshot.strange() {
             let message = format!("is no part of this backup: it {what}");
-            self.findings.add(Flaw::Foreign, path, None, message);
+            self.findings.add(DefectKind::Foreign, path, None, message);
         }
         let growing = self.snapshot.backup().in_progress.values().map(|one| (true, one));
         let next = self.snapshot.manifest().next.iter().flat_map(|next| next.in_progress.values());
@@ -325,7 +327,7 @@ impl Check<'_> {
             let size = self.snapshot.listed().get(&unfinished.path).copied().unwrap_or(0);
             if size < unfinished.bytes {
                 let message = format!("has {size} bytes of the {} that are safe", unfinished.bytes);
-                self.findings.judged(Flaw::Torn, damage, &unfinished.path, None, message);
+                self.findings.judged(DefectKind::Torn, damage, &unfinished.path, None, message);
             }
         }
     }
@@ -347,16 +349,16 @@ impl Check<'_> {
                 None => "was not read to its end; the next backup run continues it".to_owned(),
             };
             let path = self.snapshot.path(stem);
-            self.findings.add(Flaw::Unfinished, &path, None, message);
+            self.findings.add(DefectKind::Unfinished, &path, None, message);
         }
         if self.snapshot.manifest().next.is_some() {
             let message = "a newer backup is not finished: the next backup run continues it";
-            self.findings.observe(Flaw::Unfinished, &format!("{NEXT}/"), message);
+            self.findings.observe(DefectKind::Unfinished, &format!("{NEXT}/"), message);
         }
         if backup.includes_contents() && !self.snapshot.claims(CONTENT_INDEX) {
             let path = self.snapshot.path(CONTENT_INDEX);
             let message = "attachments were not all fetched; the next backup run fetches the rest";
-            self.findings.add(Flaw::Unfinished, &path, None, message);
+            self.findings.add(DefectKind::Unfinished, &path, None, message);
         }
     }
 

@@ -4,11 +4,11 @@
 //! (API facts 11). So a backup says how many it was written with, and which, by a digest; only what
 //! differs from that is damage.
 
-use super::finding::{FINDINGS_MAX, Findings, Flaw};
-use super::keyset::{Keyset, Named};
+use super::finding::{DefectKind, FINDINGS_MAX, Findings};
+use super::key_set::{Keyset, Named};
 use super::row::Look;
 use crate::dataset::backup::number;
-use crate::dataset::snapshot::{Backup, Dangling, Rows, Snapshot, resource_of};
+use crate::dataset::snapshot::{Backup, BackupReader, Dangling, Rows, resource_of};
 use crate::model::{Kind, Resource, Result, key_of};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -66,7 +66,7 @@ impl References {
 
 /// Whether the file of a resource is looked at for what others name of it. What the seed's tool does
 /// not ask for is named all the same.
-pub(super) fn is_whole(snapshot: &Snapshot, resource: &Resource) -> bool {
+pub(super) fn is_whole(snapshot: &BackupReader, resource: &Resource) -> bool {
     snapshot.holds(resource.file) && !snapshot.backup().lacks_rows_of(resource)
 }
 
@@ -76,14 +76,14 @@ fn counted(missing: &[u64]) -> Dangling {
     for number in missing {
         hash.update(number.to_le_bytes());
     }
-    let digest = crate::dataset::window::hex(&hash.finalize());
+    let digest = crate::dataset::json_stream::hex(&hash.finalize());
     Dangling { keys: missing.len() as u64, sha256: digest }
 }
 
 /// Tells of references that lead nowhere. They are as the account has them, unless the backup says
 /// that it was written with others, and `all` rows were looked into.
 pub(super) async fn tell(
-    snapshot: &Snapshot,
+    snapshot: &BackupReader,
     references: References,
     all: bool,
     findings: &mut Findings,
@@ -107,10 +107,10 @@ pub(super) async fn tell(
                 "{} names {} of {}, which is not there{others}{since}",
                 naming.column, naming.key, pair.1
             );
-            findings.judged(Flaw::Reference, damage, &path, Some(naming.row), message);
+            findings.judged(DefectKind::Reference, damage, &path, Some(naming.row), message);
         }
         if untold > 0 {
-            findings.count(Flaw::Reference, damage, &path, untold);
+            findings.count(DefectKind::Reference, damage, &path, untold);
         }
     }
     let record = snapshot.backup().dangling.iter().flatten().filter(|_| all);
@@ -122,7 +122,7 @@ pub(super) async fn tell(
                     "it was written with {} references to rows that {target} has not, and all are there",
                     dangling.keys
                 );
-                findings.add(Flaw::Rows, &snapshot.path(file), None, message);
+                findings.add(DefectKind::Rows, &snapshot.path(file), None, message);
             }
         }
     }
@@ -141,7 +141,7 @@ fn recorded(backup: &Backup, (file, target): Pair) -> Option<Dangling> {
 ///
 /// Memory: 8 bytes a row, and 8 for each key that rows of a file name.
 pub(in crate::dataset) async fn dangling(
-    snapshot: &Snapshot,
+    snapshot: &BackupReader,
 ) -> Result<BTreeMap<String, BTreeMap<String, Dangling>>> {
     let mut references = References::default();
     for resource in Resource::all().filter(|resource| snapshot.holds(resource.file)) {
@@ -160,7 +160,7 @@ pub(in crate::dataset) async fn dangling(
 }
 
 async fn gather(
-    snapshot: &Snapshot,
+    snapshot: &BackupReader,
     resource: &'static Resource,
     rows: &mut Rows,
     references: &mut References,
@@ -181,7 +181,7 @@ async fn gather(
 
 /// The first rows that name these keys, in the order of the file, for as many keys as are told.
 async fn named_by(
-    snapshot: &Snapshot,
+    snapshot: &BackupReader,
     (file, target): Pair,
     missing: &[u64],
 ) -> Result<Vec<Naming>> {

@@ -1,6 +1,6 @@
 //! The custom fields and options that a backup's field files know.
 
-use crate::dataset::snapshot::Snapshot;
+use crate::dataset::snapshot::BackupReader;
 use crate::model::{Definition, Definitions, FieldOption, Key, Keys, Resource, Result, items};
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ pub(super) enum Stranger {
 impl Fields {
     /// Reads a dictionary of a backup; `None` if the backup has none that can be read.
     pub(super) async fn read(
-        snapshot: &Snapshot,
+        snapshot: &BackupReader,
         dictionary: &'static Resource,
     ) -> Result<Option<Self>> {
         if !snapshot.holds(dictionary.file) {

@@ -7,7 +7,7 @@ pub const FINDINGS_MAX: u64 = 100;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Flaw {
+pub enum DefectKind {
     /// A file that the manifest names is not there.
     Missing,
     /// A file has another size than the manifest says.
@@ -36,7 +36,7 @@ pub enum Flaw {
     Foreign,
 }
 
-impl Flaw {
+impl DefectKind {
     /// All of them.
     pub const ALL: [Self; 13] = [
         Self::Missing,
@@ -95,7 +95,7 @@ impl Flaw {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
-    pub flaw: Flaw,
+    pub flaw: DefectKind,
     /// Whether it is damage; an observation otherwise.
     pub damage: bool,
     /// The file.
@@ -121,19 +121,19 @@ pub struct Tally {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
-    counts: BTreeMap<(Flaw, bool, String), u64>,
-    ignored: Vec<Flaw>,
+    counts: BTreeMap<(DefectKind, bool, String), u64>,
+    ignored: Vec<DefectKind>,
 }
 
 impl Findings {
-    pub(super) fn ignoring(ignored: &[Flaw]) -> Self {
+    pub(super) fn ignoring(ignored: &[DefectKind]) -> Self {
         Self { ignored: ignored.to_vec(), ..Self::default() }
     }
 
     /// Notes one, unless there are too many of its kind already.
     pub(super) fn add(
         &mut self,
-        flaw: Flaw,
+        flaw: DefectKind,
         file: &str,
         row: Option<String>,
         message: impl Into<String>,
@@ -142,14 +142,14 @@ impl Findings {
     }
 
     /// Notes one that is harmless although others of its kind are damage.
-    pub(super) fn observe(&mut self, flaw: Flaw, file: &str, message: impl Into<String>) {
+    pub(super) fn observe(&mut self, flaw: DefectKind, file: &str, message: impl Into<String>) {
         self.judged(flaw, false, file, None, message.into());
     }
 
     /// Notes one of which the finder knows whether it is damage.
     pub(super) fn judged(
         &mut self,
-        flaw: Flaw,
+        flaw: DefectKind,
         damage: bool,
         file: &str,
         row: Option<String>,
@@ -162,7 +162,7 @@ impl Findings {
 
     /// Counts so many that are not told one by one. How many there are now; more than any limit if
     /// they are not to be told.
-    pub(super) fn count(&mut self, flaw: Flaw, damage: bool, file: &str, more: u64) -> u64 {
+    pub(super) fn count(&mut self, flaw: DefectKind, damage: bool, file: &str, more: u64) -> u64 {
         if self.ignored.contains(&flaw) {
             return u64::MAX;
         }

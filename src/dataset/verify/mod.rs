@@ -4,10 +4,10 @@ mod check;
 mod dangling;
 mod fields;
 mod finding;
-mod keyset;
-mod places;
+mod key_set;
+mod locations;
 mod row;
 
 pub use check::{Options, Report, verify};
 pub(in crate::dataset) use dangling::dangling;
-pub use finding::{FINDINGS_MAX, Finding, Flaw, Tally};
+pub use finding::{DefectKind, FINDINGS_MAX, Finding, Tally};

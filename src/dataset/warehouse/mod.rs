@@ -2,24 +2,24 @@
 
 mod broken;
 mod fields;
-mod held;
+mod file_listing;
 mod index;
-mod inventory;
+mod key_status;
 mod lacking;
 mod layout;
 mod manifest;
 mod ndjson;
+mod notices;
 mod opening;
 mod pdcli;
 mod reading;
 mod stream;
 mod sweep;
-mod told;
 mod views;
 mod writer;
 
 pub use fields::Dictionary;
-pub use inventory::Inventory;
+pub use file_listing::Inventory;
 pub use layout::{Compression, Format, Layout, Wanted};
 pub use manifest::MANIFEST_VERSION;
 pub use stream::Written;

@@ -1,9 +1,9 @@
 //! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
 
 use super::super::account::Account;
-use super::super::commits::{Commits, Found, MANIFEST, Owner};
-use super::super::foreign;
+use super::super::commit_log::{CommitLog, Found, MANIFEST, Owner};
 use super::super::forms::{is_of_tables, is_of_warehouse, is_probe, stub_of, warehouse_folders};
+use super::super::ownership;
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{File, Manifest, Table};
@@ -13,8 +13,8 @@ use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A warehouse that is in order.
-pub(super) struct Opening {
-    pub(super) commits: Commits,
+pub(super) struct OpenedWarehouse {
+    pub(super) commits: CommitLog,
     pub(super) manifest: Manifest,
     /// Files that no manifest names.
     pub(super) leftovers: Vec<String>,
@@ -27,20 +27,20 @@ pub(super) async fn open(
     account: Account,
     options: &Options,
     owner: Owner,
-) -> Result<Opening> {
+) -> Result<OpenedWarehouse> {
     let now = owner.since;
     if store.grows() {
         // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
         let manifest = store.get(MANIFEST).await?;
         if pdcli::found(store, manifest.as_deref()).await?.is_none() {
-            foreign::refuse(store).await?;
+            ownership::refuse(store).await?;
             let place = store.place().name_of(MANIFEST);
             manifest.map(|bytes| Manifest::from_json(&bytes, &place)).transpose()?;
         }
         listed(store).await?;
     }
     let Found { mut commits, manifest, unconditional } =
-        Commits::begin(store, owner, options.break_lock).await?;
+        CommitLog::begin(store, owner, options.break_lock).await?;
     let mut notes = Vec::new();
     if unconditional {
         notes.push(format!(
@@ -57,11 +57,17 @@ pub(super) async fn open(
         // From now on what lies here is ours; what is torn is cut off after that.
         commits.replace(store, manifest.to_json().into(), now).await?;
         repair(store, &manifest, &listed, &[], &mut notes)?;
-        return Ok(Opening { commits, manifest, leftovers: Vec::new(), notes, narrowed: None });
+        return Ok(OpenedWarehouse {
+            commits,
+            manifest,
+            leftovers: Vec::new(),
+            notes,
+            narrowed: None,
+        });
     }
     let place = store.place().name_of(MANIFEST);
     let Some(bytes) = manifest else {
-        foreign::refuse(store).await?;
+        ownership::refuse(store).await?;
         let manifest = Manifest {
             layout: options.layout.or_default()?,
             account,
@@ -74,7 +80,13 @@ pub(super) async fn open(
         };
         // Before any row: from now on what lies here is ours.
         commits.replace(store, manifest.to_json().into(), now).await?;
-        return Ok(Opening { commits, manifest, leftovers: Vec::new(), notes, narrowed: None });
+        return Ok(OpenedWarehouse {
+            commits,
+            manifest,
+            leftovers: Vec::new(),
+            notes,
+            narrowed: None,
+        });
     };
     let mut manifest = Manifest::from_json(&bytes, &place)?;
     options.layout.must_be(manifest.layout, &store.place().to_string())?;
@@ -92,14 +104,14 @@ pub(super) async fn open(
     });
     repair(store, &manifest, &listed, &options.rebuild, &mut notes)?;
     let leftovers = leftovers(store, &manifest, &listed);
-    Ok(Opening { commits, manifest, leftovers, notes, narrowed })
+    Ok(OpenedWarehouse { commits, manifest, leftovers, notes, narrowed })
 }
 
 /// All files there, if none of ours is anything else.
 async fn listed(store: &Store) -> Result<BTreeMap<String, u64>> {
     let listed = store.survey(None).await?;
     let folder = |path: &str| warehouse_folders().any(|folder| folder == path);
-    foreign::links(store, &listed, is_of_warehouse, folder)?;
+    ownership::links(store, &listed, is_of_warehouse, folder)?;
     Ok(listed.files)
 }
 

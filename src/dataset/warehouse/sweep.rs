@@ -5,9 +5,9 @@
 //! what is missing is asked for by id, and then gets a tombstone. A token that sees less than the
 //! one before, or a fault upstream, must never look like mass deletion: see [`Sweep::refusal`].
 
-use super::held::{self, Standing};
+use super::key_status::{self, KeyStatus};
 use super::writer::Warehouse;
-use crate::model::{Reason, Record, Resource, Result, Time, Type};
+use crate::model::{DeletionReason, Record, Resource, Result, Time, Type};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ pub struct Sweep {
 
 #[derive(Debug)]
 struct Row {
-    standing: Standing,
+    standing: KeyStatus,
     seen: bool,
 }
 
@@ -70,7 +70,7 @@ impl Sweep {
     /// Notes what a walk of the keys sees.
     pub fn saw(&mut self, records: Vec<Record>) -> Result<()> {
         for record in records {
-            let Some((key, standing)) = held::standing(&record.json)? else {
+            let Some((key, standing)) = key_status::standing(&record.json)? else {
                 continue;
             };
             let before = self.rows.insert(key, Row { standing, seen: true });
@@ -93,7 +93,7 @@ impl Sweep {
 
     /// Keys that are held here and were not seen.
     pub fn missing(&self) -> Vec<String> {
-        let missing = |row: &Row| !row.seen && row.standing != Standing::Gone;
+        let missing = |row: &Row| !row.seen && row.standing != KeyStatus::Gone;
         let mut keys: Vec<_> = self
             .rows
             .iter()
@@ -115,8 +115,14 @@ impl Sweep {
         })
     }
 
-    fn tombstone(&self, key: &str, reason: Reason, between: (Option<Time>, Time)) -> Vec<u8> {
-        let text = self.resource.column(held::KEY).is_some_and(|c| matches!(c.ty, Type::Text));
+    fn tombstone(
+        &self,
+        key: &str,
+        reason: DeletionReason,
+        between: (Option<Time>, Time),
+    ) -> Vec<u8> {
+        let text =
+            self.resource.column(key_status::KEY).is_some_and(|c| matches!(c.ty, Type::Text));
         let id = match key.parse::<i64>() {
             Ok(number) if !text => Value::from(number),
             _ => Value::from(key),
@@ -125,7 +131,7 @@ impl Sweep {
         let reason = reason.name();
         format!(
             r#"{{"{}":{id},"_deleted":true,"reason":"{reason}","detected_between":{between}}}"#,
-            held::KEY
+            key_status::KEY
         )
         .into_bytes()
     }
@@ -145,14 +151,14 @@ impl Warehouse {
         let stream = self.stream(resource)?;
         let rows: HashMap<Box<str>, Row> = if let Some(index) = &stream.index {
             let row =
-                |(key, seen): (&str, bool)| (key.into(), Row { standing: Standing::Live, seen });
+                |(key, seen): (&str, bool)| (key.into(), Row { standing: KeyStatus::Live, seen });
             index.rows().map(row).collect()
         } else {
             let files = stream.table.files.clone();
-            let known = held::known(self.store(), layout, &files).await?;
+            let known = key_status::known(self.store(), layout, &files).await?;
             known.into_iter().map(|(key, standing)| (key, Row { standing, seen: false })).collect()
         };
-        let expected = rows.values().filter(|row| row.standing != Standing::Gone).count();
+        let expected = rows.values().filter(|row| row.standing != KeyStatus::Gone).count();
         let walk = resource.incremental();
         let start = self.stream(resource)?.table.start;
         Ok(Sweep { resource, rows, expected, returned: Vec::new(), bound, start, walk })
@@ -163,7 +169,7 @@ impl Warehouse {
     pub async fn bury(
         &mut self,
         sweep: Sweep,
-        gone: &[(String, Reason)],
+        gone: &[(String, DeletionReason)],
         until: Time,
         now: Time,
     ) -> Result<Findings> {

@@ -1,7 +1,7 @@
 //! The rows of a Parquet warehouse as they are now, as views for `DuckDB`: `views.sql`.
 
 use super::super::forms::VIEWS;
-use super::super::place::Place;
+use super::super::location::Place;
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{Manifest, Table};

@@ -1,15 +1,15 @@
 //! A warehouse: rows and watermarks, committed together.
 
 use super::super::account::Account;
-use super::super::commits::{Commits, Owner};
-use super::super::place::Place;
+use super::super::commit_log::{CommitLog, Owner};
+use super::super::location::Place;
 use super::super::store::Store;
 use super::broken::Broken;
 use super::fields::{Dictionary, Fields};
 use super::index::Index;
 use super::layout::{Layout, Wanted};
 use super::manifest::{Manifest, Table};
-use super::opening::{self, Opening};
+use super::opening::{self, OpenedWarehouse};
 use super::stream::{Known, Namer, Phase, Stream, Written};
 use super::views::Views;
 use crate::model::{Batch, Error, Kind, Record, Resource, Result, StreamState, Time};
@@ -52,7 +52,7 @@ pub struct Options {
 /// run removes.
 pub struct Warehouse {
     store: Store,
-    commits: Commits,
+    commits: CommitLog,
     pub(super) manifest: Manifest,
     namer: Namer,
     streams: BTreeMap<&'static str, Stream>,
@@ -102,7 +102,7 @@ impl Warehouse {
         options.layout.or_default()?;
         let store = Store::open(place, options.crash_at_step)?;
         let (run, now) = (owner.run.clone(), owner.since);
-        let Opening { commits, manifest, leftovers, mut notes, narrowed } =
+        let OpenedWarehouse { commits, manifest, leftovers, mut notes, narrowed } =
             opening::open(&store, account, options, owner).await?;
         let before = (!manifest.tables.is_empty()).then_some(manifest.updated_at);
         let mut warehouse = Self {

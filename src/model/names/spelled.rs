@@ -4,10 +4,10 @@ use super::{Field, LABELS_BYTES_MAX, Names};
 use crate::model::convert::{To, converted};
 use crate::model::definition::Definition;
 use crate::model::error::Result;
+use crate::model::normalize::beside;
 use crate::model::object::{Object, pairs, quoted};
 use crate::model::page::is_custom;
 use crate::model::resource::{Custom, Type};
-use crate::model::tidy::beside;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -1,12 +1,12 @@
 //! Lists that exist per parent row only: read for the parents that changed.
 
 use super::shapes::{BY_ID_V2, OFFSET, PLAIN, ROW, V2, col, opt};
-use crate::model::resource::{ByParent, Listing, Paging, Parent, Resource, Type};
+use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};
 use Type::{Bool, Date, Int, Json, List, Naked, Num, Object, Text, Time};
 
 /// Rows of one parent a request, the parent's key in the path.
 const fn per(resource: &'static str, column: Option<&'static str>) -> Parent {
-    Parent { resource, ask: ByParent::Path, column, digest: None, shared: false }
+    Parent { resource, ask: PerParent::Path, column, digest: None, shared: false }
 }
 
 /// A field history: rows without a key, so a digest of parent and row stands in.
@@ -20,7 +20,7 @@ macro_rules! changelog {
             cursor: Some("time"),
             parent: Some(Parent {
                 resource: $parent,
-                ask: ByParent::Path,
+                ask: PerParent::Path,
                 column: Some($column),
                 digest: Some("change_id"),
                 shared: false,
@@ -74,7 +74,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         cursor: Some("update_time"),
         parent: Some(Parent {
             resource: "deals",
-            ask: ByParent::Batch("deal_ids"),
+            ask: PerParent::Batch("deal_ids"),
             column: None,
             digest: None,
             shared: false,
@@ -118,7 +118,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         }],
         parent: Some(Parent {
             resource: "deals",
-            ask: ByParent::Batch("deal_ids"),
+            ask: PerParent::Batch("deal_ids"),
             column: None,
             digest: None,
             shared: false,
@@ -188,7 +188,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         // A relationship is listed by both of its organizations and has one id.
         parent: Some(Parent {
             resource: "organizations",
-            ask: ByParent::Query("org_id"),
+            ask: PerParent::Query("org_id"),
             column: None,
             digest: None,
             shared: true,

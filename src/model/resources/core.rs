@@ -1,13 +1,14 @@
 //! The six core entities, pipelines and stages: v2.
 
 use super::shapes::{ADDRESS, BY_ID_V2, CONTACT, CUSTOM_FIELDS, INTS, PRICE, ROW, V2, col, opt};
-use crate::model::resource::{Changes, Custom, Listing, Resource, Split, Type};
+use crate::model::resource::{Changes, Custom, Listing, Resource, StatusPartition, Type};
 use Type::{Bool, Clock, Date, Int, Json, List, Num, Object, Text, TextOrObject, Time};
 
 /// Deals of every state; archived ones have a list of their own (API facts 2.1, gotcha 22).
 const DEAL_STATES: (&str, &str) = ("status", "open,won,lost,deleted");
 
-const DEAL_SPLIT: Split = Split { param: "status", values: &["open,won,lost", "deleted"] };
+const DEAL_SPLIT: StatusPartition =
+    StatusPartition { param: "status", values: &["open,won,lost", "deleted"] };
 
 /// What `include_fields` may add without going stale; see the module doc of the table.
 const DEAL_EXTRAS: (&str, &str) =
@@ -104,7 +105,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
                 refusable: &["include_fields", "status"],
-                changes: Changes::Window,
+                changes: Changes::JsonStream,
                 by_id: BY_ID_V2,
                 ..V2
             },
@@ -116,7 +117,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
                 refusable: &["include_fields", "status"],
-                changes: Changes::Window,
+                changes: Changes::JsonStream,
                 by_id: BY_ID_V2,
                 ..V2
             },
@@ -193,7 +194,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "marketing_status,doi_status,smart_bcc_email")],
             refusable: &["include_fields"],
-            changes: Changes::Window,
+            changes: Changes::JsonStream,
             by_id: BY_ID_V2,
             ..V2
         }],
@@ -250,7 +251,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "smart_bcc_email")],
             refusable: &["include_fields"],
-            changes: Changes::Window,
+            changes: Changes::JsonStream,
             by_id: BY_ID_V2,
             ..V2
         }],
@@ -301,7 +302,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "attendees")],
             refusable: &["include_fields"],
-            changes: Changes::Window,
+            changes: Changes::JsonStream,
             by_id: BY_ID_V2,
             ..V2
         }],

@@ -1,7 +1,7 @@
 //! Mail: of the token user's own mailbox, and of deals, persons and organizations.
 
 use super::shapes::{OFFSET, PLAIN, ROW, col, opt};
-use crate::model::resource::{ByParent, Listing, Parent, Resource, Type};
+use crate::model::resource::{Listing, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, List, Object, Text, Time};
 
 /// The columns of a message, between these.
@@ -68,7 +68,7 @@ macro_rules! mail {
             cursor: Some("update_time"),
             parent: Some(Parent {
                 resource: $parent,
-                ask: ByParent::Path,
+                ask: PerParent::Path,
                 column: Some($column),
                 digest: None,
                 shared: false,
@@ -88,7 +88,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/mailbox/mailThreads/{id}/mailMessages", ..PLAIN }],
         parent: Some(Parent {
             resource: "mail_threads",
-            ask: ByParent::Path,
+            ask: PerParent::Path,
             column: None,
             digest: None,
             shared: false,

@@ -1,7 +1,7 @@
 //! Who follows, takes part, and is allowed to do what: lists per row, and their histories.
 
 use super::shapes::{OFFSET, PLAIN, ROW, V2, col, opt};
-use crate::model::resource::{ByParent, Listing, Paging, Parent, Resource, Type};
+use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, Naked, Text, Time};
 
 /// A history of followers: rows without a key, so a digest of parent and row stands in.
@@ -32,7 +32,7 @@ macro_rules! follower_changelog {
 const fn history(resource: &'static str, column: &'static str) -> Parent {
     Parent {
         resource,
-        ask: ByParent::Path,
+        ask: PerParent::Path,
         column: Some(column),
         digest: Some("change_id"),
         shared: false,
@@ -41,7 +41,7 @@ const fn history(resource: &'static str, column: &'static str) -> Parent {
 
 /// One request per parent, whose rows carry its key.
 const fn of(resource: &'static str) -> Parent {
-    Parent { resource, ask: ByParent::Path, column: None, digest: None, shared: false }
+    Parent { resource, ask: PerParent::Path, column: None, digest: None, shared: false }
 }
 
 pub(super) static RESOURCES: &[Resource] = &[

@@ -1,14 +1,14 @@
 //! Projects, an add-on of some plans: v2.
 
 use super::shapes::{CUSTOM_FIELDS, FIELD_COLUMNS, INTS, PLAIN, ROW, V2, col, opt};
-use crate::model::resource::{ByParent, Custom, Listing, Parent, Resource, Split, Type};
+use crate::model::resource::{Custom, Listing, Parent, PerParent, Resource, StatusPartition, Type};
 use Type::{Bool, Date, Int, Text, Time};
 
 const PROJECT_STATES: &[(&str, &str)] = &[("status", "open,completed,canceled,deleted")];
 
 /// Should the API refuse them together, as it may for deals.
-const PROJECT_SPLIT: Split =
-    Split { param: "status", values: &["open,completed,canceled", "deleted"] };
+const PROJECT_SPLIT: StatusPartition =
+    StatusPartition { param: "status", values: &["open,completed,canceled", "deleted"] };
 
 pub(super) static RESOURCES: &[Resource] = &[
     Resource {
@@ -113,7 +113,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v2/phases", cost: 10, query: &["board_id"], ..PLAIN }],
         parent: Some(Parent {
             resource: "boards",
-            ask: ByParent::Query("board_id"),
+            ask: PerParent::Query("board_id"),
             column: None,
             digest: None,
             shared: false,

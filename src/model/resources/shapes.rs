@@ -55,7 +55,7 @@ pub(super) const V2: Listing = Listing {
     ask: &[],
     split: None,
     refusable: &[],
-    changes: Changes::Snapshot,
+    changes: Changes::BackupReader,
     by_id: &[],
     silent: false,
     wrapped: None,

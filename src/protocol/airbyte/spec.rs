@@ -1,6 +1,6 @@
 //! What a user can configure, as the platform's form shows it (protocol facts, section 4).
 
-use crate::model::{ConfigKey, KEYS, Place, Takes, WAYS, Way};
+use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS, Way};
 use serde_json::{Map, Value, json};
 
 /// The payload of the SPEC message.
@@ -52,18 +52,18 @@ fn way(way: &Way) -> Value {
 
 fn property(key: &ConfigKey, order: u32) -> Value {
     let mut property = match key.takes {
-        Takes::Text([]) => json!({"type": "string"}),
-        Takes::Text(examples) => json!({"type": "string", "examples": examples}),
-        Takes::Secret => json!({"type": "string", "airbyte_secret": true}),
-        Takes::Time => json!({
+        ValueType::Text([]) => json!({"type": "string"}),
+        ValueType::Text(examples) => json!({"type": "string", "examples": examples}),
+        ValueType::Secret => json!({"type": "string", "airbyte_secret": true}),
+        ValueType::Time => json!({
             "type": "string",
             "format": "date-time",
             "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
             "pattern_descriptor": "YYYY-MM-DDTHH:MM:SSZ",
             "examples": ["2024-01-01T00:00:00Z"],
         }),
-        Takes::Flag(usual) => json!({"type": "boolean", "default": usual}),
-        Takes::Number { least, most, usual } => {
+        ValueType::Flag(usual) => json!({"type": "boolean", "default": usual}),
+        ValueType::Number { least, most, usual } => {
             let mut number = json!({"type": "integer", "minimum": least});
             if most < u64::MAX {
                 number["maximum"] = most.into();
@@ -73,7 +73,7 @@ fn property(key: &ConfigKey, order: u32) -> Value {
             }
             number
         }
-        Takes::Word(words) => json!({"type": "string", "enum": words, "default": words[0]}),
+        ValueType::Word(words) => json!({"type": "string", "enum": words, "default": words[0]}),
     };
     property["title"] = key.title.into();
     property["description"] = key.about.into();

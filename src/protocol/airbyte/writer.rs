@@ -1,8 +1,8 @@
 //! Protocol lines on an output: records, checkpoints, statuses, logs.
 
+use super::super::checkpoint_policy::{self, CheckpointPolicy};
 use super::super::lines::{self, BUFFER_BYTES};
-use super::super::pace::{self, Pace};
-use super::super::wire::Wire;
+use super::super::record_encoder::RecordEncoder;
 use crate::model::{
     Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, plain, with_names,
 };
@@ -35,13 +35,13 @@ pub struct Writer<W> {
 
 #[derive(Debug)]
 struct Stream {
-    wire: Wire,
+    wire: RecordEncoder,
     /// What its states hold besides: the keys of custom fields, by hash.
     names: BTreeMap<String, String>,
     prefix: Vec<u8>,
     running: bool,
     /// Since the last checkpoint.
-    pace: Pace,
+    pace: CheckpointPolicy,
     pending: Option<StreamState>,
     /// The last state written.
     last: Option<StreamState>,
@@ -176,7 +176,12 @@ impl<W: Write> Writer<W> {
     }
 
     /// A stream begins.
-    pub fn started(&mut self, resource: &'static Resource, wire: Wire, now: Time) -> Result<()> {
+    pub fn started(
+        &mut self,
+        resource: &'static Resource,
+        wire: RecordEncoder,
+        now: Time,
+    ) -> Result<()> {
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":{name},"data":"#);
         let stream = Stream {
@@ -184,7 +189,7 @@ impl<W: Write> Writer<W> {
             wire,
             prefix: prefix.into_bytes(),
             running: false,
-            pace: Pace::new(now),
+            pace: CheckpointPolicy::new(now),
             pending: None,
             last: None,
         };
@@ -228,7 +233,7 @@ impl<W: Write> Writer<W> {
             }
         }
         stream.pace.count(batch.records.len(), self.buffer.len() - before);
-        let due = stream.pace.due(pace::size(&batch.reached), now);
+        let due = stream.pace.due(checkpoint_policy::size(&batch.reached), now);
         stream.pending = Some(batch.reached);
         if due {
             self.checkpoint(resource, now)?;
@@ -320,7 +325,7 @@ impl<W: Write> Writer<W> {
         }
         #[expect(clippy::cast_precision_loss, reason = "a count below 2^53, written as 5.0")]
         let records = stream.pace.records as f64;
-        stream.pace = Pace::new(now);
+        stream.pace = CheckpointPolicy::new(now);
         let json = with_names(state.to_json(), &stream.names);
         stream.last = Some(state);
         self.message(&json!({

@@ -1,6 +1,6 @@
 //! What the tap is and can be told, for orchestrators and people.
 
-use crate::model::{ConfigKey, KEYS, Place, Takes, WAYS};
+use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -59,18 +59,18 @@ fn shown() -> impl Iterator<Item = &'static ConfigKey> {
 
 fn setting(key: &ConfigKey) -> Value {
     let mut setting = match key.takes {
-        Takes::Text(_) => json!({"type": ["string", "null"]}),
-        Takes::Secret => json!({"type": ["string", "null"], "secret": true}),
-        Takes::Time => json!({"type": ["string", "null"], "format": "date-time"}),
-        Takes::Flag(usual) => json!({"type": ["boolean", "null"], "default": usual}),
-        Takes::Number { least, usual, .. } => {
+        ValueType::Text(_) => json!({"type": ["string", "null"]}),
+        ValueType::Secret => json!({"type": ["string", "null"], "secret": true}),
+        ValueType::Time => json!({"type": ["string", "null"], "format": "date-time"}),
+        ValueType::Flag(usual) => json!({"type": ["boolean", "null"], "default": usual}),
+        ValueType::Number { least, usual, .. } => {
             let mut number = json!({"type": ["integer", "null"], "minimum": least});
             if let Some(usual) = usual {
                 number["default"] = usual.into();
             }
             number
         }
-        Takes::Word(words) => {
+        ValueType::Word(words) => {
             json!({"type": ["string", "null"], "enum": words, "default": words[0]})
         }
     };

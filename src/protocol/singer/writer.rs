@@ -1,12 +1,12 @@
 //! Singer lines on an output, and what is said about them on another.
 
+use super::super::checkpoint_policy::{self, CheckpointPolicy};
 use super::super::lines;
-use super::super::pace::{self, Pace};
-use super::super::wire::Wire;
+use super::super::record_encoder::RecordEncoder;
 use super::selection::{Method, Selection};
 use crate::model::{
-    Batch, Cost, Error, Fit, InOrder, Kind, Misfits, Names, Record, Resource, Result, StreamState,
-    Time, custom_fields_of, plain, plain_json, with_names,
+    Batch, Conformer, Cost, Error, InOrder, Kind, Names, Record, Resource, Result, StreamState,
+    Time, TypeMismatches, custom_fields_of, plain, plain_json, with_names,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -41,17 +41,17 @@ pub struct Writer<W, L> {
     bookmarks: BTreeMap<String, String>,
     /// The last state written.
     last: Option<String>,
-    pace: Pace,
+    pace: CheckpointPolicy,
 }
 
 #[derive(Debug)]
 struct Stream {
     /// What was selected, until its SCHEMA is written.
     unannounced: Option<Selection>,
-    wire: Wire,
+    wire: RecordEncoder,
     /// What its bookmarks hold besides: the keys of custom fields, by hash.
     names: BTreeMap<String, String>,
-    fit: Fit,
+    fit: Conformer,
     prefix: Vec<u8>,
     /// What `ACTIVATE_VERSION` will name; `None` where none is to be sent.
     version: Option<i64>,
@@ -93,7 +93,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             streams: HashMap::new(),
             bookmarks: bookmarks.collect(),
             last: None,
-            pace: Pace::new(now),
+            pace: CheckpointPolicy::new(now),
         }
     }
 
@@ -115,12 +115,12 @@ impl<W: Write, L: Write> Writer<W, L> {
         let resource = selection.resource;
         let name = Value::from(resource.name);
         let prefix = format!(r#"{{"type":"RECORD","stream":{name},"record":"#);
-        let wire = Wire::new(resource, &selection.whole, names);
+        let wire = RecordEncoder::new(resource, &selection.whole, names);
         let stream = Stream {
             unannounced: Some(selection.clone()),
             names: wire.pins(),
             wire,
-            fit: Fit::of(resource, &selection.schema, &selection.whole, &[]),
+            fit: Conformer::of(resource, &selection.schema, &selection.whole, &[]),
             prefix: prefix.into_bytes(),
             version: versioned.then(|| now.millis()),
             reached: None,
@@ -154,7 +154,7 @@ impl<W: Write, L: Write> Writer<W, L> {
                 break;
             }
         }
-        stream.fit = Fit::of(resource, &selection.schema, &selection.whole, &seen);
+        stream.fit = Conformer::of(resource, &selection.schema, &selection.whole, &seen);
         let cursor = resource.cursor.filter(|_| selection.method == Method::Incremental);
         self.message(&Schema {
             kind: "SCHEMA",
@@ -206,7 +206,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             self.metric("counter", "record_count", &records.into(), &json!({"stream": name}));
         }
         let reached = self.streams.values().filter_map(|stream| stream.reached.as_ref());
-        let size: usize = reached.map(pace::size).sum();
+        let size: usize = reached.map(checkpoint_policy::size).sum();
         let others: usize = self.bookmarks.values().map(String::len).sum();
         if self.pace.due(size + others, now) {
             self.state(now)?;
@@ -332,7 +332,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         if self.pace.records == 0 && self.last.as_deref() == Some(&state) {
             return Ok(());
         }
-        self.pace = Pace::new(now);
+        self.pace = CheckpointPolicy::new(now);
         self.buffer.extend_from_slice(plain_json(&state).as_bytes());
         self.last = Some(state);
         Ok(())
@@ -382,7 +382,7 @@ impl Stream {
             .map_err(|error| Error::new(Kind::Bug, "a record is not UTF-8").because(error))?;
         // What was rewritten stands elsewhere than it was found.
         let exact = record.exact.filter(|_| matches!(line, Cow::Borrowed(_)));
-        let mut misfits = Misfits::default();
+        let mut misfits = TypeMismatches::default();
         match self.fit.put(json, exact.as_ref(), buffer, &mut misfits) {
             Ok(()) => {}
             Err(error) if error.kind() == Kind::Shape => return Ok(Some(error.summary())),

@@ -55,7 +55,7 @@ const OF_ALL: &[&str] = &[
 pub(super) type Taken = HashMap<Box<str>, (usize, usize)>;
 
 /// What a row is written with.
-pub(super) struct Desk<'d> {
+pub(super) struct Service<'d> {
     pub(super) options: &'d CrmOptions,
     pub(super) tenant: &'d mut Tenant,
     /// The organization's place.
@@ -73,7 +73,7 @@ pub(super) struct Checked {
     there: Option<usize>,
 }
 
-impl Desk<'_> {
+impl Service<'_> {
     /// Checks a row of an array. What is wrong with it is a sentence.
     pub(super) fn check(&self, array: usize, row: &str) -> Result<Checked, String> {
         if !row.starts_with('{') {

@@ -2,10 +2,10 @@
 //! history.
 
 mod import;
-mod office;
 mod options;
+mod router;
 mod rows;
 mod tenant;
 
-pub(super) use office::{Caller, Crm, is_path};
 pub use options::{CrmOptions, CrmTenant, UnknownFields};
+pub(super) use router::{Caller, Crm, is_path};

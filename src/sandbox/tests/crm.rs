@@ -1,8 +1,8 @@
 //! The CRM keeps what it promises: one organization for a key, upserts, order, events.
 
 use crate::model::Time;
-use crate::sandbox::ask::{Method, Request};
 use crate::sandbox::crm::{Caller, Crm, CrmOptions, UnknownFields};
+use crate::sandbox::http_request::{Method, Request};
 use bytes::Bytes;
 use serde_json::{Value, json};
 

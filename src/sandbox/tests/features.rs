@@ -1,19 +1,19 @@
 //! What a company lacks is refused as Pipedrive refuses it, and leaves no trace in what it has.
 
+use super::super::account_state::AccountState;
 use super::super::features::{Feature, Features, Lack};
 use super::super::options::{Options, Plan};
-use super::super::world::World;
 use super::{get, plain};
 use crate::model::Resource;
 
 /// An account with these features.
-fn account(features: Features) -> (World, Options) {
+fn account(features: Features) -> (AccountState, Options) {
     let options = Options { features, ..plain() };
-    (World::new(1, 0.02).with(features, options.habits), options)
+    (AccountState::new(1, 0.02).with(features, options.habits), options)
 }
 
 /// A path that the first listing of a resource answers.
-fn path(world: &mut World, resource: &Resource) -> String {
+fn path(world: &mut AccountState, resource: &Resource) -> String {
     let parent = resource.parent_resource().map(|parent| world.truth(parent.name));
     let parent = parent.and_then(|rows| Some(rows.first()?.key.clone())).unwrap_or_default();
     let path = resource.listings[0].path.replace("{id}", &parent);
@@ -79,7 +79,7 @@ fn optional_fields_a_company_lacks_are_refused_and_not_sent() {
         for (path, expected) in [(persons, 200), (marketing, status), (details, status)] {
             assert_eq!(get(&mut world, &options, path).0, expected, "{path}");
         }
-        let sent = |world: &mut World, path: &str, key: &str| {
+        let sent = |world: &mut AccountState, path: &str, key: &str| {
             let (_, body, _) = get(world, &options, path);
             body["data"].as_array().expect("rows").iter().any(|row| row.get(key).is_some())
         };

@@ -5,9 +5,9 @@ use super::writes::{
     ACTIVITIES, DEALS, LEADS, ORGANIZATIONS, PERSONS, accept_in, account, ask, refuse, spelt,
 };
 use super::{get, plain, send};
-use crate::sandbox::ask::Method::{Delete, Get, Patch, Post};
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::http_request::Method::{Delete, Get, Patch, Post};
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 
 #[test]
 fn setup() {
@@ -258,7 +258,7 @@ fn what_was_just_created_is_found_first() {
 
 #[test]
 fn users_have_addresses_of_their_own_and_companies_numbers() {
-    let mut world = World::new(5, 0.1).of_company(901);
+    let mut world = AccountState::new(5, 0.1).of_company(901);
     let (_, users, _) = get(&mut world, &plain(), "/v1/users");
     let users = users["data"].as_array().expect("users are a list");
     let emails: std::collections::BTreeSet<_> =

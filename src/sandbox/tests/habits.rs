@@ -1,27 +1,27 @@
 //! Accounts in use, beside what the documentation says of them.
 
+use super::super::account_state::AccountState;
 use super::super::features::Features;
 use super::super::habits::{Habit, Habits};
 use super::super::options::Options;
-use super::super::world::World;
 use super::{get, plain};
 use crate::model::{Resource, reference};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// An account with these habits.
-fn account(habits: Habits) -> (World, Options) {
+fn account(habits: Habits) -> (AccountState, Options) {
     let options = Options { habits, features: Features::all(), ..plain() };
-    (World::new(1, 0.1).with(options.features, habits), options)
+    (AccountState::new(1, 0.1).with(options.features, habits), options)
 }
 
-fn rows(world: &mut World, resource: &str) -> Vec<Value> {
+fn rows(world: &mut AccountState, resource: &str) -> Vec<Value> {
     let rows = world.truth(resource).into_iter();
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
 /// References of these rows to rows that are not listed, by column.
-fn dangling(world: &mut World, resource: &str) -> BTreeSet<&'static str> {
+fn dangling(world: &mut AccountState, resource: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let of = Resource::named(resource).expect("a resource");
     for column in of.columns {
@@ -62,7 +62,7 @@ fn rows_name_rows_that_are_gone() {
 #[test]
 fn without_habits_an_account_is_as_documented_and_each_shows() {
     let (mut tidy, options) = account(Habits::none());
-    let body = |world: &mut World, options: &Options, path: &str| {
+    let body = |world: &mut AccountState, options: &Options, path: &str| {
         let (_, body, _) = get(world, options, path);
         body.to_string()
     };

@@ -10,12 +10,12 @@ mod walks;
 mod wire;
 mod writes;
 
-use super::answers::{self, Answer};
-use super::ask::{Method, Request};
+use super::account_state::AccountState;
+use super::endpoints::{self, Answer};
 use super::features::Features;
 use super::habits::Habits;
+use super::http_request::{Method, Request};
 use super::options::Options;
-use super::world::World;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -25,19 +25,19 @@ fn plain() -> Options {
 }
 
 /// The answer to a GET.
-fn get(world: &mut World, options: &Options, path: &str) -> (u16, Value, Answer) {
+fn get(world: &mut AccountState, options: &Options, path: &str) -> (u16, Value, Answer) {
     send(world, options, Method::Get, path, "")
 }
 
 fn send(
-    world: &mut World,
+    world: &mut AccountState,
     options: &Options,
     method: Method,
     path: &str,
     body: &str,
 ) -> (u16, Value, Answer) {
     let request = Request::new(method, path, Bytes::copy_from_slice(body.as_bytes()));
-    let answer = answers::answer(world, options, &request);
+    let answer = endpoints::answer(world, options, &request);
     let value = serde_json::from_slice(&answer.body()).expect("an answer is JSON");
     (answer.status, value, answer)
 }

@@ -1,26 +1,26 @@
 //! What administrators do to custom fields; leads that become deals; merged persons.
 
+use super::super::account_state::AccountState;
 use super::super::edit::Edit;
 use super::super::reshape::FieldEdit;
-use super::super::world::World;
 use super::{get, plain};
 use serde_json::Value;
 
 const DICTIONARY: &str = "deal_fields";
 
-fn rows(world: &mut World, resource: &str) -> Vec<Value> {
+fn rows(world: &mut AccountState, resource: &str) -> Vec<Value> {
     let rows = world.truth(resource).into_iter();
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
 /// The definitions of a dictionary that are of this type.
-fn of_type(world: &mut World, dictionary: &str, ty: &str) -> Vec<Value> {
+fn of_type(world: &mut AccountState, dictionary: &str, ty: &str) -> Vec<Value> {
     let mut found = rows(world, dictionary);
     found.retain(|row| row["field_type"] == ty && row["is_custom_field"] == true);
     found
 }
 
-fn edit(world: &mut World, code: &str, edit: FieldEdit) -> Vec<String> {
+fn edit(world: &mut AccountState, code: &str, edit: FieldEdit) -> Vec<String> {
     world.edit(Edit::Field { dictionary: DICTIONARY, code: code.to_owned(), edit })
 }
 
@@ -29,7 +29,7 @@ fn code(definition: &Value) -> String {
 }
 
 /// The values a field has in deals, without null, and how many deals have its key.
-fn values(world: &mut World, code: &str) -> (Vec<Value>, usize) {
+fn values(world: &mut AccountState, code: &str) -> (Vec<Value>, usize) {
     let rows = rows(world, "deals");
     let with = rows.iter().filter_map(|row| row["custom_fields"].get(code));
     let with: Vec<Value> = with.cloned().collect();
@@ -37,7 +37,7 @@ fn values(world: &mut World, code: &str) -> (Vec<Value>, usize) {
     (with.into_iter().filter(|value| !value.is_null()).collect(), all)
 }
 
-fn lead_keys(world: &mut World, code: &str) -> usize {
+fn lead_keys(world: &mut AccountState, code: &str) -> usize {
     let rows = rows(world, "leads");
     let keys = rows.iter().flat_map(|row| row.as_object().expect("an object").keys());
     keys.filter(|key| key.starts_with(code)).count()
@@ -45,7 +45,7 @@ fn lead_keys(world: &mut World, code: &str) -> usize {
 
 #[test]
 fn a_renamed_field_keeps_code_and_values() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let code = code(&of_type(&mut world, DICTIONARY, "enum")[0]);
     let before = (values(&mut world, &code), rows(&mut world, "deals"));
     let name = "Another".to_owned();
@@ -64,10 +64,10 @@ fn a_renamed_field_keeps_code_and_values() {
 
 #[test]
 fn a_deleted_field_leaves_every_row_and_its_code_is_not_given_again() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let code = code(&of_type(&mut world, DICTIONARY, "monetary")[0]);
     assert!(values(&mut world, &code).1 > 0 && lead_keys(&mut world, &code) > 0);
-    let times = |world: &mut World| -> Vec<Value> {
+    let times = |world: &mut AccountState| -> Vec<Value> {
         rows(world, "deals").into_iter().map(|row| row["update_time"].clone()).collect()
     };
     let before = times(&mut world);
@@ -104,7 +104,7 @@ fn values_of_a_retyped_field_become_what_they_can() {
         ("varchar", "date", |_| false),
     ];
     for (from, to, fits) in cases {
-        let mut world = World::new(1, 0.1);
+        let mut world = AccountState::new(1, 0.1);
         let code = code(&of_type(&mut world, DICTIONARY, from)[0]);
         let before = values(&mut world, &code);
         assert!(!before.0.is_empty());
@@ -122,7 +122,7 @@ fn values_of_a_retyped_field_become_what_they_can() {
 
 #[test]
 fn options_are_renamed_and_deleted() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let definition = of_type(&mut world, DICTIONARY, "enum").remove(0);
     let (code, option) = (code(&definition), definition["options"][0]["id"].as_u64());
     let option = option.expect("a number");
@@ -140,7 +140,7 @@ fn options_are_renamed_and_deleted() {
 
 #[test]
 fn a_lead_becomes_a_deal() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     world.advance(60);
     let count = rows(&mut world, "deals").len();
     for lead in rows(&mut world, "leads").into_iter().take(12) {
@@ -167,7 +167,7 @@ fn a_lead_becomes_a_deal() {
 
 #[test]
 fn what_named_a_merged_person_names_the_other() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let deals = rows(&mut world, "deals");
     let from = deals.iter().find_map(|row| row["person_id"].as_u64().filter(|id| *id != 7));
     let from = from.expect("a person");

@@ -1,14 +1,14 @@
 //! What is refused, and how.
 
 use super::{get, plain, send};
-use crate::sandbox::ask::Method;
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::http_request::Method;
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 
 /// Status, tokens, and the rows or the error.
 #[track_caller]
 fn check(path: &str, expected: &str) {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let (status, body, answer) = get(&mut world, &plain(), path);
     let outline = match (&body["data"], &body["error"]) {
         (_, serde_json::Value::String(error)) => error.clone(),
@@ -89,7 +89,7 @@ fn paths_lead_somewhere_or_to_404() {
 
 #[test]
 fn a_new_field_is_described_and_can_be_set() {
-    let (mut world, options) = (World::new(1, 0.1), plain());
+    let (mut world, options) = (AccountState::new(1, 0.1), plain());
     let mut ask = |method, path: &str, body: &str| {
         let (status, body, _) = send(&mut world, &options, method, path, body);
         (status, body)
@@ -128,7 +128,7 @@ fn a_new_field_is_described_and_can_be_set() {
 
 #[test]
 fn writes_are_strict_and_seen_at_once() {
-    let (mut world, options) = (World::new(1, 0.1), plain());
+    let (mut world, options) = (AccountState::new(1, 0.1), plain());
     let mut write = |method, path: &str, body: &str| {
         let (status, body, answer) = send(&mut world, &options, method, path, body);
         (status, answer.cost, body)
@@ -155,7 +155,7 @@ fn writes_are_strict_and_seen_at_once() {
 #[test]
 fn an_account_may_be_awkward() {
     let refuse = |options: Options, path: &str| {
-        let mut world = World::new(1, 0.1);
+        let mut world = AccountState::new(1, 0.1);
         get(&mut world, &options, path).0
     };
     let no_admin = || Options { admin: false, ..plain() };

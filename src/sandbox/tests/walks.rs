@@ -1,12 +1,12 @@
 //! Reading every list to its end.
 
 use super::{get, plain};
-use crate::model::{ByParent, Layout, Listing, Page, Paging, Resource};
+use crate::model::{Layout, Listing, Page, Paging, PerParent, Resource};
 use crate::sandbox::Edit;
-use crate::sandbox::answers::Content;
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::endpoints::Content;
 use crate::sandbox::json;
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn small() -> Options {
 }
 
 /// All rows of a listing, page by page.
-fn walk(world: &mut World, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
+fn walk(world: &mut AccountState, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
     let mut query: Vec<String> =
         listing.ask.iter().map(|(name, value)| format!("{name}={value}")).collect();
     query.extend(listing.by_id.iter().map(|(n, v)| format!("{n}={}", v.replace(' ', "%20"))));
@@ -49,7 +49,11 @@ fn walk(world: &mut World, options: &Options, listing: &Listing, path: &str) -> 
 }
 
 /// Everything a complete read finds, as pairs of parent and bytes.
-fn read(world: &mut World, options: &Options, resource: &'static Resource) -> Vec<(String, Bytes)> {
+fn read(
+    world: &mut AccountState,
+    options: &Options,
+    resource: &'static Resource,
+) -> Vec<(String, Bytes)> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     let parents: Vec<String> = match resource.parent_resource() {
@@ -67,8 +71,8 @@ fn read(world: &mut World, options: &Options, resource: &'static Resource) -> Ve
         for listing in resource.listings {
             let path = match resource.parent.as_ref().map(|parent| parent.ask) {
                 None => listing.path.to_owned(),
-                Some(ByParent::Path) => listing.path.replace("{id}", &parent),
-                Some(ByParent::Query(name) | ByParent::Batch(name)) => {
+                Some(PerParent::Path) => listing.path.replace("{id}", &parent),
+                Some(PerParent::Query(name) | PerParent::Batch(name)) => {
                     format!("{}?{name}={parent}", listing.path)
                 }
             };
@@ -85,7 +89,7 @@ fn read(world: &mut World, options: &Options, resource: &'static Resource) -> Ve
 #[test]
 fn a_full_walk_of_every_listing_is_the_truth() {
     for scale in [0.1, 0.02] {
-        let mut world = World::new(7, scale);
+        let mut world = AccountState::new(7, scale);
         for resource in Resource::all() {
             let mut read = read(&mut world, &small(), resource);
             let truth = world.truth(resource.name);
@@ -102,7 +106,7 @@ fn a_full_walk_of_every_listing_is_the_truth() {
 
 #[test]
 fn every_column_is_filled_and_nothing_else() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     for resource in Resource::all() {
         let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
         let mut empty: BTreeSet<&str> = resource
@@ -139,7 +143,7 @@ fn every_column_is_filled_and_nothing_else() {
 
 /// Times of all rows in the order a sorted walk meets them.
 fn times(path: &str, order: &str) -> Vec<Option<String>> {
-    let (mut world, options) = (World::new(1, 0.1), small());
+    let (mut world, options) = (AccountState::new(1, 0.1), small());
     let (mut times, mut next) = (Vec::new(), String::new());
     loop {
         let (_, body, _) = get(&mut world, &options, &format!("{path}?{order}{next}"));
@@ -183,7 +187,7 @@ fn sorted_walks_are_sorted_and_whole_with_nulls_first() {
 
 #[test]
 fn pages_split_without_a_surprise() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     for resource in Resource::all() {
         let layout = Layout::of(resource, &resource.listings[0]);
         for truth in world.truth(resource.name) {
@@ -211,7 +215,7 @@ fn pages_split_without_a_surprise() {
 
 #[test]
 fn keys_are_unique_where_a_resource_stands_alone() {
-    let mut world = World::new(1, 0.2);
+    let mut world = AccountState::new(1, 0.2);
     for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
         let truth = world.truth(resource.name);
         let keys: BTreeSet<_> = truth.iter().map(|row| row.key.clone()).collect();
@@ -223,7 +227,7 @@ fn keys_are_unique_where_a_resource_stands_alone() {
 #[test]
 fn the_seed_decides_every_byte() {
     let (mut one, mut same, mut other) =
-        (World::new(3, 0.05), World::new(3, 0.05), World::new(4, 0.05));
+        (AccountState::new(3, 0.05), AccountState::new(3, 0.05), AccountState::new(4, 0.05));
     for resource in Resource::all() {
         assert_eq!(one.truth(resource.name), same.truth(resource.name), "{}", resource.name);
     }
@@ -233,7 +237,7 @@ fn the_seed_decides_every_byte() {
 
 #[test]
 fn a_cursor_holds_its_place_while_rows_move() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let options = small();
     let deals = &Resource::named("deals").expect("the table has deals").listings[0];
     let whole = walk(&mut world, &options, deals, deals.path).len();
@@ -261,11 +265,11 @@ fn a_cursor_holds_its_place_while_rows_move() {
 
 #[test]
 fn edits_show_up_in_a_read_from_the_last_time() {
-    let mut world = World::new(1, 0.1);
+    let mut world = AccountState::new(1, 0.1);
     let options = plain();
     world.advance(60);
     let since = world.now();
-    let changed = |world: &mut World, path: &str| {
+    let changed = |world: &mut AccountState, path: &str| {
         let path = format!("{path}?updated_since={since}");
         let (_, body, _) = get(world, &options, &path);
         body["data"].as_array().map_or(0, Vec::len)
@@ -280,7 +284,7 @@ fn edits_show_up_in_a_read_from_the_last_time() {
     world.edit(Edit::Change { resource: "leads", key: lead.clone(), set: vec![] });
     world.edit(Edit::Create { resource: "leads", parent: None });
     assert_eq!(changed(&mut world, "/v1/leads"), 2);
-    world.edit(Edit::Archive { resource: "leads", key: lead });
+    world.edit(Edit::BackupWriter { resource: "leads", key: lead });
     assert_eq!(changed(&mut world, "/v1/leads"), 1);
     let before = world.truth("persons").len();
     world.edit(Edit::Delete { resource: "persons", key: "2".to_owned() });

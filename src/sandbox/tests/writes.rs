@@ -1,20 +1,20 @@
 //! What a migration into an account may write, what is refused, and what is read afterwards.
 
 use super::{get, plain, send};
-use crate::sandbox::ask::Method::{self, Patch, Post, Put};
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::http_request::Method::{self, Patch, Post, Put};
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 use serde_json::Value;
 
 /// The account all tests start from: user 4 left, deal 20 is deleted, stages 1 to 6 are the first
 /// pipeline's, currency PLN is not active.
-pub(super) fn account() -> World {
-    World::new(1, 0.1)
+pub(super) fn account() -> AccountState {
+    AccountState::new(1, 0.1)
 }
 
 /// A body with `<kind>` as the code of the first custom field of deals of this kind, and `<lead>`
 /// and `<label>` as the ids of the first lead and lead label.
-pub(super) fn spelt(world: &mut World, body: &str) -> String {
+pub(super) fn spelt(world: &mut AccountState, body: &str) -> String {
     let mut body = body.to_owned();
     for field in world.account().fields("deals") {
         body = body.replace(&format!("<{}>", field.kind.name()), &field.code);
@@ -26,7 +26,12 @@ pub(super) fn spelt(world: &mut World, body: &str) -> String {
     body
 }
 
-pub(super) fn ask(world: &mut World, method: Method, path: &str, body: &str) -> (u16, Value, u32) {
+pub(super) fn ask(
+    world: &mut AccountState,
+    method: Method,
+    path: &str,
+    body: &str,
+) -> (u16, Value, u32) {
     let body = spelt(world, body);
     let (status, said, answer) = send(world, &plain(), method, path, &body);
     (status, said, answer.cost)
@@ -34,7 +39,7 @@ pub(super) fn ask(world: &mut World, method: Method, path: &str, body: &str) -> 
 
 /// Writes, and reads every key back as it was written.
 #[track_caller]
-pub(super) fn accept_in(world: &mut World, method: Method, path: &str, body: &str) -> Value {
+pub(super) fn accept_in(world: &mut AccountState, method: Method, path: &str, body: &str) -> Value {
     let (status, said, cost) = ask(world, method, path, body);
     let fine = if method == Post { 201 } else { 200 };
     assert_eq!(

@@ -1,6 +1,6 @@
 //! The body of a write: its keys, what they hold, and the bytes they held it in.
 
-use crate::sandbox::ask::{Refusal, Request};
+use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::json;
 use serde_json::{Map, Value};
 

@@ -2,15 +2,15 @@
 
 use super::body::Body;
 use super::shape::{ADDRESS, is_address, is_clock, is_currency, is_date, is_row, parts};
+use crate::sandbox::account_state::AccountState;
 use crate::sandbox::custom::{Field, Kind};
-use crate::sandbox::world::World;
 use serde_json::{Map, Value};
 
 /// Most characters of a `varchar`.
 const VARCHAR_CHARS_MAX: usize = 255;
 
 /// What is wrong with an object `custom_fields`. Null clears a field of any type.
-pub(super) fn nested(world: &mut World, resource: &str, value: &Value) -> Vec<String> {
+pub(super) fn nested(world: &mut AccountState, resource: &str, value: &Value) -> Vec<String> {
     let Some(given) = value.as_object() else {
         return vec!["custom_fields: Expected an object".to_owned()];
     };
@@ -26,7 +26,7 @@ pub(super) fn nested(world: &mut World, resource: &str, value: &Value) -> Vec<St
 }
 
 /// Whether a field takes a value, in the spelling of v2.
-fn fits(world: &mut World, field: &Field, value: &Value) -> bool {
+fn fits(world: &mut AccountState, field: &Field, value: &Value) -> bool {
     let option = |id: &Value| field.options.iter().any(|(known, _)| id.as_u64() == Some(*known));
     match field.kind {
         Kind::Varchar | Kind::VarcharAuto => {
@@ -105,7 +105,7 @@ pub(super) type Flat = Vec<(String, Option<String>)>;
 
 /// Checks the custom fields in the body of a lead against what the lead has.
 pub(super) fn flat(
-    world: &mut World,
+    world: &mut AccountState,
     fields: &[Field],
     body: &Body,
     old: Option<&Map<String, Value>>,

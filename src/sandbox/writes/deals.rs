@@ -2,13 +2,13 @@
 
 use super::follow::{Set, Write, column};
 use crate::model::{Resource, Time};
-use crate::sandbox::ask::Refusal;
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::http_request::Refusal;
 use crate::sandbox::json::{self, quoted};
-use crate::sandbox::world::World;
 use serde_json::Value;
 
 /// What a write to a deal sets besides what it says.
-pub(super) fn follow(world: &mut World, write: &Write<'_>) -> Result<Set, Refusal> {
+pub(super) fn follow(world: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     archived_stay_as_they_are(write)?;
     let mut set = place(world, write)?;
     let now = quoted(&world.now().to_string());
@@ -28,7 +28,7 @@ fn archived_stay_as_they_are(write: &Write<'_>) -> Result<(), Refusal> {
 }
 
 /// Pipeline and stage: a stage names its pipeline, a pipeline alone means its first stage.
-fn place(world: &mut World, write: &Write<'_>) -> Result<Set, Refusal> {
+fn place(world: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     let pipeline = number(write.body.get("pipeline_id"));
     let stage = number(write.body.get("stage_id"));
@@ -62,7 +62,7 @@ fn place(world: &mut World, write: &Write<'_>) -> Result<Set, Refusal> {
 }
 
 /// The row of the lowest place, of stages those of a pipeline.
-fn first(world: &mut World, resource: &str, pipeline: Option<u64>) -> Option<u64> {
+fn first(world: &mut AccountState, resource: &str, pipeline: Option<u64>) -> Option<u64> {
     let pipeline = pipeline.map(|id| id.to_string());
     let rows = world.table(Resource::named(resource)?).rows().iter();
     let rows = rows.filter(|row| {

@@ -1,13 +1,13 @@
 //! New custom fields, and new options of fields there are.
 
 use super::body::{Body, faulty};
-use super::carry::permitted;
+use super::merge_fields::permitted;
 use crate::model::Resource;
-use crate::sandbox::answers::{Content, single};
-use crate::sandbox::ask::{Refusal, Request};
+use crate::sandbox::account_state::AccountState;
 use crate::sandbox::custom::Kind;
+use crate::sandbox::endpoints::{Content, single};
+use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 use serde_json::Value;
 
 /// The dictionaries that custom fields can be added to.
@@ -19,7 +19,7 @@ const BLOCKS: &[&str] = &["ui_visibility", "important_fields", "required_fields"
 
 /// Creates a custom field. From then on every row carries its key, as null.
 pub(super) fn create(
-    world: &mut World,
+    world: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     request: &Request,
@@ -78,7 +78,7 @@ pub(super) fn create(
 ///
 /// That labels of deals, persons and organizations grow in this way too is UNVERIFIED.
 pub(in crate::sandbox) fn add_options(
-    world: &mut World,
+    world: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     code: &str,

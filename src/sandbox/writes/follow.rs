@@ -4,10 +4,10 @@ use super::body::{Body, invalid};
 use super::deals;
 use super::shape::ADDRESS;
 use crate::model::Resource;
-use crate::sandbox::ask::{Refusal, Request};
+use crate::sandbox::account_state::AccountState;
+use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::json::{self, quoted};
 use crate::sandbox::options::Options;
-use crate::sandbox::world::World;
 use serde_json::{Map, Value, json};
 
 /// A write whose keys and values are fine one by one.
@@ -51,7 +51,11 @@ impl Write<'_> {
 }
 
 /// What a write sets besides what it says.
-pub(super) fn follow(world: &mut World, resource: &str, write: &Write<'_>) -> Result<Set, Refusal> {
+pub(super) fn follow(
+    world: &mut AccountState,
+    resource: &str,
+    write: &Write<'_>,
+) -> Result<Set, Refusal> {
     let mut set = Vec::new();
     for key in ["address", "location", "postal_address"] {
         if let Some(given) = write.body.given(key) {
@@ -151,7 +155,7 @@ fn listed(items: impl Iterator<Item = Value>, keys: &[&str]) -> String {
     format!("[{}]", items.join(","))
 }
 
-fn activity(world: &mut World, write: &Write<'_>, set: &mut Set) {
+fn activity(world: &mut AccountState, write: &Write<'_>, set: &mut Set) {
     let body = write.body;
     if write.old.is_none() && !body.has(&["subject"]) {
         let kind = body.get("type").and_then(Value::as_str).unwrap_or("call");
@@ -196,7 +200,7 @@ const HOOKS: [(&str, &str, &str, &str); 6] = [
     ("task_id", "tasks", "task", "title"),
 ];
 
-fn note(world: &mut World, write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
+fn note(world: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
     let body = write.body;
     if !write.options.admin && body.given("user_id").is_some_and(|id| id.as_u64() != Some(WRITER)) {
         let error = "You do not have permissions to do this.";
@@ -242,7 +246,7 @@ fn note(world: &mut World, write: &Write<'_>, set: &mut Set) -> Result<(), Refus
 
 /// The raw value of a column of the row with this number.
 pub(super) fn column(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &str,
     id: &Value,
     column: &str,
@@ -272,7 +276,7 @@ fn product(write: &Write<'_>, set: &mut Set) {
 }
 
 /// The number of the last place, for stages inside their pipeline.
-fn last(world: &mut World, resource: &str, write: &Write<'_>) -> u64 {
+fn last(world: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
     let pipeline = (resource == "stages").then(|| write.after("pipeline_id").to_string());
     let table = Resource::named(resource).expect("only resources of the table are written");
     let rows = world.table(table).rows().iter().filter(|row| row.deleted.is_none());
@@ -284,7 +288,7 @@ fn last(world: &mut World, resource: &str, write: &Write<'_>) -> u64 {
 }
 
 /// A `key_string` made of the name, which no type has yet.
-fn key_string(world: &mut World, write: &Write<'_>) -> String {
+fn key_string(world: &mut AccountState, write: &Write<'_>) -> String {
     let name = write.after("name").as_str().unwrap_or_default().to_lowercase();
     let spelt: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();

@@ -4,14 +4,14 @@
 //! and [`custom`]), and what the keys mean together ([`follow`]). Only then is a row written.
 
 mod body;
-mod carry;
 mod custom;
 mod deals;
 mod fields;
 mod follow;
+mod merge_fields;
 mod shape;
 mod table;
 
 pub(super) use body::invalid;
-pub(super) use carry::{create, write};
 pub(super) use fields::add_options;
+pub(super) use merge_fields::{create, write};

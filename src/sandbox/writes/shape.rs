@@ -2,8 +2,8 @@
 
 use super::custom;
 use crate::model::{Resource, Time};
+use crate::sandbox::account_state::AccountState;
 use crate::sandbox::json;
-use crate::sandbox::world::World;
 use serde_json::{Map, Value};
 
 /// What a key takes, besides null.
@@ -74,7 +74,7 @@ pub(super) const ADDRESS: [&str; 10] = [
 
 /// What is wrong with a value, if anything. `resource` is the one that is written.
 pub(super) fn faults(
-    world: &mut World,
+    world: &mut AccountState,
     resource: &str,
     key: &str,
     shape: Shape,
@@ -124,7 +124,7 @@ const fn wanted(shape: Shape) -> &'static str {
     }
 }
 
-fn takes(world: &mut World, shape: Shape, value: &Value) -> bool {
+fn takes(world: &mut AccountState, shape: Shape, value: &Value) -> bool {
     match shape {
         Shape::Text => value.is_string(),
         Shape::Whole => value.is_i64() || value.is_u64(),
@@ -183,7 +183,7 @@ fn takes(world: &mut World, shape: Shape, value: &Value) -> bool {
     }
 }
 
-fn is_attendee(world: &mut World, item: &Value) -> bool {
+fn is_attendee(world: &mut AccountState, item: &Value) -> bool {
     let keys = ["email", "name", "status", "is_organizer", "person_id", "user_id"];
     parts(item, &keys).is_some_and(|of| {
         let text = |key: &str| of.get(key).is_none_or(|text| text.is_string() || text.is_null());
@@ -198,7 +198,7 @@ fn is_attendee(world: &mut World, item: &Value) -> bool {
     })
 }
 
-fn is_price(world: &mut World, item: &Value) -> bool {
+fn is_price(world: &mut AccountState, item: &Value) -> bool {
     let keys = ["currency", "price", "cost", "direct_cost", "notes"];
     parts(item, &keys).is_some_and(|of| {
         of.get("currency").is_some_and(|code| is_currency(world, code))
@@ -246,18 +246,18 @@ fn is_naked(text: &str) -> bool {
     text.len() == 19 && text.as_bytes()[10] == b' ' && Time::parse(text).is_some()
 }
 
-pub(super) fn is_currency(world: &mut World, value: &Value) -> bool {
+pub(super) fn is_currency(world: &mut AccountState, value: &Value) -> bool {
     value.as_str().is_some_and(|code| {
         holds(world, "currencies", |row| row["code"] == code && row["active_flag"] == true)
     })
 }
 
 /// Whether a number is that of a row which is still there; of a user who is.
-pub(super) fn is_row(world: &mut World, resource: &str, value: &Value) -> bool {
+pub(super) fn is_row(world: &mut AccountState, resource: &str, value: &Value) -> bool {
     value.as_u64().is_some_and(|id| is_there(world, resource, &id.to_string()))
 }
 
-fn is_there(world: &mut World, resource: &str, key: &str) -> bool {
+fn is_there(world: &mut AccountState, resource: &str, key: &str) -> bool {
     let Some(resource) = Resource::named(resource) else {
         return false;
     };
@@ -269,7 +269,7 @@ fn is_there(world: &mut World, resource: &str, key: &str) -> bool {
 }
 
 /// Whether a row of a short list is as asked for.
-fn holds(world: &mut World, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
+fn holds(world: &mut AccountState, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
     let Some(resource) = Resource::named(resource) else {
         return false;
     };
@@ -278,7 +278,7 @@ fn holds(world: &mut World, resource: &str, wanted: impl Fn(&Value) -> bool) -> 
 }
 
 /// Ids of the options of a field.
-pub(super) fn options(world: &mut World, dictionary: &str, code: &str) -> Vec<u64> {
+pub(super) fn options(world: &mut AccountState, dictionary: &str, code: &str) -> Vec<u64> {
     let row = Resource::named(dictionary).and_then(|of| world.table(of).get(code));
     let options = row.and_then(|row| json::find(&row.json, "options"));
     let options: Vec<Value> =

@@ -1,7 +1,7 @@
 //! What a client may set of each resource (API facts 7). Whatever is not here is refused.
 
 use super::shape::Shape;
-use crate::sandbox::ask::Method;
+use crate::sandbox::http_request::Method;
 use Shape::{
     ActivityType, Address, Amount, Attendees, Bool, Category, Clock, Contacts, Currency, Custom,
     Date, Either, Flag, Instant, Labels, Lead, LeadLabels, Naked, Num, OneOf, Participants,

@@ -2,9 +2,9 @@
 
 use super::weather::End;
 use super::{Ended, Keeper, carried_out};
-use crate::depot::Depot;
+use crate::depot::WarehouseFixture;
 use crate::support::raw_truth;
-use crate::vault::Vault;
+use crate::vault::BackupFixture;
 use fastrand::Rng;
 use serde_json::Value;
 use source_pipedrive::dataset::warehouse::Sweep;
@@ -30,7 +30,7 @@ fn crashing(config: &mut Value, end: End, command: impl FnOnce(&Value) -> Comman
 
 /// `sync warehouse`.
 pub(super) struct Warehouse {
-    depot: Depot,
+    depot: WarehouseFixture,
     sweeps: bool,
     name: String,
     /// A walk began anew, so that rows may have come again.
@@ -52,7 +52,7 @@ impl Warehouse {
             "warehouse of {format}, sweeps: {sweeps}, concurrency {concurrency}, overlap {overlap}, \
              commit_seconds {commit}, {resources:?}"
         );
-        let depot = Depot::of(account, format, resources)
+        let depot = WarehouseFixture::of(account, format, resources)
             .with("concurrency", concurrency)
             .with("overlap_seconds", overlap)
             .with("commit_seconds", commit);
@@ -121,7 +121,7 @@ impl Keeper for Warehouse {
 
 /// `backup`.
 pub(super) struct Backup {
-    vault: Vault,
+    vault: BackupFixture,
     name: String,
     /// A backup is under way.
     broken: bool,
@@ -135,7 +135,7 @@ impl Backup {
     pub(super) fn new(account: &Sandbox, resources: &[&'static str], dice: &mut Rng) -> Self {
         let concurrency = [1, 1, 3][dice.usize(..3)];
         let name = format!("backup, concurrency {concurrency}, {resources:?}");
-        let vault = Vault::of(account, resources).with("concurrency", concurrency);
+        let vault = BackupFixture::of(account, resources).with("concurrency", concurrency);
         Self { vault, name, broken: false, changed: false, untimely: false }
     }
 

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use source_pipedrive::model::{Resource, Time};
-use source_pipedrive::sandbox::{Edit, Sandbox, Truth};
+use source_pipedrive::sandbox::{Edit, ExpectedRows, Sandbox};
 
 /// Who edits the account, and when they last did.
 pub(super) struct People {
@@ -85,7 +85,7 @@ impl People {
 }
 
 /// The account as a whole, to see whether it changes.
-pub(super) fn looks(account: &Sandbox) -> Vec<Truth> {
+pub(super) fn looks(account: &Sandbox) -> Vec<ExpectedRows> {
     account.world(|world| EDITED.iter().flat_map(|resource| world.truth(resource)).collect())
 }
 
@@ -115,7 +115,7 @@ fn one(dice: &mut Rng, account: &Sandbox, resource: &'static str, edits: &mut Ve
         6 if matches!(resource, "persons" | "organizations") && key != other => {
             edits.push(Edit::Merge { resource, from: key, into: other });
         }
-        7 if archives => edits.push(Edit::Archive { resource, key }),
+        7 if archives => edits.push(Edit::BackupWriter { resource, key }),
         9 if resource == "leads" && dice.bool() => edits.push(Edit::Convert { lead: key }),
         8 if archives => {
             // Back in the very same form in the very same second is beyond a second's resolution.

@@ -4,24 +4,24 @@ use super::Ended;
 use super::people::People;
 use fastrand::Rng;
 use source_pipedrive::model::Resource;
-use source_pipedrive::sandbox::{Edit, Entry, Fault, OddDate, OddPage, Sandbox, Trouble};
+use source_pipedrive::sandbox::{Edit, Entry, Fault, FaultKind, OddDate, OddPage, Sandbox};
 
 /// Failures that pass when the request is made again.
-const PASSING: &[Trouble] = &[
-    Trouble::Status(500),
-    Trouble::Status(502),
-    Trouble::Status(503),
-    Trouble::Status(504),
-    Trouble::Status(520),
-    Trouble::Status(524),
-    Trouble::BareLimit,
-    Trouble::Truncate,
-    Trouble::CutJson,
-    Trouble::Html,
-    Trouble::Failure,
-    Trouble::Null,
-    Trouble::Reset,
-    Trouble::Utf8,
+const PASSING: &[FaultKind] = &[
+    FaultKind::Status(500),
+    FaultKind::Status(502),
+    FaultKind::Status(503),
+    FaultKind::Status(504),
+    FaultKind::Status(520),
+    FaultKind::Status(524),
+    FaultKind::BareLimit,
+    FaultKind::Truncate,
+    FaultKind::CutJson,
+    FaultKind::Html,
+    FaultKind::Failure,
+    FaultKind::Null,
+    FaultKind::Reset,
+    FaultKind::Utf8,
 ];
 
 /// Pages that lie about the end of their list. Said twice in a row, some of them are believed, so a run
@@ -36,17 +36,17 @@ const LIES: &[OddPage] = &[
 
 /// What may end a run, or a stream of it. An account that says that a list or a parent is not there (403,
 /// 404) is believed, and not among them.
-const HARD: &[Trouble] = &[
-    Trouble::Repeat,
-    Trouble::Loop,
-    Trouble::Unsorted,
-    Trouble::Empty,
-    Trouble::BadCursor,
-    Trouble::Expired,
-    Trouble::Daily,
-    Trouble::Cloudflare,
-    Trouble::Status(405),
-    Trouble::Odd(OddPage::Revolve),
+const HARD: &[FaultKind] = &[
+    FaultKind::Repeat,
+    FaultKind::Loop,
+    FaultKind::Unsorted,
+    FaultKind::Empty,
+    FaultKind::BadCursor,
+    FaultKind::Expired,
+    FaultKind::Daily,
+    FaultKind::Cloudflare,
+    FaultKind::Status(405),
+    FaultKind::Odd(OddPage::Revolve),
 ];
 
 const DATES: &[OddDate] = &[
@@ -88,7 +88,7 @@ impl End {
 #[derive(Debug)]
 pub(super) struct Weather {
     pub(super) end: End,
-    troubles: Vec<(u64, Trouble)>,
+    troubles: Vec<(u64, FaultKind)>,
     /// At the first answer, or at all.
     date: Option<(OddDate, bool)>,
     pub(super) script: Vec<(u64, Edit)>,
@@ -109,9 +109,9 @@ impl Weather {
             troubles.push((at(dice), PASSING[dice.usize(..PASSING.len())]));
         }
         if dice.bool() {
-            troubles.push((at(dice), Trouble::Odd(LIES[dice.usize(..LIES.len())])));
+            troubles.push((at(dice), FaultKind::Odd(LIES[dice.usize(..LIES.len())])));
         } else if dice.u8(..4) == 0 {
-            troubles.push((at(dice), Trouble::NoPaging));
+            troubles.push((at(dice), FaultKind::NoPaging));
         } else if dice.u8(..3) == 0 {
             troubles.push((at(dice), HARD[dice.usize(..HARD.len())]));
         }
@@ -130,15 +130,15 @@ impl Weather {
     /// Earlier ones win.
     pub(super) fn faults(&self) -> Vec<Fault> {
         let hang = match self.end {
-            End::Killed(at) | End::Told(at) => Some(Fault::at(Trouble::Hang, at)),
+            End::Killed(at) | End::Told(at) => Some(Fault::at(FaultKind::Hang, at)),
             End::Whole | End::Crashed(_) => None,
         };
         let troubles = self.troubles.iter().map(|(at, trouble)| Fault::at(*trouble, *at));
         let date = self.date.map(|(date, always)| {
             if always {
-                Fault::on(Trouble::Date(date), "/", 1, u32::MAX)
+                Fault::on(FaultKind::Date(date), "/", 1, u32::MAX)
             } else {
-                Fault::at(Trouble::Date(date), 1)
+                Fault::at(FaultKind::Date(date), 1)
             }
         });
         hang.into_iter().chain(troubles).chain(date).collect()
@@ -158,14 +158,14 @@ impl Weather {
     pub(super) fn emptied_a_parent(&self, asked: &[Entry]) -> bool {
         self.troubles.iter().any(|(at, trouble)| {
             let empty = [OddPage::NullData, OddPage::EmptyData, OddPage::EmptyEnd];
-            let empty = empty.iter().any(|odd| *trouble == Trouble::Odd(*odd));
+            let empty = empty.iter().any(|odd| *trouble == FaultKind::Odd(*odd));
             empty && request(asked, *at).is_some_and(|entry| is_per_parent(&entry.path_and_query))
         })
     }
 
     /// Requires that what passes has passed: a run without anything worse ends well.
     pub(super) fn assert_survived(&self, ended: &Ended, asked: &[Entry]) {
-        let hard = |trouble: &Trouble| HARD.contains(trouble);
+        let hard = |trouble: &FaultKind| HARD.contains(trouble);
         if !matches!(self.end, End::Whole)
             || !self.script.is_empty()
             || self.troubles.iter().any(|(_, trouble)| hard(trouble))

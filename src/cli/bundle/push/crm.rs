@@ -9,15 +9,15 @@ use crate::bundle::push::{
     carry_out, verify,
 };
 use crate::bundle::{
-    Array, Context, Index, Source, Stamp, Survey, observed, public_id_of, value_of,
+    Entity, Index, Sidecar, Source, Stamp, Survey, observed, public_id_of, value_of,
 };
 use crate::cli::bundle::args::Push as Flags;
 use crate::cli::bundle::target::target;
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::progress::Progress;
 use crate::cli::setup::now;
-use crate::dataset::Scrap;
+use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Result};
 
 /// How rows of the organization itself are kept safe.
@@ -29,7 +29,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let dropped = Dropped::of(&flags.drop, &flags.file).await?;
     let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
     let crm = &target.crm;
-    let scrap = Scrap::beside(&flags.file, "target")?;
+    let scrap = TempFile::beside(&flags.file, "target")?;
     let at = fetch(crm, scrap.path(), flags.max_bytes).await?;
     let (mut index, own) = Index::of(scrap.path()).await?;
     let organization = own.head.organization().ok_or_else(|| {
@@ -75,7 +75,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let plan = &report.plan;
     let begin = Begin {
         version: JOURNAL_VERSION,
-        tool: Context::tool(),
+        tool: Sidecar::tool(),
         bundle: survey.sha256.clone(),
         target: crm.origin().to_owned(),
         organization: organization.clone(),
@@ -109,14 +109,14 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(plan);
-    let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
+    let pushed = |array: Entity, row: u64| earlier.sent(array, row) || plan.sends(array, row);
     let row = |array, json: &str, there: Option<&str>| {
         Ok(Some(fitted(&fates, &mut fit, array, json, there)))
     };
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     remember(flags, input, (&survey, &organization), &mut index, &fates, plan, new).await?;
     if report.sent + report.earlier > 0 {
-        let events = Scrap::beside(&flags.file, "events")?;
+        let events = TempFile::beside(&flags.file, "events")?;
         changes(crm, None, None, events.path(), flags.max_bytes).await?;
         report.events = Some(account(events.path(), &verified, Some(since)).await?);
     }
@@ -126,7 +126,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
 }
 
 /// A row as it is sent, where `there` is what the CRM has of it.
-fn fitted(fates: &Fates, fit: &mut Fit, array: Array, json: &str, there: Option<&str>) -> Fitted {
+fn fitted(fates: &Fates, fit: &mut Fit, array: Entity, json: &str, there: Option<&str>) -> Fitted {
     Fitted::whole(revived(fates, &fit.row(array, json, there)), there)
 }
 
@@ -154,7 +154,7 @@ async fn remember(
     }
     let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let context = input.context.clone();
-    let mut context = context.unwrap_or_else(|| Context::empty(stamp, Source::default()));
+    let mut context = context.unwrap_or_else(|| Sidecar::empty(stamp, Source::default()));
     context.forms.insert(organization.clone(), forms);
     context.write(&flags.file)
 }

@@ -8,13 +8,13 @@ mod report;
 use super::args::Push as Flags;
 use super::findings;
 use crate::bundle::push::{Begin, Earlier, Found, Journal};
-use crate::bundle::{Array, Context, Index, Pipeline, Survey, copied, push, validate};
+use crate::bundle::{Entity, Index, Pipeline, Sidecar, Survey, copied, push, validate};
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
-use crate::cli::progress::{Manner, Progress};
+use crate::cli::progress::{Progress, ProgressMode};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
-use crate::dataset::Scrap;
+use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Mask, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const PARENTS: [&str; 4] = ["opportunity", "contact", "account", "lead"];
 
 /// What a push is given beside the bundle.
 struct Input {
-    context: Option<Context>,
+    context: Option<Sidecar>,
     /// Wishes of `--map-stages`.
     given: BTreeMap<String, String>,
     journal: PathBuf,
@@ -53,11 +53,11 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
         push::beside(&flags.file)
     };
     let input = Input {
-        context: Context::read(&flags.file)?,
+        context: Sidecar::read(&flags.file)?,
         given: given(flags)?,
         journal: flags.journal.clone().unwrap_or(journal),
     };
-    let mut progress = Progress::new(Manner::of(&flags.standalone), Mask::new(&[]));
+    let mut progress = Progress::new(ProgressMode::of(&flags.standalone), Mask::new(&[]));
     let report = runtime()?.block_on(async {
         if flags.to.as_deref() == Some("pipedrive") {
             return Box::pin(pipedrive::push(flags, &input)).await;
@@ -86,7 +86,7 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
 
 /// The bundle that is pushed: the file, or a copy of it for this target, which is gone with what this
 /// returns.
-async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<Scrap>)> {
+async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<TempFile>)> {
     if !flags.as_copy {
         return Ok((flags.file.clone(), None));
     }
@@ -97,9 +97,9 @@ async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<Scrap>)>
 /// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with
 /// findings is not pushed at all: nothing half done.
 async fn checked(flags: &Flags, path: &Path, input: &Input, target: &Index) -> Result<Survey> {
-    let elsewhere = |array: Array, id: u64| {
-        let moves = matches!(array, Array::Leads | Array::Opportunities);
-        let either = [Array::Leads, Array::Opportunities];
+    let elsewhere = |array: Entity, id: u64| {
+        let moves = matches!(array, Entity::Leads | Entity::Opportunities);
+        let either = [Entity::Leads, Entity::Opportunities];
         target.holds(array, id) || moves && either.iter().any(|array| target.holds(*array, id))
     };
     let validation = validate(path, input.context.as_ref(), elsewhere).await?;
@@ -147,7 +147,7 @@ fn given(flags: &Flags) -> Result<BTreeMap<String, String>> {
 }
 
 /// Whose rows a bundle holds.
-fn whose(context: Option<&Context>, survey: &Survey) -> String {
+fn whose(context: Option<&Sidecar>, survey: &Survey) -> String {
     let company = context.and_then(|context| context.source.company_id);
     match (company, survey.head.organization()) {
         (Some(company), _) => format!("Pipedrive company {company}"),

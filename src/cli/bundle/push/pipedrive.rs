@@ -4,16 +4,18 @@ use super::confirm::confirm;
 use super::report::{Itself, Report};
 use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::map::{Expected, MARKER, Pins, Setup};
-use crate::bundle::pipedrive::{Hold, Ids, Needs, carry_out, prepare, tokens};
+use crate::bundle::pipedrive::{
+    IdMap, MissingFields, PipedriveProjection, carry_out, prepare, tokens,
+};
 use crate::bundle::push::{
     Begin, Entry, Fates, JOURNAL_VERSION, Journal, Known, KnownField, Memory, Plan, Stages, verify,
 };
 use crate::bundle::{
-    Array, Context, CustomField, Forms, Index, Reader, Source, Stamp, Survey, Unmapped, number,
+    CustomField, Entity, Forms, Index, Reader, Sidecar, Source, Stamp, Survey, Unmapped, number,
     public_id_of, value_of,
 };
 use crate::cli::bundle::args::Push as Flags;
-use crate::cli::figures::grouped;
+use crate::cli::format::grouped;
 use crate::cli::interrupt::interrupted;
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::now;
@@ -26,7 +28,7 @@ const ITSELF: Itself = Itself { place: "account", backup: "source-pipedrive back
 const TARGET: &str = "pipedrive";
 /// The arrays whose rows keep their public ids in custom fields of their own; leads have those of
 /// opportunities.
-const OWNERS: [Array; 3] = [Array::Accounts, Array::Contacts, Array::Opportunities];
+const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 
 /// Pushes; the report says how far it came.
 pub(super) async fn push(flags: &Flags, input: &Input) -> Result<Report> {
@@ -76,13 +78,13 @@ async fn push_with(
     let survey = checked(flags, &path, input, &index).await?;
     let source = input.pipelines();
     let stages = || Stages::new(source.clone(), setup.pipelines().to_vec(), &input.given);
-    let needs = Needs::of(&survey, input.context.as_ref(), &setup).await?;
+    let needs = MissingFields::of(&survey, input.context.as_ref(), &setup).await?;
     let known = Known { company: Some(company), memory: Some(&memory) };
     let fates = Fates::of(&survey, &mut index, &known, flags.recreate_deleted).await?;
     let forms = input.context.as_ref().zip(survey.head.organization());
     let forms = forms.and_then(|(context, organization)| context.forms.get(&organization));
     let forms = forms.map(|forms| Forms::of(forms));
-    let hold = Hold::new(&setup, &needs, stages()?, &fates, &there);
+    let hold = PipedriveProjection::new(&setup, &needs, stages()?, &fates, &there);
     let mut hold = hold.through(forms.as_ref());
     let own = |array, id: &str| is_own(company, array, id);
     let row = |array, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
@@ -118,7 +120,7 @@ async fn push_with(
     let plan = &report.plan;
     let begin = Begin {
         version: JOURNAL_VERSION,
-        tool: Context::tool(),
+        tool: Sidecar::tool(),
         bundle: survey.sha256.clone(),
         target: TARGET.to_owned(),
         organization: company.to_string(),
@@ -134,10 +136,10 @@ async fn push_with(
             known = run.set_up_again(known, stop.as_mut()).await?;
             known = known.pinned(|pins| created.iter().for_each(|field| pin(pins, field)));
         }
-        let none = Needs::default();
-        let hold = Hold::new(&known, &none, stages()?, &fates, &there);
+        let none = MissingFields::default();
+        let hold = PipedriveProjection::new(&known, &none, stages()?, &fates, &there);
         let mut hold = hold.through(forms.as_ref()).for_sending();
-        let mut ids = Ids::of(scrap.path()).await?;
+        let mut ids = IdMap::of(scrap.path()).await?;
         ids.know(&fates);
         let (client, work) = (run.client.clone(), plan.work());
         let progress = &mut run.progress;
@@ -167,11 +169,11 @@ async fn push_with(
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(plan);
-    let none = Needs::default();
-    let hold = Hold::new(&known, &none, stages()?, &fates, &there);
+    let none = MissingFields::default();
+    let hold = PipedriveProjection::new(&known, &none, stages()?, &fates, &there);
     let mut hold = hold.through(forms.as_ref()).for_checking();
-    let pushed = |array: Array, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let row = |array: Array, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
+    let pushed = |array: Entity, row: u64| earlier.sent(array, row) || plan.sends(array, row);
+    let row = |array: Entity, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     journal.write(&verified.entry())?;
     note(flags, input, &survey, &report, &known)?;
@@ -181,19 +183,19 @@ async fn push_with(
 }
 
 /// Whether a public id is one that the company's own rows have.
-fn is_own(company: i64, array: Array, public_id: &str) -> bool {
+fn is_own(company: i64, array: Entity, public_id: &str) -> bool {
     let rest = public_id.strip_prefix(array.prefix()).and_then(|id| id.strip_prefix("pd"));
     let rest = rest.and_then(|id| id.strip_prefix(&company.to_string()));
     rest.is_some_and(|id| id.starts_with('_'))
 }
 
 /// What journal and side-car know of the company's fields, by their keys: people may have renamed them.
-fn pins(context: Option<&Context>, memory: &Memory, company: i64) -> Pins {
+fn pins(context: Option<&Sidecar>, memory: &Memory, company: i64) -> Pins {
     let mut pins = Pins::default();
     let own = context.is_some_and(|context| context.source.company_id == Some(company));
     let fields = context.iter().flat_map(|context| &context.fields);
     let fields: Vec<_> = fields
-        .filter_map(|(array, fields)| Some((Array::named(array)?, fields)))
+        .filter_map(|(array, fields)| Some((Entity::named(array)?, fields)))
         .flat_map(|(array, fields)| fields.iter().map(move |field| (array, field)))
         .collect();
     for (array, field) in fields.iter().filter(|_| own) {
@@ -207,7 +209,7 @@ fn pins(context: Option<&Context>, memory: &Memory, company: i64) -> Pins {
     for known in memory.fields() {
         pin(&mut pins, known);
         // The name may have been changed where the bundle comes from, too.
-        let source = |(array, field): &&(Array, &CustomField)| {
+        let source = |(array, field): &&(Entity, &CustomField)| {
             *array == known.array && known.source.as_ref() == Some(&field.key)
         };
         if let Some((array, field)) = fields.iter().find(source) {
@@ -226,7 +228,7 @@ fn pin(pins: &mut Pins, field: &KnownField) {
 }
 
 /// The fields that keep public ids.
-fn markers(setup: &Setup) -> impl Iterator<Item = (Array, &str)> {
+fn markers(setup: &Setup) -> impl Iterator<Item = (Entity, &str)> {
     OWNERS.into_iter().filter_map(|array| Some((array, setup.marker(array)?)))
 }
 
@@ -282,8 +284,8 @@ fn recognizable(setup: &Setup, company: i64) -> Result<()> {
 /// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
 /// that are there already would be created again.
 fn readable(setup: &Setup, plan: &Plan) -> Result<()> {
-    let hidden = |array: &Array| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
-    let Some(array) = Array::ALL.into_iter().find(hidden) else { return Ok(()) };
+    let hidden = |array: &Entity| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
+    let Some(array) = Entity::ALL.into_iter().find(hidden) else { return Ok(()) };
     let message = format!(
         "a definition of the account's fields cannot be read, and may be that of the field with the public          ids of {}: rows could be created twice; mend the field in Pipedrive, and push again",
         array.name()
@@ -302,8 +304,8 @@ fn note(
     let company = setup.company;
     let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let context = input.context.clone();
-    let mut context = context.unwrap_or_else(|| Context::empty(stamp, Source::default()));
-    let lost = |array: Array, field: &str, rows: u64, reason: &str| Unmapped {
+    let mut context = context.unwrap_or_else(|| Sidecar::empty(stamp, Source::default()));
+    let lost = |array: Entity, field: &str, rows: u64, reason: &str| Unmapped {
         resource: array.name().to_owned(),
         field: field.to_owned(),
         rows,

@@ -1,8 +1,8 @@
 //! What a push would do, and what it did, for people and for programs.
 
 use crate::bundle::push::{Accounted, Gone, How, Plan, Refused, Used, Verified};
-use crate::bundle::{Array, Losses};
-use crate::cli::figures::grouped;
+use crate::bundle::{Entity, Losses};
+use crate::cli::format::grouped;
 use crate::cli::text::Text;
 use crate::model::{Error, Kind};
 use serde_json::{Map, Value, json};
@@ -48,9 +48,9 @@ pub(super) struct Report {
     /// What the bundle has otherwise, and does not replace what is there: likewise.
     pub(super) kept: Losses,
     /// Rows that are not created, by array and reason.
-    pub(super) left_out: BTreeMap<(Array, &'static str), u64>,
+    pub(super) left_out: BTreeMap<(Entity, &'static str), u64>,
     /// Custom fields that are (to be) created: array, name, type.
-    pub(super) fields: Vec<(Array, String, String)>,
+    pub(super) fields: Vec<(Entity, String, String)>,
     /// Tokens the push costs, in Pipedrive.
     pub(super) tokens: Option<u64>,
     /// Rows sent by an attempt that broke off.
@@ -104,11 +104,11 @@ impl Report {
 
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let by_array = |of: &dyn Fn(Array) -> Value| {
-            let rows = Array::ALL.into_iter().map(|array| (array.name().to_owned(), of(array)));
+        let by_array = |of: &dyn Fn(Entity) -> Value| {
+            let rows = Entity::ALL.into_iter().map(|array| (array.name().to_owned(), of(array)));
             Value::Object(rows.collect::<Map<_, _>>())
         };
-        let fields = |fields: &BTreeMap<(Array, String), u64>| {
+        let fields = |fields: &BTreeMap<(Entity, String), u64>| {
             let rows = fields.iter().map(|((array, field), rows)| {
                 json!({"array": array.name(), "field": field, "rows": rows})
             });
@@ -218,7 +218,7 @@ impl Report {
             "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
             "", "create", "update", "unchanged", "left", "deleted", "moved", "locked"
         ));
-        for array in Array::ALL {
+        for array in Entity::ALL {
             let counts = self.plan.counts(array);
             out.line(format!(
                 "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
@@ -260,7 +260,7 @@ impl Report {
             out.line(format!("will not arrive: {} {}: {why}", grouped(*rows), array.name()));
         }
         if !self.recreated {
-            for array in Array::ALL {
+            for array in Entity::ALL {
                 let rows = self.gone.iter().filter(|row| row.array == array).count() as u64;
                 if rows > 0 {
                     out.line(format!("will not arrive: {} {} {GONE}", grouped(rows), array.name()));

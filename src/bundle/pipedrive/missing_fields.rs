@@ -1,0 +1,300 @@
+//! The custom fields that an account lacks for a bundle, and the options that its fields lack.
+
+use crate::bundle::format::{Entity, value_of};
+use crate::bundle::map::{MARKER, Setup};
+use crate::bundle::push::{KnownField, Plan, custom_field, in_order};
+use crate::bundle::reader::{Reader, Survey};
+use crate::bundle::sidecar::{CustomField, Sidecar};
+use crate::model::{Result, list, members, quoted, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The arrays whose rows have custom fields of their own; leads have those of opportunities.
+const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
+/// Options of a field that is to be created; a list with more different values becomes text.
+const OPTIONS_MAX: usize = 500;
+/// Longest text of a `varchar` field (API facts 5.3 and 7).
+const VARCHAR_MAX: usize = 255;
+/// The types that can be created (API facts 5.3).
+const CREATABLE: &[&str] = &[
+    "varchar",
+    "varchar_auto",
+    "text",
+    "double",
+    "phone",
+    "date",
+    "daterange",
+    "time",
+    "timerange",
+    "set",
+    "enum",
+    "address",
+    "monetary",
+    "org",
+    "people",
+    "user",
+];
+
+/// A field that is to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewField {
+    /// Whose field.
+    pub array: Entity,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: String,
+    /// Labels of its options.
+    pub options: Vec<String>,
+    /// The key of the field where the bundle comes from, if the side-car knows it.
+    pub source: Option<String>,
+}
+
+/// Options that are to be added to a field that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOptions {
+    /// Whose field.
+    pub array: Entity,
+    /// Its key.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Labels.
+    pub options: Vec<String>,
+}
+
+/// What is to be created before the first row.
+#[derive(Debug, Clone, Default)]
+pub struct MissingFields {
+    /// Fields.
+    pub fields: Vec<NewField>,
+    /// Options.
+    pub options: Vec<NewOptions>,
+    /// Fields that are there, by the names they have in the bundle.
+    pub matched: Vec<KnownField>,
+}
+
+/// What was seen of a name in `custom`.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "kinds of values that were met")]
+struct Seen {
+    numbers: bool,
+    money: bool,
+    ranges: bool,
+    texts: bool,
+    long: bool,
+    lists: bool,
+    other: bool,
+    labels: BTreeSet<String>,
+}
+
+/// The path of a field dictionary.
+pub(super) const fn dictionary(array: Entity) -> &'static str {
+    match array {
+        Entity::Accounts => "/api/v2/organizationFields",
+        Entity::Contacts => "/api/v2/personFields",
+        _ => "/api/v2/dealFields",
+    }
+}
+
+/// Whether a custom value is as good as none.
+pub(super) fn says_nothing(value: &str) -> bool {
+    matches!(value, "null" | "[]" | "{}" | "\"\"")
+}
+
+/// Whose custom fields rows of an array have.
+pub(super) const fn owner(array: Entity) -> Option<Entity> {
+    match array {
+        Entity::Activities => None,
+        Entity::Leads => Some(Entity::Opportunities),
+        other => Some(other),
+    }
+}
+
+impl MissingFields {
+    /// Reads the bundle for names and values of custom fields and compares with the account.
+    pub async fn of(survey: &Survey, context: Option<&Sidecar>, setup: &Setup) -> Result<Self> {
+        let mut seen: BTreeMap<(Entity, String), Seen> = BTreeMap::new();
+        let mut arrays = BTreeSet::new();
+        for span in in_order(survey) {
+            let Some(owner) = owner(span.array) else { continue };
+            let mut rows = Reader::of_array(&survey.path, span)?;
+            while let Some(row) = rows.next().await? {
+                if value_of(row.json, "deleted_at").is_some_and(|at| at != "null") {
+                    continue;
+                }
+                arrays.insert(owner);
+                let custom = value_of(row.json, "custom").unwrap_or("{}");
+                for (name, value) in members(custom) {
+                    if !says_nothing(value) {
+                        seen.entry((owner, name.into_owned())).or_default().take(value);
+                    }
+                }
+            }
+        }
+        let mut needs = Self::default();
+        for array in OWNERS.into_iter().filter(|array| arrays.contains(array)) {
+            if setup.marker(array).is_none() {
+                let (name, ty) = (MARKER.to_owned(), "varchar".to_owned());
+                needs.fields.push(NewField { array, name, ty, options: Vec::new(), source: None });
+            }
+        }
+        for ((array, name), seen) in seen {
+            if name == MARKER {
+                continue;
+            }
+            if let Some(target) = setup.target(array, &name) {
+                let source = described(array, &name, context).map(|field| field.key.clone());
+                let key = target.code.to_owned();
+                needs.matched.push(KnownField { array, name: name.clone(), key, source });
+            }
+            match setup.target(array, &name) {
+                None => needs.fields.push(seen.field(array, name, context)),
+                Some(target) if matches!(target.ty, "enum" | "set") => {
+                    let known = |label: &String| target.options.contains_key(label);
+                    let options: Vec<_> = seen.labels.into_iter().filter(|l| !known(l)).collect();
+                    if !options.is_empty() && options.len() <= OPTIONS_MAX {
+                        let code = target.code.to_owned();
+                        needs.options.push(NewOptions { array, code, name, options });
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(needs)
+    }
+
+    /// The same for a plan: what rows need that are created, or of which this field changes.
+    #[must_use]
+    pub fn of_plan(mut self, plan: &Plan) -> Self {
+        let needed = |array: Entity, name: &str| {
+            let leads = (array == Entity::Opportunities).then_some(Entity::Leads);
+            let mut arrays = std::iter::once(array).chain(leads);
+            arrays.any(|array| {
+                plan.counts(array).create > 0
+                    || name != MARKER && plan.changes(array, &custom_field(name))
+            })
+        };
+        self.fields.retain(|field| needed(field.array, &field.name));
+        self.options.retain(|options| needed(options.array, &options.name));
+        self
+    }
+
+    /// Requests that it takes to create all this.
+    pub fn requests(&self) -> u64 {
+        (self.fields.len() + self.options.len()) as u64
+    }
+}
+
+impl Seen {
+    fn take(&mut self, value: &str) {
+        match value.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => self.numbers = true,
+            Some(b'"') => {
+                self.texts = true;
+                self.long |= value.len() > VARCHAR_MAX;
+                self.label(text(value));
+            }
+            Some(b'[') => {
+                let items = list(value);
+                self.lists |= items.iter().all(|item| item.starts_with('"'));
+                self.other |= items.iter().any(|item| !item.starts_with('"'));
+                for label in items.into_iter().filter_map(text) {
+                    // No option is called nothing, or begins with a space.
+                    self.other |= label.is_empty() || label.trim() != label;
+                    self.label(Some(label));
+                }
+            }
+            Some(b'{') => {
+                let object = members(value);
+                let only =
+                    |names: &[&str]| object.iter().all(|(key, _)| names.contains(&key.as_ref()));
+                if only(&["amount", "currency"]) {
+                    self.money = true;
+                } else if only(&["from", "until"]) {
+                    self.ranges = true;
+                } else {
+                    self.other = true;
+                }
+            }
+            _ => self.other = true,
+        }
+    }
+
+    fn label(&mut self, label: Option<String>) {
+        if self.labels.len() <= OPTIONS_MAX {
+            self.labels.extend(label);
+        }
+    }
+
+    /// The field for what was seen: as the side-car describes it, else as its values are.
+    fn field(self, array: Entity, name: String, context: Option<&Sidecar>) -> NewField {
+        let described = described(array, &name, context);
+        let source = described.map(|field| field.key.clone());
+        let described = described.filter(|field| CREATABLE.contains(&field.ty.as_str()));
+        let mut options: BTreeSet<String> = self.labels.clone();
+        let ty = match described {
+            Some(field) => {
+                options.extend(field.options.iter().cloned());
+                field.ty.as_str()
+            }
+            None => self.ty(),
+        };
+        let chosen = matches!(ty, "enum" | "set");
+        let (ty, options) = match ty {
+            _ if chosen && options.len() > OPTIONS_MAX => ("text", BTreeSet::new()),
+            _ if chosen => (ty, options),
+            ty => (ty, BTreeSet::new()),
+        };
+        let options = options.into_iter().collect();
+        NewField { array, name, ty: ty.to_owned(), options, source }
+    }
+
+    fn ty(&self) -> &'static str {
+        let Self { numbers, money, ranges, texts, long, lists, other, .. } = *self;
+        match [numbers, money, ranges, texts, lists, other] {
+            [true, false, false, false, false, false] => "double",
+            [false, true, false, false, false, false] => "monetary",
+            [false, false, true, false, false, false] => "daterange",
+            [false, false, false, true, false, false] if !long => "varchar",
+            [false, false, false, false, true, false] => "set",
+            _ => "text",
+        }
+    }
+}
+
+/// What the side-car says of a field.
+fn described<'c>(
+    array: Entity,
+    name: &str,
+    context: Option<&'c Sidecar>,
+) -> Option<&'c CustomField> {
+    context?.fields.get(array.name())?.iter().find(|field| field.name == name)
+}
+
+impl NewField {
+    /// The body of the request that creates it.
+    pub(super) fn body(&self) -> String {
+        let options = if self.options.is_empty() {
+            String::new()
+        } else {
+            format!(",\"options\":{}", labels(&self.options))
+        };
+        format!(
+            "{{\"field_name\":{},\"field_type\":{}{options}}}",
+            quoted(&self.name),
+            quoted(&self.ty)
+        )
+    }
+}
+
+impl NewOptions {
+    /// The body of the request that adds them.
+    pub(super) fn body(&self) -> String {
+        labels(&self.options)
+    }
+}
+
+fn labels(labels: &[String]) -> String {
+    let options = labels.iter().map(|label| format!("{{\"label\":{}}}", quoted(label)));
+    format!("[{}]", options.collect::<Vec<_>>().join(","))
+}

@@ -1,0 +1,342 @@
+//! Rows on their way into Pipedrive, one by one. Nothing is created twice, nothing deleted.
+
+use super::body::{Manner, body};
+use super::id_map::IdMap;
+use super::missing_fields::{MissingFields, dictionary, owner};
+use crate::api::{Answer, Client, Request};
+use crate::bundle::format::{Entity, public_id_of, value_of};
+use crate::bundle::index::Index;
+use crate::bundle::map::{NOTE_MARK, Setup, minted};
+use crate::bundle::push::{
+    Act, Entry, Fates, Fitted, Journal, KnownField, Plan, Refused, in_order, known,
+};
+use crate::bundle::reader::{Reader, Survey};
+use crate::model::{Error, Kind, Result, list, text, usable};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tokens of a write, by version of the API (API facts 4.3).
+const WRITE_TOKENS: [u64; 2] = [10, 5];
+/// Tokens of a look at the newest rows.
+const LOOK_TOKENS: [u32; 2] = [20, 10];
+/// Newest rows among which one is looked for that may have been created.
+const NEWEST: &str = "100";
+/// How often a row is created whose answer was lost and that is not there.
+const TRIES_MAX: u32 = 4;
+
+/// What came of the rows.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Rows that were written, by array.
+    pub rows: [u64; 5],
+    /// Rows that were refused.
+    pub refused: Vec<Refused>,
+    /// Requests that wrote something.
+    pub requests: u64,
+}
+
+/// The path of rows of an array.
+const fn path(array: Entity) -> &'static str {
+    match array {
+        Entity::Accounts => "/api/v2/organizations",
+        Entity::Contacts => "/api/v2/persons",
+        Entity::Opportunities => "/api/v2/deals",
+        Entity::Leads => "/api/v1/leads",
+        Entity::Activities => "/api/v2/activities",
+    }
+}
+
+/// Whether rows of an array are written by version 2 of the API.
+const fn v2(array: Entity) -> bool {
+    !matches!(array, Entity::Leads)
+}
+
+/// Tokens that a plan costs: a write for each row (two for a lead that is archived, at most), and for
+/// each field and its options.
+pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
+    let rows = Entity::ALL.into_iter().map(|array| {
+        let counts = plan.counts(array);
+        (counts.create + counts.update) * WRITE_TOKENS[usize::from(v2(array))]
+    });
+    rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
+}
+
+/// Creates the fields and options that are missing. Says the keys of the fields, which stand in the
+/// journal, too.
+pub async fn prepare(
+    client: &Client,
+    needs: &MissingFields,
+    journal: &mut Journal,
+) -> Result<Vec<KnownField>> {
+    let mut created = Vec::new();
+    let cost = u32::try_from(WRITE_TOKENS[1]).unwrap_or(0);
+    for field in &needs.fields {
+        let request = Request::create(dictionary(field.array), cost, field.body());
+        let key = client.ask(request, field_code).await?;
+        let (array, name, source) = (field.array, field.name.clone(), field.source.clone());
+        let known = KnownField { array, name, key, source };
+        journal.write(&Entry::from(&known))?;
+        created.push(known);
+    }
+    for options in &needs.options {
+        let path = format!("{}/{}/options", dictionary(options.array), options.code);
+        client.ask(Request::create(path, cost, options.body()), succeeded).await?;
+    }
+    Ok(created)
+}
+
+/// Writes what the plan says, row by row; each stands in the journal before and after. `fit` is that of
+/// the plan, and `target` what it was made against. An error of a kind that stops a run ends it; a row that Pipedrive refuses does not.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a push joins: the bundle, the account, the record"
+)]
+pub async fn carry_out<F>(
+    survey: &Survey,
+    plan: &Plan,
+    (target, fates): (&mut Index, &Fates),
+    client: &Client,
+    setup: &Setup,
+    ids: &mut IdMap,
+    journal: &mut Journal,
+    mut fit: F,
+    mut seen: impl FnMut(&Sent),
+) -> Result<Sent>
+where
+    F: FnMut(Entity, &str, Option<&str>) -> Option<Fitted>,
+{
+    let mut push = Push { client, setup, ids, journal, sent: Sent::default() };
+    let mut early: BTreeMap<Entity, BTreeSet<u64>> = BTreeMap::new();
+    for span in in_order(survey) {
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            // Every row is looked at, since it decides what may be said of later ones.
+            let act = plan.act_of(row.array, row.index);
+            let there = fates.there(target, row.array, &known(row.json)?)?;
+            let Some(fitted) = fit(row.array, row.json, there.as_deref()) else { continue };
+            let new = match act {
+                Act::Create => true,
+                Act::Update => false,
+                Act::Keep | Act::Leave | Act::Gone | Act::Moved | Act::Locked => continue,
+            };
+            if push.row(row.array, row.index, &fitted.json, new).await? {
+                early.entry(row.array).or_default().insert(row.index);
+            }
+            seen(&push.sent);
+        }
+    }
+    // Custom fields may refer to rows that did not exist when theirs was written.
+    for span in in_order(survey) {
+        let Some(waiting) = early.get(&span.array) else { continue };
+        let mut rows = Reader::of_array(&survey.path, span)?;
+        while let Some(row) = rows.next().await? {
+            if !waiting.contains(&row.index) {
+                continue;
+            }
+            let there = fates.there(target, row.array, &known(row.json)?)?;
+            if let Some(fitted) = fit(row.array, row.json, there.as_deref()) {
+                push.again(row.array, row.index, &fitted.json).await?;
+            }
+        }
+    }
+    Ok(push.sent)
+}
+
+/// A push that is under way.
+struct Push<'p> {
+    client: &'p Client,
+    setup: &'p Setup,
+    ids: &'p mut IdMap,
+    journal: &'p mut Journal,
+    sent: Sent,
+}
+
+impl Push<'_> {
+    /// Writes a row, between two entries of the journal. Whether it refers to rows that do not exist
+    /// yet.
+    async fn row(&mut self, array: Entity, index: u64, row: &str, new: bool) -> Result<bool> {
+        let public_id = public_id_of(row).unwrap_or_default();
+        let batch = self.journal.send(array, &[index])?;
+        match self.write(array, &public_id, row, new).await {
+            Ok((id, early)) => {
+                let array_name = array.name().to_owned();
+                self.journal.write(&Entry::Id { array: array_name, public_id, id })?;
+                self.journal.done(batch, Vec::new())?;
+                self.sent.rows[array as usize] += 1;
+                Ok(early)
+            }
+            Err(error) => {
+                self.refused(array, index, batch, public_id, error)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Writes a row once more, now that what it refers to is there.
+    async fn again(&mut self, array: Entity, index: u64, row: &str) -> Result<()> {
+        let public_id = public_id_of(row).unwrap_or_default();
+        let batch = self.journal.send(array, &[index])?;
+        match self.write(array, &public_id, row, false).await {
+            Ok(_) => self.journal.done(batch, Vec::new()),
+            Err(error) => self.refused(array, index, batch, public_id, error),
+        }
+    }
+
+    /// A row that Pipedrive refuses does not end the push; anything else does.
+    fn refused(
+        &mut self,
+        array: Entity,
+        index: u64,
+        batch: u64,
+        public_id: String,
+        error: Error,
+    ) -> Result<()> {
+        if !matches!(error.kind(), Kind::Refused | Kind::Permission) {
+            return Err(error);
+        }
+        let array = array.name().to_owned();
+        let refused = Refused { array, index, public_id, error: error.to_string() };
+        self.sent.refused.push(refused.clone());
+        self.journal.done(batch, vec![refused])
+    }
+
+    /// Writes a row. Says its id, and whether it refers to rows that do not exist yet.
+    async fn write(
+        &mut self,
+        array: Entity,
+        public_id: &str,
+        row: &str,
+        new: bool,
+    ) -> Result<(String, bool)> {
+        let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
+        let there = self.ids.find(array, public_id).map(|id| id.trim_matches('"').to_owned());
+        // A row that is known by its own id keeps none in a field.
+        let own =
+            there.as_ref().is_some_and(|id| minted(self.setup.company, array, id) == public_id);
+        let manner = Manner { new, marked: new || !own };
+        let made = body(array, row, manner, self.setup, self.ids);
+        let id = if new {
+            let id = self.create(array, public_id, &made.json, cost).await?;
+            self.ids.add(array, public_id, &id);
+            id
+        } else {
+            let id = there.ok_or_else(|| {
+                Error::new(Kind::Bug, format!("{public_id} is in the account and has no id"))
+            })?;
+            self.change(array, &id, made.json, cost).await?;
+            id
+        };
+        if let Some(then) = made.then {
+            self.change(array, &id, then, cost).await?;
+        }
+        Ok((id, made.early))
+    }
+
+    async fn change(&mut self, array: Entity, id: &str, body: String, cost: u32) -> Result<()> {
+        self.sent.requests += 1;
+        let request = Request::change(format!("{}/{id}", path(array)), cost, body);
+        self.client.ask(request, succeeded).await
+    }
+
+    /// Creates a row. Where the answer is lost it is looked for among the newest rows, by the public
+    /// id it keeps, before it is created again.
+    async fn create(
+        &mut self,
+        array: Entity,
+        public_id: &str,
+        body: &str,
+        cost: u32,
+    ) -> Result<String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.sent.requests += 1;
+            let request = Request::create(path(array), cost, body.to_owned());
+            let lost = match self.client.ask(request, created).await {
+                Ok(id) => return Ok(id),
+                Err(error) if matches!(error.kind(), Kind::Network | Kind::Upstream) => error,
+                Err(error) => return Err(error),
+            };
+            if let Some(id) = self.newest(array, public_id).await? {
+                return Ok(id);
+            }
+            if tries == TRIES_MAX {
+                return Err(lost);
+            }
+        }
+    }
+
+    /// The id of a row with this public id, if it is among the newest.
+    async fn newest(&self, array: Entity, public_id: &str) -> Result<Option<String>> {
+        let cost = LOOK_TOKENS[usize::from(v2(array))];
+        let mut request = Request::new(path(array), cost).with("limit", NEWEST);
+        request = if v2(array) {
+            request.with("sort_by", "id").with("sort_direction", "desc")
+        } else {
+            request.with("start", "0").with("sort", "add_time DESC")
+        };
+        let marker = owner(array).and_then(|owner| self.setup.marker(owner));
+        if let (Some(marker), true) = (marker, v2(array)) {
+            request = request.with("custom_fields", marker);
+        }
+        let (before, after) = NOTE_MARK;
+        let mark = format!("{before}{public_id}{after}");
+        let is_it = |row: &str| match marker {
+            Some(marker) => {
+                let home = value_of(row, "custom_fields").unwrap_or(row);
+                value_of(home, marker).and_then(text).is_some_and(|id| id == public_id)
+            }
+            None => value_of(row, "note").and_then(text).is_some_and(|note| note.ends_with(&mark)),
+        };
+        let read = |answer: &Answer| {
+            // An answer that holds no list says nothing: taken for an empty one, the row would be
+            // created twice.
+            let data = data(answer)?;
+            if data != "null" && !data.starts_with('[') {
+                return Err(Error::new(Kind::Shape, "answer holds no list of rows"));
+            }
+            let rows = list(data);
+            Ok((rows.is_empty(), rows.into_iter().find(|row| is_it(row)).and_then(id_of)))
+        };
+        // That there are no rows at all is believed when it is said twice.
+        let (empty, found) = self.client.ask(request.clone(), read).await?;
+        if !empty {
+            return Ok(found);
+        }
+        Ok(self.client.ask(request, read).await?.1)
+    }
+}
+
+/// What a successful answer holds; anything else is a [`Kind::Shape`] error.
+fn data(answer: &Answer) -> Result<&str> {
+    let held = || {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).ok()?;
+        let text = std::str::from_utf8(&answer.body).ok()?;
+        let fine = value_of(text, "success") == Some("true");
+        value_of(text, "data").filter(|_| fine)
+    };
+    held().ok_or_else(|| Error::new(Kind::Shape, "answer is no success"))
+}
+
+/// Whether a write was done.
+fn succeeded(answer: &Answer) -> Result<()> {
+    data(answer).map(|_| ())
+}
+
+/// The key of a field that was created.
+fn field_code(answer: &Answer) -> Result<String> {
+    let code = value_of(data(answer)?, "field_code").and_then(text);
+    code.ok_or_else(|| Error::new(Kind::Shape, "answer does not say which field was created"))
+}
+
+/// The id of a row that was created. Where the answer does not tell, the row may exist all the same: an
+/// error of the kind of answers that were lost.
+fn created(answer: &Answer) -> Result<String> {
+    let id = data(answer).ok().and_then(id_of);
+    id.ok_or_else(|| Error::new(Kind::Upstream, "answer does not say what was created"))
+}
+
+/// The id of a row, as text.
+fn id_of(row: &str) -> Option<String> {
+    let raw = value_of(row, "id").filter(|raw| usable(raw))?;
+    Some(text(raw).unwrap_or_else(|| raw.to_owned()))
+}

@@ -1,0 +1,154 @@
+//! Rows as the CRM takes them: its own stages, allowed parents, no field it refuses.
+
+use super::dropped::Dropped;
+use super::plan::alike;
+use super::stages::{Stages, Standing};
+use crate::bundle::format::Entity;
+use crate::bundle::losses::{Losses, count};
+use crate::model::{Error, Kind, Members, Result, members, quoted, text};
+use std::borrow::Cow;
+
+/// Why what is there stays.
+const GUESSED: &str = "the CRM has no stage of this name, and a guess replaces none";
+/// The same.
+const OTHER_PARENT: &str = "the CRM takes no such parent, and another one replaces none";
+
+/// What rows go through on their way to the CRM.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// Which stage becomes which.
+    pub stages: Stages,
+    /// What the bundle has otherwise and the CRM keeps as it is, by array and field.
+    pub kept: Losses,
+    /// Fields that are left out.
+    dropped: Dropped,
+    /// Whether only documented fields go.
+    strict: bool,
+    /// What an activity may belong to, the best first.
+    parents: Vec<Entity>,
+}
+
+/// A field that gets another value, or is left out.
+type Set = (&'static str, Option<String>);
+
+impl Fit {
+    /// Leaves these fields out; with `strict` all that are not documented.
+    /// Activities belong to the first of these `parents` that they have.
+    pub fn new(stages: Stages, dropped: Dropped, strict: bool, parents: &[String]) -> Result<Self> {
+        let parents = parents.iter().map(|name| {
+            Entity::of_record_type(name.trim()).ok_or_else(|| {
+                let message = format!("{name:?} is none of account, contact, opportunity, lead");
+                Error::new(Kind::Usage, message).at("--activity-parents")
+            })
+        });
+        let parents = parents.collect::<Result<_>>()?;
+        Ok(Self { stages, kept: Losses::new(), dropped, strict, parents })
+    }
+
+    /// A row as it is sent, where `there` is what the CRM has of it: a guess goes over nothing that is
+    /// there.
+    pub fn row<'r>(&mut self, array: Entity, json: &'r str, there: Option<&str>) -> Cow<'r, str> {
+        let fields = members(json);
+        let there = there.map(members);
+        let set = match array {
+            Entity::Opportunities => self.standing(&fields, there.as_ref()),
+            Entity::Activities => self.parent(&fields, there.as_ref()),
+            _ => Vec::new(),
+        };
+        let plain = set.is_empty() && !self.strict && self.dropped.is_empty();
+        if plain && !json.contains(['\n', '\r']) {
+            return Cow::Borrowed(json);
+        }
+        let mut out = String::with_capacity(json.len() + 64);
+        out.push('{');
+        let mut add = |key: &str, value: &str| {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&quoted(key));
+            out.push(':');
+            out.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
+        };
+        for (key, own) in fields.iter().filter(|(key, _)| !self.drops(array, key)) {
+            match set.iter().find(|(name, _)| name == key) {
+                Some((_, Some(value))) => add(key, value),
+                Some((_, None)) => {}
+                None => add(key, own),
+            }
+        }
+        for (key, value) in &set {
+            let there = fields.iter().any(|(name, _)| name == key);
+            if let Some(value) = value.as_ref().filter(|_| !there && !self.drops(array, key)) {
+                add(key, value);
+            }
+        }
+        out.push('}');
+        Cow::Owned(out)
+    }
+
+    fn drops(&self, array: Entity, key: &str) -> bool {
+        let undocumented = || array.field(key).is_none_or(|field| !field.documented);
+        self.strict && undocumented() || self.dropped.has(array, key)
+    }
+
+    /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
+    /// itself: then they are left out.
+    fn standing(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
+        let row = Standing::of(fields);
+        let own = there.and_then(|there| {
+            let stage = value(there, "pipeline_stage_id").filter(|id| *id != "null")?;
+            Some((value(there, "pipeline_id").unwrap_or("null"), stage))
+        });
+        let status = value(fields, "status").and_then(text).unwrap_or_else(|| "open".to_owned());
+        // One of another type would change the status.
+        let own = own.filter(|(_, stage)| {
+            text(stage).is_some_and(|stage| self.stages.may_hold(&stage, &status))
+        });
+        if let Some((pipeline, stage)) = own
+            && !self.stages.is_certain(&row)
+        {
+            if self.stages.guess(&row).is_some_and(|guess| quoted(&guess.id) != stage) {
+                count(&mut self.kept, Entity::Opportunities, "pipeline_stage_id", GUESSED);
+            }
+            let set = |id: &str| (id != "null").then(|| id.to_owned());
+            return vec![("pipeline_id", set(pipeline)), ("pipeline_stage_id", set(stage))];
+        }
+        let [pipeline, stage] = match self.stages.place(&row) {
+            Some((pipeline, stage)) => [Some(quoted(&pipeline.id)), Some(quoted(&stage.id))],
+            None => [None, None],
+        };
+        vec![("pipeline_id", pipeline), ("pipeline_stage_id", stage)]
+    }
+
+    fn parent(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
+        let own = value(fields, "record_type").and_then(text);
+        let own = own.and_then(|name| Entity::of_record_type(&name));
+        if own.is_none_or(|own| self.parents.contains(&own)) {
+            return Vec::new();
+        }
+        let other = self.parents.iter().find_map(|array| {
+            let id = value(fields, array.link()?).filter(|id| *id != "null")?;
+            Some((*array, id.to_owned()))
+        });
+        let null = || "null".to_owned();
+        let (mut kind, mut id) = match other {
+            Some((array, id)) => (quoted(array.record_type()), id),
+            None => (null(), null()),
+        };
+        let there = there.and_then(|there| {
+            let id = value(there, "record_public_id").filter(|id| *id != "null")?;
+            Some((value(there, "record_type")?, id))
+        });
+        if let Some((own_kind, own_id)) = there
+            && !alike(&id, own_id)
+        {
+            count(&mut self.kept, Entity::Activities, "record_public_id", OTHER_PARENT);
+            (kind, id) = (own_kind.to_owned(), own_id.to_owned());
+        }
+        vec![("record_type", Some(kind)), ("record_public_id", Some(id))]
+    }
+}
+
+fn value<'m>(fields: &Members<'m>, name: &str) -> Option<&'m str> {
+    fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+}

@@ -1,0 +1,112 @@
+//! The field dictionaries of an account, before anything is read.
+
+use crate::api::{Client, definitions};
+use crate::model::{Definition, Definitions, Error, Kind, Resource, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Definitions by the name of their dictionary, and what a person should know about it.
+#[derive(Debug, Default)]
+pub(super) struct FieldDefinitions {
+    pub(super) fields: BTreeMap<&'static str, Vec<Definition>>,
+    /// What was left out of them, and which could not be read: a sentence each.
+    pub(super) warnings: Vec<String>,
+    /// Which the company has not: a sentence each.
+    pub(super) notes: Vec<String>,
+    /// Dictionaries of which rows could not be read.
+    patchy: BTreeSet<&'static str>,
+    /// Dictionaries that could not be read, and why.
+    missing: BTreeMap<&'static str, Error>,
+}
+
+impl FieldDefinitions {
+    /// Reads those of these resources, side by side. One that cannot be read stops no other: the rows
+    /// it names are read all the same, with custom fields under their hashes. An error is of a kind
+    /// that stops a run.
+    pub(super) async fn read(
+        client: &Client,
+        resources: impl Iterator<Item = &'static Resource>,
+    ) -> Result<Self> {
+        let names: BTreeSet<_> = resources.filter_map(|resource| resource.fields).collect();
+        let dictionaries: Vec<_> = names.into_iter().filter_map(Resource::named).collect();
+        let reads = dictionaries.iter().map(|dictionary| definitions(client, dictionary));
+        let outcomes = futures_util::future::join_all(reads).await;
+        let mut found = Self::default();
+        for (dictionary, outcome) in dictionaries.into_iter().zip(outcomes) {
+            let refused =
+                |error| client.explained(client.whole_list(error, dictionary), dictionary);
+            match outcome.map_err(refused) {
+                Err(error) if error.kind().stops_the_run() => return Err(error),
+                outcome => found.take(dictionary.name, outcome),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes what came of reading a dictionary. What is new about it is among the warnings.
+    pub(super) fn take(&mut self, name: &'static str, outcome: Result<Definitions>) {
+        if self.fields.contains_key(name) || self.missing.contains_key(name) {
+            return;
+        }
+        match outcome {
+            Ok(definitions) => {
+                if definitions.is_patchy() {
+                    self.patchy.insert(name);
+                }
+                if !definitions.without.is_empty() {
+                    let without = definitions.without.join(", ");
+                    let text = format!("{name}: Pipedrive refuses {without}: read without it");
+                    self.notes.push(text);
+                }
+                let odd = definitions.odd().into_iter();
+                self.warnings.extend(odd.map(|odd| format!("{name}: {odd}")));
+                self.fields.insert(name, definitions.known);
+            }
+            Err(error) if error.kind() == Kind::Unavailable => {
+                self.notes.push(format!("{name} cannot be read: {error}"));
+                self.missing.insert(name, error);
+            }
+            Err(error) => {
+                self.warnings.push(format!("{name} cannot be read: {error}; {BY_HASH}"));
+                self.missing.insert(name, error);
+            }
+        }
+    }
+
+    /// Adds what came of reading others.
+    pub(super) fn join(&mut self, other: Self) {
+        self.fields.extend(other.fields);
+        self.patchy.extend(other.patchy);
+        self.missing.extend(other.missing);
+        self.warnings.extend(other.warnings);
+        self.notes.extend(other.notes);
+    }
+
+    /// The definitions of a resource's custom fields; none where it has none, or they are unknown.
+    pub(super) fn of(&self, resource: &Resource) -> &[Definition] {
+        resource.fields.and_then(|name| self.fields.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether those are all there are: a field that is not among them is gone.
+    pub(super) fn whole(&self, resource: &Resource) -> bool {
+        let name = resource.fields.filter(|name| self.fields.contains_key(name));
+        name.is_some_and(|name| !self.patchy.contains(name))
+    }
+
+    /// What the rows of a resource lack because its dictionary could not be read.
+    pub(super) fn lack(&self, resource: &Resource) -> Option<Error> {
+        let (name, error) = self.missing.get_key_value(resource.fields?)?;
+        Some(Error::new(error.kind(), format!("{BY_HASH}: {name} cannot be read ({error})")))
+    }
+
+    /// The same for a protocol whose runs either succeed or fail. What the token may not see it may not
+    /// see tomorrow either: a run that fails for it would fail for ever, so that is a warning only.
+    pub(super) fn failure(&self, resource: &Resource) -> Option<Error> {
+        let lasting = |error: &Error| {
+            matches!(error.kind(), Kind::Permission | Kind::Unavailable | Kind::Refused)
+        };
+        self.lack(resource).filter(|error| !lasting(error))
+    }
+}
+
+/// What becomes of custom fields without a dictionary.
+const BY_HASH: &str = "custom fields go on under the names they had, or under their hashes";

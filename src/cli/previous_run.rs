@@ -1,0 +1,58 @@
+//! What an earlier run left: states, and how many rows there were.
+
+use super::files;
+use crate::dataset::Place;
+use crate::dataset::warehouse::Inventory;
+use crate::model::{Error, Kind, Resource, Result, StreamState};
+use crate::protocol::SavedState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// An earlier run of these resources; empty for a first one.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    pub(super) states: BTreeMap<&'static str, StreamState>,
+    /// Rows of each resource, where they were counted.
+    pub(super) rows: BTreeMap<&'static str, u64>,
+    /// What the company did not have.
+    pub(super) lacking: BTreeSet<&'static str>,
+}
+
+impl Earlier {
+    /// From a state file, as `read` takes it.
+    pub(super) fn state(path: &Path, resources: &[&'static Resource]) -> Result<Self> {
+        let saved = SavedState::from_json(&files::json("state", path)?)?;
+        let mut earlier = Self::default();
+        for resource in resources {
+            if let Some(state) = saved.of(resource)? {
+                earlier.states.insert(resource.name, state);
+            }
+        }
+        Ok(earlier)
+    }
+
+    /// From the manifest of a warehouse.
+    pub(super) async fn warehouse(
+        dir: &str,
+        resources: &[&'static Resource],
+        capped: bool,
+    ) -> Result<Self> {
+        let place = Place::parse(dir)?;
+        let Some(inventory) = Inventory::of(&place).await? else {
+            let message = "there is no warehouse; leave --dir out to plan a first run";
+            return Err(Error::new(Kind::Data, message).at(format!("--dir {place}")));
+        };
+        let mut earlier = Self::default();
+        for resource in resources {
+            if let Some(state) = inventory.state(resource, capped)? {
+                earlier.states.insert(resource.name, state);
+            }
+            if inventory.lacks(resource) {
+                earlier.lacking.insert(resource.name);
+            }
+        }
+        let rows = Resource::all().filter_map(|r| Some((r.name, inventory.rows(r)?)));
+        earlier.rows.extend(rows);
+        Ok(earlier)
+    }
+}

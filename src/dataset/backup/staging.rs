@@ -1,0 +1,122 @@
+//! Where a run writes, and whether it goes on with what is there. Pure.
+
+use crate::dataset::forms::{NEXT, ONCE, PART, PIECES};
+use crate::dataset::snapshot::{Backup, Manifest, file_name};
+
+/// Where a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Staging {
+    /// In its place: there is no backup that could be harmed.
+    Top,
+    /// Apart, until it takes the place of the backup that stands.
+    Next,
+}
+
+impl Staging {
+    /// The part of the manifest that tells of the run.
+    pub(super) fn of(self, manifest: &Manifest) -> Option<&Backup> {
+        match self {
+            Self::Top => Some(&manifest.backup),
+            Self::Next => manifest.next.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut(self, manifest: &mut Manifest) -> &mut Backup {
+        match self {
+            Self::Top => &mut manifest.backup,
+            Self::Next => manifest.next.get_or_insert_default(),
+        }
+    }
+
+    /// Where a file grows: a file, or in a bucket the folder of its pieces.
+    pub(super) fn growing(self, stem: &str, in_folder: bool) -> String {
+        match (self, in_folder) {
+            (Self::Top, true) => format!("{}{PART}", file_name(stem)),
+            (Self::Top, false) => format!("{PIECES}/{stem}"),
+            (Self::Next, true) => format!("{NEXT}/{}", file_name(stem)),
+            (Self::Next, false) => format!("{NEXT}/{PIECES}/{stem}"),
+        }
+    }
+
+    /// Where a file is written once more, without the rows that came twice.
+    pub(super) fn anew(self, stem: &str, in_folder: bool) -> String {
+        self.growing(&format!("{stem}{ONCE}"), in_folder)
+    }
+
+    /// Where a whole file lies until the run's backup takes its place.
+    pub(super) fn whole(self, stem: &str) -> String {
+        match self {
+            Self::Top => file_name(stem),
+            Self::Next => format!("{NEXT}/{}", file_name(stem)),
+        }
+    }
+}
+
+/// What a run does with what it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenPlan {
+    pub(super) area: Staging,
+    /// Whether it goes on with a backup that was broken off.
+    pub(super) resumes: bool,
+    /// Whether it begins a new one although one that was broken off is there.
+    pub(super) restarts: bool,
+}
+
+/// Where to write, and whether to go on with what is there: with a backup that was broken off, unless
+/// somebody wants to start over (`restart`).
+pub(super) fn course(found: Option<&Manifest>, restart: bool) -> OpenPlan {
+    let Some(manifest) = found else {
+        return OpenPlan { area: Staging::Top, resumes: false, restarts: false };
+    };
+    let top = &manifest.backup;
+    let unfinished = match &manifest.next {
+        Some(_) => Some(Staging::Next),
+        None => (!top.finished()).then_some(Staging::Top),
+    };
+    match unfinished {
+        Some(area) if !restart => OpenPlan { area, resumes: true, restarts: false },
+        unfinished => {
+            let holds = !top.files.is_empty() || !top.completed.is_empty();
+            let area = if holds { Staging::Next } else { Staging::Top };
+            OpenPlan { area, resumes: false, restarts: unfinished.is_some() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(manifest: &str, restart: bool, expected: &str) {
+        let manifest = (!manifest.is_empty())
+            .then(|| Manifest::from_json(manifest.as_bytes(), "").expect("it is a manifest"));
+        let OpenPlan { area, resumes, restarts } = course(manifest.as_ref(), restart);
+        let restarts = if restarts { ", restarts" } else { "" };
+        let resumes = if resumes { ", resumes" } else { "" };
+        assert_eq!(format!("{area:?}{resumes}{restarts}"), expected);
+    }
+
+    #[test]
+    fn a_backup_that_stands_is_never_written_over() {
+        let nothing = r#"{"version":1,"completed":[],"resources":["deals","users"]}"#;
+        let broken = r#"{"version":1,"completed":["deals"],"resources":["deals","users"]}"#;
+        let whole = r#"{"version":1,"completed":["deals","users"],"resources":["deals","users"]}"#;
+        let renewed = r#"{"version":1,"completed":["deals","users"],"resources":["deals","users"],
+            "next":{"version":1,"completed":["deals"],"resources":["deals","users"]}}"#;
+        let seeds = r#"{"completed":["deals"],"counts":{"deals":3}}"#;
+        check("", false, "Top");
+        check("", true, "Top");
+        check(nothing, false, "Top, resumes");
+        check(nothing, true, "Top, restarts");
+        check(broken, false, "Top, resumes");
+        check(broken, true, "Next, restarts");
+        check(whole, false, "Next");
+        check(whole, true, "Next");
+        check(renewed, false, "Next, resumes");
+        check(renewed, true, "Next, restarts");
+        check(seeds, false, "Top, resumes");
+        check(seeds, true, "Next, restarts");
+    }
+}

@@ -1,0 +1,444 @@
+//! An account's backup, open for one run.
+
+use super::begin::{self, OpenedBackup};
+use super::partial_file::{Entry, PartialFile, number};
+use super::staging::Staging;
+use crate::dataset::account::Account;
+use crate::dataset::commit_log::{CommitLog, Owner};
+use crate::dataset::forms::{NEXT, is_passing};
+use crate::dataset::location::Place;
+use crate::dataset::snapshot::{
+    Backup, BackupReader, CONTENT_INDEX, Carry, Failure, File, Manifest, REFUSED_KEYS_MAX,
+    Unfinished, file_name,
+};
+use crate::dataset::store::Store;
+use crate::dataset::verify::dangling;
+use crate::model::{Batch, Error, Kind, Resource, Result, StreamState, Time, masked};
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a backup is to be written.
+#[expect(clippy::struct_excessive_bools, reason = "what was asked for on a command line")]
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What was asked for by name. Without it: what the backup that is gone on with was asked for,
+    /// else `usual`.
+    pub resources: Option<Vec<&'static Resource>>,
+    /// What is backed up without being asked for.
+    pub usual: Vec<&'static Resource>,
+    /// Whether attachments belong to it.
+    pub contents: bool,
+    /// Whether secrets in rows stay as they are.
+    pub secrets: bool,
+    /// Whether to begin a new backup where one was broken off, instead of going on with that.
+    pub restart: bool,
+    /// Whether to replace a backup whose token may have seen more.
+    pub force: bool,
+    /// Whether to take over from a run that holds the lock.
+    pub break_lock: bool,
+    /// For tests: the process aborts at this step of its storage.
+    pub crash_at_step: Option<u64>,
+}
+
+/// A backup that is open for one run.
+///
+/// Files grow by pages; after each one the manifest says how far they are safe and from where to go
+/// on. A process that ends at any moment leaves what the manifest says. The backup that stands is
+/// replaced when the run's own is finished, by one write of the manifest.
+#[derive(Debug)]
+pub struct BackupWriter {
+    pub(super) store: Store,
+    commits: CommitLog,
+    manifest: Manifest,
+    area: Staging,
+    secrets: bool,
+    writing: BTreeMap<String, Writing>,
+    /// What was whole before this run.
+    skipped: usize,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) growing: PartialFile,
+    pub(super) read_from: Time,
+    pub(super) state: Value,
+    /// What of it was taken from the backup before.
+    pub(super) carried: Option<Carry>,
+    /// Parents whose lists Pipedrive refused.
+    pub(super) refused: BTreeSet<String>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closed {
+    /// Whether everything that was asked for was read, or refused for good.
+    pub finished: bool,
+    /// Whether everything was read.
+    pub complete: bool,
+    /// Resources that this run read to their end.
+    pub exported: usize,
+    /// Resources that were whole before.
+    pub skipped: usize,
+    /// Resources that were asked for.
+    pub total: usize,
+    /// What could not be read, by file stem.
+    pub failed: BTreeMap<String, Failure>,
+    /// What the company has not, and what Pipedrive said of it.
+    pub unavailable: BTreeMap<String, String>,
+    /// The files of the backup, by stem.
+    pub files: BTreeMap<String, File>,
+}
+
+impl BackupWriter {
+    /// Opens a backup, or makes one in an empty place. Also tells what a person should know.
+    ///
+    /// Fails when the place holds something else, another company's backup, a newer or damaged
+    /// manifest, or when another run is writing.
+    pub async fn open(
+        place: &Place,
+        account: Account,
+        options: &Options,
+        owner: Owner,
+    ) -> Result<(Self, Vec<String>)> {
+        let store = Store::open(place, options.crash_at_step)?;
+        let now = owner.since;
+        let OpenedBackup { commits, manifest, area, writing, leftovers, notes } =
+            begin::begin(&store, account, options, owner).await?;
+        let skipped = area.of(&manifest).map_or(0, |backup| backup.completed.len());
+        let mut archive =
+            Self { store, commits, manifest, area, secrets: options.secrets, writing, skipped };
+        archive.commit(now).await?;
+        // Now that this run has shown that no other one can go on with them.
+        for path in leftovers {
+            archive.store.remove(&path).await?;
+        }
+        if area == Staging::Next {
+            archive.store.make_folder(NEXT)?;
+        }
+        Ok((archive, notes))
+    }
+
+    /// What there is to read, in the order it was asked for.
+    pub fn pending(&self) -> Vec<&'static Resource> {
+        let Some(backup) = self.area.of(&self.manifest) else {
+            return Vec::new();
+        };
+        let resources = Resource::all().filter(|r| backup.asked().contains(&r.file));
+        resources.filter(|r| !backup.completed.iter().any(|stem| stem == r.file)).collect()
+    }
+
+    /// From where to read a resource; all of it, if `None`.
+    pub fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
+        match self.writing.get(resource.file) {
+            Some(writing) => StreamState::from_json(resource, &writing.state),
+            None => Ok(None),
+        }
+    }
+
+    /// Rows that are safe of a resource that is to be gone on with.
+    pub fn safe_rows(&self, resource: &Resource) -> u64 {
+        self.writing.get(resource.file).map_or(0, |writing| writing.growing.rows())
+    }
+
+    /// Rows of a resource in the backup that stands: about how many are to be expected.
+    pub fn earlier_rows(&self, resource: &Resource) -> Option<u64> {
+        let backup = &self.manifest.backup;
+        let rows = backup.files.get(resource.file).map(|file| file.rows);
+        rows.or_else(|| backup.counts.get(resource.file).copied())
+    }
+
+    /// A resource is about to be read; `at` by Pipedrive's clock.
+    pub fn start(&mut self, resource: &Resource, at: Time) {
+        self.writing(resource.file, at);
+    }
+
+    pub(super) fn writing(&mut self, stem: &str, at: Time) -> &mut Writing {
+        let (store, area) = (&self.store, self.area);
+        self.writing.entry(stem.to_owned()).or_insert_with(|| Writing {
+            growing: PartialFile::new(store, area.growing(stem, store.grows())),
+            read_from: at,
+            state: Value::Null,
+            carried: None,
+            refused: BTreeSet::new(),
+        })
+    }
+
+    /// Notes that so many parents' rows, which come next, were taken from the backup before: of parents
+    /// that last changed before `unchanged_since`.
+    pub fn carry(&mut self, resource: &Resource, more: Carry, at: Time) {
+        let writing = self.writing(resource.file, at);
+        let known = writing.carried.unwrap_or(Carry { parents: 0, rows: 0, ..more });
+        writing.carried = Some(Carry {
+            parents: known.parents + more.parents,
+            rows: known.rows + more.rows,
+            unchanged_since: known.unchanged_since.min(more.unchanged_since),
+        });
+    }
+
+    /// Writes rows and the progress they prove; both are durable afterwards.
+    pub async fn take(&mut self, batch: Batch, now: Time) -> Result<()> {
+        let Batch { resource, records, reached, refused } = batch;
+        let known = &mut self.writing(resource.file, now).refused;
+        let room = REFUSED_KEYS_MAX.saturating_sub(known.len());
+        known.extend(refused.into_iter().take(room));
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            let key = record.key.as_deref().map(number);
+            let json = if resource.secrets.is_empty() || self.secrets {
+                record.json
+            } else {
+                hidden(resource, &record.json)?
+            };
+            entries.push(Entry { json, key });
+        }
+        self.append(resource.file, entries, reached.to_json(), now).await
+    }
+
+    /// Adds rows to a file, with the state they prove.
+    pub(super) async fn append(
+        &mut self,
+        stem: &str,
+        entries: Vec<Entry>,
+        state: Value,
+        now: Time,
+    ) -> Result<()> {
+        let store = self.store.clone();
+        let writing = self.writing(stem, now);
+        writing.growing.append(&store, entries).await?;
+        writing.state = state.clone();
+        let mut unfinished = writing.growing.checkpoint(writing.read_from, state);
+        (unfinished.carried, unfinished.refused) = (writing.carried, writing.refused.clone());
+        self.backup_mut().in_progress.insert(stem.to_owned(), unfinished);
+        self.commit(now).await
+    }
+
+    /// A resource was read to its end: its file becomes whole. Returns how many rows stood in it
+    /// twice, of which the later one is kept.
+    pub async fn finish(
+        &mut self,
+        resource: &'static Resource,
+        until: Time,
+        now: Time,
+    ) -> Result<u64> {
+        let (store, stem) = (self.store.clone(), resource.file);
+        let anew = self.area.anew(stem, store.grows());
+        let writing = self.writing(stem, until);
+        let once = writing.growing.without_repeats(&store, resource, &anew).await?;
+        let repeats = once.as_ref().map_or(0, |once| writing.growing.rows() - once.rows());
+        if let Some(once) = once {
+            writing.growing = once;
+        }
+        let mut endpoint: Vec<String> =
+            resource.listings.iter().map(|listing| listing.path.to_owned()).collect();
+        endpoint.dedup();
+        self.complete(stem, endpoint, until, now).await?;
+        Ok(repeats)
+    }
+
+    /// Ends a file, which becomes part of the backup.
+    pub(super) async fn complete(
+        &mut self,
+        stem: &str,
+        endpoint: Vec<String>,
+        until: Time,
+        now: Time,
+    ) -> Result<()> {
+        let (area, store) = (self.area, self.store.clone());
+        let writing = self.writing(stem, until);
+        let growing = &mut writing.growing;
+        let lies = growing.close(&store, &area.whole(stem)).await?;
+        let name = file_name(stem);
+        let file = File {
+            bytes: growing.bytes(),
+            rows: growing.rows(),
+            sha256: growing.sha256(),
+            endpoint,
+            // One wrong clock does not make more of it than was read.
+            read_from: writing.read_from.min(until),
+            read_until: until,
+            staged: (lies != name).then(|| lies.clone()),
+            kept: false,
+            partial: false,
+            carried: writing.carried,
+            refused: std::mem::take(&mut writing.refused),
+            gone: None,
+        };
+        self.writing.remove(stem);
+        let backup = area.of_mut(&mut self.manifest);
+        let unfinished = backup.in_progress.remove(stem);
+        backup.failed.remove(stem);
+        backup.unavailable.remove(stem);
+        if stem != CONTENT_INDEX {
+            backup.completed.push(stem.to_owned());
+            backup.counts.insert(stem.to_owned(), file.rows);
+        }
+        backup.files.insert(stem.to_owned(), file);
+        self.commit(now).await?;
+        if area == Staging::Top {
+            self.settle().await?;
+        }
+        self.clear(stem, unfinished).await
+    }
+
+    /// Throws away what was written of a file: it begins anew, with this state.
+    pub(super) async fn restart(&mut self, stem: &str, state: Value, now: Time) -> Result<()> {
+        let old = self.backup_mut().in_progress.remove(stem);
+        self.writing.remove(stem);
+        self.clear(stem, old).await?;
+        self.append(stem, Vec::new(), state, now).await
+    }
+
+    /// A resource could not be read to its end. What was taken of it stays, to be gone on with.
+    pub async fn fail(&mut self, resource: &Resource, error: &Error, now: Time) -> Result<()> {
+        self.refuse(resource.file, error.kind(), error.to_string(), now).await
+    }
+
+    /// The company has not a resource that nobody asked for by name. What was taken of it is thrown
+    /// away; a file that an earlier backup has of it stays part of the backup.
+    pub async fn lacks(&mut self, resource: &Resource, error: &Error, now: Time) -> Result<()> {
+        let stem = resource.file;
+        self.writing.remove(stem);
+        let backup = self.backup_mut();
+        let unfinished = backup.in_progress.remove(stem);
+        backup.failed.remove(stem);
+        backup.unavailable.insert(stem.to_owned(), error.in_short());
+        self.commit(now).await?;
+        self.clear(stem, unfinished).await
+    }
+
+    pub(super) async fn refuse(
+        &mut self,
+        stem: &str,
+        kind: Kind,
+        message: String,
+        now: Time,
+    ) -> Result<()> {
+        if kind.stops_the_run() {
+            // It is not the resource's fault, and asked for again by the next run.
+            return Ok(());
+        }
+        let backup = self.backup_mut();
+        let runs = backup.failed.get(stem).map_or(0, |failure| failure.runs) + 1;
+        backup.unavailable.remove(stem);
+        let failure = Failure { error: kind.name().to_owned(), message, runs };
+        if failure.for_good() {
+            backup.in_progress.remove(stem);
+        }
+        backup.failed.insert(stem.to_owned(), failure);
+        self.commit(now).await
+    }
+
+    /// Ends the run. A backup with nothing left to read takes the place of the one that stands;
+    /// files of that one which this one has not, or was refused, stay part of it. After an error of
+    /// the storage it keeps what is safe, if the storage lets it.
+    pub async fn close(&mut self, now: Time) -> Result<Closed> {
+        let area = self.area;
+        let backup = area.of_mut(&mut self.manifest);
+        let finished = backup.finished();
+        let complete = finished && backup.failed.is_empty();
+        backup.complete = Some(complete);
+        backup.finished_at = finished.then_some(now);
+        let closed = Closed {
+            finished,
+            complete,
+            exported: backup.completed.len().saturating_sub(self.skipped),
+            skipped: self.skipped,
+            total: backup.asked().len(),
+            failed: backup.failed.clone(),
+            unavailable: backup.unavailable.clone(),
+            files: backup.files.clone(),
+        };
+        let mut replaced = Backup::default();
+        if area == Staging::Next && finished {
+            self.area = Staging::Top;
+            let mut next = self.manifest.next.take().unwrap_or_default();
+            replaced = std::mem::take(&mut self.manifest.backup);
+            for (stem, file) in std::mem::take(&mut replaced.files) {
+                next.files.entry(stem).or_insert(File { kept: true, ..file });
+            }
+            self.manifest.backup = next;
+        }
+        if finished {
+            let coming = BackupReader::coming(&self.store, &self.manifest).await?;
+            self.manifest.backup.dangling = Some(dangling(&coming).await?);
+        }
+        self.commit(now).await?;
+        if self.area == Staging::Top && self.settle().await? {
+            self.commit(now).await?;
+        }
+        // What the backup before had begun and not finished is nobody's now.
+        for (stem, unfinished) in replaced.in_progress {
+            self.clear(&stem, Some(unfinished)).await?;
+        }
+        if finished {
+            self.forget_contents().await?;
+            self.store.remove_folder(NEXT);
+        }
+        self.commits.end(&self.store).await?;
+        Ok(closed)
+    }
+
+    /// Gives the right to write back, after an error of the storage itself.
+    pub async fn release(self) -> Result<()> {
+        self.commits.end(&self.store).await
+    }
+
+    /// What the manifest says of the run.
+    pub(super) fn backup(&self) -> Option<&Backup> {
+        self.area.of(&self.manifest)
+    }
+
+    pub(super) fn backup_mut(&mut self) -> &mut Backup {
+        self.area.of_mut(&mut self.manifest)
+    }
+
+    /// The file of a stem that this run, or the one it goes on with, has read to its end: where it
+    /// lies, and what it is.
+    pub(super) fn whole(&self, stem: &str) -> Option<(String, &File)> {
+        let file = self.backup()?.files.get(stem)?;
+        Some((file.staged.clone().unwrap_or_else(|| file_name(stem)), file))
+    }
+
+    /// The same of the backup that stands.
+    pub(super) fn standing(&self, stem: &str) -> Option<String> {
+        let file = self.manifest.backup.files.get(stem)?;
+        Some(file.staged.clone().unwrap_or_else(|| file_name(stem)))
+    }
+
+    pub(super) async fn commit(&mut self, now: Time) -> Result<()> {
+        self.backup_mut().updated_at = Some(now);
+        self.commits.replace(&self.store, self.manifest.to_json().into(), now).await
+    }
+
+    /// Gives the files of the backup that stands their names. Whether there was anything to do.
+    async fn settle(&mut self) -> Result<bool> {
+        begin::settle(&self.store, &mut self.manifest.backup, None).await
+    }
+
+    /// Removes what a file grew in.
+    async fn clear(&self, stem: &str, unfinished: Option<Unfinished>) -> Result<()> {
+        let Some(Unfinished { path, pieces, .. }) = unfinished else {
+            return Ok(());
+        };
+        if pieces.is_none() {
+            // Unless it is the file itself, which has its name by now.
+            let grown = self.whole(stem).is_none_or(|(lies, _)| lies != path);
+            return if grown { self.store.remove(&path).await } else { Ok(()) };
+        }
+        for folder in [path, self.area.anew(stem, false)] {
+            let pieces = self.store.list(Some(&folder)).await?.into_keys();
+            for piece in pieces.filter(|path| is_passing(path)) {
+                self.store.remove(&piece).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row without its secrets.
+fn hidden(resource: &Resource, json: &Bytes) -> Result<Bytes> {
+    let text = String::from_utf8_lossy(json);
+    Ok(masked(resource, &text)?.map_or_else(|| json.clone(), Bytes::from))
+}

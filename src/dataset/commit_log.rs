@@ -1,0 +1,313 @@
+//! Manifests, one after the other, by one writer at a time.
+//!
+//! In a folder the manifest is one file, replaced by a rename under a lock that the system drops
+//! when its owner dies. In a bucket every commit is an object of its own that may only be created,
+//! never overwritten: of two writers that go on from the same commit, the second fails. The newest
+//! is the truth; `manifest.json` is a copy of it for readers.
+
+use super::forms::commit_number;
+use super::store::Store;
+use crate::model::{Error, Kind, Result, Time};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+
+/// The manifest, or in a bucket its copy for readers.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// The lock of a folder.
+pub(super) const LOCK_FILE: &str = "manifest.lock";
+/// How a lock begins, and the most bytes it has.
+const LOCK_HEAD: &[u8] = b"{\"run\":";
+const LOCK_BYTES_MAX: u64 = 4096;
+/// The folder of a bucket's commits.
+pub(super) const COMMITS: &str = "_manifest";
+/// The lock of a bucket whose server ignores conditions.
+const LOCK_OBJECT: &str = "_manifest/lock.json";
+/// What a server's heed of conditions is tried out on, and the name of the run.
+pub(super) const PROBE: &str = "_manifest/probe-";
+/// Seconds after which a lock object counts as left behind; it is renewed before.
+const LOCK_SECONDS: i64 = 30 * 60;
+/// Commits that are kept in a bucket.
+const COMMITS_KEPT: u64 = 2;
+
+/// The right to commit, held by one run.
+#[derive(Debug)]
+pub(super) struct CommitLog {
+    owner: Owner,
+    right: Right,
+}
+
+#[derive(Debug)]
+enum Right {
+    /// The lock is dropped with the file.
+    Folder { _lock: File },
+    /// The number of the newest commit.
+    Bucket { newest: u64 },
+    /// The same, on a server that ignores conditions: guarded by a lock object until then.
+    Locked { newest: u64, until: Time },
+}
+
+/// Who writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Name of the run; no two runs share one.
+    pub run: String,
+    /// Where it runs, and as which process.
+    pub process: String,
+    /// Since when.
+    pub since: Time,
+    /// When a lock object of this owner counts as left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Time>,
+}
+
+impl Owner {
+    /// This process, as the owner of a run.
+    pub fn new(run: String, now: Time) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = match host.trim() {
+            "" => std::env::var("HOSTNAME").unwrap_or_else(|_| "this host".to_owned()),
+            host => host.to_owned(),
+        };
+        Self {
+            run,
+            process: format!("process {} on {host}", std::process::id()),
+            since: now,
+            expires: None,
+        }
+    }
+}
+
+/// What was found when the right to commit was taken.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) commits: CommitLog,
+    /// The newest manifest.
+    pub(super) manifest: Option<Bytes>,
+    /// Whether the one-writer rule rests on a lock object, since the server ignores conditions.
+    pub(super) unconditional: bool,
+}
+
+impl CommitLog {
+    /// Takes the right to commit. Fails when another run holds it, unless `break_lock` says that
+    /// that run is gone.
+    pub(super) async fn begin(store: &Store, owner: Owner, break_lock: bool) -> Result<Found> {
+        if store.place().folder().is_some() {
+            let lock = lock_folder(store, &owner, break_lock).await?;
+            let manifest = store.get(MANIFEST).await?;
+            let commits = Self { owner, right: Right::Folder { _lock: lock } };
+            return Ok(Found { commits, manifest, unconditional: false });
+        }
+        let (newest, manifest) = newest(store).await?;
+        let probe = format!("{PROBE}{}", owner.run);
+        if store.heeds_conditions(&probe).await? {
+            let commits = Self { owner, right: Right::Bucket { newest } };
+            return Ok(Found { commits, manifest, unconditional: false });
+        }
+        let until = lock_object(store, &owner, break_lock).await?;
+        // What was committed between the listing and the lock is seen now.
+        let (newest, manifest) = self::newest(store).await?;
+        let commits = Self { owner, right: Right::Locked { newest, until } };
+        Ok(Found { commits, manifest, unconditional: true })
+    }
+
+    /// Fails when somebody took the lock of a folder over: nothing may be written any more.
+    pub(super) fn still_ours(&self, store: &Store) -> Result<()> {
+        let lost = matches!(self.right, Right::Folder { .. })
+            && held_by(store).is_none_or(|holder| holder.run != self.owner.run);
+        if lost { Err(taken_over(store)) } else { Ok(()) }
+    }
+
+    /// Makes this the manifest, atomically: afterwards it is durable, and all it names is visible.
+    ///
+    /// On error the one before still stands, and this run must not go on.
+    pub(super) async fn replace(
+        &mut self,
+        store: &Store,
+        manifest: Bytes,
+        now: Time,
+    ) -> Result<()> {
+        self.still_ours(store)?;
+        match &mut self.right {
+            Right::Folder { .. } => store.put(MANIFEST, manifest).await,
+            Right::Bucket { newest } => {
+                let next = *newest + 1;
+                let path = commit(next);
+                // An answer that was lost on the way is asked for again, and meets itself.
+                if !store.create(&path, manifest.clone()).await?
+                    && store.get(&path).await?.as_ref() != Some(&manifest)
+                {
+                    return Err(taken_over(store));
+                }
+                *newest = next;
+                published(store, next, manifest).await
+            }
+            Right::Locked { newest, until } => {
+                let holder = object_holder(store).await?;
+                if holder.is_none_or(|holder| holder.run != self.owner.run) {
+                    return Err(taken_over(store));
+                }
+                if now.plus_seconds(LOCK_SECONDS / 2) > *until {
+                    *until = write_lock_object(store, &self.owner, now).await?;
+                }
+                let next = *newest + 1;
+                store.put(&commit(next), manifest.clone()).await?;
+                *newest = next;
+                published(store, next, manifest).await
+            }
+        }
+    }
+
+    /// Gives the right back.
+    pub(super) async fn end(&self, store: &Store) -> Result<()> {
+        match &self.right {
+            // The file stays: removing it would let two runs hold locks on two files of one name.
+            Right::Folder { .. } | Right::Bucket { .. } => Ok(()),
+            Right::Locked { .. } => store.remove(LOCK_OBJECT).await,
+        }
+    }
+}
+
+/// `_manifest/00000000000000000042.json`.
+fn commit(number: u64) -> String {
+    format!("{COMMITS}/{number:020}.json")
+}
+
+/// The manifest as it stands.
+pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
+    match store.place().folder() {
+        Some(_) => store.get(MANIFEST).await,
+        None => Ok(newest(store).await?.1),
+    }
+}
+
+/// The newest commit of a bucket, 0 when there is none.
+async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
+    let listed = store.list(Some(COMMITS)).await?;
+    let Some(newest) = listed.keys().filter_map(|path| commit_number(path)).max() else {
+        return Ok((0, None));
+    };
+    match store.get(&commit(newest)).await? {
+        Some(manifest) => Ok((newest, Some(manifest))),
+        // A writer that commits right now has removed it already.
+        None => Err(taken_over(store)),
+    }
+}
+
+/// After a commit: the copy for readers is written, nobody may have gone further from an older
+/// commit, and old ones go.
+async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
+    store.put(MANIFEST, manifest).await?;
+    let listed = store.list(Some(COMMITS)).await?;
+    let numbers: Vec<u64> = listed.keys().filter_map(|path| commit_number(path)).collect();
+    if let Some(newest) = numbers.iter().max().filter(|newest| **newest > number) {
+        // Our copy came late: readers must not be led to files that are gone.
+        if let Some(manifest) = store.get(&commit(*newest)).await? {
+            store.put(MANIFEST, manifest).await?;
+        }
+        return Err(taken_over(store));
+    }
+    for old in numbers.into_iter().filter(|old| old + COMMITS_KEPT <= number) {
+        store.remove(&commit(old)).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn taken_over(store: &Store) -> Error {
+    Error::new(
+        Kind::Storage,
+        "another run writes here: what it committed stands, what this run took since its \
+         last commit does not; run again when the other is done",
+    )
+    .at(store.place().to_string())
+}
+
+fn locked(store: &Store, holder: Option<Owner>) -> Error {
+    let who = holder.map_or_else(
+        || "another run".to_owned(),
+        |holder| format!("{} (run {}, since {})", holder.process, holder.run, holder.since),
+    );
+    Error::new(
+        Kind::Storage,
+        format!("{who} is writing here: wait for it to end; if it is gone for sure, --break-lock takes over"),
+    )
+    .at(store.place().to_string())
+}
+
+async fn lock_folder(store: &Store, owner: &Owner, break_lock: bool) -> Result<File> {
+    if break_lock {
+        // Looked at before it is removed: it must be a lock of ours.
+        if let Some(bytes) = store.get(LOCK_FILE).await? {
+            must_be_lock(store, &bytes)?;
+            store.remove(LOCK_FILE).await?;
+        }
+    }
+    let mut file = store.writing(LOCK_FILE)?;
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Storage, format!("cannot be written ({error})"))
+            .at(store.place().name_of(LOCK_FILE))
+            .because(error)
+    };
+    let mut before = Vec::new();
+    (&file).take(LOCK_BYTES_MAX + 1).read_to_end(&mut before).map_err(failed)?;
+    must_be_lock(store, &before)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(locked(store, held_by(store))),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let text = serde_json::to_string(owner).unwrap_or_default();
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .map_err(failed)?;
+    Ok(file)
+}
+
+/// Refuses to write over a file that only has the lock's name. One of ours may be empty or cut off:
+/// its run may have ended while it was written.
+pub(super) fn must_be_lock(store: &Store, bytes: &[u8]) -> Result<()> {
+    let head = &bytes[..bytes.len().min(LOCK_HEAD.len())];
+    if bytes.len() as u64 <= LOCK_BYTES_MAX && LOCK_HEAD.starts_with(head) {
+        return Ok(());
+    }
+    let message = "is no lock of ours: move it away, or use another --dir";
+    Err(Error::new(Kind::Data, message).at(store.place().name_of(LOCK_FILE)))
+}
+
+/// Who a folder's lock file names.
+fn held_by(store: &Store) -> Option<Owner> {
+    let mut text = String::new();
+    store.reading(LOCK_FILE).ok()?.take(LOCK_BYTES_MAX).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+async fn object_holder(store: &Store) -> Result<Option<Owner>> {
+    let found = store.get(LOCK_OBJECT).await?;
+    Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+async fn lock_object(store: &Store, owner: &Owner, break_lock: bool) -> Result<Time> {
+    let now = owner.since;
+    let holder = object_holder(store).await?;
+    if let Some(holder) = holder.filter(|holder| holder.run != owner.run && !break_lock)
+        && holder.expires.is_some_and(|expires| expires > now)
+    {
+        return Err(locked(store, Some(holder)));
+    }
+    let until = write_lock_object(store, owner, now).await?;
+    // Of two that wrote at once, the last one has it.
+    match object_holder(store).await? {
+        Some(holder) if holder.run == owner.run => Ok(until),
+        holder => Err(locked(store, holder)),
+    }
+}
+
+async fn write_lock_object(store: &Store, owner: &Owner, now: Time) -> Result<Time> {
+    let until = now.plus_seconds(LOCK_SECONDS);
+    let owner = Owner { expires: Some(until), ..owner.clone() };
+    let text = serde_json::to_vec(&owner).unwrap_or_default();
+    store.put(LOCK_OBJECT, text.into()).await?;
+    Ok(until)
+}

@@ -1,0 +1,141 @@
+//! How a data set stands: what its manifest says, for those who only look.
+
+use super::account::Account;
+use super::commit_log::{MANIFEST, newest_manifest};
+use super::location::Place;
+use super::snapshot::{Backup, BackupReader, CONTENT_INDEX, Manifest, resource_of};
+use super::store::Store;
+use super::warehouse::Inventory;
+use crate::model::{Error, Kind, Resource, Result, Time};
+use serde_json::Value;
+
+/// How a warehouse or a backup stands.
+#[derive(Debug, Clone)]
+pub struct RunStatus {
+    /// Whether it is a backup; else it is a warehouse.
+    pub backup: bool,
+    /// Whose data it is, where that is known.
+    pub account: Option<Account>,
+    /// When the last run wrote its manifest last.
+    pub last_run: Option<Time>,
+    /// Whether the last run that came to its end read everything it was asked for. Of a backup: of the
+    /// one that stands.
+    pub complete: bool,
+    /// Rows of all resources.
+    pub rows: u64,
+    /// Bytes of the files that the manifest names.
+    pub bytes: u64,
+    /// Its resources, in the order they are documented.
+    pub resources: Vec<Part>,
+    /// What is not read to its end, of the run that is gone on with: names of resources.
+    pub unfinished: Vec<String>,
+    /// Of a backup that is being replaced: when the new one was begun.
+    pub next: Option<Option<Time>>,
+}
+
+/// One resource of it.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// How far it was read, by Pipedrive's clock, where that is known.
+    pub until: Option<Time>,
+}
+
+impl RunStatus {
+    /// Looks at a data set without touching it. Fails with [`Kind::Usage`] when there is none.
+    pub async fn of(place: &Place) -> Result<Self> {
+        if place.folder().is_some_and(|folder| !folder.is_dir()) {
+            let message = "there is no such folder";
+            return Err(Error::new(Kind::Usage, message).at(place.to_string()));
+        }
+        let bytes = newest_manifest(&Store::look(place)?).await?;
+        let Some(bytes) = bytes else {
+            let message = "this is neither a warehouse nor a backup: there is no manifest.json";
+            return Err(Error::new(Kind::Usage, message).at(place.to_string()));
+        };
+        let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if json.get("completed").is_none() {
+            return Self::of_warehouse(place).await;
+        }
+        let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
+        let mut standing = Self::of_backup(&manifest);
+        if manifest.backup.is_seeds() {
+            // Its manifest knows no sizes.
+            let snapshot = BackupReader::open(place).await?;
+            for part in &mut standing.resources {
+                let stem = Resource::named(&part.name).map_or("", |resource| resource.file);
+                part.bytes = snapshot.size(stem).unwrap_or(0);
+            }
+            standing.bytes = standing.resources.iter().map(|part| part.bytes).sum();
+        }
+        Ok(standing)
+    }
+
+    async fn of_warehouse(place: &Place) -> Result<Self> {
+        let Some(inventory) = Inventory::of(place).await? else {
+            return Err(Error::new(Kind::Usage, "there is no warehouse").at(place.to_string()));
+        };
+        let mut resources = Vec::new();
+        for resource in Resource::all().filter(|resource| !inventory.lacks(resource)) {
+            if let (Some(rows), Some(bytes)) = (inventory.rows(resource), inventory.bytes(resource))
+            {
+                let until = inventory.state(resource, true)?.and_then(|state| state.until);
+                resources.push(Part { name: resource.name.to_owned(), rows, bytes, until });
+            }
+        }
+        Ok(Self {
+            backup: false,
+            account: Some(inventory.account().clone()),
+            last_run: Some(inventory.updated_at()),
+            complete: inventory.complete(),
+            rows: resources.iter().map(|part| part.rows).sum(),
+            bytes: resources.iter().map(|part| part.bytes).sum(),
+            unfinished: inventory.unfinished()?,
+            resources,
+            next: None,
+        })
+    }
+
+    fn of_backup(manifest: &Manifest) -> Self {
+        let Manifest { backup, next } = manifest;
+        let mut resources = Vec::new();
+        for resource in Resource::all() {
+            let (stem, file) = (resource.file, backup.files.get(resource.file));
+            let rows = file.map(|file| file.rows).or_else(|| backup.counts.get(stem).copied());
+            resources.extend(rows.map(|rows| Part {
+                name: resource.name.to_owned(),
+                rows,
+                bytes: file.map_or(0, |file| file.bytes),
+                until: file.map(|file| file.read_until),
+            }));
+        }
+        let named =
+            |stem: &&str| resource_of(stem).map_or(*stem, |resource| resource.name).to_owned();
+        let missing = |backup: &Backup| {
+            let settled = |stem: &str| backup.settled(stem);
+            let missing = backup.asked().into_iter().filter(|stem| !settled(stem));
+            missing.map(|stem| named(&stem)).collect::<Vec<_>>()
+        };
+        let mut unfinished = missing(next.as_ref().unwrap_or(backup));
+        let latest = next.as_ref().unwrap_or(backup);
+        if latest.includes_contents() && !latest.files.contains_key(CONTENT_INDEX) {
+            unfinished.push("attachments".to_owned());
+        }
+        Self {
+            backup: true,
+            account: backup.account.clone(),
+            last_run: latest.updated_at,
+            complete: backup.finished() && backup.failed.is_empty(),
+            rows: resources.iter().map(|part| part.rows).sum(),
+            bytes: backup.files.values().map(|file| file.bytes).sum(),
+            resources,
+            unfinished,
+            next: next.as_ref().map(|next| next.started_at),
+        }
+    }
+}

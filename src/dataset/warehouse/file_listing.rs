@@ -1,0 +1,138 @@
+//! What a warehouse holds, for those who only look.
+
+use super::super::account::Account;
+use super::super::commit_log::{self, MANIFEST};
+use super::super::current::Found;
+use super::super::location::Place;
+use super::super::store::Store;
+use super::fields::Fields;
+use super::layout::Format;
+use super::manifest::{File, Manifest, Table};
+use super::reading;
+use crate::model::{CustomFields, Resource, Result, StreamState, Time};
+use serde_json::Value;
+
+/// What a warehouse holds.
+#[derive(Debug)]
+pub struct Inventory {
+    store: Store,
+    manifest: Manifest,
+}
+
+impl Inventory {
+    /// Looks into a warehouse without touching it; `None` when there is none.
+    pub async fn of(place: &Place) -> Result<Option<Self>> {
+        if place.folder().is_some_and(|folder| !folder.is_dir()) {
+            return Ok(None);
+        }
+        let store = Store::look(place)?;
+        let bytes = commit_log::newest_manifest(&store).await?;
+        let manifest = bytes.map(|bytes| Manifest::from_json(&bytes, &place.name_of(MANIFEST)));
+        Ok(manifest.transpose()?.map(|manifest| Self { store, manifest }))
+    }
+
+    /// How far a resource was read, as a run goes on from there whose tokens are limited or not.
+    pub fn state(&self, resource: &Resource, capped: bool) -> Result<Option<StreamState>> {
+        self.manifest
+            .tables
+            .get(resource.name)
+            .map_or(Ok(None), |table| table.state(resource, capped))
+    }
+
+    /// Whether the company did not have a resource when the last run asked for it.
+    pub fn lacks(&self, resource: &Resource) -> bool {
+        self.manifest.unavailable.contains_key(resource.name)
+    }
+
+    /// Bytes of the files of a resource; `None` when it was never read.
+    pub fn bytes(&self, resource: &Resource) -> Option<u64> {
+        let table = self.manifest.tables.get(resource.name)?;
+        Some(table.files.iter().map(|file| file.bytes).sum())
+    }
+
+    /// Whose data it is.
+    pub fn account(&self) -> &Account {
+        &self.manifest.account
+    }
+
+    /// When the last run committed last.
+    pub fn updated_at(&self) -> Time {
+        self.manifest.updated_at
+    }
+
+    /// Whether the last run read everything it was asked for.
+    pub fn complete(&self) -> bool {
+        self.manifest.complete
+    }
+
+    /// Resources that were begun, or are being read anew, and not read to their end.
+    pub fn unfinished(&self) -> Result<Vec<String>> {
+        let mut unfinished = Vec::new();
+        for resource in Resource::all().filter(|resource| !self.lacks(resource)) {
+            let finished = match self.manifest.tables.get(resource.name) {
+                Some(table) => {
+                    table.state(resource, true)?.is_some_and(|state| state.finished().is_some())
+                }
+                None => true,
+            };
+            if !finished || self.manifest.rebuilds.contains_key(resource.name) {
+                unfinished.push(resource.name.to_owned());
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Rows of a resource; `None` when it was never read.
+    pub fn rows(&self, resource: &Resource) -> Option<u64> {
+        self.table(resource).map(Table::rows)
+    }
+
+    /// How custom fields are keyed.
+    pub(in super::super) fn keys(&self) -> CustomFields {
+        self.manifest.layout.keys
+    }
+
+    /// Whether rows stand in columns, and not as lines of JSON.
+    pub(in super::super) fn is_columns(&self) -> bool {
+        self.manifest.layout.format == Format::Parquet
+    }
+
+    /// What `_fields.json` says of the custom fields of a resource.
+    pub(in super::super) async fn fields(&self, resource: &Resource) -> Result<Vec<Value>> {
+        Fields::default().of(&self.store, resource).await
+    }
+
+    /// Hands out the rows of a resource that stand in columns, in the order they were committed in: of
+    /// `keys` only what tells which are current.
+    pub(in super::super) async fn batches(
+        &self,
+        resource: &Resource,
+        keys: bool,
+        take: &mut dyn FnMut(Found) -> Result<()>,
+    ) -> Result<()> {
+        for file in self.files(resource) {
+            reading::batches(&self.store, file, keys.then_some(resource.key), take).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands out the rows of a resource that are lines, in the order they were committed in.
+    pub(in super::super) async fn lines(
+        &self,
+        resource: &Resource,
+        take: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<()> {
+        for file in self.files(resource) {
+            reading::lines(&self.store, self.manifest.layout.compression, file, take).await?;
+        }
+        Ok(())
+    }
+
+    fn files(&self, resource: &Resource) -> &[File] {
+        self.table(resource).map_or(&[], |table| &table.files)
+    }
+
+    fn table(&self, resource: &Resource) -> Option<&Table> {
+        self.manifest.tables.get(resource.name)
+    }
+}

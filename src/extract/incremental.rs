@@ -1,0 +1,203 @@
+//! Ascending walks: what changed since the watermark, oldest change first.
+
+use super::fetch::limited;
+use super::guard::Guard;
+use super::offset::{Offset, Place};
+use super::task::{ListRequest, Task, UPDATED_SINCE, refused};
+use crate::api::is_of_parameter;
+use crate::model::{Asked, Changes, Next, Record, Result, Sorting, Time, Walk};
+use std::collections::HashSet;
+
+/// How long Pipedrive lists a deleted deal (API facts 2.5).
+const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
+
+impl Task {
+    /// Says so when what an earlier run left is so old that rows deleted since are purged.
+    pub(super) async fn tell_purges(&mut self, ask: &ListRequest) {
+        let resumed = self.progress(ask).update_time.is_some();
+        let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
+        let known = self.run.bound < Time::END;
+        let listed = ask.listing.split.is_some() && !self.state.full;
+        // Where nothing changed, the watermark is older than the last run.
+        let last = self.state.until.unwrap_or(self.since(ask));
+        if listed && resumed && known && last < purged {
+            self.warn(format!(
+                "the last run was more than 30 days ago: rows deleted before {purged} are purged and not reported"
+            ))
+            .await;
+        }
+    }
+
+    /// Walks by cursor from the watermark to the bound.
+    pub(super) async fn ascend(&mut self, ask: &ListRequest) -> Result<()> {
+        if self.state.refuses(&ask.name, UPDATED_SINCE) {
+            return self.unfiltered(ask).await;
+        }
+        let mut since = self.since(ask);
+        let begun = self.progress(ask).since;
+        let mut order = Sorting::rising(begun, self.run.overlap);
+        let mut cursor: Option<String> = None;
+        let mut guard = Guard::default();
+        let mut restarted = false;
+        loop {
+            let mut request = limited(Self::request(ask), ask.listing)
+                .with("updated_since", since.to_string())
+                .with("sort_by", "update_time")
+                .with("sort_direction", "asc");
+            request = self.in_common(request);
+            // A server whose clock is behind what was read has nothing between the two.
+            if ask.listing.changes == Changes::JsonStream
+                && since < self.bound
+                && self.bound < Time::END
+            {
+                request = request.with("updated_until", self.bound.whole_second().to_string());
+            }
+            if let Some(cursor) = &cursor {
+                request = request.with("cursor", cursor.clone());
+            }
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
+            let page = match self.page(ask, request, asked).await {
+                Err(error)
+                    if cursor.is_none()
+                        && ask.listing.changes == Changes::Since
+                        && is_of_parameter(&error) =>
+                {
+                    return self.unfiltered(ask).await;
+                }
+                Err(error) if cursor.is_some() && !restarted && refused(&error) => {
+                    // What was delivered is known: the walk goes on from its watermark.
+                    (since, cursor, restarted) = (self.since(ask), None, true);
+                    order = Sorting::rising(self.progress(ask).since, self.run.overlap);
+                    guard = Guard::default();
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            guard.check(&page.records, &page.next, ask.layout.has_keys())?;
+            let beyond = self.beyond(&page.records);
+            if !self.climb(ask, page.records, &mut order).await? {
+                return self.unsorted(ask, begun).await;
+            }
+            match page.next {
+                Next::Cursor(next) if !beyond => cursor = Some(next),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Walks an offset-paged list by its key: after each page it asks again from the last time,
+    /// because a row edited meanwhile leaves its place and would shift the rest past an offset.
+    /// The offset grows only inside one second that fills a page.
+    pub(super) async fn ascend_by_key(&mut self, ask: &ListRequest) -> Result<()> {
+        let mut from = self.since(ask);
+        let begun = self.progress(ask).since;
+        let mut order = Sorting::rising(begun, self.run.overlap);
+        let mut offset = Offset::new(0, Vec::new(), ask.listing.limit);
+        let mut seen: HashSet<String> = HashSet::new();
+        let (mut followed, mut told) = (false, false);
+        loop {
+            let request = limited(Self::request(ask), ask.listing)
+                .with("updated_since", from.to_string())
+                .with("sort", "update_time ASC")
+                .with("start", offset.start.to_string());
+            let asked = Asked { followed, told, whole: true };
+            let page = self.page(ask, self.in_common(request), asked).await?;
+            followed = true;
+            let Place::From(at) = offset.place(&page.records)? else {
+                continue;
+            };
+            let more = offset.advance(page.records.len(), &page.records[at..], &page.next)?;
+            told |= offset.told;
+            let newest = page.records.iter().filter_map(|record| record.time).max();
+            let beyond = self.beyond(&page.records);
+            let second = newest.map_or(from, Time::whole_second).max(from);
+            let keys = page.records.iter().filter(|r| r.time.is_some_and(|t| t >= second));
+            let keys: Vec<String> = keys.filter_map(|record| record.key.clone()).collect();
+            let known = |record: &Record| record.key.as_ref().is_some_and(|key| seen.contains(key));
+            let fresh: Vec<_> = page.records.into_iter().filter(|row| !known(row)).collect();
+            if !self.climb(ask, fresh, &mut order).await? {
+                return self.unsorted(ask, begun).await;
+            }
+            if !more || beyond {
+                return Ok(());
+            }
+            if second > from {
+                from = second;
+                offset = Offset::new(0, Vec::new(), ask.listing.limit);
+                seen.clear();
+            }
+            seen.extend(keys);
+        }
+    }
+
+    /// A list that refuses the filter: every row is read, and those below the watermark dropped.
+    async fn unfiltered(&mut self, ask: &ListRequest) -> Result<()> {
+        let refused = self.state.refused.entry(ask.name.clone()).or_default();
+        if refused.insert(UPDATED_SINCE.to_owned()) {
+            self.warn(format!(
+                "Pipedrive refuses updated_since on {}: reading it in full",
+                ask.listing.path
+            ))
+            .await;
+        }
+        self.everything(ask).await
+    }
+
+    /// A list that is not sorted as it claims: its watermark is taken back to where it `begun`, and
+    /// every row is read. What is below it, or known by its digest, is dropped.
+    pub(super) async fn unsorted(&mut self, ask: &ListRequest, begun: Option<Time>) -> Result<()> {
+        if self.disordered.insert(ask.name.clone()) {
+            self.warn(format!(
+                "Pipedrive does not sort {} by update_time as it was asked to: reading it in full, some \
+                 rows may come again",
+                ask.listing.path
+            ))
+            .await;
+        }
+        self.progress(ask).take_back(begun);
+        self.everything(ask).await
+    }
+
+    async fn everything(&mut self, ask: &ListRequest) -> Result<()> {
+        let since = self.coming(ask).await?;
+        self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
+        self.begins = true;
+        self.walk(ask).await
+    }
+
+    /// Hands on a page of an ascending walk; `false` when it is out of order.
+    async fn climb(
+        &mut self,
+        ask: &ListRequest,
+        records: Vec<Record>,
+        order: &mut Sorting,
+    ) -> Result<bool> {
+        let (bound, overlap, portion) = (self.bound, self.run.overlap, self.portion());
+        let mut rest = records;
+        loop {
+            let later = rest.split_off(portion.min(rest.len()));
+            let Some(delivery) = self.progress(ask).ascend(rest, order, bound, overlap) else {
+                return Ok(false);
+            };
+            self.deliver(ask, delivery).await?;
+            if later.is_empty() {
+                return Ok(true);
+            }
+            rest = later;
+        }
+    }
+
+    fn since(&mut self, ask: &ListRequest) -> Time {
+        self.progress(ask).since.unwrap_or(Time::EPOCH).whole_second()
+    }
+
+    /// Whether a sorted page reaches the bound: nothing after it is ours.
+    fn beyond(&self, records: &[Record]) -> bool {
+        records.iter().any(|record| self.is_beyond(record))
+    }
+
+    /// Whether a row changed at or after the bound.
+    pub(super) fn is_beyond(&self, record: &Record) -> bool {
+        record.time.is_some_and(|time| time >= self.bound)
+    }
+}

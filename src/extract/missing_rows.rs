@@ -1,0 +1,162 @@
+//! What became of rows that a walk of all keys did not see.
+
+use crate::api::{Answer, Client, Request, data, first_page, page_in_the_end};
+use crate::model::{
+    Asked, DeletionReason, Error, Kind, Layout, Listing, Next, Record, Resource, Result,
+};
+use serde::Deserialize;
+use std::collections::HashSet;
+
+/// Ids of one call of `ids=` (API facts, gotcha 24).
+const IDS_PER_CALL: usize = 100;
+/// Most rows that are asked for one by one; the rest is told apart by what the token may see.
+const ASKED_SINGLY_MAX: usize = 1_000;
+/// Tokens of one GET by id: v2 1, v1 2 (API facts 4.3).
+const SINGLE_COST: [u32; 2] = [1, 2];
+
+/// What became of some rows.
+#[derive(Debug, Default)]
+pub struct MissingRows {
+    /// They are there: they moved while the keys were walked.
+    pub there: Vec<Record>,
+    /// They are not, by key.
+    pub gone: Vec<(String, DeletionReason)>,
+}
+
+/// Asks what became of rows. `archived`: whether archived rows are read at all; `admin`: whether
+/// the token sees everything, so that what it does not see is deleted.
+pub async fn fate(
+    client: &Client,
+    resource: &'static Resource,
+    missing: Vec<String>,
+    archived: bool,
+    admin: bool,
+) -> Result<MissingRows> {
+    let mut fate = MissingRows::default();
+    let mut rest = missing;
+    let by_ids = |listing: &&Listing| listing.query.contains(&"ids");
+    for listing in resource.listings.iter().filter(by_ids) {
+        let found = listed(client, resource, listing, &rest).await?;
+        let keys: HashSet<&str> = found.iter().filter_map(|record| record.key.as_deref()).collect();
+        let (known, unknown): (Vec<String>, _) =
+            rest.into_iter().partition(|key| keys.contains(key.as_str()));
+        rest = unknown;
+        if listing.name == "archived" && !archived {
+            fate.gone.extend(known.into_iter().map(|key| (key, DeletionReason::Archived)));
+        } else {
+            fate.there.extend(found);
+        }
+    }
+    let sure = admin && resource.listings.iter().any(|listing| by_ids(&listing));
+    if sure {
+        fate.gone.extend(rest.into_iter().map(|key| (key, DeletionReason::Deleted)));
+        return Ok(fate);
+    }
+    // What is left over, the next sweep asks for.
+    for key in rest.into_iter().take(ASKED_SINGLY_MAX) {
+        let reason = single(client, resource, &key, archived).await?;
+        fate.gone.extend(reason.map(|reason| (key, reason)));
+    }
+    Ok(fate)
+}
+
+async fn listed(
+    client: &Client,
+    resource: &'static Resource,
+    listing: &Listing,
+    keys: &[String],
+) -> Result<Vec<Record>> {
+    let layout = Layout::of(resource, listing);
+    let mut found = Vec::new();
+    let mut without: Vec<&str> = Vec::new();
+    for keys in keys.chunks(IDS_PER_CALL) {
+        let mut cursor: Option<String> = None;
+        // Servers may send fewer rows a page than they were asked for: at least one, though.
+        let mut pages = 0;
+        loop {
+            let mut request = Request::new(listing.path, listing.cost);
+            for (name, value) in listing.ask {
+                request = request.with(name, *value);
+            }
+            request = request.with("ids", keys.join(",")).with("limit", IDS_PER_CALL.to_string());
+            // Rows that are not in the answer are said to be gone.
+            let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
+            if let Some(cursor) = cursor {
+                request = request.with("cursor", cursor);
+            }
+            let page = if asked.followed {
+                let mut request = request.without(&without);
+                page_in_the_end(client, &mut request, &layout, asked).await?
+            } else {
+                let (page, left_out) =
+                    first_page(client, request.without(&without), (listing, &layout), asked)
+                        .await?;
+                without.extend(left_out);
+                page
+            };
+            found.extend(page.records);
+            let Next::Cursor(next) = page.next else { break };
+            cursor = Some(next);
+            pages += 1;
+            if pages > IDS_PER_CALL {
+                let message = format!("list of {IDS_PER_CALL} ids does not come to an end");
+                return Err(Error::new(Kind::Shape, message).at(listing.path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[derive(Deserialize)]
+struct Row {
+    #[serde(default)]
+    is_deleted: Option<bool>,
+    #[serde(default)]
+    is_archived: Option<bool>,
+    /// Notes are deleted by this (API facts 2.5).
+    #[serde(default)]
+    active_flag: Option<bool>,
+}
+
+/// Asks for one row: gone for which reason, or there after all.
+async fn single(
+    client: &Client,
+    resource: &Resource,
+    key: &str,
+    archived: bool,
+) -> Result<Option<DeletionReason>> {
+    let path = resource.listings[0].path;
+    let cost = SINGLE_COST[usize::from(path.starts_with("/api/v1/"))];
+    let request = Request::new(format!("{path}/{key}"), cost);
+    let mut answer = client.ask(request.clone(), row).await;
+    if matches!(answer, Ok(None)) {
+        // That there is nothing is believed when it is said twice.
+        answer = client.ask(request, row).await;
+    }
+    let row = match answer {
+        Ok(Some(row)) => row,
+        // A missing v1 row may answer 204 (API facts 1.3).
+        Ok(None) => return Ok(Some(DeletionReason::Deleted)),
+        Err(error) if error.kind() == Kind::Permission => {
+            return Ok(Some(DeletionReason::NotVisible));
+        }
+        Err(error) if matches!(error.http_status(), Some(404 | 410)) => {
+            return Ok(Some(DeletionReason::Deleted));
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(match row {
+        row if row.is_deleted == Some(true) || row.active_flag == Some(false) => {
+            Some(DeletionReason::Deleted)
+        }
+        row if row.is_archived == Some(true) && !archived => Some(DeletionReason::Archived),
+        // The list leaves it out and it is there: nobody can say that it is gone.
+        _ => None,
+    })
+}
+
+/// The row an answer holds, if it holds one.
+fn row(answer: &Answer) -> Result<Option<Row>> {
+    let row = data(answer)?.map(|row| serde_json::from_slice(&row)).transpose();
+    row.map_err(|error| Error::new(Kind::Shape, "answer is not a row").because(error))
+}

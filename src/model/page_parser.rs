@@ -1,0 +1,381 @@
+//! The scan behind a page: bounds, key, time and type of every row, in one pass.
+//!
+//! Values are looked at while they are passed, as slices of the body: nothing is copied and
+//! nothing read twice, but for the few texts that hold escapes.
+
+use super::convert::{To, converted, is_true};
+use super::error::{Error, Kind, Result};
+use super::json::Json;
+use super::keys::{Key, Keys};
+use super::number::{is_finite, is_whole};
+use super::page::{KEYS_MAX, Layout, Page, is_custom, next, shape};
+use super::record::{Inside, Record, usable};
+use super::resource::{Custom, Paging, Type};
+use super::schema_deviation::SchemaDeviations;
+use super::time::{Time, is_date, is_utc};
+use bytes::Bytes;
+use memchr::memmem::Finder;
+use std::borrow::Cow;
+use std::mem;
+
+/// Most rows of one answer: each costs some 200 bytes, were it only `{}`.
+const ROWS_MAX: usize = 1_000_000;
+
+/// A page being read.
+pub(super) struct Scan<'l> {
+    layout: &'l Layout,
+    body: &'l Bytes,
+    json: Json<'l>,
+    keys: Keys,
+    records: Vec<Record>,
+    surprises: SchemaDeviations,
+    /// Finds an empty text, and a zero date, inside custom fields.
+    empty: Finder<'static>,
+    zero: Finder<'static>,
+    /// Whether the rows may hold half of a character.
+    halves: bool,
+    /// Whether there are too many rows.
+    over: bool,
+}
+
+/// What stands around the rows.
+#[derive(Default)]
+struct Envelope<'a> {
+    success: Option<bool>,
+    data: bool,
+    additional: Option<&'a str>,
+}
+
+impl<'l> Scan<'l> {
+    /// The scan of a body, which is this text.
+    pub(super) fn of(body: &'l Bytes, text: &'l str, layout: &'l Layout) -> Self {
+        Self {
+            layout,
+            body,
+            json: Json::new(text),
+            keys: layout.keys.clone(),
+            records: Vec::new(),
+            surprises: SchemaDeviations::default(),
+            empty: Finder::new(b":\"\""),
+            zero: Finder::new(b"0000-00-00"),
+            halves: false,
+            over: false,
+        }
+    }
+
+    /// The page. To be asked for once.
+    pub(super) fn page(&mut self) -> Result<Page> {
+        let envelope = self.envelope();
+        let over = self.over || self.json.is_too_deep();
+        // What is over a limit is told as that.
+        let envelope = envelope.map_err(|error| if over { error } else { shape(error) })?;
+        if envelope.success == Some(false) {
+            return Err(Error::new(Kind::Shape, "answer says success: false with status 200"));
+        }
+        if !envelope.data {
+            return Err(Error::new(Kind::Shape, "answer has no data"));
+        }
+        Ok(Page {
+            next: next(self.layout.paging, envelope.additional)?,
+            records: mem::take(&mut self.records),
+            surprises: self.surprises.take(),
+        })
+    }
+
+    /// Whether what was read, or could not be, may hold half of a character.
+    pub(super) const fn halves(&mut self) -> bool {
+        self.halves || self.json.halves()
+    }
+
+    fn envelope(&mut self) -> Result<Envelope<'l>> {
+        let mut envelope = Envelope::default();
+        let mut more = self.json.open(b'{')?;
+        while more {
+            match &*self.json.key()? {
+                "data" => {
+                    self.data()?;
+                    envelope.data = true;
+                    self.halves |= self.json.halves();
+                }
+                "success" => {
+                    envelope.success = match self.json.value()? {
+                        "true" => Some(true),
+                        "false" => Some(false),
+                        "null" => None,
+                        _ => return Err(self.json.malformed()),
+                    }
+                }
+                "additional_data" => {
+                    envelope.additional = Some(self.json.value()?).filter(|raw| *raw != "null");
+                }
+                _ => drop(self.json.value()?),
+            }
+            // Nobody reads a text from outside the rows, but for the next cursor, which is better
+            // refused than mended.
+            self.json.halves();
+            more = self.json.more(b'{')?;
+        }
+        self.json.end()?;
+        Ok(envelope)
+    }
+
+    /// A list of records, or null; for goals, an object with such a list, or null.
+    fn data(&mut self) -> Result<()> {
+        match self.layout.paging {
+            Paging::Goals => {}
+            _ if self.json.peek() == b'n' => return self.json.value().map(drop),
+            Paging::One => return self.row(),
+            Paging::Cursor | Paging::Offset | Paging::Plain => return self.rows(),
+        }
+        if self.json.peek() == b'n' {
+            return self.json.value().map(drop);
+        }
+        let mut found = false;
+        let mut more = self.json.open(b'{')?;
+        while more {
+            if self.json.key()? != "goals" {
+                self.json.value()?;
+            } else if mem::replace(&mut found, true) {
+                return Err(self.json.malformed());
+            } else if self.json.peek() == b'n' {
+                self.json.value()?;
+            } else {
+                self.rows()?;
+            }
+            more = self.json.more(b'{')?;
+        }
+        if found { Ok(()) } else { Err(self.json.malformed()) }
+    }
+
+    fn rows(&mut self) -> Result<()> {
+        let mut more = self.json.open(b'[')?;
+        while more {
+            match self.layout.wrapped {
+                None => self.row()?,
+                Some(under) => self.wrapped(under)?,
+            }
+            more = self.json.more(b'[')?;
+        }
+        Ok(())
+    }
+
+    /// A row that stands under a key of an item, and nothing where that is null.
+    fn wrapped(&mut self, under: &str) -> Result<()> {
+        let mut found = false;
+        let mut more = self.json.open(b'{')?;
+        while more {
+            let here = self.json.key()? == under;
+            if here && mem::replace(&mut found, true) {
+                return Err(self.json.malformed());
+            }
+            if here && self.json.peek() != b'n' {
+                self.row()?;
+            } else {
+                self.json.value()?;
+            }
+            more = self.json.more(b'{')?;
+        }
+        if found { Ok(()) } else { Err(self.json.malformed()) }
+    }
+
+    fn row(&mut self) -> Result<()> {
+        self.json.peek();
+        let start = self.json.at();
+        let exact = (!self.layout.partial).then(Inside::default);
+        let mut row = Record { exact, ..Record::bare(Bytes::new()) };
+        let mut seen = 0_u64;
+        let mut key = [None; KEYS_MAX];
+        self.keys.begin();
+        // The column that is next in the table.
+        let mut due = 0;
+        let mut more = self.json.open(b'{')?;
+        while more {
+            let at = self.json.at();
+            match self.keys.next(&mut self.json)? {
+                Key::Known(place) => {
+                    seen |= 1 << place;
+                    if place != due {
+                        misplaced(due, place, at - start, &mut row);
+                    }
+                    due = place + 1;
+                    let value = self.json.field()?;
+                    self.exact(place, value, start, &mut row);
+                    if self.layout.whole >> place & 1 == 1 {
+                        self.nested(place, value, &mut row);
+                        if let Some(slot) = self.layout.key.iter().position(|key| *key == place) {
+                            key[slot] = Some(value);
+                        }
+                    } else if value != "null" {
+                        self.scalar(place, value, &mut row);
+                    }
+                }
+                Key::Unknown(name) => {
+                    let value = self.json.field()?;
+                    row.exact = None;
+                    self.unknown(&name, value, &mut row);
+                }
+            }
+            more = self.json.more(b'{')?;
+        }
+        if due < self.layout.columns.len() {
+            misplaced(due, self.layout.columns.len(), self.json.at() - 1 - start, &mut row);
+        }
+        row.json = self.body.slice(start..self.json.at());
+        row.key = joined(&key[..self.layout.key.len()]);
+        let missing = self.layout.required & !seen;
+        if self.layout.key.iter().any(|key| seen >> key & 1 == 0) {
+            row.exact = None;
+        }
+        if missing != 0 {
+            self.surprises.missing(missing, self.layout.columns);
+        }
+        if self.records.len() == ROWS_MAX {
+            let message = format!("answer holds more than {ROWS_MAX} rows");
+            self.over = true;
+            return Err(Error::new(Kind::Shape, message));
+        }
+        self.records.push(row);
+        Ok(())
+    }
+
+    /// Notes whether a value is to the letter of its type, and where it stands if it is nested.
+    #[inline]
+    fn exact(&self, place: usize, value: &str, start: usize, row: &mut Record) {
+        let Some(inside) = &mut row.exact else { return };
+        let exact = match first(value) {
+            b'n' => !self.layout.key.contains(&place),
+            b'{' | b'[' => {
+                let end = self.json.at() - start;
+                inside.push(place, end - value.len(), end)
+            }
+            _ => is_exact(self.layout.columns[place].ty, value),
+        };
+        if !exact {
+            row.exact = None;
+        }
+    }
+
+    fn unknown(&mut self, name: &str, value: &str, row: &mut Record) {
+        if self.layout.custom == Custom::Flat && is_custom(name) {
+            row.odd |= value == "\"\"";
+            return;
+        }
+        self.surprises.unknown(name);
+    }
+
+    /// A value that is looked at as it is spelled: a key, a list, an object.
+    fn nested(&mut self, place: usize, value: &str, row: &mut Record) {
+        let column = &self.layout.columns[place];
+        let first = first(value);
+        if first != b'n' && !column.ty.takes(first) {
+            self.surprises.other_type(place, column);
+        }
+        // Its label may be asked for where only text is taken.
+        row.odd |= first == b'{' && matches!(column.ty, Type::TextOrObject);
+        // What exactly is mended is decided where the schema is known.
+        row.odd |= self.layout.dated >> place & 1 == 1
+            && (self.empty.find(value.as_bytes()).is_some()
+                || self.zero.find(value.as_bytes()).is_some());
+    }
+
+    /// A value of any other column, and not null.
+    #[inline]
+    fn scalar(&mut self, place: usize, value: &str, row: &mut Record) {
+        let column = &self.layout.columns[place];
+        let first = first(value);
+        let fits = column.ty.takes(first)
+            && match column.ty {
+                Type::Time | Type::Naked | Type::Date | Type::Clock => {
+                    self.moment(place, column.ty, &unquoted(value), row)
+                }
+                Type::Bool => {
+                    row.deleted |= self.layout.deleted == Some(place) && is_true(value);
+                    true
+                }
+                _ => true,
+            };
+        let same = || To::of(column.ty).is_some_and(|to| converted(value, to).is_some());
+        if !fits && !same() {
+            self.surprises.other_type(place, column);
+        }
+        // It is passed on as it came; whoever needs a double of it does without.
+        if matches!(first, b'-' | b'0'..=b'9') && !is_finite(value) {
+            row.exact = None;
+            self.surprises.too_large(place, column);
+        }
+    }
+
+    /// Reads a date or time; `false` when it is none.
+    fn moment(&self, place: usize, ty: Type, text: &str, row: &mut Record) -> bool {
+        let zero = text.starts_with("0000");
+        let odd = match ty {
+            Type::Time => text.len() < 20 || !text.ends_with('Z') || zero,
+            Type::Date => text.len() != 10 || zero,
+            Type::Clock => text.is_empty(),
+            _ => true,
+        };
+        row.odd |= odd;
+        if self.layout.cursor == Some(place) {
+            row.time = Time::parse(text);
+            return row.time.is_some() || text.is_empty() || zero;
+        }
+        !odd || matches!(ty, Type::Clock) || text.is_empty() || zero || Time::parse(text).is_some()
+    }
+}
+
+/// Notes that another column than the one that was due stands here.
+#[cold]
+fn misplaced(due: usize, place: usize, at: usize, row: &mut Record) {
+    match &mut row.exact {
+        Some(inside) if place > due => inside.lacks(due, place, at),
+        Some(inside) => inside.disorder(),
+        None => {}
+    }
+}
+
+fn first(value: &str) -> u8 {
+    value.as_bytes().first().copied().unwrap_or(b'n')
+}
+
+/// Whether a value that is not null is to the letter of its type, where that is no list or object. A
+/// column of several types is taken for text.
+#[inline]
+fn is_exact(ty: Type, value: &str) -> bool {
+    let text = || value.as_bytes().get(1..value.len() - 1).unwrap_or_default();
+    match (ty, first(value)) {
+        (Type::Bool, b't' | b'f')
+        | (Type::Num, b'-' | b'0'..=b'9')
+        | (Type::Text | Type::Clock | Type::TextOrObject | Type::OptionId | Type::Json, b'"') => {
+            true
+        }
+        (Type::Int, b'-' | b'0'..=b'9') => is_whole(value),
+        (Type::Date, b'"') => is_date(text()),
+        (Type::Time | Type::Naked, b'"') => is_utc(text()),
+        _ => false,
+    }
+}
+
+/// What a text says. One with half of a character says nothing: the page is read again.
+fn unquoted(value: &str) -> Cow<'_, str> {
+    if value.contains('\\') {
+        return Cow::Owned(serde_json::from_str(value).unwrap_or_default());
+    }
+    Cow::Borrowed(value.trim_matches('"'))
+}
+
+/// The key's values as text joined by `/`; `None` if one is missing or cannot be used.
+fn joined(values: &[Option<&str>]) -> Option<String> {
+    let mut key = String::new();
+    for (place, value) in values.iter().enumerate() {
+        let value = (*value).filter(|value| usable(value))?;
+        if place > 0 {
+            key.push('/');
+        }
+        if value.contains('\\') {
+            key.push_str(&serde_json::from_str::<String>(value).ok()?);
+        } else {
+            key.push_str(value.trim_matches('"'));
+        }
+    }
+    (!values.is_empty()).then_some(key)
+}

@@ -1,0 +1,181 @@
+//! What does not look as documented: each thing once a page, and not too many of them.
+
+use super::resource::Column;
+use super::work;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::mem;
+
+/// Most surprises that are kept of a page; the rest is counted.
+pub const SURPRISES_MAX: usize = 100;
+/// Longest name of an unknown field that is kept, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
+/// A column that did not look as documented. The record is passed on as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SchemaDeviation {
+    /// A key the table does not know.
+    Unknown(String),
+    /// A value of another type than the table says.
+    OtherType(&'static str),
+    /// A number beyond what a double holds.
+    TooLarge(&'static str),
+    /// A key the API always sends was not there.
+    Missing(&'static str),
+    /// A text ended inside a character; the half became U+FFFD.
+    HalfCharacter,
+    /// How many more there were on the page.
+    Others(u64),
+}
+
+impl fmt::Display for SchemaDeviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(
+                f,
+                "field {name:?} is not known to this version: JSON passes it on, Parquet keeps it in \
+                 _extra, Singer leaves it out"
+            ),
+            Self::OtherType(name) => write!(
+                f,
+                "field {name:?} has another type than documented: it is passed on as it came"
+            ),
+            Self::TooLarge(name) => {
+                write!(
+                    f,
+                    "field {name:?} holds a number that no 64-bit float can hold: it is passed on as it came"
+                )
+            }
+            Self::Missing(name) => write!(f, "field {name:?} is missing"),
+            Self::HalfCharacter => {
+                f.write_str("a text ends inside a character: the half is U+FFFD now")
+            }
+            Self::Others(count) => {
+                write!(f, "{count} more fields of a page are not as documented and not named")
+            }
+        }
+    }
+}
+
+/// The surprises of one page. Whatever the page holds, each costs one look-up, and memory is
+/// bounded by [`SURPRISES_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct SchemaDeviations {
+    named: Vec<SchemaDeviation>,
+    unknown: HashSet<Box<str>>,
+    /// Columns that were told already, a bit each.
+    other_type: u64,
+    too_large: u64,
+    missing: u64,
+    others: u64,
+}
+
+impl SchemaDeviations {
+    /// A key the table does not know.
+    pub(super) fn unknown(&mut self, name: &str) {
+        work::count(1);
+        let name = shortened(name);
+        if self.unknown.contains(&*name) {
+            return;
+        }
+        if self.add(|| SchemaDeviation::Unknown(name.clone().into_owned())) {
+            self.unknown.insert(name.into());
+        }
+    }
+
+    /// A value of another type than this column's.
+    pub(super) fn other_type(&mut self, place: usize, column: &Column) {
+        if first_time(&mut self.other_type, place) {
+            self.add(|| SchemaDeviation::OtherType(column.name));
+        }
+    }
+
+    /// A number in this column that no double holds.
+    pub(super) fn too_large(&mut self, place: usize, column: &Column) {
+        if first_time(&mut self.too_large, place) {
+            self.add(|| SchemaDeviation::TooLarge(column.name));
+        }
+    }
+
+    /// Columns that a row lacks, a bit each.
+    pub(super) fn missing(&mut self, places: u64, columns: &[Column]) {
+        let mut new = places & !self.missing;
+        self.missing |= places;
+        while new != 0 {
+            let place = new.trailing_zeros() as usize;
+            new &= new - 1;
+            if let Some(column) = columns.get(place) {
+                self.add(|| SchemaDeviation::Missing(column.name));
+            }
+        }
+    }
+
+    /// Keeps one, or counts it where too many are kept. Whether it was kept.
+    fn add(&mut self, surprise: impl FnOnce() -> SchemaDeviation) -> bool {
+        // The last place is that of the count.
+        let kept = self.named.len() + 1 < SURPRISES_MAX;
+        if kept {
+            self.named.push(surprise());
+        } else {
+            self.others += 1;
+        }
+        kept
+    }
+
+    /// All of them, leaving none.
+    pub(super) fn take(&mut self) -> Vec<SchemaDeviation> {
+        let mut all = mem::take(&mut self.named);
+        if self.others > 0 {
+            all.push(SchemaDeviation::Others(self.others));
+        }
+        *self = Self::default();
+        all
+    }
+}
+
+/// Whether this bit was not set before.
+fn first_time(bits: &mut u64, place: usize) -> bool {
+    let bit = 1 << place;
+    let first = *bits & bit == 0;
+    *bits |= bit;
+    first
+}
+
+/// The beginning of a name that is too long to be shown.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= NAME_BYTES_MAX {
+        return name.into();
+    }
+    let end = name.floor_char_boundary(NAME_BYTES_MAX);
+    format!("{}…", &name[..end]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_kept_once_and_the_rest_is_counted() {
+        let mut surprises = SchemaDeviations::default();
+        for _ in 0..3 {
+            surprises.unknown("x");
+        }
+        assert_eq!(surprises.take(), [SchemaDeviation::Unknown("x".to_owned())]);
+        for n in 0..1_000 {
+            surprises.unknown(&format!("key{n}"));
+        }
+        let all = surprises.take();
+        assert_eq!(all.len(), SURPRISES_MAX);
+        assert_eq!(all.last(), Some(&SchemaDeviation::Others(901)));
+        assert_eq!(surprises.take(), []);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let mut surprises = SchemaDeviations::default();
+        surprises.unknown(&"é".repeat(1_000_000));
+        let kept = format!("{}…", "é".repeat(NAME_BYTES_MAX / 2));
+        assert_eq!(surprises.take(), [SchemaDeviation::Unknown(kept)]);
+    }
+}
