@@ -135,7 +135,7 @@ const OUTPUTS: &[(&str, &[&str])] = &[
     ("stderr::log", &["cli/progress.rs", "cli/tap/sync.rs"]),
     ("comfy_table", &["cli/text.rs"]),
     ("indicatif", &["cli/progress.rs"]),
-    (".render()", &["cli/complaint.rs"]),
+    (".render()", &["cli/error_output.rs"]),
 ];
 
 #[test]
