@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 const TOKEN_URL: &str = "https://oauth.pipedrive.com/oauth/token";
 /// An access token is renewed when this share of its life is over.
 const RENEW_AFTER: f64 = 0.9;
-/// Life of an access token whose answer does not tell (API facts 1.3).
+/// Life of an access token whose answer does not tell (pipedrive-api.md 1.3).
 const LIFE_SECONDS: u64 = 3_600;
 /// Bounds of what an answer may claim: neither a refresh for every request nor one never.
 const LIFE_SECONDS_MIN: u64 = 60;
@@ -182,7 +182,7 @@ impl Auth {
 
 impl OAuth {
     /// Fetches an access token. A refresh token that comes back changed is handed on before the
-    /// access token is used (protocol facts, CONTROL).
+    /// access token is used (protocols.md 2).
     async fn refresh(&self, client: &Client, grant: &mut Grant) -> Result<()> {
         let granted = match self.granted(client, &grant.refresh_token).await {
             Err(error) if error.kind() == Kind::Auth => self.newer(client, grant, error).await?,

@@ -1,5 +1,5 @@
 //! The two budgets of a Pipedrive account: a burst window per token, and tokens per company and
-//! day (API facts, section 4). Pure: time comes in as an argument.
+//! day (pipedrive-api.md 4). Pure: time comes in as an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

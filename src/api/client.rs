@@ -282,7 +282,7 @@ impl Client {
         request.serial = pass.serial;
         let origin = pass.origin;
         let path = match request.path.strip_prefix("/api/v1/") {
-            // The shared host knows v1 without `/api` only (API facts 1.1).
+            // The shared host knows v1 without `/api` only (pipedrive-api.md 1.1).
             Some(rest) if self.shared_host && origin.contains("//api.") => format!("/v1/{rest}"),
             _ => request.path.clone(),
         };

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 
-/// Redirects that are followed. Whether Pipedrive redirects downloads at all is UNVERIFIED (API
-/// facts 2.3).
+/// Redirects that are followed. Whether Pipedrive redirects downloads at all is UNVERIFIED
+/// (pipedrive-api.md 2.3).
 const REDIRECTS_MAX: usize = 3;
 
 /// A file that is coming, or its rest.

@@ -4,8 +4,9 @@ use super::client::Client;
 use super::retry::answered;
 use crate::model::{Error, Kind, Resource};
 
-/// Words of refusals that are about the company and not about one row (API facts 1.5): "Required suites
-/// missing", "The company does not have access to this feature", "Feature is not enabled".
+/// Words of refusals that are about the company and not about one row (pipedrive-api.md 1.5):
+/// "Required suites missing", "The company does not have access to this feature", "Feature is not
+/// enabled".
 const OF_THE_COMPANY: &[&str] = &["feature", "company", "plan", "suite"];
 /// What Pipedrive says when an OAuth app was not granted the scope of a path, or the path is gone.
 const SCOPE: &str = "scope and url mismatch";

@@ -117,7 +117,7 @@ pub(super) fn verdict(seen: &ResponseInfo<'_>, mask: &Mask, pace: Backoff) -> Re
             fail(Kind::Config, "the company's account is not open, see its billing settings")
         }
         402 => fail(Kind::Permission, "the company's plan or add-ons do not include this"),
-        // Cloudflare's page after too many 429s (API facts 4.5): minutes, not seconds.
+        // Cloudflare's page after too many 429s (pipedrive-api.md 4.5): minutes, not seconds.
         403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
@@ -148,8 +148,9 @@ pub(super) fn answered(error: Error, message: &str) -> Error {
     error.reworded(message)
 }
 
-/// Whether a 429 means the day's budget and not the burst window (API facts 4.5): what is left of the
-/// day does not pay for the request, or nobody says what is left, and the window has room.
+/// Whether a 429 means the day's budget and not the burst window (pipedrive-api.md 4.5): what is
+/// left of the day does not pay for the request, or nobody says what is left, and the window has
+/// room.
 fn daily(seen: &ResponseInfo<'_>) -> bool {
     match seen.limits.daily_remaining {
         Some(left) => left < u64::from(seen.cost.max(1)),

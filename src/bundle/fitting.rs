@@ -88,8 +88,8 @@ pub(super) fn says_nothing(value: &str) -> bool {
     matches!(value, "null" | "[]" | "{}") || text(value).is_some_and(blank)
 }
 
-/// Addresses or numbers of a contact without the entries that hold none (API facts 11); `None` if
-/// there is nothing else.
+/// Addresses or numbers of a contact without the entries that hold none (pipedrive-api.md 11);
+/// `None` if there is nothing else.
 pub(super) fn filled_entries(entries: &str) -> Option<String> {
     let filled = |entry: &&str| {
         let blank = |(key, value): &(Cow<'_, str>, &str)| key == "value" && says_nothing(value);

@@ -8,7 +8,7 @@ use crate::api::is_of_parameter;
 use crate::model::{Asked, Changes, Next, Record, Result, Sorting, Time, Walk};
 use std::collections::HashSet;
 
-/// How long Pipedrive lists a deleted deal (API facts 2.5).
+/// How long Pipedrive lists a deleted deal (pipedrive-api.md 2.5).
 const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 
 impl Task {

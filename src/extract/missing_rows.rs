@@ -7,11 +7,11 @@ use crate::model::{
 use serde::Deserialize;
 use std::collections::HashSet;
 
-/// Ids of one call of `ids=` (API facts, gotcha 24).
+/// Ids of one call of `ids=` (pipedrive-api.md 8.24).
 const IDS_PER_CALL: usize = 100;
 /// Most rows that are asked for one by one; the rest is told apart by what the token may see.
 const ASKED_SINGLY_MAX: usize = 1_000;
-/// Tokens of one GET by id: v2 1, v1 2 (API facts 4.3).
+/// Tokens of one GET by id: v2 1, v1 2 (pipedrive-api.md 4.3).
 const SINGLE_COST: [u32; 2] = [1, 2];
 
 /// What became of some rows.
@@ -113,7 +113,7 @@ struct Row {
     is_deleted: Option<bool>,
     #[serde(default)]
     is_archived: Option<bool>,
-    /// Notes are deleted by this (API facts 2.5).
+    /// Notes are deleted by this (pipedrive-api.md 2.5).
     #[serde(default)]
     active_flag: Option<bool>,
 }
@@ -135,7 +135,7 @@ async fn single(
     }
     let row = match answer {
         Ok(Some(row)) => row,
-        // A missing v1 row may answer 204 (API facts 1.3).
+        // A missing v1 row may answer 204 (pipedrive-api.md 1.5).
         Ok(None) => return Ok(Some(DeletionReason::Deleted)),
         Err(error) if error.kind() == Kind::Permission => {
             return Ok(Some(DeletionReason::NotVisible));

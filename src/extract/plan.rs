@@ -117,7 +117,7 @@ fn job(settings: &Settings, selected: Selected) -> Job {
             begun(settings, &listings, state)
         }
         // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
-        // for an incremental read that can only be a full one: it is done again (protocol facts 3).
+        // for an incremental read that can only be a full one: it is done again (protocols.md 3).
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
             state
         }

@@ -7,7 +7,7 @@ use super::resources::{ADDRESS, ADDRESS_COLUMNS, ADDRESS_PARTS, INTS, opt};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The definition of a field, from a v2 field dictionary (API facts 5.3).
+/// The definition of a field, from a v2 field dictionary (pipedrive-api.md 5.3).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Definition {
@@ -62,7 +62,7 @@ impl Definition {
     }
 
     /// What its value is in a record: one value in v2, the main part where custom fields stand
-    /// flat beside the columns (API facts 5.4).
+    /// flat beside the columns (pipedrive-api.md 5.4).
     ///
     /// Types unknown to us may come as anything. So may users, persons and organizations where
     /// fields are flat: as an id or an object, depending on the endpoint.
@@ -94,7 +94,7 @@ impl Definition {
     }
 
     /// The parts that stand beside the key where custom fields are flat: `_currency` and the like
-    /// (API facts 5.4).
+    /// (pipedrive-api.md 5.4).
     pub fn companions(&self, flat: bool) -> &'static [Column] {
         match self.ty.as_str() {
             _ if !flat => &[],

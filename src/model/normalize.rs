@@ -1,7 +1,7 @@
 //! Mends the dates and times of a record so that strict loaders can take it.
 //!
 //! Pipedrive writes zoneless times, empty strings and zero dates where a loader expects RFC 3339
-//! or null; one of them fails a whole load (protocol facts, rule 9). Where the schema has a place for it,
+//! or null; one of them fails a whole load (protocols.md 0.9). Where the schema has a place for it,
 //! an object among texts (`lost_reason`) is parted into its label and itself. Only records that were
 //! found odd while their page was split come here.
 

@@ -209,7 +209,7 @@ struct Additional<'a> {
     next_cursor: Cursor<'a>,
     #[serde(default)]
     pagination: Option<Pagination>,
-    // The official specification shows the pagination one level higher (API facts 3.2).
+    // The official specification shows the pagination one level higher (pipedrive-api.md 3.2).
     #[serde(default)]
     more_items_in_collection: Option<bool>,
     #[serde(default)]
@@ -243,7 +243,7 @@ struct Pagination {
 }
 
 /// Whether a top-level key is a custom field or a part of one: 40 hexadecimal digits, then
-/// nothing or `_currency`, `_until` and the like (API facts 5.4).
+/// nothing or `_currency`, `_until` and the like (pipedrive-api.md 5.4).
 pub(crate) fn is_custom(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 40

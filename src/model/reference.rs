@@ -4,8 +4,8 @@ use super::resource::Resource;
 
 /// The resource whose row, or rows, a top-level column names by key; `None` when it names none.
 ///
-/// Pipedrive calls such columns alike everywhere (API facts 5.1, 5.2), so one table serves all
-/// resources. The sandbox fills the columns by it, and a backup's references are checked by it.
+/// Pipedrive calls such columns alike everywhere (pipedrive-api.md 5.1, 5.2), so one table serves
+/// all resources. The sandbox fills the columns by it, and a backup's references are checked by it.
 pub fn reference(resource: &str, column: &str) -> Option<&'static Resource> {
     let name = match (resource, column) {
         ("leads", "source_deal_id") => "deals",

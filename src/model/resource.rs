@@ -25,12 +25,12 @@ pub struct Resource {
     pub custom: Custom,
     /// The resource whose rows this one is asked for by, for lists that exist per parent only.
     pub parent: Option<Parent>,
-    /// OAuth scopes that open it, each by itself (API facts 1.4 and 11).
+    /// OAuth scopes that open it, each by itself (pipedrive-api.md 1.4, 11).
     pub scopes: &'static [&'static str],
     /// Whether a token of a user without admin rights is refused.
     pub admin: bool,
-    /// The feature of plan or settings that many companies lack, and this resource with it (API facts
-    /// 1.5); resources of one feature are there or lacking together.
+    /// The feature of plan or settings that many companies lack, and this resource with it
+    /// (pipedrive-api.md 1.5); resources of one feature are there or lacking together.
     pub feature: Option<&'static str>,
     /// Whether it is read only when named: one request per parent row at a price that nobody
     /// should pay by accident.
@@ -58,7 +58,7 @@ pub struct Listing {
     pub path: &'static str,
     /// How the next page is asked for.
     pub paging: Paging,
-    /// Tokens one call costs, whatever its page size (API facts 4.3).
+    /// Tokens one call costs, whatever its page size (pipedrive-api.md 4.3).
     pub cost: u32,
     /// Most rows a page may hold; 0 for a list that is not paged.
     pub limit: u32,

@@ -100,7 +100,7 @@ fn json_as_text() -> Value {
 }
 
 /// Adds a custom field to the properties: one key in v2, a key and its companions where custom
-/// fields stand flat (API facts 5.4).
+/// fields stand flat (pipedrive-api.md 5.4).
 fn custom_field(
     into: &mut Map<String, Value>,
     key: &str,

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub struct Settings {
     /// Scheme and host requests go to, without a trailing slash.
     pub origin: String,
-    /// Whether the origin is the shared host, where v1 lives under `/v1` (API facts 1.1).
+    /// Whether the origin is the shared host, where v1 lives under `/v1` (pipedrive-api.md 1.1).
     pub shared_host: bool,
     /// The company's subdomain when one was configured: a token of another company is refused.
     pub company: Option<String>,

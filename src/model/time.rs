@@ -5,8 +5,8 @@ use std::fmt;
 
 /// An instant in UTC, microseconds since 1970.
 ///
-/// Parsed from every spelling of API facts 2.4 and written as RFC 3339 with `Z`. Finer fractions
-/// are cut off, so a parsed instant is never later than what was written.
+/// Parsed from every spelling of pipedrive-api.md 2.4 and written as RFC 3339 with `Z`. Finer
+/// fractions are cut off, so a parsed instant is never later than what was written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -49,7 +49,7 @@ impl Time {
         self.0
     }
 
-    /// The whole second it lies in: all the API takes as `updated_since` (API facts, gotcha 2).
+    /// The whole second it lies in: all the API takes as `updated_since` (pipedrive-api.md 8.2).
     #[must_use]
     pub const fn whole_second(self) -> Self {
         Self::from_seconds(self.seconds())

@@ -110,7 +110,7 @@ impl AccountState {
     ) -> Option<String> {
         self.make_described(dictionary);
         let field = self.account.add_field(dictionary, name, kind, labels)?;
-        // All custom fields appear on each record of v2 (API facts 5.4).
+        // All custom fields appear on each record of v2 (pipedrive-api.md 5.4).
         for resource in described(dictionary).filter(|of| of.custom == Custom::Nested) {
             self.table(resource).each(|row| row.json = with_null(&row.json, &field.code));
         }

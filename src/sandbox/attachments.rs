@@ -30,7 +30,7 @@ pub(super) enum Handed {
 }
 
 /// Hands a file out: those with an even id from the storage, since a client has to get by with both
-/// (whether Pipedrive redirects is UNVERIFIED, API facts 2.3).
+/// (whether Pipedrive redirects is UNVERIFIED: pipedrive-api.md 2.3).
 pub(super) fn hand_out(world: &mut AccountState, key: &str) -> Result<Handed, Refusal> {
     let file = find(world, key).ok_or_else(Refusal::not_found)?;
     Ok(if file.id.is_multiple_of(2) {

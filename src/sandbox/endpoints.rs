@@ -169,7 +169,7 @@ fn route(path: &str) -> Route {
     Route::Nowhere
 }
 
-/// Tokens a request costs (API facts 4.3). What fails costs as much as what works.
+/// Tokens a request costs (pipedrive-api.md 4.3). What fails costs as much as what works.
 fn cost(route: &Route, request: &Request) -> u32 {
     let v2 = request.v2();
     match (request.method, route) {

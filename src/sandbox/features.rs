@@ -5,7 +5,7 @@ use super::options::Plan;
 use crate::model::Resource;
 use std::str::FromStr;
 
-/// A part of Pipedrive that an account may be without (API facts 1.5, "What a plan lacks").
+/// A part of Pipedrive that an account may be without (pipedrive-api.md 1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// Projects, archived projects, tasks, boards, phases, templates and project fields: an add-on.

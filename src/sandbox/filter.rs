@@ -55,7 +55,7 @@ impl Filter {
         let keeps_deleted = matches!(resource.name, "deals" | "projects");
         let statuses = keeps_deleted.then(|| get("status")).flatten();
         let known = |name: &str| listing.query.contains(&name);
-        // A filter made in the app overrules the other parameters (API facts 2).
+        // A filter made in the app overrules the other parameters (pipedrive-api.md 2).
         let overruled = get("filter_id").is_some();
         let mut filter = Self {
             archived: two.then(|| listing.name == "archived"),

@@ -1,6 +1,7 @@
 //! What the rows and lists of accounts in use look like, beside what the documentation says.
 
-/// A way in which accounts in use differ from the picture the documentation gives (API facts 11).
+/// A way in which accounts in use differ from the picture the documentation gives
+/// (pipedrive-api.md 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     /// Rows name persons, organizations, products and users that no longer exist.

@@ -87,7 +87,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// A no, with its status and body (API facts 1.5).
+/// A no, with its status and body (pipedrive-api.md 1.5).
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,

@@ -48,7 +48,7 @@ pub(super) fn flag(out: &mut Vec<u8>, flag: bool) {
     out.extend_from_slice(if flag { b"true" } else { b"false" });
 }
 
-/// How a resource spells its times (API facts 2.4).
+/// How a resource spells its times (pipedrive-api.md 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// `2026-03-04T09:10:11Z`

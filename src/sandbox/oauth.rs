@@ -1,4 +1,4 @@
-//! The OAuth token endpoint (API facts 1.3).
+//! The OAuth token endpoint (pipedrive-api.md 1.3).
 
 use super::http_request::form;
 use super::json;

@@ -121,7 +121,7 @@ pub enum Ranges {
     Wrong,
 }
 
-/// A plan of Pipedrive (API facts 4).
+/// A plan of Pipedrive (pipedrive-api.md 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
     /// 20 requests in two seconds by API token.

@@ -18,7 +18,7 @@ pub enum FieldEdit {
     /// It gets another `field_type`, one that can be created: values become what they can, the others
     /// null.
     Retype(&'static str),
-    /// It is gone, and so is its key from every row (API facts, gotcha 10).
+    /// It is gone, and so is its key from every row (pipedrive-api.md 8.10).
     Delete,
     /// The option of this id gets another label.
     RenameOption(u64, String),

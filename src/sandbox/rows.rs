@@ -248,7 +248,7 @@ impl Plan {
     }
 }
 
-/// Old rows that nobody wrote since Pipedrive began to keep the time (API facts, gotcha 4).
+/// Old rows that nobody wrote since Pipedrive began to keep the time (pipedrive-api.md 8.4).
 fn untouched(resource: &str, id: u64) -> bool {
     match resource {
         "persons" | "products" | "organizations" => id % 40 == 5,

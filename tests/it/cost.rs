@@ -112,7 +112,7 @@ fn what_is_charged_is_told() {
     for faults in [
         Vec::new(),
         vec![
-            // What fails is taken for charged; nobody says whether it is (API facts 4.3).
+            // What fails is taken for charged; nobody says whether it is (pipedrive-api.md 4.3).
             Fault::on(FaultKind::Truncate, "/deals", 2, 1),
             Fault::on(FaultKind::NoPaging, "/products", 1, 1),
         ],

@@ -139,7 +139,7 @@ fn every_column_is_filled_somewhere() {
     }
 }
 
-/// The platform refuses schemas with these (protocol facts, section 4).
+/// The platform refuses schemas with these (protocols.md 4).
 #[test]
 fn schemas_hold_nothing_forbidden() {
     fn walk(name: &str, schema: &Value) {
@@ -163,7 +163,7 @@ fn schemas_hold_nothing_forbidden() {
     }
 }
 
-/// Out of support since August 2026 (API facts 2.0).
+/// Out of support since August 2026 (pipedrive-api.md 2.0).
 #[test]
 fn retired_endpoints_are_not_used() {
     let retired =

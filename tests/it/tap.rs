@@ -198,7 +198,7 @@ impl Spoken {
             .collect()
     }
 
-    /// The rules of protocol facts, sections 0 and 9, for every line.
+    /// The rules of protocols.md 0, 9, for every line.
     #[track_caller]
     fn assert_proper(&self) {
         let mut schemas: BTreeMap<&str, &Value> = BTreeMap::new();

@@ -277,7 +277,7 @@ impl Mapper {
         let updated_at = fields.take("update_time").map(time);
         let deleted = fields.flag("is_deleted")
             || array == Entity::Opportunities && fields.take("status") == Some("\"deleted\"");
-        // Of a deleted record `update_time` says when it was deleted (API facts 2.5).
+        // Of a deleted record `update_time` says when it was deleted (pipedrive-api.md 2.5).
         let created_at = fields.take("add_time").map(time);
         let at = [&updated_at, &created_at].into_iter().flatten();
         let at = at.into_iter().find(|at| fault(Shape::Time, at).is_none()).cloned();

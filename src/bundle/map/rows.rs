@@ -100,7 +100,7 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
     };
     out.raw("status", Some(status));
     out.raw("probability", fields.take("probability"));
-    // An object `{id, label}` since the reasons can be predefined (API facts 5.1).
+    // An object `{id, label}` since the reasons can be predefined (pipedrive-api.md 5.1).
     let reason = fields.take("lost_reason").map(|raw| {
         match members(raw).iter().find(|(k, _)| k == "label") {
             Some((_, label)) => *label,

@@ -107,7 +107,7 @@ impl PipedriveProjection<'_> {
         }
     }
 
-    /// The contact of an activity is who takes part first (API facts 7).
+    /// The contact of an activity is who takes part first (pipedrive-api.md 7).
     fn participants(&mut self, row: &mut Made<'_>) {
         row.take("participants");
         let contact = row.made("contact_public_id").filter(|id| *id != "null").map(str::to_owned);

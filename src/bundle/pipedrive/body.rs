@@ -1,4 +1,4 @@
-//! Rows as bodies of Pipedrive's write endpoints (API facts 7).
+//! Rows as bodies of Pipedrive's write endpoints (pipedrive-api.md 7).
 
 use super::custom::{flat, written};
 use super::id_map::IdMap;
@@ -247,7 +247,7 @@ fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &IdMa
     ] {
         making.refer(array, key, ids);
     }
-    // A person is set by taking part (API facts 7).
+    // A person is set by taking part (pipedrive-api.md 7).
     let one = |id: &str, primary: bool| {
         let id = ids.find(Entity::Contacts, id)?;
         Some(format!("{{\"person_id\":{id},\"primary\":{primary}}}"))

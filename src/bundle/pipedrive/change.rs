@@ -10,7 +10,7 @@ use crate::bundle::map::MARKER;
 use crate::bundle::push::{Fate, Fitted, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
-/// Why archived deals are not changed (API facts 2.1: read-only since 2025-07-15).
+/// Why archived deals are not changed (pipedrive-api.md 2.1: read-only since 2025-07-15).
 const ARCHIVED: &str = "Pipedrive lets nobody change archived deals: bring the deal back from the archive \
                         there first, and push again";
 

@@ -111,7 +111,7 @@ pub(super) fn written(
     })
 }
 
-/// A value of version 2 as version 1 has it: parts stand beside the key (API facts 5.4).
+/// A value of version 2 as version 1 has it: parts stand beside the key (pipedrive-api.md 5.4).
 pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
     let code = target.code;
     match Kind::of(target.ty) {
@@ -133,7 +133,8 @@ pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
     }
 }
 
-/// The parts of an address that can be written; `formatted_address` follows from them (API facts 5.1).
+/// The parts of an address that can be written; `formatted_address` follows from them
+/// (pipedrive-api.md 5.1).
 pub(super) fn address(value: &str) -> String {
     const PARTS: [&str; 10] = [
         "value",

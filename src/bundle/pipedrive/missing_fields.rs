@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 /// Options of a field that is to be created; a list with more different values becomes text.
 const OPTIONS_MAX: usize = 500;
-/// Longest text of a `varchar` field (API facts 5.3 and 7).
+/// Longest text of a `varchar` field (pipedrive-api.md 5.3, 7).
 const VARCHAR_MAX: usize = 255;
-/// The types that can be created (API facts 5.3).
+/// The types that can be created (pipedrive-api.md 5.3).
 const CREATABLE: &[&str] = &[
     "varchar",
     "varchar_auto",

@@ -14,7 +14,7 @@ use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, list, text, usable};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tokens of a write, by version of the API (API facts 4.3).
+/// Tokens of a write, by version of the API (pipedrive-api.md 4.3).
 const WRITE_TOKENS: [u64; 2] = [10, 5];
 /// Tokens of a look at the newest rows.
 const LOOK_TOKENS: [u32; 2] = [20, 10];

@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt as _};
 const PORTION: usize = 16;
 /// Downloads under way at a time.
 const DOWNLOADS_MAX: usize = 4;
-/// Tokens of one (API facts 2.3).
+/// Tokens of one (pipedrive-api.md 2.3).
 const COST: u32 = 20;
 /// Attachments in a row that could not be had, after which it is not they that are in trouble.
 const FAILED_IN_A_ROW_MAX: usize = 8;

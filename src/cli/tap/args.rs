@@ -1,4 +1,4 @@
-//! The command line of the tap (protocol facts, section 8).
+//! The command line of the tap (protocols.md 8).
 
 use crate::cli::args::Simulated;
 use crate::cli::help;

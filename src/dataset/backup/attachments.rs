@@ -28,7 +28,7 @@ pub struct Attachment {
     #[serde(default)]
     pub file_size: Option<u64>,
     /// Where its bytes lie: `s3` is Pipedrive's own storage, anything else a service of others that
-    /// Pipedrive only links to (API facts 5.2).
+    /// Pipedrive only links to (pipedrive-api.md 5.2).
     #[serde(default)]
     pub remote_location: Option<String>,
     /// Whether it is not deleted.

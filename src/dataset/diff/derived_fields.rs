@@ -14,7 +14,8 @@ pub(super) fn says_deleted(resource: &Resource, field: &FieldChange) -> bool {
     let [key] = &field.keys[..] else { return false };
     match (key.as_str(), field.new.as_deref()) {
         ("is_deleted", Some("true")) | ("status", Some("\"deleted\"")) => true,
-        // Of notes, files and the like (API facts 2.5); a user without it may not log in, no more.
+        // Of notes, files and the like (pipedrive-api.md 2.5); a user without it may not log in, no
+        // more.
         ("active_flag", Some("false" | "0")) => resource.name != "users",
         _ => false,
     }

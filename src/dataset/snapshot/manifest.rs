@@ -52,7 +52,7 @@ pub const SEED_FILES: [&str; 18] = [
 ];
 
 /// Those of them of which the seed's tool does not ask for all rows, by file stem: archived and deleted
-/// deals, and archived leads, have lists or states of their own (API facts 2.1).
+/// deals, and archived leads, have lists or states of their own (pipedrive-api.md 2.1).
 pub const SEED_LACKS: [&str; 2] = ["deals", "leads"];
 
 /// A manifest: the backup that stands, and one that is to take its place.

@@ -1,8 +1,8 @@
 //! References to rows that are not there.
 //!
 //! Live accounts are full of them: a deal keeps the person it belonged to when that person is deleted
-//! (API facts 11). So a backup says how many it was written with, and which, by a digest; only what
-//! differs from that is damage.
+//! (pipedrive-api.md 11). So a backup says how many it was written with, and which, by a digest;
+//! only what differs from that is damage.
 
 use super::finding::{DefectKind, FINDINGS_MAX, Findings};
 use super::key_set::{Keyset, Named};

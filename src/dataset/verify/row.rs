@@ -40,7 +40,7 @@ impl Look {
     ) -> Self {
         let meaning = |column: &str| match column {
             "is_deleted" => Meaning::Deleted(&["true"]),
-            // Notes, files, users and the like (API facts 2.5).
+            // Notes, files, users and the like (pipedrive-api.md 2.5).
             "active_flag" => Meaning::Deleted(&["false", "0"]),
             "status" => Meaning::Deleted(&["\"deleted\""]),
             "custom_fields" if resource.custom == Custom::Nested => Meaning::Custom,
@@ -102,7 +102,7 @@ impl Look {
 }
 
 /// The keys a value names: a number or text, a list of them, or an object that has its key under
-/// `value` or `id` (API facts 5.2).
+/// `value` or `id` (pipedrive-api.md 5.2).
 fn named(value: &str, mut each: impl FnMut(String)) {
     let plain = |value: &str| -> Option<String> {
         match value.as_bytes().first()? {

@@ -20,8 +20,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 const LATER_MANIFEST: &str = "warehouse-manifest.json";
 /// What it reads.
 const ENTITIES: [&str; 5] = ["deals", "persons", "organizations", "activities", "products"];
-/// Seconds a deleted deal is listed (API facts 2.5): so long before the watermark those that are listed
-/// now may have been deleted, and pdcli does not ask for them.
+/// Seconds a deleted deal is listed (pipedrive-api.md 2.5): so long before the watermark those that
+/// are listed now may have been deleted, and pdcli does not ask for them.
 const DELETED_SECONDS: i64 = 30 * 86_400;
 /// How such a warehouse is laid out.
 pub(super) const LAYOUT: Layout =

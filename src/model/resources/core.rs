@@ -4,7 +4,7 @@ use super::shapes::{ADDRESS, BY_ID_V2, CONTACT, CUSTOM_FIELDS, INTS, PRICE, ROW,
 use crate::model::resource::{Changes, Custom, Listing, Resource, StatusPartition, Type};
 use Type::{Bool, Clock, Date, Int, Json, List, Num, Object, Text, TextOrObject, Time};
 
-/// Deals of every state; archived ones have a list of their own (API facts 2.1, gotcha 22).
+/// Deals of every state; archived ones have a list of their own (pipedrive-api.md 2.1, 8.22).
 const DEAL_STATES: (&str, &str) = ("status", "open,won,lost,deleted");
 
 const DEAL_SPLIT: StatusPartition =
@@ -50,7 +50,8 @@ const ARCHIVED_DEAL_QUERY: &[&str] = &[
     "include_fields",
 ];
 
-/// What `include_fields` may add to a deal and Pipedrive counts or stamps by itself (API facts 2.1).
+/// What `include_fields` may add to a deal and Pipedrive counts or stamps by itself
+/// (pipedrive-api.md 2.1).
 const DEAL_COUNTERS: &[&str] = &[
     "next_activity_id",
     "last_activity_id",
@@ -218,7 +219,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("visible_to", Int),
             col("label_ids", INTS),
             opt("picture_id", Int),
-            // With contact sync only (API facts 5.1).
+            // With contact sync only (pipedrive-api.md 5.1).
             opt("postal_address", ADDRESS),
             opt("notes", Text),
             opt("im", List(&CONTACT)),

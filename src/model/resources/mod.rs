@@ -1,4 +1,4 @@
-//! The table of resources (API facts, sections 2 and 5).
+//! The table of resources (pipedrive-api.md 2, 5).
 //!
 //! Columns carry no counters that the API offers through `include_fields`: a count moves without
 //! the row's `update_time`, so an incremental read would keep a stale one for ever.

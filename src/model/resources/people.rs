@@ -134,7 +134,8 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "filter_conditions",
         file: "filterConditions",
-        // The list of filters lacks the conditions; each filter alone has them (API facts 11).
+        // The list of filters lacks the conditions; each filter alone has them
+        // (pipedrive-api.md 11).
         listings: &[Listing {
             path: "/api/v1/filters/{id}",
             paging: Paging::One,

@@ -182,7 +182,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         name: "goals",
         file: "goals",
         // Without a type of assignee the API shows only the token user's own goals, and without
-        // `is_active` only active ones: one call for each combination (API facts 11).
+        // `is_active` only active ones: one call for each combination (pipedrive-api.md 11).
         listings: &[
             goals("person", &[("assignee.type", "person"), ACTIVE]),
             goals("person_past", &[("assignee.type", "person"), PAST]),

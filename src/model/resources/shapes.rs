@@ -88,7 +88,7 @@ pub(super) const ROW: Resource = Resource {
     columns: &[],
 };
 
-/// A v2 field definition (API facts 5.3). `ui_visibility` differs from entity to entity.
+/// A v2 field definition (pipedrive-api.md 5.3). `ui_visibility` differs from entity to entity.
 pub(super) const FIELD_COLUMNS: &[Column] = &[
     col("field_name", Text),
     col("field_code", Text),
@@ -115,7 +115,7 @@ const FIELD_OPTION: Type = Object(&[
 const SUBFIELD: Type =
     Object(&[col("field_code", Text), col("field_name", Text), col("field_type", Text)]);
 
-/// A v1 field definition (API facts 5.3), where v2 has none yet.
+/// A v1 field definition (pipedrive-api.md 5.3), where v2 has none yet.
 pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
     opt("id", Int),
     col("key", Text),

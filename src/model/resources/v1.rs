@@ -35,7 +35,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             },
         ],
         cursor: Some("update_time"),
-        // Leads inherit the custom fields of deals (API facts 2.2).
+        // Leads inherit the custom fields of deals (pipedrive-api.md 2.2).
         fields: Some("deal_fields"),
         custom: Custom::Flat,
         scopes: &["leads:read"],

@@ -1,4 +1,4 @@
-//! The Airbyte protocol, version 0 (protocol facts, sections 0 to 5).
+//! The Airbyte protocol, version 0 (protocols.md 0, 1, 2, 3, 4, 5).
 
 mod catalog;
 mod input;

@@ -1,4 +1,4 @@
-//! What a user can configure, as the platform's form shows it (protocol facts, section 4).
+//! What a user can configure, as the platform's form shows it (protocols.md 4).
 
 use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS, Way};
 use serde_json::{Map, Value, json};

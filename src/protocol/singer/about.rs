@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 const CAPABILITIES: &[&str] =
     &["catalog", "properties", "discover", "state", "about", "activate-version"];
 
-/// `--about --format json`: the object Meltano's SDK prints (protocol facts, section 11).
+/// `--about --format json`: the object Meltano's SDK prints (protocols.md 11).
 pub fn about() -> Value {
     json!({
         "name": "tap-pipedrive",

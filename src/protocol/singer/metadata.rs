@@ -35,7 +35,7 @@ impl Metadata {
         self.0.get(path)?.get(key)?.as_str()
     }
 
-    /// A yes or no of a place; `"true"` and `"false"` are taken too (protocol facts, section 10).
+    /// A yes or no of a place; `"true"` and `"false"` are taken too (protocols.md 10).
     pub(super) fn flag(&self, path: &[String], key: &str) -> Option<bool> {
         flag(self.0.get(path)?.get(key)?)
     }

@@ -1,4 +1,4 @@
-//! The Singer protocol, version 0.3 (protocol facts, sections 8 to 11).
+//! The Singer protocol, version 0.3 (protocols.md 8, 9, 10, 11).
 
 mod about;
 mod catalog;

@@ -49,7 +49,7 @@ impl Method {
 
 /// Reads a catalog as an orchestrator or a person left it: the streams that are selected, each once.
 ///
-/// The rules are those of protocol facts, section 10. Streams that are not selected may be unknown.
+/// The rules are those of protocols.md 10. Streams that are not selected may be unknown.
 pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
     let Some(streams) = catalog.get("streams").and_then(Value::as_array) else {
         let message = "is not a catalog, as --discover prints it: it has no streams";

@@ -349,7 +349,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         lines::push(&mut self.buffer, message);
     }
 
-    /// A metric as taps log them (protocol facts, section 10).
+    /// A metric as taps log them (protocols.md 10).
     fn metric(&mut self, kind: &str, metric: &str, value: &Value, tags: &Value) {
         if !self.metrics {
             return;

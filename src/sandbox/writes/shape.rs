@@ -58,7 +58,8 @@ pub(super) enum Shape {
     Custom,
 }
 
-/// What the parts of an address are called; `formatted_address` is not written (facts 5.1).
+/// What the parts of an address are called; `formatted_address` is not written
+/// (pipedrive-api.md 5.1).
 pub(super) const ADDRESS: [&str; 10] = [
     "value",
     "country",
@@ -236,7 +237,7 @@ pub(super) fn is_clock(value: &Value) -> bool {
     value.as_str().is_some_and(clock)
 }
 
-/// Whether a text is UTC in whole seconds: all that v2 takes for certain (API facts, gotcha 2).
+/// Whether a text is UTC in whole seconds: all that v2 takes for certain (pipedrive-api.md 8.2).
 fn is_instant(text: &str) -> bool {
     let spelt = text.len() == 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
     spelt && Time::parse(text).is_some()

@@ -1,4 +1,4 @@
-//! What a client may set of each resource (API facts 7). Whatever is not here is refused.
+//! What a client may set of each resource (pipedrive-api.md 7). Whatever is not here is refused.
 
 use super::shape::Shape;
 use crate::sandbox::http_request::Method;
@@ -17,7 +17,7 @@ pub(super) struct Writable {
     pub(super) change: Method,
     /// Whether rows are deleted in a way the sandbox knows.
     pub(super) deletes: bool,
-    /// Whether only admins write it (API facts 1.4).
+    /// Whether only admins write it (pipedrive-api.md 1.4).
     pub(super) admin: bool,
     /// What a new row must say.
     pub(super) needs: &'static [&'static str],
