@@ -16,6 +16,7 @@ mod bundle_trip;
 mod campaign;
 mod carry;
 mod changes;
+mod citations;
 mod clocks;
 mod columns;
 mod cost;

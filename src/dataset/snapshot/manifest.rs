@@ -29,7 +29,7 @@ pub const CONTENT_INDEX: &str = "fileContents";
 /// The folder of attachments, each called after the SHA-256 of its bytes.
 pub const CONTENTS: &str = "files";
 
-/// The 18 resources the seed's tool backs up, by file stem, in its order (seed document).
+/// The 18 resources the seed's tool backs up, by file stem, in its order.
 pub const SEED_FILES: [&str; 18] = [
     "deals",
     "persons",

@@ -1,0 +1,152 @@
+//! Citations of facts, such as `(protocols.md 9)`, in comments and documents: each names a section of a
+//! page in `docs/internals`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The pages that may be cited, and how many citations there are of each at least.
+const PAGES: [(&str, usize); 2] = [("pipedrive-api.md", 60), ("protocols.md", 12)];
+
+/// Folders of files that may cite.
+const CITING: [&str; 6] = ["src", "tests", "benches", "docs", "fuzz", "integration"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Sources and pages of a folder and below, without what is built.
+fn texts(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("the folder can be read").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                found.extend(texts(&path));
+            }
+        } else if [".rs", ".md", ".py", ".sh"].iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The numbers of a page's sections: of headings, and of table rows that begin with a number.
+fn sections(page: &str) -> BTreeSet<String> {
+    let numbered = |line: &str| {
+        let heading = line.strip_prefix("## ").or_else(|| line.strip_prefix("### "));
+        let start = heading.or_else(|| line.strip_prefix("| "))?;
+        let number = start.split(' ').next()?.trim_end_matches('.');
+        let parts: Vec<_> = number.split('.').collect();
+        let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let is_number = parts.iter().all(|part| digits(&part));
+        (is_number && parts.len() <= 2).then(|| number.to_owned())
+    };
+    page.lines().filter_map(numbered).collect()
+}
+
+/// The numbers that follow a page's name: `2.1, 8.22` in `(pipedrive-api.md 2.1, 8.22)`.
+fn cited(after: &str) -> Vec<String> {
+    let mut numbers = Vec::new();
+    let mut rest = after.strip_prefix(' ').unwrap_or_default();
+    loop {
+        let digits = |c: char| c.is_ascii_digit() || c == '.';
+        let end = rest.find(|c| !digits(c)).unwrap_or(rest.len());
+        let number = rest[..end].trim_end_matches('.');
+        if number.is_empty() {
+            return numbers;
+        }
+        numbers.push(number.to_owned());
+        match rest[end..].strip_prefix(", ") {
+            Some(next) => rest = next,
+            None => return numbers,
+        }
+    }
+}
+
+/// What is wrong with the citations of a page in a text, and how many are right.
+fn broken(text: &str, page: &str, sections: &BTreeSet<String>) -> (Vec<String>, usize) {
+    let (mut wrong, mut right) = (Vec::new(), 0);
+    for (number, line) in text.lines().enumerate() {
+        for (place, _) in line.match_indices(page) {
+            let (before, after) = (&line[..place], &line[place + page.len()..]);
+            // A link to the page, or its path, cites no section.
+            if ["/", "`", "\"", "]("].iter().any(|end| before.ends_with(end)) {
+                continue;
+            }
+            let numbers = cited(after);
+            if numbers.is_empty() {
+                wrong.push(format!(
+                    "line {}: {page} without a section on the same line",
+                    number + 1
+                ));
+            }
+            for cited in numbers {
+                if sections.contains(&cited) {
+                    right += 1;
+                } else {
+                    wrong.push(format!("line {}: {page} has no section {cited}", number + 1));
+                }
+            }
+        }
+    }
+    (wrong, right)
+}
+
+#[test]
+fn every_citation_names_a_section_that_exists() {
+    for (page, least) in PAGES {
+        let path = root().join("docs/internals").join(page);
+        let sections = sections(&fs::read_to_string(&path).expect("the page is there"));
+        let (mut wrong, mut right) = (Vec::new(), 0);
+        for folder in CITING {
+            for file in texts(&root().join(folder)) {
+                if file.ends_with("tests/it/citations.rs") {
+                    continue;
+                }
+                let text = fs::read_to_string(&file).expect("a source is text");
+                let found = broken(&text, page, &sections);
+                let place = file.strip_prefix(root()).expect("it is below").display();
+                wrong.extend(found.0.iter().map(|what| format!("{place}, {what}")));
+                right += found.1;
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(right >= least, "only {right} citations of {page} were found");
+    }
+}
+
+/// Names of documents that are in no checkout of this repository.
+const ELSEWHERE: [&str; 5] =
+    ["API facts", "protocol facts", "seed document", "design/house", "contract.md"];
+
+#[test]
+fn no_comment_refers_to_a_document_that_is_not_here() {
+    let mut found = Vec::new();
+    for folder in CITING {
+        for file in texts(&root().join(folder)) {
+            if file.ends_with("tests/it/citations.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&file).expect("a source is text");
+            for name in ELSEWHERE.iter().filter(|name| text.contains(**name)) {
+                found.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_citation_without_a_section_is_found() {
+    let sections = sections("## 2. Lists\n### 2.1 Core\n| 0.9 | times |\n| no. | fact |\n");
+    assert_eq!(sections, ["0.9", "2", "2.1"].map(str::to_owned).into());
+    let check = |text: &str| broken(text, "protocols.md", &sections);
+    assert_eq!(check("(protocols.md 2.1, 0.9). 5"), (Vec::new(), 2));
+    assert_eq!(check("Rules (protocols.md 2).").1, 1);
+    assert_eq!(check("(protocols.md 2.2)").0, ["line 1: protocols.md has no section 2.2"]);
+    assert_eq!(check("\n(protocols.md\n/// 2.1)").0.len(), 1);
+    assert!(check("see [facts](protocols.md) or `docs/internals/protocols.md`").0.is_empty());
+}
