@@ -1,5 +1,5 @@
 //! Citations of facts, such as `(protocols.md 9)`, in comments and documents: each names a section of a
-//! page in `docs/internals`.
+//! page in `docs/internals`. And maps of the sources: each file that they name exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ fn broken(text: &str, page: &str, sections: &BTreeSet<String>) -> (Vec<String>, 
         for (place, _) in line.match_indices(page) {
             let (before, after) = (&line[..place], &line[place + page.len()..]);
             // A link to the page, or its path, cites no section.
-            if ["/", "`", "\"", "]("].iter().any(|end| before.ends_with(end)) {
+            if ["/", "`", "\"", "[", "]("].iter().any(|end| before.ends_with(end)) {
                 continue;
             }
             let numbers = cited(after);
@@ -115,6 +115,46 @@ fn every_citation_names_a_section_that_exists() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert!(right >= least, "only {right} citations of {page} were found");
+    }
+}
+
+/// Documents whose paths of sources must exist, and where those paths begin.
+const MAPS: [(&str, &str); 2] =
+    [("docs/internals/architecture.md", "src"), ("tests/README.md", "tests/it")];
+
+/// Paths of sources in a document: `api/retry.rs`, `model/resources/`.
+fn paths(page: &str) -> impl Iterator<Item = &str> {
+    let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter(|text| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_/.".contains(&b);
+        text.ends_with(".rs") && text.bytes().all(plain)
+    })
+}
+
+#[test]
+fn every_source_that_a_map_names_exists() {
+    for (map, from) in MAPS {
+        let page = fs::read_to_string(root().join(map)).expect("the map is there");
+        let exists =
+            |path: &&str| root().join(path).exists() || root().join(from).join(path).exists();
+        let (found, missing): (Vec<_>, Vec<_>) = paths(&page).partition(exists);
+        assert!(missing.is_empty(), "{map} names files that are not there: {missing:?}");
+        assert!(found.len() >= 50, "{map} names only {} files", found.len());
+    }
+}
+
+#[test]
+fn the_map_of_the_tests_names_every_file() {
+    let map = fs::read_to_string(root().join("tests/README.md")).expect("the map is there");
+    let named: BTreeSet<_> = paths(&map).collect();
+    for file in texts(&root().join("tests/it")) {
+        let place = file.strip_prefix(root().join("tests/it")).expect("it is below");
+        let place = place.to_string_lossy();
+        let known = named.contains(&*place) || place == "main.rs";
+        // A folder belongs to the file of its name.
+        let inside =
+            place.split_once('/').is_some_and(|(of, _)| named.contains(&*format!("{of}.rs")));
+        assert!(known || inside, "tests/README.md does not name tests/it/{place}");
     }
 }
 
