@@ -2,8 +2,8 @@
 //!
 //! The README tells how to use the program. `docs/internals/architecture.md` describes how data flows
 //! through these modules, what always holds, and where to find what. Comments cite facts about
-//! Pipedrive and the protocols by page and section of `docs/internals`: `pipedrive-api.md` and
-//! `protocols.md`.
+//! Pipedrive, the protocols and other tools by page and section of `docs/internals`:
+//! `pipedrive-api.md`, `protocols.md`, `pdcli.md`, `drippulse.md`.
 //!
 //! # Modules
 //!

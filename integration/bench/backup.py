@@ -109,7 +109,7 @@ def diff(table, program, old, new):
 
 
 def large(table, program, folder):
-    """Two snapshots of a million rows in the seed tool's form, 1 % of them changed."""
+    """Two snapshots of a million rows in pdcli's form, 1 % of them changed."""
     for name, title in (("large-old", "deal"), ("large-new", "renamed")):
         place = folder / name
         place.mkdir()

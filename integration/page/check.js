@@ -17,7 +17,7 @@ function check(what, held, shown = "") {
   console.log(`${held ? "ok " : "FAILED"} ${what}${held ? "" : `: ${shown}`}`);
 }
 
-// Two backups in the seed tool's form.
+// Two backups in pdcli's form.
 function backup(name, deal, fields) {
   const dir = join(folder, name);
   mkdirSync(dir, { recursive: true });

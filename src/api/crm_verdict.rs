@@ -41,8 +41,8 @@ fn fail(kind: Kind, message: &str, status: u16, said: Option<String>) -> Error {
     Error::new(kind, message).status(status)
 }
 
-/// What to do: a table, tested without a network (the CRM's documented errors: 400, 401, 403, 404,
-/// 422, 429 with `Retry-After`, 5xx).
+/// What to do: a table, tested without a network. The CRM documents 400, 401, 403, 404, 422, 429 with
+/// `Retry-After`, and 5xx (drippulse.md 1).
 pub(super) fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Backoff) -> RetryDecision {
     let no = |kind, message: &str| {
         let said = if heard.html { None } else { said(heard.body, mask) };

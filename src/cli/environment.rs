@@ -36,7 +36,7 @@ impl Origins {
     }
 }
 
-/// Variables of pdcli, and those that say the same to this program.
+/// Variables of pdcli, and those that say the same to this program (pdcli.md 3).
 const PDCLI: [(&str, &str); 5] = [
     ("PDCLI_API_TOKEN", "PIPEDRIVE_API_TOKEN"),
     ("PDCLI_COMPANY_DOMAIN", "PIPEDRIVE_COMPANY_DOMAIN"),

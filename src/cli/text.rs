@@ -9,7 +9,7 @@ use comfy_table::{
 /// Fewest columns of a terminal that tables are fitted to.
 pub(super) const WIDTH_MIN: u16 = 80;
 
-/// The seed tool's table: lines around, between columns, and below the header.
+/// pdcli's table: lines around, between columns, and below the header.
 const FRAME: TableStyle = TableStyle::new()
     .top_border(LineStyle::new('┌', '─', '┬', '┐'))
     .header_lines(ContentLineStyle::new('│', '│', '│'))

@@ -176,7 +176,7 @@ fn what_a_backup_does_not_know_is_counted() {
     ];
     let vault = BackupFixture::of(&sandbox, &of_seed);
     assert_eq!(vault.run(&[]).code, Some(0));
-    // As the first seed's tool leaves it: without a word of the company.
+    // As pdcli leaves it: without a word of the company.
     let manifest = vault.dir().join("manifest.json");
     let text = std::fs::read_to_string(&manifest).expect("a manifest");
     let mut seeds: Value = serde_json::from_str(&text).expect("JSON");

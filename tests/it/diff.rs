@@ -18,7 +18,7 @@ fn diff(old: &Path, new: &Path, flags: &[&str]) -> Output {
     command.output().expect("the binary starts")
 }
 
-/// A snapshot in the seed tool's form, of these files.
+/// A snapshot in pdcli's form, of these files.
 fn snapshot(folder: &Folder, name: &str, files: &[(&str, &str)]) -> PathBuf {
     let dir = folder.path().join(name);
     std::fs::create_dir_all(&dir).expect("it can be made");
@@ -511,7 +511,7 @@ fn a_backup_of_the_seeds_tool_differs_in_what_it_lacks_only() {
     let diff: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     let others: Vec<_> = lines(&diff)
         .into_iter()
-        // Secrets that ours masks, and numbers that the seed's tool, being JavaScript, rounds.
+        // Secrets that ours masks, and numbers that pdcli, being JavaScript, rounds.
         .filter(|line| {
             !line.contains("http_auth_password")
                 && !line.contains("custom_fields.Score: 1.2345678901234567e+19")

@@ -1,4 +1,4 @@
-//! Backups in the seed tool's exact form (`facts` of its source): pretty-printed arrays, no newline
+//! Backups in pdcli's exact form: pretty-printed arrays, no newline
 //! at the end, a manifest of four keys.
 
 use crate::support::raw_truth;
@@ -8,7 +8,7 @@ use source_pipedrive::dataset::snapshot::{SEED_FILES, resource_of};
 use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
 use std::path::Path;
 
-/// Writes what the seed's tool would have: the first so many of its 18 resources.
+/// Writes what pdcli would have: the first so many of its 18 resources.
 ///
 /// Archived and deleted deals, archived leads and the fields of `include_fields` are not in it, as it
 /// does not ask for them.
@@ -71,7 +71,7 @@ fn a_broken_backup_of_the_seeds_tool_is_gone_on_with() {
     let before = vault.text("persons.json");
     let said = printed(&vault, &[]);
     let dir = vault.dir().display().to_string();
-    // Deals and leads once more: the seed's tool has no archived and deleted ones.
+    // Deals and leads once more: pdcli has no archived and deleted ones.
     let expected = format!("Backup complete: 6/18 resources exported to {dir} (12 skipped)\n");
     assert!(said.starts_with(&expected), "{said}");
     assert_eq!(vault.text("persons.json"), before, "what was there is left as it is");

@@ -1,4 +1,4 @@
-//! What a backup came to, in the seed tool's words and ours.
+//! What a backup came to, in pdcli's words and ours.
 
 use crate::api::Spending;
 use crate::cli::format::{grouped, left_today};

@@ -286,7 +286,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
             };
             pass(&snapshot, resource, take).await?;
         } else {
-            // The first seed's backups have no labels of leads: they stay unnamed, and are counted.
+            // Backups of pdcli have no labels of leads: they stay unnamed, and are counted.
             setup.lacks(resource);
         }
     }

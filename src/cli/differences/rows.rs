@@ -1,4 +1,4 @@
-//! Changes as rows: the seed tool's, with a path beside the field's name.
+//! Changes as rows: pdcli's, with a path beside the field's name.
 
 use super::differ::Differ;
 use crate::cli::format::grouped;

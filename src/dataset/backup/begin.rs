@@ -207,7 +207,7 @@ pub(super) async fn settle(
     Ok(moved)
 }
 
-/// Gives the files of the seed's tool, which knows no hashes, what proves them from now on. Sentences
+/// Gives the files of pdcli, which knows no hashes, what proves them from now on. Sentences
 /// about those that are damaged, which are no longer part of the backup.
 async fn adopt(
     store: &Store,
@@ -242,7 +242,7 @@ async fn adopt(
     Ok(damaged)
 }
 
-/// Has files of which the seed's tool does not read all rows read again. They stay part of the backup
+/// Has files of which pdcli does not read all rows read again. They stay part of the backup
 /// until that is done.
 fn read_lacking_again(backup: &mut Backup) -> Option<String> {
     let lacking = |stem: &String| backup.files.get(stem).is_some_and(|file| file.partial);

@@ -159,7 +159,7 @@ impl Both {
     }
 }
 
-/// How a row is one that the seed's tool does not read; `None` if it is none.
+/// How a row is one that pdcli does not read; `None` if it is none.
 pub(super) fn unread(row: &str) -> Option<&'static str> {
     let (mut deleted, mut archived) = (false, false);
     // What is no row is neither.

@@ -35,7 +35,7 @@ pub struct File {
     /// Whether it is of an earlier backup: the last one did not read it, or could not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
-    /// Whether the seed's tool wrote it, which does not read all of its rows: see [`super::SEED_LACKS`].
+    /// Whether pdcli wrote it, which does not read all of its rows: see [`super::SEED_LACKS`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// What of it was not asked for, but taken from the backup before.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Layout of a backup's manifest. 1: first. 2: ends with a SHA-256 of itself, and says which
-/// references led nowhere. A manifest without a version is the seed tool's: it has `started_at`,
+/// references led nowhere. A manifest without a version is pdcli's: it has `started_at`,
 /// `completed`, `counts` and `updated_at`, and no hashes.
 ///
 /// Older versions are read, a newer one is refused: writing over what we do not understand could
@@ -29,7 +29,7 @@ pub const CONTENT_INDEX: &str = "fileContents";
 /// The folder of attachments, each called after the SHA-256 of its bytes.
 pub const CONTENTS: &str = "files";
 
-/// The 18 resources the seed's tool backs up, by file stem, in its order.
+/// The 18 resources pdcli backs up, by file stem, in its order (pdcli.md 1).
 pub const SEED_FILES: [&str; 18] = [
     "deals",
     "persons",
@@ -51,7 +51,7 @@ pub const SEED_FILES: [&str; 18] = [
     "currencies",
 ];
 
-/// Those of them of which the seed's tool does not ask for all rows, by file stem: archived and deleted
+/// Those of them of which pdcli does not ask for all rows, by file stem: archived and deleted
 /// deals, and archived leads, have lists or states of their own (pipedrive-api.md 2.1).
 pub const SEED_LACKS: [&str; 2] = ["deals", "leads"];
 
@@ -82,13 +82,13 @@ pub struct Backup {
     /// When the manifest was last written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Time>,
-    /// [`MANIFEST_VERSION`]; absent in a manifest of the seed's tool.
+    /// [`MANIFEST_VERSION`]; absent in a manifest of pdcli.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The program that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Whose data it is; unknown for the seed's tool.
+    /// Whose data it is; unknown for pdcli.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
     /// What was asked for.
@@ -97,7 +97,7 @@ pub struct Backup {
     /// What was asked for beyond: `file_contents`, `secrets`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// The files, and how to prove them; empty for the seed's tool.
+    /// The files, and how to prove them; empty for pdcli.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, File>,
     /// What is being read, and how far it is.
@@ -118,13 +118,13 @@ pub struct Backup {
     /// When everything that was asked for was read or refused for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Whether everything that was asked for was read. Never said by the seed's tool.
+    /// Whether everything that was asked for was read. Never said by pdcli.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
 }
 
 impl Manifest {
-    /// Reads a manifest of ours or of the seed's tool. `place` names it in errors.
+    /// Reads a manifest of ours or of pdcli. `place` names it in errors.
     pub fn from_json(bytes: &[u8], place: &str) -> Result<Self> {
         const WAY_OUT: &str = "bring it back from a copy, or back up to another --dir";
         let fail = |message: String| Error::new(Kind::Data, message).at(place);
@@ -155,7 +155,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest as it is stored: indented, as the seed's tool writes it, with a SHA-256 of itself
+    /// The manifest as it is stored: indented, as pdcli writes it, with a SHA-256 of itself
     /// at its end. That is of the same bytes with zeros in its place.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
@@ -167,8 +167,8 @@ impl Manifest {
         json
     }
 
-    /// Whether the bytes of this manifest are as a run wrote them, as far as they can tell: the seed's
-    /// tool and older versions keep no SHA-256 of it.
+    /// Whether the bytes of this manifest are as a run wrote them, as far as they can tell: pdcli
+    /// and older versions keep no SHA-256 of it.
     pub(super) fn is_as_written(&self, bytes: &[u8]) -> bool {
         let newer = [Some(&self.backup), self.next.as_ref()].into_iter().flatten();
         let must =
@@ -226,14 +226,14 @@ impl Backup {
         }
     }
 
-    /// Whether its file of a resource is of the seed's tool, which asks neither for archived and deleted
+    /// Whether its file of a resource is of pdcli, which asks neither for archived and deleted
     /// deals nor for archived leads: rows may exist and not be in it.
     pub fn lacks_rows_of(&self, resource: &Resource) -> bool {
         self.files.get(resource.file).is_some_and(|file| file.partial)
             || self.is_seeds() && SEED_LACKS.contains(&resource.file)
     }
 
-    /// Whether the seed's tool wrote it.
+    /// Whether pdcli wrote it.
     pub fn is_seeds(&self) -> bool {
         self.version.is_none()
     }
@@ -378,7 +378,7 @@ mod tests {
                 assert!(!passes, "bit {bit} of byte {place}");
             }
         }
-        // Those of older versions and of the seed's tool cannot tell.
+        // Those of older versions and of pdcli cannot tell.
         for older in [r#"{"version":1,"completed":[]}"#, r#"{"completed":[]}"#] {
             let manifest = Manifest::from_json(older.as_bytes(), "").expect("it is a manifest");
             assert!(manifest.is_as_written(older.as_bytes()));

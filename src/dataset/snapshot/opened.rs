@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
-/// A backup that is looked at: of ours, or of the seed's tool. Nothing is ever written to it.
+/// A backup that is looked at: of ours, or of pdcli. Nothing is ever written to it.
 #[derive(Debug)]
 pub struct BackupReader {
     store: Store,
@@ -29,7 +29,7 @@ pub struct BackupReader {
 }
 
 impl BackupReader {
-    /// Opens a backup. One of the seed's tool may lack its manifest; then the files that are there
+    /// Opens a backup. One of pdcli may lack its manifest; then the files that are there
     /// are the backup. Fails with [`Kind::Usage`] when there is no backup at all.
     pub async fn open(place: &Place) -> Result<Self> {
         let none = || {
@@ -69,7 +69,7 @@ impl BackupReader {
         Ok(Self { store, manifest, listed, others, as_written: true })
     }
 
-    /// Whether the manifest is as a run wrote it, as far as it can tell: those of the seed's tool and of
+    /// Whether the manifest is as a run wrote it, as far as it can tell: those of pdcli and of
     /// older versions cannot.
     pub fn manifest_is_as_written(&self) -> bool {
         self.as_written
@@ -123,7 +123,7 @@ impl BackupReader {
             || backup.is_seeds() && backup.completed.iter().any(|done| done == stem)
     }
 
-    /// Whether there is a file of this stem that is part of the backup. For the seed's tool any that
+    /// Whether there is a file of this stem that is part of the backup. For pdcli any that
     /// lies there is, since its manifest forgets earlier runs.
     pub fn holds(&self, stem: &str) -> bool {
         let there = self.listed.contains_key(&self.path(stem));

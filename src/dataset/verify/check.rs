@@ -339,7 +339,7 @@ impl Check<'_> {
             let failed = backup.failed.contains_key(stem);
             let done = self.snapshot.claims(stem) && !failed && !partial;
             let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
-            // A backup of the seed's tool without its manifest does not say what was asked for.
+            // A backup of pdcli without its manifest does not say what was asked for.
             let unknown = backup.is_seeds() && backup.updated_at.is_none();
             if done || refused || unknown || backup.unavailable.contains_key(stem) {
                 continue;

@@ -64,7 +64,7 @@ impl References {
     }
 }
 
-/// Whether the file of a resource is looked at for what others name of it. What the seed's tool does
+/// Whether the file of a resource is looked at for what others name of it. What pdcli does
 /// not ask for is named all the same.
 pub(super) fn is_whole(snapshot: &BackupReader, resource: &Resource) -> bool {
     snapshot.holds(resource.file) && !snapshot.backup().lacks_rows_of(resource)

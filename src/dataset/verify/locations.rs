@@ -43,7 +43,7 @@ fn names(backup: &Backup, path: &str) -> bool {
     let stem = path.strip_suffix(".json");
     let whole = stem.is_some_and(|stem| {
         backup.files.contains_key(stem)
-            // The seed's tool forgets the files of earlier runs; they are looked at all the same.
+            // pdcli forgets the files of earlier runs; they are looked at all the same.
             || backup.is_seeds() && resource_of(stem).is_some()
     });
     let staged = backup.files.values().any(|file| file.staged.as_deref() == Some(path));

@@ -109,7 +109,7 @@ struct Stored {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     unavailable: BTreeMap<String, String>,
     synced_at: Time,
-    /// Newest time delivered, by resource: for people and for tools of the seed's users.
+    /// Newest time delivered, by resource: for people and for tools of pdcli's users.
     #[serde(default)]
     watermarks: BTreeMap<String, Value>,
     #[serde(default)]

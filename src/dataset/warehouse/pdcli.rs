@@ -2,7 +2,7 @@
 //!
 //! Its version 0.18 keeps them in `manifest.json`, one second later than the newest row, so that rows
 //! written later in that second were lost to it; later versions keep the newest time itself, in
-//! `warehouse-manifest.json`. Neither asks for archived or deleted deals.
+//! `warehouse-manifest.json`. Neither asks for archived or deleted deals (pdcli.md 2).
 
 use super::super::account::Account;
 use super::super::forms::is_of_tables;
