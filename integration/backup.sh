@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The README's nightly recipes, twice over an account that is edited in between: the backup is always
-# today's, verifies, and a diff of two days names what was edited and nothing else.
+# The recipes of docs/guide/backup.md for every night, twice over an account that is edited in between: the
+# backup is always today's, verifies, and a diff of two days names what was edited and nothing else.
 #
 # SOURCE_PIPEDRIVE names the binary; without it the release binary is built.
 set -euo pipefail
@@ -31,10 +31,10 @@ urllib.request.urlopen(request).read()
 END
 }
 
-# The recipe of the README's crontab, for other places, and as cron runs it: without variables, by sh.
-recipe=$(grep -m1 '^0 2 \* \* \* ' "$root/README.md" | cut -d' ' -f6-)
+# The guide's line for cron, for other places, and as cron runs it: without variables, by sh.
+recipe=$(grep -m1 '^0 2 \* \* \* ' "$root/docs/guide/backup.md" | cut -d' ' -f6-)
 for part in /usr/local/bin/source-pipedrive '--config /etc/pipedrive.json' '--dir /backups/pipedrive -q'; do
-    [[ $recipe == *"$part"* ]] || fail "the README's recipe: $recipe"
+    [[ $recipe == *"$part"* ]] || fail "the guide's recipe: $recipe"
 done
 recipe=${recipe//\/usr\/local\/bin\/source-pipedrive/\"$source_pipedrive\"}
 recipe=${recipe//\/etc\/pipedrive.json/\"$work/account.json\"}

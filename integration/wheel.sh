@@ -75,15 +75,17 @@ held 'the main job, without cargo' test -s "$work/warehouse/manifest.json"
 sandbox "$work/config.json" --seed 7 --scale 0.05
 
 # PyAirbyte's environment has what PyAirbyte needs; ours is beside it.
-held 'PyAirbyte, by get_source' quietly env PYTHONPATH="$work/pip/lib/python3.11/site-packages" \
-    PATH="$work/pip/bin:$PATH" "$pyairbyte/bin/python" - "$work/config.json" "$work/pip/bin" <<'END'
-import json, sys, sysconfig
-import source_pipedrive
+held 'PyAirbyte, as docs/guide/airbyte.md has it' quietly \
+    env PYTHONPATH="$work/pip/lib/python3.11/site-packages" \
+    PATH="$work/pip/bin:$PATH" "$pyairbyte/bin/python" - "$root/docs/guide/airbyte.md" "$work/pip/bin" <<'END'
+import re, sys, sysconfig
+from pathlib import Path
 # As if the wheel were in this environment, whose list is pinned.
 sysconfig.get_path = (lambda known: lambda name, *more: sys.argv[2] if name == "scripts" else known(name, *more))(sysconfig.get_path)
-source = source_pipedrive.get_source(json.load(open(sys.argv[1])), streams=["deals", "stages"])
-result = source.read()
-frame = result["deals"].to_pandas()
+[recipe] = re.findall(r"```python\n(import .*?)```", Path(sys.argv[1]).read_text(), re.DOTALL)
+names = {}
+exec(recipe, names)
+frame = names["deals"]
 assert len(frame) > 40 and "title" in frame, frame
 print(len(frame), "deals in a data frame")
 END

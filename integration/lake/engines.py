@@ -254,9 +254,9 @@ def tables(place, keys):
 
 def recipes(folder, truth, gone):
     """The documentation's Python, executed as it is written, beside the warehouse it names."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    written = [text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "warehouse/" in text]
-    expect(len(written) == 2, f"the README has {len(written)} recipes")
+    guide = (Path(__file__).parents[2] / "docs/guide/warehouse.md").read_text()
+    written = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "warehouse/" in text]
+    expect(len(written) == 2, f"the guide has {len(written)} recipes")
     live = {key for key, row in truth["deals"].items() if not removed(row)}
     code = next(row["field_code"] for row in truth["deal_fields"].values() if row["field_name"] == NEW_FIELD)
     here, faults, count = os.getcwd(), [], 0
@@ -432,7 +432,7 @@ def main():
         gone = {name: set(truth.get(name, {})) - set(found) for name, found in later.items()}
         for place in (disk, bucket):
             report.step(f"views.sql on {where[place]}", views, engines[place][0], place, later, gone)
-        report.step("the recipes of the README", recipes, folder, later, gone)
+        report.step("the recipes of the guide", recipes, folder, later, gone)
         report.step("every value, by pyarrow", whole, disk, keys, [truth, later])
         report.step("third run, with a key sweep", sync, disk, "--deletes", "sweep")
         engines.pop(bucket)
