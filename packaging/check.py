@@ -153,10 +153,8 @@ def meltano(tap, known):
         check(f"select {rule}", "" if found else "there is no such stream or property")
 
 
-def workflow(package):
-    [document] = load("github/nightly-backup.yml")
-    same("the workflow runs this version", document["env"]["VERSION"], package["version"])
-    same("the workflow builds with this Rust", document["env"]["RUST"], package["rust-version"])
+def shells(document):
+    """The scripts of a workflow are what a shell understands."""
     for job in document["jobs"].values():
         for step in job["steps"]:
             if "run" in step:
@@ -164,8 +162,19 @@ def workflow(package):
                 script = re.sub(r"\$\{\{.*?\}\}", "x", step["run"])
                 done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
                 check(f"shell of {step['name']!r}", done.stderr.strip())
+
+
+def workflows(package):
+    [document] = load("github/nightly-backup.yml")
+    same("the workflow runs this version", document["env"]["VERSION"], package["version"])
+    same("the workflow builds with this Rust", document["env"]["RUST"], package["rust-version"])
+    shells(document)
     used = set(re.findall(r"secrets\.(\w+)", (HERE / "github/nightly-backup.yml").read_text()))
     same("the workflow's secrets", used, {"PIPEDRIVE_API_TOKEN", "PIPEDRIVE_COMPANY_DOMAIN"})
+    [document] = load("../.github/workflows/ci.yml")
+    same("CI builds with this Rust", document["env"]["RUST"], package["rust-version"])
+    same("and so does its image", document["jobs"]["linux"]["container"], f"rust:{package['rust-version']}-bookworm")
+    shells(document)
 
 
 def units(source):
@@ -240,13 +249,13 @@ def main():
         raise SystemExit(__doc__)
     source, tap = (Path(shutil.which(path) or path).absolute() for path in sys.argv[1:])
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
-    for path in sorted([*HERE.rglob("*.y*ml")]):
+    for path in sorted([*HERE.rglob("*.y*ml"), *ROOT.glob(".github/workflows/*.yml")]):
         try:
             list(yaml.safe_load_all(path.read_text()))
             wrong = ""
         except yaml.YAMLError as error:
             wrong = str(error)
-        check(f"{path.relative_to(HERE)} is YAML", wrong)
+        check(f"{path.relative_to(ROOT)} is YAML", wrong)
     if failures:
         raise SystemExit(1)
     metadata = load("airbyte/metadata.yaml")[0]["data"]
@@ -254,7 +263,7 @@ def main():
     known = streams(source)
     image(package, metadata, known)
     meltano(tap, known)
-    workflow(package)
+    workflows(package)
     units(source)
     pods(package, metadata)
     calls(source)
