@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use source_pipedrive::dataset::table::{Columns, Parts};
 use source_pipedrive::model::{
     Batch, Conformer, Layout, Page, Resource, SchemaDeviation, StreamState, Time, TypeMismatches,
-    json_schema, same,
+    json_eq, json_schema,
 };
 use source_pipedrive::protocol::RecordEncoder;
 use source_pipedrive::protocol::airbyte::Writer;
@@ -191,7 +191,7 @@ fn compare(body: &Bytes) -> usize {
     let text = std::str::from_utf8(body).expect("a page is text");
     let raw: &RawValue = serde_json::from_str(text).expect("a page is JSON");
     let other = text.replacen("\"success\":true", "\"success\": true", 1);
-    usize::from(same(raw.get(), &other))
+    usize::from(json_eq(raw.get(), &other))
 }
 
 /// CPU seconds of one time.

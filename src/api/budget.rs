@@ -134,7 +134,7 @@ impl Budget {
     }
 
     /// Notes that a request of this cost came to its end, answered or not.
-    pub(super) fn settle(&mut self, cost: u32) {
+    pub(super) fn release_unused(&mut self, cost: u32) {
         self.under_way = self.under_way.saturating_sub(cost.into());
     }
 
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(shared.admit(now, 10), Admit::Go);
         // Its answer will say 205 at most, so another one would reach into the reserve.
         assert!(matches!(shared.admit(now, 10), Admit::Spent(_)));
-        shared.settle(10);
+        shared.release_unused(10);
         shared.observe(now, &Limits { daily_remaining: Some(1_000), ..limits });
         assert_eq!(shared.admit(now, 10), Admit::Go);
     }

@@ -166,7 +166,7 @@ impl Client {
         let response = match self.send(request).await {
             Ok(response) => response,
             Err(sent) => {
-                self.budget().settle(request.cost);
+                self.budget().release_unused(request.cost);
                 return match sent {
                     Sent::Failed(error) => Err(place(error)),
                     Sent::Lost(error) => self.lost(request, error),
@@ -175,7 +175,7 @@ impl Client {
         };
         self.answered.store(true, Ordering::Relaxed);
         let mut budget = self.budget();
-        budget.settle(request.cost);
+        budget.release_unused(request.cost);
         budget.observe(Instant::now(), &limits(response.headers()));
         Ok(Step::Done(response))
     }

@@ -23,7 +23,7 @@ pub use budget::{Budget, Spending};
 pub use client::{Answer, Client, Step};
 pub use crm::{ADDRESS, Crm, Reply};
 pub use download::Download;
-pub use pages::{definitions, first_page, page, page_in_the_end};
+pub use pages::{definitions, fetch_page_with_retry, first_page, page};
 pub use refusal::{is_of_company, is_of_one_row, is_of_parameter, leaving_out};
 pub use request::Request;
 pub use send::data;

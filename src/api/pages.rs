@@ -126,7 +126,7 @@ async fn reaches_the_end(
 }
 
 /// A page, after as many attempts as it takes.
-pub async fn page_in_the_end(
+pub async fn fetch_page_with_retry(
     client: &Client,
     request: &mut Request,
     layout: &Layout,
@@ -148,13 +148,13 @@ pub async fn first_page(
     (listing, layout): (&Listing, &Layout),
     asked: Asked,
 ) -> Result<(Page, Vec<&'static str>)> {
-    let first = match page_in_the_end(client, &mut request.clone(), layout, asked).await {
+    let first = match fetch_page_with_retry(client, &mut request.clone(), layout, asked).await {
         Ok(page) => return Ok((page, Vec::new())),
         Err(error) => error,
     };
     for without in leaving_out(&first, listing.refusable) {
         let mut request = request.without(&without);
-        match page_in_the_end(client, &mut request, layout, asked).await {
+        match fetch_page_with_retry(client, &mut request, layout, asked).await {
             Err(error) if is_of_parameter(&error) => {}
             outcome => return outcome.map(|page| (page, without)),
         }
@@ -194,10 +194,10 @@ pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Resu
                 page
             } else {
                 let mut request = request.without(&definitions.without);
-                page_in_the_end(client, &mut request, &layout, asked).await?
+                fetch_page_with_retry(client, &mut request, &layout, asked).await?
             };
             for record in &page.records {
-                definitions.take(&record.json);
+                definitions.add_page(&record.json);
             }
             match page.next {
                 Next::Cursor(next) if nth < DICTIONARY_PAGES_MAX => cursor = Some(next),

@@ -144,7 +144,7 @@ pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Sidecar)
     context.bundle = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let turn = Turn::beside(path)?;
     context.write(path)?;
-    scrap.settle(path)?;
+    scrap.persist(path)?;
     drop(turn);
     Ok((survey, context))
 }

@@ -5,7 +5,7 @@ use super::index::Index;
 use super::push::in_order;
 use super::reader::{Reader, Span, Survey};
 use crate::dataset::diff::{
-    Change, Counts, Doubts, Ignore, Meanings, Skipped, What, called, one_line, plain,
+    Change, Counts, Doubts, Ignore, Meanings, Skipped, What, called, field_changes, one_line,
 };
 use crate::model::{Digest, Result};
 use std::collections::VecDeque;
@@ -91,14 +91,14 @@ impl Diff {
             let (key, name, what) = if let Some(rows) = &mut current.rows {
                 let Some(row) = rows.next().await? else {
                     current.rows = None;
-                    self.old.settle(array);
+                    self.old.sort(array);
                     continue;
                 };
                 let key = key(row.json);
                 let what = match self.old.row(array, &key)? {
                     None => What::Added(one_line(row.json)),
                     Some(old) => {
-                        let mut fields = plain(&old, row.json);
+                        let mut fields = field_changes(&old, row.json);
                         fields.retain(|field| !self.ignore.takes(&current.ignored, field));
                         if fields.is_empty() {
                             continue;

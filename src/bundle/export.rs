@@ -25,7 +25,7 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 impl Export {
     /// Begins to export an account that says this of itself, beside this path as `what`: see
     /// [`TempFile`].
-    pub fn begin(
+    pub fn start(
         path: &Path,
         what: &str,
         setup: Setup,
@@ -41,7 +41,7 @@ impl Export {
 
     /// Resources whose records must be passed to [`Export::learn`] before the first row: the account
     /// may keep public ids of an earlier push.
-    pub fn learnt(&self) -> &'static [&'static str] {
+    pub fn known_ids(&self) -> &'static [&'static str] {
         if self.mapper.keeps_ids() { LEARNT } else { &[] }
     }
 
@@ -52,7 +52,7 @@ impl Export {
 
     /// Takes a record; those of one resource after the other, in the order of
     /// [`super::map::RESOURCES`].
-    pub fn take(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
+    pub fn add_row(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
         if self.waiting.first().is_some_and(|(of, _)| of.name != resource.name) {
             self.catch_up()?;
         }
@@ -111,7 +111,7 @@ impl Export {
         self.mapper.describe(&mut context);
         let turn = Turn::beside(&self.path)?;
         context.write(&self.path)?;
-        scrap.settle(&self.path)?;
+        scrap.persist(&self.path)?;
         drop(turn);
         Ok((written, context))
     }

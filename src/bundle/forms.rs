@@ -9,7 +9,7 @@ use super::index::{Index, number};
 use super::push::{Act, Fates, Fitted, Plan, alike, custom_field, differing, in_order, known};
 use super::reader::{Reader, Survey};
 use crate::dataset::hex;
-use crate::model::{Result, members, same};
+use crate::model::{Result, json_eq, members};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -72,7 +72,7 @@ impl Forms {
     pub fn is_form(&self, array: Entity, field: &str, value: &str, other: &str) -> bool {
         let field = (array, field.to_owned());
         let from = self.fields.get(&field).and_then(|of| of.get(&number(&kept(value))));
-        let is_it = |from: &String| same(from, other) || *from == kept(other);
+        let is_it = |from: &String| json_eq(from, other) || *from == kept(other);
         self.any.contains(&field) || from.into_iter().flatten().any(is_it)
     }
 }

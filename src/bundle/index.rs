@@ -92,7 +92,7 @@ impl Index {
     }
 
     /// Ends the looking up of an array: what is left is handed out in the order of the file.
-    pub fn settle(&mut self, array: Entity) {
+    pub fn sort(&mut self, array: Entity) {
         self.rows[array as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
     }
 

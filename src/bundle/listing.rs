@@ -61,11 +61,11 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Step> {
     match state {
         State::Before => match json.peek() {
             b'[' => {
-                json.take("[");
+                json.skip_literal("[");
                 Ok(Step::List)
             }
             b'{' => {
-                json.take("{");
+                json.skip_literal("{");
                 Ok(Step::Object)
             }
             _ => Err(json.malformed()),
@@ -76,7 +76,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Step> {
             }
             json.key()?;
             if json.peek() == b'[' {
-                json.take("[");
+                json.skip_literal("[");
                 return Ok(Step::List);
             }
             json.value()?;

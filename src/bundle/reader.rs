@@ -203,7 +203,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
             if json.peek() != b'{' {
                 return Err(json.malformed());
             }
-            json.take("{");
+            json.skip_literal("{");
             Ok(Some(Step::Opened))
         }
         State::After => {
@@ -212,7 +212,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
         }
         State::Top(first) => {
             if first && json.peek() == b'}' {
-                json.take("}");
+                json.skip_literal("}");
                 return Ok(Some(Step::Done));
             }
             if !first && !json.more(b'{')? {
@@ -220,7 +220,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
             }
             let key = json.key()?.into_owned();
             if let (Some(array), b'[') = (Entity::named(&key), json.peek()) {
-                json.take("[");
+                json.skip_literal("[");
                 return Ok(Some(Step::Entity(array)));
             }
             let value = whole(json)?.to_owned();
@@ -228,7 +228,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
         }
         State::In(_, first) => {
             if first && json.peek() == b']' {
-                json.take("]");
+                json.skip_literal("]");
                 return Ok(Some(Step::Closed));
             }
             if !first && !json.more(b'[')? {

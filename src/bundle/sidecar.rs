@@ -276,7 +276,7 @@ impl Sidecar {
             .map_err(|error| Error::new(Kind::Bug, "the context is no JSON").because(error))?;
         let written = new.file().write_all((text + "\n").as_bytes());
         written.map_err(|error| failed(&path, &error))?;
-        new.settle(&path)
+        new.persist(&path)
     }
 
     /// Notes the keys of the fields that keep the public ids of a company's rows.

@@ -143,7 +143,7 @@ pub(super) fn fail(error: &Error) -> ExitCode {
     let told = writer.error(error, now());
     let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
     if lost || stderr::is_terminal() {
-        error_output::complain(error, false, false);
+        error_output::print_error(error, false, false);
     }
     ExitCode::from(1)
 }

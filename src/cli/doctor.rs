@@ -47,8 +47,8 @@ pub(super) fn ask(setup: &mut CommandContext, progress: &mut Progress) -> Result
     });
     while let Ok(token) = rotations.try_recv() {
         progress.mask(token.expose_secret());
-        if let Some(text) = setup.keep(&token) {
-            progress.insist(&text);
+        if let Some(text) = setup.save(&token) {
+            progress.notice(&text);
         }
     }
     asked
@@ -115,7 +115,7 @@ impl Findings {
     }
 
     /// Takes the outcome of a look.
-    fn take(&mut self, what: &'static str, outcome: Result<String>) {
+    fn record(&mut self, what: &'static str, outcome: Result<String>) {
         match outcome {
             Ok(text) => self.good(what, text),
             Err(error) => self.bad(what, &error),
@@ -140,7 +140,7 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
         }
         Err(error) => findings.bad("configuration", &error),
     }
-    findings.take(
+    findings.record(
         "proxy",
         proxy.map(|proxy| match proxy {
             // The user and password a proxy may want are nobody's business.
@@ -152,7 +152,7 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
         }),
     );
     for (what, outcome) in stores::looked_at(&flags.dir, flags.offline)? {
-        findings.take(what, outcome);
+        findings.record(what, outcome);
     }
     if standalone.json() {
         stdout::programs(&format!("{}\n", object(&findings)))?;

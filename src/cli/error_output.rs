@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use super::{stderr, stdout};
-use crate::model::{Error, Kind, plain, plain_lines};
+use crate::model::{Error, Kind, plain_lines, printable};
 use clap::Parser;
 use clap::error::ErrorKind;
 use serde_json::{Value, json};
@@ -68,7 +68,8 @@ pub(super) fn usage(error: &clap::Error, arguments: &[OsString]) -> Error {
 /// Arguments may be others' words too, a file's name for one. They are parsed once more as they are
 /// shown, so that every line of the answer is clap's own.
 pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
-    let shown = arguments.iter().map(|argument| plain(&argument.to_string_lossy()).into_owned());
+    let shown =
+        arguments.iter().map(|argument| printable(&argument.to_string_lossy()).into_owned());
     let answer = match A::try_parse_from(shown) {
         Err(answer) => answer.render().to_string(),
         Ok(_) => "error: an argument holds characters that cannot be shown".to_owned(),
@@ -87,7 +88,7 @@ pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
 }
 
 /// An error on stderr; its causes only where more is asked for.
-pub(super) fn complain(error: &Error, as_json: bool, verbose: bool) {
+pub(super) fn print_error(error: &Error, as_json: bool, verbose: bool) {
     if as_json {
         stderr::programs(&object(error).to_string());
     } else {

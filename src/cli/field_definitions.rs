@@ -36,14 +36,14 @@ impl FieldDefinitions {
                 |error| client.explained(client.whole_list(error, dictionary), dictionary);
             match outcome.map_err(refused) {
                 Err(error) if error.kind().stops_the_run() => return Err(error),
-                outcome => found.take(dictionary.name, outcome),
+                outcome => found.add(dictionary.name, outcome),
             }
         }
         Ok(found)
     }
 
     /// Takes what came of reading a dictionary. What is new about it is among the warnings.
-    pub(super) fn take(&mut self, name: &'static str, outcome: Result<Definitions>) {
+    pub(super) fn add(&mut self, name: &'static str, outcome: Result<Definitions>) {
         if self.fields.contains_key(name) || self.missing.contains_key(name) {
             return;
         }

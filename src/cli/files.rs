@@ -43,7 +43,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let written =
         new.file().set_permissions(permissions).and_then(|()| new.file().write_all(content));
     written.map_err(failed)?;
-    new.settle(&path)
+    new.persist(&path)
 }
 
 /// Writes a file in one step, for its owner only; one that stands is replaced.
@@ -53,7 +53,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
         Error::new(Kind::Storage, format!("file cannot be written ({error})"))
             .at(path.display().to_string())
     })?;
-    new.settle(path)
+    new.persist(path)
 }
 
 /// Whether users beside its owner may read a file.

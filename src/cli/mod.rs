@@ -74,7 +74,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) if error.kind() == Kind::Pipe => ExitCode::SUCCESS,
         Err(error) if airbyte => airbyte::fail(&error),
         Err(error) => {
-            error_output::complain(&error, as_json, error_output::wants_words(&arguments));
+            error_output::print_error(&error, as_json, error_output::wants_words(&arguments));
             ExitCode::from(error.kind().exit_code())
         }
     }

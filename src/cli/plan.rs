@@ -54,8 +54,8 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     });
     while let Ok(token) = rotations.try_recv() {
         progress.mask(token.expose_secret());
-        if let Some(text) = setup.keep(&token) {
-            progress.insist(&text);
+        if let Some(text) = setup.save(&token) {
+            progress.notice(&text);
         }
     }
     progress.done();

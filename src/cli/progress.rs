@@ -5,7 +5,7 @@ use super::format::{grouped, lasting, left_today};
 use super::report::left;
 use super::stderr;
 use crate::api::Spending;
-use crate::model::{Event, Mask, Resource, plain};
+use crate::model::{Event, Mask, Resource, printable};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Write};
@@ -146,13 +146,13 @@ impl<W: Write> Progress<W> {
     }
 
     /// The run is of so many resources.
-    pub(super) fn begin(&mut self, resources: usize) {
+    pub(super) fn expect_resources(&mut self, resources: usize) {
         self.run.resources = resources;
         self.refresh();
     }
 
     /// Shows an event.
-    pub(super) fn take(&mut self, event: &Event) {
+    pub(super) fn observe(&mut self, event: &Event) {
         match event {
             Event::Started { resource } => {
                 self.start(resource);
@@ -327,7 +327,7 @@ impl<W: Write> Progress<W> {
     }
 
     /// Says what somebody must act upon: also when nothing else is to be shown.
-    pub(super) fn insist(&mut self, text: &str) {
+    pub(super) fn notice(&mut self, text: &str) {
         match self.manner {
             ProgressMode::Quiet => {
                 let text = self.shown(text);
@@ -400,7 +400,7 @@ impl<W: Write> Progress<W> {
     /// Text as it may be shown: without secrets, on one line, with nothing in it that steers a
     /// terminal.
     fn shown(&self, text: &str) -> String {
-        plain(&self.mask.apply(text)).into_owned()
+        printable(&self.mask.apply(text)).into_owned()
     }
 
     fn line(&mut self, level: Level, text: &str) {

@@ -257,7 +257,7 @@ impl Run {
 
     fn write(&mut self, event: Event, wires: &BTreeMap<&'static str, RecordEncoder>) -> Result<()> {
         let now = now();
-        self.report.take(&event);
+        self.report.observe(&event);
         match event {
             Event::Started { resource } => {
                 let wire = wires.get(resource.name).cloned();

@@ -186,7 +186,7 @@ impl Report {
     }
 
     /// Counts an event.
-    pub(super) fn take(&mut self, event: &Event) {
+    pub(super) fn observe(&mut self, event: &Event) {
         self.row(event.resource()).begun = true;
         match event {
             Event::Batch(batch) => {
@@ -385,7 +385,7 @@ mod tests {
             },
             Event::Failed { resource: roles, error: Error::new(Kind::Quota, "budget is spent") },
         ] {
-            report.take(&event);
+            report.observe(&event);
         }
         let closed = report.close(None);
         assert_eq!(closed.len(), 1);

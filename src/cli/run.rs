@@ -82,7 +82,7 @@ impl Run {
     }
 
     /// Says whose account it is, and what the token may not see.
-    pub(super) fn greet(&mut self, account: &Account) {
+    pub(super) fn log_account(&mut self, account: &Account) {
         self.progress.aside(&airbyte::greeting(account));
         for sentence in account.caveats() {
             self.progress.warn(&sentence);
@@ -168,8 +168,8 @@ impl Run {
     /// Keeps a refresh token that Pipedrive replaced, out of sight.
     fn keep_token(&mut self, token: &SecretString) {
         self.progress.mask(token.expose_secret());
-        if let Some(sentence) = self.setup.keep(token) {
-            self.progress.insist(&sentence);
+        if let Some(sentence) = self.setup.save(token) {
+            self.progress.notice(&sentence);
         }
     }
 }

@@ -186,7 +186,7 @@ impl CommandContext {
 
     /// Keeps a refresh token that Pipedrive replaced: in the file the old one came from. Where
     /// that cannot be done, the sentence that tells a person what to do.
-    pub(super) fn keep(&mut self, token: &SecretString) -> Option<String> {
+    pub(super) fn save(&mut self, token: &SecretString) -> Option<String> {
         self.rotated(token);
         let lost = "Pipedrive replaced the refresh token";
         match &self.keeper {

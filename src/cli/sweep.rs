@@ -4,7 +4,7 @@ use super::run::{Run, Stop};
 use super::setup::now;
 use super::sync::Start;
 use crate::dataset::warehouse::{Sweep, Warehouse};
-use crate::extract::{Backpressure, MissingRows, Mode, Reader, Selected, fate, plan};
+use crate::extract::{Backpressure, MissingRows, Mode, Reader, Selected, find_missing_rows, plan};
 use crate::model::{Error, Event, Kind, Resource, Result, Time};
 
 /// What a sweep goes by.
@@ -75,12 +75,12 @@ impl Run {
             error = stop.as_mut() => Err(error),
             fate = self.fate(resource, missing, sweeping.admin) => fate,
         }?;
-        sweep.saw(fate.there)?;
+        sweep.remember_keys(fate.there)?;
         if sweep.found_rows() || !fate.gone.is_empty() {
             self.name_late(warehouse, resource, sweeping.start, stop).await?;
         }
         let until = sweeping.start.clock.now();
-        let findings = warehouse.bury(sweep, &fate.gone, until, now()).await?;
+        let findings = warehouse.write_tombstones(sweep, &fate.gone, until, now()).await?;
         if findings.gone + findings.returned > 0 {
             self.progress.note(&format!(
                 "{}: key sweep: {} gone, {} come to light",
@@ -104,15 +104,15 @@ impl Run {
             Reader::start(&self.client, &self.setup.settings, jobs, bound, Backpressure::Buffered);
         self.follow(reader, stop, async |run, event| {
             match event {
-                Event::Batch(batch) => return sweep.saw(batch.records),
+                Event::Batch(batch) => return sweep.remember_keys(batch.records),
                 Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
                     return Err(error);
                 }
                 // These rows are looked at, not taken.
                 Event::Finished { .. } => run.progress.leave(resource),
                 event => {
-                    run.progress.take(&event);
-                    run.report.take(&event);
+                    run.progress.observe(&event);
+                    run.report.observe(&event);
                 }
             }
             Ok(())
@@ -129,6 +129,7 @@ impl Run {
         if missing.is_empty() {
             return Ok(MissingRows::default());
         }
-        fate(&self.client, resource, missing, self.setup.settings.archived, admin).await
+        find_missing_rows(&self.client, resource, missing, self.setup.settings.archived, admin)
+            .await
     }
 }

@@ -82,7 +82,7 @@ impl Run {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
         not_in_the_future(options.since, account.date.unwrap_or_else(now))?;
-        self.greet(&account);
+        self.log_account(&account);
         let owner = Owner::new(run_name(now()), now());
         let name = owner.run.clone();
         let (mut warehouse, notes) =
@@ -93,7 +93,7 @@ impl Run {
         for note in notes {
             self.progress.note(&note);
         }
-        self.progress.begin(self.resources.len());
+        self.progress.expect_resources(self.resources.len());
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
         let bound = account.date;
         let mut start = Start {
@@ -203,7 +203,7 @@ impl Run {
         resource: &'static Resource,
         start: &mut Start,
     ) -> Result<()> {
-        let begun = warehouse.begin(resource, Dictionary::default(), now()).await?;
+        let begun = warehouse.begin_resource(resource, Dictionary::default(), now()).await?;
         for note in &begun.notes {
             self.progress.note(&format!("{}: {note}", resource.name));
         }
@@ -237,7 +237,7 @@ impl Run {
             definitions: start.found.of(resource),
             whole: start.found.whole(resource),
         };
-        let begun = warehouse.begin(resource, dictionary, now()).await?;
+        let begun = warehouse.begin_resource(resource, dictionary, now()).await?;
         let told = start.begun.get(resource.name).map_or(&[][..], |begun| &begun.notes);
         for note in begun.notes.iter().filter(|note| !told.contains(note)) {
             self.progress.note(&format!("{}: {note}", resource.name));
@@ -342,8 +342,8 @@ impl Run {
         event: Event,
         start: &mut Start,
     ) -> Result<()> {
-        self.progress.take(&event);
-        self.report.take(&event);
+        self.progress.observe(&event);
+        self.report.observe(&event);
         match event {
             Event::Answered { .. } => {
                 self.progress.spent(self.client.spending());
@@ -355,11 +355,11 @@ impl Run {
             }
             Event::Defined { resource, outcome } => {
                 if let Some(name) = resource.fields {
-                    start.found.take(name, outcome);
+                    start.found.add(name, outcome);
                 }
                 self.name(warehouse, resource, start).await
             }
-            Event::Batch(batch) => warehouse.take(batch, now()).await,
+            Event::Batch(batch) => warehouse.write_batch(batch, now()).await,
             Event::Finished { resource, reached, .. } => {
                 self.tell_lack(resource);
                 let whole = self.report.row(resource).is_whole() && start.is_seen(resource);

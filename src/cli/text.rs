@@ -1,6 +1,6 @@
 //! What people read: lines and tables, whatever words of others are in them.
 
-use crate::model::plain;
+use crate::model::printable;
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table,
     TableStyle, presets,
@@ -52,7 +52,7 @@ impl Text {
 
     /// Adds one line. A line break in it is spelled out.
     pub(super) fn line(&mut self, text: impl AsRef<str>) {
-        self.0.push(Part::Line(plain(text.as_ref()).into_owned()));
+        self.0.push(Part::Line(printable(text.as_ref()).into_owned()));
     }
 
     /// Adds a table; none if it has no rows.
@@ -132,7 +132,7 @@ impl Grid {
 
     /// Adds a row.
     pub(super) fn row<const N: usize>(&mut self, cells: [impl AsRef<str>; N]) {
-        self.rows.push(cells.map(|cell| plain(cell.as_ref()).into_owned()).to_vec());
+        self.rows.push(cells.map(|cell| printable(cell.as_ref()).into_owned()).to_vec());
     }
 
     /// Leaves out the columns of these numbers in which no row says anything but this.

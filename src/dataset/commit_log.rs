@@ -92,7 +92,7 @@ pub(super) struct Found {
 impl CommitLog {
     /// Takes the right to commit. Fails when another run holds it, unless `break_lock` says that
     /// that run is gone.
-    pub(super) async fn begin(store: &Store, owner: Owner, break_lock: bool) -> Result<Found> {
+    pub(super) async fn open(store: &Store, owner: Owner, break_lock: bool) -> Result<Found> {
         if store.place().folder().is_some() {
             let lock = lock_folder(store, &owner, break_lock).await?;
             let manifest = store.get(MANIFEST).await?;
@@ -101,7 +101,7 @@ impl CommitLog {
         }
         let (newest, manifest) = newest(store).await?;
         let probe = format!("{PROBE}{}", owner.run);
-        if store.heeds_conditions(&probe).await? {
+        if store.supports_conditional_put(&probe).await? {
             let commits = Self { owner, right: Right::Bucket { newest } };
             return Ok(Found { commits, manifest, unconditional: false });
         }

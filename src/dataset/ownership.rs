@@ -25,11 +25,12 @@ fn is_litter(path: &str) -> bool {
 pub(super) async fn refuse(store: &Store) -> Result<()> {
     let Some(path) = stranger(store).await? else {
         // Committed since the newest commit was looked for?
-        let committed = !store.grows() && commit_log::newest_manifest(store).await?.is_some();
+        let committed =
+            !store.supports_append() && commit_log::newest_manifest(store).await?.is_some();
         return if committed { Err(commit_log::taken_over(store)) } else { Ok(()) };
     };
     if store.get(MANIFEST).await?.is_some() {
-        return if store.grows() { Ok(()) } else { Err(commit_log::taken_over(store)) };
+        return if store.supports_append() { Ok(()) } else { Err(commit_log::taken_over(store)) };
     }
     Err(Error::new(
         Kind::Data,
@@ -43,7 +44,7 @@ pub(super) async fn refuse(store: &Store) -> Result<()> {
 
 /// What lies there before the first commit and is not ours.
 async fn stranger(store: &Store) -> Result<Option<String>> {
-    if !store.grows() {
+    if !store.supports_append() {
         let folder = format!("{COMMITS}/");
         return store.first_but(|path| path.starts_with(&folder) || is_litter(path)).await;
     }

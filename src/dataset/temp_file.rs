@@ -60,7 +60,7 @@ impl TempFile {
     }
 
     /// Makes it durable and gives it this name, in place of a file that has it.
-    pub fn settle(mut self, target: &Path) -> Result<()> {
+    pub fn persist(mut self, target: &Path) -> Result<()> {
         let settled = self.file.sync_all().and_then(|()| fs::rename(&self.path, target));
         settled.map_err(|error| failed(target, &error))?;
         self.settled = true;
@@ -187,7 +187,7 @@ mod tests {
         assert!(first.path().exists() && second.path().exists() && first.path() != second.path());
         first.file().write_all(b"first").expect("it is written");
         second.file().write_all(b"second").expect("it is written");
-        first.settle(&target).expect("it is settled");
+        first.persist(&target).expect("it is settled");
         assert_eq!(fs::read(&target).expect("it is there"), b"first");
         drop(second);
         let mut left: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();

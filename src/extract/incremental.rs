@@ -29,7 +29,7 @@ impl Task {
     }
 
     /// Walks by cursor from the watermark to the bound.
-    pub(super) async fn ascend(&mut self, ask: &ListRequest) -> Result<()> {
+    pub(super) async fn read_incremental(&mut self, ask: &ListRequest) -> Result<()> {
         if self.state.refuses(&ask.name, UPDATED_SINCE) {
             return self.unfiltered(ask).await;
         }
@@ -75,7 +75,7 @@ impl Task {
             };
             guard.check(&page.records, &page.next, ask.layout.has_keys())?;
             let beyond = self.beyond(&page.records);
-            if !self.climb(ask, page.records, &mut order).await? {
+            if !self.deliver_sorted(ask, page.records, &mut order).await? {
                 return self.unsorted(ask, begun).await;
             }
             match page.next {
@@ -115,7 +115,7 @@ impl Task {
             let keys: Vec<String> = keys.filter_map(|record| record.key.clone()).collect();
             let known = |record: &Record| record.key.as_ref().is_some_and(|key| seen.contains(key));
             let fresh: Vec<_> = page.records.into_iter().filter(|row| !known(row)).collect();
-            if !self.climb(ask, fresh, &mut order).await? {
+            if !self.deliver_sorted(ask, fresh, &mut order).await? {
                 return self.unsorted(ask, begun).await;
             }
             if !more || beyond {
@@ -159,24 +159,25 @@ impl Task {
     }
 
     async fn everything(&mut self, ask: &ListRequest) -> Result<()> {
-        let since = self.coming(ask).await?;
+        let since = self.next_watermark(ask).await?;
         self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         self.begins = true;
         self.walk(ask).await
     }
 
     /// Hands on a page of an ascending walk; `false` when it is out of order.
-    async fn climb(
+    async fn deliver_sorted(
         &mut self,
         ask: &ListRequest,
         records: Vec<Record>,
         order: &mut Sorting,
     ) -> Result<bool> {
-        let (bound, overlap, portion) = (self.bound, self.run.overlap, self.portion());
+        let (bound, overlap, portion) = (self.bound, self.run.overlap, self.checkpoint_chunk());
         let mut rest = records;
         loop {
             let later = rest.split_off(portion.min(rest.len()));
-            let Some(delivery) = self.progress(ask).ascend(rest, order, bound, overlap) else {
+            let Some(delivery) = self.progress(ask).deliver_sorted(rest, order, bound, overlap)
+            else {
                 return Ok(false);
             };
             self.deliver(ask, delivery).await?;

@@ -1,6 +1,6 @@
 //! What became of rows that a walk of all keys did not see.
 
-use crate::api::{Answer, Client, Request, data, first_page, page_in_the_end};
+use crate::api::{Answer, Client, Request, data, fetch_page_with_retry, first_page};
 use crate::model::{
     Asked, DeletionReason, Error, Kind, Layout, Listing, Next, Record, Resource, Result,
 };
@@ -25,7 +25,7 @@ pub struct MissingRows {
 
 /// Asks what became of rows. `archived`: whether archived rows are read at all; `admin`: whether
 /// the token sees everything, so that what it does not see is deleted.
-pub async fn fate(
+pub async fn find_missing_rows(
     client: &Client,
     resource: &'static Resource,
     missing: Vec<String>,
@@ -86,7 +86,7 @@ async fn listed(
             }
             let page = if asked.followed {
                 let mut request = request.without(&without);
-                page_in_the_end(client, &mut request, &layout, asked).await?
+                fetch_page_with_retry(client, &mut request, &layout, asked).await?
             } else {
                 let (page, left_out) =
                     first_page(client, request.without(&without), (listing, &layout), asked)

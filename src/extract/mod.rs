@@ -18,7 +18,7 @@ mod thrift;
 mod walk;
 
 pub use estimate::{ACCOUNT_TOKENS, Estimate, Forecast, ROUND_TRIP, estimate};
-pub use missing_rows::{MissingRows, fate};
+pub use missing_rows::{MissingRows, find_missing_rows};
 pub use plan::{Job, Mode, Selected, plan};
 pub use probe::{glance, probe};
 pub use reader::{Backpressure, Reader};

@@ -80,7 +80,7 @@ impl Job {
     }
 
     /// Whose lists it walks.
-    pub(super) fn watched(&self) -> &'static Resource {
+    pub(super) fn driving_resource(&self) -> &'static Resource {
         self.resource.parent_resource().unwrap_or(self.resource)
     }
 }
@@ -92,9 +92,9 @@ impl Job {
 /// read goes on from the state of one that was interrupted, and from no other.
 pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
     let mut jobs: Vec<_> = selected.into_iter().map(|selected| job(settings, selected)).collect();
-    let watched: Vec<_> = jobs.iter().map(|job| job.watched().name).collect();
+    let watched: Vec<_> = jobs.iter().map(|job| job.driving_resource().name).collect();
     for job in &mut jobs {
-        let name = job.watched().name;
+        let name = job.driving_resource().name;
         job.in_common = watched.iter().filter(|other| **other == name).count() > 1;
     }
     jobs.sort_by_key(|job| std::cmp::Reverse(weight(job.resource)));

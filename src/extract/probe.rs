@@ -9,7 +9,7 @@ use super::plan::Job;
 use super::sizes::{Bound, Extent, Rows, Sizes};
 use super::task::{ListRequest, Task};
 use super::thrift::is_per_row;
-use crate::api::{Client, Request, is_of_parameter, leaving_out, page_in_the_end};
+use crate::api::{Client, Request, fetch_page_with_retry, is_of_parameter, leaving_out};
 use crate::model::{
     Asked, Changes, Layout, Listing, Next, Page, Paging, Resource, Result, Time, Type,
 };
@@ -44,12 +44,12 @@ pub async fn glance(
     all: bool,
 ) -> Result<Sizes> {
     let parents: BTreeSet<_> =
-        jobs.iter().filter(|job| is_per_row(job)).map(|job| job.watched().name).collect();
+        jobs.iter().filter(|job| is_per_row(job)).map(|job| job.driving_resource().name).collect();
     let mut begun = BTreeSet::new();
     for job in jobs {
         for &listing in &job.listings {
             if job.state.listings.get(listing.name).is_some_and(|known| known.walk.is_some()) {
-                begun.insert(extent(job.watched(), listing, way(job, listing)));
+                begun.insert(extent(job.driving_resource(), listing, way(job, listing)));
             }
         }
     }
@@ -63,7 +63,7 @@ pub async fn glance(
     let (mut sizes, _) = ask(client, looks).await?;
     for job in jobs {
         for &listing in &job.listings {
-            let extent = extent(job.watched(), listing, way(job, listing));
+            let extent = extent(job.driving_resource(), listing, way(job, listing));
             if extent.since.is_some() {
                 let nothing = Rows { count: 0, exactness: Bound::Guess };
                 sizes.asked.entry(extent).or_insert(nothing);
@@ -152,7 +152,7 @@ impl Probe {
         let ask = ListRequest { listing: self.listing, layout, name: String::new(), part, without };
         let mut request = self.request(Task::request(&ask));
         let asked = Asked { whole: true, ..Asked::default() };
-        let page = page_in_the_end(client, &mut request, &ask.layout, asked).await?;
+        let page = fetch_page_with_retry(client, &mut request, &ask.layout, asked).await?;
         Ok(self.rows(&page))
     }
 

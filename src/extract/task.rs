@@ -334,7 +334,7 @@ impl Task {
     /// Reads what changed since the watermark, up to the bound.
     pub(super) async fn changed(&mut self, ask: &ListRequest) -> Result<()> {
         match ask.listing.changes {
-            Changes::JsonStream | Changes::Since => self.ascend(ask).await,
+            Changes::JsonStream | Changes::Since => self.read_incremental(ask).await,
             Changes::SinceByKey => self.ascend_by_key(ask).await,
             Changes::NewestFirst => self.newest_first(ask).await,
             Changes::BackupReader => {
@@ -427,7 +427,7 @@ impl Task {
 
     /// Rows that are handled between two checkpoints: a page, or few enough parents that not much
     /// is paid twice after a kill.
-    pub(super) fn portion(&self) -> usize {
+    pub(super) fn checkpoint_chunk(&self) -> usize {
         match self.resource.parent.as_ref().map(|parent| parent.ask) {
             None => usize::MAX,
             Some(crate::model::PerParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,

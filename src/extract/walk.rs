@@ -27,7 +27,7 @@ impl Task {
         // A walk without a promise is of a version that made none.
         let begins = self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none());
         if begins {
-            let since = self.coming(ask).await?;
+            let since = self.next_watermark(ask).await?;
             self.progress(ask).walk = Some(Walk { since: Some(since), ..Walk::default() });
         }
         self.begins = begins;
@@ -44,7 +44,7 @@ impl Task {
     /// The low watermark after a full walk that starts now: the newest time there is before the
     /// bound, less the overlap. Any later edit carries at least that time. Without such a row it is
     /// the beginning of time: a clock promises nothing.
-    pub(super) async fn coming(&mut self, ask: &ListRequest) -> Result<Time> {
+    pub(super) async fn next_watermark(&mut self, ask: &ListRequest) -> Result<Time> {
         let sorted = |request: Request, limit: u32| match ask.listing.paging {
             Paging::Cursor => request
                 .with("sort_by", "update_time")
@@ -157,7 +157,7 @@ impl Task {
             last.clear();
             let onward = next.clone().map(|next| Walk { cursor: Some(next), ..Walk::default() });
             let here = Walk { cursor: cursor.clone(), ..Walk::default() };
-            self.take(ask, records, here, onward).await?;
+            self.deliver_page(ask, records, here, onward).await?;
             match next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(()),
@@ -220,7 +220,7 @@ impl Task {
                 last: offset.last.clone(),
                 ..Walk::default()
             });
-            self.take(ask, fresh, here, onward).await?;
+            self.deliver_page(ask, fresh, here, onward).await?;
             if !more {
                 return Ok(());
             }
@@ -233,14 +233,14 @@ impl Task {
 
     /// Hands on the rows of a page. Between portions the place is `here` plus the last keys; after
     /// the page it is `onward`, or the end of the walk.
-    async fn take(
+    async fn deliver_page(
         &mut self,
         ask: &ListRequest,
         records: Vec<Record>,
         here: Walk,
         onward: Option<Walk>,
     ) -> Result<()> {
-        let portion = self.portion();
+        let portion = self.checkpoint_chunk();
         self.walked += records.len() as u64;
         if onward.is_none() && self.walked == 0 && self.begins && self.promises(ask) {
             // Before it is said to be over: the next run would go on from a time that nothing was read up to.
@@ -252,7 +252,7 @@ impl Task {
         loop {
             let later = rest.split_off(portion.min(rest.len()));
             let last = tail(&rest);
-            let delivery = self.sieve(ask, rest);
+            let delivery = self.filter(ask, rest);
             let (full, watermark) = (self.state.full, self.keeps_watermark(ask));
             let progress = self.progress(ask);
             let since = progress.walk.as_ref().and_then(|walk| walk.since);
@@ -279,7 +279,7 @@ impl Task {
         walk.and_then(|walk| walk.since).is_some_and(|since| since > Time::EPOCH)
     }
 
-    fn sieve(&mut self, ask: &ListRequest, records: Vec<Record>) -> Delivery {
+    fn filter(&mut self, ask: &ListRequest, records: Vec<Record>) -> Delivery {
         if self.keeps_watermark(ask) {
             let bound = self.bound;
             return self.progress(ask).walk(records, bound);

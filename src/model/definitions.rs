@@ -32,7 +32,7 @@ pub struct Definitions {
 
 impl Definitions {
     /// Takes the next row of the dictionary.
-    pub fn take(&mut self, json: &[u8]) {
+    pub fn add_page(&mut self, json: &[u8]) {
         self.rows += 1;
         let row = self.rows;
         let value: Value = serde_json::from_slice(json).unwrap_or_default();
@@ -161,7 +161,7 @@ mod tests {
     fn check(rows: &[&str], expected: &[&str], odd: &[&str]) {
         let mut definitions = Definitions::default();
         for row in rows {
-            definitions.take(row.as_bytes());
+            definitions.add_page(row.as_bytes());
         }
         let known = definitions.known.iter().map(|field| {
             let options =
@@ -240,7 +240,7 @@ mod tests {
     fn many_oddities_are_counted() {
         let mut definitions = Definitions::default();
         for _ in 0..100 {
-            definitions.take(b"{}");
+            definitions.add_page(b"{}");
         }
         let odd = definitions.odd();
         assert_eq!(odd.len(), ODD_NAMED_MAX + 1);

@@ -28,14 +28,14 @@ pub fn address(host: &str) -> Option<IpAddr> {
 /// Whether an address is this machine: loopback (127.0.0.0/8, `::1`) or unspecified, also when it is
 /// written as IPv6.
 pub fn address_is_this_machine(address: IpAddr) -> bool {
-    let address = plain(address);
+    let address = unmapped(address);
     address.is_loopback() || address.is_unspecified()
 }
 
 /// Whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service: a
 /// neighbour that answers nobody else.
 pub fn address_is_neighbour(address: IpAddr) -> bool {
-    let address = plain(address);
+    let address = unmapped(address);
     METADATA.contains(&address)
         || match address {
             IpAddr::V4(address) => address.is_link_local(),
@@ -44,7 +44,7 @@ pub fn address_is_neighbour(address: IpAddr) -> bool {
 }
 
 /// An IPv4 address that is written as IPv6 (mapped, compatible or translated by NAT64), as itself.
-fn plain(address: IpAddr) -> IpAddr {
+fn unmapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(long) = address.to_canonical() else {
         return address.to_canonical();
     };

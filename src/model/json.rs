@@ -109,7 +109,7 @@ impl<'a> Json<'a> {
 
     /// Steps over exactly this, if it comes next.
     #[inline]
-    pub(crate) fn take(&mut self, literal: &str) -> bool {
+    pub(crate) fn skip_literal(&mut self, literal: &str) -> bool {
         let found = self.text.as_bytes()[self.at..].starts_with(literal.as_bytes());
         if found {
             self.at += literal.len();
@@ -212,7 +212,7 @@ impl<'a> Json<'a> {
     }
 
     fn word(&mut self, word: &str) -> Result<()> {
-        if self.take(word) { Ok(()) } else { Err(self.malformed()) }
+        if self.skip_literal(word) { Ok(()) } else { Err(self.malformed()) }
     }
 
     fn number(&mut self) -> Result<()> {

@@ -72,7 +72,9 @@ impl Keys {
         let mut guess = self.before.map_or(self.first, |before| self.known[before].following);
         for _ in 0..SKIPPED_MAX {
             let Some(key) = self.known.get(guess) else { break };
-            if (head ^ key.head) & key.mask == 0 && json.take(&self.spelled[key.start..key.end]) {
+            if (head ^ key.head) & key.mask == 0
+                && json.skip_literal(&self.spelled[key.start..key.end])
+            {
                 self.before = Some(guess);
                 return Ok(Key::Known(guess));
             }

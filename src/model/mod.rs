@@ -68,7 +68,7 @@ pub(crate) use page::is_custom;
 pub use page::{Layout, Next, Page};
 pub use percent::percent_encoded;
 pub use pins::{declared, joined, names_of, repinned, undeclared, with_names};
-pub use plain::{is_deceptive, plain, plain_json, plain_lines};
+pub use plain::{is_deceptive, plain_json, plain_lines, printable};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub(crate) use record::usable;
 pub use record::{Digest, Inside, Record, key_of};
@@ -78,7 +78,7 @@ pub use resource::{
     BATCH_PARENTS_MAX, Changes, Column, Custom, Listing, Paging, Parent, PerParent, Resource,
     StatusPartition, Type,
 };
-pub use same::same;
+pub use same::json_eq;
 pub(crate) use same::{Lookup, Members, list, members, text};
 pub use schema::json_schema;
 pub use schema_deviation::{SURPRISES_MAX, SchemaDeviation};

@@ -78,7 +78,7 @@ impl<'l> Scan<'l> {
         Ok(Page {
             next: next(self.layout.paging, envelope.additional)?,
             records: mem::take(&mut self.records),
-            surprises: self.surprises.take(),
+            surprises: self.surprises.drain(),
         })
     }
 

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// One line for people: of whatever length the text is, and whatever it holds.
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     spelled(text, |_| false, |letter, out| out.extend(letter.escape_debug()))
 }
 
 /// Several lines for people, made by this program: line breaks and tabs stay, all else is as in
-/// [`plain`]. Never for text with words of others in it that were not made plain before.
+/// [`printable`]. Never for text with words of others in it that were not made plain before.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
     let stays = |letter| matches!(letter, '\n' | '\t');
     spelled(text, stays, |letter, out| out.extend(letter.escape_debug()))
@@ -95,7 +95,7 @@ mod tests {
             ("pay\u{200b}pal pay\u{200d}pal", r"pay\u{200b}pal pay\u{200d}pal"),
             ("\u{feff}\u{e0041}", r"\u{feff}\u{e0041}"),
         ] {
-            assert_eq!(plain(text), expected);
+            assert_eq!(printable(text), expected);
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
             "👩\u{200d}🔬 ❤\u{fe0f} 1\u{fe0f}\u{20e3}",
             "e\u{301}",
         ] {
-            assert!(matches!(plain(text), Cow::Borrowed(same) if same == text), "{text}");
+            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 

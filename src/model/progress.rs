@@ -80,7 +80,7 @@ impl Progress {
     /// `since` follows the newest time by `overlap` seconds, never backwards. `order` is that of the
     /// pages before; `None` when this page does not keep it: nothing has moved, for a watermark would
     /// lie.
-    pub fn ascend(
+    pub fn deliver_sorted(
         &mut self,
         records: Vec<Record>,
         order: &mut Sorting,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// is absent, numbers by value and exactly (`1.0` is `1`), texts by their characters, lists in order.
 ///
 /// What is no JSON is equal only to itself.
-pub fn same(one: &str, other: &str) -> bool {
+pub fn json_eq(one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
@@ -18,7 +18,8 @@ pub fn same(one: &str, other: &str) -> bool {
         (Some(b'{'), Some(b'{')) => same_objects(one, other),
         (Some(b'['), Some(b'[')) => {
             let (one, other) = (list(one), list(other));
-            one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| same(one, other))
+            one.len() == other.len()
+                && one.iter().zip(&other).all(|(one, other)| json_eq(one, other))
         }
         (Some(b'"'), Some(b'"')) => {
             // Without an escape in either, they would have been the same bytes.
@@ -37,12 +38,12 @@ fn same_objects(one: &str, other: &str) -> bool {
     // Mostly the keys come in one order. Each pair of values is gone into once: twice on every level
     // would be for ever.
     if one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one.0 == other.0) {
-        return one.iter().zip(&other).all(|((_, one), (_, other))| same(one, other));
+        return one.iter().zip(&other).all(|((_, one), (_, other))| json_eq(one, other));
     }
     let (first, second) = (Lookup::of(&one), Lookup::of(&other));
     let last = |all: &Lookup<'_, '_>, place: usize, key: &str| all.last(key) == Some(place);
     one.iter().enumerate().all(|(place, (key, value))| {
-        !last(&first, place, key) || same(value, second.get(usize::MAX, key).unwrap_or("null"))
+        !last(&first, place, key) || json_eq(value, second.get(usize::MAX, key).unwrap_or("null"))
     }) && other.iter().enumerate().all(|(place, (key, value))| {
         !last(&second, place, key) || first.last(key).is_some() || *value == "null"
     })
@@ -148,8 +149,8 @@ mod tests {
 
     #[track_caller]
     fn check(one: &str, other: &str, expected: bool) {
-        assert_eq!(same(one, other), expected, "{one} and {other}");
-        assert_eq!(same(other, one), expected, "{other} and {one}");
+        assert_eq!(json_eq(one, other), expected, "{one} and {other}");
+        assert_eq!(json_eq(other, one), expected, "{other} and {one}");
     }
 
     #[test]
@@ -200,10 +201,10 @@ mod tests {
             format!("{{{}}}", (0..keys).map(pair).collect::<Vec<_>>().join(","))
         };
         work::grows_with_its_input("keys in another order", 2_000, |keys| {
-            assert!(same(&object(keys, "1", false), &object(keys, "1.0", true)));
+            assert!(json_eq(&object(keys, "1", false), &object(keys, "1.0", true)));
         });
         work::grows_with_its_input("keys that only one has", 2_000, |keys| {
-            assert!(same(&object(keys, "null", false), "{}"));
+            assert!(json_eq(&object(keys, "null", false), "{}"));
         });
     }
 }

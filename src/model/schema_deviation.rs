@@ -124,7 +124,7 @@ impl SchemaDeviations {
     }
 
     /// All of them, leaving none.
-    pub(super) fn take(&mut self) -> Vec<SchemaDeviation> {
+    pub(super) fn drain(&mut self) -> Vec<SchemaDeviation> {
         let mut all = mem::take(&mut self.named);
         if self.others > 0 {
             all.push(SchemaDeviation::Others(self.others));
@@ -161,14 +161,14 @@ mod tests {
         for _ in 0..3 {
             surprises.unknown("x");
         }
-        assert_eq!(surprises.take(), [SchemaDeviation::Unknown("x".to_owned())]);
+        assert_eq!(surprises.drain(), [SchemaDeviation::Unknown("x".to_owned())]);
         for n in 0..1_000 {
             surprises.unknown(&format!("key{n}"));
         }
-        let all = surprises.take();
+        let all = surprises.drain();
         assert_eq!(all.len(), SURPRISES_MAX);
         assert_eq!(all.last(), Some(&SchemaDeviation::Others(901)));
-        assert_eq!(surprises.take(), []);
+        assert_eq!(surprises.drain(), []);
     }
 
     #[test]
@@ -176,6 +176,6 @@ mod tests {
         let mut surprises = SchemaDeviations::default();
         surprises.unknown(&"é".repeat(1_000_000));
         let kept = format!("{}…", "é".repeat(NAME_BYTES_MAX / 2));
-        assert_eq!(surprises.take(), [SchemaDeviation::Unknown(kept)]);
+        assert_eq!(surprises.drain(), [SchemaDeviation::Unknown(kept)]);
     }
 }

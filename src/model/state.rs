@@ -157,7 +157,7 @@ impl StreamState {
                 let Some(time) = stored.update_time.or(stored.replication_key_value) else {
                     return Err(fail("state has no version;"));
                 };
-                let names = watched(resource).listings.iter().map(|listing| listing.name);
+                let names = driving_resource(resource).listings.iter().map(|listing| listing.name);
                 let listings = names.map(|n| (n.to_owned(), Progress::starting_at(time)));
                 return Ok(Some(Self { listings: listings.collect(), ..Self::default() }));
             }
@@ -212,7 +212,8 @@ impl StreamState {
 
     /// A state that reads a resource from this time on, and nothing before.
     pub fn starting_at(resource: &Resource, from: Time) -> Self {
-        let names = watched(resource).listings.iter().map(|listing| listing.name.to_owned());
+        let names =
+            driving_resource(resource).listings.iter().map(|listing| listing.name.to_owned());
         let listings = names.map(|name| (name, Progress::starting_at(from))).collect();
         Self { listings, ..Self::default() }
     }
@@ -288,7 +289,7 @@ impl StreamState {
 }
 
 /// The resource whose listings a stream's progress is about.
-fn watched(resource: &Resource) -> &Resource {
+fn driving_resource(resource: &Resource) -> &Resource {
     resource.parent_resource().unwrap_or(resource)
 }
 

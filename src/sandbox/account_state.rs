@@ -90,7 +90,7 @@ impl AccountState {
     /// Does what somebody in the company did, and says which keys it concerned.
     pub fn edit(&mut self, edit: Edit) -> Vec<String> {
         self.version += 1;
-        edit::carry_out(self, edit)
+        edit::apply_edit(self, edit)
     }
 
     /// Notes that rows were written.

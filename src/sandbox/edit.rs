@@ -113,7 +113,7 @@ pub enum Edit {
 }
 
 /// Does it, and says which keys it concerned.
-pub(super) fn carry_out(world: &mut AccountState, edit: Edit) -> Vec<String> {
+pub(super) fn apply_edit(world: &mut AccountState, edit: Edit) -> Vec<String> {
     let now = world.now();
     match edit {
         Edit::Advance(seconds) => {

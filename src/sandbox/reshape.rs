@@ -85,7 +85,7 @@ pub(super) fn convert(world: &mut AccountState, key: &str) -> Vec<String> {
     let Some(lead) = world.table(leads).get(key).map(|row| row.json.clone()) else {
         return Vec::new();
     };
-    let created = edit::carry_out(world, edit::Edit::Create { resource: "deals", parent: None });
+    let created = edit::apply_edit(world, edit::Edit::Create { resource: "deals", parent: None });
     let Some(deal) = created.first() else {
         return Vec::new();
     };

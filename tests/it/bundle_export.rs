@@ -47,7 +47,7 @@ fn set_up(sandbox: &Sandbox, pins: Pins) -> Setup {
     for name in SETUP {
         let resource = Resource::named(name).expect("it exists");
         for row in sandbox.world(|world| world.truth(name)) {
-            setup.take(resource, std::str::from_utf8(&row.json).expect("it is UTF-8"));
+            setup.add_row(resource, std::str::from_utf8(&row.json).expect("it is UTF-8"));
         }
     }
     setup.ready()
@@ -57,12 +57,12 @@ fn set_up(sandbox: &Sandbox, pins: Pins) -> Setup {
 fn checked(path: &Path, setup: Setup, records: &[Vec<String>]) -> (Vec<String>, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let time = Time::from_seconds(1_793_534_400);
-    let mut export = Export::begin(path, "partial", setup, Source::default(), time)
+    let mut export = Export::start(path, "partial", setup, Source::default(), time)
         .expect("the folder can be written to");
     for ((name, _), records) in RESOURCES.iter().zip(records) {
         let resource = Resource::named(name).expect("it exists");
         for record in records {
-            export.take(resource, record).expect("it is taken");
+            export.add_row(resource, record).expect("it is taken");
         }
     }
     let (written, context) = export.finish().expect("it is written");

@@ -123,7 +123,7 @@ impl Custom {
         };
         let value = match refers {
             Some(to) => id(raw).ok_or(NO_ID).map(|id| {
-                let (public_id, came) = targets.known.promised(to, id);
+                let (public_id, came) = targets.known.deferred_id(to, id);
                 if !came {
                     self.promised.push((field.name.clone(), to, id));
                 }

@@ -120,7 +120,7 @@ impl Dictionary {
         })
     }
 
-    pub(super) fn take(&mut self, definition: Definition) {
+    pub(super) fn add_definition(&mut self, definition: Definition) {
         // An option without a label is unknown: its id is kept.
         let options = definition.options.iter().flatten();
         let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));

@@ -30,14 +30,15 @@ impl Known {
     }
 
     /// The public id of an account or contact that may come later, and whether it came already.
-    pub(super) fn promised(&self, array: Entity, id: u64) -> (String, bool) {
+    pub(super) fn deferred_id(&self, array: Entity, id: u64) -> (String, bool) {
         let came = self.rows[array as usize].get(&id);
         let own = match came {
             Some(own) => own.as_ref(),
             None => self.learnt.get(array as usize).and_then(|learnt| learnt.get(&id)),
         };
         let public_id = own.map(ToString::to_string);
-        let public_id = public_id.unwrap_or_else(|| minted(self.company, array, &id.to_string()));
+        let public_id =
+            public_id.unwrap_or_else(|| generated_id(self.company, array, &id.to_string()));
         (public_id, came.is_some())
     }
 
@@ -78,7 +79,7 @@ impl Known {
     fn is_taken(&self, id: &str) -> bool {
         let after_its_id = || {
             Entity::ALL.into_iter().any(|array| {
-                let own = id.strip_prefix(&*minted(self.company, array, ""));
+                let own = id.strip_prefix(&*generated_id(self.company, array, ""));
                 let row = own.and_then(|own| self.rows[array as usize].get(&key(array, own)));
                 row.is_some_and(Option::is_none)
             })
@@ -98,7 +99,7 @@ pub(super) enum Called {
 
 /// The public id of a record that does not keep one: the same for the same record always, and
 /// never that of another company's.
-pub(in crate::bundle) fn minted(company: i64, array: Entity, id: &str) -> String {
+pub(in crate::bundle) fn generated_id(company: i64, array: Entity, id: &str) -> String {
     format!("{}pd{company}_{id}", array.prefix())
 }
 

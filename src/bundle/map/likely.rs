@@ -60,7 +60,7 @@ impl Likely {
     }
 
     /// Takes the custom values of a row.
-    pub(super) fn take<'r>(
+    pub(super) fn add_row<'r>(
         &mut self,
         array: Entity,
         values: impl Iterator<Item = (&'r str, &'r str)>,

@@ -2,7 +2,7 @@
 
 use super::custom::{self, Custom, Targets};
 use super::dictionary::dictionary;
-use super::identity::{Called, Known, key, minted};
+use super::identity::{Called, Known, generated_id, key};
 use super::likely::Likely;
 use super::rows;
 use super::setup::Setup;
@@ -174,7 +174,7 @@ impl Mapper {
         };
         let array = *array;
         let mut fields = Fields::of(json);
-        let own = fields.take("id").filter(|raw| usable(raw));
+        let own = fields.consume("id").filter(|raw| usable(raw));
         let external = own.and_then(|raw| match array {
             Entity::Leads => text(raw),
             _ => id(raw).map(|id| id.to_string()),
@@ -192,11 +192,11 @@ impl Mapper {
         let custom = self.custom(resource.name, array, &mut fields, json);
         let marker = match array {
             Entity::Activities => {
-                fields.take("note").and_then(text).and_then(|note| split(&note).1)
+                fields.consume("note").and_then(text).and_then(|note| split(&note).1)
             }
             _ => custom.marker.clone(),
         };
-        let minted = minted(self.setup.company, array, &external);
+        let minted = generated_id(self.setup.company, array, &external);
         let (called, refused) = self.known.call(marker, &minted);
         if let Some(why) = refused {
             self.losses.count(resource.name, "public_id", why);
@@ -244,12 +244,12 @@ impl Mapper {
             let pairs = crate::model::members(json);
             custom::flat(dictionary, &targets, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)))
         } else {
-            custom::nested(dictionary, &targets, fields.take("custom_fields").unwrap_or("{}"))
+            custom::nested(dictionary, &targets, fields.consume("custom_fields").unwrap_or("{}"))
         };
         if self.likely.asks(array) {
             let raw = value_of(json, "custom_fields").unwrap_or("{}");
             let pairs = crate::model::members(if array == Entity::Leads { json } else { raw });
-            self.likely.take(array, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
+            self.likely.add_row(array, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
         }
         for (field, why) in &custom.lost {
             self.losses.count(resource, field, why);
@@ -274,11 +274,11 @@ impl Mapper {
             }
             email
         });
-        let updated_at = fields.take("update_time").map(time);
+        let updated_at = fields.consume("update_time").map(time);
         let deleted = fields.flag("is_deleted")
-            || array == Entity::Opportunities && fields.take("status") == Some("\"deleted\"");
+            || array == Entity::Opportunities && fields.consume("status") == Some("\"deleted\"");
         // Of a deleted record `update_time` says when it was deleted (pipedrive-api.md 2.5).
-        let created_at = fields.take("add_time").map(time);
+        let created_at = fields.consume("add_time").map(time);
         let at = [&updated_at, &created_at].into_iter().flatten();
         let at = at.into_iter().find(|at| fault(Shape::Time, at).is_none()).cloned();
         let deleted_at = deleted.then(|| at.unwrap_or_else(|| quoted(&Time::EPOCH.to_string())));
@@ -324,7 +324,10 @@ impl Mapper {
         let known = key.and_then(|key| {
             let own = self.known.rows[to as usize].get(&key)?;
             let company = self.setup.company;
-            Some(own.as_ref().map_or_else(|| minted(company, to, &external), ToString::to_string))
+            Some(
+                own.as_ref()
+                    .map_or_else(|| generated_id(company, to, &external), ToString::to_string),
+            )
         });
         if let Some(id) = known {
             return Reference { id: Some(id), external: None };

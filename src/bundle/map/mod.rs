@@ -10,7 +10,7 @@ mod setup;
 mod source;
 
 pub use dictionary::{MARKER, Pins, Target};
-pub(in crate::bundle) use identity::minted;
+pub(in crate::bundle) use identity::generated_id;
 pub use likely::Expected;
 pub(in crate::bundle) use mapper::NOTE_MARK;
 pub use mapper::{LEARNT, Mapper, NO_ID, RESOURCES};

@@ -18,7 +18,7 @@ pub(super) fn write(
     fields: &mut Fields<'_>,
     buffer: &mut String,
 ) {
-    let mut out = Out::begin(buffer, array);
+    let mut out = Out::start(buffer, array);
     out.text("public_id", Some(&common.public_id));
     out.text("external_system", Some("pipedrive"));
     out.text("external_id", Some(&common.external_id));
@@ -31,7 +31,7 @@ pub(super) fn write(
     }
     out.text("owner", common.owner.as_deref());
     if array != Entity::Activities {
-        let labels = mapper.labels(array, fields.take("label_ids"));
+        let labels = mapper.labels(array, fields.consume("label_ids"));
         out.raw("labels", labels.as_deref());
         out.raw("custom", Some(custom));
     }
@@ -48,43 +48,43 @@ pub(super) fn write(
 }
 
 fn account(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    out.name(fields.take("name"));
-    out.raw("website", fields.take("website"));
-    out.raw("linkedin", fields.take("linkedin"));
-    let industry = fields.take("industry").map(|raw| mapper.industry(raw));
+    out.name(fields.consume("name"));
+    out.raw("website", fields.consume("website"));
+    out.raw("linkedin", fields.consume("linkedin"));
+    let industry = fields.consume("industry").map(|raw| mapper.industry(raw));
     out.text("industry", industry.as_deref());
-    out.raw("annual_revenue", fields.take("annual_revenue"));
-    out.raw("employee_count", fields.take("employee_count"));
-    let address = fields.take("address").filter(|raw| raw.starts_with('{'));
+    out.raw("annual_revenue", fields.consume("annual_revenue"));
+    out.raw("employee_count", fields.consume("employee_count"));
+    let address = fields.consume("address").filter(|raw| raw.starts_with('{'));
     out.raw("address", address.and_then(spelled));
     out.raw("address_parts", address);
 }
 
 fn contact(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    let account = fields.take("org_id");
+    let account = fields.consume("org_id");
     refer(mapper, out, Entity::Contacts, "org_id", Entity::Accounts, account);
-    out.raw("name", fields.take("name"));
-    out.raw("first_name", fields.take("first_name"));
-    out.raw("last_name", fields.take("last_name"));
-    let (emails, phones) = (fields.take("emails"), fields.take("phones"));
+    out.raw("name", fields.consume("name"));
+    out.raw("first_name", fields.consume("first_name"));
+    out.raw("last_name", fields.consume("last_name"));
+    let (emails, phones) = (fields.consume("emails"), fields.consume("phones"));
     out.raw("email", emails.and_then(primary));
     out.raw("phone", phones.and_then(primary));
     out.raw("emails", emails.and_then(filled_entries).as_deref());
     out.raw("phones", phones.and_then(filled_entries).as_deref());
-    out.raw("title", fields.take("job_title"));
-    out.raw("birthday", fields.take("birthday"));
-    out.raw("address", fields.take("postal_address").and_then(spelled));
+    out.raw("title", fields.consume("job_title"));
+    out.raw("birthday", fields.consume("birthday"));
+    out.raw("address", fields.consume("postal_address").and_then(spelled));
 }
 
 fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    out.name(fields.take("title"));
-    let (account, contact) = (fields.take("org_id"), fields.take("person_id"));
+    out.name(fields.consume("title"));
+    let (account, contact) = (fields.consume("org_id"), fields.consume("person_id"));
     refer(mapper, out, Entity::Opportunities, "org_id", Entity::Accounts, account);
     refer(mapper, out, Entity::Opportunities, "person_id", Entity::Contacts, contact);
-    out.raw("amount", fields.take("value"));
-    out.raw("currency", fields.take("currency"));
-    let (won, lost) = (fields.take("won_time"), fields.take("lost_time"));
-    let status = match fields.take("status") {
+    out.raw("amount", fields.consume("value"));
+    out.raw("currency", fields.consume("currency"));
+    let (won, lost) = (fields.consume("won_time"), fields.consume("lost_time"));
+    let status = match fields.consume("status") {
         Some(status) if fault(Shape::Status, status).is_none() => status,
         // A deleted deal does not say what it was before; the times do.
         other => {
@@ -99,19 +99,19 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
         }
     };
     out.raw("status", Some(status));
-    out.raw("probability", fields.take("probability"));
+    out.raw("probability", fields.consume("probability"));
     // An object `{id, label}` since the reasons can be predefined (pipedrive-api.md 5.1).
-    let reason = fields.take("lost_reason").map(|raw| {
+    let reason = fields.consume("lost_reason").map(|raw| {
         match members(raw).iter().find(|(k, _)| k == "label") {
             Some((_, label)) => *label,
             None => raw,
         }
     });
     out.raw("lost_reason", reason);
-    out.raw("close_date", fields.take("expected_close_date"));
-    out.raw("closed_at", fields.take("close_time").map(time).as_deref());
+    out.raw("close_date", fields.consume("expected_close_date"));
+    out.raw("closed_at", fields.consume("close_time").map(time).as_deref());
     let archived = fields.flag("is_archived");
-    let at = fields.take("archive_time").map(time);
+    let at = fields.consume("archive_time").map(time);
     out.raw(
         "archived_at",
         at.or_else(|| common.updated_at.clone()).filter(|_| archived).as_deref(),
@@ -125,20 +125,20 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
 }
 
 fn lead(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
-    out.raw("title", fields.take("title"));
-    let (account, contact) = (fields.take("organization_id"), fields.take("person_id"));
+    out.raw("title", fields.consume("title"));
+    let (account, contact) = (fields.consume("organization_id"), fields.consume("person_id"));
     refer(mapper, out, Entity::Leads, "organization_id", Entity::Accounts, account);
     refer(mapper, out, Entity::Leads, "person_id", Entity::Contacts, contact);
-    let deal = fields.take("source_deal_id");
+    let deal = fields.consume("source_deal_id");
     refer(mapper, out, Entity::Leads, "source_deal_id", Entity::Opportunities, deal);
     let archived = fields.flag("is_archived");
     out.text("status", Some(if archived { "archived" } else { "open" }));
-    out.raw("source", fields.take("source_name"));
-    let value = fields.take("value").map(members).unwrap_or_default();
+    out.raw("source", fields.consume("source_name"));
+    let value = fields.consume("value").map(members).unwrap_or_default();
     let part = |name: &str| value.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
     out.raw("amount", part("amount"));
     out.raw("currency", part("currency"));
-    out.raw("close_date", fields.take("expected_close_date"));
+    out.raw("close_date", fields.consume("expected_close_date"));
 }
 
 fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
@@ -149,7 +149,7 @@ fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
         ("lead_id", Entity::Leads),
     ];
     let found = links.map(|(name, array)| {
-        let raw = fields.take(name);
+        let raw = fields.consume(name);
         (array, mapper.reference(Entity::Activities, name, array, raw))
     });
     // One parent, as the other CRM has it: what is nearest to the sale comes first.
@@ -163,22 +163,22 @@ fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
             out.text(&name.replace("public", "external"), Some(external));
         }
     }
-    out.raw("activity_type", fields.take("type"));
-    out.raw("subject", fields.take("subject"));
+    out.raw("activity_type", fields.consume("type"));
+    out.raw("subject", fields.consume("subject"));
     let note = fields.text("note");
     out.text("body", note.as_deref().map(|note| split(note).0).filter(|body| !body.is_empty()));
     let (date, clock) = (fields.text("due_date"), fields.text("due_time"));
     out.text("due_at", date.map(|date| due(&date, clock.as_deref())).as_deref());
-    out.raw("duration", fields.take("duration").filter(|raw| !is_empty(raw)));
-    out.raw("done", fields.take("done"));
-    out.raw("completed_at", fields.take("marked_as_done_time").map(time).as_deref());
-    out.raw("busy", fields.take("busy"));
-    let location = fields.take("location").filter(|raw| raw.starts_with('{'));
+    out.raw("duration", fields.consume("duration").filter(|raw| !is_empty(raw)));
+    out.raw("done", fields.consume("done"));
+    out.raw("completed_at", fields.consume("marked_as_done_time").map(time).as_deref());
+    out.raw("busy", fields.consume("busy"));
+    let location = fields.consume("location").filter(|raw| raw.starts_with('{'));
     out.raw("location", location.and_then(spelled));
-    out.raw("public_description", fields.take("public_description"));
-    out.raw("priority", fields.take("priority"));
+    out.raw("public_description", fields.consume("public_description"));
+    out.raw("priority", fields.consume("priority"));
     let contact = found[1].1.id.clone();
-    let participants = participants(mapper, fields.take("participants"), contact.as_deref());
+    let participants = participants(mapper, fields.consume("participants"), contact.as_deref());
     out.raw("participants", participants.as_deref());
 }
 

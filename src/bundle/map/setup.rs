@@ -182,7 +182,7 @@ impl Setup {
 
     /// Takes a row of one of the [`SETUP`] resources. One that cannot be read is left out, and counted in
     /// [`Setup::odd`].
-    pub fn take(&mut self, resource: &'static Resource, json: &str) {
+    pub fn add_row(&mut self, resource: &'static Resource, json: &str) {
         let place = match resource.name {
             "organization_fields" => 0,
             "person_fields" => 1,
@@ -211,7 +211,7 @@ impl Setup {
                 return;
             }
         };
-        self.read[place].take(json.as_bytes());
+        self.read[place].add_page(json.as_bytes());
     }
 
     fn cannot_read(&mut self, resource: &'static Resource) {
@@ -284,7 +284,7 @@ impl Setup {
             self.dictionaries.iter_mut().zip(&self.read).zip(pins)
         {
             dictionary.mark(&read.known, key.as_deref());
-            read.known.iter().for_each(|field| dictionary.take(field.clone()));
+            read.known.iter().for_each(|field| dictionary.add_definition(field.clone()));
             dictionary.name(names);
         }
         if let Some(first) = self.pipelines.first_mut() {

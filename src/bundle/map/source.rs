@@ -22,7 +22,7 @@ impl<'r> Fields<'r> {
     }
 
     /// The raw value of a key, unless it is absent or null.
-    pub(super) fn take(&mut self, name: &str) -> Option<&'r str> {
+    pub(super) fn consume(&mut self, name: &str) -> Option<&'r str> {
         let count = self.members.len();
         let place =
             (self.next..count).chain(0..self.next).find(|place| self.members[*place].0 == name)?;
@@ -33,17 +33,17 @@ impl<'r> Fields<'r> {
 
     /// The characters of a text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        self.take(name).and_then(text)
+        self.consume(name).and_then(text)
     }
 
     /// A whole number that is an id.
     pub(super) fn id(&mut self, name: &str) -> Option<u64> {
-        id(self.take(name)?)
+        id(self.consume(name)?)
     }
 
     /// Whether it is there and true, or 1 as v1 writes it.
     pub(super) fn flag(&mut self, name: &str) -> bool {
-        self.take(name).is_some_and(|value| matches!(value, "true" | "1"))
+        self.consume(name).is_some_and(|value| matches!(value, "true" | "1"))
     }
 
     /// What was not taken and holds something, in the order of the record.
@@ -87,7 +87,7 @@ const NO_NAME: &str = "is missing; a row needs one, and is called –";
 
 impl<'o> Out<'o> {
     /// Begins a row of this array in this buffer.
-    pub(super) fn begin(row: &'o mut String, array: Entity) -> Self {
+    pub(super) fn start(row: &'o mut String, array: Entity) -> Self {
         row.clear();
         row.push('{');
         Self { row, array, lost: Vec::new() }

@@ -43,7 +43,7 @@ impl PipedriveProjection<'_> {
         let parent = parent.zip(row.get("record_public_id"));
         for array in PARENTS {
             let link = array.link().unwrap_or_default();
-            row.take(link);
+            row.consume(link);
             let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
             // What it belongs to is what a CRM knows of; the links beside it are ours.
             if own.is_some() && row.get(link).is_some_and(|id| Some(id) != own) {
@@ -55,7 +55,7 @@ impl PipedriveProjection<'_> {
                 row.put(link, "null");
             }
         }
-        row.take("activity_type");
+        row.consume("activity_type");
         if let Some(key) = row.text("activity_type") {
             if self.setup.has_activity_type(&key) {
                 row.put("activity_type", quoted(&key));
@@ -71,20 +71,20 @@ impl PipedriveProjection<'_> {
         if row.is_new() || row.edited("participants") || moves {
             self.participants(row);
         } else {
-            row.take("participants");
+            row.consume("participants");
         }
         if row.is_new() {
             self.parent(row, parent.map(|(_, id)| id));
         }
         for name in ["body", "duration", "location", "public_description"] {
-            row.keep(name);
+            row.leave_as_is(name);
         }
         match row.get("due_at") {
             Some(_) => row.instant("due_at"),
-            None => row.keep("due_at"),
+            None => row.leave_as_is("due_at"),
         }
         self.whole(row, "priority");
-        row.take("completed_at");
+        row.consume("completed_at");
         if row.get("completed_at").is_some() {
             self.lose(row, "completed_at", "Pipedrive stamps it");
         }
@@ -109,7 +109,7 @@ impl PipedriveProjection<'_> {
 
     /// The contact of an activity is who takes part first (pipedrive-api.md 7).
     fn participants(&mut self, row: &mut Made<'_>) {
-        row.take("participants");
+        row.consume("participants");
         let contact = row.made("contact_public_id").filter(|id| *id != "null").map(str::to_owned);
         let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))
             .into_iter()

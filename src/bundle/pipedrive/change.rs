@@ -110,7 +110,7 @@ impl PipedriveProjection<'_> {
     /// The custom fields of a row, as Pipedrive holds them: all of a new row, those that change of one that
     /// is there, whose names are returned.
     pub(super) fn custom(&mut self, row: &mut Made<'_>) -> Vec<String> {
-        row.take("custom");
+        row.consume("custom");
         if !row.says("custom") {
             return Vec::new();
         }
@@ -152,7 +152,7 @@ impl PipedriveProjection<'_> {
                     // The account says it in another way.
                     Ok(held) if !row.is_new() && alike(&held, other) => {}
                     Ok(held) => {
-                        if row.is_new() && !crate::model::same(&held, value) {
+                        if row.is_new() && !crate::model::json_eq(&held, value) {
                             self.lack(row, &field, "is not kept as it is spelled");
                         }
                         kept.push(format!("{}:{held}", quoted(name)));

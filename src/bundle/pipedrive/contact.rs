@@ -11,14 +11,14 @@ const LISTS: [(&str, &str); 2] = [("email", "emails"), ("phone", "phones")];
 
 impl PipedriveProjection<'_> {
     pub(super) fn contact(&mut self, row: &mut Made<'_>) {
-        row.keep("account_public_id");
+        row.leave_as_is("account_public_id");
         for name in ["name", "first_name", "last_name"] {
-            row.take(name);
+            row.consume(name);
         }
         self.name(row);
         for (one, many) in LISTS {
-            row.take(one);
-            row.take(many);
+            row.consume(one);
+            row.consume(many);
             let own = row.get(one);
             // The primary one stands in the list, too; where they differ it is what a CRM knows of.
             let filled = row.get(many).map(|all| filled_entries(all).unwrap_or_default());

@@ -112,13 +112,13 @@ impl<'r> Made<'r> {
         self.fields.push((Cow::Borrowed(name), value));
     }
 
-    pub(super) fn take(&mut self, name: &'r str) {
+    pub(super) fn consume(&mut self, name: &'r str) {
         self.taken.push(name);
     }
 
     /// Takes a field as it is.
-    pub(super) fn keep(&mut self, name: &'r str) {
-        self.take(name);
+    pub(super) fn leave_as_is(&mut self, name: &'r str) {
+        self.consume(name);
         if self.says(name) {
             let value = self.get(name).unwrap_or("null").to_owned();
             self.put(name, value);
@@ -127,7 +127,7 @@ impl<'r> Made<'r> {
 
     /// Takes a field as it is, unless it says nothing.
     pub(super) fn keep_some(&mut self, name: &'r str) {
-        self.take(name);
+        self.consume(name);
         if let Some(value) = self.get(name) {
             self.put(name, value);
         }
@@ -135,7 +135,7 @@ impl<'r> Made<'r> {
 
     /// Takes an instant, to the second as Pipedrive has them; a date stays one.
     pub(super) fn instant(&mut self, name: &'r str) {
-        self.take(name);
+        self.consume(name);
         let Some(value) = self.text(name) else { return };
         let at = Time::parse(&value).filter(|_| value.len() > 10);
         let at = at.map(|at| at.whole_second().to_string());

@@ -14,4 +14,4 @@ mod send;
 pub use id_map::IdMap;
 pub use missing_fields::{MissingFields, NewField, NewOptions};
 pub use project::PipedriveProjection;
-pub use send::{Sent, carry_out, prepare, tokens};
+pub use send::{Sent, prepare, send_plan, tokens};

@@ -9,7 +9,7 @@ use crate::bundle::index::number;
 use crate::bundle::losses::{Losses, count};
 use crate::bundle::map::Setup;
 use crate::bundle::push::{Fates, Fitted, Stages, Standing};
-use crate::model::{list, quoted, same, text};
+use crate::model::{json_eq, list, quoted, text};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows as Pipedrive holds them.
@@ -139,7 +139,7 @@ impl<'a> PipedriveProjection<'a> {
             self.leave(array, id, NOBODYS);
             return None;
         }
-        row.keep("public_id");
+        row.leave_as_is("public_id");
         match array {
             Entity::Accounts => self.account(&mut row),
             Entity::Contacts => self.contact(&mut row),
@@ -242,12 +242,12 @@ impl<'a> PipedriveProjection<'a> {
 
     fn account(&mut self, row: &mut Made<'_>) {
         for name in ["name", "website", "linkedin"] {
-            row.keep(name);
+            row.leave_as_is(name);
         }
         for name in ["annual_revenue", "employee_count"] {
             self.whole(row, name);
         }
-        row.take("industry");
+        row.consume("industry");
         if let Some(industry) = row.text("industry") {
             // An id without a label came out of Pipedrive and goes in again.
             let known = self.setup.option_id(Entity::Accounts, "industry", &industry).is_some();
@@ -259,19 +259,20 @@ impl<'a> PipedriveProjection<'a> {
         } else if row.says("industry") && !row.is_new() {
             row.put("industry", "null");
         }
-        row.keep("address");
+        row.leave_as_is("address");
         // Parts of another address say nothing of this one.
         let spelled = row.get("address");
         let parts = row.get("address_parts").filter(|parts| {
             let part = |name| value_of(parts, name).filter(|part| *part != "null");
             let one = [part("value"), part("formatted_address")];
-            let fits = one.iter().flatten().any(|part| spelled.is_some_and(|own| same(part, own)));
+            let fits =
+                one.iter().flatten().any(|part| spelled.is_some_and(|own| json_eq(part, own)));
             fits || spelled.is_none() && one == [None, None]
         });
         if let Some(parts) = parts.filter(|_| self.sending) {
             row.put("address_parts", address(parts));
         }
-        let whole = |parts: &str| same(parts, &address(parts));
+        let whole = |parts: &str| json_eq(parts, &address(parts));
         if row.is_new() && row.get("address_parts").is_some_and(|parts| !whole(parts)) {
             self.lose(row, "address_parts", "Pipedrive puts the formatted address together");
         }
@@ -280,7 +281,7 @@ impl<'a> PipedriveProjection<'a> {
 
     fn opportunity(&mut self, row: &mut Made<'_>) {
         for name in ["name", "account_public_id", "contact_public_id"] {
-            row.keep(name);
+            row.leave_as_is(name);
         }
         // A deal always has a value and a currency: neither can be emptied.
         for name in ["amount", "currency"] {
@@ -290,19 +291,19 @@ impl<'a> PipedriveProjection<'a> {
             }
         }
         let status = row.text("status").unwrap_or_else(|| "open".to_owned());
-        row.take("status");
+        row.consume("status");
         if row.says("status") || row.is_new() {
             row.put("status", quoted(&status));
         }
         self.percent(row);
-        row.take("lost_reason");
+        row.consume("lost_reason");
         if status == "lost" {
-            row.keep("lost_reason");
+            row.leave_as_is("lost_reason");
         } else if row.get("lost_reason").is_some() {
             self.lose(row, "lost_reason", "only lost deals have one");
         }
         self.date(row, "close_date");
-        row.take("closed_at");
+        row.consume("closed_at");
         match row.get("closed_at") {
             Some(_) if status != "open" => row.instant("closed_at"),
             Some(_) => self.lose(row, "closed_at", "open deals have none"),
@@ -311,7 +312,7 @@ impl<'a> PipedriveProjection<'a> {
         }
         row.instant("archived_at");
         self.standing(row);
-        row.take("stage_position");
+        row.consume("stage_position");
         if row.get("stage_position").is_some() {
             self.lose(row, "stage_position", "Pipedrive orders deals by itself");
         }
@@ -344,7 +345,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     fn lead(&mut self, row: &mut Made<'_>) {
-        row.take("title");
+        row.consume("title");
         let title = row.text("title").filter(|title| !title.is_empty());
         if row.is_new() || title.is_some() {
             let named = [row.text("first_name"), row.text("last_name")];
@@ -356,16 +357,16 @@ impl<'a> PipedriveProjection<'a> {
             self.lose(row, "title", "a lead always has one");
         }
         for name in ["account_public_id", "contact_public_id"] {
-            row.keep(name);
+            row.leave_as_is(name);
         }
-        row.take("status");
+        row.consume("status");
         match row.text("status").as_deref() {
             Some(status @ ("open" | "archived")) => row.put("status", quoted(status)),
             None => {}
             Some(_) => self.lose(row, "status", "leads are open or archived"),
         }
-        row.take("amount");
-        row.take("currency");
+        row.consume("amount");
+        row.consume("currency");
         // A value has an amount and a currency, or it is none.
         match (row.get("amount"), row.get("currency")) {
             (Some(amount), Some(currency)) => {
@@ -382,7 +383,7 @@ impl<'a> PipedriveProjection<'a> {
 
     /// What rows of several arrays have; the custom fields that change of one that is there.
     fn common(&mut self, row: &mut Made<'_>) -> Vec<String> {
-        row.take("owner");
+        row.consume("owner");
         if let Some(owner) = row.text("owner") {
             match self.setup.user(&owner) {
                 Some(_) => row.put("owner", quoted(&owner)),
@@ -394,7 +395,7 @@ impl<'a> PipedriveProjection<'a> {
         if row.array == Entity::Activities {
             return Vec::new();
         }
-        row.take("labels");
+        row.consume("labels");
         if row.says("labels") {
             let labels = list(row.get("labels").unwrap_or("[]"));
             let all = labels.len();
@@ -417,7 +418,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     pub(super) fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
-        row.take(name);
+        row.consume(name);
         match row.get(name) {
             Some(value) if value.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
                 self.lose(row, name, "Pipedrive has whole numbers here");
@@ -429,7 +430,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     fn percent(&mut self, row: &mut Made<'_>) {
-        row.take("probability");
+        row.consume("probability");
         match row.get("probability") {
             Some(value) if value.parse().is_ok_and(|part: f64| (0.0..=100.0).contains(&part)) => {
                 row.put("probability", value);
@@ -441,7 +442,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     fn date(&mut self, row: &mut Made<'_>, name: &'static str) {
-        row.take(name);
+        row.consume(name);
         match row.text(name) {
             Some(date) if date.len() == 10 => row.put(name, quoted(&date)),
             Some(time) => {

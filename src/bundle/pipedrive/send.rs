@@ -6,7 +6,7 @@ use super::missing_fields::{MissingFields, dictionary, owner};
 use crate::api::{Answer, Client, Request};
 use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::Index;
-use crate::bundle::map::{NOTE_MARK, Setup, minted};
+use crate::bundle::map::{NOTE_MARK, Setup, generated_id};
 use crate::bundle::push::{
     Act, Entry, Fates, Fitted, Journal, KnownField, Plan, Refused, in_order, known,
 };
@@ -90,7 +90,7 @@ pub async fn prepare(
     clippy::too_many_arguments,
     reason = "what a push joins: the bundle, the account, the record"
 )]
-pub async fn carry_out<F>(
+pub async fn send_plan<F>(
     survey: &Survey,
     plan: &Plan,
     (target, fates): (&mut Index, &Fates),
@@ -210,8 +210,9 @@ impl Push<'_> {
         let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
         let there = self.ids.find(array, public_id).map(|id| id.trim_matches('"').to_owned());
         // A row that is known by its own id keeps none in a field.
-        let own =
-            there.as_ref().is_some_and(|id| minted(self.setup.company, array, id) == public_id);
+        let own = there
+            .as_ref()
+            .is_some_and(|id| generated_id(self.setup.company, array, id) == public_id);
         let manner = Manner { new, marked: new || !own };
         let made = body(array, row, manner, self.setup, self.ids);
         let id = if new {

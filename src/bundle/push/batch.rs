@@ -46,7 +46,7 @@ pub struct Sent {
 
 /// Sends what the plan says, array by array, so many rows a request at most, and tells `seen` of every
 /// batch. Each batch stands in the journal before and after. `target` is what the plan was made against.
-pub async fn carry_out<F>(
+pub async fn send_plan<F>(
     survey: &Survey,
     plan: &Plan,
     (target, fates): (&mut Index, &Fates),

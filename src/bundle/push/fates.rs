@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::plan::in_order;
 use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::{Index, number};
-use crate::bundle::map::minted;
+use crate::bundle::map::generated_id;
 use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Result, text};
 use serde::Serialize;
@@ -184,7 +184,7 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
     let Some(company) = known.company else { return Ok(None) };
     if let Some(id) = known.memory.and_then(|memory| memory.id(array, number(&public_id))) {
         gone.id = Some(id.to_owned());
-        let (own, id) = (minted(company, array, id), id.to_owned());
+        let (own, id) = (generated_id(company, array, id), id.to_owned());
         return Ok(Some(match target.row(array, &own)? {
             Some(there) if is_deleted(&there) => gone.note(&there),
             Some(_) => Fate::As { own, id },
@@ -192,7 +192,7 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
         }));
     }
     // A public id that this company's rows have of themselves: one of them had it.
-    let own = minted(company, array, "");
+    let own = generated_id(company, array, "");
     if let Some(id) = public_id.strip_prefix(&own) {
         gone.id = Some(id.to_owned());
         return Ok(Some(Fate::Gone));

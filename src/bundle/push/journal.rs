@@ -268,7 +268,7 @@ impl Past {
                 return Err(broken(number, &what));
             }
             match serde_json::from_slice::<Entry>(&line) {
-                Ok(entry) => past.take(entry).map_err(|what| broken(number, &what))?,
+                Ok(entry) => past.replay(entry).map_err(|what| broken(number, &what))?,
                 Err(_) if line.trim_ascii().is_empty() => {}
                 // A push that was killed may leave half a line; nothing was sent before it was whole.
                 Err(error) => {
@@ -291,7 +291,7 @@ impl Past {
     }
 
     /// Takes an entry, or says why it can be none.
-    fn take(&mut self, entry: Entry) -> Result<(), String> {
+    fn replay(&mut self, entry: Entry) -> Result<(), String> {
         match entry {
             Entry::Begin(begin) => {
                 self.earlier = Earlier { at: Some(begin.at), ..Earlier::default() };

@@ -11,7 +11,7 @@ mod ranges;
 mod stages;
 mod verify;
 
-pub use batch::{BATCH_BYTES_MAX, Sent, carry_out};
+pub use batch::{BATCH_BYTES_MAX, Sent, send_plan};
 pub use conform::Fit;
 pub use dropped::Dropped;
 pub use fates::{Fate, Fates, Gone, Known};

@@ -5,7 +5,7 @@ use super::journal::Refused;
 use crate::bundle::format::{Entity, STAMPS, public_id_of};
 use crate::bundle::index::Index;
 use crate::bundle::reader::{Reader, Span, Survey};
-use crate::model::{Error, Kind, Lookup, Result, members, same};
+use crate::model::{Error, Kind, Lookup, Result, json_eq, members};
 use std::collections::BTreeMap;
 
 /// What becomes of a row.
@@ -256,7 +256,7 @@ fn differing_members(one: &str, other: &str) -> Vec<String> {
 /// Whether two values are the same to a CRM: an empty list or object is as good as none.
 pub(in crate::bundle) fn alike(one: &str, other: &str) -> bool {
     let bare = |value| matches!(value, "null" | "[]" | "{}" | "\"\"");
-    bare(one) && bare(other) || same(one, other)
+    bare(one) && bare(other) || json_eq(one, other)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ async fn download(
             Step::Done(mut coming) => {
                 let mut part = match arriving.take() {
                     Some(part) if part.bytes() == coming.from() => part,
-                    _ => contents.begin(attachment.id).await?,
+                    _ => contents.start_upload(attachment.id).await?,
                 };
                 match arrived(&mut part, most, &mut coming).await {
                     Err(error) if error.kind() == Kind::Network => {

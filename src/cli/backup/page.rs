@@ -6,7 +6,7 @@
 //! What would steer a terminal or turn a reader's eye is escaped in the file, and spelled out on the page.
 
 use crate::cli::format::grouped;
-use crate::model::{plain, plain_json, quoted};
+use crate::model::{plain_json, printable, quoted};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -175,7 +175,7 @@ fn inert(json: &str, out: &mut String) {
 
 /// Text inside markup.
 fn escaped(text: &str) -> String {
-    plain(text)
+    printable(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

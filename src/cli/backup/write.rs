@@ -71,7 +71,7 @@ impl Run {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
         let clock = ServerClock::at(account.date.unwrap_or_else(now));
-        self.greet(&account);
+        self.log_account(&account);
         let owner = Owner::new(run_name(now()), now());
         let (mut archive, notes) =
             BackupWriter::open(place, holder(&account)?, options, owner).await?;
@@ -80,8 +80,8 @@ impl Run {
         }
         self.resources = archive.pending();
         self.report = Report::of(self.resources.iter().copied());
-        self.progress.begin(self.resources.len());
-        let outcome = self.gather(&mut archive, flags, &account, clock, stop).await;
+        self.progress.expect_resources(self.resources.len());
+        let outcome = self.read_missing(&mut archive, flags, &account, clock, stop).await;
         self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
@@ -125,7 +125,7 @@ impl Run {
     }
 
     /// Reads what is missing. An interrupt is an error; what was taken is kept.
-    async fn gather(
+    async fn read_missing(
         &mut self,
         archive: &mut BackupWriter,
         flags: &Flags,
@@ -242,14 +242,14 @@ impl Run {
         event: Event,
         clock: ServerClock,
     ) -> Result<()> {
-        self.progress.take(&event);
-        self.report.take(&event);
+        self.progress.observe(&event);
+        self.report.observe(&event);
         match event {
             Event::Started { resource } => archive.start(resource, clock.now()),
             Event::Answered { .. } => self.progress.spent(self.client.spending()),
             Event::Batch(batch) => {
                 let resource = batch.resource;
-                let taken = archive.take(batch, now()).await;
+                let taken = archive.write_batch(batch, now()).await;
                 taken.inspect_err(|error| self.report.fail(resource, error))?;
             }
             Event::Finished { resource, until, .. } => {

@@ -27,7 +27,7 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
             let mut run = Run::new(&flags.standalone, Vec::new())?;
             let mut stop = std::pin::pin!(interrupted());
             let account = run.account(stop.as_mut()).await?;
-            run.greet(&account);
+            run.log_account(&account);
             let pins = known(flags, account.company()?);
             let setup = run.set_up(&account, pins, stop.as_mut()).await.map_err(in_one_run)?;
             for sentence in unrecognized(&setup) {
@@ -110,7 +110,7 @@ impl Run {
         let mut setup = Setup::of(account.company()?, pins);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| {
-                setup.take(resource, json);
+                setup.add_row(resource, json);
                 Ok(())
             };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
@@ -130,7 +130,7 @@ impl Run {
         setup.forget_fields();
         for name in FIELDS {
             let take = |resource: &'static Resource, json: &str| {
-                setup.take(resource, json);
+                setup.add_row(resource, json);
                 Ok(())
             };
             self.pass(resource(name)?, stop.as_mut(), take).await?;
@@ -155,8 +155,8 @@ impl Run {
             organization_id: None,
         };
         let date = account.date.unwrap_or_else(now);
-        let mut export = Export::begin(out, what, setup, source, date)?;
-        for name in export.learnt() {
+        let mut export = Export::start(out, what, setup, source, date)?;
+        for name in export.known_ids() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
                 Ok(())
@@ -164,7 +164,7 @@ impl Run {
             self.pass(resource(name)?, stop.as_mut(), learn).await?;
         }
         for (name, _) in RESOURCES {
-            let take = |resource: &'static Resource, json: &str| export.take(resource, json);
+            let take = |resource: &'static Resource, json: &str| export.add_row(resource, json);
             self.pass(resource(name)?, stop.as_mut(), take).await?;
         }
         if export.repeats() > 0 {
@@ -207,7 +207,7 @@ impl Run {
         let jobs = plan(settings, vec![selected]);
         let reader = Reader::start(&self.client, settings, jobs, None, Backpressure::Buffered);
         self.follow(reader, stop, async |run: &mut Self, event| {
-            run.progress.take(&event);
+            run.progress.observe(&event);
             match event {
                 Event::Batch(batch) => {
                     for record in batch.records {
@@ -281,7 +281,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
         let resource = resource(name)?;
         if held(name) {
             let take = |resource: &'static Resource, json: &str| {
-                setup.take(resource, json);
+                setup.add_row(resource, json);
                 Ok(())
             };
             pass(&snapshot, resource, take).await?;
@@ -308,8 +308,8 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
     let date = backup.finished_at.or(backup.started_at).unwrap_or(Time::EPOCH);
     loop {
         let begun = (setup.clone(), source.clone());
-        let mut export = Export::begin(&flags.out, "partial", begun.0, begun.1, date)?;
-        for name in export.learnt() {
+        let mut export = Export::start(&flags.out, "partial", begun.0, begun.1, date)?;
+        for name in export.known_ids() {
             let learn = |resource: &'static Resource, json: &str| {
                 export.learn(resource, json);
                 Ok(())
@@ -317,7 +317,8 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
             pass(&snapshot, resource(name)?, learn).await?;
         }
         for (name, _) in RESOURCES {
-            pass(&snapshot, resource(name)?, |resource, json| export.take(resource, json)).await?;
+            pass(&snapshot, resource(name)?, |resource, json| export.add_row(resource, json))
+                .await?;
         }
         // Fields that are known by now are not found again.
         let found = export.likely_markers();

@@ -38,9 +38,9 @@ fn events() -> Vec<Event> {
 fn check(manner: ProgressMode, expected: &str) {
     let mut out = Vec::new();
     let mut progress = Progress::onto(&mut out, manner, Mask::new(&["t0p5ecret"]));
-    progress.begin(2);
+    progress.expect_resources(2);
     for event in events() {
-        progress.take(&event);
+        progress.observe(&event);
     }
     progress.note("the token t0p5ecret was replaced");
     drop(progress);
@@ -102,9 +102,9 @@ fn what_a_table_tells_is_not_said_before_it() {
     let mut out = Vec::new();
     let mut progress = Progress::onto(&mut out, ProgressMode::Lines, Mask::new(&[]));
     progress.before_a_table();
-    progress.begin(2);
+    progress.expect_resources(2);
     for event in &events() {
-        progress.take(event);
+        progress.observe(event);
     }
     drop(progress);
     assert_eq!(String::from_utf8_lossy(&out), "warning: deals: a field is odd\n");
@@ -115,9 +115,9 @@ fn the_line_of_the_run_counts_and_tells_the_time_left_where_rows_are_known() {
     let named = |name| Resource::named(name).expect("it exists");
     let mut out = Vec::new();
     let mut progress = Progress::onto(&mut out, ProgressMode::Lines, Mask::new(&[]));
-    progress.begin(2);
+    progress.expect_resources(2);
     for event in &events()[..5] {
-        progress.take(event);
+        progress.observe(event);
     }
     let ten = Duration::from_secs(10);
     assert_eq!(progress.whole(ten), "0 of 2 done, 1,200 rows, 20 tokens spent");
@@ -126,7 +126,7 @@ fn the_line_of_the_run_counts_and_tells_the_time_left_where_rows_are_known() {
     progress.expect(named("roles"), Some(1_200), 0);
     assert_eq!(progress.whole(ten), "0 of 2 done, 1,200 rows, 20 tokens spent, about 20 s left");
     for event in &events()[5..7] {
-        progress.take(event);
+        progress.observe(event);
     }
     assert_eq!(progress.whole(ten), "1 of 2 done, 1,200 rows, 20 tokens spent, about 10 s left");
 }

@@ -95,7 +95,7 @@ impl Run {
     ) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;
-        self.greet(&account);
+        self.log_account(&account);
         let spelling = spelling(&self.setup.settings);
         let readable = spelling.keys.readable();
         let found = match &selected {
@@ -109,7 +109,7 @@ impl Run {
         let selected = selected.unwrap_or_else(|| default_selection(&found.fields, spelling));
         self.resources = selected.iter().map(|selection| selection.resource).collect();
         self.report = Report::of(self.resources.iter().copied());
-        self.progress.begin(self.resources.len());
+        self.progress.expect_resources(self.resources.len());
         for resource in &self.resources {
             if let Some(error) = found.failure(resource) {
                 self.report.lack(resource, &error);
@@ -169,7 +169,7 @@ impl Run {
         let mut streams = Streams { writer, selected: streams };
         let outcome = self
             .follow(reader, stop, async |run, event| {
-                run.progress.take(&event);
+                run.progress.observe(&event);
                 let ended = match &event {
                     Event::Finished { resource, .. } => Some(*resource),
                     _ => None,
@@ -179,7 +179,7 @@ impl Run {
                 {
                     run.report.lack(resource, &error);
                 }
-                run.report.take(&event);
+                run.report.observe(&event);
                 if let Some(resource) = ended {
                     run.tell_lack(resource);
                 }
@@ -202,7 +202,7 @@ impl Run {
         streams.writer.flush()?;
         for (resource, error) in self.report.close(outcome.as_ref().err()) {
             if self.report.row(resource).begun {
-                self.progress.take(&Event::Failed { resource, error });
+                self.progress.observe(&Event::Failed { resource, error });
             }
         }
         if let Some(sentence) = self.report.unbegun() {

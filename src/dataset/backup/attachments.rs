@@ -130,7 +130,7 @@ impl AttachmentStore {
     }
 
     /// Begins one.
-    pub async fn begin(&self, id: u64) -> Result<AttachmentUpload<'_>> {
+    pub async fn start_upload(&self, id: u64) -> Result<AttachmentUpload<'_>> {
         let path = format!("{FOLDER}/{ARRIVING}{id}");
         let upload = self.store.upload(&path).await?;
         Ok(AttachmentUpload { store: &self.store, path, upload, hash: Sha256::new(), bytes: 0 })

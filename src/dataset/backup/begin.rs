@@ -34,7 +34,7 @@ pub(super) async fn begin(
     options: &Options,
     owner: Owner,
 ) -> Result<OpenedBackup> {
-    if store.grows() {
+    if store.supports_append() {
         // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
         ownership::refuse(store).await?;
         let manifest = store.get(MANIFEST).await?;
@@ -43,7 +43,7 @@ pub(super) async fn begin(
     let now = owner.since;
     let place = store.place().to_string();
     let Found { commits, manifest, unconditional } =
-        CommitLog::begin(store, owner, options.break_lock).await?;
+        CommitLog::open(store, owner, options.break_lock).await?;
     let mut notes = Vec::new();
     if unconditional {
         notes.push(format!(
@@ -70,7 +70,7 @@ pub(super) async fn begin(
         return Err(Error::new(Kind::Config, message).at(place));
     }
     notes.extend(begins(area.of(&manifest), &manifest.backup, (resumes, restarts)));
-    settle(store, &mut manifest.backup, Some(&mut listed)).await?;
+    finish_renames(store, &mut manifest.backup, Some(&mut listed)).await?;
     let seeds = manifest.backup.is_seeds() && !manifest.backup.completed.is_empty();
     if seeds {
         let damaged = adopt(store, &mut manifest.backup, &listed, now).await?;
@@ -185,7 +185,7 @@ fn ask(backup: &mut Backup, options: &Options, anew: bool) {
 }
 
 /// Finishes the renaming that belongs to a commit. Whether there was anything to do.
-pub(super) async fn settle(
+pub(super) async fn finish_renames(
     store: &Store,
     backup: &mut Backup,
     mut listed: Option<&mut BTreeMap<String, u64>>,
@@ -375,7 +375,7 @@ fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>)
                 })
         })
     };
-    let stub = |path: &str| store.grows() && stub_of(path).is_some_and(is_of_backup);
+    let stub = |path: &str| store.supports_append() && stub_of(path).is_some_and(is_of_backup);
     let left = |path: &&String| is_passing(path) && !named(path) || stub(path);
     listed.keys().filter(left).cloned().collect()
 }

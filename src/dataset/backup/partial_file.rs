@@ -48,7 +48,7 @@ impl PartialFile {
     pub(super) fn new(store: &Store, path: String) -> Self {
         Self {
             path,
-            pieces: (!store.grows()).then_some(0),
+            pieces: (!store.supports_append()).then_some(0),
             bytes: 0,
             rows: 0,
             hash: Sha256::new(),
@@ -84,7 +84,7 @@ impl PartialFile {
             );
             return Err(Error::new(Kind::Data, message).at(store.place().name_of(&growing.path)));
         }
-        if store.grows() {
+        if store.supports_append() {
             store.cut(&growing.path, growing.bytes)?;
         }
         Ok(growing)

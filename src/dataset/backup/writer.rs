@@ -157,7 +157,7 @@ impl BackupWriter {
     pub(super) fn writing(&mut self, stem: &str, at: Time) -> &mut Writing {
         let (store, area) = (&self.store, self.area);
         self.writing.entry(stem.to_owned()).or_insert_with(|| Writing {
-            growing: PartialFile::new(store, area.growing(stem, store.grows())),
+            growing: PartialFile::new(store, area.growing(stem, store.supports_append())),
             read_from: at,
             state: Value::Null,
             carried: None,
@@ -178,7 +178,7 @@ impl BackupWriter {
     }
 
     /// Writes rows and the progress they prove; both are durable afterwards.
-    pub async fn take(&mut self, batch: Batch, now: Time) -> Result<()> {
+    pub async fn write_batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let Batch { resource, records, reached, refused } = batch;
         let known = &mut self.writing(resource.file, now).refused;
         let room = REFUSED_KEYS_MAX.saturating_sub(known.len());
@@ -223,7 +223,7 @@ impl BackupWriter {
         now: Time,
     ) -> Result<u64> {
         let (store, stem) = (self.store.clone(), resource.file);
-        let anew = self.area.anew(stem, store.grows());
+        let anew = self.area.anew(stem, store.supports_append());
         let writing = self.writing(stem, until);
         let once = writing.growing.without_repeats(&store, resource, &anew).await?;
         let repeats = once.as_ref().map_or(0, |once| writing.growing.rows() - once.rows());
@@ -277,7 +277,7 @@ impl BackupWriter {
         backup.files.insert(stem.to_owned(), file);
         self.commit(now).await?;
         if area == Staging::Top {
-            self.settle().await?;
+            self.finish_renames().await?;
         }
         self.clear(stem, unfinished).await
     }
@@ -365,7 +365,7 @@ impl BackupWriter {
             self.manifest.backup.dangling = Some(dangling(&coming).await?);
         }
         self.commit(now).await?;
-        if self.area == Staging::Top && self.settle().await? {
+        if self.area == Staging::Top && self.finish_renames().await? {
             self.commit(now).await?;
         }
         // What the backup before had begun and not finished is nobody's now.
@@ -413,8 +413,8 @@ impl BackupWriter {
     }
 
     /// Gives the files of the backup that stands their names. Whether there was anything to do.
-    async fn settle(&mut self) -> Result<bool> {
-        begin::settle(&self.store, &mut self.manifest.backup, None).await
+    async fn finish_renames(&mut self) -> Result<bool> {
+        begin::finish_renames(&self.store, &mut self.manifest.backup, None).await
     }
 
     /// Removes what a file grew in.

@@ -170,7 +170,7 @@ async fn dictionary(snapshot: &BackupReader, resource: &Resource) -> Result<Vec<
     let mut definitions = Definitions::default();
     let mut rows = snapshot.rows(stem, false).await?;
     while let Some(row) = rows.next().await? {
-        definitions.take(row.json.as_bytes());
+        definitions.add_page(row.json.as_bytes());
     }
     Ok(definitions.known)
 }

@@ -226,7 +226,7 @@ impl<'s> Diff<'s> {
                 let Some(resource) = self.rest.pop_front() else {
                     return Ok(None);
                 };
-                self.current = Some(self.begin(resource).await?);
+                self.current = Some(self.open_resource(resource).await?);
                 self.counts.push((resource, Counts::default()));
                 continue;
             };
@@ -245,7 +245,7 @@ impl<'s> Diff<'s> {
         }
     }
 
-    async fn begin(&mut self, resource: &'static Resource) -> Result<Current<'s>> {
+    async fn open_resource(&mut self, resource: &'static Resource) -> Result<Current<'s>> {
         let naming = Naming::read(resource, self.old, self.new, self.options.raw).await?;
         let names = [resource.file, resource.name];
         let ignored = self.options.ignore.of(&names, |name| naming.knows(name));
@@ -368,6 +368,6 @@ pub(crate) fn called(row: &str) -> Option<String> {
 }
 
 /// What differs between two rows that nobody described: by their own keys.
-pub(crate) fn plain(old: &str, new: &str) -> Vec<FieldChange> {
+pub(crate) fn field_changes(old: &str, new: &str) -> Vec<FieldChange> {
     Compare::new(&Naming::default()).rows(old, new)
 }

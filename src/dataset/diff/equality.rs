@@ -1,7 +1,7 @@
 //! Values that mean the same although their parts come in another order: sets, and lists of e-mail
 //! addresses and phone numbers. Pure.
 
-use crate::model::{Column, Type, list, same, text};
+use crate::model::{Column, Type, json_eq, list, text};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// How the value of a field is compared.
@@ -78,7 +78,7 @@ pub(super) fn contacts(old: &str, new: &str) -> Contacts {
             alike = false;
             continue;
         };
-        alike &= same(other, raw);
+        alike &= json_eq(other, raw);
         in_place &= there == place;
     }
     if alike {

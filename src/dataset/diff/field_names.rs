@@ -219,7 +219,7 @@ async fn definitions(
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         while let Some(row) = rows.next().await? {
             // A definition that cannot be read names nothing; that is no reason to compare nothing.
-            definitions.take(row.json.as_bytes());
+            definitions.add_page(row.json.as_bytes());
         }
     }
     Ok(definitions.known)

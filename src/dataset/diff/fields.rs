@@ -2,7 +2,7 @@
 
 use super::equality::{Contacts, Likeness, contacts, same_sets};
 use super::field_names::{Naming, Of};
-use crate::model::{Lookup, list, members, same};
+use crate::model::{Lookup, json_eq, list, members};
 use std::fmt::Write as _;
 
 /// A value that differs.
@@ -124,7 +124,7 @@ impl<'n> Compare<'n> {
     }
 
     fn whole(&mut self, old: &str, new: &str) {
-        if !same(old, new) {
+        if !json_eq(old, new) {
             self.found.push(self.change(old, new));
         }
     }

@@ -50,7 +50,7 @@ impl<'i> Doubts<'i> {
     }
 
     /// Takes names as known that are about something else than what is compared.
-    fn settle(&mut self, elsewhere: impl Fn(&str) -> bool) {
+    fn resolve(&mut self, elsewhere: impl Fn(&str) -> bool) {
         for (open, first) in self.open.iter_mut().zip(self.ignore.firsts()) {
             if first.is_some_and(&elsewhere) {
                 *open = None;
@@ -108,7 +108,7 @@ pub(super) async fn refuse(
         let names = [resource.file, resource.name];
         doubts.describe(resource.file, &names, |name| naming.may_call(name), fields.into_iter());
     }
-    doubts.settle(|name| {
+    doubts.resolve(|name| {
         let named = |resource: &Resource| resource.file == name || resource.name == name;
         Resource::all().any(named) && !resources.iter().any(|resource| named(resource))
     });

@@ -12,7 +12,7 @@ mod onesided;
 mod schema;
 
 pub use compare::{Change, Counts, Diff, Options, Skipped, What};
-pub(crate) use compare::{called, plain};
+pub(crate) use compare::{called, field_changes};
 pub use fields::FieldChange;
 pub(crate) use fields::one_line;
 pub use ignore::Ignore;

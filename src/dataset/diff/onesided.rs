@@ -94,12 +94,12 @@ impl Fields {
         let mut fields = Self::default();
         let mut rows: Rows = snapshot.rows(resource.file, false).await?;
         while let Some(row) = rows.next().await? {
-            fields.take(resource, row.json);
+            fields.add_row(resource, row.json);
         }
         Ok(fields)
     }
 
-    fn take(&mut self, resource: &Resource, row: &str) {
+    fn add_row(&mut self, resource: &Resource, row: &str) {
         let Self { keys, custom, many } = self;
         let mut note = |set: &mut HashSet<String>, key: &str| {
             if !set.contains(key) {

@@ -43,9 +43,9 @@ impl Thing {
         let mut thing = Self::default();
         let (mut id, mut code) = (None, None);
         pairs(row, |key, raw| match &*key {
-            "id" => id = plain(raw),
+            "id" => id = as_text(raw),
             // A v1 definition has a numeric id beside its key, which is what counts.
-            "key" | "field_code" => code = plain(raw),
+            "key" | "field_code" => code = as_text(raw),
             "name" | "field_name" => thing.name = text(raw),
             "field_type" => thing.ty = text(raw),
             "options" if raw.starts_with('[') => {
@@ -64,7 +64,7 @@ fn option(raw: &str) -> Option<(String, String)> {
     let all = members(raw);
     let option = Lookup::of(&all);
     let label = option.get(usize::MAX, "label").and_then(text).unwrap_or_default();
-    option.get(usize::MAX, "id").and_then(plain).map(|id| (id, label))
+    option.get(usize::MAX, "id").and_then(as_text).map(|id| (id, label))
 }
 
 type Things = BTreeMap<String, Thing>;
@@ -173,6 +173,6 @@ fn compare(
 }
 
 /// An id as text, if it is one.
-fn plain(raw: &str) -> Option<String> {
+fn as_text(raw: &str) -> Option<String> {
     usable(raw).then(|| text(raw).unwrap_or_else(|| raw.to_owned()))
 }

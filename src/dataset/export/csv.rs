@@ -73,7 +73,7 @@ impl Sheets {
     }
 
     pub(super) fn finish(self) -> Result<()> {
-        self.files.into_iter().try_for_each(|(scrap, path)| scrap.settle(&path))
+        self.files.into_iter().try_for_each(|(scrap, path)| scrap.persist(&path))
     }
 }
 

@@ -113,7 +113,7 @@ impl Database {
         self.run("COMMIT")?;
         let Self { connection, scrap, out, .. } = self;
         connection.close().map_err(|(_, error)| failed(&out, error))?;
-        scrap.settle(&out)
+        scrap.persist(&out)
     }
 
     fn run(&self, sql: &str) -> Result<()> {

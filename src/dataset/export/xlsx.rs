@@ -181,7 +181,7 @@ impl Book {
     pub(super) fn finish(mut self) -> Result<()> {
         let file = BufWriter::new(self.scrap.file());
         self.workbook.save_to_writer(file).map_err(|error| failed(&self.out, error))?;
-        self.scrap.settle(&self.out)
+        self.scrap.persist(&self.out)
     }
 }
 

@@ -95,7 +95,7 @@ impl Folder {
     }
 
     /// Begins a file that takes its name when it is whole: see [`PendingFile::settle`].
-    pub(super) fn begin(&self, path: &str) -> Result<PendingFile> {
+    pub(super) fn create_pending(&self, path: &str) -> Result<PendingFile> {
         for _ in 0..NAMES_MAX {
             let stub = format!("{path}#{}", fastrand::u64(..));
             match self.0.file(&stub, Access::Create) {
@@ -209,7 +209,7 @@ impl PendingFile {
     }
 
     /// Makes it durable and gives it its name, in place of a file that has it.
-    pub(super) fn settle(mut self) -> Result<()> {
+    pub(super) fn persist(mut self) -> Result<()> {
         self.file.sync_all()?;
         self.folder.rename(&self.stub, &self.path)?;
         self.settled = true;

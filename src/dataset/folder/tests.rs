@@ -95,8 +95,8 @@ fn nothing_is_opened_through_a_link() {
         folder.make_folder("folder/c"),
         folder.sync_names("folder/secret"),
         folder.list(Some("folder")).map(drop),
-        folder.begin("folder/c").map(drop),
-        folder.begin("file").and_then(PendingFile::settle),
+        folder.create_pending("folder/c").map(drop),
+        folder.create_pending("file").and_then(PendingFile::persist),
     ] {
         let error = act.expect_err("it would go through a link");
         assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
@@ -142,13 +142,13 @@ fn a_file_that_is_not_settled_leaves_nothing() {
     let scratch = Scratch::new("arriving");
     let folder = Folder::open(&scratch.inside(), false).expect("it is there");
     let names = || folder.list(None).expect("it is listed").files.into_keys().collect::<Vec<_>>();
-    let mut dropped = folder.begin("c").expect("it is begun");
+    let mut dropped = folder.create_pending("c").expect("it is begun");
     dropped.write(b"half").expect("it is written");
     assert_eq!(names().len(), 3);
     drop(dropped);
-    let mut whole = folder.begin("a").expect("it is begun");
+    let mut whole = folder.create_pending("a").expect("it is begun");
     whole.write(b"whole").expect("it is written");
-    whole.settle().expect("it is settled");
+    whole.persist().expect("it is settled");
     assert_eq!(names(), ["a", "deep/b"]);
     assert_eq!(std::fs::read(scratch.inside().join("a")).expect("it is there"), b"whole");
 }

@@ -148,7 +148,8 @@ impl BackupReader {
     /// The file of a stem, to look up parts of it.
     pub fn parts(&self, stem: &str) -> Result<Parts<'_>> {
         let path = self.path(stem);
-        let file = if self.store.grows() { Some(self.store.reading(&path)?) } else { None };
+        let file =
+            if self.store.supports_append() { Some(self.store.reading(&path)?) } else { None };
         Ok(Parts { store: &self.store, path, file })
     }
 
@@ -190,7 +191,7 @@ pub(in crate::dataset) async fn rows(store: &Store, path: &str, hashed: bool) ->
 
 /// The bytes of a file, as they come.
 pub(super) async fn source(store: &Store, path: &str) -> Result<Source> {
-    Ok(if store.grows() {
+    Ok(if store.supports_append() {
         Source::File(store.reading(path)?.take(u64::MAX))
     } else {
         Source::Stream(store.stream(path).await?)

@@ -121,7 +121,7 @@ enum Step {
 fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
     match state {
         State::Before if json.peek() == b'[' => {
-            json.take("[");
+            json.skip_literal("[");
             return Ok(Some(Step::Opened));
         }
         State::After if json.peek() == 0 => {
@@ -130,7 +130,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
         }
         State::Before | State::After => return Err(json.malformed()),
         State::First if json.peek() == b']' => {
-            json.take("]");
+            json.skip_literal("]");
             return Ok(Some(Step::Closed));
         }
         State::Later if !json.more(b'[')? => return Ok(Some(Step::Closed)),

@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Whether files can grow here.
-    pub(in crate::dataset) fn grows(&self) -> bool {
+    pub(in crate::dataset) fn supports_append(&self) -> bool {
         matches!(self.backing, Backing::Folder(_))
     }
 

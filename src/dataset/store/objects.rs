@@ -132,16 +132,16 @@ impl Store {
                 self.step();
                 let (folder, name) = (folder.clone(), path.to_owned());
                 let put = aside(move || {
-                    let mut file = match folder.begin(&name) {
+                    let mut file = match folder.create_pending(&name) {
                         Err(error) if error.kind() == ErrorKind::NotFound => {
                             let above = name.rsplit_once('/').ok_or(error)?.0;
                             folder.make_folder(above)?;
-                            folder.begin(&name)?
+                            folder.create_pending(&name)?
                         }
                         begun => begun?,
                     };
                     file.write(&bytes)?;
-                    file.settle()
+                    file.persist()
                 });
                 put.await?.map_err(|error| self.broken("write", path, error))
             }
@@ -173,7 +173,7 @@ impl Store {
 
     /// Whether the server refuses to create what exists. Several S3 servers answer 200 to a
     /// conditional put and overwrite, others know no conditions, so it is tried out with this name.
-    pub(in crate::dataset) async fn heeds_conditions(&self, path: &str) -> Result<bool> {
+    pub(in crate::dataset) async fn supports_conditional_put(&self, path: &str) -> Result<bool> {
         let heeds = match self.create(path, Bytes::from_static(b"first")).await {
             Ok(true) => !self.create(path, Bytes::from_static(b"second")).await?,
             Ok(false) => true,
@@ -193,7 +193,7 @@ impl Store {
         self.step();
         let writer = match &self.backing {
             Backing::Folder(folder) => {
-                let file = folder.begin(path);
+                let file = folder.create_pending(path);
                 let file = file.map_err(|error| self.broken("write", path, error))?;
                 Writer::file(file)
             }
@@ -209,7 +209,7 @@ impl Store {
     /// Gives an object another name, in place of one that has it. If the process ends meanwhile,
     /// doing it again finishes it; an object that was moved already stays moved.
     pub(in crate::dataset) async fn relocate(&self, from: &str, to: &str) -> Result<()> {
-        if self.grows() {
+        if self.supports_append() {
             return self.rename(from, to);
         }
         let (source, target) = (self.name(from)?, self.name(to)?);

@@ -1,6 +1,6 @@
 //! What an object store refuses, in sentences, with its own words.
 
-use crate::model::{Error, Kind, plain};
+use crate::model::{Error, Kind, printable};
 use object_store::Error as Refusal;
 use serde::Deserialize;
 
@@ -121,7 +121,7 @@ fn quoted(said: &Said) -> String {
 /// The beginning of somebody else's words, in one line.
 fn short(words: &str) -> String {
     let words: Vec<_> = words.split_whitespace().collect();
-    plain(&words.join(" ")).chars().take(QUOTE_MAX).collect()
+    printable(&words.join(" ")).chars().take(QUOTE_MAX).collect()
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ impl<'s> Upload<'s> {
         let Self { store, path, writer } = self;
         let outcome = match writer {
             Writer::File { mut file, held } => {
-                let settled = aside(move || file.write(&held).and_then(|()| file.settle())).await?;
+                let settled =
+                    aside(move || file.write(&held).and_then(|()| file.persist())).await?;
                 settled.map_err(|error| store.broken("write", &path, error))
             }
             Writer::Object(writer) => {

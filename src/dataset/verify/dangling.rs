@@ -146,7 +146,7 @@ pub(in crate::dataset) async fn dangling(
     let mut references = References::default();
     for resource in Resource::all().filter(|resource| snapshot.holds(resource.file)) {
         let mut rows = snapshot.rows(resource.file, false).await?;
-        match gather(snapshot, resource, &mut rows, &mut references).await {
+        match read_missing_keys(snapshot, resource, &mut rows, &mut references).await {
             Err(error) if error.kind() != Kind::Data => return Err(error),
             // What is wrong with a file is found by those who look for it.
             Ok(()) | Err(_) => {}
@@ -159,7 +159,7 @@ pub(in crate::dataset) async fn dangling(
     Ok(found)
 }
 
-async fn gather(
+async fn read_missing_keys(
     snapshot: &BackupReader,
     resource: &'static Resource,
     rows: &mut Rows,

@@ -49,7 +49,7 @@ impl Fields {
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         // What is wrong with the file itself is found when it is checked.
         while let Ok(Some(row)) = rows.next().await {
-            definitions.take(row.json.as_bytes());
+            definitions.add_page(row.json.as_bytes());
         }
         if definitions.known.is_empty() && !definitions.odd().is_empty() {
             return Ok(None);
@@ -128,15 +128,15 @@ impl Field {
             None | Some(b'n' | b'{') => {}
             Some(b'[') => {
                 // A list that is none is found when the row is.
-                let _ = items(value, |id| look(plain(id)));
+                let _ = items(value, |id| look(unquoted(id)));
             }
-            Some(_) if self.set => plain(value).split(',').for_each(|id| look(id.trim())),
-            Some(_) => look(plain(value)),
+            Some(_) if self.set => unquoted(value).split(',').for_each(|id| look(id.trim())),
+            Some(_) => look(unquoted(value)),
         }
     }
 }
 
 /// An id without its quotes; ids hold no escapes.
-fn plain(value: &str) -> &str {
+fn unquoted(value: &str) -> &str {
     value.trim().trim_matches('"')
 }

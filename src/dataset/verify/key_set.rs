@@ -47,11 +47,11 @@ impl Named {
     pub(super) fn add(&mut self, key: &str) {
         self.numbers.push(number(key));
         if self.numbers.len() > 2 * self.settled + UNSORTED_MIN {
-            self.settle();
+            self.sort();
         }
     }
 
-    fn settle(&mut self) {
+    fn sort(&mut self) {
         self.numbers.sort_unstable();
         self.numbers.dedup();
         self.settled = self.numbers.len();
@@ -59,7 +59,7 @@ impl Named {
 
     /// Those that are not there, sorted.
     pub(super) fn missing(mut self, keys: &Keyset) -> Vec<u64> {
-        self.settle();
+        self.sort();
         self.numbers.retain(|number| !keys.contains(*number));
         self.numbers
     }

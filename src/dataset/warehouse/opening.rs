@@ -29,7 +29,7 @@ pub(super) async fn open(
     owner: Owner,
 ) -> Result<OpenedWarehouse> {
     let now = owner.since;
-    if store.grows() {
+    if store.supports_append() {
         // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
         let manifest = store.get(MANIFEST).await?;
         if pdcli::found(store, manifest.as_deref()).await?.is_none() {
@@ -40,7 +40,7 @@ pub(super) async fn open(
         listed(store).await?;
     }
     let Found { mut commits, manifest, unconditional } =
-        CommitLog::begin(store, owner, options.break_lock).await?;
+        CommitLog::open(store, owner, options.break_lock).await?;
     let mut notes = Vec::new();
     if unconditional {
         notes.push(format!(
@@ -200,7 +200,7 @@ fn damaged(store: &Store, name: &str, file: &File, size: Option<u64>) -> Error {
 fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
     let tables = manifest.tables.values().chain(manifest.rebuilds.values());
     let named: BTreeSet<&str> = tables.flat_map(Table::paths).collect();
-    let stub = |path: &str| store.grows() && stub_of(path).is_some_and(is_of_warehouse);
+    let stub = |path: &str| store.supports_append() && stub_of(path).is_some_and(is_of_warehouse);
     let left = |path: &&String| {
         is_of_tables(path) && !named.contains(path.as_str()) || is_probe(path) || stub(path)
     };

@@ -36,7 +36,7 @@ pub(super) struct Pdclis {
 /// Looks for one in a folder whose `manifest.json` is this. Fails where it shares the folder with a
 /// backup of pdcli: there is one `manifest.json`.
 pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Option<Pdclis>> {
-    if !store.grows() {
+    if !store.supports_append() {
         return Ok(None);
     }
     let manifest = manifest.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());

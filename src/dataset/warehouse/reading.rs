@@ -24,7 +24,7 @@ pub(super) async fn lines(
 ) -> Result<()> {
     let path = path(store, file).await?;
     let place = || store.place().name_of(&path);
-    if store.grows() {
+    if store.supports_append() {
         let opened = store.reading(&path)?.take(file.bytes);
         return each_line(opened, compression, take).map_err(|error| error.at(place()));
     }
@@ -61,7 +61,7 @@ pub(super) async fn batches(
 ) -> Result<()> {
     let path = path(store, file).await?;
     let place = || store.place().name_of(&path);
-    if store.grows() {
+    if store.supports_append() {
         let opened = store.reading(&path)?;
         return each_batch(opened, key, &place, take);
     }

@@ -204,7 +204,7 @@ impl Stream {
     pub(super) fn is_full(&self, store: &Store) -> bool {
         match &self.rows {
             Rows::Columns(parts) => parts.has_full(),
-            Rows::Lines(feed) => store.grows() && feed.lines.held() >= LINES_BYTES_MAX,
+            Rows::Lines(feed) => store.supports_append() && feed.lines.held() >= LINES_BYTES_MAX,
         }
     }
 
@@ -220,7 +220,7 @@ impl Stream {
     }
 
     /// Everything taken so far is stored: what it reaches is the table's state.
-    pub(super) fn prove(&mut self) {
+    pub(super) fn write_manifest_entry(&mut self) {
         if let Some(reached) = &self.reached {
             let state = match &self.floor {
                 Some(floor) => reached.not_behind(floor),
@@ -273,7 +273,7 @@ impl Stream {
             }
             Rows::Lines(feed) => feed,
         };
-        if !store.grows() {
+        if !store.supports_append() {
             let Some((bytes, rows)) = feed.lines.take()? else {
                 return Ok(());
             };

@@ -68,7 +68,7 @@ impl Sweep {
     }
 
     /// Notes what a walk of the keys sees.
-    pub fn saw(&mut self, records: Vec<Record>) -> Result<()> {
+    pub fn remember_keys(&mut self, records: Vec<Record>) -> Result<()> {
         for record in records {
             let Some((key, standing)) = key_status::standing(&record.json)? else {
                 continue;
@@ -166,7 +166,7 @@ impl Warehouse {
 
     /// Ends a sweep: writes a tombstone for each of these keys, and the rows that were lacking.
     /// `until`: Pipedrive's clock by now.
-    pub async fn bury(
+    pub async fn write_tombstones(
         &mut self,
         sweep: Sweep,
         gone: &[(String, DeletionReason)],

@@ -157,7 +157,7 @@ impl Warehouse {
     }
 
     /// Prepares a resource for reading; once more when its definitions are known, before any row.
-    pub async fn begin(
+    pub async fn begin_resource(
         &mut self,
         resource: &'static Resource,
         dictionary: Dictionary<'_>,
@@ -259,7 +259,7 @@ impl Warehouse {
     }
 
     /// Takes rows, and commits if it is time to.
-    pub async fn take(&mut self, batch: Batch, now: Time) -> Result<()> {
+    pub async fn write_batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let stamp = self.stamp(now);
         let stream = begun(&mut self.streams, batch.resource)?;
         let records = match &mut stream.index {
@@ -275,7 +275,7 @@ impl Warehouse {
             let stored = stream.store_full(&self.store, &mut self.namer).await;
             stored.unwrap_or_else(|error| self.broken.add(batch.resource, &error));
         }
-        self.tend(now).await
+        self.commit_if_due(now).await
     }
 
     /// A resource was read to its end; as a whole, if a time is given, beginning then.
@@ -291,13 +291,13 @@ impl Warehouse {
         stream.table.checked = stream.table.checked.max(whole);
         stream.phase = Phase::Finished;
         stream.waiting.get_or_insert(now);
-        self.tend(now).await
+        self.commit_if_due(now).await
     }
 
     /// A resource was given up. What was taken of it stays.
     pub async fn fail(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         begun(&mut self.streams, resource)?.phase = Phase::GivenUp;
-        self.tend(now).await
+        self.commit_if_due(now).await
     }
 
     /// Adds rows that say that others are gone, and rows that a key sweep found beside them.
@@ -374,7 +374,7 @@ impl Warehouse {
 
     /// Commits what is due: ended resources, rows that have waited long enough, and the largest
     /// resource when too much is held in memory.
-    async fn tend(&mut self, now: Time) -> Result<()> {
+    async fn commit_if_due(&mut self, now: Time) -> Result<()> {
         self.broken.check()?;
         self.commit_due(now).await?;
         self.broken.check()
@@ -419,7 +419,7 @@ impl Warehouse {
                     continue;
                 }
             }
-            stream.prove();
+            stream.write_manifest_entry();
             if stream.rebuild && stream.phase == Phase::Finished {
                 stream.rebuild = false;
                 renames.extend(stream.settle_file());

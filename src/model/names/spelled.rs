@@ -38,7 +38,7 @@ impl Form {
     }
 
     fn spelled(self, value: &str) -> Cow<'_, str> {
-        let text = || plain(value);
+        let text = || as_identifier(value);
         match self {
             Self::Int | Self::Ints if value == "\"\"" => "null".into(),
             Self::Int if value.starts_with('"') && is_whole(&text()) => text().into(),
@@ -123,7 +123,7 @@ impl Field {
     fn labels_for(&self, value: &str) -> String {
         let label = |id: &str| self.labels.get(id.trim()).map(String::as_str);
         let one = |label: Option<&str>| label.map_or_else(|| "null".to_owned(), quoted);
-        let ids = plain(value);
+        let ids = as_identifier(value);
         if !self.set {
             let label = label(&ids).filter(|label| label.len() <= LABELS_BYTES_MAX);
             return if value == "null" { "null".to_owned() } else { one(label) };
@@ -137,7 +137,7 @@ impl Field {
             if labels.len() > 1 {
                 labels.push(',');
             }
-            labels.push_str(&one(label(&plain(id.trim()))));
+            labels.push_str(&one(label(&as_identifier(id.trim()))));
             if labels.len() > LABELS_BYTES_MAX {
                 return "null".to_owned();
             }
@@ -154,7 +154,7 @@ pub(super) fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
 }
 
 /// A scalar without its quotes.
-fn plain(value: &str) -> String {
+fn as_identifier(value: &str) -> String {
     let text: Cow<'_, str> = match value.strip_prefix('"') {
         Some(_) => serde_json::from_str::<String>(value).map_or(value.into(), Cow::Owned),
         None => value.into(),

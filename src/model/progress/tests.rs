@@ -15,7 +15,9 @@ fn row(key: usize, seconds: i64, text: &str) -> Record {
 
 fn ascend(progress: &mut Progress, rows: Vec<Record>) -> Delivery {
     let bound = Time::from_seconds(BOUND);
-    progress.ascend(rows, &mut Sorting::rising(None, 60), bound, 60).expect("the rows are sorted")
+    progress
+        .deliver_sorted(rows, &mut Sorting::rising(None, 60), bound, 60)
+        .expect("the rows are sorted")
 }
 
 fn keys(delivery: &Delivery) -> Vec<&str> {
@@ -66,7 +68,7 @@ fn a_list_that_is_not_sorted_moves_nothing() {
     let mut order = Sorting::rising(progress.since, 60);
     let bound = Time::from_seconds(BOUND);
     let rows = vec![row(1, 600, "a"), row(2, 500, "a")];
-    assert!(progress.ascend(rows, &mut order, bound, 60).is_none());
+    assert!(progress.deliver_sorted(rows, &mut order, bound, 60).is_none());
     assert_eq!(progress, before);
 }
 
@@ -76,7 +78,8 @@ fn rows_that_come_late_within_the_overlap_are_delivered() {
     let mut progress = Progress::starting_at(Time::from_seconds(0));
     let mut order = Sorting::rising(progress.since, 60);
     let bound = Time::from_seconds(BOUND);
-    let mut page = |rows| progress.ascend(rows, &mut order, bound, 60).expect("late, and in time");
+    let mut page =
+        |rows| progress.deliver_sorted(rows, &mut order, bound, 60).expect("late, and in time");
     assert_eq!(keys(&page(vec![row(1, 600, "a"), row(2, 541, "a")])), ["1", "2"]);
     assert_eq!(keys(&page(vec![row(3, 540, "a"), row(1, 600, "a"), row(4, 601, "a")])), ["3", "4"]);
 }
@@ -131,7 +134,7 @@ fn rows_beyond_the_bound_are_remembered_with_their_times() {
     for bound in [600, 10_000] {
         let bound = Time::from_seconds(bound);
         let again = progress
-            .ascend(rows.clone(), &mut Sorting::rising(None, 60), bound, 60)
+            .deliver_sorted(rows.clone(), &mut Sorting::rising(None, 60), bound, 60)
             .expect("sorted");
         assert_eq!((again.records.len(), again.postponed.len()), (0, 0));
         progress = stored(&progress);

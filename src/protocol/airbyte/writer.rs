@@ -4,7 +4,7 @@ use super::super::checkpoint_policy::{self, CheckpointPolicy};
 use super::super::lines::{self, BUFFER_BYTES};
 use super::super::record_encoder::RecordEncoder;
 use crate::model::{
-    Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, plain, with_names,
+    Batch, Error, Kind, Mask, Resource, Result, StreamState, Time, printable, with_names,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -71,7 +71,7 @@ impl<W: Write> Writer<W> {
 
     /// One line for people, as [`plain`], without secrets.
     fn sentence(&self, text: &str) -> String {
-        plain(&self.masked(text)).into_owned()
+        printable(&self.masked(text)).into_owned()
     }
 
     /// Ends a command: the errors of its streams, each as TRACE ERROR, and its own with exit code 1, but

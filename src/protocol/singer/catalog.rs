@@ -116,7 +116,7 @@ fn schema(
     let fields = fields.map(Vec::as_slice).unwrap_or_default();
     let names = Names::wire(spelling.keys, resource, fields, &BTreeMap::new());
     let mut schema = json_schema(resource, fields, names.as_ref());
-    plain(&mut schema);
+    without_annotations(&mut schema);
     if let Some(object) = schema.as_object_mut() {
         object.remove("$schema");
         object.remove("additionalProperties");
@@ -159,13 +159,13 @@ fn is_plain_item(items: &Value) -> bool {
 }
 
 /// Takes out what only Airbyte reads.
-fn plain(schema: &mut Value) {
+fn without_annotations(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             object.remove("airbyte_type");
-            object.values_mut().for_each(plain);
+            object.values_mut().for_each(without_annotations);
         }
-        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Array(items) => items.iter_mut().for_each(without_annotations),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use super::super::record_encoder::RecordEncoder;
 use super::selection::{Method, Selection};
 use crate::model::{
     Batch, Conformer, Cost, Error, InOrder, Kind, Names, Record, Resource, Result, StreamState,
-    Time, TypeMismatches, custom_fields_of, plain, plain_json, with_names,
+    Time, TypeMismatches, custom_fields_of, plain_json, printable, with_names,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -360,7 +360,7 @@ impl<W: Write, L: Write> Writer<W, L> {
     }
 
     fn warn(&mut self, text: &str) {
-        let _ = writeln!(self.log, "WARNING {}", plain(text));
+        let _ = writeln!(self.log, "WARNING {}", printable(text));
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{
     Begin, Dropped, Fate, Fates, Fit, Fitted, JOURNAL_VERSION, Known, Plan, Stages, account,
-    carry_out, verify,
+    send_plan, verify,
 };
 use crate::bundle::{
     Entity, Index, Sidecar, Source, Stamp, Survey, observed, public_id_of, value_of,
@@ -88,7 +88,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         let fitted = |array, json: &str, there: Option<&str>| {
             Ok(Some(fitted(&fates, &mut fit, array, json, there)))
         };
-        let sent = carry_out(
+        let sent = send_plan(
             &survey,
             plan,
             (&mut index, &fates),

@@ -5,7 +5,7 @@ use super::report::{Itself, Report};
 use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::map::{Expected, MARKER, Pins, Setup};
 use crate::bundle::pipedrive::{
-    IdMap, MissingFields, PipedriveProjection, carry_out, prepare, tokens,
+    IdMap, MissingFields, PipedriveProjection, prepare, send_plan, tokens,
 };
 use crate::bundle::push::{
     Begin, Entry, Fates, JOURNAL_VERSION, Journal, Known, KnownField, Memory, Plan, Stages, verify,
@@ -57,7 +57,7 @@ async fn push_with(
     mut stop: Stop<'_>,
 ) -> Result<Report> {
     let account = run.account(stop.as_mut()).await?;
-    run.greet(&account);
+    run.log_account(&account);
     let company = account.company()?;
     if !flags.as_copy {
         foreign(flags, input, company)?;
@@ -143,7 +143,7 @@ async fn push_with(
         ids.know(&fates);
         let (client, work) = (run.client.clone(), plan.work());
         let progress = &mut run.progress;
-        let sending = carry_out(
+        let sending = send_plan(
             &survey,
             plan,
             (&mut index, &fates),
