@@ -140,8 +140,7 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
             Way::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
             Way::Whole { first: true } => requests += 2,
             Way::Since(since, parts) => {
-                let shared =
-                    !matches!(listing.changes, Changes::NewestFirst | Changes::BackupReader);
+                let shared = !matches!(listing.changes, Changes::NewestFirst | Changes::FullRead);
                 let again = shared && !asked.insert((watched.name, listing.name, *since));
                 requests = if again { 0 } else { requests.max(*parts) };
             }
@@ -188,7 +187,7 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     if job.state.full {
         let done = job.state.complete || (parts > 0 && known().all(|progress| progress.done));
         // A walk whose list has times ends with what changed meanwhile.
-        let first = job.mode == Mode::Full && listing.changes != Changes::BackupReader;
+        let first = job.mode == Mode::Full && listing.changes != Changes::FullRead;
         return if done { Way::Done } else { Way::Whole { first } };
     }
     // The beginning of time stands for a list that was empty: it is walked once more.

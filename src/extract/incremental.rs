@@ -46,7 +46,7 @@ impl Task {
                 .with("sort_direction", "asc");
             request = self.in_common(request);
             // A server whose clock is behind what was read has nothing between the two.
-            if ask.listing.changes == Changes::JsonStream
+            if ask.listing.changes == Changes::SinceUntil
                 && since < self.bound
                 && self.bound < Time::END
             {

@@ -102,7 +102,7 @@ fn looks(jobs: &[Job]) -> Vec<Probe> {
         for &listing in &job.listings {
             let way = way(job, listing);
             let paged = matches!(listing.paging, Paging::Cursor | Paging::Offset);
-            let grows = listing.changes != Changes::BackupReader || parents.contains(watched.name);
+            let grows = listing.changes != Changes::FullRead || parents.contains(watched.name);
             if way != Way::Done && paged && grows {
                 let extent = extent(watched, listing, way);
                 looks.insert(extent, Probe { watched, listing, extent });
@@ -173,7 +173,7 @@ impl Probe {
             return request;
         };
         match self.listing.changes {
-            Changes::JsonStream | Changes::Since => request
+            Changes::SinceUntil | Changes::Since => request
                 .with("updated_since", since.to_string())
                 .with("sort_by", "update_time")
                 .with("sort_direction", "asc"),
@@ -181,7 +181,7 @@ impl Probe {
                 request.with("updated_since", since.to_string()).with("sort", "update_time ASC")
             }
             Changes::NewestFirst => request.with("sort", "update_time DESC"),
-            Changes::BackupReader => request,
+            Changes::FullRead => request,
         }
     }
 

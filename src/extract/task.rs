@@ -328,16 +328,16 @@ impl Task {
 
     /// Whether a listing is read so that a later run can go on from it: by its times.
     pub(super) fn keeps_watermark(&self, ask: &ListRequest) -> bool {
-        ask.listing.changes != Changes::BackupReader && self.mode != Mode::Scan
+        ask.listing.changes != Changes::FullRead && self.mode != Mode::Scan
     }
 
     /// Reads what changed since the watermark, up to the bound.
     pub(super) async fn changed(&mut self, ask: &ListRequest) -> Result<()> {
         match ask.listing.changes {
-            Changes::JsonStream | Changes::Since => self.read_incremental(ask).await,
+            Changes::SinceUntil | Changes::Since => self.read_incremental(ask).await,
             Changes::SinceByKey => self.ascend_by_key(ask).await,
             Changes::NewestFirst => self.newest_first(ask).await,
-            Changes::BackupReader => {
+            Changes::FullRead => {
                 Err(Error::new(Kind::Bug, "a list without times was planned as incremental"))
             }
         }

@@ -127,7 +127,7 @@ fn each(job: &Job) -> u64 {
     let (mut before, mut most) = (0, 0);
     for listing in &job.listings {
         let cost = u64::from(listing.cost);
-        let timed = listing.changes != Changes::BackupReader && job.mode != Mode::Scan;
+        let timed = listing.changes != Changes::FullRead && job.mode != Mode::Scan;
         most = most.max(before + cost * (1 + u64::from(timed) + vain(listing)));
         before += if timed { 2 * cost } else { 0 };
     }

@@ -58,9 +58,9 @@ impl Task {
         // Rows without a time might come first, so they are filtered out where that is possible.
         let filtered = match ask.listing.changes {
             Changes::Since if self.state.refuses(&ask.name, UPDATED_SINCE) => None,
-            Changes::JsonStream | Changes::Since | Changes::SinceByKey => {
+            Changes::SinceUntil | Changes::Since | Changes::SinceByKey => {
                 let mut request = Self::request(ask).with("updated_since", Time::EPOCH.to_string());
-                if ask.listing.changes == Changes::JsonStream && self.bound < Time::END {
+                if ask.listing.changes == Changes::SinceUntil && self.bound < Time::END {
                     request = request.with("updated_until", self.bound.to_string());
                 }
                 match self.page(ask, sorted(request.clone(), 1), Asked::default()).await {
@@ -78,7 +78,7 @@ impl Task {
                     Err(error) => return Err(error),
                 }
             }
-            Changes::NewestFirst | Changes::BackupReader => None,
+            Changes::NewestFirst | Changes::FullRead => None,
         };
         let page = if let Some(page) = filtered {
             page

@@ -110,7 +110,7 @@ pub enum Paging {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// `updated_since` and `updated_until`, sorted by `update_time`.
-    JsonStream,
+    SinceUntil,
     /// `updated_since`, sorted; the upper bound is ours to apply.
     Since,
     /// `updated_since` on an offset-paged list: paged by key, since offsets shift under edits.
@@ -118,7 +118,7 @@ pub enum Changes {
     /// Sorted newest first, read down to the low watermark.
     NewestFirst,
     /// No filter by time: read in full every time.
-    BackupReader,
+    FullRead,
 }
 
 /// Where a record carries its custom fields.
@@ -239,7 +239,7 @@ impl Resource {
     /// Whether a run can read what changed since the last one: by itself, or through its parents.
     pub fn incremental(&self) -> bool {
         let watched = self.parent_resource().unwrap_or(self);
-        watched.listings.iter().all(|listing| listing.changes != Changes::BackupReader)
+        watched.listings.iter().all(|listing| listing.changes != Changes::FullRead)
     }
 
     /// The column of an API row that names its parent, where rows carry it themselves.

@@ -63,7 +63,7 @@ pub enum Edit {
         into: String,
     },
     /// Moves a deal, lead or project to the archive.
-    BackupWriter {
+    Archive {
         /// Name of the resource.
         resource: &'static str,
         /// The row's key.
@@ -138,7 +138,7 @@ pub(super) fn apply_edit(world: &mut AccountState, edit: Edit) -> Vec<String> {
             reshape::relink(world, resource, &from, &into);
             keys
         }
-        Edit::BackupWriter { resource, key } => archive(world, resource, &key, true, Some(now)),
+        Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
         Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
         Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
         Edit::Convert { lead } => reshape::convert(world, &lead),

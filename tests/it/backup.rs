@@ -295,7 +295,7 @@ fn a_damaged_file_is_read_again_with_a_warning() {
 #[test]
 fn rows_that_move_between_lists_while_they_are_read_are_there_once() {
     let script = |key: &str| {
-        let archive = Edit::BackupWriter { resource: "deals", key: key.to_owned() };
+        let archive = Edit::Archive { resource: "deals", key: key.to_owned() };
         (4, archive)
     };
     let account = sandbox(Options { script: vec![script("1"), script("2")], ..small() });

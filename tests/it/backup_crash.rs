@@ -159,7 +159,7 @@ fn attachments_survive_a_crash_at_every_step() {
 
 #[test]
 fn rows_that_came_twice_survive_a_crash_at_every_step() {
-    let archived = Edit::BackupWriter { resource: "deals", key: "1".to_owned() };
+    let archived = Edit::Archive { resource: "deals", key: "1".to_owned() };
     let prepared = || {
         let account = sandbox(Options { script: vec![(4, archived.clone())], ..tiny() });
         let vault = BackupFixture::of(&account, &["deals"]).with("concurrency", 1);

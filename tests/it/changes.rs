@@ -68,11 +68,10 @@ fn lives_of_deals_arrive() {
         world.advance(600);
         let mut deals = Vec::new();
         deals.extend(world.edit(Edit::Delete { resource: "deals", key: live[0].clone() }));
-        deals.extend(world.edit(Edit::BackupWriter { resource: "deals", key: live[1].clone() }));
+        deals.extend(world.edit(Edit::Archive { resource: "deals", key: live[1].clone() }));
         deals.extend(world.edit(Edit::Unarchive { resource: "deals", key: archived[0].clone() }));
         deals.extend(world.edit(Edit::Create { resource: "deals", parent: None }));
-        let mut changed =
-            world.edit(Edit::BackupWriter { resource: "leads", key: leads[0].clone() });
+        let mut changed = world.edit(Edit::Archive { resource: "leads", key: leads[0].clone() });
         changed.extend(world.edit(Edit::Create { resource: "leads", parent: None }));
         let persons =
             world.edit(Edit::Merge { resource: "persons", from: "2".into(), into: "3".into() });

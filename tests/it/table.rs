@@ -67,13 +67,13 @@ fn what_is_asked_is_allowed() {
     for resource in Resource::all() {
         for listing in resource.listings {
             let sorts = match listing.changes {
-                Changes::JsonStream => {
+                Changes::SinceUntil => {
                     &["updated_since", "updated_until", "sort_by", "sort_direction"][..]
                 }
                 Changes::Since => &["updated_since", "sort_by", "sort_direction"],
                 Changes::SinceByKey => &["updated_since", "sort"],
                 Changes::NewestFirst => &["sort"],
-                Changes::BackupReader => &[],
+                Changes::FullRead => &[],
             };
             let asked = listing.ask.iter().chain(listing.by_id).map(|(name, _)| *name);
             for name in asked.chain(sorts.iter().copied()) {

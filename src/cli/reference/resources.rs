@@ -124,11 +124,11 @@ fn how(resource: &Resource) -> String {
     }
     let several = resource.listings.len();
     let changes = resource.listings.iter().map(|listing| match listing.changes {
-        Changes::JsonStream => "changes in a window of time",
+        Changes::SinceUntil => "changes in a window of time",
         Changes::Since => "changes since",
         Changes::SinceByKey => "changes since, paged by key",
         Changes::NewestFirst => "newest first, down to the watermark",
-        Changes::BackupReader => "in full",
+        Changes::FullRead => "in full",
     });
     let mut changes: Vec<_> = changes.collect();
     changes.dedup();

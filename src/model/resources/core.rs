@@ -106,7 +106,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
                 refusable: &["include_fields", "status"],
-                changes: Changes::JsonStream,
+                changes: Changes::SinceUntil,
                 by_id: BY_ID_V2,
                 ..V2
             },
@@ -118,7 +118,7 @@ pub(super) static RESOURCES: &[Resource] = &[
                 ask: &[DEAL_STATES, DEAL_EXTRAS],
                 split: Some(DEAL_SPLIT),
                 refusable: &["include_fields", "status"],
-                changes: Changes::JsonStream,
+                changes: Changes::SinceUntil,
                 by_id: BY_ID_V2,
                 ..V2
             },
@@ -195,7 +195,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "marketing_status,doi_status,smart_bcc_email")],
             refusable: &["include_fields"],
-            changes: Changes::JsonStream,
+            changes: Changes::SinceUntil,
             by_id: BY_ID_V2,
             ..V2
         }],
@@ -252,7 +252,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "smart_bcc_email")],
             refusable: &["include_fields"],
-            changes: Changes::JsonStream,
+            changes: Changes::SinceUntil,
             by_id: BY_ID_V2,
             ..V2
         }],
@@ -303,7 +303,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ],
             ask: &[("include_fields", "attendees")],
             refusable: &["include_fields"],
-            changes: Changes::JsonStream,
+            changes: Changes::SinceUntil,
             by_id: BY_ID_V2,
             ..V2
         }],

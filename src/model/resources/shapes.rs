@@ -55,7 +55,7 @@ pub(super) const V2: Listing = Listing {
     ask: &[],
     split: None,
     refusable: &[],
-    changes: Changes::BackupReader,
+    changes: Changes::FullRead,
     by_id: &[],
     silent: false,
     wrapped: None,

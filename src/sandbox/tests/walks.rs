@@ -284,7 +284,7 @@ fn edits_show_up_in_a_read_from_the_last_time() {
     world.edit(Edit::Change { resource: "leads", key: lead.clone(), set: vec![] });
     world.edit(Edit::Create { resource: "leads", parent: None });
     assert_eq!(changed(&mut world, "/v1/leads"), 2);
-    world.edit(Edit::BackupWriter { resource: "leads", key: lead });
+    world.edit(Edit::Archive { resource: "leads", key: lead });
     assert_eq!(changed(&mut world, "/v1/leads"), 1);
     let before = world.truth("persons").len();
     world.edit(Edit::Delete { resource: "persons", key: "2".to_owned() });

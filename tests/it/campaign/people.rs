@@ -115,7 +115,7 @@ fn one(dice: &mut Rng, account: &Sandbox, resource: &'static str, edits: &mut Ve
         6 if matches!(resource, "persons" | "organizations") && key != other => {
             edits.push(Edit::Merge { resource, from: key, into: other });
         }
-        7 if archives => edits.push(Edit::BackupWriter { resource, key }),
+        7 if archives => edits.push(Edit::Archive { resource, key }),
         9 if resource == "leads" && dice.bool() => edits.push(Edit::Convert { lead: key }),
         8 if archives => {
             // Back in the very same form in the very same second is beyond a second's resolution.
