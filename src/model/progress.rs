@@ -1,6 +1,6 @@
 //! How far a listing has been read: a low watermark, and what was delivered at or above it.
 //!
-//! The rule is written down in the README under "Incremental reads". In short: every row below
+//! `docs/concepts/incremental.md` describes the rule. In short: every row below
 //! `since` has been delivered; rows at or above it that went out already are known by key and
 //! digest, so a re-served row is dropped and a second write in the same second is not.
 

@@ -42,7 +42,7 @@ fn sections(page: &str) -> BTreeSet<String> {
         let number = start.split(' ').next()?.trim_end_matches('.');
         let parts: Vec<_> = number.split('.').collect();
         let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let is_number = parts.iter().all(|part| digits(&part));
+        let is_number = parts.iter().all(digits);
         (is_number && parts.len() <= 2).then(|| number.to_owned())
     };
     page.lines().filter_map(numbered).collect()
@@ -128,7 +128,7 @@ fn paths(page: &str) -> impl Iterator<Item = &str> {
     let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     quoted.filter(|text| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_/.".contains(&b);
-        text.ends_with(".rs") && text.bytes().all(plain)
+        Path::new(text).extension().is_some_and(|ending| ending == "rs") && text.bytes().all(plain)
     })
 }
 
@@ -142,6 +142,29 @@ fn every_source_that_a_map_names_exists() {
         assert!(missing.is_empty(), "{map} names files that are not there: {missing:?}");
         assert!(found.len() >= 50, "{map} names only {} files", found.len());
     }
+}
+
+/// Names in a document that look like those of functions and types: `fetch`, `Progress::take`.
+fn names(page: &str) -> impl Iterator<Item = &str> {
+    let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
+    quoted.filter(move |text| text.contains(char::is_alphabetic) && text.bytes().all(letters))
+}
+
+#[test]
+fn every_name_in_the_architecture_stands_in_the_sources() {
+    let mut words = BTreeSet::new();
+    for file in ["src", "tests/it"].iter().flat_map(|folder| texts(&root().join(folder))) {
+        let text = fs::read_to_string(&file).expect("a source is text");
+        let each = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.extend(each.map(str::to_owned));
+    }
+    let page = fs::read_to_string(root().join("docs/internals/architecture.md"));
+    let page = page.expect("there is a page");
+    let known = |name: &&str| name.split("::").all(|part| part.is_empty() || words.contains(part));
+    let (found, unknown): (Vec<_>, Vec<_>) = names(&page).partition(known);
+    assert!(unknown.is_empty(), "architecture.md names what is in no source: {unknown:?}");
+    assert!(found.len() >= 80, "architecture.md has only {} names", found.len());
 }
 
 #[test]
