@@ -46,7 +46,7 @@ def run(*command):
 
 
 def load(path):
-    """The documents of a YAML file. YAML 1.1 takes the key `on` for a truth; nobody asks for it here."""
+    """The documents of a YAML file. YAML 1.1 takes the key `on` for a truth; no check here reads it."""
     return [document for document in yaml.safe_load_all((HERE / path).read_text()) if document]
 
 
@@ -154,7 +154,7 @@ def meltano(tap, known):
 
 
 def shells(document):
-    """The scripts of a workflow are what a shell understands."""
+    """Checks that a shell can parse the scripts of a workflow."""
     for job in document["jobs"].values():
         for step in job["steps"]:
             if "run" in step:
