@@ -253,7 +253,7 @@ def tables(place, keys):
 
 
 def recipes(folder, truth, gone):
-    """The documentation's Python, executed as it is written, beside the warehouse it names."""
+    """The guide's Python and SQL, executed as written, in the folder of the warehouse that they name."""
     guide = (Path(__file__).parents[2] / "docs/guide/warehouse.md").read_text()
     written = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "warehouse/" in text]
     expect(len(written) == 2, f"the guide has {len(written)} recipes")
@@ -276,6 +276,15 @@ def recipes(folder, truth, gone):
         want = [truth["deals"][key]["custom_fields"].get(code) for key in live]
         got = math.fsum(value for value in values if value is not None)
         faults += sums(f"{title}: {NEW_COLUMN}", got, want)
+    [query] = re.findall(r"```sql\n(.*?);\n```", guide, re.DOTALL)
+    os.chdir(folder)
+    try:
+        keys = {str(key) for (key,) in duckdb.sql(f"select id from ({query})").fetchall()}
+    finally:
+        os.chdir(here)
+    count += len(keys)
+    if keys - gone["deals"] != live:
+        faults.append(f"DuckDB: {len(keys)} deals, not {len(live)}")
     expect(not faults, f"{len(faults)} faults", *faults[:8])
     return count, "as they are written"
 
