@@ -80,7 +80,7 @@ impl Index {
     }
 
     /// The next row of an array, in the order of the file, that nobody has seen; it is marked. Call
-    /// [`Index::settle`] before.
+    /// [`Index::sort`] before.
     pub fn unseen(&mut self, array: Entity) -> Result<Option<String>> {
         let entries = &mut self.rows[array as usize];
         while let Some(entry) = entries.pop() {

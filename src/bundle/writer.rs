@@ -70,7 +70,7 @@ impl Writer {
         self.rows
     }
 
-    /// Ends the bundle, beside its place; [`TempFile::settle`] makes it visible.
+    /// Ends the bundle, beside its place; [`TempFile::persist`] makes it visible.
     pub fn finish(mut self) -> Result<(Written, TempFile)> {
         self.reach(Entity::ALL.len() - 1)?;
         self.write("\n]}\n")?;

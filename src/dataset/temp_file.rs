@@ -17,7 +17,7 @@ const TURN_TRIES_MAX: u32 = 500;
 const TURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// A file beside another one, `FILE.<16 hex digits>.<what>`, for its owner alone. It is locked until
-/// this is dropped, which removes it unless it was [settled](Self::settle).
+/// this is dropped, which removes it unless it was [persisted](Self::persist).
 #[derive(Debug)]
 pub struct TempFile {
     path: PathBuf,

@@ -20,7 +20,7 @@ pub struct Page {
     /// What did not look as documented, each thing once a page; at most [`SURPRISES_MAX`], the last
     /// of them counting the others.
     ///
-    /// [`SURPRISES_MAX`]: super::surprise::SURPRISES_MAX
+    /// [`SURPRISES_MAX`]: super::schema_deviation::SURPRISES_MAX
     pub surprises: Vec<SchemaDeviation>,
 }
 
