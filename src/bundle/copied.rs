@@ -33,7 +33,7 @@ pub async fn copied(bundle: &Path, target: &str) -> Result<TempFile> {
     for span in in_order(&survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            writer.row(row.array, &copies.row(row.json))?;
+            writer.row(row.entity, &copies.row(row.json))?;
         }
     }
     Ok(writer.finish()?.1)

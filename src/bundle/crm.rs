@@ -122,13 +122,13 @@ pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Sidecar)
     let stamp = Stamp { sha256: String::new(), bytes: 0 };
     let mut context = Sidecar::empty(stamp, source);
     context.pipelines = pipelines(crm).await?;
-    for array in Entity::ALL {
-        context.counts_of(array);
+    for entity in Entity::ALL {
+        context.counts_of(entity);
     }
     while let Some(row) = reader.next().await? {
         let there = |name| super::value_of(row.json, name).is_some_and(|at| at != "null");
         let (deleted, archived) = (there("deleted_at"), there("archived_at"));
-        let counts = context.counts_of(row.array);
+        let counts = context.counts_of(row.entity);
         counts.rows += 1;
         counts.deleted += u64::from(deleted);
         counts.archived += u64::from(archived);

@@ -29,7 +29,7 @@ pub struct Diff {
 
 /// The array at hand.
 struct Current {
-    array: Entity,
+    entity: Entity,
     /// The newer rows; none once they have been passed.
     rows: Option<Reader>,
     ignored: Meanings,
@@ -42,17 +42,17 @@ impl Diff {
         let mut reader = Reader::open(new)?;
         while reader.next().await?.is_some() {}
         let after = reader.survey();
-        let holds = |survey: &Survey, array| survey.spans.iter().any(|span| span.array == array);
-        let skipped = Entity::ALL.into_iter().filter_map(|array| {
-            let present = match (holds(&before, array), holds(&after, array)) {
+        let holds = |survey: &Survey, entity| survey.spans.iter().any(|span| span.entity == entity);
+        let skipped = Entity::ALL.into_iter().filter_map(|entity| {
+            let present = match (holds(&before, entity), holds(&after, entity)) {
                 (true, false) => "A",
                 (false, true) => "B",
                 _ => return None,
             };
-            Some(Skipped { resource: array.name(), present })
+            Some(Skipped { resource: entity.name(), present })
         });
         let skipped = skipped.collect();
-        let both = in_order(&after).into_iter().filter(|span| holds(&before, span.array));
+        let both = in_order(&after).into_iter().filter(|span| holds(&before, span.entity));
         let both: Vec<Span> = both.collect();
         refuse(&ignore, [old, new], &both).await?;
         let ignore = ignore.with(INTERNAL);
@@ -72,7 +72,7 @@ impl Diff {
 
     /// What was counted so far, by array.
     pub fn counts(&self) -> Vec<(&'static str, Counts)> {
-        self.counts.iter().map(|(array, counts)| (array.name(), *counts)).collect()
+        self.counts.iter().map(|(entity, counts)| (entity.name(), *counts)).collect()
     }
 
     /// The next change: by array, in the order of the newer one, removed rows last.
@@ -82,20 +82,20 @@ impl Diff {
                 let Some(span) = self.rest.pop_front() else { return Ok(None) };
                 let rows = Some(Reader::of_array(&self.new.path, span)?);
                 let ignored =
-                    self.ignore.of(&[span.array.name()], |name| is_field(span.array, name));
-                self.current = Some(Current { array: span.array, rows, ignored });
-                self.counts.push((span.array, Counts::default()));
+                    self.ignore.of(&[span.entity.name()], |name| is_field(span.entity, name));
+                self.current = Some(Current { entity: span.entity, rows, ignored });
+                self.counts.push((span.entity, Counts::default()));
                 continue;
             };
-            let array = current.array;
+            let entity = current.entity;
             let (key, name, what) = if let Some(rows) = &mut current.rows {
                 let Some(row) = rows.next().await? else {
                     current.rows = None;
-                    self.old.sort(array);
+                    self.old.sort(entity);
                     continue;
                 };
                 let key = key(row.json);
-                let what = match self.old.row(array, &key)? {
+                let what = match self.old.row(entity, &key)? {
                     None => What::Added(one_line(row.json)),
                     Some(old) => {
                         let mut fields = field_changes(&old, row.json);
@@ -108,7 +108,7 @@ impl Diff {
                 };
                 (key, called(row.json), what)
             } else {
-                let Some(old) = self.old.unseen(array)? else {
+                let Some(old) = self.old.unseen(entity)? else {
                     self.current = None;
                     continue;
                 };
@@ -117,27 +117,27 @@ impl Diff {
             if let Some((_, counts)) = self.counts.last_mut() {
                 counts.take(&what);
             }
-            return Ok(Some(Change { resource: array.name(), key, name, what }));
+            return Ok(Some(Change { resource: entity.name(), key, name, what }));
         }
     }
 }
 
-fn is_field(array: Entity, name: &str) -> bool {
-    name == INTERNAL || array.field(name).is_some()
+fn is_field(entity: Entity, name: &str) -> bool {
+    name == INTERNAL || entity.field(name).is_some()
 }
 
 /// Refuses names of fields to be left out that neither we know nor a row has.
 async fn refuse(ignore: &Ignore, files: [&Path; 2], both: &[Span]) -> Result<()> {
     let mut doubts = Doubts::new(ignore);
-    for Span { array, .. } in both {
-        let fields = array.fields().map(|field| field.name.to_owned());
-        doubts.describe(array.name(), &[array.name()], |name| is_field(*array, name), fields);
+    for Span { entity, .. } in both {
+        let fields = entity.fields().map(|field| field.name.to_owned());
+        doubts.describe(entity.name(), &[entity.name()], |name| is_field(*entity, name), fields);
     }
-    if both.iter().any(|span| doubts.about(span.array.name())) {
+    if both.iter().any(|span| doubts.about(span.entity.name())) {
         for file in files {
             let mut rows = Reader::open(file)?;
             while let Some(row) = rows.next().await? {
-                doubts.row(row.array.name(), row.json);
+                doubts.row(row.entity.name(), row.json);
             }
         }
     }

@@ -76,7 +76,7 @@ impl Export {
 
     fn write(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
         match self.mapper.row(resource, json)? {
-            Some((array, row)) => self.writer.row(array, row),
+            Some((entity, row)) => self.writer.row(entity, row),
             None => Ok(()),
         }
     }

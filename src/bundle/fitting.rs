@@ -21,8 +21,8 @@ const NEEDED: &[&str] = &[
 ];
 
 /// Whether rows of an array must have a name.
-pub(super) const fn is_named(array: Entity) -> bool {
-    matches!(array, Entity::Accounts | Entity::Opportunities)
+pub(super) const fn is_named(entity: Entity) -> bool {
+    matches!(entity, Entity::Accounts | Entity::Opportunities)
 }
 
 /// Whether a name, as raw JSON, is none.

@@ -213,13 +213,13 @@ impl Entity {
 
     /// The array of this key.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|array| array.name() == name)
+        Self::ALL.into_iter().find(|entity| entity.name() == name)
     }
 
     /// The array whose rows are called this in `record_type`; activities are nobody's parent.
     pub fn of_record_type(name: &str) -> Option<Self> {
-        let mut parents = Self::ALL.into_iter().filter(|array| *array != Self::Activities);
-        parents.find(|array| array.record_type() == name)
+        let mut parents = Self::ALL.into_iter().filter(|entity| *entity != Self::Activities);
+        parents.find(|entity| entity.record_type() == name)
     }
 
     /// The field by which an activity refers to a row of this array beside its parent.
@@ -338,13 +338,13 @@ mod tests {
 
     #[test]
     fn arrays_and_their_fields_are_told_apart() {
-        for array in Entity::ALL {
-            assert_eq!(Entity::named(array.name()), Some(array));
-            let mut names: Vec<_> = array.fields().map(|field| field.name).collect();
+        for entity in Entity::ALL {
+            assert_eq!(Entity::named(entity.name()), Some(entity));
+            let mut names: Vec<_> = entity.fields().map(|field| field.name).collect();
             let all = names.len();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), all, "{array:?} has a field twice");
+            assert_eq!(names.len(), all, "{entity:?} has a field twice");
         }
         assert_eq!(Entity::of_record_type("lead"), Some(Entity::Leads));
         assert_eq!(Entity::of_record_type("activity"), None);

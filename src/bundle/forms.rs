@@ -29,7 +29,8 @@ const INTERNAL: &[&str] = &["id", "public_id"];
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Form {
     /// The array.
-    pub array: String,
+    #[serde(rename = "array")]
+    pub entity: String,
     /// The field; `custom.NAME` for a custom one.
     pub field: String,
     /// What the bundle says.
@@ -53,8 +54,8 @@ impl Forms {
     pub fn of(list: &[Form]) -> Self {
         let mut forms = Self::default();
         for form in list {
-            let Some(array) = Entity::named(&form.array) else { continue };
-            let field = (array, form.field.clone());
+            let Some(entity) = Entity::named(&form.entity) else { continue };
+            let field = (entity, form.field.clone());
             match (&form.from, &form.to) {
                 (Some(from), Some(to)) => {
                     let of = forms.fields.entry(field).or_default();
@@ -69,8 +70,8 @@ impl Forms {
     }
 
     /// Whether a value is what the CRM made of the other one.
-    pub fn is_form(&self, array: Entity, field: &str, value: &str, other: &str) -> bool {
-        let field = (array, field.to_owned());
+    pub fn is_form(&self, entity: Entity, field: &str, value: &str, other: &str) -> bool {
+        let field = (entity, field.to_owned());
         let from = self.fields.get(&field).and_then(|of| of.get(&number(&kept(value))));
         let is_it = |from: &String| json_eq(from, other) || *from == kept(other);
         self.any.contains(&field) || from.into_iter().flatten().any(is_it)
@@ -94,31 +95,31 @@ where
 {
     let mut found = Found::default();
     for form in before {
-        let Some(array) = Entity::named(&form.array) else { continue };
+        let Some(entity) = Entity::named(&form.entity) else { continue };
         match (&form.from, &form.to) {
-            (Some(from), Some(to)) => found.add(array, &form.field, (from.clone(), to.clone())),
+            (Some(from), Some(to)) => found.add(entity, &form.field, (from.clone(), to.clone())),
             _ => {
-                found.any.insert((array, form.field.clone()));
+                found.any.insert((entity, form.field.clone()));
             }
         }
     }
     for span in in_order(survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            let Some(there) = fates.there(target, row.array, &known(row.json)?)? else { continue };
-            let created = plan.act_of(row.array, row.index) == Act::Create;
+            let Some(there) = fates.there(target, row.entity, &known(row.json)?)? else { continue };
+            let created = plan.act_of(row.entity, row.index) == Act::Create;
             let names = differing(row.json, &there);
             if names.is_empty() {
                 continue;
             }
-            let Some(fitted) = fit(row.array, row.json)? else { continue };
+            let Some(fitted) = fit(row.entity, row.json)? else { continue };
             for name in names {
                 let (from, to) = (value(row.json, &name), value(&there, &name));
                 let (Some(from), Some(to)) = (from, to) else { continue };
                 let skipped = INTERNAL.contains(&name.as_str()) || STAMPS.contains(&name.as_str());
                 let sent = value(&fitted.json, &name).is_some_and(|sent| alike(&sent, &to));
                 if !skipped && (created || sent) {
-                    found.add(row.array, &name, (kept(&from), kept(&to)));
+                    found.add(row.entity, &name, (kept(&from), kept(&to)));
                 }
             }
         }
@@ -135,8 +136,8 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, array: Entity, field: &str, form: (String, String)) {
-        let field = (array, field.to_owned());
+    fn add(&mut self, entity: Entity, field: &str, form: (String, String)) {
+        let field = (entity, field.to_owned());
         if self.any.contains(&field) {
             return;
         }
@@ -153,18 +154,18 @@ impl Found {
     }
 
     fn finish(self) -> Vec<Form> {
-        let any = self.any.iter().map(|(array, field)| Form {
-            array: array.name().to_owned(),
+        let any = self.any.iter().map(|(entity, field)| Form {
+            entity: entity.name().to_owned(),
             field: field.clone(),
             from: None,
             to: None,
         });
         let mut all: Vec<Form> = any.collect();
-        for ((array, field), forms) in
+        for ((entity, field), forms) in
             self.forms.into_iter().filter(|(field, _)| !self.any.contains(field))
         {
             all.extend(forms.into_iter().map(|(from, to)| Form {
-                array: array.name().to_owned(),
+                entity: entity.name().to_owned(),
                 field: field.clone(),
                 from: Some(from),
                 to: Some(to),

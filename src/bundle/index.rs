@@ -40,7 +40,7 @@ impl Index {
             if let Some(id) = public_id_of(row.json) {
                 let length = u32::try_from(row.json.len()).unwrap_or(u32::MAX);
                 let entry = Entry { id: number(&id), offset: row.offset, length, seen: false };
-                rows[row.array as usize].push(entry);
+                rows[row.entity as usize].push(entry);
             }
         }
         for entries in &mut rows {
@@ -54,8 +54,8 @@ impl Index {
     }
 
     /// How many rows an array has.
-    pub fn rows(&self, array: Entity) -> usize {
-        self.rows[array as usize].len()
+    pub fn rows(&self, entity: Entity) -> usize {
+        self.rows[entity as usize].len()
     }
 
     /// The numbers of all public ids.
@@ -64,13 +64,13 @@ impl Index {
     }
 
     /// Whether a row is there.
-    pub fn holds(&self, array: Entity, id: u64) -> bool {
-        self.rows[array as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
+    pub fn holds(&self, entity: Entity, id: u64) -> bool {
+        self.rows[entity as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
     }
 
     /// The row of this public id, which is marked as seen.
-    pub fn row(&mut self, array: Entity, public_id: &str) -> Result<Option<String>> {
-        let (id, entries) = (number(public_id), &mut self.rows[array as usize]);
+    pub fn row(&mut self, entity: Entity, public_id: &str) -> Result<Option<String>> {
+        let (id, entries) = (number(public_id), &mut self.rows[entity as usize]);
         let Ok(place) = entries.binary_search_by_key(&id, |entry| entry.id) else {
             return Ok(None);
         };
@@ -81,8 +81,8 @@ impl Index {
 
     /// The next row of an array, in the order of the file, that nobody has seen; it is marked. Call
     /// [`Index::sort`] before.
-    pub fn unseen(&mut self, array: Entity) -> Result<Option<String>> {
-        let entries = &mut self.rows[array as usize];
+    pub fn unseen(&mut self, entity: Entity) -> Result<Option<String>> {
+        let entries = &mut self.rows[entity as usize];
         while let Some(entry) = entries.pop() {
             if !entry.seen {
                 return self.read(entry).map(Some);
@@ -92,8 +92,8 @@ impl Index {
     }
 
     /// Ends the looking up of an array: what is left is handed out in the order of the file.
-    pub fn sort(&mut self, array: Entity) {
-        self.rows[array as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
+    pub fn sort(&mut self, entity: Entity) {
+        self.rows[entity as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
     }
 
     fn read(&mut self, entry: Entry) -> Result<String> {

@@ -14,10 +14,10 @@ const OTHERS: &str = "(other fields)";
 const FIELD_BYTES_MAX: usize = 200;
 
 /// Counts a row of which this field is lost.
-pub(in crate::bundle) fn count(losses: &mut Losses, array: Entity, field: &str, why: &str) {
+pub(in crate::bundle) fn count(losses: &mut Losses, entity: Entity, field: &str, why: &str) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
-    let own = (array, field.to_owned());
+    let own = (entity, field.to_owned());
     let room = losses.len() < FIELDS_MAX || losses.contains_key(&own);
-    let key = if room { own } else { (array, OTHERS.to_owned()) };
+    let key = if room { own } else { (entity, OTHERS.to_owned()) };
     losses.entry(key).or_insert_with(|| (why.to_owned(), 0)).1 += 1;
 }

@@ -27,7 +27,7 @@ pub struct Reader {
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// Which.
-    pub array: Entity,
+    pub entity: Entity,
     /// The byte after its opening bracket.
     start: u64,
     /// How many rows it has.
@@ -38,7 +38,7 @@ pub struct Span {
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
     /// The array it stands in.
-    pub array: Entity,
+    pub entity: Entity,
     /// Its place there, from 0.
     pub index: u64,
     /// The value, byte for byte; an object unless the bundle is broken.
@@ -102,7 +102,7 @@ impl Reader {
     /// Opens one array of it.
     pub fn of_array(path: &Path, span: Span) -> Result<Self> {
         let window = JsonStream::open(path, span.start, false)?;
-        let state = State::In(span.array, true);
+        let state = State::In(span.entity, true);
         let spans = vec![Span { rows: 0, ..span }];
         let head = Head::default();
         Ok(Self { window, path: path.to_owned(), state, head, spans, others: 0, one: true })
@@ -125,22 +125,22 @@ impl Reader {
                     self.state = State::Top(false);
                     self.keep(key, value);
                 }
-                Ok(Some(Step::Entity(array))) => {
-                    if self.spans.iter().any(|span| span.array == array) {
-                        let message = format!("has the array {} twice", array.name());
+                Ok(Some(Step::Entity(entity))) => {
+                    if self.spans.iter().any(|span| span.entity == entity) {
+                        let message = format!("has the array {} twice", entity.name());
                         return Err(self.error(message));
                     }
-                    self.state = State::In(array, true);
-                    self.spans.push(Span { array, start: self.window.byte(), rows: 0 });
+                    self.state = State::In(entity, true);
+                    self.spans.push(Span { entity, start: self.window.byte(), rows: 0 });
                 }
                 Ok(Some(Step::Row(length))) => {
                     let Some(span) = self.spans.last_mut() else { continue };
-                    let (array, index) = (span.array, span.rows);
+                    let (entity, index) = (span.entity, span.rows);
                     span.rows += 1;
-                    self.state = State::In(array, false);
+                    self.state = State::In(entity, false);
                     let offset = self.window.byte() - length as u64;
                     let json = self.window.passed(length);
-                    return Ok(Some(Row { array, index, json, offset }));
+                    return Ok(Some(Row { entity, index, json, offset }));
                 }
                 Err(ReadError::Failed(error)) => return Err(error),
                 Err(ReadError::Stray { byte, cut_off, error, .. }) => {
@@ -188,9 +188,9 @@ impl Reader {
             (_, State::Before) => format!("is no bundle: no JSON object (byte {byte})"),
             (_, State::After) => format!("goes on after the bundle, at byte {byte}"),
             (_, State::Top(_)) => format!("is not well-formed at byte {byte}"),
-            (_, State::In(array, _)) => {
+            (_, State::In(entity, _)) => {
                 let row = self.spans.last().map_or(0, |span| span.rows);
-                format!("is not well-formed at byte {byte}, in /{}/{row}", array.name())
+                format!("is not well-formed at byte {byte}, in /{}/{row}", entity.name())
             }
         }
     }
@@ -219,9 +219,9 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
                 return Ok(Some(Step::Done));
             }
             let key = json.key()?.into_owned();
-            if let (Some(array), b'[') = (Entity::named(&key), json.peek()) {
+            if let (Some(entity), b'[') = (Entity::named(&key), json.peek()) {
                 json.skip_literal("[");
-                return Ok(Some(Step::Entity(array)));
+                return Ok(Some(Step::Entity(entity)));
             }
             let value = whole(json)?.to_owned();
             Ok(Some(Step::Field(key, value)))
@@ -264,7 +264,7 @@ mod tests {
             while let Some(row) = reader.next().await? {
                 let from = usize::try_from(row.offset).unwrap_or(usize::MAX);
                 assert_eq!(&text[from..from + row.json.len()], row.json);
-                shown.push(format!("{}/{} {}", row.array.name(), row.index, row.json));
+                shown.push(format!("{}/{} {}", row.entity.name(), row.index, row.json));
             }
             let survey = reader.survey();
             assert_eq!(survey.bytes, text.len() as u64);
@@ -272,7 +272,7 @@ mod tests {
                 let mut again = Reader::of_array(&path, *span)?;
                 let mut rows = 0;
                 while let Some(row) = again.next().await? {
-                    assert_eq!((row.array, row.index), (span.array, rows));
+                    assert_eq!((row.entity, row.index), (span.entity, rows));
                     rows += 1;
                 }
                 assert_eq!(rows, span.rows);

@@ -285,7 +285,7 @@ impl Sidecar {
         company: i64,
         keys: impl Iterator<Item = (Entity, &'k str)>,
     ) {
-        let keys = keys.map(|(array, key)| (array.name().to_owned(), key.to_owned()));
+        let keys = keys.map(|(entity, key)| (entity.name().to_owned(), key.to_owned()));
         let keys: BTreeMap<_, _> = keys.collect();
         if !keys.is_empty() {
             self.id_fields.insert(format!("pipedrive:{company}"), keys);
@@ -293,13 +293,13 @@ impl Sidecar {
     }
 
     /// The key of the field that keeps the public ids of an array in a company.
-    pub fn id_field(&self, company: i64, array: Entity) -> Option<&str> {
+    pub fn id_field(&self, company: i64, entity: Entity) -> Option<&str> {
         let keys = self.id_fields.get(&format!("pipedrive:{company}"))?;
-        keys.get(array.name()).map(String::as_str)
+        keys.get(entity.name()).map(String::as_str)
     }
 
     /// The counts of an array.
-    pub fn counts_of(&mut self, array: Entity) -> &mut Counts {
-        self.counts.entry(array.name().to_owned()).or_default()
+    pub fn counts_of(&mut self, entity: Entity) -> &mut Counts {
+        self.counts.entry(entity.name().to_owned()).or_default()
     }
 }

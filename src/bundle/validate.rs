@@ -61,7 +61,7 @@ pub struct Validation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Id {
     number: u64,
-    array: Entity,
+    entity: Entity,
     index: u64,
 }
 
@@ -84,25 +84,25 @@ pub async fn validate(
     check.head(&survey);
     ids.sort_unstable();
     for pair in ids.windows(2).filter(|pair| pair[0].number == pair[1].number) {
-        let at = |id: &Id| format!("/{}/{}", id.array.name(), id.index);
+        let at = |id: &Id| format!("/{}/{}", id.entity.name(), id.index);
         let message = format!("is the public id of {} too: ids are unique", at(&pair[0]));
         check.find(Rule::Duplicate, format!("{}/public_id", at(&pair[1])), message);
     }
     // One of a kind is enough to be referred to.
-    ids.dedup_by_key(|id| (id.number, id.array));
+    ids.dedup_by_key(|id| (id.number, id.entity));
     let stages = Stages::of(context);
-    let held = |array: Entity, public_id: &str| {
+    let held = |entity: Entity, public_id: &str| {
         let number = number(public_id);
         let at = ids.partition_point(|id| id.number < number);
         let here = ids[at..].iter().take_while(|id| id.number == number);
         work::count(1 + here.clone().count());
-        here.into_iter().any(|id| id.array == array) || elsewhere(array, number)
+        here.into_iter().any(|id| id.entity == entity) || elsewhere(entity, number)
     };
     let mut reader = Reader::open(path)?;
     let mut seen = HashMap::new();
     while let Some(row) = reader.next().await? {
         check.row(row, &held);
-        if row.array == Entity::Opportunities {
+        if row.entity == Entity::Opportunities {
             check.stage(row, stages.as_ref(), &mut seen);
         }
     }
@@ -150,7 +150,7 @@ impl Check {
         let public_id = raw.filter(|raw| raw.starts_with('"')).and_then(text);
         let message = match public_id {
             Some(id) if !id.is_empty() && id.len() <= PUBLIC_ID_MAX => {
-                ids.push(Id { number: number(&id), array: row.array, index: row.index });
+                ids.push(Id { number: number(&id), entity: row.entity, index: row.index });
                 return;
             }
             Some(id) if id.len() > PUBLIC_ID_MAX => format!("is longer than {PUBLIC_ID_MAX} bytes"),
@@ -161,7 +161,7 @@ impl Check {
     }
 
     fn row(&mut self, row: Row<'_>, held: &impl Fn(Entity, &str) -> bool) {
-        let place = format!("/{}/{}", row.array.name(), row.index);
+        let place = format!("/{}/{}", row.entity.name(), row.index);
         if !row.json.starts_with('{') {
             return self.find(Rule::Form, place, "is no object");
         }
@@ -176,14 +176,14 @@ impl Check {
         let all = members(row.json);
         let fields = Lookup::of(&all);
         for (key, value) in all.iter().filter(|(_, value)| *value != "null") {
-            if let Some(field) = row.array.field(key) {
+            if let Some(field) = row.entity.field(key) {
                 self.value(row, &fields, field.name, field.shape, value, held);
             }
         }
-        if is_named(row.array) && get(&fields, "name").is_none_or(is_nameless) {
+        if is_named(row.entity) && get(&fields, "name").is_none_or(is_nameless) {
             self.find(Rule::Value, at(row, "name"), "is missing");
         }
-        if row.array == Entity::Activities {
+        if row.entity == Entity::Activities {
             let there = |name| get(&fields, name).is_some_and(|value| value != "null");
             match (there("record_type"), there("record_public_id")) {
                 (true, false) => {
@@ -298,7 +298,7 @@ fn get<'a>(fields: &Lookup<'_, 'a>, name: &str) -> Option<&'a str> {
 }
 
 fn at(row: Row<'_>, name: &str) -> String {
-    format!("/{}/{}/{name}", row.array.name(), row.index)
+    format!("/{}/{}/{name}", row.entity.name(), row.index)
 }
 
 #[cfg(test)]

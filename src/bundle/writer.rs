@@ -20,7 +20,7 @@ pub struct Writer {
     hash: Sha256,
     bytes: u64,
     /// The array that is open, by its place.
-    array: Option<usize>,
+    entity: Option<usize>,
     rows: [u64; 5],
 }
 
@@ -46,7 +46,7 @@ impl Writer {
         let file = scrap.file().try_clone().map_err(|error| failed(path, &error))?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let (path, hash) = (path.to_owned(), Sha256::new());
-        let mut writer = Self { path, scrap, file, hash, bytes: 0, array: None, rows: [0; 5] };
+        let mut writer = Self { path, scrap, file, hash, bytes: 0, entity: None, rows: [0; 5] };
         let head = format!(
             "{{\"version\":{},\"exported_at\":\"{exported_at}\",\"organization_id\":{}",
             quoted(BUNDLE_VERSION),
@@ -57,9 +57,9 @@ impl Writer {
     }
 
     /// Adds a row. Arrays come in their order; going back to one is a [`Kind::Bug`].
-    pub fn row(&mut self, array: Entity, json: &str) -> Result<()> {
-        self.reach(array as usize)?;
-        let place = array as usize;
+    pub fn row(&mut self, entity: Entity, json: &str) -> Result<()> {
+        self.reach(entity as usize)?;
+        let place = entity as usize;
         self.write(if self.rows[place] == 0 { "\n" } else { ",\n" })?;
         self.rows[place] += 1;
         self.write(json)
@@ -80,13 +80,13 @@ impl Writer {
     }
 
     fn reach(&mut self, place: usize) -> Result<()> {
-        while self.array.is_none_or(|at| at < place) {
-            let next = self.array.map_or(0, |at| at + 1);
-            let end = if self.array.is_some() { "\n]" } else { "" };
+        while self.entity.is_none_or(|at| at < place) {
+            let next = self.entity.map_or(0, |at| at + 1);
+            let end = if self.entity.is_some() { "\n]" } else { "" };
             self.write(&format!("{end},\n\"{}\":[", Entity::ALL[next].name()))?;
-            self.array = Some(next);
+            self.entity = Some(next);
         }
-        if self.array == Some(place) {
+        if self.entity == Some(place) {
             return Ok(());
         }
         Err(Error::new(Kind::Bug, "an array of the bundle was closed before its last row"))

@@ -34,8 +34,8 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     // The cap is for the run that is planned; asking what it would cost has a price of its own.
     setup.settings.max_tokens = None;
     let (client, mut rotations) = setup.client()?;
-    let manner = ProgressMode::of(&args.standalone);
-    let mut progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
+    let mode = ProgressMode::of(&args.standalone);
+    let mut progress = Progress::new(mode, Mask::new(&setup.settings.secrets()));
     let Earlier { mut states, rows, lacking } = earlier;
     let selected = resources.into_iter().map(|resource| {
         let state = states.remove(resource.name);
@@ -130,7 +130,7 @@ impl Shown {
                 grouped(estimate.cost.tokens),
                 of_a_day(estimate.cost.tokens),
                 lasting(estimate.time),
-                words(estimate.exactness).to_owned(),
+                words(estimate.bound).to_owned(),
             ]);
         }
         table.row([
@@ -147,7 +147,7 @@ impl Shown {
         text.grid(table);
         text.line(format!(
             "{}: {} requests, {} tokens{share}, {}{}",
-            words(forecast.exactness),
+            words(forecast.bound),
             grouped(forecast.total.requests),
             grouped(forecast.total.tokens),
             lasting(forecast.time),
@@ -182,7 +182,7 @@ impl Shown {
                 "resource": estimate.resource.name,
                 "requests": estimate.cost.requests,
                 "tokens": estimate.cost.tokens,
-                "exactness": estimate.exactness.name(),
+                "exactness": estimate.bound.name(),
                 "share_percent": share(estimate.cost.tokens, spending.daily_limit),
                 "seconds": estimate.time.as_secs_f64(),
             })
@@ -205,7 +205,7 @@ impl Shown {
             },
             "requests": forecast.total.requests,
             "tokens": forecast.total.tokens,
-            "exactness": forecast.exactness.name(),
+            "exactness": forecast.bound.name(),
             "share_percent": share(forecast.total.tokens, spending.daily_limit),
             "seconds": forecast.time.as_secs_f64(),
             "daily_limit": spending.daily_limit,
@@ -238,7 +238,7 @@ impl Shown {
     /// What would stop the run.
     fn shortfalls(&self) -> Vec<String> {
         let tokens = self.forecast.total.tokens;
-        let stops = match self.forecast.exactness {
+        let stops = match self.forecast.bound {
             Bound::Exact | Bound::AtLeast => "the run would stop before its end",
             Bound::AtMost | Bound::Guess => "the run may stop before its end",
         };

@@ -1,6 +1,9 @@
 //! How a run gets on, on stderr, for people.
 
-use super::args::CommonOptions;
+mod mode;
+
+pub(super) use mode::ProgressMode;
+
 use super::format::{grouped, lasting, left_today};
 use super::report::left;
 use super::stderr;
@@ -10,23 +13,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{Stderr, Write};
 use std::time::{Duration, Instant};
-
-/// How much is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProgressMode {
-    /// Nothing.
-    Quiet,
-    /// A line for each resource that came to its end, and for each warning.
-    Lines,
-    /// Also what begins and what waits.
-    Verbose,
-    /// A live line for each resource that is being read; the rest as lines.
-    Live,
-    /// As lines of a log, each with its level: what orchestrators of Singer taps read.
-    Log,
-    /// Of those only warnings and errors.
-    Warnings,
-}
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +32,7 @@ const TURN: Duration = Duration::from_millis(120);
 /// It shows names, counts, waits and messages: never a record, and no secret of the mask.
 #[derive(Debug)]
 pub(super) struct Progress<W: Write = Stderr> {
-    manner: ProgressMode,
+    mode: ProgressMode,
     mask: Mask,
     out: W,
     screen: MultiProgress,
@@ -85,35 +71,22 @@ struct Tally {
     bar: Option<ProgressBar>,
 }
 
-impl ProgressMode {
-    /// As the flags and the terminal have it.
-    pub(super) fn of(flags: &CommonOptions) -> Self {
-        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        match flags {
-            CommonOptions { quiet: true, .. } => Self::Quiet,
-            _ if flags.verbose > 0 => Self::Verbose,
-            _ if stderr::is_terminal() && !dumb => Self::Live,
-            _ => Self::Lines,
-        }
-    }
-}
-
 impl Progress {
     /// Progress on stderr.
-    pub(super) fn new(manner: ProgressMode, mask: Mask) -> Self {
-        Self::onto(stderr::log(), manner, mask)
+    pub(super) fn new(mode: ProgressMode, mask: Mask) -> Self {
+        Self::onto(stderr::log(), mode, mask)
     }
 }
 
 impl<W: Write> Progress<W> {
-    fn onto(out: W, manner: ProgressMode, mask: Mask) -> Self {
-        let target = match manner {
+    fn onto(out: W, mode: ProgressMode, mask: Mask) -> Self {
+        let target = match mode {
             ProgressMode::Live => ProgressDrawTarget::stderr(),
             _ => ProgressDrawTarget::hidden(),
         };
         let screen = MultiProgress::with_draw_target(target);
         Self {
-            manner,
+            mode,
             mask,
             out,
             screen,
@@ -136,13 +109,13 @@ impl<W: Write> Progress<W> {
     /// A table tells afterwards how each resource ended, so that it is not said before, unless more is
     /// asked for.
     pub(super) fn before_a_table(&mut self) {
-        self.tabled = self.manner != ProgressMode::Verbose;
+        self.tabled = self.mode != ProgressMode::Verbose;
         self.before_a_summary();
     }
 
     /// A sentence tells afterwards what the company has not.
     pub(super) fn before_a_summary(&mut self) {
-        self.summed = self.manner != ProgressMode::Verbose;
+        self.summed = self.mode != ProgressMode::Verbose;
     }
 
     /// The run is of so many resources.
@@ -175,7 +148,7 @@ impl<W: Write> Progress<W> {
                 let tally = self.tally(resource);
                 tally.wait = Some(*pause);
                 tally.show();
-                if matches!(self.manner, ProgressMode::Verbose | ProgressMode::Log) {
+                if matches!(self.mode, ProgressMode::Verbose | ProgressMode::Log) {
                     self.line(Level::Info, &format!("{}: {}", resource.name, limited(*pause)));
                 }
             }
@@ -262,7 +235,7 @@ impl<W: Write> Progress<W> {
 
     /// Shows how far the run is, in its live line.
     fn refresh(&mut self) {
-        if self.manner == ProgressMode::Live && self.run.resources > 0 {
+        if self.mode == ProgressMode::Live && self.run.resources > 0 {
             self.show(self.whole(self.run.began.elapsed()));
         }
     }
@@ -288,7 +261,7 @@ impl<W: Write> Progress<W> {
     /// Tells how far the run as a whole has come: in its live line, or as a line for those who want
     /// to know more.
     pub(super) fn tell(&mut self, text: &str) {
-        match self.manner {
+        match self.mode {
             ProgressMode::Live => self.show(self.shown(text)),
             ProgressMode::Verbose => self.line(Level::Info, text),
             ProgressMode::Quiet
@@ -328,7 +301,7 @@ impl<W: Write> Progress<W> {
 
     /// Says what somebody must act upon: also when nothing else is to be shown.
     pub(super) fn notice(&mut self, text: &str) {
-        match self.manner {
+        match self.mode {
             ProgressMode::Quiet => {
                 let text = self.shown(text);
                 // Nobody is left to tell if stderr is gone.
@@ -357,11 +330,11 @@ impl<W: Write> Progress<W> {
     }
 
     fn start(&mut self, resource: &'static Resource) {
-        if self.manner == ProgressMode::Verbose {
+        if self.mode == ProgressMode::Verbose {
             self.line(Level::Info, &format!("{}: begins", resource.name));
         }
         let expected = self.expected.get(resource.name).copied().filter(|rows| *rows > 0);
-        let bar = (self.manner == ProgressMode::Live).then(|| {
+        let bar = (self.mode == ProgressMode::Live).then(|| {
             let (bar, template) = match expected {
                 Some(rows) => (ProgressBar::new(rows), "{spinner} {prefix} {bar:20} {msg}"),
                 None => (ProgressBar::new_spinner(), "{spinner} {prefix}: {msg}"),
@@ -405,7 +378,7 @@ impl<W: Write> Progress<W> {
 
     fn line(&mut self, level: Level, text: &str) {
         let text = self.shown(text);
-        let text = match (self.manner, level) {
+        let text = match (self.mode, level) {
             (ProgressMode::Log | ProgressMode::Warnings, level) => {
                 format!("{} {text}", level.name())
             }
@@ -413,7 +386,7 @@ impl<W: Write> Progress<W> {
             _ => text,
         };
         // Nobody is left to tell if stderr is gone.
-        let _ = match self.manner {
+        let _ = match self.mode {
             ProgressMode::Quiet => Ok(()),
             ProgressMode::Warnings if level == Level::Info => Ok(()),
             ProgressMode::Lines

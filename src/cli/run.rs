@@ -52,11 +52,11 @@ impl Run {
     /// A run with this set-up.
     pub(super) fn of(
         setup: CommandContext,
-        manner: ProgressMode,
+        mode: ProgressMode,
         resources: Vec<&'static Resource>,
     ) -> Result<Self> {
         let (client, rotations) = setup.client()?;
-        let progress = Progress::new(manner, Mask::new(&setup.settings.secrets()));
+        let progress = Progress::new(mode, Mask::new(&setup.settings.secrets()));
         let report = Report::of(resources.iter().copied());
         Ok(Self {
             setup,

@@ -47,12 +47,12 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     ));
     stderr::people(&text);
     runtime()?.block_on(interrupted());
-    let ledger = sandbox.ledger();
+    let request_log = sandbox.request_log();
     stderr::people(&Text::of(format!(
         "asked {} times over {} connections, {} tokens",
-        grouped(ledger.requests.len() as u64),
-        grouped(ledger.connections),
-        grouped(ledger.tokens)
+        grouped(request_log.requests.len() as u64),
+        grouped(request_log.connections),
+        grouped(request_log.tokens)
     )));
     Ok(ExitCode::SUCCESS)
 }

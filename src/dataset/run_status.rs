@@ -64,7 +64,7 @@ impl RunStatus {
         }
         let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
         let mut standing = Self::of_backup(&manifest);
-        if manifest.backup.is_seeds() {
+        if manifest.backup.is_pdcli_backup() {
             // Its manifest knows no sizes.
             let snapshot = BackupReader::open(place).await?;
             for part in &mut standing.resources {

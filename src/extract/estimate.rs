@@ -34,7 +34,7 @@ pub struct Estimate {
     /// Requests and tokens.
     pub cost: Cost,
     /// How sure that is.
-    pub exactness: Bound,
+    pub bound: Bound,
     /// Requests that wait for one another.
     pub chain: u64,
     /// How long it takes by itself.
@@ -51,7 +51,7 @@ pub struct Forecast {
     /// All of it.
     pub total: Cost,
     /// How sure that is.
-    pub exactness: Bound,
+    pub bound: Bound,
     /// How long it takes.
     pub time: Duration,
 }
@@ -94,16 +94,16 @@ pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) ->
         overhead += Cost { requests: 1, tokens: listing.cost.into() };
     }
     let mut total = overhead;
-    let mut exactness = Bound::Exact;
+    let mut bound = Bound::Exact;
     for estimate in &estimates {
         total += estimate.cost;
-        exactness = exactness.and(estimate.exactness);
+        bound = bound.and(estimate.bound);
     }
     let longest = estimates.iter().map(|estimate| estimate.chain).max().unwrap_or(0);
     let all: u64 = estimates.iter().map(|estimate| estimate.chain).sum();
     let side_by_side = all.div_ceil(side_by_side(settings).max(1) as u64);
     let time = at_rate(total.requests).max(serially(longest.max(side_by_side) + 1));
-    Forecast { estimates, overhead, total, exactness, time }
+    Forecast { estimates, overhead, total, bound, time }
 }
 
 fn serially(requests: u64) -> Duration {
@@ -121,18 +121,18 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
     let mut estimate = Estimate {
         resource,
         cost: Cost::default(),
-        exactness: Bound::Exact,
+        bound: Bound::Exact,
         chain: 0,
         time: Duration::ZERO,
     };
-    let mut parents = Rows { count: 0, exactness: Bound::Exact };
+    let mut parents = Rows { count: 0, bound: Bound::Exact };
     for ((listing, way), rows) in ways.iter().zip(rows) {
-        let (mut requests, mut exactness) = pages(listing, rows);
+        let (mut requests, mut bound) = pages(listing, rows);
         match way {
             Way::Done => continue,
             // Each page asks again for the last second of the one before.
             Way::Begun if listing.changes == Changes::SinceByKey => {
-                exactness = exactness.and(Bound::Guess);
+                bound = bound.and(Bound::Guess);
             }
             Way::Whole { first: false } | Way::Begun => {}
             // One for the newest row before the walk, one for what changed during it. Lists that may
@@ -146,10 +146,10 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
             }
         }
         parents.count += rows.count;
-        parents.exactness = parents.exactness.and(rows.exactness);
+        parents.bound = parents.bound.and(rows.bound);
         estimate.chain += requests;
         estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
-        estimate.exactness = estimate.exactness.and(exactness);
+        estimate.bound = estimate.bound.and(bound);
     }
     if let Some(parent) = &resource.parent {
         per_parent(&mut estimate, parent.ask, parents);
@@ -164,7 +164,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
         PerParent::Path | PerParent::Query(_) => (parents.count, REQUESTS_IN_FLIGHT_MAX as u64),
     };
     for listing in estimate.resource.listings {
-        let exactness = match listing.paging {
+        let bound = match listing.paging {
             // Parents that come again and have not changed are not asked for.
             Paging::Plain | Paging::Goals | Paging::One => Bound::AtMost,
             // Nobody knows how many rows a parent has.
@@ -172,7 +172,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
         };
         estimate.chain += requests.div_ceil(side_by_side);
         estimate.cost += Cost { requests, tokens: requests * u64::from(listing.cost) };
-        estimate.exactness = estimate.exactness.and(exactness).and(parents.exactness);
+        estimate.bound = estimate.bound.and(bound).and(parents.bound);
     }
 }
 
@@ -223,9 +223,9 @@ fn shared_out(
         Paging::Plain | Paging::Goals | Paging::One => UNPAGED_ROWS_GUESSED,
         Paging::Cursor | Paging::Offset => ROWS_GUESSED,
     };
-    let guess = |listing| Rows { count: guess(listing), exactness: Bound::Guess };
+    let guess = |listing| Rows { count: guess(listing), bound: Bound::Guess };
     let earlier = sizes.earlier.get(watched.name);
-    let earlier = earlier.map(|count| Rows { count: *count, exactness: Bound::Guess });
+    let earlier = earlier.map(|count| Rows { count: *count, bound: Bound::Guess });
     let mut rows: Vec<_> = ways
         .iter()
         .map(|(listing, way)| {
@@ -234,7 +234,7 @@ fn shared_out(
             asked.or(earlier).unwrap_or_else(|| guess(listing))
         })
         .collect();
-    let bounds = |rows: &Rows| matches!(rows.exactness, Bound::AtMost | Bound::Guess);
+    let bounds = |rows: &Rows| matches!(rows.bound, Bound::AtMost | Bound::Guess);
     let whole = ways.iter().all(|(_, way)| !matches!(way, Way::Since(..) | Way::Done));
     if whole && rows.iter().all(bounds) {
         let mut left = rows.iter().map(|rows| rows.count).max().unwrap_or(0);
@@ -257,14 +257,14 @@ fn pages(listing: &Listing, rows: Rows) -> (u64, Bound) {
         Paging::Offset => u64::from(listing.limit).saturating_sub(1),
     };
     let fresh = fresh.max(1);
-    let pages = match rows.exactness {
+    let pages = match rows.bound {
         Bound::Exact => rows.count.div_ceil(fresh).max(1),
         Bound::AtLeast => rows.count.div_ceil(fresh).max(2),
         // Some such lists do not say which page is the last: the next one shows it.
         Bound::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
         Bound::AtMost | Bound::Guess => rows.count / fresh + 1,
     };
-    (pages, rows.exactness)
+    (pages, rows.bound)
 }
 
 #[cfg(test)]
@@ -292,9 +292,9 @@ mod tests {
         let mut config = config.clone();
         config["api_token"] = "t".into();
         let settings = Settings::from_json(&config).expect("it is a configuration");
-        let asked = asked.iter().map(|(resource, listing, since, count, exactness)| {
+        let asked = asked.iter().map(|(resource, listing, since, count, bound)| {
             let since = since.map(|time| Time::parse(time).expect("it is a time"));
-            let rows = Rows { count: *count, exactness: *exactness };
+            let rows = Rows { count: *count, bound: *bound };
             (Extent { resource, listing, since }, rows)
         });
         let sizes = Sizes { asked: asked.collect(), earlier: BTreeMap::from([("tasks", 1_700)]) };
@@ -304,7 +304,7 @@ mod tests {
             "{} requests, {} tokens, {}, chain {}",
             one.cost.requests,
             one.cost.tokens,
-            one.exactness.name(),
+            one.bound.name(),
             one.chain
         );
         assert_eq!(shown, expected, "{name}");
@@ -375,7 +375,7 @@ mod tests {
         let none = json!({});
         let since = "2026-03-01T00:00:00Z";
         let state = json!({"version": 1, "update_time": "2026-03-01T00:01:00Z", "since": since});
-        let changed = |count, exactness| [("persons", "all", Some(since), count, exactness)];
+        let changed = |count, bound| [("persons", "all", Some(since), count, bound)];
         check(
             &none,
             ("persons", state.clone()),
@@ -413,8 +413,8 @@ mod tests {
             let settings = Settings::from_json(&json!({"api_token": "t", "concurrency": 2}));
             let settings = settings.expect("it is a configuration");
             let row = |resource, listing, count| {
-                let exactness = Bound::AtMost;
-                (Extent { resource, listing, since: None }, Rows { count, exactness })
+                let bound = Bound::AtMost;
+                (Extent { resource, listing, since: None }, Rows { count, bound })
             };
             let asked = BTreeMap::from([
                 row("persons", "all", 49_000),

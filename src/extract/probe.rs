@@ -65,7 +65,7 @@ pub async fn glance(
         for &listing in &job.listings {
             let extent = extent(job.driving_resource(), listing, way(job, listing));
             if extent.since.is_some() {
-                let nothing = Rows { count: 0, exactness: Bound::Guess };
+                let nothing = Rows { count: 0, bound: Bound::Guess };
                 sizes.asked.entry(extent).or_insert(nothing);
             }
         }
@@ -133,11 +133,11 @@ impl Probe {
         let Some(split) = split.filter(|split| without.contains(&split.param)) else {
             return self.part(client, None, without).await;
         };
-        let mut rows = Rows { count: 0, exactness: Bound::Exact };
+        let mut rows = Rows { count: 0, bound: Bound::Exact };
         for value in split.values {
             let part = self.part(client, Some(value), without.clone()).await?;
             rows.count += part.count;
-            rows.exactness = rows.exactness.and(part.exactness);
+            rows.bound = rows.bound.and(part.bound);
         }
         Ok(rows)
     }
@@ -198,9 +198,9 @@ impl Probe {
             let id = page.records.first().and_then(|record| record.key.as_deref());
             let id = id.and_then(|id| id.parse().ok());
             return match (id, count) {
-                (Some(id), _) => Rows { count: id, exactness: Bound::AtMost },
-                (None, 0) => Rows { count: 0, exactness: Bound::Exact },
-                (None, _) => Rows { count, exactness: Bound::AtLeast },
+                (Some(id), _) => Rows { count: id, bound: Bound::AtMost },
+                (None, 0) => Rows { count: 0, bound: Bound::Exact },
+                (None, _) => Rows { count, bound: Bound::AtLeast },
             };
         }
         let older = |since: Time| {
@@ -217,12 +217,12 @@ impl Probe {
             Next::Unsaid => count >= u64::from(self.listing.limit),
         };
         if more && older == 0 {
-            return Rows { count: count + 1, exactness: Bound::AtLeast };
+            return Rows { count: count + 1, bound: Bound::AtLeast };
         }
         if page.next == Next::Unsaid && self.listing.paging == Paging::Offset {
             // A walk will have to ask once more to see that this was all.
-            return Rows { count, exactness: Bound::Guess };
+            return Rows { count, bound: Bound::Guess };
         }
-        Rows { count: count - older, exactness: Bound::Exact }
+        Rows { count: count - older, bound: Bound::Exact }
     }
 }

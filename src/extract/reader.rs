@@ -53,7 +53,7 @@ impl Reader {
         settings: &Settings,
         jobs: Vec<Job>,
         bound: Option<Time>,
-        stride: Backpressure,
+        backpressure: Backpressure,
     ) -> Self {
         let (out, events) = mpsc::channel(EVENTS_IN_FLIGHT_MAX);
         let turns = Arc::new(Semaphore::new(side_by_side(settings)));
@@ -64,7 +64,7 @@ impl Reader {
             bound,
             start: settings.start,
             overlap: settings.overlap,
-            stride,
+            backpressure,
             bodies: settings.mail_bodies,
             capped: settings.max_tokens.is_some(),
         };

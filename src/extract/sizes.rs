@@ -45,7 +45,7 @@ pub struct Rows {
     /// As many.
     pub count: u64,
     /// How sure that is.
-    pub exactness: Bound,
+    pub bound: Bound,
 }
 
 /// A list whose size matters: all of it, or what changed since a time.

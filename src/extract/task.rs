@@ -23,7 +23,7 @@ pub(super) struct Run {
     pub(super) start: Option<Time>,
     /// Seconds an incremental read looks back.
     pub(super) overlap: i64,
-    pub(super) stride: Backpressure,
+    pub(super) backpressure: Backpressure,
     /// Whether mail comes with its text.
     pub(super) bodies: bool,
     /// Whether the run may spend so many tokens only, and is repeated until all is read.
@@ -414,7 +414,7 @@ impl Task {
         let batch =
             Batch { resource: self.resource, records, reached: self.state.clone(), refused };
         let event = Event::Batch(batch);
-        match self.run.stride {
+        match self.run.backpressure {
             Backpressure::Buffered => self.tell(event).await,
             Backpressure::Lockstep => {
                 let (taken, done) = oneshot::channel();
@@ -431,7 +431,7 @@ impl Task {
         match self.resource.parent.as_ref().map(|parent| parent.ask) {
             None => usize::MAX,
             Some(crate::model::PerParent::Batch(_)) => crate::model::BATCH_PARENTS_MAX,
-            Some(_) => match self.run.stride {
+            Some(_) => match self.run.backpressure {
                 Backpressure::Buffered if !self.run.capped => {
                     super::children::PARENTS_PER_CHECKPOINT
                 }

@@ -35,7 +35,7 @@ pub(super) struct FaultedResponse {
     pub(super) status: u16,
     pub(super) body: Bytes,
     pub(super) html: bool,
-    pub(super) manner: Delivery,
+    pub(super) delivery: Delivery,
     /// Which limit headers lie, if any.
     pub(super) limits: Limits,
 }
@@ -66,9 +66,20 @@ fn unsort(page: &mut Page) {
     }
 }
 
-/// Spoils the answer to the request of this number. `before` is the page of the same path that was
+/// An answer that says nothing but this.
+fn no(status: u16, body: &'static str) -> FaultedResponse {
+    FaultedResponse {
+        status,
+        body: Bytes::from_static(body.as_bytes()),
+        html: body.starts_with('<'),
+        delivery: Delivery::Whole,
+        limits: Limits::True,
+    }
+}
+
+/// Applies a fault to the answer to the request of this number. `before` is the page of the same path that was
 /// sent before.
-pub(super) fn spoil(
+pub(super) fn apply_fault(
     answer: &Answer,
     before: Option<&Page>,
     trouble: FaultKind,
@@ -78,7 +89,7 @@ pub(super) fn spoil(
         status: answer.status,
         body,
         html: false,
-        manner: Delivery::Whole,
+        delivery: Delivery::Whole,
         limits: Limits::True,
     };
     let page = |change: &dyn Fn(&mut Page)| match &answer.content {
@@ -95,13 +106,6 @@ pub(super) fn spoil(
                 *row = Bytes::from(change(row));
             }
         })
-    };
-    let no = |status: u16, body: &'static str| FaultedResponse {
-        status,
-        body: Bytes::from_static(body.as_bytes()),
-        html: body.starts_with('<'),
-        manner: Delivery::Whole,
-        limits: Limits::True,
     };
     match trouble {
         FaultKind::Status(status) if status >= 520 => no(status, CLOUDFLARE),
@@ -130,17 +134,17 @@ pub(super) fn spoil(
             }
         }),
         FaultKind::CutAfter(bytes) => {
-            FaultedResponse { manner: Delivery::CutAfter(bytes), ..fine(answer.body()) }
+            FaultedResponse { delivery: Delivery::CutAfter(bytes), ..fine(answer.body()) }
         }
         FaultKind::Drip(pause) => {
-            FaultedResponse { manner: Delivery::Drip(pause), ..fine(answer.body()) }
+            FaultedResponse { delivery: Delivery::Drip(pause), ..fine(answer.body()) }
         }
-        FaultKind::Truncate => FaultedResponse { manner: Delivery::Cut, ..fine(answer.body()) },
+        FaultKind::Truncate => FaultedResponse { delivery: Delivery::Cut, ..fine(answer.body()) },
         FaultKind::Slow(pause) => {
-            FaultedResponse { manner: Delivery::Slow(pause), ..fine(answer.body()) }
+            FaultedResponse { delivery: Delivery::Slow(pause), ..fine(answer.body()) }
         }
-        FaultKind::Reset => FaultedResponse { manner: Delivery::Reset, status: 0, ..no(0, "") },
-        FaultKind::Hang => FaultedResponse { manner: Delivery::Hang, status: 0, ..no(0, "") },
+        FaultKind::Reset => FaultedResponse { delivery: Delivery::Reset, status: 0, ..no(0, "") },
+        FaultKind::Hang => FaultedResponse { delivery: Delivery::Hang, status: 0, ..no(0, "") },
         FaultKind::CutJson => {
             let body = answer.body();
             fine(body.slice(..body.len() * 2 / 3))

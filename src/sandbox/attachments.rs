@@ -31,8 +31,8 @@ pub(super) enum Handed {
 
 /// Hands a file out: those with an even id from the storage, since a client has to get by with both
 /// (whether Pipedrive redirects is UNVERIFIED: pipedrive-api.md 2.3).
-pub(super) fn hand_out(world: &mut AccountState, key: &str) -> Result<Handed, Refusal> {
-    let file = find(world, key).ok_or_else(Refusal::not_found)?;
+pub(super) fn hand_out(state: &mut AccountState, key: &str) -> Result<Handed, Refusal> {
+    let file = find(state, key).ok_or_else(Refusal::not_found)?;
     Ok(if file.id.is_multiple_of(2) {
         Handed::Elsewhere(format!("{STORAGE}{}", file.id))
     } else {
@@ -41,8 +41,8 @@ pub(super) fn hand_out(world: &mut AccountState, key: &str) -> Result<Handed, Re
 }
 
 /// What the storage has under a key.
-pub(super) fn stored(world: &mut AccountState, key: &str) -> Result<Bytes, Refusal> {
-    find(world, key).as_ref().map(bytes).ok_or_else(Refusal::not_found)
+pub(super) fn stored(state: &mut AccountState, key: &str) -> Result<Bytes, Refusal> {
+    find(state, key).as_ref().map(bytes).ok_or_else(Refusal::not_found)
 }
 
 /// A file as it goes out.
@@ -81,10 +81,10 @@ pub(super) fn sent(
 }
 
 /// A file whose bytes the account has.
-fn find(world: &mut AccountState, key: &str) -> Option<File> {
+fn find(state: &mut AccountState, key: &str) -> Option<File> {
     let files = Resource::named("files").expect("the table has files");
-    let now = world.now();
-    let row: &Row = world.table(files).get(key).filter(|row| lists::listable(files, row, now))?;
+    let now = state.now();
+    let row: &Row = state.table(files).get(key).filter(|row| lists::listable(files, row, now))?;
     let file: File = serde_json::from_slice(&row.json).ok()?;
     file.remote_location.as_deref().is_none_or(|place| place == "s3").then_some(file)
 }

@@ -113,40 +113,40 @@ pub enum Edit {
 }
 
 /// Does it, and says which keys it concerned.
-pub(super) fn apply_edit(world: &mut AccountState, edit: Edit) -> Vec<String> {
-    let now = world.now();
+pub(super) fn apply_edit(state: &mut AccountState, edit: Edit) -> Vec<String> {
+    let now = state.now();
     match edit {
         Edit::Advance(seconds) => {
-            world.tick(seconds);
+            state.tick(seconds);
             Vec::new()
         }
         Edit::Change { resource, key, set } => {
             let set = set.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
-            change(world, resource, &key, set.collect(), Some(now))
+            change(state, resource, &key, set.collect(), Some(now))
         }
-        Edit::Touch { resource, key } => change(world, resource, &key, Vec::new(), None),
+        Edit::Touch { resource, key } => change(state, resource, &key, Vec::new(), None),
         Edit::Bulk { resource, rows } => {
-            let listed = world.truth(resource);
+            let listed = state.truth(resource);
             let keys = listed.into_iter().take(rows).map(|row| row.key);
-            keys.flat_map(|key| change(world, resource, &key, Vec::new(), Some(now))).collect()
+            keys.flat_map(|key| change(state, resource, &key, Vec::new(), Some(now))).collect()
         }
-        Edit::Create { resource, parent } => create(world, resource, parent),
-        Edit::Delete { resource, key } => delete(world, resource, &key),
+        Edit::Create { resource, parent } => create(state, resource, parent),
+        Edit::Delete { resource, key } => delete(state, resource, &key),
         Edit::Merge { resource, from, into } => {
-            let mut keys = delete(world, resource, &from);
-            keys.extend(change(world, resource, &into, Vec::new(), Some(now)));
-            reshape::relink(world, resource, &from, &into);
+            let mut keys = delete(state, resource, &from);
+            keys.extend(change(state, resource, &into, Vec::new(), Some(now)));
+            reshape::relink(state, resource, &from, &into);
             keys
         }
-        Edit::Archive { resource, key } => archive(world, resource, &key, true, Some(now)),
-        Edit::Unarchive { resource, key } => archive(world, resource, &key, false, Some(now)),
-        Edit::ArchiveSilently { resource, key } => archive(world, resource, &key, true, None),
-        Edit::Convert { lead } => reshape::convert(world, &lead),
-        Edit::Field { dictionary, code, edit } => reshape::field(world, dictionary, code, edit),
+        Edit::Archive { resource, key } => archive(state, resource, &key, true, Some(now)),
+        Edit::Unarchive { resource, key } => archive(state, resource, &key, false, Some(now)),
+        Edit::ArchiveSilently { resource, key } => archive(state, resource, &key, true, None),
+        Edit::Convert { lead } => reshape::convert(state, &lead),
+        Edit::Field { dictionary, code, edit } => reshape::field(state, dictionary, code, edit),
         Edit::Spoil { resource, key, json } => {
             let resource = Resource::named(resource).filter(|resource| resource.parent.is_none());
             let Some(resource) = resource else { return Vec::new() };
-            let table = world.table(resource);
+            let table = state.table(resource);
             let Some(row) = table.get(&key).cloned() else { return Vec::new() };
             table.put(Row { json: Bytes::from(json), ..row });
             vec![key]
@@ -156,7 +156,7 @@ pub(super) fn apply_edit(world: &mut AccountState, edit: Edit) -> Vec<String> {
 
 /// Sets fields of a row as raw JSON, and its `update_time` when a time is given.
 pub(super) fn change(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &str,
     key: &str,
     mut set: Vec<(String, String)>,
@@ -166,10 +166,10 @@ pub(super) fn change(
         return Vec::new();
     };
     if resource.parent.is_some() {
-        return change_child(world, resource, key, set, at);
+        return change_child(state, resource, key, set, at);
     }
-    let version = world.version();
-    let table = world.table(resource);
+    let version = state.version();
+    let table = state.table(resource);
     let Some(row) = table.get(key) else {
         return Vec::new();
     };
@@ -182,14 +182,14 @@ pub(super) fn change(
     let id = row.id;
     table.put(row);
     if let Some(now) = at {
-        log(world, resource.name, id, &entry, &old, now);
+        log(state, resource.name, id, &entry, &old, now);
     }
     vec![key.to_owned()]
 }
 
 /// Writes the changelog of a row.
 fn log(
-    world: &mut AccountState,
+    state: &mut AccountState,
     of: &str,
     parent: u64,
     entry: &(String, String),
@@ -203,53 +203,53 @@ fn log(
         _ => return,
     };
     let changelog = Resource::named(changelog).expect("the table has the three changelogs");
-    let mut rows = world.children(changelog, parent);
+    let mut rows = state.children(changelog, parent);
     let id = rows.last().map_or(0, |row| row.id).max(LATER) + 1;
     rows.push(children::log(id, entry, old, now));
-    world.put_children(changelog.name, parent, rows);
+    state.put_children(changelog.name, parent, rows);
 }
 
 /// Far above the ids that parents have set aside for the children they start with.
 const LATER: u64 = 1 << 40;
 
 fn change_child(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &'static Resource,
     key: &str,
     mut set: Vec<(String, String)>,
     at: Option<Time>,
 ) -> Vec<String> {
-    let Some((parent, place)) = find_child(world, resource, key) else {
+    let Some((parent, place)) = find_child(state, resource, key) else {
         return Vec::new();
     };
-    let mut rows = world.children(resource, parent);
+    let mut rows = state.children(resource, parent);
     if set.is_empty() {
-        set.push(new_words(&rows[place], world.version()));
+        set.push(new_words(&rows[place], state.version()));
     }
     rows[place] = rewritten(resource, &rows[place], set, at);
-    world.put_children(resource.name, parent, rows);
-    touch_parent(world, resource, parent);
+    state.put_children(resource.name, parent, rows);
+    touch_parent(state, resource, parent);
     vec![key.to_owned()]
 }
 
-fn touch_parent(world: &mut AccountState, resource: &'static Resource, parent: u64) {
-    let now = world.now();
+fn touch_parent(state: &mut AccountState, resource: &'static Resource, parent: u64) {
+    let now = state.now();
     if let Some(of) = resource.parent_resource() {
-        change(world, of.name, &parent.to_string(), vec![], Some(now));
+        change(state, of.name, &parent.to_string(), vec![], Some(now));
     }
 }
 
 /// The parent of a child row, and its place there.
 fn find_child(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &'static Resource,
     key: &str,
 ) -> Option<(u64, usize)> {
     let id: u64 = key.parse().ok()?;
-    let mut parents = vec![children::home(world.account(), resource.name, id)];
-    parents.extend(world.edited_parents(resource.name));
+    let mut parents = vec![children::home(state.account(), resource.name, id)];
+    parents.extend(state.edited_parents(resource.name));
     parents.into_iter().find_map(|parent| {
-        let rows = world.children(resource, parent);
+        let rows = state.children(resource, parent);
         Some((parent, rows.iter().position(|row| row.id == id)?))
     })
 }
@@ -299,43 +299,43 @@ pub(super) fn time(resource: &Resource, ty: crate::model::Type, at: Time) -> Str
     json::quoted(&json::spelt(at, spelling))
 }
 
-fn create(world: &mut AccountState, resource: &str, parent: Option<u64>) -> Vec<String> {
+fn create(state: &mut AccountState, resource: &str, parent: Option<u64>) -> Vec<String> {
     let Some(resource) = Resource::named(resource) else {
         return Vec::new();
     };
-    let (plan, now) = (world.plan(resource), world.now());
+    let (plan, now) = (state.plan(resource), state.now());
     if let Some(parent) = parent {
-        let mut rows = world.children(resource, parent);
-        let id = LATER + world.version();
-        let mut row = plan.child(world.account(), id, parent, rows.len() as u64);
+        let mut rows = state.children(resource, parent);
+        let id = LATER + state.version();
+        let mut row = plan.child(state.account(), id, parent, rows.len() as u64);
         let set = vec![("add_time".to_owned(), json::quoted(&now.to_string()))];
         let set = if resource.column("add_time").is_some() { set } else { Vec::new() };
         row = rewritten(resource, &row, set, Some(now));
         rows.push(row);
-        world.put_children(resource.name, parent, rows);
-        touch_parent(world, resource, parent);
+        state.put_children(resource.name, parent, rows);
+        touch_parent(state, resource, parent);
         return vec![id.to_string()];
     }
-    let id = world.table(resource).next_id();
-    let row = plan.fresh(world.account(), id, now);
+    let id = state.table(resource).next_id();
+    let row = plan.fresh(state.account(), id, now);
     let key = row.name.as_ref().map_or_else(|| id.to_string(), ToString::to_string);
-    world.table(resource).put(row);
+    state.table(resource).put(row);
     vec![key]
 }
 
 /// Deletes a row: deals and projects say so themselves for 30 days, others are simply gone.
-pub(super) fn delete(world: &mut AccountState, resource: &str, key: &str) -> Vec<String> {
-    let (Some(resource), now) = (Resource::named(resource), world.now()) else {
+pub(super) fn delete(state: &mut AccountState, resource: &str, key: &str) -> Vec<String> {
+    let (Some(resource), now) = (Resource::named(resource), state.now()) else {
         return Vec::new();
     };
     if resource.parent.is_some() {
-        let Some((parent, place)) = find_child(world, resource, key) else {
+        let Some((parent, place)) = find_child(state, resource, key) else {
             return Vec::new();
         };
-        let mut rows = world.children(resource, parent);
+        let mut rows = state.children(resource, parent);
         rows.remove(place);
-        world.put_children(resource.name, parent, rows);
-        touch_parent(world, resource, parent);
+        state.put_children(resource.name, parent, rows);
+        touch_parent(state, resource, parent);
         return vec![key.to_owned()];
     }
     let mut set = Vec::new();
@@ -345,7 +345,7 @@ pub(super) fn delete(world: &mut AccountState, resource: &str, key: &str) -> Vec
     if resource.column("is_deleted").is_some() {
         set.push(("is_deleted".to_owned(), "true".to_owned()));
     }
-    let table = world.table(resource);
+    let table = state.table(resource);
     let Some(row) = table.get(key) else {
         return Vec::new();
     };
@@ -356,13 +356,13 @@ pub(super) fn delete(world: &mut AccountState, resource: &str, key: &str) -> Vec
 }
 
 fn archive(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &str,
     key: &str,
     archived: bool,
     at: Option<Time>,
 ) -> Vec<String> {
-    let now = world.now();
+    let now = state.now();
     let Some(resource) = Resource::named(resource) else {
         return Vec::new();
     };
@@ -374,7 +374,7 @@ fn archive(
         let when = if archived { time(resource, column.ty, now) } else { "null".to_owned() };
         set.push(("archive_time".to_owned(), when));
     }
-    let table = world.table(resource);
+    let table = state.table(resource);
     let Some(row) = table.get(key) else {
         return Vec::new();
     };

@@ -65,10 +65,10 @@ enum Route {
 }
 
 /// Answers a request whose sender is known.
-pub(super) fn answer(world: &mut AccountState, options: &Options, request: &Request) -> Answer {
+pub(super) fn answer(state: &mut AccountState, options: &Options, request: &Request) -> Answer {
     let route = route(&request.path);
     let cost = cost(&route, request);
-    match answered(world, options, request, &route) {
+    match answered(state, options, request, &route) {
         Ok((status, content)) => Answer { status, cost, content },
         Err(Refusal { status, body }) => {
             Answer { status, cost, content: Content::Json(Bytes::from(body)) }
@@ -77,7 +77,7 @@ pub(super) fn answer(world: &mut AccountState, options: &Options, request: &Requ
 }
 
 fn answered(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     request: &Request,
     route: &Route,
@@ -89,28 +89,28 @@ fn answered(
         options.features.open(resource)?;
     }
     match (request.method, route) {
-        (Method::Get, Route::Me) => Ok((200, Content::Json(me(world, options)))),
+        (Method::Get, Route::Me) => Ok((200, Content::Json(me(state, options)))),
         (Method::Get, Route::List(resource, listing, parent)) => {
             permitted(options, resource)?;
-            let page = lists::list(world, options, resource, listing, parent.as_deref(), request)?;
+            let page = lists::list(state, options, resource, listing, parent.as_deref(), request)?;
             Ok((200, Content::Page(page)))
         }
         (Method::Get, Route::One(resource, key)) => {
             permitted(options, resource)?;
-            one(world, resource, key)
+            one(state, resource, key)
         }
-        (Method::Get, Route::File(key)) => Ok(match attachments::hand_out(world, key)? {
+        (Method::Get, Route::File(key)) => Ok(match attachments::hand_out(state, key)? {
             Handed::Bytes(bytes) => (200, Content::File(bytes)),
             Handed::Elsewhere(path) => (302, Content::Moved(path)),
         }),
         (Method::Get, Route::Storage(key)) => {
-            Ok((200, Content::File(attachments::stored(world, key)?)))
+            Ok((200, Content::File(attachments::stored(state, key)?)))
         }
         (Method::Post, Route::FieldOptions(resource, code)) => {
-            writes::add_options(world, options, resource, code, request)
+            writes::add_options(state, options, resource, code, request)
         }
-        (_, Route::List(resource, ..)) => writes::create(world, options, resource, request),
-        (_, Route::One(resource, key)) => writes::write(world, options, resource, key, request),
+        (_, Route::List(resource, ..)) => writes::create(state, options, resource, request),
+        (_, Route::One(resource, key)) => writes::write(state, options, resource, key, request),
         (
             _,
             Route::Me
@@ -202,12 +202,12 @@ fn cost(route: &Route, request: &Request) -> u32 {
 }
 
 fn one(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &'static Resource,
     key: &str,
 ) -> Result<(u16, Content), Refusal> {
-    let now = world.now();
-    let row = world.table(resource).get(key).filter(|row| lists::listable(resource, row, now));
+    let now = state.now();
+    let row = state.table(resource).get(key).filter(|row| lists::listable(resource, row, now));
     let row = row.ok_or_else(Refusal::not_found)?;
     Ok((200, Content::Json(single(&row.json))))
 }
@@ -218,14 +218,14 @@ pub(super) fn single(row: &[u8]) -> Bytes {
 }
 
 /// Who the token belongs to: the first user.
-fn me(world: &mut AccountState, options: &Options) -> Bytes {
+fn me(state: &mut AccountState, options: &Options) -> Bytes {
     let users = Resource::named("users").expect("the table has users");
-    let row = world.table(users).rows()[0].json.clone();
+    let row = state.table(users).rows()[0].json.clone();
     let company = options.company_id.to_string();
     let access = format!(
         "[{{\"app\":\"global\",\"admin\":{0},\"permission_set_id\":\"{1}\"}},{{\"app\":\"sales\",\"admin\":{0},\"permission_set_id\":\"{1}\"}}]",
         options.admin,
-        world.account().uuid("permission_sets", 1)
+        state.account().uuid("permission_sets", 1)
     );
     let set = [
         ("access", access.as_str()),

@@ -133,7 +133,7 @@ pub(super) fn listable(resource: &Resource, row: &Row, now: Time) -> bool {
 
 /// A page of a listing, as the request asks for it.
 pub(super) fn list(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     listing: &'static Listing,
@@ -145,17 +145,17 @@ pub(super) fn list(
     } else {
         checks::v1(resource, listing, request)?
     };
-    let keys = match parent.and_then(|key| named_parent(world, resource, key)) {
+    let keys = match parent.and_then(|key| named_parent(state, resource, key)) {
         Some(key) => vec![key?],
         None => endpoints::parents(resource, parent, request)?,
     };
-    let filter = Filter::of(resource, listing, &request.query, world.now());
+    let filter = Filter::of(resource, listing, &request.query, state.now());
     let mut own;
     let table = if resource.parent.is_some() {
-        own = of_parents(world, resource, &keys)?;
+        own = of_parents(state, resource, &keys)?;
         &mut own
     } else {
-        world.table(resource)
+        state.table(resource)
     };
     let order = Order {
         field: sorting.field,
@@ -193,31 +193,31 @@ pub(super) fn list(
 
 /// The number of the row that a path names by a key that is text; `None` where keys are numbers.
 fn named_parent(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &'static Resource,
     key: &str,
 ) -> Option<Result<u64, Refusal>> {
     let of = resource.parent_resource()?;
     let named = of.key.first().and_then(|key| of.column(key))?;
-    let table = matches!(named.ty, Type::Text).then(|| world.table(of))?;
+    let table = matches!(named.ty, Type::Text).then(|| state.table(of))?;
     Some(table.get(key).map(|row| row.id).ok_or_else(Refusal::not_found))
 }
 
 /// The rows of a child list for these parents, of which one in the path must be there.
 fn of_parents(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &'static Resource,
     keys: &[u64],
 ) -> Result<Table, Refusal> {
     let of = resource.parent_resource().expect("a child resource has a parent");
     let in_path = resource.parent.as_ref().is_some_and(|parent| parent.ask == PerParent::Path);
-    let now = world.now();
+    let now = state.now();
     let mut rows = Vec::new();
     for key in keys {
-        let parent = world.table(of).numbered(*key);
+        let parent = state.table(of).numbered(*key);
         let parent = parent.filter(|row| listable(of, row, now));
         match parent.map(|row| row.deleted.is_some()) {
-            Some(false) => rows.extend(world.children(resource, *key)),
+            Some(false) => rows.extend(state.children(resource, *key)),
             Some(true) if in_path => {
                 return Err(Refusal::general(410, "Deal has been deleted", ""));
             }

@@ -28,13 +28,13 @@ pub enum FieldEdit {
 
 /// Does it to the field of this code, and says which if there is one.
 pub(super) fn field(
-    world: &mut AccountState,
+    state: &mut AccountState,
     dictionary: &'static str,
     code: String,
     edit: FieldEdit,
 ) -> Vec<String> {
-    world.make_described(dictionary);
-    let Some(field) = world.account_mut().field_mut(dictionary, &code) else {
+    state.make_described(dictionary);
+    let Some(field) = state.account_mut().field_mut(dictionary, &code) else {
         return Vec::new();
     };
     let was = field.kind;
@@ -47,10 +47,10 @@ pub(super) fn field(
         }
         FieldEdit::DeleteOption(option) => field.options.retain(|(id, _)| *id != option),
         FieldEdit::Delete => {
-            world.account_mut().delete_field(dictionary, &code);
-            values(world, dictionary, |custom| custom.retain(|(key, _)| !belongs(key, &code)));
-            let now = world.now();
-            put(world, dictionary, &code, |row| row.deleted = Some(now));
+            state.account_mut().delete_field(dictionary, &code);
+            values(state, dictionary, |custom| custom.retain(|(key, _)| !belongs(key, &code)));
+            let now = state.now();
+            put(state, dictionary, &code, |row| row.deleted = Some(now));
             return vec![code];
         }
         FieldEdit::Retype(to) => {
@@ -65,7 +65,7 @@ pub(super) fn field(
                 Kind::Enum | Kind::Set => {}
                 _ => field.options.clear(),
             }
-            values(world, dictionary, |custom| {
+            values(state, dictionary, |custom| {
                 custom.retain(|(key, _)| *key == code || !belongs(key, &code));
                 for (_, value) in custom.iter_mut().filter(|(key, _)| *key == code) {
                     *value = retyped(value, was, kind);
@@ -73,25 +73,25 @@ pub(super) fn field(
             });
         }
     }
-    redefine(world, dictionary, &code);
+    redefine(state, dictionary, &code);
     vec![code]
 }
 
 /// Makes a deal of a lead: title, links, value, custom fields and activities go along. Says the key of
 /// the deal.
-pub(super) fn convert(world: &mut AccountState, key: &str) -> Vec<String> {
+pub(super) fn convert(state: &mut AccountState, key: &str) -> Vec<String> {
     let resource = |name| Resource::named(name).expect("the table has leads and deals");
     let (leads, deals) = (resource("leads"), resource("deals"));
-    let Some(lead) = world.table(leads).get(key).map(|row| row.json.clone()) else {
+    let Some(lead) = state.table(leads).get(key).map(|row| row.json.clone()) else {
         return Vec::new();
     };
-    let created = edit::apply_edit(world, edit::Edit::Create { resource: "deals", parent: None });
+    let created = edit::apply_edit(state, edit::Edit::Create { resource: "deals", parent: None });
     let Some(deal) = created.first() else {
         return Vec::new();
     };
     let taken = |name: &str| json::find(&lead, name).unwrap_or("null").to_owned();
     let mut own = vec![b'{'];
-    for field in world.account().fields("deals") {
+    for field in state.account().fields("deals") {
         json::pair(&mut own, &field.code, &nested(&lead, &field.code, field.kind));
     }
     own.push(b'}');
@@ -108,28 +108,28 @@ pub(super) fn convert(world: &mut AccountState, key: &str) -> Vec<String> {
         let raw = json::find(&lead, part).filter(|raw| *raw != "null");
         set.extend(raw.map(|raw| (column.to_owned(), raw.to_owned())));
     }
-    let now = world.now();
-    let row = world.table(deals).get(deal).map(|row| edit::rewritten(deals, row, set, Some(now)));
+    let now = state.now();
+    let row = state.table(deals).get(deal).map(|row| edit::rewritten(deals, row, set, Some(now)));
     if let Some(row) = row {
-        world.table(deals).put(row);
+        state.table(deals).put(row);
     }
-    edit::delete(world, "leads", key);
+    edit::delete(state, "leads", key);
     let activities = Resource::named("activities").expect("the table has activities");
     let own = json::quoted(key);
-    let rows = world.table(activities).rows().iter();
+    let rows = state.table(activities).rows().iter();
     let taken = rows.filter(|row| json::find(&row.json, "lead_id") == Some(&own));
     let set =
         || vec![("deal_id".to_owned(), deal.clone()), ("lead_id".to_owned(), "null".to_owned())];
     let taken = taken.map(|row| edit::rewritten(activities, row, set(), Some(now)));
     let taken: Vec<Row> = taken.collect();
     for activity in taken {
-        world.table(activities).put(activity);
+        state.table(activities).put(activity);
     }
     vec![deal.clone()]
 }
 
 /// Lets what names a person or organization name another one.
-pub(super) fn relink(world: &mut AccountState, resource: &str, from: &str, into: &str) {
+pub(super) fn relink(state: &mut AccountState, resource: &str, from: &str, into: &str) {
     let (columns, within): (&[&str], &[&str]) = match resource {
         "persons" => (&["person_id"], &["deals", "leads", "activities", "notes"]),
         "organizations" => {
@@ -137,51 +137,51 @@ pub(super) fn relink(world: &mut AccountState, resource: &str, from: &str, into:
         }
         _ => return,
     };
-    let now = world.now();
+    let now = state.now();
     for name in within {
         let resource = Resource::named(name).expect("the table has the core resources");
         for column in columns.iter().filter(|column| resource.column(column).is_some()) {
-            let rows = world.table(resource).rows().iter().filter(|row| row.deleted.is_none());
+            let rows = state.table(resource).rows().iter().filter(|row| row.deleted.is_none());
             let linked = rows.filter(|row| json::find(&row.json, column) == Some(from));
             let set = || vec![((*column).to_owned(), into.to_owned())];
             let moved = linked.map(|row| edit::rewritten(resource, row, set(), Some(now)));
             let moved: Vec<Row> = moved.collect();
             for row in moved {
-                world.table(resource).put(row);
+                state.table(resource).put(row);
             }
         }
     }
 }
 
 /// Writes the definition of a field anew.
-fn redefine(world: &mut AccountState, dictionary: &'static str, code: &str) {
-    let fields = world.account().fields(dictionary);
+fn redefine(state: &mut AccountState, dictionary: &'static str, code: &str) {
+    let fields = state.account().fields(dictionary);
     let Some(field) = fields.iter().find(|field| field.code == code).cloned() else {
         return;
     };
     let Some(of) = Resource::named(dictionary) else {
         return;
     };
-    let Some(id) = world.table(of).get(code).map(|row| row.id) else {
+    let Some(id) = state.table(of).get(code).map(|row| row.id) else {
         return;
     };
-    let row = definitions::of(world.account(), dictionary, &field, id);
-    put(world, dictionary, code, |old| *old = row);
+    let row = definitions::of(state.account(), dictionary, &field, id);
+    put(state, dictionary, code, |old| *old = row);
 }
 
-fn put(world: &mut AccountState, dictionary: &str, code: &str, change: impl FnOnce(&mut Row)) {
+fn put(state: &mut AccountState, dictionary: &str, code: &str, change: impl FnOnce(&mut Row)) {
     let Some(resource) = Resource::named(dictionary) else {
         return;
     };
-    let table = world.table(resource);
+    let table = state.table(resource);
     if let Some(mut row) = table.get(code).cloned() {
         change(&mut row);
         table.put(row);
     }
     if dictionary == "deal_fields" {
-        world.forget("lead_fields");
+        state.forget("lead_fields");
     }
-    world.changed();
+    state.changed();
 }
 
 /// Whether a key at the root of a lead is that of a field, or a companion of it.
@@ -190,10 +190,10 @@ fn belongs(key: &str, code: &str) -> bool {
 }
 
 /// Changes the custom fields of all rows that a dictionary describes.
-fn values(world: &mut AccountState, dictionary: &str, change: impl Fn(&mut Vec<(String, String)>)) {
+fn values(state: &mut AccountState, dictionary: &str, change: impl Fn(&mut Vec<(String, String)>)) {
     for resource in described(dictionary) {
         let nested = resource.custom == Custom::Nested;
-        world.table(resource).each(|row| {
+        state.table(resource).each(|row| {
             let custom = if nested { json::find(&row.json, "custom_fields") } else { None };
             let within = custom.map_or(&row.json[..], str::as_bytes);
             let pairs = json::pairs(within).into_iter();

@@ -114,24 +114,25 @@ impl Plan {
     /// A row that belongs to a parent, at this place among its siblings.
     pub(super) fn child(&self, account: &Account, id: u64, parent: u64, place: u64) -> Row {
         let mut rng = account.dice(self.resource.name, id);
-        let seat = self.seat(account, id, parent, place, &mut rng);
-        self.write(&seat, &mut rng)
+        let row_context = self.row_context(account, id, parent, place, &mut rng);
+        self.write(&row_context, &mut rng)
     }
 
     /// A row that was created just now.
     pub(super) fn fresh(&self, account: &Account, id: u64, now: Time) -> Row {
         let mut rng = account.dice(self.resource.name, id);
-        let mut seat = self.seat(account, id, 0, 0, &mut rng);
-        seat.add = now;
-        seat.update = Some(now);
-        seat.touched = now;
-        seat.archived = false;
-        seat.deleted = None;
-        seat.status = if seat.status == Status::None { Status::None } else { Status::Open };
-        self.write(&seat, &mut rng)
+        let mut row_context = self.row_context(account, id, 0, 0, &mut rng);
+        row_context.add = now;
+        row_context.update = Some(now);
+        row_context.touched = now;
+        row_context.archived = false;
+        row_context.deleted = None;
+        row_context.status =
+            if row_context.status == Status::None { Status::None } else { Status::Open };
+        self.write(&row_context, &mut rng)
     }
 
-    fn seat<'a>(
+    fn row_context<'a>(
         &self,
         account: &'a Account,
         id: u64,
@@ -201,11 +202,11 @@ impl Plan {
         }
     }
 
-    fn write(&self, seat: &RowContext<'_>, rng: &mut Rng) -> Row {
+    fn write(&self, row_context: &RowContext<'_>, rng: &mut Rng) -> Row {
         let mut json = Vec::with_capacity(if self.cells.len() > 20 { 2_048 } else { 512 });
         json.push(b'{');
         // One row in eight is full to the brim, one is as bare as the API lets it be.
-        let (full, bare) = (seat.id % 8 == 1, seat.id % 8 == 2);
+        let (full, bare) = (row_context.id % 8 == 1, row_context.id % 8 == 2);
         for cell in &self.cells {
             let without = match cell.presence {
                 Presence::Always => false,
@@ -221,22 +222,23 @@ impl Plan {
             if without {
                 json.extend_from_slice(b"null");
             } else {
-                values::write(&mut json, cell, seat, rng);
+                values::write(&mut json, cell, row_context, rng);
             }
         }
         if self.resource.name == "leads" {
-            let (fields, targets) = (seat.account.fields("leads"), seat.account.targets());
-            super::custom::flat(&mut json, fields, seat.id, rng, &targets);
+            let (fields, targets) =
+                (row_context.account.fields("leads"), row_context.account.targets());
+            super::custom::flat(&mut json, fields, row_context.id, rng, &targets);
         }
         json.push(b'}');
         Row {
-            id: seat.id,
+            id: row_context.id,
             name: self.text_key.then(|| self.name(&json)),
-            add: seat.add,
-            update: seat.update,
-            status: seat.status,
-            archived: seat.archived,
-            deleted: seat.deleted,
+            add: row_context.add,
+            update: row_context.update,
+            status: row_context.status,
+            archived: row_context.archived,
+            deleted: row_context.deleted,
             // Exactly as long as it is: a hundred thousand rows are kept.
             json: Bytes::copy_from_slice(&json),
         }

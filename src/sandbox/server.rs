@@ -128,17 +128,17 @@ impl Sandbox {
     }
 
     /// What happened so far.
-    pub fn ledger(&self) -> RequestLog {
+    pub fn request_log(&self) -> RequestLog {
         let traffic = *lock(&self.shared.traffic);
-        let mut ledger = lock(&self.shared.desk).ledger.clone();
-        ledger.in_flight_most = traffic.in_flight_most;
-        ledger.connections = traffic.connections;
-        ledger
+        let mut request_log = lock(&self.shared.desk).request_log.clone();
+        request_log.in_flight_most = traffic.in_flight_most;
+        request_log.connections = traffic.connections;
+        request_log
     }
 
     /// Looks at the account, or changes it. Requests wait meanwhile.
-    pub fn world<R>(&self, look: impl FnOnce(&mut AccountState) -> R) -> R {
-        look(&mut lock(&self.shared.desk).world)
+    pub fn state<R>(&self, look: impl FnOnce(&mut AccountState) -> R) -> R {
+        look(&mut lock(&self.shared.desk).state)
     }
 
     /// Replaces what goes wrong and what people change while somebody reads. Requests are counted
@@ -242,7 +242,7 @@ async fn serve(
     if !shared.latency.is_zero() {
         tokio::time::sleep(shared.latency).await;
     }
-    match outgoing.manner {
+    match outgoing.delivery {
         Delivery::Reset => return Err(io::Error::other("reset, as asked for")),
         Delivery::Hang => {
             *lock(&shared.hung) = true;
@@ -269,7 +269,7 @@ fn response(
         response = response.header(name, value);
     }
     let body = outgoing.body.clone();
-    let steps = match outgoing.manner {
+    let steps = match outgoing.delivery {
         Delivery::Cut => vec![Step::Send(body.slice(..length / 2)), Step::Cut],
         Delivery::CutAfter(bytes) if bytes < length => {
             vec![Step::Send(body.slice(..bytes)), Step::Cut]

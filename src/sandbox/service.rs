@@ -1,7 +1,7 @@
 //! The front desk: who asks, may they, what do they get, what does it cost.
 
 use super::account_state::AccountState;
-use super::apply_fault::{self, Delivery, Limits};
+use super::apply_fault::{Delivery, Limits, apply_fault};
 use super::attachments::{self, STORAGE};
 use super::crm::{self, Crm};
 use super::edit::Edit;
@@ -22,8 +22,8 @@ use std::time::Instant;
 /// Everything behind the server: the account, its limits, what was asked so far.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) world: AccountState,
-    pub(super) ledger: RequestLog,
+    pub(super) state: AccountState,
+    pub(super) request_log: RequestLog,
     pub(super) tokens: Tokens,
     pub(super) crm: Crm,
     options: Options,
@@ -60,7 +60,7 @@ pub(super) struct Outgoing {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
-    pub(super) manner: Delivery,
+    pub(super) delivery: Delivery,
 }
 
 enum Identity {
@@ -77,10 +77,10 @@ impl Service {
     /// A desk for a new account, reachable at this origin.
     pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
         Self {
-            world: AccountState::new(options.seed, options.scale)
+            state: AccountState::new(options.seed, options.scale)
                 .of_company(options.company_id)
                 .with(options.features, options.habits),
-            ledger: RequestLog::default(),
+            request_log: RequestLog::default(),
             tokens: Tokens::new(),
             crm: Crm::new(options.crm.clone()),
             meter: Meter::new(&options),
@@ -97,7 +97,7 @@ impl Service {
 
     /// Replaces faults and script; the next request is the first one that they count.
     pub(super) fn replace_faults(&mut self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
-        self.before = self.ledger.requests.len() as u64;
+        self.before = self.request_log.requests.len() as u64;
         self.seen = vec![0; faults.len()];
         self.pages.clear();
         (self.options.faults, self.options.script) = (faults, script);
@@ -107,8 +107,8 @@ impl Service {
     pub(super) fn respond(&mut self, incoming: &Incoming, now: Instant) -> Outgoing {
         self.tick(now);
         if incoming.path_and_query == "/oauth/token" {
-            self.ledger.refreshes += 1;
-            let terms = (self.world.now(), self.origin.as_str(), &self.options);
+            self.request_log.refreshes += 1;
+            let terms = (self.state.now(), self.origin.as_str(), &self.options);
             let (status, body) = self.tokens.exchange(
                 incoming.authorization.as_deref(),
                 incoming.content_type.as_deref(),
@@ -117,7 +117,7 @@ impl Service {
             );
             return self.outgoing(status, Bytes::from(body), incoming.gzip);
         }
-        let number = self.ledger.requests.len() as u64 - self.before + 1;
+        let number = self.request_log.requests.len() as u64 - self.before + 1;
         self.play_script(number);
         if crm::is_path(incoming.path_and_query.split('?').next().unwrap_or_default()) {
             return self.respond_for_crm(incoming, number);
@@ -164,19 +164,19 @@ impl Service {
             },
         };
         self.meter.spend(tokens);
-        self.ledger.tokens += u64::from(tokens);
-        self.ledger.requests.push(Entry {
+        self.request_log.tokens += u64::from(tokens);
+        self.request_log.requests.push(Entry {
             method: incoming.method.clone(),
             path_and_query: incoming.path_and_query.clone(),
             status: outgoing.status,
             tokens,
         });
-        self.ledger.body_bytes += outgoing.body.len() as u64;
+        self.request_log.body_bytes += outgoing.body.len() as u64;
         let levels = self.meter.levels(now, &self.options, oauth);
         outgoing.headers.extend(limit_headers(levels, limits));
         if let Some(date) = date {
             outgoing.headers.retain(|(name, _)| *name != "date");
-            outgoing.headers.extend(date.header(self.world.now()).map(|date| ("date", date)));
+            outgoing.headers.extend(date.header(self.state.now()).map(|date| ("date", date)));
         }
         outgoing
     }
@@ -200,18 +200,18 @@ impl Service {
             (429, Bytes::from_static(br#"{"error":"rate limit exceeded"}"#))
         } else {
             let half = trouble == Some(FaultKind::Half);
-            self.crm.respond(caller, &request, self.world.now(), half)
+            self.crm.respond(caller, &request, self.state.now(), half)
         };
         let mut outgoing = match trouble {
             Some(trouble) if !limited => {
                 let answer = Answer { status, cost: 0, content: Content::Json(body) };
-                let spoilt = apply_fault::spoil(&answer, None, trouble, number);
+                let faulted = apply_fault::apply_fault(&answer, None, trouble, number);
                 let mut outgoing = match trouble {
                     FaultKind::Echo => self.echo(incoming),
-                    _ => self.outgoing(spoilt.status, spoilt.body, false),
+                    _ => self.outgoing(faulted.status, faulted.body, false),
                 };
-                outgoing.manner = spoilt.manner;
-                if spoilt.html {
+                outgoing.delivery = faulted.delivery;
+                if faulted.html {
                     outgoing.headers.retain(|(name, _)| *name != "content-type");
                     outgoing.headers.push(("content-type", "text/html; charset=UTF-8".to_owned()));
                 }
@@ -223,13 +223,13 @@ impl Service {
             let wait = if trouble == Some(FaultKind::Daily) { "3600" } else { "0" };
             outgoing.headers.push(("retry-after", wait.to_owned()));
         }
-        self.ledger.requests.push(Entry {
+        self.request_log.requests.push(Entry {
             method: incoming.method.clone(),
             path_and_query: incoming.path_and_query.clone(),
             status: outgoing.status,
             tokens: 0,
         });
-        self.ledger.body_bytes += outgoing.body.len() as u64;
+        self.request_log.body_bytes += outgoing.body.len() as u64;
         outgoing
     }
 
@@ -238,7 +238,7 @@ impl Service {
         if self.options.clock == Clock::Running {
             let elapsed = now.duration_since(self.started).as_secs();
             let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
-            self.world.tick(elapsed - self.ticked);
+            self.state.tick(elapsed - self.ticked);
             self.ticked = elapsed;
         }
     }
@@ -246,7 +246,7 @@ impl Service {
     fn play_script(&mut self, number: u64) {
         let due: Vec<_> = self.options.script.extract_if(.., |(at, _)| *at == number).collect();
         for (_, edit) in due {
-            self.world.edit(edit);
+            self.state.edit(edit);
         }
     }
 
@@ -254,7 +254,7 @@ impl Service {
         let bearer = incoming.authorization.as_deref().and_then(|v| v.strip_prefix("Bearer "));
         match (&incoming.token, bearer) {
             (Some(token), _) if *token == self.options.token => Identity::Token,
-            (None, Some(token)) if self.tokens.open(token, self.world.now()) => Identity::OAuth,
+            (None, Some(token)) if self.tokens.open(token, self.state.now()) => Identity::OAuth,
             (None, Some(token)) if token == self.options.token => Identity::Token,
             (None, Some(_)) => Identity::Stale,
             _ => Identity::Nobody,
@@ -278,7 +278,7 @@ impl Service {
     }
 
     fn served(&mut self, incoming: &Incoming) -> (Outgoing, Limits, u32) {
-        let version = self.world.version();
+        let version = self.state.version();
         let place = incoming.path_and_query.as_str();
         let get = incoming.method == "GET";
         if get && let Some(kept) = self.cache.find(version, place, incoming.gzip) {
@@ -312,7 +312,7 @@ impl Service {
             return Answer { status: 404, cost: 0, content: Content::Json(body) };
         };
         let request = Request::new(method, &incoming.path_and_query, incoming.body.clone());
-        let answer = endpoints::answer(&mut self.world, &self.options, &request);
+        let answer = endpoints::answer(&mut self.state, &self.options, &request);
         let repeats = |fault: &Fault| fault.trouble == FaultKind::Repeat;
         if self.options.faults.iter().any(repeats)
             && let Content::Page(page) = &answer.content
@@ -333,22 +333,22 @@ impl Service {
         // What is refused at the gate is not done.
         let undone = incoming.method != "GET" && trouble.at_the_gate();
         let answer = if undone { Answer::nothing() } else { self.answer(incoming) };
-        let spoilt = apply_fault::spoil(&answer, before.as_ref(), trouble, number);
-        let gzip = incoming.gzip && !spoilt.html;
+        let faulted = apply_fault::apply_fault(&answer, before.as_ref(), trouble, number);
+        let gzip = incoming.gzip && !faulted.html;
         let mut outgoing = match &answer.content {
             _ if trouble == FaultKind::Echo => self.echo(incoming),
-            Content::File(_) if spoilt.status == 200 && !spoilt.html => {
-                self.file(incoming, spoilt.body)
+            Content::File(_) if faulted.status == 200 && !faulted.html => {
+                self.file(incoming, faulted.body)
             }
-            _ => self.outgoing(spoilt.status, spoilt.body, gzip),
+            _ => self.outgoing(faulted.status, faulted.body, gzip),
         };
-        outgoing.manner = spoilt.manner;
-        if spoilt.html {
+        outgoing.delivery = faulted.delivery;
+        if faulted.html {
             outgoing.headers.retain(|(name, _)| *name != "content-type");
             outgoing.headers.push(("content-type", "text/html; charset=UTF-8".to_owned()));
         }
-        let free = matches!(spoilt.status, 0 | 401 | 403 | 429);
-        (outgoing, spoilt.limits, if free { 0 } else { answer.cost })
+        let free = matches!(faulted.status, 0 | 401 | 403 | 429);
+        (outgoing, faulted.limits, if free { 0 } else { answer.cost })
     }
 
     fn file(&self, incoming: &Incoming, body: Bytes) -> Outgoing {
@@ -375,7 +375,7 @@ impl Service {
 
     fn outgoing(&self, status: u16, body: Bytes, gzip: bool) -> Outgoing {
         let mut headers = vec![
-            ("date", date(self.world.now())),
+            ("date", date(self.state.now())),
             ("content-type", "application/json; charset=utf-8".to_owned()),
         ];
         let body = match &self.options.scrawl {
@@ -388,7 +388,7 @@ impl Service {
         } else {
             body
         };
-        Outgoing { status, headers, body, manner: Delivery::Whole }
+        Outgoing { status, headers, body, delivery: Delivery::Whole }
     }
 }
 

@@ -12,15 +12,15 @@ use fastrand::Rng;
 use std::sync::LazyLock;
 
 /// Appends the value of a cell.
-pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, seat: &RowContext<'_>, rng: &mut Rng) {
-    value(out, &cell.fill, cell, seat, rng);
+pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, row_context: &RowContext<'_>, rng: &mut Rng) {
+    value(out, &cell.fill, cell, row_context, rng);
 }
 
 /// Appends when a deal was won first: never, in one of two ways, if it was not.
-fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &RowContext<'_>) {
-    match seat.status {
-        Status::Won => json::time(out, ended(seat), cell.spelling),
-        _ if seat.id % 9 == 4 && seat.account.habits.has(Habit::ZeroDates) => {
+fn first_won(out: &mut Vec<u8>, cell: &Cell, row_context: &RowContext<'_>) {
+    match row_context.status {
+        Status::Won => json::time(out, ended(row_context), cell.spelling),
+        _ if row_context.id % 9 == 4 && row_context.account.habits.has(Habit::ZeroDates) => {
             out.extend_from_slice(ZERO);
         }
         _ => out.extend_from_slice(b"null"),
@@ -28,89 +28,91 @@ fn first_won(out: &mut Vec<u8>, cell: &Cell, seat: &RowContext<'_>) {
 }
 
 /// Appends what the rule says, in the way of the cell.
-fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &RowContext<'_>, rng: &mut Rng) {
-    let account = seat.account;
+fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, row_context: &RowContext<'_>, rng: &mut Rng) {
+    let account = row_context.account;
     match fill {
-        Fill::Id => json::number(out, seat.id),
-        Fill::Uuid => json::text(out, &account.uuid(seat.resource.name, seat.id)),
-        Fill::Hex(digits) => json::text(out, &account.hex(seat.resource.name, seat.id, *digits)),
-        Fill::Title => json::text(out, &account.title(seat.resource.name, seat.id)),
-        Fill::FirstName => json::text(out, account.names(seat.id).0),
-        Fill::LastName => json::text(out, account.names(seat.id).1),
+        Fill::Id => json::number(out, row_context.id),
+        Fill::Uuid => json::text(out, &account.uuid(row_context.resource.name, row_context.id)),
+        Fill::Hex(digits) => {
+            json::text(out, &account.hex(row_context.resource.name, row_context.id, *digits))
+        }
+        Fill::Title => json::text(out, &account.title(row_context.resource.name, row_context.id)),
+        Fill::FirstName => json::text(out, account.names(row_context.id).0),
+        Fill::LastName => json::text(out, account.names(row_context.id).1),
         Fill::Sentence => json::text(out, sample_text::sentence(rng)),
-        Fill::Html => json::text(out, &sample_text::html(rng, seat.id % 50 == 3)),
-        Fill::Ref(target) => match pointer(seat, target, cell.presence) {
+        Fill::Html => json::text(out, &sample_text::html(rng, row_context.id % 50 == 3)),
+        Fill::Ref(target) => match pointer(row_context, target, cell.presence) {
             Some(id) => json::number(out, id),
             None => out.extend_from_slice(b"null"),
         },
-        Fill::Lead => match pointer(seat, "leads", cell.presence) {
+        Fill::Lead => match pointer(row_context, "leads", cell.presence) {
             Some(id) => json::text(out, &account.uuid("leads", id)),
             None => out.extend_from_slice(b"null"),
         },
         Fill::Refs(target) => refs(out, target, account.count(target), rng),
         Fill::Company => json::number(out, account.company),
-        Fill::Parent => json::number(out, seat.parent),
+        Fill::Parent => json::number(out, row_context.parent),
         Fill::Pick(of) => out.extend_from_slice(sample_text::one(rng, of).as_bytes()),
-        Fill::Nth(of) => out.extend_from_slice(nth(of, seat.id).as_bytes()),
-        Fill::Group(size) => json::number(out, (seat.id - 1) / size % 3 + 1),
-        Fill::Order(size) => json::number(out, (seat.id - 1) % size + 1),
+        Fill::Nth(of) => out.extend_from_slice(nth(of, row_context.id).as_bytes()),
+        Fill::Group(size) => json::number(out, (row_context.id - 1) / size % 3 + 1),
+        Fill::Order(size) => json::number(out, (row_context.id - 1) % size + 1),
         Fill::Money => money(out, rng),
         Fill::Whole(from, to) => json::number(out, rng.u64(*from..=*to)),
-        Fill::Add => json::time(out, seat.add, cell.spelling),
-        Fill::Update => maybe_time(out, seat.update, cell),
-        Fill::Between => json::time(out, between(seat, rng), cell.spelling),
-        Fill::FirstWon => first_won(out, cell, seat),
-        Fill::LastLogin => match seat.id % 5 {
+        Fill::Add => json::time(out, row_context.add, cell.spelling),
+        Fill::Update => maybe_time(out, row_context.update, cell),
+        Fill::Between => json::time(out, between(row_context, rng), cell.spelling),
+        Fill::FirstWon => first_won(out, cell, row_context),
+        Fill::LastLogin => match row_context.id % 5 {
             2 if account.habits.has(Habit::ZeroDates) => out.extend_from_slice(ZERO),
-            _ => json::time(out, between(seat, rng), cell.spelling),
+            _ => json::time(out, between(row_context, rng), cell.spelling),
         },
         Fill::Ended(ending, shape) => {
             let applies = match ending {
-                Ending::Won => seat.status == Status::Won,
-                Ending::Lost => seat.status == Status::Lost,
-                Ending::Either => matches!(seat.status, Status::Won | Status::Lost),
+                Ending::Won => row_context.status == Status::Won,
+                Ending::Lost => row_context.status == Status::Lost,
+                Ending::Either => matches!(row_context.status, Status::Won | Status::Lost),
             };
             match shape {
                 _ if !applies => out.extend_from_slice(b"null"),
-                Shape::Time => json::time(out, ended(seat), cell.spelling),
-                Shape::Date => json::text(out, &ended(seat).date()),
+                Shape::Time => json::time(out, ended(row_context), cell.spelling),
+                Shape::Date => json::text(out, &ended(row_context).date()),
             }
         }
-        Fill::Archived(Mark::Flag) => json::flag(out, seat.archived),
+        Fill::Archived(Mark::Flag) => json::flag(out, row_context.archived),
         Fill::Archived(Mark::Time) => {
-            maybe_time(out, seat.archived.then(|| seat.touched.whole_second()), cell);
+            maybe_time(out, row_context.archived.then(|| row_context.touched.whole_second()), cell);
         }
-        Fill::Deleted => json::flag(out, seat.deleted.is_some()),
-        Fill::Active => json::flag(out, seat.id % 10 != 9),
-        Fill::Status => json::text(out, seat.status.name()),
-        Fill::Probability => match seat.id % 4 {
-            1 => json::number(out, seat.id % 101),
+        Fill::Deleted => json::flag(out, row_context.deleted.is_some()),
+        Fill::Active => json::flag(out, row_context.id % 10 != 9),
+        Fill::Status => json::text(out, row_context.status.name()),
+        Fill::Probability => match row_context.id % 4 {
+            1 => json::number(out, row_context.id % 101),
             3 => out.extend_from_slice(b"12.5"),
             _ => out.extend_from_slice(b"null"),
         },
-        Fill::LostReason => match (seat.status, seat.id % 5) {
+        Fill::LostReason => match (row_context.status, row_context.id % 5) {
             (Status::Lost, 0) => {
                 out.extend_from_slice(b"{\"id\":4,\"label\":\"Zu teuer \\\"wirklich\\\"\"}");
             }
             (Status::Lost, _) => json::text(out, sample_text::sentence(rng)),
             _ => out.extend_from_slice(b"null"),
         },
-        Fill::Date => json::text(out, &between(seat, rng).date()),
+        Fill::Date => json::text(out, &between(row_context, rng).date()),
         Fill::Address => out.extend_from_slice(&ADDRESSES[rng.usize(..ADDRESSES.len())]),
-        Fill::Contacts(contact) => contacts(out, *contact, seat, rng),
+        Fill::Contacts(contact) => contacts(out, *contact, row_context, rng),
         Fill::Email => {
-            let email = format!("{}{}@example.test", seat.resource.name, seat.id);
+            let email = format!("{}{}@example.test", row_context.resource.name, row_context.id);
             json::text(out, &email);
         }
-        Fill::Named(target, wrap) => named(out, target, *wrap, seat, cell.presence),
+        Fill::Named(target, wrap) => named(out, target, *wrap, row_context, cell.presence),
         Fill::Custom => {
-            let (fields, targets) = (account.fields(seat.resource.name), account.targets());
-            custom::nested(out, fields, seat.id, rng, &targets);
+            let (fields, targets) = (account.fields(row_context.resource.name), account.targets());
+            custom::nested(out, fields, row_context.id, rng, &targets);
         }
-        Fill::Special(special) => self::special(out, *special, seat, rng),
+        Fill::Special(special) => self::special(out, *special, row_context, rng),
         Fill::List(item) => {
             out.push(b'[');
-            value(out, item, cell, seat, rng);
+            value(out, item, cell, row_context, rng);
             out.push(b']');
         }
         Fill::Object(cells) => {
@@ -120,7 +122,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, seat: &RowContext<'_>, rng
                     out.push(b',');
                 }
                 out.extend_from_slice(&inner.prefix);
-                write(out, inner, seat, rng);
+                write(out, inner, row_context, rng);
             }
             out.push(b'}');
         }
@@ -141,21 +143,23 @@ static ADDRESSES: LazyLock<[Vec<u8>; 12]> = LazyLock::new(|| {
 
 /// The row that a column points at: decided by row and target alone, so that two columns of a
 /// row that speak of one target agree.
-fn pointer(seat: &RowContext<'_>, target: &str, presence: Presence) -> Option<u64> {
-    match (seat.resource.name, target) {
-        ("deals", "pipelines") => return Some((seat.stage - 1) / 6 + 1),
-        ("deals", "stages") => return Some(seat.stage),
+fn pointer(row_context: &RowContext<'_>, target: &str, presence: Presence) -> Option<u64> {
+    match (row_context.resource.name, target) {
+        ("deals", "pipelines") => return Some((row_context.stage - 1) / 6 + 1),
+        ("deals", "stages") => return Some(row_context.stage),
         _ => {}
     }
-    let count = seat.account.count(target);
-    let own = seat.account.dice(seat.resource.name, seat.id ^ 0x7265_6600).u64(..);
-    let mut rng = seat.account.dice(target, own);
-    let missing = rng.u8(..5) < 2 && seat.id % 8 != 1 && presence != Presence::Always;
+    let count = row_context.account.count(target);
+    let own =
+        row_context.account.dice(row_context.resource.name, row_context.id ^ 0x7265_6600).u64(..);
+    let mut rng = row_context.account.dice(target, own);
+    let missing = rng.u8(..5) < 2 && row_context.id % 8 != 1 && presence != Presence::Always;
     if count == 0 || missing {
         return None;
     }
     let id = lasting(target, 1 + rng.u64(..count));
-    let vanish = seat.account.habits.has(Habit::GoneReferences) && custom::VANISH.contains(&target);
+    let vanish =
+        row_context.account.habits.has(Habit::GoneReferences) && custom::VANISH.contains(&target);
     Some(if vanish { custom::vanished(id, &mut rng) } else { id })
 }
 
@@ -199,14 +203,17 @@ fn maybe_time(out: &mut Vec<u8>, time: Option<Time>, cell: &Cell) {
 }
 
 /// An instant between the row's creation and its last write.
-fn between(seat: &RowContext<'_>, rng: &mut Rng) -> Time {
-    let span = seat.touched.seconds() - seat.add.seconds();
-    seat.add.plus_seconds(if span > 0 { rng.i64(0..span) } else { 0 })
+fn between(row_context: &RowContext<'_>, rng: &mut Rng) -> Time {
+    let span = row_context.touched.seconds() - row_context.add.seconds();
+    row_context.add.plus_seconds(if span > 0 { rng.i64(0..span) } else { 0 })
 }
 
 /// When the deal ended: half way through its life.
-fn ended(seat: &RowContext<'_>) -> Time {
-    seat.add.plus_seconds((seat.touched.seconds() - seat.add.seconds()) / 2).whole_second()
+fn ended(row_context: &RowContext<'_>) -> Time {
+    row_context
+        .add
+        .plus_seconds((row_context.touched.seconds() - row_context.add.seconds()) / 2)
+        .whole_second()
 }
 
 fn object(out: &mut Vec<u8>, parts: &[(&str, String)]) {
@@ -217,9 +224,12 @@ fn object(out: &mut Vec<u8>, parts: &[(&str, String)]) {
     out.push(b'}');
 }
 
-fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &RowContext<'_>, rng: &mut Rng) {
-    let many = rng.u32(u32::from(seat.id % 8 == 1)..3);
-    if many == 0 && seat.id.is_multiple_of(3) && seat.account.habits.has(Habit::EmptyContacts) {
+fn contacts(out: &mut Vec<u8>, contact: Contact, row_context: &RowContext<'_>, rng: &mut Rng) {
+    let many = rng.u32(u32::from(row_context.id % 8 == 1)..3);
+    if many == 0
+        && row_context.id.is_multiple_of(3)
+        && row_context.account.habits.has(Habit::EmptyContacts)
+    {
         out.extend_from_slice(b"[{\"value\":\"\",\"primary\":true}]");
         return;
     }
@@ -229,9 +239,9 @@ fn contacts(out: &mut Vec<u8>, contact: Contact, seat: &RowContext<'_>, rng: &mu
             out.push(b',');
         }
         let value = match contact {
-            Contact::Email => format!("p{}.{place}@example.test", seat.id),
+            Contact::Email => format!("p{}.{place}@example.test", row_context.id),
             Contact::Phone => format!("+371 2{:07}", rng.u32(..10_000_000)),
-            Contact::Messenger => format!("user_{}", seat.id),
+            Contact::Messenger => format!("user_{}", row_context.id),
         };
         let label = match (contact, place) {
             (Contact::Messenger, _) => "skype",
@@ -251,14 +261,14 @@ fn named(
     out: &mut Vec<u8>,
     target: &str,
     wrap: Option<&str>,
-    seat: &RowContext<'_>,
+    row_context: &RowContext<'_>,
     presence: Presence,
 ) {
-    let Some(id) = pointer(seat, target, presence) else {
+    let Some(id) = pointer(row_context, target, presence) else {
         out.extend_from_slice(b"null");
         return;
     };
-    let title = seat.account.title(target, id);
+    let title = row_context.account.title(target, id);
     match wrap {
         None => json::text(out, &title),
         Some(key) => object(out, &[(key, json::quoted(&title))]),
@@ -291,16 +301,16 @@ pub(super) const GOAL_TYPES: [&str; 6] = [
     "revenue_forecast",
 ];
 
-fn special(out: &mut Vec<u8>, special: Special, seat: &RowContext<'_>, rng: &mut Rng) {
-    let account = seat.account;
+fn special(out: &mut Vec<u8>, special: Special, row_context: &RowContext<'_>, rng: &mut Rng) {
+    let account = row_context.account;
     let name = |id: u64| json::quoted(&account.title("persons", id));
-    let id = seat.id;
+    let id = row_context.id;
     let text = match special {
         Special::Prices(key) => format!(
             "[{{\"{key}\":{id},\"price\":{}.90,\"currency\":\"EUR\",\"cost\":0,\"direct_cost\":null,\"notes\":\"\"}}]",
             rng.u32(1..5_000)
         ),
-        Special::Participants => match pointer(seat, "persons", Presence::Nullable) {
+        Special::Participants => match pointer(row_context, "persons", Presence::Nullable) {
             Some(person) => format!("[{{\"person_id\":{person},\"primary\":true}}]"),
             None => "[]".to_owned(),
         },
@@ -333,7 +343,7 @@ fn special(out: &mut Vec<u8>, special: Special, seat: &RowContext<'_>, rng: &mut
         Special::IsYou => (id == 1).to_string(),
         Special::IsAdmin => u8::from(id == 1).to_string(),
         Special::NoteUser => {
-            let user = pointer(seat, "users", Presence::Always).unwrap_or(1);
+            let user = pointer(row_context, "users", Presence::Always).unwrap_or(1);
             format!(
                 "{{\"email\":\"users{user}@example.test\",\"icon_url\":null,\"is_you\":{},\"name\":{}}}",
                 user == 1,
@@ -341,25 +351,28 @@ fn special(out: &mut Vec<u8>, special: Special, seat: &RowContext<'_>, rng: &mut
             )
         }
         Special::ParticipantPerson => {
-            let person = 1 + (seat.parent + seat.place) % account.count("persons").max(1);
+            let person =
+                1 + (row_context.parent + row_context.place) % account.count("persons").max(1);
             format!(
                 "{{\"active_flag\":true,\"name\":{},\"email\":[{{\"value\":\"p{person}.0@example.test\",\"primary\":true,\"label\":\"work\"}}],\"phone\":[],\"owner_id\":1,\"value\":{person}}}",
                 name(person)
             )
         }
         Special::ParticipantWrap => {
-            format!("{{\"title\":{}}}", json::quoted(&account.title("deals", seat.parent)))
+            format!("{{\"title\":{}}}", json::quoted(&account.title("deals", row_context.parent)))
         }
-        Special::Follower => (1 + (seat.parent + seat.place) % account.count("users")).to_string(),
+        Special::Follower => {
+            (1 + (row_context.parent + row_context.place) % account.count("users")).to_string()
+        }
         Special::PhaseOfBoard => {
             let board = (id - 1) / 20 % 3 + 1;
             ((board - 1) * 4 + 1 + id % 4).to_string()
         }
         Special::Duration => "{\"start\":\"2026-01-01\",\"end\":\"2026-12-31\"}".to_owned(),
-        Special::SmallText => format!("\"{}\"", seat.parent),
-        Special::SetOfParent => json::quoted(&account.uuid("permission_sets", seat.parent)),
+        Special::SmallText => format!("\"{}\"", row_context.parent),
+        Special::SetOfParent => json::quoted(&account.uuid("permission_sets", row_context.parent)),
         Special::Url => {
-            format!("\"https://www.example.test/{}/{id}?a=1&b=\u{fc}\"", seat.resource.name)
+            format!("\"https://www.example.test/{}/{id}?a=1&b=\u{fc}\"", row_context.resource.name)
         }
     };
     out.extend_from_slice(text.as_bytes());

@@ -26,7 +26,7 @@ pub(super) struct Custom {
     /// Fields of which something could not be mapped, and why.
     pub(super) lost: Vec<(String, &'static str)>,
     /// Fields that refer to an account or contact which has not come yet.
-    pub(super) promised: Vec<(String, Entity, u64)>,
+    pub(super) deferred: Vec<(String, Entity, u64)>,
 }
 
 /// What values refer to.
@@ -125,7 +125,7 @@ impl Custom {
             Some(to) => id(raw).ok_or(NO_ID).map(|id| {
                 let (public_id, came) = targets.known.deferred_id(to, id);
                 if !came {
-                    self.promised.push((field.name.clone(), to, id));
+                    self.deferred.push((field.name.clone(), to, id));
                 }
                 Some(quoted(&public_id))
             }),

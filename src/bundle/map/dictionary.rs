@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
 /// keeps the public id.
-pub const MARKER: &str = "Portable id";
+pub const PUBLIC_ID_FIELD: &str = "Portable id";
 
 /// The fields of organizations, persons or deals.
 #[derive(Debug, Clone, Default)]
@@ -63,8 +63,8 @@ pub struct Target<'s> {
 }
 
 /// The place of an array's dictionary: leads have the fields of deals. Activities have none.
-pub(super) const fn dictionary(array: Entity) -> Option<usize> {
-    match array {
+pub(super) const fn dictionary(entity: Entity) -> Option<usize> {
+    match entity {
         Entity::Accounts => Some(0),
         Entity::Contacts => Some(1),
         Entity::Opportunities | Entity::Leads => Some(2),
@@ -74,15 +74,15 @@ pub(super) const fn dictionary(array: Entity) -> Option<usize> {
 
 impl Pins {
     /// The field of this key keeps the public ids of an array's rows.
-    pub fn marker(&mut self, array: Entity, key: &str) {
-        if let Some(place) = dictionary(array) {
+    pub fn marker(&mut self, entity: Entity, key: &str) {
+        if let Some(place) = dictionary(entity) {
             self.markers[place] = Some(key.to_owned());
         }
     }
 
     /// The field of this key has this name in `custom`.
-    pub fn name(&mut self, array: Entity, key: &str, name: &str) {
-        if let Some(place) = dictionary(array) {
+    pub fn name(&mut self, entity: Entity, key: &str, name: &str) {
+        if let Some(place) = dictionary(entity) {
             self.names[place].insert(key.to_owned(), name.to_owned());
         }
     }
@@ -100,7 +100,7 @@ impl Dictionary {
         let mut custom = fields.iter().filter(|field| field.custom);
         let found = match key {
             Some(key) => custom.find(|field| field.code == key),
-            None => custom.find(|field| field.name == MARKER && keeps_text(&field.ty)),
+            None => custom.find(|field| field.name == PUBLIC_ID_FIELD && keeps_text(&field.ty)),
         };
         self.lost = match (key, found) {
             (Some(_), None) => Some("is gone"),

@@ -16,7 +16,7 @@ pub(super) struct Known {
     /// For each array: the public id, where it is not the one made of the id.
     pub(super) rows: [HashMap<u64, Option<Box<str>>>; 5],
     /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
-    pub(super) learnt: [HashMap<u64, Box<str>>; 2],
+    pub(super) known_ids: [HashMap<u64, Box<str>>; 2],
     /// Their numbers.
     pub(super) learnt_ids: HashSet<u64>,
     /// Numbers of public ids that rows have and that are not made of their own ids.
@@ -30,15 +30,15 @@ impl Known {
     }
 
     /// The public id of an account or contact that may come later, and whether it came already.
-    pub(super) fn deferred_id(&self, array: Entity, id: u64) -> (String, bool) {
-        let came = self.rows[array as usize].get(&id);
+    pub(super) fn deferred_id(&self, entity: Entity, id: u64) -> (String, bool) {
+        let came = self.rows[entity as usize].get(&id);
         let own = match came {
             Some(own) => own.as_ref(),
-            None => self.learnt.get(array as usize).and_then(|learnt| learnt.get(&id)),
+            None => self.known_ids.get(entity as usize).and_then(|known_ids| known_ids.get(&id)),
         };
         let public_id = own.map(ToString::to_string);
         let public_id =
-            public_id.unwrap_or_else(|| generated_id(self.company, array, &id.to_string()));
+            public_id.unwrap_or_else(|| generated_id(self.company, entity, &id.to_string()));
         (public_id, came.is_some())
     }
 
@@ -46,7 +46,7 @@ impl Known {
     pub(super) fn call(
         &mut self,
         says: Option<String>,
-        minted: &str,
+        generated: &str,
     ) -> (Called, Option<&'static str>) {
         let mut refused = None;
         match says {
@@ -58,19 +58,19 @@ impl Known {
             }
             None => {}
         }
-        if self.kept.contains(&number(minted)) {
-            return (Called::Taken(minted.to_owned()), refused.or(Some(TWICE)));
+        if self.kept.contains(&number(generated)) {
+            return (Called::Taken(generated.to_owned()), refused.or(Some(TWICE)));
         }
-        (Called::Its(minted.to_owned()), refused)
+        (Called::Its(generated.to_owned()), refused)
     }
 
     /// A public id for a record whose own is another's.
-    pub(super) fn another(&mut self, minted: &str) -> String {
-        let mut id = minted.to_owned();
+    pub(super) fn another(&mut self, generated: &str) -> String {
+        let mut id = generated.to_owned();
         let mut n = 1_u64;
         while !self.kept.insert(number(&id)) {
             n += 1;
-            id = format!("{minted}_{n}");
+            id = format!("{generated}_{n}");
         }
         id
     }
@@ -78,9 +78,9 @@ impl Known {
     /// Whether another row is called so: because it says so, or after its own id.
     fn is_taken(&self, id: &str) -> bool {
         let after_its_id = || {
-            Entity::ALL.into_iter().any(|array| {
-                let own = id.strip_prefix(&*generated_id(self.company, array, ""));
-                let row = own.and_then(|own| self.rows[array as usize].get(&key(array, own)));
+            Entity::ALL.into_iter().any(|entity| {
+                let own = id.strip_prefix(&*generated_id(self.company, entity, ""));
+                let row = own.and_then(|own| self.rows[entity as usize].get(&key(entity, own)));
                 row.is_some_and(Option::is_none)
             })
         };
@@ -99,14 +99,14 @@ pub(super) enum Called {
 
 /// The public id of a record that does not keep one: the same for the same record always, and
 /// never that of another company's.
-pub(in crate::bundle) fn generated_id(company: i64, array: Entity, id: &str) -> String {
-    format!("{}pd{company}_{id}", array.prefix())
+pub(in crate::bundle) fn generated_id(company: i64, entity: Entity, id: &str) -> String {
+    format!("{}pd{company}_{id}", entity.prefix())
 }
 
 /// The number by which a record is known: its id, or what stands for a text that is one.
-pub(super) fn key(array: Entity, external: &str) -> u64 {
+pub(super) fn key(entity: Entity, external: &str) -> u64 {
     match external.parse() {
-        Ok(id) if array != Entity::Leads => id,
+        Ok(id) if entity != Entity::Leads => id,
         _ => number(external),
     }
 }

@@ -55,17 +55,17 @@ impl Likely {
     }
 
     /// Whether rows of an array have something to tell.
-    pub(super) fn asks(&self, array: Entity) -> bool {
-        dictionary(array).is_some_and(|place| !self.fields[place].is_empty())
+    pub(super) fn asks(&self, entity: Entity) -> bool {
+        dictionary(entity).is_some_and(|place| !self.fields[place].is_empty())
     }
 
     /// Takes the custom values of a row.
     pub(super) fn add_row<'r>(
         &mut self,
-        array: Entity,
+        entity: Entity,
         values: impl Iterator<Item = (&'r str, &'r str)>,
     ) {
-        let Some(place) = dictionary(array) else { return };
+        let Some(place) = dictionary(entity) else { return };
         for (code, raw) in values.filter(|(_, raw)| *raw != "null") {
             let Some(seen) = self.fields[place].get_mut(code) else { continue };
             let Some(value) = text(raw).filter(|value| !value.is_empty()) else { continue };
@@ -81,13 +81,13 @@ impl Likely {
     /// The fields that keep public ids, to all appearances: of each dictionary the one with most.
     pub(super) fn found(&self) -> Vec<(Entity, String)> {
         let most = |part: u64, whole: u64| part * 100 >= whole * IDS_PERCENT_MIN;
-        let found = OWNERS.into_iter().zip(&self.fields).filter_map(|(array, fields)| {
+        let found = OWNERS.into_iter().zip(&self.fields).filter_map(|(entity, fields)| {
             let fit = fields.iter().filter(|(_, seen)| {
                 let different = seen.different.len() as u64;
                 seen.ids > 0 && most(seen.ids, seen.values) && most(different, seen.ids)
             });
             let best = fit.max_by_key(|(code, seen)| (seen.ids, std::cmp::Reverse(*code)));
-            best.map(|(code, _)| (array, code.clone()))
+            best.map(|(code, _)| (entity, code.clone()))
         });
         found.collect()
     }
@@ -95,8 +95,8 @@ impl Likely {
 
 /// Whether a value begins like the public ids of the arrays that have this dictionary.
 fn looks_like_one(place: usize, value: &str) -> bool {
-    let arrays = Entity::ALL.into_iter().filter(|array| dictionary(*array) == Some(place));
+    let arrays = Entity::ALL.into_iter().filter(|entity| dictionary(*entity) == Some(place));
     value.len() <= PUBLIC_ID_MAX
         && !value.contains(char::is_whitespace)
-        && arrays.into_iter().any(|array| value.starts_with(array.prefix()))
+        && arrays.into_iter().any(|entity| value.starts_with(entity.prefix()))
 }

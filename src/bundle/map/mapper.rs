@@ -35,7 +35,7 @@ pub(in crate::bundle) const NOTE_MARK: (&str, &str) = ("<p>Portable id: ", "</p>
 /// Why a value is not in the bundle.
 const NOT_IN_BUNDLE: &str = "has no field in a bundle";
 const DANGLING: &str = "refers to a row that is not there; its external id is kept";
-const BROKEN_PROMISE: &str = "refers to a row that is not there; the id it would have is kept";
+const DANGLING_REFERENCE: &str = "refers to a row that is not there; the id it would have is kept";
 const NOT_READ: &str = "is not in the backup, so what it names stays unnamed";
 const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
@@ -53,7 +53,7 @@ pub struct Mapper {
     likely: Likely,
     counts: [Counts; 5],
     /// References of custom fields to accounts and contacts that had not come yet.
-    promised: Vec<(&'static str, Box<str>, Entity, u64)>,
+    deferred: Vec<(&'static str, Box<str>, Entity, u64)>,
     /// Records that came again.
     repeats: u64,
     /// Fields of the row at hand that say a part only of what the record has.
@@ -72,8 +72,8 @@ pub(super) struct Common {
 }
 
 /// What a record is called in external ids.
-const fn entity(array: Entity) -> &'static str {
-    match array {
+const fn external_kind(entity: Entity) -> &'static str {
+    match entity {
         Entity::Accounts => "organization",
         Entity::Contacts => "person",
         Entity::Opportunities => "deal",
@@ -83,8 +83,8 @@ const fn entity(array: Entity) -> &'static str {
 }
 
 /// The resource that an array is made of.
-fn resource(array: Entity) -> &'static str {
-    RESOURCES[array as usize].0
+fn resource(entity: Entity) -> &'static str {
+    RESOURCES[entity as usize].0
 }
 
 impl Mapper {
@@ -98,7 +98,7 @@ impl Mapper {
             losses: Losses::default(),
             likely,
             counts: [Counts::default(); 5],
-            promised: Vec::new(),
+            deferred: Vec::new(),
             repeats: 0,
             partial: BTreeSet::new(),
             out: String::new(),
@@ -130,21 +130,21 @@ impl Mapper {
 
     /// Learns the public id of an organization or person, if it keeps one.
     pub fn learn(&mut self, resource: &'static Resource, json: &str) {
-        let array =
-            RESOURCES.iter().find(|(name, _)| *name == resource.name).map(|(_, array)| *array);
-        let (Some(array @ (Entity::Accounts | Entity::Contacts)), Some(id)) =
-            (array, value_of(json, "id").and_then(id))
+        let entity =
+            RESOURCES.iter().find(|(name, _)| *name == resource.name).map(|(_, entity)| *entity);
+        let (Some(entity @ (Entity::Accounts | Entity::Contacts)), Some(id)) =
+            (entity, value_of(json, "id").and_then(id))
         else {
             return;
         };
-        let marker = self.setup.dictionaries[array as usize].marker.as_deref();
+        let marker = self.setup.dictionaries[entity as usize].marker.as_deref();
         let kept = value_of(json, "custom_fields").and_then(|custom| value_of(custom, marker?));
         let public_id = kept.and_then(text).filter(|id| (1..=PUBLIC_ID_MAX).contains(&id.len()));
         // Of two rows that keep the same one the first has it.
         if let Some(public_id) = public_id
             && self.known.learnt_ids.insert(number(&public_id))
         {
-            self.known.learnt[array as usize].insert(id, public_id.into());
+            self.known.known_ids[entity as usize].insert(id, public_id.into());
         }
     }
 
@@ -154,9 +154,9 @@ impl Mapper {
         for name in std::mem::take(&mut self.setup.lacking) {
             self.losses.count(name, "*", NOT_READ);
         }
-        for (resource, field, to, id) in std::mem::take(&mut self.promised) {
+        for (resource, field, to, id) in std::mem::take(&mut self.deferred) {
             if !self.known.rows[to as usize].contains_key(&id) {
-                self.losses.count(resource, &field, BROKEN_PROMISE);
+                self.losses.count(resource, &field, DANGLING_REFERENCE);
             }
         }
     }
@@ -168,14 +168,14 @@ impl Mapper {
         resource: &'static Resource,
         json: &str,
     ) -> Result<Option<(Entity, &str)>> {
-        let Some((_, array)) = RESOURCES.iter().find(|(name, _)| *name == resource.name) else {
+        let Some((_, entity)) = RESOURCES.iter().find(|(name, _)| *name == resource.name) else {
             let message = format!("{} has no place in a bundle", resource.name);
             return Err(Error::new(Kind::Bug, message));
         };
-        let array = *array;
+        let entity = *entity;
         let mut fields = Fields::of(json);
         let own = fields.consume("id").filter(|raw| usable(raw));
-        let external = own.and_then(|raw| match array {
+        let external = own.and_then(|raw| match entity {
             Entity::Leads => text(raw),
             _ => id(raw).map(|id| id.to_string()),
         });
@@ -184,85 +184,85 @@ impl Mapper {
             self.losses.count(resource.name, "id", NO_ID);
             return Ok(None);
         };
-        let key = key(array, &external);
-        if self.known.rows[array as usize].contains_key(&key) {
+        let key = key(entity, &external);
+        if self.known.rows[entity as usize].contains_key(&key) {
             self.repeats += 1;
             return Ok(None);
         }
-        let custom = self.custom(resource.name, array, &mut fields, json);
-        let marker = match array {
+        let custom = self.custom(resource.name, entity, &mut fields, json);
+        let marker = match entity {
             Entity::Activities => {
                 fields.consume("note").and_then(text).and_then(|note| split(&note).1)
             }
             _ => custom.marker.clone(),
         };
-        let minted = generated_id(self.setup.company, array, &external);
-        let (called, refused) = self.known.call(marker, &minted);
+        let generated = generated_id(self.setup.company, entity, &external);
+        let (called, refused) = self.known.call(marker, &generated);
         if let Some(why) = refused {
             self.losses.count(resource.name, "public_id", why);
         }
         let (public_id, taken) = match called {
             Called::Its(id) => (id, None),
-            Called::Taken(id) => (minted.clone(), Some(id)),
+            Called::Taken(id) => (generated.clone(), Some(id)),
         };
-        let mut common = self.common(array, &mut fields, public_id, &external);
+        let mut common = self.common(entity, &mut fields, public_id, &external);
         if let Some(taken) = taken {
             if common.deleted_at.is_some() {
                 // It was created again: whoever refers to it means the row that lives.
-                self.known.rows[array as usize].insert(key, Some(taken.into()));
+                self.known.rows[entity as usize].insert(key, Some(taken.into()));
                 return Ok(None);
             }
-            common.public_id = self.known.another(&minted);
+            common.public_id = self.known.another(&generated);
         }
-        let own = (common.public_id != minted).then(|| common.public_id.as_str().into());
-        self.known.rows[array as usize].insert(key, own);
-        self.count(array, &common, json);
+        let own = (common.public_id != generated).then(|| common.public_id.as_str().into());
+        self.known.rows[entity as usize].insert(key, own);
+        self.count(entity, &common, json);
         self.partial.clear();
         let mut out = std::mem::take(&mut self.out);
-        rows::write(self, array, &common, &custom.json, &mut fields, &mut out);
+        rows::write(self, entity, &common, &custom.json, &mut fields, &mut out);
         self.out = out;
-        let flat = array == Entity::Leads;
+        let flat = entity == Entity::Leads;
         for (field, _) in fields.rest() {
             if !(flat && crate::model::is_custom(&field)) {
                 self.losses.count(resource.name, &field, NOT_IN_BUNDLE);
             }
         }
-        Ok(Some((array, &self.out)))
+        Ok(Some((entity, &self.out)))
     }
 
     fn custom(
         &mut self,
         resource: &'static str,
-        array: Entity,
+        entity: Entity,
         fields: &mut Fields<'_>,
         json: &str,
     ) -> Custom {
-        let Some(place) = dictionary(array) else { return Custom::default() };
+        let Some(place) = dictionary(entity) else { return Custom::default() };
         let dictionary = &self.setup.dictionaries[place];
         let targets = Targets { users: &self.setup.users, known: &self.known };
-        let custom = if array == Entity::Leads {
+        let custom = if entity == Entity::Leads {
             let pairs = crate::model::members(json);
             custom::flat(dictionary, &targets, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)))
         } else {
             custom::nested(dictionary, &targets, fields.consume("custom_fields").unwrap_or("{}"))
         };
-        if self.likely.asks(array) {
+        if self.likely.asks(entity) {
             let raw = value_of(json, "custom_fields").unwrap_or("{}");
-            let pairs = crate::model::members(if array == Entity::Leads { json } else { raw });
-            self.likely.add_row(array, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
+            let pairs = crate::model::members(if entity == Entity::Leads { json } else { raw });
+            self.likely.add_row(entity, pairs.iter().map(|(key, raw)| (key.as_ref(), *raw)));
         }
         for (field, why) in &custom.lost {
             self.losses.count(resource, field, why);
         }
-        let promised = custom.promised.iter();
-        self.promised
-            .extend(promised.map(|(field, to, id)| (resource, field.as_str().into(), *to, *id)));
+        let deferred = custom.deferred.iter();
+        self.deferred
+            .extend(deferred.map(|(field, to, id)| (resource, field.as_str().into(), *to, *id)));
         custom
     }
 
     fn common(
         &mut self,
-        array: Entity,
+        entity: Entity,
         fields: &mut Fields<'_>,
         public_id: String,
         external: &str,
@@ -270,13 +270,13 @@ impl Mapper {
         let owner = fields.id("owner_id").and_then(|id| {
             let email = self.setup.users.get(&id).cloned();
             if email.is_none() {
-                self.losses.count(resource(array), "owner_id", NO_OWNER);
+                self.losses.count(resource(entity), "owner_id", NO_OWNER);
             }
             email
         });
         let updated_at = fields.consume("update_time").map(time);
         let deleted = fields.flag("is_deleted")
-            || array == Entity::Opportunities && fields.consume("status") == Some("\"deleted\"");
+            || entity == Entity::Opportunities && fields.consume("status") == Some("\"deleted\"");
         // Of a deleted record `update_time` says when it was deleted (pipedrive-api.md 2.5).
         let created_at = fields.consume("add_time").map(time);
         let at = [&updated_at, &created_at].into_iter().flatten();
@@ -284,7 +284,7 @@ impl Mapper {
         let deleted_at = deleted.then(|| at.unwrap_or_else(|| quoted(&Time::EPOCH.to_string())));
         Common {
             public_id,
-            external_id: format!("{}:{}:{external}", self.setup.company, entity(array)),
+            external_id: format!("{}:{}:{external}", self.setup.company, external_kind(entity)),
             owner,
             created_at,
             updated_at,
@@ -293,12 +293,12 @@ impl Mapper {
     }
 
     /// Counts a row of which this field is lost.
-    pub(super) fn lose(&mut self, array: Entity, field: &str, why: &'static str) {
-        self.losses.count(resource(array), field, why);
+    pub(super) fn lose(&mut self, entity: Entity, field: &str, why: &'static str) {
+        self.losses.count(resource(entity), field, why);
     }
 
-    fn count(&mut self, array: Entity, common: &Common, json: &str) {
-        let counts = &mut self.counts[array as usize];
+    fn count(&mut self, entity: Entity, common: &Common, json: &str) {
+        let counts = &mut self.counts[entity as usize];
         counts.rows += 1;
         counts.deleted += u64::from(common.deleted_at.is_some());
         let archived = value_of(json, "is_archived") == Some("true");
@@ -333,17 +333,17 @@ impl Mapper {
             return Reference { id: Some(id), external: None };
         }
         self.losses.count(resource(of), name, DANGLING);
-        let external = format!("{}:{}:{external}", self.setup.company, entity(to));
+        let external = format!("{}:{}:{external}", self.setup.company, external_kind(to));
         Reference { id: None, external: Some(external) }
     }
 
     /// Labels by name, as a JSON list.
-    pub(super) fn labels(&mut self, array: Entity, raw: Option<&str>) -> Option<String> {
+    pub(super) fn labels(&mut self, entity: Entity, raw: Option<&str>) -> Option<String> {
         let ids = crate::model::list(raw?);
         let (mut labels, mut bytes) = (Vec::new(), 0);
         for id in ids {
-            let label = match dictionary(array) {
-                _ if array == Entity::Leads => {
+            let label = match dictionary(entity) {
+                _ if entity == Entity::Leads => {
                     text(id).and_then(|id| self.setup.lead_labels.get(&id).cloned())
                 }
                 Some(place) => {
@@ -352,13 +352,13 @@ impl Mapper {
                 None => None,
             };
             let Some(label) = label else {
-                self.losses.count(resource(array), "label_ids", NO_LABEL);
+                self.losses.count(resource(entity), "label_ids", NO_LABEL);
                 self.partial.insert("labels");
                 continue;
             };
             bytes += label.len() + 1;
             if bytes > LABELS_BYTES_MAX {
-                self.losses.count(resource(array), "label_ids", LABELS_TOO_LONG);
+                self.losses.count(resource(entity), "label_ids", LABELS_TOO_LONG);
                 self.partial.insert("labels");
                 return None;
             }
@@ -407,11 +407,11 @@ impl Mapper {
 
     /// Writes into the side-car what is known of the account and what was lost.
     pub fn describe(&self, context: &mut Sidecar) {
-        for (array, counts) in Entity::ALL.into_iter().zip(self.counts) {
-            *context.counts_of(array) = counts;
+        for (entity, counts) in Entity::ALL.into_iter().zip(self.counts) {
+            *context.counts_of(entity) = counts;
         }
         let keys = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
-        let keys = keys.into_iter().filter_map(|array| Some((array, self.setup.marker(array)?)));
+        let keys = keys.into_iter().filter_map(|entity| Some((entity, self.setup.marker(entity)?)));
         context.note_id_fields(self.setup.company, keys);
         context.pipelines.clone_from(&self.setup.pipelines);
         context.fields = self.setup.described();

@@ -9,7 +9,7 @@ mod rows;
 mod setup;
 mod source;
 
-pub use dictionary::{MARKER, Pins, Target};
+pub use dictionary::{PUBLIC_ID_FIELD, Pins, Target};
 pub(in crate::bundle) use identity::generated_id;
 pub use likely::Expected;
 pub(in crate::bundle) use mapper::NOTE_MARK;

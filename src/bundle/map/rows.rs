@@ -12,17 +12,17 @@ const NO_STATUS: &str = "is none that a bundle has; its times tell what it is";
 /// Writes the row of a record into a buffer.
 pub(super) fn write(
     mapper: &mut Mapper,
-    array: Entity,
+    entity: Entity,
     common: &Common,
     custom: &str,
     fields: &mut Fields<'_>,
     buffer: &mut String,
 ) {
-    let mut out = Out::start(buffer, array);
+    let mut out = Out::start(buffer, entity);
     out.text("public_id", Some(&common.public_id));
     out.text("external_system", Some("pipedrive"));
     out.text("external_id", Some(&common.external_id));
-    match array {
+    match entity {
         Entity::Accounts => account(mapper, fields, &mut out),
         Entity::Contacts => contact(mapper, fields, &mut out),
         Entity::Opportunities => opportunity(mapper, common, fields, &mut out),
@@ -30,8 +30,8 @@ pub(super) fn write(
         Entity::Activities => activity(mapper, fields, &mut out),
     }
     out.text("owner", common.owner.as_deref());
-    if array != Entity::Activities {
-        let labels = mapper.labels(array, fields.consume("label_ids"));
+    if entity != Entity::Activities {
+        let labels = mapper.labels(entity, fields.consume("label_ids"));
         out.raw("labels", labels.as_deref());
         out.raw("custom", Some(custom));
     }
@@ -43,7 +43,7 @@ pub(super) fn write(
     out.raw("updated_at", common.updated_at.as_deref());
     out.raw("deleted_at", common.deleted_at.as_deref());
     for (field, why) in out.end() {
-        mapper.lose(array, &field, why);
+        mapper.lose(entity, &field, why);
     }
 }
 
@@ -148,16 +148,16 @@ fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
         ("org_id", Entity::Accounts),
         ("lead_id", Entity::Leads),
     ];
-    let found = links.map(|(name, array)| {
+    let found = links.map(|(name, entity)| {
         let raw = fields.consume(name);
-        (array, mapper.reference(Entity::Activities, name, array, raw))
+        (entity, mapper.reference(Entity::Activities, name, entity, raw))
     });
     // One parent, as the other CRM has it: what is nearest to the sale comes first.
-    let parent = found.iter().find_map(|(array, link)| Some((*array, link.id.as_deref()?)));
-    out.text("record_type", parent.map(|(array, _)| array.record_type()));
+    let parent = found.iter().find_map(|(entity, link)| Some((*entity, link.id.as_deref()?)));
+    out.text("record_type", parent.map(|(entity, _)| entity.record_type()));
     out.text("record_public_id", parent.map(|(_, id)| id));
-    for (array, link) in &found {
-        let name = array.link().unwrap_or_default();
+    for (entity, link) in &found {
+        let name = entity.link().unwrap_or_default();
         out.text(name, link.id.as_deref());
         if let Some(external) = &link.external {
             out.text(&name.replace("public", "external"), Some(external));

@@ -151,8 +151,8 @@ impl Setup {
 
     /// The field that is known to keep the public ids of an array, and what is wrong with it: then rows
     /// that are there already cannot be recognized.
-    pub fn lost_marker(&self, array: Entity) -> Option<(&str, &'static str)> {
-        let place = dictionary(array)?;
+    pub fn lost_marker(&self, entity: Entity) -> Option<(&str, &'static str)> {
+        let place = dictionary(entity)?;
         let key = self.pins.markers[place].as_deref()?;
         let why = self.dictionaries[place].lost?;
         let hidden = self.read[place].may_hold(key);
@@ -160,8 +160,8 @@ impl Setup {
     }
 
     /// The name that people give to the field of public ids by now.
-    pub fn marker_name(&self, array: Entity) -> Option<&str> {
-        let place = dictionary(array)?;
+    pub fn marker_name(&self, entity: Entity) -> Option<&str> {
+        let place = dictionary(entity)?;
         let key = self.dictionaries[place].marker.as_deref()?;
         let named = self.read[place].known.iter().find(|field| field.code == key);
         named.map(|field| field.name.as_str())
@@ -169,8 +169,8 @@ impl Setup {
 
     /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
     /// rows that are there already could not be recognized.
-    pub fn may_hide_marker(&self, array: Entity) -> bool {
-        dictionary(array).is_some_and(|place| {
+    pub fn may_hide_marker(&self, entity: Entity) -> bool {
+        dictionary(entity).is_some_and(|place| {
             self.dictionaries[place].marker.is_none() && self.read[place].is_patchy()
         })
     }
@@ -299,34 +299,34 @@ impl Setup {
     }
 
     /// The custom field that has this name in `custom`.
-    pub fn target(&self, array: Entity, name: &str) -> Option<Target<'_>> {
-        let fields = &self.dictionaries[dictionary(array)?];
+    pub fn target(&self, entity: Entity, name: &str) -> Option<Target<'_>> {
+        let fields = &self.dictionaries[dictionary(entity)?];
         let code = fields.by_name.get(name)?;
         let field = fields.custom.get(code)?;
         Some(Target { code, ty: &field.ty, options: &field.ids })
     }
 
     /// The custom fields of an array: name, type, labels of options.
-    pub fn targets(&self, array: Entity) -> Vec<CustomField> {
-        self.fields(array)
+    pub fn targets(&self, entity: Entity) -> Vec<CustomField> {
+        self.fields(entity)
     }
 
     /// The key of the field that carries public ids, for rows of an array, if the account has that field.
-    pub fn marker(&self, array: Entity) -> Option<&str> {
-        self.dictionaries[dictionary(array)?].marker.as_deref()
+    pub fn marker(&self, entity: Entity) -> Option<&str> {
+        self.dictionaries[dictionary(entity)?].marker.as_deref()
     }
 
     /// The id of a label of rows of an array, as JSON.
-    pub fn label_id(&self, array: Entity, label: &str) -> Option<String> {
-        if array == Entity::Leads {
+    pub fn label_id(&self, entity: Entity, label: &str) -> Option<String> {
+        if entity == Entity::Leads {
             return self.lead_label_ids.get(label).map(|id| crate::model::quoted(id));
         }
-        self.option_id(array, "label_ids", label)
+        self.option_id(entity, "label_ids", label)
     }
 
     /// The id of an option of a built-in field, as JSON.
-    pub fn option_id(&self, array: Entity, field: &str, label: &str) -> Option<String> {
-        self.dictionaries[dictionary(array)?].label_ids.get(field)?.get(label).cloned()
+    pub fn option_id(&self, entity: Entity, field: &str, label: &str) -> Option<String> {
+        self.dictionaries[dictionary(entity)?].label_ids.get(field)?.get(label).cloned()
     }
 
     /// The pipelines, as a bundle has them.
@@ -348,15 +348,15 @@ impl Setup {
     }
 
     /// The custom fields of an array, for the side-car.
-    pub(super) fn fields(&self, array: Entity) -> Vec<CustomField> {
-        let Some(place) = dictionary(array) else { return Vec::new() };
+    pub(super) fn fields(&self, entity: Entity) -> Vec<CustomField> {
+        let Some(place) = dictionary(entity) else { return Vec::new() };
         self.dictionaries[place].described()
     }
 
     /// What the side-car says of the account.
     pub(super) fn described(&self) -> BTreeMap<String, Vec<CustomField>> {
         let described =
-            Entity::ALL.into_iter().map(|array| (array.name().to_owned(), self.fields(array)));
+            Entity::ALL.into_iter().map(|entity| (entity.name().to_owned(), self.fields(entity)));
         described.filter(|(_, fields)| !fields.is_empty()).collect()
     }
 }

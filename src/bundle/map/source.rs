@@ -75,7 +75,7 @@ pub(super) fn is_empty(value: &str) -> bool {
 /// A row of the bundle, written pair by pair: nothing that a validation would refuse.
 pub(super) struct Out<'o> {
     row: &'o mut String,
-    array: Entity,
+    entity: Entity,
     /// Fields whose values cannot be said there, and why.
     lost: Vec<(String, &'static str)>,
 }
@@ -87,10 +87,10 @@ const NO_NAME: &str = "is missing; a row needs one, and is called –";
 
 impl<'o> Out<'o> {
     /// Begins a row of this array in this buffer.
-    pub(super) fn start(row: &'o mut String, array: Entity) -> Self {
+    pub(super) fn start(row: &'o mut String, entity: Entity) -> Self {
         row.clear();
         row.push('{');
-        Self { row, array, lost: Vec::new() }
+        Self { row, entity, lost: Vec::new() }
     }
 
     /// Notes that something of a field is lost.
@@ -111,7 +111,7 @@ impl<'o> Out<'o> {
     /// A pair; the value is JSON, and null where there is none: a field that was emptied has to
     /// be emptied in the target too.
     pub(super) fn raw(&mut self, key: &str, value: Option<&str>) {
-        let shape = self.array.field(key).map(|field| field.shape);
+        let shape = self.entity.field(key).map(|field| field.shape);
         let fitted = value.map(|raw| (raw, shape.map_or(Some(raw.into()), |s| mended(s, raw))));
         let value: Option<Cow<'_, str>> = match fitted {
             Some((raw, None)) => {

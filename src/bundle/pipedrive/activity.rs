@@ -14,7 +14,7 @@ impl PipedriveProjection<'_> {
     /// Links to rows that lie in another array by now lead there: a lead that became a deal has taken
     /// its activities along.
     pub(super) fn follow(&mut self, row: &mut Made<'_>) {
-        if row.array != Entity::Activities || self.fates.is_plain() {
+        if row.entity != Entity::Activities || self.fates.is_plain() {
             return;
         }
         let moved = |raw: &str| text(raw).and_then(|id| self.fates.moved(&id));
@@ -41,10 +41,10 @@ impl PipedriveProjection<'_> {
     pub(super) fn activity(&mut self, row: &mut Made<'_>) {
         let parent = row.text("record_type").and_then(|name| Entity::of_record_type(&name));
         let parent = parent.zip(row.get("record_public_id"));
-        for array in PARENTS {
-            let link = array.link().unwrap_or_default();
+        for entity in PARENTS {
+            let link = entity.link().unwrap_or_default();
             row.consume(link);
-            let own = parent.filter(|(of, _)| *of == array).map(|(_, id)| id);
+            let own = parent.filter(|(of, _)| *of == entity).map(|(_, id)| id);
             // What it belongs to is what a CRM knows of; the links beside it are ours.
             if own.is_some() && row.get(link).is_some_and(|id| Some(id) != own) {
                 self.lose(row, link, "the row it belongs to is another one");
@@ -147,8 +147,8 @@ impl PipedriveProjection<'_> {
 }
 
 /// What a row of an array is called in `record_type`, as JSON.
-const fn kind(array: Entity) -> &'static str {
-    match array {
+const fn kind(entity: Entity) -> &'static str {
+    match entity {
         Entity::Accounts => "\"account\"",
         Entity::Contacts => "\"contact\"",
         Entity::Opportunities => "\"opportunity\"",

@@ -46,9 +46,9 @@ impl<'r> Making<'r> {
     }
 
     /// A reference by id.
-    fn refer(&mut self, array: Entity, key: &str, ids: &IdMap) {
-        let Some(value) = array.link().and_then(|name| self.get(name)) else { return };
-        let id = text(value).and_then(|id| ids.find(array, &id));
+    fn refer(&mut self, entity: Entity, key: &str, ids: &IdMap) {
+        let Some(value) = entity.link().and_then(|name| self.get(name)) else { return };
+        let id = text(value).and_then(|id| ids.find(entity, &id));
         self.put(key, id.unwrap_or("null"));
     }
 
@@ -69,12 +69,12 @@ pub(super) struct Manner {
 
 /// The body for a row as [`super::PipedriveProjection::row`] made it: of one that is there it has the fields alone that
 /// change.
-pub(super) fn body(array: Entity, row: &str, manner: Manner, setup: &Setup, ids: &IdMap) -> Body {
+pub(super) fn body(entity: Entity, row: &str, manner: Manner, setup: &Setup, ids: &IdMap) -> Body {
     let new = manner.new;
     let mut making = Making { fields: members(row), out: Vec::new() };
     let public_id = making.some("public_id").and_then(text).unwrap_or_default();
     let (mut then, mut early) = (None, false);
-    match array {
+    match entity {
         Entity::Accounts => account(&mut making, new, setup),
         Entity::Contacts => contact(&mut making, new, ids),
         Entity::Opportunities => opportunity(&mut making, setup, ids),
@@ -84,13 +84,13 @@ pub(super) fn body(array: Entity, row: &str, manner: Manner, setup: &Setup, ids:
     if let Some(user) = making.some("owner").and_then(text).and_then(|email| setup.user(&email)) {
         making.put("owner_id", user.to_string());
     }
-    if array != Entity::Activities {
+    if entity != Entity::Activities {
         if let Some(labels) = making.get("labels") {
             let labels = list(labels).into_iter().filter_map(text);
-            let labels = labels.filter_map(|label| setup.label_id(array, &label));
+            let labels = labels.filter_map(|label| setup.label_id(entity, &label));
             making.put("label_ids", format!("[{}]", labels.collect::<Vec<_>>().join(",")));
         }
-        early = custom(&mut making, array, &public_id, manner, setup, ids);
+        early = custom(&mut making, entity, &public_id, manner, setup, ids);
     }
     Body { json: making.finish(), then, early }
 }
@@ -98,14 +98,14 @@ pub(super) fn body(array: Entity, row: &str, manner: Manner, setup: &Setup, ids:
 /// Custom fields. Whether one refers to a row that does not exist yet.
 fn custom(
     making: &mut Making<'_>,
-    array: Entity,
+    entity: Entity,
     public_id: &str,
     manner: Manner,
     setup: &Setup,
     ids: &IdMap,
 ) -> bool {
     let mut early = false;
-    let owner = owner(array).unwrap_or(array);
+    let owner = owner(entity).unwrap_or(entity);
     let mut pairs = Vec::new();
     if let Some(marker) = setup.marker(owner).filter(|_| manner.marked) {
         pairs.push((marker.to_owned(), quoted(public_id)));
@@ -118,17 +118,17 @@ fn custom(
         }
         let Some(value) = written(target, value, setup, ids) else {
             // Deals and leads are written after all that they can refer to.
-            early |= matches!(array, Entity::Accounts | Entity::Contacts)
+            early |= matches!(entity, Entity::Accounts | Entity::Contacts)
                 && matches!(target.ty, "org" | "people");
             continue;
         };
-        if array == Entity::Leads {
+        if entity == Entity::Leads {
             pairs.extend(flat(target, &value));
         } else {
             pairs.push((target.code.to_owned(), value));
         }
     }
-    if array == Entity::Leads {
+    if entity == Entity::Leads {
         for (key, value) in pairs {
             making.put(&key, value);
         }
@@ -240,12 +240,12 @@ fn lead(making: &mut Making<'_>, new: bool, ids: &IdMap) -> Option<String> {
 fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &IdMap) {
     making.copy("subject", "subject");
     making.copy("activity_type", "type");
-    for (array, key) in [
+    for (entity, key) in [
         (Entity::Opportunities, "deal_id"),
         (Entity::Accounts, "org_id"),
         (Entity::Leads, "lead_id"),
     ] {
-        making.refer(array, key, ids);
+        making.refer(entity, key, ids);
     }
     // A person is set by taking part (pipedrive-api.md 7).
     let one = |id: &str, primary: bool| {

@@ -6,7 +6,7 @@ use super::missing_fields::{owner, says_nothing};
 use super::project::PipedriveProjection;
 use crate::bundle::format::{Entity, PARTIAL, STAMPS};
 use crate::bundle::losses::count;
-use crate::bundle::map::MARKER;
+use crate::bundle::map::PUBLIC_ID_FIELD;
 use crate::bundle::push::{Fate, Fitted, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
@@ -75,16 +75,16 @@ impl PipedriveProjection<'_> {
             // The bundle had no row to lead to: an external id stands beside the link.
             let beside = key.replace("_public_id", "_external_id");
             if value == "null" && beside != *key && row.get(&beside).is_some() {
-                count(&mut self.kept, row.array, key, OUTSIDE);
+                count(&mut self.kept, row.entity, key, OUTSIDE);
                 continue;
             }
             if partial.iter().any(|name| text(name).is_some_and(|name| name == *key)) {
-                count(&mut self.kept, row.array, key, PART);
+                count(&mut self.kept, row.entity, key, PART);
                 continue;
             }
             match row.doubted(key) {
                 Some((Inexact::Part, _)) if says_nothing(other) => changes.push(key.clone()),
-                Some((_, why)) => count(&mut self.kept, row.array, key, why),
+                Some((_, why)) => count(&mut self.kept, row.entity, key, why),
                 None => changes.push(key.clone()),
             }
         }
@@ -95,7 +95,7 @@ impl PipedriveProjection<'_> {
             key == "public_id" || is_one(key) || with || custom
         });
         changes.extend(custom);
-        let archived = row.array == Entity::Opportunities && row.other("archived_at") != "null";
+        let archived = row.entity == Entity::Opportunities && row.other("archived_at") != "null";
         let locked = (archived && !changes.is_empty()).then_some(ARCHIVED);
         Fitted { json, changes, locked }
     }
@@ -114,7 +114,7 @@ impl PipedriveProjection<'_> {
         if !row.says("custom") {
             return Vec::new();
         }
-        let owner = owner(row.array).unwrap_or(row.array);
+        let owner = owner(row.entity).unwrap_or(row.entity);
         let (mut kept, mut changes) = (Vec::new(), Vec::new());
         let own = members(row.get("custom").unwrap_or("{}"));
         let there = members(row.other("custom"));
@@ -126,7 +126,7 @@ impl PipedriveProjection<'_> {
             let same = !row.is_new() && alike(value, other);
             if same
                 || says_nothing(value) && row.is_new()
-                || self.is_form(row.array, &field, value, other)
+                || self.is_form(row.entity, &field, value, other)
             {
                 continue;
             }
@@ -134,7 +134,7 @@ impl PipedriveProjection<'_> {
             let coming = || self.needs.get(&owner)?.get(&**name).copied();
             let kind = target.map(|target| target.ty).or_else(coming).map(Kind::of);
             match kind {
-                _ if name == MARKER => self.lack(row, &field, "is ours"),
+                _ if name == PUBLIC_ID_FIELD => self.lack(row, &field, "is ours"),
                 Some(Kind::Account | Kind::Contact) if self.is_left(value) => {
                     self.lack(row, &field, "refers to a row that is left out");
                 }

@@ -23,7 +23,7 @@ impl IdMap {
             let external = value_of(row.json, "external_id").and_then(text);
             let id = external.as_deref().and_then(|id| id.rsplit(':').next());
             if let (Some(id), Some(public_id)) = (id, public_id_of(row.json)) {
-                ids.add(row.array, &public_id, id);
+                ids.add(row.entity, &public_id, id);
             }
         }
         Ok(ids)
@@ -31,23 +31,23 @@ impl IdMap {
 
     /// Notes ids that only a journal knows.
     pub fn know(&mut self, fates: &Fates) {
-        for (array, number, id) in fates.by_id() {
-            self.ids[array as usize].insert(number, json(array, id).into());
+        for (entity, number, id) in fates.by_id() {
+            self.ids[entity as usize].insert(number, json(entity, id).into());
         }
     }
 
     /// Notes the id of a row.
-    pub fn add(&mut self, array: Entity, public_id: &str, id: &str) {
-        self.ids[array as usize].insert(number(public_id), json(array, id).into());
+    pub fn add(&mut self, entity: Entity, public_id: &str, id: &str) {
+        self.ids[entity as usize].insert(number(public_id), json(entity, id).into());
     }
 
     /// The id of a row, as JSON.
-    pub fn find(&self, array: Entity, public_id: &str) -> Option<&str> {
-        self.ids[array as usize].get(&number(public_id)).map(AsRef::as_ref)
+    pub fn find(&self, entity: Entity, public_id: &str) -> Option<&str> {
+        self.ids[entity as usize].get(&number(public_id)).map(AsRef::as_ref)
     }
 }
 
 /// An id as JSON: those of leads are text.
-fn json(array: Entity, id: &str) -> String {
-    if array == Entity::Leads { crate::model::quoted(id) } else { id.to_owned() }
+fn json(entity: Entity, id: &str) -> String {
+    if entity == Entity::Leads { crate::model::quoted(id) } else { id.to_owned() }
 }

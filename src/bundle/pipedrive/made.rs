@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// A row that is being made.
 pub(super) struct Made<'r> {
-    pub(super) array: Entity,
+    pub(super) entity: Entity,
     pub(super) fields: Members<'r>,
     /// What the account has of it, as its own export says it; `None` of a row that is new.
     there: Option<Members<'r>>,
@@ -29,9 +29,9 @@ pub(super) enum Inexact {
 }
 
 impl<'r> Made<'r> {
-    pub(super) fn of(array: Entity, json: &'r str, there: Option<&'r str>) -> Self {
+    pub(super) fn of(entity: Entity, json: &'r str, there: Option<&'r str>) -> Self {
         Self {
-            array,
+            entity,
             fields: members(json),
             there: there.map(members),
             edited: Vec::new(),

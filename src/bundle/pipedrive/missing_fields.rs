@@ -1,7 +1,7 @@
 //! The custom fields that an account lacks for a bundle, and the options that its fields lack.
 
 use crate::bundle::format::{Entity, value_of};
-use crate::bundle::map::{MARKER, Setup};
+use crate::bundle::map::{PUBLIC_ID_FIELD, Setup};
 use crate::bundle::push::{KnownField, Plan, custom_field, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::bundle::sidecar::{CustomField, Sidecar};
@@ -38,7 +38,7 @@ const CREATABLE: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewField {
     /// Whose field.
-    pub array: Entity,
+    pub entity: Entity,
     /// Its name.
     pub name: String,
     /// Its type.
@@ -53,7 +53,7 @@ pub struct NewField {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOptions {
     /// Whose field.
-    pub array: Entity,
+    pub entity: Entity,
     /// Its key.
     pub code: String,
     /// Its name.
@@ -88,8 +88,8 @@ struct Seen {
 }
 
 /// The path of a field dictionary.
-pub(super) const fn dictionary(array: Entity) -> &'static str {
-    match array {
+pub(super) const fn dictionary(entity: Entity) -> &'static str {
+    match entity {
         Entity::Accounts => "/api/v2/organizationFields",
         Entity::Contacts => "/api/v2/personFields",
         _ => "/api/v2/dealFields",
@@ -102,8 +102,8 @@ pub(super) fn says_nothing(value: &str) -> bool {
 }
 
 /// Whose custom fields rows of an array have.
-pub(super) const fn owner(array: Entity) -> Option<Entity> {
-    match array {
+pub(super) const fn owner(entity: Entity) -> Option<Entity> {
+    match entity {
         Entity::Activities => None,
         Entity::Leads => Some(Entity::Opportunities),
         other => Some(other),
@@ -116,7 +116,7 @@ impl MissingFields {
         let mut seen: BTreeMap<(Entity, String), Seen> = BTreeMap::new();
         let mut arrays = BTreeSet::new();
         for span in in_order(survey) {
-            let Some(owner) = owner(span.array) else { continue };
+            let Some(owner) = owner(span.entity) else { continue };
             let mut rows = Reader::of_array(&survey.path, span)?;
             while let Some(row) = rows.next().await? {
                 if value_of(row.json, "deleted_at").is_some_and(|at| at != "null") {
@@ -132,29 +132,29 @@ impl MissingFields {
             }
         }
         let mut needs = Self::default();
-        for array in OWNERS.into_iter().filter(|array| arrays.contains(array)) {
-            if setup.marker(array).is_none() {
-                let (name, ty) = (MARKER.to_owned(), "varchar".to_owned());
-                needs.fields.push(NewField { array, name, ty, options: Vec::new(), source: None });
+        for entity in OWNERS.into_iter().filter(|entity| arrays.contains(entity)) {
+            if setup.marker(entity).is_none() {
+                let (name, ty) = (PUBLIC_ID_FIELD.to_owned(), "varchar".to_owned());
+                needs.fields.push(NewField { entity, name, ty, options: Vec::new(), source: None });
             }
         }
-        for ((array, name), seen) in seen {
-            if name == MARKER {
+        for ((entity, name), seen) in seen {
+            if name == PUBLIC_ID_FIELD {
                 continue;
             }
-            if let Some(target) = setup.target(array, &name) {
-                let source = described(array, &name, context).map(|field| field.key.clone());
+            if let Some(target) = setup.target(entity, &name) {
+                let source = described(entity, &name, context).map(|field| field.key.clone());
                 let key = target.code.to_owned();
-                needs.matched.push(KnownField { array, name: name.clone(), key, source });
+                needs.matched.push(KnownField { entity, name: name.clone(), key, source });
             }
-            match setup.target(array, &name) {
-                None => needs.fields.push(seen.field(array, name, context)),
+            match setup.target(entity, &name) {
+                None => needs.fields.push(seen.field(entity, name, context)),
                 Some(target) if matches!(target.ty, "enum" | "set") => {
                     let known = |label: &String| target.options.contains_key(label);
                     let options: Vec<_> = seen.labels.into_iter().filter(|l| !known(l)).collect();
                     if !options.is_empty() && options.len() <= OPTIONS_MAX {
                         let code = target.code.to_owned();
-                        needs.options.push(NewOptions { array, code, name, options });
+                        needs.options.push(NewOptions { entity, code, name, options });
                     }
                 }
                 Some(_) => {}
@@ -166,16 +166,16 @@ impl MissingFields {
     /// The same for a plan: what rows need that are created, or of which this field changes.
     #[must_use]
     pub fn of_plan(mut self, plan: &Plan) -> Self {
-        let needed = |array: Entity, name: &str| {
-            let leads = (array == Entity::Opportunities).then_some(Entity::Leads);
-            let mut arrays = std::iter::once(array).chain(leads);
-            arrays.any(|array| {
-                plan.counts(array).create > 0
-                    || name != MARKER && plan.changes(array, &custom_field(name))
+        let needed = |entity: Entity, name: &str| {
+            let leads = (entity == Entity::Opportunities).then_some(Entity::Leads);
+            let mut arrays = std::iter::once(entity).chain(leads);
+            arrays.any(|entity| {
+                plan.counts(entity).create > 0
+                    || name != PUBLIC_ID_FIELD && plan.changes(entity, &custom_field(name))
             })
         };
-        self.fields.retain(|field| needed(field.array, &field.name));
-        self.options.retain(|options| needed(options.array, &options.name));
+        self.fields.retain(|field| needed(field.entity, &field.name));
+        self.options.retain(|options| needed(options.entity, &options.name));
         self
     }
 
@@ -227,8 +227,8 @@ impl Seen {
     }
 
     /// The field for what was seen: as the side-car describes it, else as its values are.
-    fn field(self, array: Entity, name: String, context: Option<&Sidecar>) -> NewField {
-        let described = described(array, &name, context);
+    fn field(self, entity: Entity, name: String, context: Option<&Sidecar>) -> NewField {
+        let described = described(entity, &name, context);
         let source = described.map(|field| field.key.clone());
         let described = described.filter(|field| CREATABLE.contains(&field.ty.as_str()));
         let mut options: BTreeSet<String> = self.labels.clone();
@@ -246,7 +246,7 @@ impl Seen {
             ty => (ty, BTreeSet::new()),
         };
         let options = options.into_iter().collect();
-        NewField { array, name, ty: ty.to_owned(), options, source }
+        NewField { entity, name, ty: ty.to_owned(), options, source }
     }
 
     fn ty(&self) -> &'static str {
@@ -264,11 +264,11 @@ impl Seen {
 
 /// What the side-car says of a field.
 fn described<'c>(
-    array: Entity,
+    entity: Entity,
     name: &str,
     context: Option<&'c Sidecar>,
 ) -> Option<&'c CustomField> {
-    context?.fields.get(array.name())?.iter().find(|field| field.name == name)
+    context?.fields.get(entity.name())?.iter().find(|field| field.name == name)
 }
 
 impl NewField {

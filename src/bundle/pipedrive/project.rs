@@ -78,7 +78,7 @@ impl<'a> PipedriveProjection<'a> {
     ) -> Self {
         let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
         for field in &needs.fields {
-            let of = types.entry(field.array).or_default();
+            let of = types.entry(field.entity).or_default();
             of.entry(field.name.as_str()).or_insert(field.ty.as_str());
         }
         Self {
@@ -120,27 +120,27 @@ impl<'a> PipedriveProjection<'a> {
 
     /// The row as Pipedrive can hold it, where `there` is what the account has of it; `None` for a row it
     /// cannot: a deleted one, or a lead of nobody.
-    pub fn row(&mut self, array: Entity, json: &str, there: Option<&str>) -> Option<Fitted> {
-        let mut row = Made::of(array, json, there);
+    pub fn row(&mut self, entity: Entity, json: &str, there: Option<&str>) -> Option<Fitted> {
+        let mut row = Made::of(entity, json, there);
         let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
         if row.get("deleted_at").is_some() {
             if row.is_new() {
-                self.leave(array, id, DELETED);
+                self.leave(entity, id, DELETED);
             } else if row.other("deleted_at") == "null" {
-                count(&mut self.kept, array, "deleted_at", "a push deletes nothing");
+                count(&mut self.kept, entity, "deleted_at", "a push deletes nothing");
             }
             return None;
         }
         self.follow(&mut row);
-        row.compare(|field, value, other| self.is_form(array, field, value, other));
+        row.compare(|field, value, other| self.is_form(entity, field, value, other));
         self.forget(&mut row);
         let nobodys = ["contact_public_id", "account_public_id"].map(|name| row.get(name));
-        if array == Entity::Leads && nobodys == [None, None] && row.is_new() {
-            self.leave(array, id, NOBODYS);
+        if entity == Entity::Leads && nobodys == [None, None] && row.is_new() {
+            self.leave(entity, id, NOBODYS);
             return None;
         }
         row.leave_as_is("public_id");
-        match array {
+        match entity {
             Entity::Accounts => self.account(&mut row),
             Entity::Contacts => self.contact(&mut row),
             Entity::Opportunities => self.opportunity(&mut row),
@@ -174,15 +174,15 @@ impl<'a> PipedriveProjection<'a> {
         })
     }
 
-    fn leave(&mut self, array: Entity, id: u64, why: &'static str) {
+    fn leave(&mut self, entity: Entity, id: u64, why: &'static str) {
         self.left.insert(id);
-        *self.left_out.entry((array, why)).or_insert(0) += 1;
+        *self.left_out.entry((entity, why)).or_insert(0) += 1;
     }
 
     /// Whether a value is but another form, made by the CRM that the bundle passed through, of what is
     /// there.
-    pub(super) fn is_form(&self, array: Entity, field: &str, value: &str, other: &str) -> bool {
-        self.forms.is_some_and(|forms| forms.is_form(array, field, value, other))
+    pub(super) fn is_form(&self, entity: Entity, field: &str, value: &str, other: &str) -> bool {
+        self.forms.is_some_and(|forms| forms.is_form(entity, field, value, other))
     }
 
     /// Makes references to rows that are not pushed null.
@@ -237,7 +237,7 @@ impl<'a> PipedriveProjection<'a> {
             None => row.other(field),
         };
         let counts = if says_nothing(other) { &mut self.losses } else { &mut self.kept };
-        count(counts, row.array, field, why);
+        count(counts, row.entity, field, why);
     }
 
     fn account(&mut self, row: &mut Made<'_>) {
@@ -392,7 +392,7 @@ impl<'a> PipedriveProjection<'a> {
         } else if row.says("owner") && !row.is_new() {
             self.lose(row, "owner", "a row always has one");
         }
-        if row.array == Entity::Activities {
+        if row.entity == Entity::Activities {
             return Vec::new();
         }
         row.consume("labels");
@@ -402,7 +402,7 @@ impl<'a> PipedriveProjection<'a> {
             let known: Vec<_> = labels
                 .into_iter()
                 .filter(|raw| {
-                    text(raw).is_some_and(|label| self.setup.label_id(row.array, &label).is_some())
+                    text(raw).is_some_and(|label| self.setup.label_id(row.entity, &label).is_some())
                 })
                 .collect();
             if known.len() < all {

@@ -35,8 +35,8 @@ pub struct Sent {
 }
 
 /// The path of rows of an array.
-const fn path(array: Entity) -> &'static str {
-    match array {
+const fn path(entity: Entity) -> &'static str {
+    match entity {
         Entity::Accounts => "/api/v2/organizations",
         Entity::Contacts => "/api/v2/persons",
         Entity::Opportunities => "/api/v2/deals",
@@ -46,16 +46,16 @@ const fn path(array: Entity) -> &'static str {
 }
 
 /// Whether rows of an array are written by version 2 of the API.
-const fn v2(array: Entity) -> bool {
-    !matches!(array, Entity::Leads)
+const fn v2(entity: Entity) -> bool {
+    !matches!(entity, Entity::Leads)
 }
 
 /// Tokens that a plan costs: a write for each row (two for a lead that is archived, at most), and for
 /// each field and its options.
 pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
-    let rows = Entity::ALL.into_iter().map(|array| {
-        let counts = plan.counts(array);
-        (counts.create + counts.update) * WRITE_TOKENS[usize::from(v2(array))]
+    let rows = Entity::ALL.into_iter().map(|entity| {
+        let counts = plan.counts(entity);
+        (counts.create + counts.update) * WRITE_TOKENS[usize::from(v2(entity))]
     });
     rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
 }
@@ -70,15 +70,15 @@ pub async fn prepare(
     let mut created = Vec::new();
     let cost = u32::try_from(WRITE_TOKENS[1]).unwrap_or(0);
     for field in &needs.fields {
-        let request = Request::create(dictionary(field.array), cost, field.body());
+        let request = Request::create(dictionary(field.entity), cost, field.body());
         let key = client.ask(request, field_code).await?;
-        let (array, name, source) = (field.array, field.name.clone(), field.source.clone());
-        let known = KnownField { array, name, key, source };
+        let (entity, name, source) = (field.entity, field.name.clone(), field.source.clone());
+        let known = KnownField { entity, name, key, source };
         journal.write(&Entry::from(&known))?;
         created.push(known);
     }
     for options in &needs.options {
-        let path = format!("{}/{}/options", dictionary(options.array), options.code);
+        let path = format!("{}/{}/options", dictionary(options.entity), options.code);
         client.ask(Request::create(path, cost, options.body()), succeeded).await?;
     }
     Ok(created)
@@ -110,31 +110,31 @@ where
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
             // Every row is looked at, since it decides what may be said of later ones.
-            let act = plan.act_of(row.array, row.index);
-            let there = fates.there(target, row.array, &known(row.json)?)?;
-            let Some(fitted) = fit(row.array, row.json, there.as_deref()) else { continue };
+            let act = plan.act_of(row.entity, row.index);
+            let there = fates.there(target, row.entity, &known(row.json)?)?;
+            let Some(fitted) = fit(row.entity, row.json, there.as_deref()) else { continue };
             let new = match act {
                 Act::Create => true,
                 Act::Update => false,
                 Act::Keep | Act::Leave | Act::Gone | Act::Moved | Act::Locked => continue,
             };
-            if push.row(row.array, row.index, &fitted.json, new).await? {
-                early.entry(row.array).or_default().insert(row.index);
+            if push.row(row.entity, row.index, &fitted.json, new).await? {
+                early.entry(row.entity).or_default().insert(row.index);
             }
             seen(&push.sent);
         }
     }
     // Custom fields may refer to rows that did not exist when theirs was written.
     for span in in_order(survey) {
-        let Some(waiting) = early.get(&span.array) else { continue };
+        let Some(waiting) = early.get(&span.entity) else { continue };
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
             if !waiting.contains(&row.index) {
                 continue;
             }
-            let there = fates.there(target, row.array, &known(row.json)?)?;
-            if let Some(fitted) = fit(row.array, row.json, there.as_deref()) {
-                push.again(row.array, row.index, &fitted.json).await?;
+            let there = fates.there(target, row.entity, &known(row.json)?)?;
+            if let Some(fitted) = fit(row.entity, row.json, there.as_deref()) {
+                push.again(row.entity, row.index, &fitted.json).await?;
             }
         }
     }
@@ -153,38 +153,38 @@ struct Push<'p> {
 impl Push<'_> {
     /// Writes a row, between two entries of the journal. Whether it refers to rows that do not exist
     /// yet.
-    async fn row(&mut self, array: Entity, index: u64, row: &str, new: bool) -> Result<bool> {
+    async fn row(&mut self, entity: Entity, index: u64, row: &str, new: bool) -> Result<bool> {
         let public_id = public_id_of(row).unwrap_or_default();
-        let batch = self.journal.send(array, &[index])?;
-        match self.write(array, &public_id, row, new).await {
+        let batch = self.journal.send(entity, &[index])?;
+        match self.write(entity, &public_id, row, new).await {
             Ok((id, early)) => {
-                let array_name = array.name().to_owned();
-                self.journal.write(&Entry::Id { array: array_name, public_id, id })?;
+                let array_name = entity.name().to_owned();
+                self.journal.write(&Entry::Id { entity: array_name, public_id, id })?;
                 self.journal.done(batch, Vec::new())?;
-                self.sent.rows[array as usize] += 1;
+                self.sent.rows[entity as usize] += 1;
                 Ok(early)
             }
             Err(error) => {
-                self.refused(array, index, batch, public_id, error)?;
+                self.refused(entity, index, batch, public_id, error)?;
                 Ok(false)
             }
         }
     }
 
     /// Writes a row once more, now that what it refers to is there.
-    async fn again(&mut self, array: Entity, index: u64, row: &str) -> Result<()> {
+    async fn again(&mut self, entity: Entity, index: u64, row: &str) -> Result<()> {
         let public_id = public_id_of(row).unwrap_or_default();
-        let batch = self.journal.send(array, &[index])?;
-        match self.write(array, &public_id, row, false).await {
+        let batch = self.journal.send(entity, &[index])?;
+        match self.write(entity, &public_id, row, false).await {
             Ok(_) => self.journal.done(batch, Vec::new()),
-            Err(error) => self.refused(array, index, batch, public_id, error),
+            Err(error) => self.refused(entity, index, batch, public_id, error),
         }
     }
 
     /// A row that Pipedrive refuses does not end the push; anything else does.
     fn refused(
         &mut self,
-        array: Entity,
+        entity: Entity,
         index: u64,
         batch: u64,
         public_id: String,
@@ -193,8 +193,8 @@ impl Push<'_> {
         if !matches!(error.kind(), Kind::Refused | Kind::Permission) {
             return Err(error);
         }
-        let array = array.name().to_owned();
-        let refused = Refused { array, index, public_id, error: error.to_string() };
+        let entity = entity.name().to_owned();
+        let refused = Refused { entity, index, public_id, error: error.to_string() };
         self.sent.refused.push(refused.clone());
         self.journal.done(batch, vec![refused])
     }
@@ -202,39 +202,39 @@ impl Push<'_> {
     /// Writes a row. Says its id, and whether it refers to rows that do not exist yet.
     async fn write(
         &mut self,
-        array: Entity,
+        entity: Entity,
         public_id: &str,
         row: &str,
         new: bool,
     ) -> Result<(String, bool)> {
-        let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(array))]).unwrap_or(0);
-        let there = self.ids.find(array, public_id).map(|id| id.trim_matches('"').to_owned());
+        let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(entity))]).unwrap_or(0);
+        let there = self.ids.find(entity, public_id).map(|id| id.trim_matches('"').to_owned());
         // A row that is known by its own id keeps none in a field.
         let own = there
             .as_ref()
-            .is_some_and(|id| generated_id(self.setup.company, array, id) == public_id);
+            .is_some_and(|id| generated_id(self.setup.company, entity, id) == public_id);
         let manner = Manner { new, marked: new || !own };
-        let made = body(array, row, manner, self.setup, self.ids);
+        let made = body(entity, row, manner, self.setup, self.ids);
         let id = if new {
-            let id = self.create(array, public_id, &made.json, cost).await?;
-            self.ids.add(array, public_id, &id);
+            let id = self.create(entity, public_id, &made.json, cost).await?;
+            self.ids.add(entity, public_id, &id);
             id
         } else {
             let id = there.ok_or_else(|| {
                 Error::new(Kind::Bug, format!("{public_id} is in the account and has no id"))
             })?;
-            self.change(array, &id, made.json, cost).await?;
+            self.change(entity, &id, made.json, cost).await?;
             id
         };
         if let Some(then) = made.then {
-            self.change(array, &id, then, cost).await?;
+            self.change(entity, &id, then, cost).await?;
         }
         Ok((id, made.early))
     }
 
-    async fn change(&mut self, array: Entity, id: &str, body: String, cost: u32) -> Result<()> {
+    async fn change(&mut self, entity: Entity, id: &str, body: String, cost: u32) -> Result<()> {
         self.sent.requests += 1;
-        let request = Request::change(format!("{}/{id}", path(array)), cost, body);
+        let request = Request::change(format!("{}/{id}", path(entity)), cost, body);
         self.client.ask(request, succeeded).await
     }
 
@@ -242,7 +242,7 @@ impl Push<'_> {
     /// id it keeps, before it is created again.
     async fn create(
         &mut self,
-        array: Entity,
+        entity: Entity,
         public_id: &str,
         body: &str,
         cost: u32,
@@ -251,13 +251,13 @@ impl Push<'_> {
         loop {
             tries += 1;
             self.sent.requests += 1;
-            let request = Request::create(path(array), cost, body.to_owned());
+            let request = Request::create(path(entity), cost, body.to_owned());
             let lost = match self.client.ask(request, created).await {
                 Ok(id) => return Ok(id),
                 Err(error) if matches!(error.kind(), Kind::Network | Kind::Upstream) => error,
                 Err(error) => return Err(error),
             };
-            if let Some(id) = self.newest(array, public_id).await? {
+            if let Some(id) = self.newest(entity, public_id).await? {
                 return Ok(id);
             }
             if tries == TRIES_MAX {
@@ -267,16 +267,16 @@ impl Push<'_> {
     }
 
     /// The id of a row with this public id, if it is among the newest.
-    async fn newest(&self, array: Entity, public_id: &str) -> Result<Option<String>> {
-        let cost = LOOK_TOKENS[usize::from(v2(array))];
-        let mut request = Request::new(path(array), cost).with("limit", NEWEST);
-        request = if v2(array) {
+    async fn newest(&self, entity: Entity, public_id: &str) -> Result<Option<String>> {
+        let cost = LOOK_TOKENS[usize::from(v2(entity))];
+        let mut request = Request::new(path(entity), cost).with("limit", NEWEST);
+        request = if v2(entity) {
             request.with("sort_by", "id").with("sort_direction", "desc")
         } else {
             request.with("start", "0").with("sort", "add_time DESC")
         };
-        let marker = owner(array).and_then(|owner| self.setup.marker(owner));
-        if let (Some(marker), true) = (marker, v2(array)) {
+        let marker = owner(entity).and_then(|owner| self.setup.marker(owner));
+        if let (Some(marker), true) = (marker, v2(entity)) {
             request = request.with("custom_fields", marker);
         }
         let (before, after) = NOTE_MARK;

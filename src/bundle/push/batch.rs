@@ -63,21 +63,21 @@ where
         let mut rows = Reader::of_array(&survey.path, span)?;
         let mut batch = Batch::default();
         while let Some(row) = rows.next().await? {
-            if !plan.sends(row.array, row.index) {
+            if !plan.sends(row.entity, row.index) {
                 continue;
             }
-            let there = fates.there(target, row.array, &known(row.json)?)?;
-            let fitted = fit(row.array, row.json, there.as_deref())?;
+            let there = fates.there(target, row.entity, &known(row.json)?)?;
+            let fitted = fit(row.entity, row.json, there.as_deref())?;
             let Some(Fitted { json, .. }) = fitted else { continue };
             if batch.is_full(json.len(), batch_rows) {
-                send(std::mem::take(&mut batch), span.array, crm, journal, &mut sent).await?;
+                send(std::mem::take(&mut batch), span.entity, crm, journal, &mut sent).await?;
                 seen(&sent);
             }
             batch.bytes += json.len() + 1;
             batch.rows.push(Ready { index: row.index, json });
         }
         if !batch.rows.is_empty() {
-            send(batch, span.array, crm, journal, &mut sent).await?;
+            send(batch, span.entity, crm, journal, &mut sent).await?;
             seen(&sent);
         }
     }
@@ -93,20 +93,20 @@ impl Batch {
 
 async fn send(
     batch: Batch,
-    array: Entity,
+    entity: Entity,
     crm: &Crm,
     journal: &mut Journal,
     sent: &mut Sent,
 ) -> Result<()> {
     let indexes: Vec<u64> = batch.rows.iter().map(|row| row.index).collect();
-    let number = journal.send(array, &indexes)?;
+    let number = journal.send(entity, &indexes)?;
     let mut refused = Vec::new();
     // A request that is refused as a whole is taken apart until the rows at fault are alone.
     let mut waiting = vec![batch.rows];
     while let Some(mut rows) = waiting.pop() {
-        let reply = crm.post(IMPORT, body(array, &rows)).await?;
+        let reply = crm.post(IMPORT, body(entity, &rows)).await?;
         sent.requests += 1;
-        let mut faults = faults(&reply.body, array, &rows);
+        let mut faults = faults(&reply.body, entity, &rows);
         for fault in &mut faults {
             fault.error = crm.masked(&fault.error);
         }
@@ -118,7 +118,7 @@ async fn send(
             }
             _ if rows.len() == 1 => {
                 let said = faults.into_iter().next().map_or_else(|| reply.said(), |row| row.error);
-                refused.push(refusal(array, &rows[0], said));
+                refused.push(refusal(entity, &rows[0], said));
             }
             _ if !faults.is_empty() && faults.len() < rows.len() => {
                 rows.retain(|row| faults.iter().all(|fault| fault.index != row.index));
@@ -134,13 +134,13 @@ async fn send(
     }
     refused.sort_by_key(|row| row.index);
     refused.dedup_by_key(|row| row.index);
-    sent.rows[array as usize] += (indexes.len() - refused.len()) as u64;
+    sent.rows[entity as usize] += (indexes.len() - refused.len()) as u64;
     sent.refused.extend(refused.iter().cloned());
     journal.done(number, refused)
 }
 
-fn body(array: Entity, rows: &[Ready]) -> Bytes {
-    let mut body = format!("{{\"{}\":[", array.name());
+fn body(entity: Entity, rows: &[Ready]) -> Bytes {
+    let mut body = format!("{{\"{}\":[", entity.name());
     for (place, row) in rows.iter().enumerate() {
         if place > 0 {
             body.push(',');
@@ -151,9 +151,9 @@ fn body(array: Entity, rows: &[Ready]) -> Bytes {
     body.into()
 }
 
-fn refusal(array: Entity, row: &Ready, error: String) -> Refused {
+fn refusal(entity: Entity, row: &Ready, error: String) -> Refused {
     let public_id = public_id_of(&row.json).unwrap_or_default();
-    Refused { array: array.name().to_owned(), index: row.index, public_id, error }
+    Refused { entity: entity.name().to_owned(), index: row.index, public_id, error }
 }
 
 /// A fault as an import may tell it. The answer's form is not documented, so several are taken: rows
@@ -169,7 +169,7 @@ struct Fault {
 }
 
 /// The rows an answer says were refused, each once.
-fn faults(answer: &[u8], array: Entity, rows: &[Ready]) -> Vec<Refused> {
+fn faults(answer: &[u8], entity: Entity, rows: &[Ready]) -> Vec<Refused> {
     let Some(errors) = std::str::from_utf8(answer).ok().and_then(|text| value_of(text, "errors"))
     else {
         return Vec::new();
@@ -190,7 +190,7 @@ fn faults(answer: &[u8], array: Entity, rows: &[Ready]) -> Vec<Refused> {
             || UNSAID.to_owned(),
             |error| text(&error.to_string()).unwrap_or_else(|| error.to_string()),
         );
-        Some(refusal(array, row, error))
+        Some(refusal(entity, row, error))
     });
     faults.collect()
 }

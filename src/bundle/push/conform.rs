@@ -47,10 +47,10 @@ impl Fit {
 
     /// A row as it is sent, where `there` is what the CRM has of it: a guess goes over nothing that is
     /// there.
-    pub fn row<'r>(&mut self, array: Entity, json: &'r str, there: Option<&str>) -> Cow<'r, str> {
+    pub fn row<'r>(&mut self, entity: Entity, json: &'r str, there: Option<&str>) -> Cow<'r, str> {
         let fields = members(json);
         let there = there.map(members);
-        let set = match array {
+        let set = match entity {
             Entity::Opportunities => self.standing(&fields, there.as_ref()),
             Entity::Activities => self.parent(&fields, there.as_ref()),
             _ => Vec::new(),
@@ -69,7 +69,7 @@ impl Fit {
             out.push(':');
             out.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
         };
-        for (key, own) in fields.iter().filter(|(key, _)| !self.drops(array, key)) {
+        for (key, own) in fields.iter().filter(|(key, _)| !self.drops(entity, key)) {
             match set.iter().find(|(name, _)| name == key) {
                 Some((_, Some(value))) => add(key, value),
                 Some((_, None)) => {}
@@ -78,7 +78,7 @@ impl Fit {
         }
         for (key, value) in &set {
             let there = fields.iter().any(|(name, _)| name == key);
-            if let Some(value) = value.as_ref().filter(|_| !there && !self.drops(array, key)) {
+            if let Some(value) = value.as_ref().filter(|_| !there && !self.drops(entity, key)) {
                 add(key, value);
             }
         }
@@ -86,9 +86,9 @@ impl Fit {
         Cow::Owned(out)
     }
 
-    fn drops(&self, array: Entity, key: &str) -> bool {
-        let undocumented = || array.field(key).is_none_or(|field| !field.documented);
-        self.strict && undocumented() || self.dropped.has(array, key)
+    fn drops(&self, entity: Entity, key: &str) -> bool {
+        let undocumented = || entity.field(key).is_none_or(|field| !field.documented);
+        self.strict && undocumented() || self.dropped.has(entity, key)
     }
 
     /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
@@ -126,13 +126,13 @@ impl Fit {
         if own.is_none_or(|own| self.parents.contains(&own)) {
             return Vec::new();
         }
-        let other = self.parents.iter().find_map(|array| {
-            let id = value(fields, array.link()?).filter(|id| *id != "null")?;
-            Some((*array, id.to_owned()))
+        let other = self.parents.iter().find_map(|entity| {
+            let id = value(fields, entity.link()?).filter(|id| *id != "null")?;
+            Some((*entity, id.to_owned()))
         });
         let null = || "null".to_owned();
         let (mut kind, mut id) = match other {
-            Some((array, id)) => (quoted(array.record_type()), id),
+            Some((entity, id)) => (quoted(entity.record_type()), id),
             None => (null(), null()),
         };
         let there = there.and_then(|there| {

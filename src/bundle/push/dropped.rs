@@ -35,7 +35,7 @@ impl Dropped {
                 && !open.is_empty()
             {
                 open.retain(|field| {
-                    !field.is_in(row.array) || value_of(row.json, &field.name).is_none()
+                    !field.is_in(row.entity) || value_of(row.json, &field.name).is_none()
                 });
             }
         }
@@ -54,16 +54,17 @@ impl Dropped {
     }
 
     /// Whether a field of a row is left out.
-    pub fn has(&self, array: Entity, key: &str) -> bool {
-        self.0.iter().any(|field| field.is_in(array) && field.name == key)
+    pub fn has(&self, entity: Entity, key: &str) -> bool {
+        self.0.iter().any(|field| field.is_in(entity) && field.name == key)
     }
 }
 
 impl Field {
     fn of(said: &str) -> Self {
-        let array = |name: &str| Entity::ALL.into_iter().find(|a| folded(a.name()) == folded(name));
+        let entity =
+            |name: &str| Entity::ALL.into_iter().find(|a| folded(a.name()) == folded(name));
         let (of, name) = match said.split_once('.') {
-            Some((first, field)) if array(first).is_some() => (array(first), field),
+            Some((first, field)) if entity(first).is_some() => (entity(first), field),
             _ => (None, said),
         };
         let mut field = Self { said: said.to_owned(), of, name: name.to_owned() };
@@ -75,15 +76,16 @@ impl Field {
         field
     }
 
-    fn is_in(&self, array: Entity) -> bool {
-        self.of.is_none_or(|of| of == array)
+    fn is_in(&self, entity: Entity) -> bool {
+        self.of.is_none_or(|of| of == entity)
     }
 
     /// The names of fields that it may be.
     fn known(&self) -> impl Iterator<Item = &'static str> + use<> {
         let of = self.of;
-        let arrays = Entity::ALL.into_iter().filter(move |array| of.is_none_or(|of| of == *array));
-        arrays.flat_map(|array| array.fields().map(|field| field.name))
+        let arrays =
+            Entity::ALL.into_iter().filter(move |entity| of.is_none_or(|of| of == *entity));
+        arrays.flat_map(|entity| entity.fields().map(|field| field.name))
     }
 
     fn is_known(&self) -> bool {

@@ -46,7 +46,7 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gone {
     /// Its array.
-    pub array: Entity,
+    pub entity: Entity,
     /// Its place there.
     pub index: u64,
     /// Its public id.
@@ -90,7 +90,7 @@ impl Fates {
                 };
                 let number = number(&public_id);
                 let mut gone = Gone {
-                    array: row.array,
+                    entity: row.entity,
                     index: row.index,
                     public_id,
                     id: None,
@@ -101,7 +101,7 @@ impl Fates {
                 if matches!(fate, Fate::Gone | Fate::Again) {
                     fates.gone.push(gone);
                 }
-                fates.rows.insert(number, (row.array, fate));
+                fates.rows.insert(number, (row.entity, fate));
             }
         }
         Ok(fates)
@@ -131,12 +131,12 @@ impl Fates {
     pub fn there(
         &self,
         target: &mut Index,
-        array: Entity,
+        entity: Entity,
         public_id: &str,
     ) -> Result<Option<String>> {
         match self.row(public_id) {
-            None => target.row(array, public_id),
-            Some(Fate::As { own, .. }) => target.row(array, own),
+            None => target.row(entity, public_id),
+            Some(Fate::As { own, .. }) => target.row(entity, own),
             Some(Fate::Moved(_) | Fate::Gone | Fate::Again) => Ok(None),
         }
     }
@@ -144,7 +144,7 @@ impl Fates {
     /// The array in which a row lies that moved to another one.
     pub fn moved(&self, public_id: &str) -> Option<Entity> {
         match self.row(public_id) {
-            Some(Fate::Moved(array)) => Some(*array),
+            Some(Fate::Moved(entity)) => Some(*entity),
             _ => None,
         }
     }
@@ -157,8 +157,8 @@ impl Fates {
 
     /// Rows that are known by an id of the journal: array, number of the public id, id.
     pub fn by_id(&self) -> impl Iterator<Item = (Entity, u64, &str)> {
-        self.rows.iter().filter_map(|(number, (array, fate))| match fate {
-            Fate::As { id, .. } => Some((*array, *number, id.as_str())),
+        self.rows.iter().filter_map(|(number, (entity, fate))| match fate {
+            Fate::As { id, .. } => Some((*entity, *number, id.as_str())),
             _ => None,
         })
     }
@@ -166,13 +166,13 @@ impl Fates {
 
 /// Looks for one living row. What is found of one that is gone is noted.
 fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Result<Option<Fate>> {
-    let (array, public_id) = (gone.array, gone.public_id.clone());
-    if let Some(there) = target.row(array, &public_id)? {
+    let (entity, public_id) = (gone.entity, gone.public_id.clone());
+    if let Some(there) = target.row(entity, &public_id)? {
         // A CRM takes what a bundle says of life: `deleted_at: null` brings a row back there.
         let says = known.company.is_none() && value_of(row, "deleted_at").is_some();
         return Ok((is_deleted(&there) && !says).then(|| gone.note(&there)));
     }
-    for other in others(array) {
+    for other in others(entity) {
         if let Some(there) = target.row(*other, &public_id)? {
             return Ok(Some(if is_deleted(&there) {
                 gone.note(&there)
@@ -182,17 +182,17 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
         }
     }
     let Some(company) = known.company else { return Ok(None) };
-    if let Some(id) = known.memory.and_then(|memory| memory.id(array, number(&public_id))) {
+    if let Some(id) = known.memory.and_then(|memory| memory.id(entity, number(&public_id))) {
         gone.id = Some(id.to_owned());
-        let (own, id) = (generated_id(company, array, id), id.to_owned());
-        return Ok(Some(match target.row(array, &own)? {
+        let (own, id) = (generated_id(company, entity, id), id.to_owned());
+        return Ok(Some(match target.row(entity, &own)? {
             Some(there) if is_deleted(&there) => gone.note(&there),
             Some(_) => Fate::As { own, id },
             None => Fate::Gone,
         }));
     }
     // A public id that this company's rows have of themselves: one of them had it.
-    let own = generated_id(company, array, "");
+    let own = generated_id(company, entity, "");
     if let Some(id) = public_id.strip_prefix(&own) {
         gone.id = Some(id.to_owned());
         return Ok(Some(Fate::Gone));
@@ -201,8 +201,8 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
 }
 
 /// The arrays in which a row may be found that is not in its own: leads become deals, and deals leads.
-const fn others(array: Entity) -> &'static [Entity] {
-    match array {
+const fn others(entity: Entity) -> &'static [Entity] {
+    match entity {
         Entity::Leads => &[Entity::Opportunities],
         Entity::Opportunities => &[Entity::Leads],
         _ => &[],

@@ -35,7 +35,8 @@ pub enum Entry {
         /// Its number within the push.
         batch: u64,
         /// Which array.
-        array: String,
+        #[serde(rename = "array")]
+        entity: String,
         /// Rows by index, from and to.
         rows: Vec<(u64, u64)>,
     },
@@ -50,7 +51,8 @@ pub enum Entry {
     /// A row has this id in Pipedrive.
     Id {
         /// Which array.
-        array: String,
+        #[serde(rename = "array")]
+        entity: String,
         /// The public id.
         public_id: String,
         /// The id there.
@@ -59,7 +61,8 @@ pub enum Entry {
     /// A custom field of Pipedrive was created, or found to be the one of public ids.
     Field {
         /// Whose field.
-        array: String,
+        #[serde(rename = "array")]
+        entity: String,
         /// The name it was created under; people may have changed it since.
         name: String,
         /// Its key.
@@ -79,8 +82,8 @@ pub enum Entry {
 
 impl From<&KnownField> for Entry {
     fn from(field: &KnownField) -> Self {
-        let KnownField { array, name, key, source } = field.clone();
-        Self::Field { array: array.name().to_owned(), name, key, source }
+        let KnownField { entity, name, key, source } = field.clone();
+        Self::Field { entity: entity.name().to_owned(), name, key, source }
     }
 }
 
@@ -105,7 +108,8 @@ pub struct Begin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Its array.
-    pub array: String,
+    #[serde(rename = "array")]
+    pub entity: String,
     /// Its place there.
     pub index: u64,
     /// Its public id.
@@ -157,16 +161,16 @@ struct Past {
 
 impl Earlier {
     /// Whether a row was sent.
-    pub fn sent(&self, array: Entity, index: u64) -> bool {
-        self.sent.get(&array).is_some_and(|rows| rows.contains(index))
+    pub fn sent(&self, entity: Entity, index: u64) -> bool {
+        self.sent.get(&entity).is_some_and(|rows| rows.contains(index))
     }
 
     /// How many of the rows that were sent are not sent again.
     pub fn kept(&self, plan: &Plan) -> u64 {
-        let kept = self.sent.iter().map(|(array, rows)| {
+        let kept = self.sent.iter().map(|(entity, rows)| {
             // What a journal says of rows that the bundle has not is no row.
-            let all = rows.below(plan.rows(*array));
-            all.filter(|row| plan.act_of(*array, *row) == Act::Keep).count() as u64
+            let all = rows.below(plan.rows(*entity));
+            all.filter(|row| plan.act_of(*entity, *row) == Act::Keep).count() as u64
         });
         kept.sum()
     }
@@ -234,10 +238,10 @@ impl Journal {
     }
 
     /// Notes that these rows are about to be sent; the number is for [`Journal::done`].
-    pub fn send(&mut self, array: Entity, rows: &[u64]) -> Result<u64> {
+    pub fn send(&mut self, entity: Entity, rows: &[u64]) -> Result<u64> {
         self.batch = self.batch.wrapping_add(1);
         let rows = ranges(rows);
-        self.write(&Entry::Send { batch: self.batch, array: array.name().to_owned(), rows })?;
+        self.write(&Entry::Send { batch: self.batch, entity: entity.name().to_owned(), rows })?;
         Ok(self.batch)
     }
 
@@ -298,16 +302,16 @@ impl Past {
                 self.begin = Some(begin);
                 self.ended = false;
             }
-            Entry::Send { batch, array, rows } => {
+            Entry::Send { batch, entity, rows } => {
                 self.earlier.batch = batch;
-                if let Some(array) = Entity::named(&array) {
-                    let sent = self.earlier.sent.entry(array).or_default();
+                if let Some(entity) = Entity::named(&entity) {
+                    let sent = self.earlier.sent.entry(entity).or_default();
                     for (from, to) in rows {
                         if from > to || to >= ROWS_MAX {
                             return Err(format!(
                                 "names the rows {from} to {to} of {}: a bundle has at most \
                                  {ROWS_MAX} rows, counted from 0",
-                                array.name()
+                                entity.name()
                             ));
                         }
                         sent.add(from, to);
@@ -315,9 +319,9 @@ impl Past {
                 }
             }
             Entry::End { .. } => self.ended = true,
-            Entry::Id { array, public_id, id } => self.memory.row(&array, &public_id, &id),
-            Entry::Field { array, name, key, source } => {
-                self.memory.field(&array, name, key, source);
+            Entry::Id { entity, public_id, id } => self.memory.row(&entity, &public_id, &id),
+            Entry::Field { entity, name, key, source } => {
+                self.memory.field(&entity, name, key, source);
             }
             Entry::Done { .. } => {}
         }

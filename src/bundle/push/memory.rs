@@ -17,7 +17,7 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownField {
     /// Whose field.
-    pub array: Entity,
+    pub entity: Entity,
     /// The name it was created under.
     pub name: String,
     /// Its key.
@@ -28,22 +28,28 @@ pub struct KnownField {
 
 impl Memory {
     /// Notes the id of a row. The latest counts.
-    pub(super) fn row(&mut self, array: &str, public_id: &str, id: &str) {
-        if let Some(array) = Entity::named(array) {
-            self.ids[array as usize].insert(number(public_id), id.into());
+    pub(super) fn row(&mut self, entity: &str, public_id: &str, id: &str) {
+        if let Some(entity) = Entity::named(entity) {
+            self.ids[entity as usize].insert(number(public_id), id.into());
         }
     }
 
     /// Notes the key of a field. The latest of a name counts.
-    pub(super) fn field(&mut self, array: &str, name: String, key: String, source: Option<String>) {
-        let Some(array) = Entity::named(array) else { return };
-        self.fields.retain(|known| (known.array, &known.name) != (array, &name));
-        self.fields.push(KnownField { array, name, key, source });
+    pub(super) fn field(
+        &mut self,
+        entity: &str,
+        name: String,
+        key: String,
+        source: Option<String>,
+    ) {
+        let Some(entity) = Entity::named(entity) else { return };
+        self.fields.retain(|known| (known.entity, &known.name) != (entity, &name));
+        self.fields.push(KnownField { entity, name, key, source });
     }
 
     /// The id in the target of a row that was pushed, by the number of its public id.
-    pub fn id(&self, array: Entity, number: u64) -> Option<&str> {
-        self.ids[array as usize].get(&number).map(AsRef::as_ref)
+    pub fn id(&self, entity: Entity, number: u64) -> Option<&str> {
+        self.ids[entity as usize].get(&number).map(AsRef::as_ref)
     }
 
     /// The fields that were created or found.
@@ -52,8 +58,8 @@ impl Memory {
     }
 
     /// The key of the field that was created under this name.
-    pub fn key(&self, array: Entity, name: &str) -> Option<&str> {
-        let found = self.fields.iter().find(|known| known.array == array && known.name == name);
+    pub fn key(&self, entity: Entity, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|known| known.entity == entity && known.name == name);
         found.map(|known| known.key.as_str())
     }
 }

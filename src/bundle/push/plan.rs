@@ -85,7 +85,7 @@ pub struct Counts {
 /// The arrays of a bundle in the order in which they are imported.
 pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
     let mut spans = survey.spans.clone();
-    spans.sort_by_key(|span| span.array);
+    spans.sort_by_key(|span| span.entity);
     spans
 }
 
@@ -106,20 +106,20 @@ impl Plan {
         for span in in_order(survey) {
             let mut rows = Reader::of_array(&survey.path, span)?;
             while let Some(row) = rows.next().await? {
-                let (array, id) = (row.array, known(row.json)?);
+                let (entity, id) = (row.entity, known(row.json)?);
                 let act = match fates.row(&id) {
                     Some(Fate::Moved(_)) => Act::Moved,
                     Some(Fate::Gone) => Act::Gone,
                     _ => {
-                        let there = fates.there(target, array, &id)?;
-                        let fitted = fit(array, row.json, there.as_deref())?;
-                        plan.act(array, row.index, &id, fitted, there.is_some())
+                        let there = fates.there(target, entity, &id)?;
+                        let fitted = fit(entity, row.json, there.as_deref())?;
+                        plan.act(entity, row.index, &id, fitted, there.is_some())
                     }
                 };
-                if act == Act::Update && own(array, &id) {
-                    plan.own[array as usize] += 1;
+                if act == Act::Update && own(entity, &id) {
+                    plan.own[entity as usize] += 1;
                 }
-                plan.acts[array as usize].push(act);
+                plan.acts[entity as usize].push(act);
             }
         }
         Ok(plan)
@@ -127,7 +127,7 @@ impl Plan {
 
     fn act(
         &mut self,
-        array: Entity,
+        entity: Entity,
         index: u64,
         id: &str,
         fitted: Option<Fitted>,
@@ -142,40 +142,40 @@ impl Plan {
         }
         for field in fitted.changes {
             let named = self.fields.len() < FIELDS_MAX;
-            let field = (array, field);
+            let field = (entity, field);
             let field = if named || self.fields.contains_key(&field) {
                 field
             } else {
-                (array, OTHERS.to_owned())
+                (entity, OTHERS.to_owned())
             };
             *self.fields.entry(field).or_insert(0) += 1;
         }
         let Some(why) = fitted.locked else { return Act::Update };
-        let (array, public_id) = (array.name().to_owned(), id.to_owned());
-        self.locked.push(Refused { array, index, public_id, error: why.to_owned() });
+        let (entity, public_id) = (entity.name().to_owned(), id.to_owned());
+        self.locked.push(Refused { entity, index, public_id, error: why.to_owned() });
         Act::Locked
     }
 
     /// What becomes of a row.
-    pub fn act_of(&self, array: Entity, index: u64) -> Act {
+    pub fn act_of(&self, entity: Entity, index: u64) -> Act {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
-        self.acts[array as usize].get(place).copied().unwrap_or(Act::Leave)
+        self.acts[entity as usize].get(place).copied().unwrap_or(Act::Leave)
     }
 
     /// How many rows an array has.
-    pub(super) fn rows(&self, array: Entity) -> u64 {
-        self.acts[array as usize].len() as u64
+    pub(super) fn rows(&self, entity: Entity) -> u64 {
+        self.acts[entity as usize].len() as u64
     }
 
     /// Whether a row is sent.
-    pub fn sends(&self, array: Entity, index: u64) -> bool {
-        matches!(self.act_of(array, index), Act::Create | Act::Update)
+    pub fn sends(&self, entity: Entity, index: u64) -> bool {
+        matches!(self.act_of(entity, index), Act::Create | Act::Update)
     }
 
     /// The counts of an array.
-    pub fn counts(&self, array: Entity) -> Counts {
+    pub fn counts(&self, entity: Entity) -> Counts {
         let mut counts = Counts::default();
-        for act in &self.acts[array as usize] {
+        for act in &self.acts[entity as usize] {
             match act {
                 Act::Create => counts.create += 1,
                 Act::Update => counts.update += 1,
@@ -190,8 +190,8 @@ impl Plan {
     }
 
     /// Whether a field changes in rows that are there.
-    pub fn changes(&self, array: Entity, field: &str) -> bool {
-        [field, OTHERS].iter().any(|name| self.fields.contains_key(&(array, (*name).to_owned())))
+    pub fn changes(&self, entity: Entity, field: &str) -> bool {
+        [field, OTHERS].iter().any(|name| self.fields.contains_key(&(entity, (*name).to_owned())))
     }
 
     /// How many rows would be sent.

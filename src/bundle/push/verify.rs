@@ -50,8 +50,8 @@ pub struct Verified {
 }
 
 impl Verified {
-    fn of(&mut self, array: Entity) -> &mut Checked {
-        self.arrays.entry(array).or_default()
+    fn of(&mut self, entity: Entity) -> &mut Checked {
+        self.arrays.entry(entity).or_default()
     }
 
     /// How the journal ends.
@@ -83,32 +83,32 @@ where
             let Some(id) = public_id_of(row.json) else { continue };
             match fates.row(&id) {
                 Some(Fate::Gone) => {
-                    found.of(row.array).gone += 1;
+                    found.of(row.entity).gone += 1;
                     continue;
                 }
                 Some(Fate::Moved(_)) => {
-                    found.of(row.array).moved += 1;
+                    found.of(row.entity).moved += 1;
                     continue;
                 }
                 _ => {}
             }
             // A row that lives in the bundle and is deleted in the target is not there.
             let deleted = is_deleted(row.json);
-            let there = target.row(row.array, &id)?;
+            let there = target.row(row.entity, &id)?;
             let there = there.filter(|there| deleted || !is_deleted(there));
-            let Some(fitted) = fit(row.array, row.json, there.as_deref())? else { continue };
+            let Some(fitted) = fit(row.entity, row.json, there.as_deref())? else { continue };
             let Some(there) = there else {
                 if deleted {
-                    found.of(row.array).hidden += 1;
+                    found.of(row.entity).hidden += 1;
                 } else {
-                    found.of(row.array).missing += 1;
+                    found.of(row.entity).missing += 1;
                     if found.missing.len() < NAMED_MAX {
                         found.missing.push(id);
                     }
                 }
                 continue;
             };
-            let checked = found.of(row.array);
+            let checked = found.of(row.entity);
             match (fitted.changes.is_empty(), fitted.locked) {
                 (true, _) => checked.verified += 1,
                 (false, Some(_)) => checked.locked += 1,
@@ -116,15 +116,15 @@ where
             }
             if fitted.locked.is_none() {
                 for field in fitted.changes {
-                    *found.fields.entry((row.array, field)).or_insert(0) += 1;
+                    *found.fields.entry((row.entity, field)).or_insert(0) += 1;
                 }
             }
-            if pushed(row.array, row.index) {
+            if pushed(row.entity, row.index) {
                 match value_of(&there, "id").and_then(text) {
                     Some(id) => {
-                        found.pushed.insert(number(&id), row.array);
+                        found.pushed.insert(number(&id), row.entity);
                     }
-                    None => *found.nameless.entry(row.array).or_insert(0) += 1,
+                    None => *found.nameless.entry(row.entity).or_insert(0) += 1,
                 }
             }
         }
@@ -160,20 +160,20 @@ pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) ->
         if !imported || !ours {
             continue;
         }
-        let array = get("record_type")
-            .and_then(|name| Entity::ALL.into_iter().find(|array| array.record_type() == name));
+        let entity = get("record_type")
+            .and_then(|name| Entity::ALL.into_iter().find(|entity| entity.record_type() == name));
         if let Some(id) = get("record_id")
             && waiting.remove(&number(&id)).is_none()
-            && let Some(array) = array
+            && let Some(entity) = entity
         {
-            *counts.entry(array).or_insert(0) += 1;
+            *counts.entry(entity).or_insert(0) += 1;
         }
     }
     let nameless: u64 = verified.nameless.values().sum();
     let counted: u64 = verified
         .nameless
         .iter()
-        .map(|(array, rows)| counts.get(array).copied().unwrap_or(0).min(*rows))
+        .map(|(entity, rows)| counts.get(entity).copied().unwrap_or(0).min(*rows))
         .sum();
     let rows = verified.pushed.len() as u64;
     let unaccounted = waiting.len() as u64 + (nameless - counted);

@@ -128,7 +128,9 @@ fn object(flags: &Flags, snapshot: &BackupReader, report: &Report) -> Value {
         "ok": is_ok(flags, report),
         "strict": flags.strict,
         "complete": backup.complete,
-        "seed": backup.is_seeds(),
+        "pdcli": backup.is_pdcli_backup(),
+        // The old name of `pdcli`, until 0.3.
+        "seed": backup.is_pdcli_backup(),
         "started_at": backup.started_at,
         "finished_at": backup.finished_at,
         "account": backup.account,

@@ -21,7 +21,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     if let Some(wanted) = &flags.record_type
-        && Entity::ALL.iter().all(|array| array.record_type() != wanted)
+        && Entity::ALL.iter().all(|entity| entity.record_type() != wanted)
     {
         let message =
             format!("{wanted:?} is none of account, contact, opportunity, lead, activity");

@@ -77,9 +77,9 @@ fn known(flags: &Flags, company: i64) -> Pins {
     let mut pins = Pins::default();
     // One that cannot be read is replaced.
     if let Some(context) = Sidecar::read(&flags.out).ok().flatten() {
-        for array in Entity::ALL {
-            if let Some(key) = context.id_field(company, array) {
-                pins.marker(array, key);
+        for entity in Entity::ALL {
+            if let Some(key) = context.id_field(company, entity) {
+                pins.marker(entity, key);
             }
         }
     }
@@ -89,12 +89,12 @@ fn known(flags: &Flags, company: i64) -> Pins {
 /// A sentence for each field that kept public ids and does no longer.
 fn unrecognized(setup: &Setup) -> impl Iterator<Item = String> {
     let owners = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
-    owners.into_iter().filter_map(|array| {
-        let (key, why) = setup.lost_marker(array)?;
+    owners.into_iter().filter_map(|entity| {
+        let (key, why) = setup.lost_marker(entity)?;
         Some(format!(
             "the custom field {key}, which kept the public ids of {}, {why}: rows that a push created \
              get public ids of their own",
-            array.name()
+            entity.name()
         ))
     })
 }
@@ -239,15 +239,15 @@ impl Run {
 /// The set-up that knows these fields to keep public ids, which is told.
 fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str)) -> Setup {
     let setup = setup.pinned(|pins| {
-        for (array, key) in found {
-            pins.marker(*array, key);
+        for (entity, key) in found {
+            pins.marker(*entity, key);
         }
     });
-    for (array, key) in found {
-        let name = setup.marker_name(*array).unwrap_or(key);
+    for (entity, key) in found {
+        let name = setup.marker_name(*entity).unwrap_or(key);
         tell(&format!(
             "the public ids of {} stand in the custom field {name:?} ({key}), as its content shows",
-            array.name()
+            entity.name()
         ));
     }
     setup
@@ -363,8 +363,8 @@ fn print(
         return stdout::programs(&format!("{object}\n"));
     }
     let mut text = Text::new();
-    for array in Entity::ALL {
-        let counts = context.counts.get(array.name()).copied().unwrap_or_default();
+    for entity in Entity::ALL {
+        let counts = context.counts.get(entity.name()).copied().unwrap_or_default();
         let mut notes = Vec::new();
         if counts.deleted > 0 {
             notes.push(format!("{} deleted", grouped(counts.deleted)));
@@ -377,7 +377,7 @@ fn print(
         } else {
             format!(", of these {}", notes.join(", "))
         };
-        text.line(format!("{:<14}{:>10}{notes}", array.name(), grouped(counts.rows)));
+        text.line(format!("{:<14}{:>10}{notes}", entity.name(), grouped(counts.rows)));
     }
     let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
     text.line(format!(

@@ -76,8 +76,11 @@ pub(super) fn table(validation: &Validation) -> Text {
 
 /// The findings as an object.
 pub(super) fn object(file: &Path, validation: &Validation) -> Value {
-    let rows =
-        validation.survey.spans.iter().map(|span| (span.array.name().to_owned(), span.rows.into()));
+    let rows = validation
+        .survey
+        .spans
+        .iter()
+        .map(|span| (span.entity.name().to_owned(), span.rows.into()));
     json!({
         "bundle": file.display().to_string(),
         "valid": validation.total == 0,

@@ -35,9 +35,9 @@ fn events() -> Vec<Event> {
 }
 
 #[track_caller]
-fn check(manner: ProgressMode, expected: &str) {
+fn check(mode: ProgressMode, expected: &str) {
     let mut out = Vec::new();
-    let mut progress = Progress::onto(&mut out, manner, Mask::new(&["t0p5ecret"]));
+    let mut progress = Progress::onto(&mut out, mode, Mask::new(&["t0p5ecret"]));
     progress.expect_resources(2);
     for event in events() {
         progress.observe(&event);

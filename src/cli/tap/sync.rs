@@ -29,8 +29,8 @@ pub(super) fn open(args: &Args) -> Result<Run> {
     } else {
         config::given(&args.config)?
     };
-    let manner = if args.quiet { ProgressMode::Warnings } else { ProgressMode::Log };
-    let mut run = Run::of(CommandContext::of(given)?, manner, Vec::new())?;
+    let mode = if args.quiet { ProgressMode::Warnings } else { ProgressMode::Log };
+    let mut run = Run::of(CommandContext::of(given)?, mode, Vec::new())?;
     if let Some(sentence) = run.setup.unread.clone() {
         run.progress.warn(&sentence);
     }

@@ -71,7 +71,7 @@ pub(super) async fn begin(
     }
     notes.extend(begins(area.of(&manifest), &manifest.backup, (resumes, restarts)));
     finish_renames(store, &mut manifest.backup, Some(&mut listed)).await?;
-    let seeds = manifest.backup.is_seeds() && !manifest.backup.completed.is_empty();
+    let seeds = manifest.backup.is_pdcli_backup() && !manifest.backup.completed.is_empty();
     if seeds {
         let damaged = adopt(store, &mut manifest.backup, &listed, now).await?;
         if resumes {
@@ -82,7 +82,7 @@ pub(super) async fn begin(
     if resumes {
         if seeds {
             notes.push(
-                "going on with a backup of the seed's tool: whose account it is cannot be told from it"
+                "going on with a backup of pdcli: whose account it is cannot be told from it"
                     .to_owned(),
             );
             manifest.backup.resources =
@@ -251,7 +251,7 @@ fn read_lacking_again(backup: &mut Backup) -> Option<String> {
     backup.completed.retain(|stem| !lacking.contains(stem));
     (!lacking.is_empty()).then(|| {
         format!(
-            "{} are read again: the seed's tool asks neither for archived nor for deleted ones",
+            "{} are read again: pdcli asks neither for archived nor for deleted ones",
             lacking.join(" and ")
         )
     })

@@ -30,7 +30,7 @@ pub const CONTENT_INDEX: &str = "fileContents";
 pub const CONTENTS: &str = "files";
 
 /// The 18 resources pdcli backs up, by file stem, in its order (pdcli.md 1).
-pub const SEED_FILES: [&str; 18] = [
+pub const PDCLI_LAYOUT: [&str; 18] = [
     "deals",
     "persons",
     "organizations",
@@ -230,18 +230,18 @@ impl Backup {
     /// deals nor for archived leads: rows may exist and not be in it.
     pub fn lacks_rows_of(&self, resource: &Resource) -> bool {
         self.files.get(resource.file).is_some_and(|file| file.partial)
-            || self.is_seeds() && SEED_LACKS.contains(&resource.file)
+            || self.is_pdcli_backup() && SEED_LACKS.contains(&resource.file)
     }
 
     /// Whether pdcli wrote it.
-    pub fn is_seeds(&self) -> bool {
+    pub fn is_pdcli_backup(&self) -> bool {
         self.version.is_none()
     }
 
     /// The file stems that were asked for.
     pub fn asked(&self) -> Vec<&str> {
-        if self.is_seeds() {
-            return SEED_FILES.to_vec();
+        if self.is_pdcli_backup() {
+            return PDCLI_LAYOUT.to_vec();
         }
         self.resources.iter().map(String::as_str).collect()
     }
@@ -299,8 +299,8 @@ mod tests {
     fn check(json: &str, expected: &str) {
         let shown = match Manifest::from_json(json.as_bytes(), "manifest.json") {
             Ok(manifest) => format!(
-                "seed's {}, finished {}, completed {}",
-                manifest.backup.is_seeds(),
+                "pdcli {}, finished {}, completed {}",
+                manifest.backup.is_pdcli_backup(),
                 manifest.backup.finished(),
                 manifest.backup.completed.join(" ")
             ),
@@ -314,7 +314,7 @@ mod tests {
         check(
             r#"{"started_at":"2026-06-04T09:00:00.000Z","completed":["deals","persons"],
                 "counts":{"deals":1840,"persons":5210},"updated_at":"2026-06-04T09:01:12.000Z"}"#,
-            "seed's true, finished false, completed deals persons",
+            "pdcli true, finished false, completed deals persons",
         );
     }
 
@@ -347,8 +347,8 @@ mod tests {
                     "failed":{{"webhooks":{{"error":"{error}","message":"no"}}}}}}"#
             )
         };
-        check(&manifest("permission"), "seed's false, finished true, completed deals");
-        check(&manifest("upstream"), "seed's false, finished false, completed deals");
+        check(&manifest("permission"), "pdcli false, finished true, completed deals");
+        check(&manifest("upstream"), "pdcli false, finished false, completed deals");
     }
 
     #[test]

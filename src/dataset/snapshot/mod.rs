@@ -10,8 +10,8 @@ mod rows;
 pub(in crate::dataset) use digest::digest;
 pub use file::{Carry, Dangling, Failure, File, REFUSED_KEYS_MAX, Unfinished};
 pub use manifest::{
-    Backup, CONTENT_INDEX, CONTENTS, MANIFEST_VERSION, Manifest, SEED_FILES, SEED_LACKS, file_name,
-    resource_of,
+    Backup, CONTENT_INDEX, CONTENTS, MANIFEST_VERSION, Manifest, PDCLI_LAYOUT, SEED_LACKS,
+    file_name, resource_of,
 };
 pub(in crate::dataset) use opened::rows;
 pub use opened::{BackupReader, Parts};

@@ -1,7 +1,7 @@
 //! A backup, for those who only look.
 
 use super::file::File;
-use super::manifest::{Backup, CONTENTS, Manifest, SEED_FILES, file_name};
+use super::manifest::{Backup, CONTENTS, Manifest, PDCLI_LAYOUT, file_name};
 use super::rows::Rows;
 use crate::dataset::commit_log::{self, MANIFEST};
 use crate::dataset::folder::{Listed, Other};
@@ -44,19 +44,22 @@ impl BackupReader {
         let found = store.survey(None).await?;
         ownership::links(&store, &found, is_of_backup, |path| BACKUP_FOLDERS.contains(&path))?;
         let Listed { files: listed, others } = found;
-        let (manifest, as_written) =
-            if let Some(bytes) = commit_log::newest_manifest(&store).await? {
-                let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
-                let as_written = manifest.is_as_written(&bytes);
-                (manifest, as_written)
-            } else {
-                let stems = SEED_FILES.iter().filter(|stem| listed.contains_key(&file_name(stem)));
-                let completed = stems.map(|stem| (*stem).to_owned()).collect();
-                let backup = Backup { completed, ..Backup::default() };
-                (Manifest { backup, next: None }, true)
-            };
+        let (manifest, as_written) = if let Some(bytes) =
+            commit_log::newest_manifest(&store).await?
+        {
+            let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
+            let as_written = manifest.is_as_written(&bytes);
+            (manifest, as_written)
+        } else {
+            let stems = PDCLI_LAYOUT.iter().filter(|stem| listed.contains_key(&file_name(stem)));
+            let completed = stems.map(|stem| (*stem).to_owned()).collect();
+            let backup = Backup { completed, ..Backup::default() };
+            (Manifest { backup, next: None }, true)
+        };
         let snapshot = Self { store, manifest, listed, others, as_written };
-        if snapshot.manifest.backup.is_seeds() && !Resource::all().any(|r| snapshot.holds(r.file)) {
+        if snapshot.manifest.backup.is_pdcli_backup()
+            && !Resource::all().any(|r| snapshot.holds(r.file))
+        {
             return Err(none());
         }
         Ok(snapshot)
@@ -120,14 +123,14 @@ impl BackupReader {
     pub fn claims(&self, stem: &str) -> bool {
         let backup = self.backup();
         backup.files.contains_key(stem)
-            || backup.is_seeds() && backup.completed.iter().any(|done| done == stem)
+            || backup.is_pdcli_backup() && backup.completed.iter().any(|done| done == stem)
     }
 
     /// Whether there is a file of this stem that is part of the backup. For pdcli any that
     /// lies there is, since its manifest forgets earlier runs.
     pub fn holds(&self, stem: &str) -> bool {
         let there = self.listed.contains_key(&self.path(stem));
-        there && (self.backup().is_seeds() || self.claims(stem))
+        there && (self.backup().is_pdcli_backup() || self.claims(stem))
     }
 
     /// Bytes of the file of a stem, as it lies there.

@@ -90,7 +90,7 @@ impl Check<'_> {
     fn stems(&self) -> BTreeSet<String> {
         let backup = self.snapshot.backup();
         let mut stems: BTreeSet<String> = backup.files.keys().cloned().collect();
-        if backup.is_seeds() {
+        if backup.is_pdcli_backup() {
             stems.extend(backup.completed.iter().cloned());
             let here = Resource::all().map(|resource| resource.file);
             stems.extend(here.filter(|stem| self.snapshot.holds(stem)).map(str::to_owned));
@@ -285,7 +285,7 @@ impl Check<'_> {
             let row = Some(content.id.to_string());
             match snapshot.listed().get(&path) {
                 None => {
-                    self.findings.add(DefectKind::Content, &path, row, "attachment is not there")
+                    self.findings.add(DefectKind::Content, &path, row, "attachment is not there");
                 }
                 Some(_) if !named.insert(sha256.clone()) => {}
                 Some(size) => {
@@ -340,7 +340,7 @@ impl Check<'_> {
             let done = self.snapshot.claims(stem) && !failed && !partial;
             let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
             // A backup of pdcli without its manifest does not say what was asked for.
-            let unknown = backup.is_seeds() && backup.updated_at.is_none();
+            let unknown = backup.is_pdcli_backup() && backup.updated_at.is_none();
             if done || refused || unknown || backup.unavailable.contains_key(stem) {
                 continue;
             }
@@ -365,9 +365,9 @@ impl Check<'_> {
     fn say_what_is_unchecked(&mut self) {
         let backup = self.snapshot.backup();
         let unchecked = &mut self.report.unchecked;
-        if backup.is_seeds() {
+        if backup.is_pdcli_backup() {
             unchecked.push(
-                "made by the seed's tool, which keeps no sizes and hashes: that files are as they were \
+                "made by pdcli, which keeps no sizes and hashes: that files are as they were \
                  written cannot be proven; archived and deleted deals and archived leads are not in it, \
                  so references to deals and leads are not held against it"
                     .to_owned(),
@@ -397,7 +397,7 @@ impl Check<'_> {
         let partial = backup.files.iter().filter(|(_, file)| file.partial);
         for (stem, _) in partial {
             unchecked.push(format!(
-                "{stem}: of the seed's tool, which reads no archived and deleted ones; references to them \
+                "{stem}: of pdcli, which reads no archived and deleted ones; references to them \
                  are not held against it"
             ));
         }

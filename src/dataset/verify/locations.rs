@@ -44,7 +44,7 @@ fn names(backup: &Backup, path: &str) -> bool {
     let whole = stem.is_some_and(|stem| {
         backup.files.contains_key(stem)
             // pdcli forgets the files of earlier runs; they are looked at all the same.
-            || backup.is_seeds() && resource_of(stem).is_some()
+            || backup.is_pdcli_backup() && resource_of(stem).is_some()
     });
     let staged = backup.files.values().any(|file| file.staged.as_deref() == Some(path));
     let growing = backup.in_progress.iter().any(|(stem, unfinished)| {

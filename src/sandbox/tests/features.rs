@@ -13,8 +13,8 @@ fn account(features: Features) -> (AccountState, Options) {
 }
 
 /// A path that the first listing of a resource answers.
-fn path(world: &mut AccountState, resource: &Resource) -> String {
-    let parent = resource.parent_resource().map(|parent| world.truth(parent.name));
+fn path(state: &mut AccountState, resource: &Resource) -> String {
+    let parent = resource.parent_resource().map(|parent| state.truth(parent.name));
     let parent = parent.and_then(|rows| Some(rows.first()?.key.clone())).unwrap_or_default();
     let path = resource.listings[0].path.replace("{id}", &parent);
     match path.as_str() {
@@ -29,11 +29,11 @@ fn path(world: &mut AccountState, resource: &Resource) -> String {
 fn every_feature_is_refused_where_it_is_lacked_and_nowhere_else() {
     for feature in Feature::ALL {
         for status in [feature.status(), 403] {
-            let (mut world, options) = account(Features::all().lacking(Lack { feature, status }));
+            let (mut state, options) = account(Features::all().lacking(Lack { feature, status }));
             for resource in Resource::all() {
                 let (said, body, _) = {
-                    let path = path(&mut world, resource);
-                    get(&mut world, &options, &path)
+                    let path = path(&mut state, resource);
+                    get(&mut state, &options, &path)
                 };
                 let expected = if feature.covers(resource.name) { status } else { 200 };
                 assert_eq!(said, expected, "{} without {}", resource.name, feature.name());
@@ -60,8 +60,8 @@ fn the_words_are_those_of_the_api() {
     ];
     for (lack, path, status, words) in cases {
         let lack = lack.parse().expect("a feature");
-        let (mut world, options) = account(Features::all().lacking(lack));
-        let (said, body, _) = get(&mut world, &options, path);
+        let (mut state, options) = account(Features::all().lacking(lack));
+        let (said, body, _) = get(&mut state, &options, path);
         assert_eq!((said, body["error"].as_str()), (status, Some(words)), "{path}");
     }
 }
@@ -74,22 +74,22 @@ fn optional_fields_a_company_lacks_are_refused_and_not_sent() {
     for status in [400, 403] {
         let lack = |feature| Lack { feature, status };
         let lacks = [Feature::Marketing, Feature::FieldDetails].map(lack);
-        let (mut world, options) =
+        let (mut state, options) =
             account(lacks.into_iter().fold(Features::all(), Features::lacking));
         for (path, expected) in [(persons, 200), (marketing, status), (details, status)] {
-            assert_eq!(get(&mut world, &options, path).0, expected, "{path}");
+            assert_eq!(get(&mut state, &options, path).0, expected, "{path}");
         }
-        let sent = |world: &mut AccountState, path: &str, key: &str| {
-            let (_, body, _) = get(world, &options, path);
+        let sent = |state: &mut AccountState, path: &str, key: &str| {
+            let (_, body, _) = get(state, &options, path);
             body["data"].as_array().expect("rows").iter().any(|row| row.get(key).is_some())
         };
-        assert!(!sent(&mut world, persons, "doi_status"));
-        assert!(!sent(&mut world, "/api/v2/dealFields", "required_fields"));
-        assert!(sent(&mut world, persons, "smart_bcc_email"));
+        assert!(!sent(&mut state, persons, "doi_status"));
+        assert!(!sent(&mut state, "/api/v2/dealFields", "required_fields"));
+        assert!(sent(&mut state, persons, "smart_bcc_email"));
     }
-    let (mut world, options) = account(Features::all());
-    assert_eq!(get(&mut world, &options, marketing).0, 200);
-    assert_eq!(get(&mut world, &options, details).0, 200);
+    let (mut state, options) = account(Features::all());
+    assert_eq!(get(&mut state, &options, marketing).0, 200);
+    assert_eq!(get(&mut state, &options, details).0, 200);
 }
 
 #[test]

@@ -15,13 +15,13 @@ fn account(habits: Habits) -> (AccountState, Options) {
     (AccountState::new(1, 0.1).with(options.features, habits), options)
 }
 
-fn rows(world: &mut AccountState, resource: &str) -> Vec<Value> {
-    let rows = world.truth(resource).into_iter();
+fn rows(state: &mut AccountState, resource: &str) -> Vec<Value> {
+    let rows = state.truth(resource).into_iter();
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
 /// References of these rows to rows that are not listed, by column.
-fn dangling(world: &mut AccountState, resource: &str) -> BTreeSet<&'static str> {
+fn dangling(state: &mut AccountState, resource: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let of = Resource::named(resource).expect("a resource");
     for column in of.columns {
@@ -30,8 +30,8 @@ fn dangling(world: &mut AccountState, resource: &str) -> BTreeSet<&'static str> 
             continue;
         }
         let known: BTreeSet<String> =
-            world.truth(target.name).into_iter().map(|row| row.key).collect();
-        let mut named = rows(world, resource).into_iter().map(|row| row[column.name].clone());
+            state.truth(target.name).into_iter().map(|row| row.key).collect();
+        let mut named = rows(state, resource).into_iter().map(|row| row[column.name].clone());
         if named.any(|id| id.is_u64() && !known.contains(&id.to_string())) {
             found.insert(column.name);
         }
@@ -41,20 +41,20 @@ fn dangling(world: &mut AccountState, resource: &str) -> BTreeSet<&'static str> 
 
 #[test]
 fn rows_name_rows_that_are_gone() {
-    let (mut world, _) = account(Habits::none());
+    let (mut state, _) = account(Habits::none());
     for resource in ["deals", "persons", "activities", "notes", "leads", "deal_products"] {
-        assert_eq!(dangling(&mut world, resource), BTreeSet::new(), "{resource}");
+        assert_eq!(dangling(&mut state, resource), BTreeSet::new(), "{resource}");
     }
-    let (mut world, options) = account(Habits::none().with(Habit::GoneReferences));
-    let deals = dangling(&mut world, "deals");
+    let (mut state, options) = account(Habits::none().with(Habit::GoneReferences));
+    let deals = dangling(&mut state, "deals");
     for column in ["person_id", "org_id", "owner_id"] {
         assert!(deals.contains(column), "{deals:?}");
     }
-    assert!(dangling(&mut world, "deal_products").contains("product_id"));
-    for deal in rows(&mut world, "deals") {
+    assert!(dangling(&mut state, "deal_products").contains("product_id"));
+    for deal in rows(&mut state, "deals") {
         let person = deal["person_id"].as_u64().filter(|id| *id > 1_000_000);
         if let Some(person) = person {
-            assert_eq!(get(&mut world, &options, &format!("/api/v2/persons/{person}")).0, 404);
+            assert_eq!(get(&mut state, &options, &format!("/api/v2/persons/{person}")).0, 404);
         }
     }
 }
@@ -62,8 +62,8 @@ fn rows_name_rows_that_are_gone() {
 #[test]
 fn without_habits_an_account_is_as_documented_and_each_shows() {
     let (mut tidy, options) = account(Habits::none());
-    let body = |world: &mut AccountState, options: &Options, path: &str| {
-        let (_, body, _) = get(world, options, path);
+    let body = |state: &mut AccountState, options: &Options, path: &str| {
+        let (_, body, _) = get(state, options, path);
         body.to_string()
     };
     let goals = "/v1/goals/find?type.name=nothing&is_active=";
@@ -79,8 +79,8 @@ fn without_habits_an_account_is_as_documented_and_each_shows() {
         (Habit::YesNoOptions, "/api/v2/dealFields", "\"alt_id\":\"option_31\""),
     ];
     for (habit, path, mark) in cases {
-        let (mut world, of) = account(Habits::none().with(habit));
-        let said = body(&mut world, &of, path);
+        let (mut state, of) = account(Habits::none().with(habit));
+        let said = body(&mut state, &of, path);
         assert!(said.contains(mark), "{habit:?}: {said:.2000}");
         let said = body(&mut tidy, &options, path);
         assert!(!said.contains(mark), "{habit:?}: {said:.2000}");
@@ -94,9 +94,9 @@ fn without_habits_an_account_is_as_documented_and_each_shows() {
 #[test]
 fn within_a_second_leads_come_in_any_order() {
     let times = |habits| -> Vec<String> {
-        let (mut world, options) = account(habits);
+        let (mut state, options) = account(habits);
         let path = "/v1/leads?sort=update_time%20ASC&limit=500";
-        let (_, body, _) = get(&mut world, &options, path);
+        let (_, body, _) = get(&mut state, &options, path);
         let rows = body["data"].as_array().expect("rows").iter();
         rows.map(|row| row["update_time"].as_str().unwrap_or_default().to_owned()).collect()
     };

@@ -25,19 +25,19 @@ fn plain() -> Options {
 }
 
 /// The answer to a GET.
-fn get(world: &mut AccountState, options: &Options, path: &str) -> (u16, Value, Answer) {
-    send(world, options, Method::Get, path, "")
+fn get(state: &mut AccountState, options: &Options, path: &str) -> (u16, Value, Answer) {
+    send(state, options, Method::Get, path, "")
 }
 
 fn send(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     method: Method,
     path: &str,
     body: &str,
 ) -> (u16, Value, Answer) {
     let request = Request::new(method, path, Bytes::copy_from_slice(body.as_bytes()));
-    let answer = endpoints::answer(world, options, &request);
+    let answer = endpoints::answer(state, options, &request);
     let value = serde_json::from_slice(&answer.body()).expect("an answer is JSON");
     (answer.status, value, answer)
 }

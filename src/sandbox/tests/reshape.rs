@@ -8,20 +8,20 @@ use serde_json::Value;
 
 const DICTIONARY: &str = "deal_fields";
 
-fn rows(world: &mut AccountState, resource: &str) -> Vec<Value> {
-    let rows = world.truth(resource).into_iter();
+fn rows(state: &mut AccountState, resource: &str) -> Vec<Value> {
+    let rows = state.truth(resource).into_iter();
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
 /// The definitions of a dictionary that are of this type.
-fn of_type(world: &mut AccountState, dictionary: &str, ty: &str) -> Vec<Value> {
-    let mut found = rows(world, dictionary);
+fn of_type(state: &mut AccountState, dictionary: &str, ty: &str) -> Vec<Value> {
+    let mut found = rows(state, dictionary);
     found.retain(|row| row["field_type"] == ty && row["is_custom_field"] == true);
     found
 }
 
-fn edit(world: &mut AccountState, code: &str, edit: FieldEdit) -> Vec<String> {
-    world.edit(Edit::Field { dictionary: DICTIONARY, code: code.to_owned(), edit })
+fn edit(state: &mut AccountState, code: &str, edit: FieldEdit) -> Vec<String> {
+    state.edit(Edit::Field { dictionary: DICTIONARY, code: code.to_owned(), edit })
 }
 
 fn code(definition: &Value) -> String {
@@ -29,65 +29,65 @@ fn code(definition: &Value) -> String {
 }
 
 /// The values a field has in deals, without null, and how many deals have its key.
-fn values(world: &mut AccountState, code: &str) -> (Vec<Value>, usize) {
-    let rows = rows(world, "deals");
+fn values(state: &mut AccountState, code: &str) -> (Vec<Value>, usize) {
+    let rows = rows(state, "deals");
     let with = rows.iter().filter_map(|row| row["custom_fields"].get(code));
     let with: Vec<Value> = with.cloned().collect();
     let all = with.len();
     (with.into_iter().filter(|value| !value.is_null()).collect(), all)
 }
 
-fn lead_keys(world: &mut AccountState, code: &str) -> usize {
-    let rows = rows(world, "leads");
+fn lead_keys(state: &mut AccountState, code: &str) -> usize {
+    let rows = rows(state, "leads");
     let keys = rows.iter().flat_map(|row| row.as_object().expect("an object").keys());
     keys.filter(|key| key.starts_with(code)).count()
 }
 
 #[test]
 fn a_renamed_field_keeps_code_and_values() {
-    let mut world = AccountState::new(1, 0.1);
-    let code = code(&of_type(&mut world, DICTIONARY, "enum")[0]);
-    let before = (values(&mut world, &code), rows(&mut world, "deals"));
+    let mut state = AccountState::new(1, 0.1);
+    let code = code(&of_type(&mut state, DICTIONARY, "enum")[0]);
+    let before = (values(&mut state, &code), rows(&mut state, "deals"));
     let name = "Another".to_owned();
-    let edited = edit(&mut world, &code, FieldEdit::Rename(name));
+    let edited = edit(&mut state, &code, FieldEdit::Rename(name));
     assert_eq!(edited, [code.as_str()]);
-    assert_eq!((values(&mut world, &code), rows(&mut world, "deals")), before);
+    assert_eq!((values(&mut state, &code), rows(&mut state, "deals")), before);
     for (dictionary, key, name) in
         [(DICTIONARY, "field_code", "field_name"), ("lead_fields", "key", "name")]
     {
-        let definitions = rows(&mut world, dictionary);
+        let definitions = rows(&mut state, dictionary);
         let renamed = definitions.iter().find(|row| row[key] == code.as_str());
         assert_eq!(renamed.map(|row| &row[name]), Some(&"Another".into()), "{dictionary}");
     }
-    assert!(edit(&mut world, "title", FieldEdit::Rename("x".to_owned())).is_empty());
+    assert!(edit(&mut state, "title", FieldEdit::Rename("x".to_owned())).is_empty());
 }
 
 #[test]
 fn a_deleted_field_leaves_every_row_and_its_code_is_not_given_again() {
-    let mut world = AccountState::new(1, 0.1);
-    let code = code(&of_type(&mut world, DICTIONARY, "monetary")[0]);
-    assert!(values(&mut world, &code).1 > 0 && lead_keys(&mut world, &code) > 0);
-    let times = |world: &mut AccountState| -> Vec<Value> {
-        rows(world, "deals").into_iter().map(|row| row["update_time"].clone()).collect()
+    let mut state = AccountState::new(1, 0.1);
+    let code = code(&of_type(&mut state, DICTIONARY, "monetary")[0]);
+    assert!(values(&mut state, &code).1 > 0 && lead_keys(&mut state, &code) > 0);
+    let times = |state: &mut AccountState| -> Vec<Value> {
+        rows(state, "deals").into_iter().map(|row| row["update_time"].clone()).collect()
     };
-    let before = times(&mut world);
-    edit(&mut world, &code, FieldEdit::Delete);
-    assert_eq!(values(&mut world, &code).1, 0);
-    assert_eq!(lead_keys(&mut world, &code), 0);
-    assert_eq!(times(&mut world), before);
+    let before = times(&mut state);
+    edit(&mut state, &code, FieldEdit::Delete);
+    assert_eq!(values(&mut state, &code).1, 0);
+    assert_eq!(lead_keys(&mut state, &code), 0);
+    assert_eq!(times(&mut state), before);
     for dictionary in [DICTIONARY, "lead_fields"] {
-        let text = format!("{:?}", rows(&mut world, dictionary));
+        let text = format!("{:?}", rows(&mut state, dictionary));
         assert!(!text.contains(&code), "{dictionary}");
     }
     let options = plain();
-    assert_eq!(get(&mut world, &options, &format!("/api/v2/dealFields/{code}")).0, 404);
-    let mut codes: Vec<_> = rows(&mut world, DICTIONARY).iter().map(self::code).collect();
+    assert_eq!(get(&mut state, &options, &format!("/api/v2/dealFields/{code}")).0, 404);
+    let mut codes: Vec<_> = rows(&mut state, DICTIONARY).iter().map(self::code).collect();
     for name in ["a", "b"] {
         let added =
-            world.add_field(DICTIONARY, name, super::super::custom::Kind::Text, vec![], &[]);
+            state.add_field(DICTIONARY, name, super::super::custom::Kind::Text, vec![], &[]);
         let added = added.expect("a field");
         assert!(added != code && !codes.contains(&added));
-        edit(&mut world, &added, FieldEdit::Delete);
+        edit(&mut state, &added, FieldEdit::Delete);
         codes.push(added);
     }
 }
@@ -104,16 +104,16 @@ fn values_of_a_retyped_field_become_what_they_can() {
         ("varchar", "date", |_| false),
     ];
     for (from, to, fits) in cases {
-        let mut world = AccountState::new(1, 0.1);
-        let code = code(&of_type(&mut world, DICTIONARY, from)[0]);
-        let before = values(&mut world, &code);
+        let mut state = AccountState::new(1, 0.1);
+        let code = code(&of_type(&mut state, DICTIONARY, from)[0]);
+        let before = values(&mut state, &code);
         assert!(!before.0.is_empty());
-        edit(&mut world, &code, FieldEdit::Retype(to));
-        let (after, all) = values(&mut world, &code);
+        edit(&mut state, &code, FieldEdit::Retype(to));
+        let (after, all) = values(&mut state, &code);
         assert_eq!(all, before.1, "{from} {to}");
         assert!(after.iter().all(fits), "{from} {to}: {after:?}");
         assert_eq!(after.is_empty(), to == "date", "{from} {to}");
-        let definitions = of_type(&mut world, DICTIONARY, to);
+        let definitions = of_type(&mut state, DICTIONARY, to);
         let definition = definitions.iter().find(|row| row["field_code"] == code.as_str());
         let options = &definition.expect("the field has its new type")["options"];
         assert_eq!(options.is_array(), matches!(from, "enum" | "set"), "{from} {to}");
@@ -122,31 +122,31 @@ fn values_of_a_retyped_field_become_what_they_can() {
 
 #[test]
 fn options_are_renamed_and_deleted() {
-    let mut world = AccountState::new(1, 0.1);
-    let definition = of_type(&mut world, DICTIONARY, "enum").remove(0);
+    let mut state = AccountState::new(1, 0.1);
+    let definition = of_type(&mut state, DICTIONARY, "enum").remove(0);
     let (code, option) = (code(&definition), definition["options"][0]["id"].as_u64());
     let option = option.expect("a number");
-    let before = rows(&mut world, "deals");
+    let before = rows(&mut state, "deals");
     let label = "Platinum".to_owned();
-    edit(&mut world, &code, FieldEdit::RenameOption(option, label));
-    let renamed = of_type(&mut world, DICTIONARY, "enum").remove(0);
+    edit(&mut state, &code, FieldEdit::RenameOption(option, label));
+    let renamed = of_type(&mut state, DICTIONARY, "enum").remove(0);
     assert_eq!(renamed["options"][0]["label"], "Platinum");
-    edit(&mut world, &code, FieldEdit::DeleteOption(option));
-    let fewer = of_type(&mut world, DICTIONARY, "enum").remove(0);
+    edit(&mut state, &code, FieldEdit::DeleteOption(option));
+    let fewer = of_type(&mut state, DICTIONARY, "enum").remove(0);
     let ids = |row: &Value| row["options"].as_array().expect("options").len();
     assert_eq!(ids(&fewer) + 1, ids(&renamed));
-    assert_eq!(rows(&mut world, "deals"), before);
+    assert_eq!(rows(&mut state, "deals"), before);
 }
 
 #[test]
 fn a_lead_becomes_a_deal() {
-    let mut world = AccountState::new(1, 0.1);
-    world.advance(60);
-    let count = rows(&mut world, "deals").len();
-    for lead in rows(&mut world, "leads").into_iter().take(12) {
+    let mut state = AccountState::new(1, 0.1);
+    state.advance(60);
+    let count = rows(&mut state, "deals").len();
+    for lead in rows(&mut state, "leads").into_iter().take(12) {
         let key = lead["id"].as_str().expect("an id").to_owned();
-        let keys = world.edit(Edit::Convert { lead: key.clone() });
-        let deals = rows(&mut world, "deals");
+        let keys = state.edit(Edit::Convert { lead: key.clone() });
+        let deals = rows(&mut state, "deals");
         let deal = deals.iter().find(|row| row["id"].as_u64() == keys[0].parse().ok());
         let deal = deal.expect("the deal is listed");
         assert_eq!(deal["source_lead_id"], key.as_str());
@@ -158,24 +158,24 @@ fn a_lead_becomes_a_deal() {
         for (code, value) in deal["custom_fields"].as_object().expect("custom fields") {
             assert_eq!(value.is_null(), lead.get(code).is_none(), "{code}");
         }
-        assert!(rows(&mut world, "leads").iter().all(|row| row["id"] != key.as_str()));
-        let activities = rows(&mut world, "activities");
+        assert!(rows(&mut state, "leads").iter().all(|row| row["id"] != key.as_str()));
+        let activities = rows(&mut state, "activities");
         assert!(activities.iter().all(|row| row["lead_id"] != key.as_str()));
     }
-    assert_eq!(rows(&mut world, "deals").len(), count + 12);
+    assert_eq!(rows(&mut state, "deals").len(), count + 12);
 }
 
 #[test]
 fn what_named_a_merged_person_names_the_other() {
-    let mut world = AccountState::new(1, 0.1);
-    let deals = rows(&mut world, "deals");
+    let mut state = AccountState::new(1, 0.1);
+    let deals = rows(&mut state, "deals");
     let from = deals.iter().find_map(|row| row["person_id"].as_u64().filter(|id| *id != 7));
     let from = from.expect("a person");
-    world.advance(60);
-    world.edit(Edit::Merge { resource: "persons", from: from.to_string(), into: "7".to_owned() });
+    state.advance(60);
+    state.edit(Edit::Merge { resource: "persons", from: from.to_string(), into: "7".to_owned() });
     let mut moved = 0;
     for resource in ["deals", "leads", "activities", "notes"] {
-        for row in rows(&mut world, resource) {
+        for row in rows(&mut state, resource) {
             // Deals that were deleted before keep whom they named.
             let gone = row["is_deleted"] == true;
             assert!(gone || row["person_id"] != from, "{resource}");

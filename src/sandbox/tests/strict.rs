@@ -8,8 +8,8 @@ use crate::sandbox::options::Options;
 /// Status, tokens, and the rows or the error.
 #[track_caller]
 fn check(path: &str, expected: &str) {
-    let mut world = AccountState::new(1, 0.1);
-    let (status, body, answer) = get(&mut world, &plain(), path);
+    let mut state = AccountState::new(1, 0.1);
+    let (status, body, answer) = get(&mut state, &plain(), path);
     let outline = match (&body["data"], &body["error"]) {
         (_, serde_json::Value::String(error)) => error.clone(),
         (serde_json::Value::Array(rows), _) => format!("{} rows", rows.len()),
@@ -89,9 +89,9 @@ fn paths_lead_somewhere_or_to_404() {
 
 #[test]
 fn a_new_field_is_described_and_can_be_set() {
-    let (mut world, options) = (AccountState::new(1, 0.1), plain());
+    let (mut state, options) = (AccountState::new(1, 0.1), plain());
     let mut ask = |method, path: &str, body: &str| {
-        let (status, body, _) = send(&mut world, &options, method, path, body);
+        let (status, body, _) = send(&mut state, &options, method, path, body);
         (status, body)
     };
     let (_, before) = ask(Method::Get, "/api/v2/deals?limit=500", "");
@@ -128,9 +128,9 @@ fn a_new_field_is_described_and_can_be_set() {
 
 #[test]
 fn writes_are_strict_and_seen_at_once() {
-    let (mut world, options) = (AccountState::new(1, 0.1), plain());
+    let (mut state, options) = (AccountState::new(1, 0.1), plain());
     let mut write = |method, path: &str, body: &str| {
-        let (status, body, answer) = send(&mut world, &options, method, path, body);
+        let (status, body, answer) = send(&mut state, &options, method, path, body);
         (status, answer.cost, body)
     };
     let (status, cost, body) = write(Method::Post, "/api/v2/deals", r#"{"title":"New","value":5}"#);
@@ -155,8 +155,8 @@ fn writes_are_strict_and_seen_at_once() {
 #[test]
 fn an_account_may_be_awkward() {
     let refuse = |options: Options, path: &str| {
-        let mut world = AccountState::new(1, 0.1);
-        get(&mut world, &options, path).0
+        let mut state = AccountState::new(1, 0.1);
+        get(&mut state, &options, path).0
     };
     let no_admin = || Options { admin: false, ..plain() };
     assert_eq!(refuse(no_admin(), "/v1/roles"), 403);

@@ -15,7 +15,7 @@ fn small() -> Options {
 }
 
 /// All rows of a listing, page by page.
-fn walk(world: &mut AccountState, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
+fn walk(state: &mut AccountState, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
     let mut query: Vec<String> =
         listing.ask.iter().map(|(name, value)| format!("{name}={value}")).collect();
     query.extend(listing.by_id.iter().map(|(n, v)| format!("{n}={}", v.replace(' ', "%20"))));
@@ -24,7 +24,7 @@ fn walk(world: &mut AccountState, options: &Options, listing: &Listing, path: &s
         let all: Vec<String> = query.iter().chain(&next).cloned().collect();
         let separator = if path.contains('?') { '&' } else { '?' };
         let place = format!("{path}{separator}{}", all.join("&"));
-        let (status, body, answer) = get(world, options, &place);
+        let (status, body, answer) = get(state, options, &place);
         assert_eq!(status, 200, "{place}: {body}");
         let Content::Page(page) = answer.content else { panic!("{place} is no list") };
         rows.extend(page.rows.into_iter().map(|row| match listing.wrapped {
@@ -50,7 +50,7 @@ fn walk(world: &mut AccountState, options: &Options, listing: &Listing, path: &s
 
 /// Everything a complete read finds, as pairs of parent and bytes.
 fn read(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
 ) -> Vec<(String, Bytes)> {
@@ -63,7 +63,7 @@ fn read(
                 serde_json::from_slice::<serde_json::Value>(json).expect("rows are JSON")["is_deleted"]
                     == true
             };
-            let truth = world.truth(parent.name).into_iter();
+            let truth = state.truth(parent.name).into_iter();
             truth.filter(|row| !gone(&row.json)).map(|row| row.key).collect()
         }
     };
@@ -76,7 +76,7 @@ fn read(
                     format!("{}?{name}={parent}", listing.path)
                 }
             };
-            for row in walk(world, options, listing, &path) {
+            for row in walk(state, options, listing, &path) {
                 if !resource.overlapping() || seen.insert(row.clone()) {
                     found.push((parent.clone(), row));
                 }
@@ -89,10 +89,10 @@ fn read(
 #[test]
 fn a_full_walk_of_every_listing_is_the_truth() {
     for scale in [0.1, 0.02] {
-        let mut world = AccountState::new(7, scale);
+        let mut state = AccountState::new(7, scale);
         for resource in Resource::all() {
-            let mut read = read(&mut world, &small(), resource);
-            let truth = world.truth(resource.name);
+            let mut read = read(&mut state, &small(), resource);
+            let truth = state.truth(resource.name);
             let mut truth: Vec<_> =
                 truth.into_iter().map(|row| (row.parent.unwrap_or_default(), row.json)).collect();
             read.sort();
@@ -106,7 +106,7 @@ fn a_full_walk_of_every_listing_is_the_truth() {
 
 #[test]
 fn every_column_is_filled_and_nothing_else() {
-    let mut world = AccountState::new(1, 0.1);
+    let mut state = AccountState::new(1, 0.1);
     for resource in Resource::all() {
         let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
         let mut empty: BTreeSet<&str> = resource
@@ -117,7 +117,7 @@ fn every_column_is_filled_and_nothing_else() {
             // The text of mail comes when it is asked for.
             .filter(|name| resource.listings[0].wrapped.is_none() || *name != "body")
             .collect();
-        for row in world.truth(resource.name) {
+        for row in state.truth(resource.name) {
             let row: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_slice(&row.json).expect("rows are JSON objects");
             for (name, value) in &row {
@@ -143,10 +143,10 @@ fn every_column_is_filled_and_nothing_else() {
 
 /// Times of all rows in the order a sorted walk meets them.
 fn times(path: &str, order: &str) -> Vec<Option<String>> {
-    let (mut world, options) = (AccountState::new(1, 0.1), small());
+    let (mut state, options) = (AccountState::new(1, 0.1), small());
     let (mut times, mut next) = (Vec::new(), String::new());
     loop {
-        let (_, body, _) = get(&mut world, &options, &format!("{path}?{order}{next}"));
+        let (_, body, _) = get(&mut state, &options, &format!("{path}?{order}{next}"));
         let rows = body["data"].as_array().expect("a page is a list");
         times.extend(rows.iter().map(|row| row["update_time"].as_str().map(str::to_owned)));
         let more = &body["additional_data"];
@@ -187,10 +187,10 @@ fn sorted_walks_are_sorted_and_whole_with_nulls_first() {
 
 #[test]
 fn pages_split_without_a_surprise() {
-    let mut world = AccountState::new(1, 0.1);
+    let mut state = AccountState::new(1, 0.1);
     for resource in Resource::all() {
         let layout = Layout::of(resource, &resource.listings[0]);
-        for truth in world.truth(resource.name) {
+        for truth in state.truth(resource.name) {
             let row = std::str::from_utf8(&truth.json).expect("rows are text");
             let listed = match resource.listings[0].paging {
                 Paging::One => format!("{{\"success\":true,\"data\":{row}}}"),
@@ -207,7 +207,7 @@ fn pages_split_without_a_surprise() {
             let record = &page.records[0];
             assert_eq!(record.json, truth.json);
             assert_eq!(record.key.clone().unwrap_or_default(), truth.key, "{}", resource.name);
-            let now = world.now();
+            let now = state.now();
             assert!(record.time.is_none_or(|time| time < now), "{}: too late", resource.name);
         }
     }
@@ -215,9 +215,9 @@ fn pages_split_without_a_surprise() {
 
 #[test]
 fn keys_are_unique_where_a_resource_stands_alone() {
-    let mut world = AccountState::new(1, 0.2);
+    let mut state = AccountState::new(1, 0.2);
     for resource in Resource::all().filter(|resource| resource.parent.is_none()) {
-        let truth = world.truth(resource.name);
+        let truth = state.truth(resource.name);
         let keys: BTreeSet<_> = truth.iter().map(|row| row.key.clone()).collect();
         assert_eq!(keys.len(), truth.len(), "{}", resource.name);
         assert!(keys.iter().all(|key| !key.is_empty()), "{}", resource.name);
@@ -237,10 +237,10 @@ fn the_seed_decides_every_byte() {
 
 #[test]
 fn a_cursor_holds_its_place_while_rows_move() {
-    let mut world = AccountState::new(1, 0.1);
+    let mut state = AccountState::new(1, 0.1);
     let options = small();
     let deals = &Resource::named("deals").expect("the table has deals").listings[0];
-    let whole = walk(&mut world, &options, deals, deals.path).len();
+    let whole = walk(&mut state, &options, deals, deals.path).len();
     let mut seen = BTreeSet::new();
     let mut cursor = String::new();
     let mut edited = 0;
@@ -248,13 +248,13 @@ fn a_cursor_holds_its_place_while_rows_move() {
         let path = format!(
             "/api/v2/deals?sort_by=id&sort_direction=asc&status=open,won,lost,deleted{cursor}"
         );
-        let (_, body, _) = get(&mut world, &options, &path);
+        let (_, body, _) = get(&mut state, &options, &path);
         for row in body["data"].as_array().expect("a page is a list") {
             assert!(seen.insert(row["id"].as_u64()), "a row came twice");
         }
         edited += 1;
         let key = (edited * 3).to_string();
-        world.edit(Edit::Change { resource: "deals", key, set: vec![] });
+        state.edit(Edit::Change { resource: "deals", key, set: vec![] });
         match body["additional_data"]["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -265,33 +265,33 @@ fn a_cursor_holds_its_place_while_rows_move() {
 
 #[test]
 fn edits_show_up_in_a_read_from_the_last_time() {
-    let mut world = AccountState::new(1, 0.1);
+    let mut state = AccountState::new(1, 0.1);
     let options = plain();
-    world.advance(60);
-    let since = world.now();
-    let changed = |world: &mut AccountState, path: &str| {
+    state.advance(60);
+    let since = state.now();
+    let changed = |state: &mut AccountState, path: &str| {
         let path = format!("{path}?updated_since={since}");
-        let (_, body, _) = get(world, &options, &path);
+        let (_, body, _) = get(state, &options, &path);
         body["data"].as_array().map_or(0, Vec::len)
     };
-    assert_eq!(changed(&mut world, "/api/v2/deals"), 0);
-    world.edit(Edit::Bulk { resource: "deals", rows: 5 });
-    world.edit(Edit::Create { resource: "deals", parent: None });
-    world.edit(Edit::Change { resource: "deal_products", key: "41".to_owned(), set: vec![] });
-    let now = changed(&mut world, "/api/v2/deals") + changed(&mut world, "/api/v2/deals/archived");
+    assert_eq!(changed(&mut state, "/api/v2/deals"), 0);
+    state.edit(Edit::Bulk { resource: "deals", rows: 5 });
+    state.edit(Edit::Create { resource: "deals", parent: None });
+    state.edit(Edit::Change { resource: "deal_products", key: "41".to_owned(), set: vec![] });
+    let now = changed(&mut state, "/api/v2/deals") + changed(&mut state, "/api/v2/deals/archived");
     assert!((6..=7).contains(&now), "{now}");
-    let lead = world.truth("leads").remove(0).key;
-    world.edit(Edit::Change { resource: "leads", key: lead.clone(), set: vec![] });
-    world.edit(Edit::Create { resource: "leads", parent: None });
-    assert_eq!(changed(&mut world, "/v1/leads"), 2);
-    world.edit(Edit::Archive { resource: "leads", key: lead });
-    assert_eq!(changed(&mut world, "/v1/leads"), 1);
-    let before = world.truth("persons").len();
-    world.edit(Edit::Delete { resource: "persons", key: "2".to_owned() });
-    assert_eq!(world.truth("persons").len(), before - 1);
-    let before = world.truth("deals").len();
-    world.edit(Edit::Delete { resource: "deals", key: "2".to_owned() });
-    assert_eq!(world.truth("deals").len(), before);
-    world.advance(31 * 86_400);
-    assert!(world.truth("deals").len() < before);
+    let lead = state.truth("leads").remove(0).key;
+    state.edit(Edit::Change { resource: "leads", key: lead.clone(), set: vec![] });
+    state.edit(Edit::Create { resource: "leads", parent: None });
+    assert_eq!(changed(&mut state, "/v1/leads"), 2);
+    state.edit(Edit::Archive { resource: "leads", key: lead });
+    assert_eq!(changed(&mut state, "/v1/leads"), 1);
+    let before = state.truth("persons").len();
+    state.edit(Edit::Delete { resource: "persons", key: "2".to_owned() });
+    assert_eq!(state.truth("persons").len(), before - 1);
+    let before = state.truth("deals").len();
+    state.edit(Edit::Delete { resource: "deals", key: "2".to_owned() });
+    assert_eq!(state.truth("deals").len(), before);
+    state.advance(31 * 86_400);
+    assert!(state.truth("deals").len() < before);
 }

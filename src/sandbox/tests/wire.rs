@@ -74,9 +74,12 @@ fn a_stranger_meets_the_gateway() {
     let me: serde_json::Value = serde_json::from_slice(&reply.body).expect("me is JSON");
     assert_eq!(me["data"]["company_domain"], "sandbox");
     assert_eq!(me["data"]["access"][0]["admin"], true);
-    let ledger = sandbox.ledger();
-    assert_eq!((ledger.tokens, ledger.requests.len(), ledger.connections), (2, 2, 2));
-    assert_eq!(ledger.requests[1].path_and_query, "/v1/users/me");
+    let request_log = sandbox.request_log();
+    assert_eq!(
+        (request_log.tokens, request_log.requests.len(), request_log.connections),
+        (2, 2, 2)
+    );
+    assert_eq!(request_log.requests[1].path_and_query, "/v1/users/me");
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn gzip_holds_the_same_bytes_and_comes_from_memory_the_second_time() {
             .expect("gzip unpacks");
         assert_eq!(body, plain.body);
     }
-    sandbox.world(|world| world.edit(Edit::Bulk { resource: "deals", rows: 1 }));
+    sandbox.state(|state| state.edit(Edit::Bulk { resource: "deals", rows: 1 }));
     assert_ne!(get(&sandbox, "/api/v2/deals?limit=50").body, plain.body);
 }
 
@@ -249,7 +252,7 @@ fn oauth_tokens_are_issued_expire_and_rotate() {
     let bearer =
         format!("authorization: Bearer {}\r\n", body["access_token"].as_str().unwrap_or_default());
     assert_eq!(ask(&sandbox, "GET /api/v2/deals", &bearer, "").status(), 200);
-    sandbox.world(|world| world.advance(3_600));
+    sandbox.state(|state| state.advance(3_600));
     let reply = ask(&sandbox, "GET /api/v2/deals", &bearer, "");
     assert_eq!(reply.status(), 401);
     assert!(reply.text().contains("access_token is invalid"));
@@ -272,9 +275,9 @@ fn a_write_is_done_though_its_answer_is_spoilt_unless_it_was_turned_away() {
     let faults = ["500", "524", "reset", "truncate", "html", "429", "cloudflare", "expired"];
     for (spec, done) in faults.iter().zip([1, 1, 1, 1, 1, 0, 0, 0]) {
         let sandbox = faulty(&format!("{spec}@1"));
-        let before = sandbox.world(|world| world.truth("persons").len());
+        let before = sandbox.state(|state| state.truth("persons").len());
         ask(&sandbox, "POST /api/v2/persons", &token(&sandbox), r#"{"name":"A"}"#);
-        let after = sandbox.world(|world| world.truth("persons").len());
+        let after = sandbox.state(|state| state.truth("persons").len());
         assert_eq!(after - before, done, "{spec}");
     }
 }

@@ -14,12 +14,12 @@ pub(super) fn account() -> AccountState {
 
 /// A body with `<kind>` as the code of the first custom field of deals of this kind, and `<lead>`
 /// and `<label>` as the ids of the first lead and lead label.
-pub(super) fn spelt(world: &mut AccountState, body: &str) -> String {
+pub(super) fn spelt(state: &mut AccountState, body: &str) -> String {
     let mut body = body.to_owned();
-    for field in world.account().fields("deals") {
+    for field in state.account().fields("deals") {
         body = body.replace(&format!("<{}>", field.kind.name()), &field.code);
     }
-    let account = world.account();
+    let account = state.account();
     for (name, resource) in [("<lead>", "leads"), ("<label>", "lead_labels")] {
         body = body.replace(name, &account.uuid(resource, 1));
     }
@@ -27,20 +27,20 @@ pub(super) fn spelt(world: &mut AccountState, body: &str) -> String {
 }
 
 pub(super) fn ask(
-    world: &mut AccountState,
+    state: &mut AccountState,
     method: Method,
     path: &str,
     body: &str,
 ) -> (u16, Value, u32) {
-    let body = spelt(world, body);
-    let (status, said, answer) = send(world, &plain(), method, path, &body);
+    let body = spelt(state, body);
+    let (status, said, answer) = send(state, &plain(), method, path, &body);
     (status, said, answer.cost)
 }
 
 /// Writes, and reads every key back as it was written.
 #[track_caller]
-pub(super) fn accept_in(world: &mut AccountState, method: Method, path: &str, body: &str) -> Value {
-    let (status, said, cost) = ask(world, method, path, body);
+pub(super) fn accept_in(state: &mut AccountState, method: Method, path: &str, body: &str) -> Value {
+    let (status, said, cost) = ask(state, method, path, body);
     let fine = if method == Post { 201 } else { 200 };
     assert_eq!(
         (status, cost),
@@ -53,9 +53,9 @@ pub(super) fn accept_in(world: &mut AccountState, method: Method, path: &str, bo
     let read = if place.contains("eadLabels") || place.contains("Types") {
         said
     } else {
-        get(world, &plain(), &place).1
+        get(state, &plain(), &place).1
     };
-    let written: Value = serde_json::from_str(&spelt(world, body)).expect("a body is JSON");
+    let written: Value = serde_json::from_str(&spelt(state, body)).expect("a body is JSON");
     for (key, value) in written.as_object().expect("a body is an object") {
         if key == "custom_fields" {
             for (code, value) in value.as_object().expect("custom fields are an object") {
@@ -75,14 +75,14 @@ fn accept(method: Method, path: &str, body: &str) -> Value {
 
 #[track_caller]
 pub(super) fn refuse(method: Method, path: &str, expected: u16, bodies: &[&str]) {
-    let mut world = account();
+    let mut state = account();
     for body in bodies {
-        let version = world.version();
-        let (status, said, _) = ask(&mut world, method, path, body);
+        let version = state.version();
+        let (status, said, _) = ask(&mut state, method, path, body);
         assert_eq!(status, expected, "{body}: {said}");
         let coded = said["code"] == "ERR_SCHEMA_VALIDATION_FAILED";
         assert_eq!(coded, status == 400 && path.contains("/v2/"), "{said}");
-        assert_eq!(world.version(), version, "{body} changed something");
+        assert_eq!(state.version(), version, "{body} changed something");
     }
 }
 
@@ -229,11 +229,11 @@ fn deals() {
 
 #[test]
 fn a_deal_moves_on() {
-    let mut world = account();
-    let deal = accept_in(&mut world, Post, DEALS, r#"{"title":"D","stage_id":2}"#);
+    let mut state = account();
+    let deal = accept_in(&mut state, Post, DEALS, r#"{"title":"D","stage_id":2}"#);
     assert_eq!(deal["stage_change_time"], Value::Null);
     let path = format!("{DEALS}/{}", deal["id"]);
-    let mut change = |body: &str| accept_in(&mut world, Patch, &path, body);
+    let mut change = |body: &str| accept_in(&mut state, Patch, &path, body);
     assert_eq!(change(r#"{"pipeline_id":1}"#)["stage_id"], 2);
     let moved = change(r#"{"pipeline_id":2}"#);
     assert_eq!((&moved["stage_id"], &moved["stage_change_time"]), (&7.into(), &moved["add_time"]));
@@ -269,13 +269,13 @@ fn activities() {
     assert_eq!(call["marked_as_done_time"], "2026-11-01T12:00:00Z");
     let bare = accept(Post, ACTIVITIES, "{}");
     assert_eq!((&bare["type"], &bare["subject"]), (&"call".into(), &"Call".into()));
-    let mut world = account();
+    let mut state = account();
     let one = "/api/v2/activities/1";
-    accept_in(&mut world, Patch, one, r#"{"done":false}"#);
-    let done = accept_in(&mut world, Patch, one, r#"{"done":true,"participants":[]}"#);
+    accept_in(&mut state, Patch, one, r#"{"done":false}"#);
+    let done = accept_in(&mut state, Patch, one, r#"{"done":true,"participants":[]}"#);
     assert_eq!(done["person_id"], Value::Null);
     assert!(done["marked_as_done_time"].is_string());
-    let undone = accept_in(&mut world, Patch, one, r#"{"done":false}"#);
+    let undone = accept_in(&mut state, Patch, one, r#"{"done":false}"#);
     assert_eq!(undone["marked_as_done_time"], Value::Null);
     let wrong = [
         r#"{"person_id":5}"#,
@@ -309,24 +309,24 @@ fn leads() {
         "<date>":"2026-01-02","<daterange>":"2026-01-02","<daterange>_until":"2026-01-03",
         "<time>":"09:00:00","<time>_timezone_id":175,"<address>":"x","<address>_country":"Latvia",
         "<double>":1.50,"<user>":2,"<org>":3,"<people>":4,"<text>":"t"}"#;
-    let mut world = account();
-    let lead = accept_in(&mut world, Post, LEADS, whole);
+    let mut state = account();
+    let lead = accept_in(&mut state, Post, LEADS, whole);
     let path = format!("{LEADS}/{}", lead["id"].as_str().unwrap_or_default());
     let code = |kind: &str| spelt(&mut account(), kind);
     assert!(lead.get(code("<phone>")).is_none(), "unset fields are absent");
-    let bare = accept_in(&mut world, Patch, &path, r#"{"<monetary>":null,"is_archived":true}"#);
+    let bare = accept_in(&mut state, Patch, &path, r#"{"<monetary>":null,"is_archived":true}"#);
     let gone = [code("<monetary>"), code("<monetary>_currency")];
     assert!(gone.iter().all(|key| bare.get(key).is_none()), "{bare}");
     assert_eq!(bare["add_time"], lead["add_time"]);
     accept_in(
-        &mut world,
+        &mut state,
         Patch,
         &path,
         r#"{"is_archived":false,"<daterange>_until":"2026-01-09"}"#,
     );
-    accept_in(&mut world, Patch, &path, r#"{"person_id":null,"value":null}"#);
-    assert_eq!(ask(&mut world, Patch, &path, r#"{"organization_id":null}"#).0, 400);
-    assert_eq!(ask(&mut world, Put, &path, r#"{"title":"L"}"#).0, 404);
+    accept_in(&mut state, Patch, &path, r#"{"person_id":null,"value":null}"#);
+    assert_eq!(ask(&mut state, Patch, &path, r#"{"organization_id":null}"#).0, 400);
+    assert_eq!(ask(&mut state, Put, &path, r#"{"title":"L"}"#).0, 404);
     let wrong = [
         r#"{"person_id":1}"#,
         r#"{"title":"L"}"#,
@@ -359,18 +359,18 @@ fn leads() {
 
 #[test]
 fn notes() {
-    let mut world = account();
+    let mut state = account();
     let whole = r#"{"content":"<p>n</p>","lead_id":"<lead>","deal_id":1,"person_id":2,"org_id":3,
         "user_id":2,"add_time":"2020-01-02 03:04:05"}"#;
-    let note = accept_in(&mut world, Post, NOTES, whole);
+    let note = accept_in(&mut state, Post, NOTES, whole);
     assert!(note["deal"]["title"].is_string() && note["organization"]["name"].is_string());
     assert_eq!(note["user"]["email"], "users2@example.test");
     let path = format!("{NOTES}/{}", note["id"]);
     let body = r#"{"content":"m","deal_id":null,"pinned_to_person_flag":true}"#;
-    let note = accept_in(&mut world, Put, &path, body);
+    let note = accept_in(&mut state, Put, &path, body);
     assert_eq!((&note["deal"], &note["add_time"]), (&Value::Null, &"2020-01-02 03:04:05".into()));
-    assert_eq!(ask(&mut world, Put, &path, r#"{"pinned_to_person_flag":0}"#).0, 200);
-    assert_eq!(ask(&mut world, Patch, &path, r#"{"content":"m"}"#).0, 404);
+    assert_eq!(ask(&mut state, Put, &path, r#"{"pinned_to_person_flag":0}"#).0, 200);
+    assert_eq!(ask(&mut state, Patch, &path, r#"{"content":"m"}"#).0, 404);
     let wrong = [
         r#"{"deal_id":1}"#,
         r#"{"content":"n"}"#,
@@ -385,5 +385,5 @@ fn notes() {
     refuse(Post, NOTES, 400, &wrong);
     let options = Options { admin: false, ..plain() };
     let body = r#"{"content":"n","deal_id":1,"user_id":2}"#;
-    assert_eq!(send(&mut world, &options, Post, NOTES, body).0, 403);
+    assert_eq!(send(&mut state, &options, Post, NOTES, body).0, 403);
 }

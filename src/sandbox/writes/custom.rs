@@ -10,23 +10,23 @@ use serde_json::{Map, Value};
 const VARCHAR_CHARS_MAX: usize = 255;
 
 /// What is wrong with an object `custom_fields`. Null clears a field of any type.
-pub(super) fn nested(world: &mut AccountState, resource: &str, value: &Value) -> Vec<String> {
+pub(super) fn nested(state: &mut AccountState, resource: &str, value: &Value) -> Vec<String> {
     let Some(given) = value.as_object() else {
         return vec!["custom_fields: Expected an object".to_owned()];
     };
-    let fields = world.account().fields(resource).to_vec();
+    let fields = state.account().fields(resource).to_vec();
     let fault = |(code, value): (&String, &Value)| {
         let Some(field) = fields.iter().find(|field| field.code == *code) else {
             return Some(format!("custom_fields.{code}: unknown custom field"));
         };
-        let fits = value.is_null() || fits(world, field, value);
+        let fits = value.is_null() || fits(state, field, value);
         (!fits).then(|| format!("custom_fields.{code}: Expected a value for {}", field.kind.name()))
     };
     given.iter().filter_map(fault).collect()
 }
 
 /// Whether a field takes a value, in the spelling of v2.
-fn fits(world: &mut AccountState, field: &Field, value: &Value) -> bool {
+fn fits(state: &mut AccountState, field: &Field, value: &Value) -> bool {
     let option = |id: &Value| field.options.iter().any(|(known, _)| id.as_u64() == Some(*known));
     match field.kind {
         Kind::Varchar | Kind::VarcharAuto => {
@@ -38,14 +38,14 @@ fn fits(world: &mut AccountState, field: &Field, value: &Value) -> bool {
         Kind::Enum => option(value),
         // An empty selection is null, not [].
         Kind::Set => value.as_array().is_some_and(|ids| !ids.is_empty() && ids.iter().all(option)),
-        Kind::User => is_row(world, "users", value),
-        Kind::Org => is_row(world, "organizations", value),
-        Kind::People => is_row(world, "persons", value),
+        Kind::User => is_row(state, "users", value),
+        Kind::Org => is_row(state, "organizations", value),
+        Kind::People => is_row(state, "persons", value),
         Kind::Monetary => parts(value, &["value", "currency"]).is_some_and(|of| {
             // Whether the currency may be left out is UNVERIFIED; null it may be.
             let currency = of.get("currency");
             of.get("value").is_some_and(Value::is_number)
-                && currency.is_some_and(|code| code.is_null() || is_currency(world, code))
+                && currency.is_some_and(|code| code.is_null() || is_currency(state, code))
         }),
         Kind::DateRange => parts(value, &["value", "until"]).is_some_and(|of| {
             ["value", "until"].iter().all(|key| of.get(*key).is_some_and(is_date))
@@ -105,7 +105,7 @@ pub(super) type Flat = Vec<(String, Option<String>)>;
 
 /// Checks the custom fields in the body of a lead against what the lead has.
 pub(super) fn flat(
-    world: &mut AccountState,
+    state: &mut AccountState,
     fields: &[Field],
     body: &Body,
     old: Option<&Map<String, Value>>,
@@ -129,7 +129,7 @@ pub(super) fn flat(
                 whole.insert((*part).to_owned(), value.clone());
             }
         }
-        if !unfolded(field.kind, whole).is_some_and(|value| fits(world, field, &value)) {
+        if !unfolded(field.kind, whole).is_some_and(|value| fits(state, field, &value)) {
             faults.push(format!("{}: Expected a value for {}", field.code, field.kind.name()));
         }
         for (key, _) in keys {

@@ -19,7 +19,7 @@ const BLOCKS: &[&str] = &["ui_visibility", "important_fields", "required_fields"
 
 /// Creates a custom field. From then on every row carries its key, as null.
 pub(super) fn create(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     request: &Request,
@@ -67,10 +67,10 @@ pub(super) fn create(
     else {
         return Err(faulty(request, &faults));
     };
-    let code = world
+    let code = state
         .add_field(resource.name, name, kind, labels, &extra)
         .ok_or_else(|| Refusal::general(404, "Unknown method .", ""))?;
-    let row = world.table(resource).get(&code).expect("the field was just written");
+    let row = state.table(resource).get(&code).expect("the field was just written");
     Ok((201, Content::Json(single(&row.json))))
 }
 
@@ -78,7 +78,7 @@ pub(super) fn create(
 ///
 /// That labels of deals, persons and organizations grow in this way too is UNVERIFIED.
 pub(in crate::sandbox) fn add_options(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     code: &str,
@@ -88,14 +88,14 @@ pub(in crate::sandbox) fn add_options(
         return Err(Refusal::general(404, "Unknown method .", ""));
     }
     permitted(options)?;
-    if world.table(resource).get(code).is_none() {
+    if state.table(resource).get(code).is_none() {
         return Err(Refusal::not_found());
     }
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let Some(labels) = labels(&body).filter(|labels| !labels.is_empty()) else {
         return Err(faulty(request, &["body: Expected a list of {label}".to_owned()]));
     };
-    let Some(added) = world.add_options(resource, code, labels) else {
+    let Some(added) = state.add_options(resource, code, labels) else {
         return Err(faulty(
             request,
             &["field_code: The field has no options to add to".to_owned()],

@@ -52,7 +52,7 @@ impl Write<'_> {
 
 /// What a write sets besides what it says.
 pub(super) fn follow(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &str,
     write: &Write<'_>,
 ) -> Result<Set, Refusal> {
@@ -63,18 +63,18 @@ pub(super) fn follow(
         }
     }
     match resource {
-        "deals" => set.extend(deals::follow(world, write)?),
+        "deals" => set.extend(deals::follow(state, write)?),
         "persons" => person(write, &mut set)?,
-        "activities" => activity(world, write, &mut set),
+        "activities" => activity(state, write, &mut set),
         "leads" if write.unlinks(&["person_id", "organization_id"]) => {
             return Err(write.no("A lead has to be linked to a person or an organization"));
         }
-        "notes" => note(world, write, &mut set)?,
+        "notes" => note(state, write, &mut set)?,
         "products" => product(write, &mut set),
         "pipelines" | "stages" | "activity_types" if write.old.is_none() => {
-            set.push(("order_nr".to_owned(), last(world, resource, write).to_string()));
+            set.push(("order_nr".to_owned(), last(state, resource, write).to_string()));
             if resource == "activity_types" {
-                set.push(("key_string".to_owned(), quoted(&key_string(world, write))));
+                set.push(("key_string".to_owned(), quoted(&key_string(state, write))));
                 set.push(("is_custom_flag".to_owned(), "true".to_owned()));
             }
         }
@@ -155,12 +155,12 @@ fn listed(items: impl Iterator<Item = Value>, keys: &[&str]) -> String {
     format!("[{}]", items.join(","))
 }
 
-fn activity(world: &mut AccountState, write: &Write<'_>, set: &mut Set) {
+fn activity(state: &mut AccountState, write: &Write<'_>, set: &mut Set) {
     let body = write.body;
     if write.old.is_none() && !body.has(&["subject"]) {
         let kind = body.get("type").and_then(Value::as_str).unwrap_or("call");
         let types = Resource::named("activity_types").expect("the table has activity types");
-        let name = world.table(types).rows().iter().find_map(|row| {
+        let name = state.table(types).rows().iter().find_map(|row| {
             let this = json::find(&row.json, "key_string") == Some(&quoted(kind));
             this.then(|| json::find(&row.json, "name")).flatten()
         });
@@ -185,7 +185,7 @@ fn activity(world: &mut AccountState, write: &Write<'_>, set: &mut Set) {
     }
     let done = body.get("done").and_then(Value::as_bool);
     if let Some(done) = done.filter(|done| write.before("done") != Some(&Value::Bool(*done))) {
-        let when = if done { quoted(&world.now().to_string()) } else { "null".to_owned() };
+        let when = if done { quoted(&state.now().to_string()) } else { "null".to_owned() };
         set.push(("marked_as_done_time".to_owned(), when));
     }
 }
@@ -200,7 +200,7 @@ const HOOKS: [(&str, &str, &str, &str); 6] = [
     ("task_id", "tasks", "task", "title"),
 ];
 
-fn note(world: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
+fn note(state: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
     let body = write.body;
     if !write.options.admin && body.given("user_id").is_some_and(|id| id.as_u64() != Some(WRITER)) {
         let error = "You do not have permissions to do this.";
@@ -221,7 +221,7 @@ fn note(world: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<()
         if title.is_empty() || !(write.old.is_none() || body.has(&[key])) {
             continue;
         }
-        let name = body.given(key).and_then(|id| column(world, resource, id, title));
+        let name = body.given(key).and_then(|id| column(state, resource, id, title));
         let named = name.map_or("null".to_owned(), |name| format!("{{\"{title}\":{name}}}"));
         set.push((object.to_owned(), named));
     }
@@ -232,11 +232,11 @@ fn note(world: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<()
         let user = body.given("user_id").cloned().unwrap_or(WRITER.into());
         let mut out = vec![b'{'];
         for key in ["email", "icon_url"] {
-            let value = column(world, "users", &user, key);
+            let value = column(state, "users", &user, key);
             json::pair(&mut out, key, value.as_deref().unwrap_or("null"));
         }
         json::pair(&mut out, "is_you", &(user == WRITER).to_string());
-        let name = column(world, "users", &user, "name");
+        let name = column(state, "users", &user, "name");
         json::pair(&mut out, "name", name.as_deref().unwrap_or("null"));
         out.push(b'}');
         set.push(("user".to_owned(), String::from_utf8_lossy(&out).into_owned()));
@@ -246,12 +246,12 @@ fn note(world: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<()
 
 /// The raw value of a column of the row with this number.
 pub(super) fn column(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &str,
     id: &Value,
     column: &str,
 ) -> Option<String> {
-    let row = world.table(Resource::named(resource)?).get(&id.as_u64()?.to_string())?;
+    let row = state.table(Resource::named(resource)?).get(&id.as_u64()?.to_string())?;
     json::find(&row.json, column).map(str::to_owned)
 }
 
@@ -276,10 +276,10 @@ fn product(write: &Write<'_>, set: &mut Set) {
 }
 
 /// The number of the last place, for stages inside their pipeline.
-fn last(world: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
+fn last(state: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
     let pipeline = (resource == "stages").then(|| write.after("pipeline_id").to_string());
     let table = Resource::named(resource).expect("only resources of the table are written");
-    let rows = world.table(table).rows().iter().filter(|row| row.deleted.is_none());
+    let rows = state.table(table).rows().iter().filter(|row| row.deleted.is_none());
     let near = rows.filter(|row| {
         pipeline.as_deref().is_none_or(|id| json::find(&row.json, "pipeline_id") == Some(id))
     });
@@ -288,13 +288,13 @@ fn last(world: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
 }
 
 /// A `key_string` made of the name, which no type has yet.
-fn key_string(world: &mut AccountState, write: &Write<'_>) -> String {
+fn key_string(state: &mut AccountState, write: &Write<'_>) -> String {
     let name = write.after("name").as_str().unwrap_or_default().to_lowercase();
     let spelt: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let types = Resource::named("activity_types").expect("the table has activity types");
     let taken = Some(quoted(&spelt));
-    let rows = world.table(types).rows();
+    let rows = state.table(types).rows();
     let twice = rows.iter().any(|row| json::find(&row.json, "key_string") == taken.as_deref());
     if twice || spelt.trim_matches('_').is_empty() {
         format!("{spelt}_{}", write.id)

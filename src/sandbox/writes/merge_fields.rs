@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 /// Creates a row.
 pub(in crate::sandbox) fn create(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     request: &Request,
@@ -29,21 +29,21 @@ pub(in crate::sandbox) fn create(
         return Err(nowhere());
     }
     if resource.name.ends_with("_fields") {
-        return fields::create(world, options, resource, request);
+        return fields::create(state, options, resource, request);
     }
     let writable = writable(resource.name).ok_or_else(nowhere)?;
     if writable.admin {
         permitted(options)?;
     }
     let body = Body::read(request)?;
-    let flat = check(world, writable, request, &body, None)?;
-    let id = world.table(resource).next_id();
+    let flat = check(state, writable, request, &body, None)?;
+    let id = state.table(resource).next_id();
     let write = Write { request, options, body: &body, id, old: None };
-    let mut set = follow(world, resource.name, &write)?;
+    let mut set = follow(state, resource.name, &write)?;
     let name = matches!(resource.name, "leads" | "lead_labels")
-        .then(|| world.account().uuid(resource.name, id));
+        .then(|| state.account().uuid(resource.name, id));
     let key = name.clone().unwrap_or_else(|| id.to_string());
-    let now = world.now();
+    let now = state.now();
     let mut out = vec![b'{'];
     for column in resource.columns.iter().filter(|column| column.name != "custom_fields") {
         let value = match (column.name, &name) {
@@ -61,7 +61,7 @@ pub(in crate::sandbox) fn create(
     if resource.custom == Custom::Nested {
         let given = body.raw("custom_fields").unwrap_or("{}");
         let mut custom = vec![b'{'];
-        for field in world.account().fields(resource.name) {
+        for field in state.account().fields(resource.name) {
             let value = json::find(given.as_bytes(), &field.code).unwrap_or("null");
             json::pair(&mut custom, &field.code, value);
         }
@@ -86,14 +86,14 @@ pub(in crate::sandbox) fn create(
         set.extend(raw.map(|raw| (column.to_owned(), raw.to_owned())));
     }
     let row = edit::rewritten(resource, &row, set, None);
-    world.table(resource).put(row);
-    world.changed();
-    Ok((201, shown(world, resource, &key)))
+    state.table(resource).put(row);
+    state.changed();
+    Ok((201, shown(state, resource, &key)))
 }
 
 /// Changes or deletes the row of this key.
 pub(in crate::sandbox) fn write(
-    world: &mut AccountState,
+    state: &mut AccountState,
     options: &Options,
     resource: &'static Resource,
     key: &str,
@@ -108,19 +108,19 @@ pub(in crate::sandbox) fn write(
     if writable.admin {
         permitted(options)?;
     }
-    let there = world.table(resource).get(key).filter(|row| row.deleted.is_none()).cloned();
+    let there = state.table(resource).get(key).filter(|row| row.deleted.is_none()).cloned();
     let row = there.ok_or_else(Refusal::not_found)?;
     if deletes {
-        world.edit(edit::Edit::Delete { resource: resource.name, key: key.to_owned() });
+        state.edit(edit::Edit::Delete { resource: resource.name, key: key.to_owned() });
         let id = if row.name.is_some() { json::quoted(key) } else { key.to_owned() };
         let body = format!("{{\"success\":true,\"data\":{{\"id\":{id}}}}}");
         return Ok((200, Content::Json(Bytes::from(body))));
     }
     let body = Body::read(request)?;
     let old: Map<String, Value> = serde_json::from_slice(&row.json).unwrap_or_default();
-    let flat = check(world, writable, request, &body, Some(&old))?;
+    let flat = check(state, writable, request, &body, Some(&old))?;
     let write = Write { request, options, body: &body, id: row.id, old: Some(&old) };
-    let mut set = follow(world, resource.name, &write)?;
+    let mut set = follow(state, resource.name, &write)?;
     for (given, _) in body.iter() {
         let raw = body.raw(given).unwrap_or("null").to_owned();
         if given == "custom_fields" {
@@ -139,17 +139,17 @@ pub(in crate::sandbox) fn write(
         flat.iter().filter(|(_, raw)| raw.is_none()).map(|(key, _)| key.as_str()).collect();
     if !gone.is_empty() {
         let json = Bytes::from(json::without(&row.json, &gone));
-        world.table(resource).put(Row { json, ..row.clone() });
+        state.table(resource).put(Row { json, ..row.clone() });
     }
     set.extend(flat.into_iter().filter_map(|(key, raw)| Some((key, raw?))));
     if set.is_empty() {
         let first = json::pairs(&row.json).into_iter().next();
         set.extend(first.map(|(name, raw)| (name.into_owned(), raw.to_owned())));
     }
-    let now = world.now();
-    edit::change(world, resource.name, key, set, Some(now));
-    world.changed();
-    Ok((200, shown(world, resource, key)))
+    let now = state.now();
+    edit::change(state, resource.name, key, set, Some(now));
+    state.changed();
+    Ok((200, shown(state, resource, key)))
 }
 
 /// What is for admins only.
@@ -163,7 +163,7 @@ pub(super) fn permitted(options: &Options) -> Result<(), Refusal> {
 
 /// Checks keys and values, and says what custom fields at the root become.
 fn check(
-    world: &mut AccountState,
+    state: &mut AccountState,
     writable: &Writable,
     request: &Request,
     body: &Body,
@@ -171,7 +171,7 @@ fn check(
 ) -> Result<Flat, Refusal> {
     let mut faults = Vec::new();
     let flat = Resource::named(writable.name).is_some_and(|of| of.custom == Custom::Flat);
-    let fields = if flat { world.account().fields(writable.name).to_vec() } else { Vec::new() };
+    let fields = if flat { state.account().fields(writable.name).to_vec() } else { Vec::new() };
     for (name, value) in body.iter() {
         let known = writable.keys.iter().find(|key| {
             key.name == name
@@ -188,7 +188,7 @@ fn check(
             }
             Some(key) if value.is_null() && key.null => {}
             Some(key) => {
-                faults.extend(shape::faults(world, writable.name, name, key.shape, value));
+                faults.extend(shape::faults(state, writable.name, name, key.shape, value));
             }
         }
     }
@@ -196,15 +196,15 @@ fn check(
     for name in needs.filter(|name| body.get(name).is_none()) {
         faults.push(format!("{name}: Parameter '{name}' is required"));
     }
-    let flat = custom::flat(world, &fields, body, old).unwrap_or_else(|more| {
+    let flat = custom::flat(state, &fields, body, old).unwrap_or_else(|more| {
         faults.extend(more);
         Vec::new()
     });
     if faults.is_empty() { Ok(flat) } else { Err(faulty(request, &faults)) }
 }
 
-fn shown(world: &mut AccountState, resource: &'static Resource, key: &str) -> Content {
-    let row = world.table(resource).get(key).expect("the row was just written");
+fn shown(state: &mut AccountState, resource: &'static Resource, key: &str) -> Content {
+    let row = state.table(resource).get(key).expect("the row was just written");
     Content::Json(single(&row.json))
 }
 

@@ -75,17 +75,17 @@ pub(super) const ADDRESS: [&str; 10] = [
 
 /// What is wrong with a value, if anything. `resource` is the one that is written.
 pub(super) fn faults(
-    world: &mut AccountState,
+    state: &mut AccountState,
     resource: &str,
     key: &str,
     shape: Shape,
     value: &Value,
 ) -> Vec<String> {
     if let Shape::Custom = shape {
-        return custom::nested(world, resource, value);
+        return custom::nested(state, resource, value);
     }
     let fault = match shape {
-        _ if takes(world, shape, value) => return Vec::new(),
+        _ if takes(state, shape, value) => return Vec::new(),
         Shape::Row(target) => format!("{key}: Expected the id of one of the {target}"),
         Shape::OneOf(of) => format!("{key}: Expected one of {}", of.join(", ")),
         shape => format!("{key}: Expected {}", wanted(shape)),
@@ -125,7 +125,7 @@ const fn wanted(shape: Shape) -> &'static str {
     }
 }
 
-fn takes(world: &mut AccountState, shape: Shape, value: &Value) -> bool {
+fn takes(state: &mut AccountState, shape: Shape, value: &Value) -> bool {
     match shape {
         Shape::Text => value.is_string(),
         Shape::Whole => value.is_i64() || value.is_u64(),
@@ -141,23 +141,23 @@ fn takes(world: &mut AccountState, shape: Shape, value: &Value) -> bool {
         Shape::OneOf(of) => value.as_str().is_some_and(|text| of.contains(&text)),
         Shape::Visible => matches!(value.as_u64(), Some(1 | 3 | 5 | 7)),
         Shape::VisibleText => matches!(value.as_str(), Some("1" | "3" | "5" | "7")),
-        Shape::Row(target) => is_row(world, target, value),
-        Shape::Lead => value.as_str().is_some_and(|key| is_there(world, "leads", key)),
+        Shape::Row(target) => is_row(state, target, value),
+        Shape::Lead => value.as_str().is_some_and(|key| is_there(state, "leads", key)),
         Shape::ActivityType => value
             .as_str()
-            .is_some_and(|key| holds(world, "activity_types", |row| row["key_string"] == key)),
-        Shape::Currency => is_currency(world, value),
+            .is_some_and(|key| holds(state, "activity_types", |row| row["key_string"] == key)),
+        Shape::Currency => is_currency(state, value),
         Shape::Labels(dictionary) => {
-            let known = options(world, dictionary, "label_ids");
+            let known = options(state, dictionary, "label_ids");
             list(value, |id| id.as_u64().is_some_and(|id| known.contains(&id)))
         }
         Shape::LeadLabels => {
-            list(value, |id| id.as_str().is_some_and(|id| is_there(world, "lead_labels", id)))
+            list(value, |id| id.as_str().is_some_and(|id| is_there(state, "lead_labels", id)))
         }
         Shape::Category => {
             // Rows say "31" and the specification writes 31: UNVERIFIED, so both are taken.
             let id = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-            id.is_some_and(|id| options(world, "product_fields", "category").contains(&id))
+            id.is_some_and(|id| options(state, "product_fields", "category").contains(&id))
         }
         Shape::Contacts => list(value, |item| {
             let object = parts(item, &["value", "primary", "label"]);
@@ -171,20 +171,20 @@ fn takes(world: &mut AccountState, shape: Shape, value: &Value) -> bool {
         Shape::Participants => list(value, |item| {
             parts(item, &["person_id", "primary"]).is_some_and(|of| {
                 of.get("primary").is_none_or(Value::is_boolean)
-                    && of.get("person_id").is_some_and(|id| is_row(world, "persons", id))
+                    && of.get("person_id").is_some_and(|id| is_row(state, "persons", id))
             })
         }),
-        Shape::Attendees => list(value, |item| is_attendee(world, item)),
+        Shape::Attendees => list(value, |item| is_attendee(state, item)),
         Shape::Amount => parts(value, &["amount", "currency"]).is_some_and(|of| {
             of.get("amount").is_some_and(Value::is_number)
-                && of.get("currency").is_some_and(|code| is_currency(world, code))
+                && of.get("currency").is_some_and(|code| is_currency(state, code))
         }),
-        Shape::Prices => list(value, |item| is_price(world, item)),
+        Shape::Prices => list(value, |item| is_price(state, item)),
         Shape::Custom => value.is_object(),
     }
 }
 
-fn is_attendee(world: &mut AccountState, item: &Value) -> bool {
+fn is_attendee(state: &mut AccountState, item: &Value) -> bool {
     let keys = ["email", "name", "status", "is_organizer", "person_id", "user_id"];
     parts(item, &keys).is_some_and(|of| {
         let text = |key: &str| of.get(key).is_none_or(|text| text.is_string() || text.is_null());
@@ -194,15 +194,15 @@ fn is_attendee(world: &mut AccountState, item: &Value) -> bool {
             && of.get("is_organizer").is_none_or(Value::is_boolean)
             && [("person_id", "persons"), ("user_id", "users")].iter().all(|(key, target)| {
                 let id = of.get(*key).filter(|id| !id.is_null());
-                id.is_none_or(|id| is_row(world, target, id))
+                id.is_none_or(|id| is_row(state, target, id))
             })
     })
 }
 
-fn is_price(world: &mut AccountState, item: &Value) -> bool {
+fn is_price(state: &mut AccountState, item: &Value) -> bool {
     let keys = ["currency", "price", "cost", "direct_cost", "notes"];
     parts(item, &keys).is_some_and(|of| {
-        of.get("currency").is_some_and(|code| is_currency(world, code))
+        of.get("currency").is_some_and(|code| is_currency(state, code))
             && of.get("price").is_none_or(Value::is_number)
             && of.get("cost").is_none_or(Value::is_number)
             && of.get("direct_cost").is_none_or(|cost| cost.is_number() || cost.is_null())
@@ -247,22 +247,22 @@ fn is_naked(text: &str) -> bool {
     text.len() == 19 && text.as_bytes()[10] == b' ' && Time::parse(text).is_some()
 }
 
-pub(super) fn is_currency(world: &mut AccountState, value: &Value) -> bool {
+pub(super) fn is_currency(state: &mut AccountState, value: &Value) -> bool {
     value.as_str().is_some_and(|code| {
-        holds(world, "currencies", |row| row["code"] == code && row["active_flag"] == true)
+        holds(state, "currencies", |row| row["code"] == code && row["active_flag"] == true)
     })
 }
 
 /// Whether a number is that of a row which is still there; of a user who is.
-pub(super) fn is_row(world: &mut AccountState, resource: &str, value: &Value) -> bool {
-    value.as_u64().is_some_and(|id| is_there(world, resource, &id.to_string()))
+pub(super) fn is_row(state: &mut AccountState, resource: &str, value: &Value) -> bool {
+    value.as_u64().is_some_and(|id| is_there(state, resource, &id.to_string()))
 }
 
-fn is_there(world: &mut AccountState, resource: &str, key: &str) -> bool {
+fn is_there(state: &mut AccountState, resource: &str, key: &str) -> bool {
     let Some(resource) = Resource::named(resource) else {
         return false;
     };
-    let row = world.table(resource).get(key).filter(|row| row.deleted.is_none());
+    let row = state.table(resource).get(key).filter(|row| row.deleted.is_none());
     // Users who left stay in their list.
     row.is_some_and(|row| {
         resource.name != "users" || json::find(&row.json, "is_deleted") != Some("true")
@@ -270,17 +270,17 @@ fn is_there(world: &mut AccountState, resource: &str, key: &str) -> bool {
 }
 
 /// Whether a row of a short list is as asked for.
-fn holds(world: &mut AccountState, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
+fn holds(state: &mut AccountState, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
     let Some(resource) = Resource::named(resource) else {
         return false;
     };
-    let rows = world.table(resource).rows().iter().filter(|row| row.deleted.is_none());
+    let rows = state.table(resource).rows().iter().filter(|row| row.deleted.is_none());
     rows.filter_map(|row| serde_json::from_slice(&row.json).ok()).any(|row| wanted(&row))
 }
 
 /// Ids of the options of a field.
-pub(super) fn options(world: &mut AccountState, dictionary: &str, code: &str) -> Vec<u64> {
-    let row = Resource::named(dictionary).and_then(|of| world.table(of).get(code));
+pub(super) fn options(state: &mut AccountState, dictionary: &str, code: &str) -> Vec<u64> {
+    let row = Resource::named(dictionary).and_then(|of| state.table(of).get(code));
     let options = row.and_then(|row| json::find(&row.json, "options"));
     let options: Vec<Value> =
         options.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use super::weather::End;
 use super::{Ended, Keeper, carried_out};
-use crate::depot::WarehouseFixture;
+use crate::support::backup::BackupFixture;
 use crate::support::raw_truth;
-use crate::vault::BackupFixture;
+use crate::support::warehouse::WarehouseFixture;
 use fastrand::Rng;
 use serde_json::Value;
 use source_pipedrive::dataset::warehouse::Sweep;
@@ -30,7 +30,7 @@ fn crashing(config: &mut Value, end: End, command: impl FnOnce(&Value) -> Comman
 
 /// `sync warehouse`.
 pub(super) struct Warehouse {
-    depot: WarehouseFixture,
+    warehouse: WarehouseFixture,
     sweeps: bool,
     name: String,
     /// A walk began anew, so that rows may have come again.
@@ -52,11 +52,11 @@ impl Warehouse {
             "warehouse of {format}, sweeps: {sweeps}, concurrency {concurrency}, overlap {overlap}, \
              commit_seconds {commit}, {resources:?}"
         );
-        let depot = WarehouseFixture::of(account, format, resources)
+        let warehouse = WarehouseFixture::of(account, format, resources)
             .with("concurrency", concurrency)
             .with("overlap_seconds", overlap)
             .with("commit_seconds", commit);
-        Self { depot, sweeps, name, restarted: false }
+        Self { warehouse, sweeps, name, restarted: false }
     }
 
     /// Whether rows of a resource may be here that the account no longer lists.
@@ -80,10 +80,10 @@ impl Keeper for Warehouse {
             // So few rows are soon a large share.
             flags.extend(["--deletes", "sweep", "--force"]);
         }
-        let mut config = std::mem::take(&mut self.depot.config);
+        let mut config = std::mem::take(&mut self.warehouse.config);
         let command = crashing(&mut config, end, |config| {
-            self.depot.config = config.clone();
-            self.depot.command(&flags)
+            self.warehouse.config = config.clone();
+            self.warehouse.command(&flags)
         });
         let mut ended = carried_out(command, account, end);
         self.restarted |= ended.stderr.contains("again from the start");
@@ -94,15 +94,15 @@ impl Keeper for Warehouse {
     fn changed(&mut self) {}
 
     fn assert_equal(&self, account: &Sandbox) {
-        self.depot.assert_current_but(account, |resource, _| self.keeps_gone(resource));
+        self.warehouse.assert_current_but(account, |resource, _| self.keeps_gone(resource));
     }
 
     fn assert_tidy(&self, account: &Sandbox) {
-        self.depot.assert_tidy();
+        self.warehouse.assert_tidy();
         if self.restarted {
             return;
         }
-        for resource in self.depot.resources() {
+        for resource in self.warehouse.resources() {
             let row = Resource::named(resource).expect("the resource exists");
             // Rows per parent come again with their parent, and the state of a list without times says
             // nothing about its rows.
@@ -110,7 +110,7 @@ impl Keeper for Warehouse {
                 continue;
             }
             let mut last = BTreeMap::new();
-            for row in self.depot.rows(account, resource) {
+            for row in self.warehouse.rows(account, resource) {
                 let before = last.insert(row.key.clone(), (row.gone, row.json));
                 let same = before.as_ref() == last.get(&row.key);
                 assert!(!same, "{resource}: row {} is there twice in the same form", row.key);
@@ -121,7 +121,7 @@ impl Keeper for Warehouse {
 
 /// `backup`.
 pub(super) struct Backup {
-    vault: BackupFixture,
+    backups: BackupFixture,
     name: String,
     /// A backup is under way.
     broken: bool,
@@ -135,23 +135,23 @@ impl Backup {
     pub(super) fn new(account: &Sandbox, resources: &[&'static str], dice: &mut Rng) -> Self {
         let concurrency = [1, 1, 3][dice.usize(..3)];
         let name = format!("backup, concurrency {concurrency}, {resources:?}");
-        let vault = BackupFixture::of(account, resources).with("concurrency", concurrency);
-        Self { vault, name, broken: false, changed: false, untimely: false }
+        let backups = BackupFixture::of(account, resources).with("concurrency", concurrency);
+        Self { backups, name, broken: false, changed: false, untimely: false }
     }
 
     /// Requires of a backup that was read while people edited what its manifest says: how the account
     /// was at `read_until`.
     fn assert_true_to_its_times(&self, account: &Sandbox) {
-        self.vault.assert_proven();
-        let manifest = self.vault.manifest();
-        for name in &self.vault.resources {
+        self.backups.assert_proven();
+        let manifest = self.backups.manifest();
+        for name in &self.backups.resources {
             let resource = Resource::named(name).expect("the resource exists");
             if !resource.incremental() || resource.parent.is_some() {
                 continue;
             }
             let until = manifest["files"][resource.file]["read_until"].as_str();
             let until = until.and_then(Time::parse).expect("the manifest says until when");
-            let rows = self.vault.rows(name);
+            let rows = self.backups.rows(name);
             for (key, row) in raw_truth(account, name) {
                 let json: Value = serde_json::from_str(&row).expect("the sandbox writes JSON");
                 let time = resource.cursor.and_then(|column| json[column].as_str());
@@ -179,10 +179,10 @@ impl Keeper for Backup {
         if !resumes || !self.broken {
             (self.changed, self.untimely) = (false, false);
         }
-        let mut config = std::mem::take(&mut self.vault.config);
+        let mut config = std::mem::take(&mut self.backups.config);
         let command = crashing(&mut config, end, |config| {
-            self.vault.config = config.clone();
-            self.vault.command(flags)
+            self.backups.config = config.clone();
+            self.backups.command(flags)
         });
         let mut ended = carried_out(command, account, end);
         self.broken = ended.code != Some(0);
@@ -199,17 +199,17 @@ impl Keeper for Backup {
     }
 
     fn assert_equal(&self, account: &Sandbox) {
-        self.vault.assert_verified();
+        self.backups.assert_verified();
         if self.changed && self.untimely {
-            self.vault.assert_proven();
+            self.backups.assert_proven();
         } else if self.changed {
             self.assert_true_to_its_times(account);
         } else {
-            self.vault.assert_whole(account);
+            self.backups.assert_whole(account);
         }
     }
 
     fn assert_tidy(&self, _: &Sandbox) {
-        self.vault.assert_proven();
+        self.backups.assert_proven();
     }
 }

@@ -62,38 +62,38 @@ impl People {
     }
 
     pub(super) fn carry_out(&mut self, account: &Sandbox, edits: Vec<Edit>) {
-        account.world(|world| {
+        account.state(|account| {
             for edit in edits {
                 if !matches!(edit, Edit::Advance(_)) {
-                    self.last = Some(world.now());
+                    self.last = Some(account.now());
                 }
-                world.edit(edit);
+                account.edit(edit);
             }
         });
     }
 
     /// Somebody edited while a run went on.
     pub(super) fn were_seen(&mut self, account: &Sandbox) {
-        self.last = Some(account.world(|world| world.now()));
+        self.last = Some(account.state(|account| account.now()));
     }
 
     /// Whether time has passed since the last edit, so that the next run is to bring it.
     pub(super) fn rest(&self, account: &Sandbox) -> bool {
-        let now = account.world(|world| world.now());
+        let now = account.state(|account| account.now());
         self.last.is_none_or(|last| last < now)
     }
 }
 
 /// The account as a whole, to see whether it changes.
 pub(super) fn looks(account: &Sandbox) -> Vec<ExpectedRows> {
-    account.world(|world| EDITED.iter().flat_map(|resource| world.truth(resource)).collect())
+    account.state(|account| EDITED.iter().flat_map(|resource| account.truth(resource)).collect())
 }
 
 /// An edit of a resource, as two where they belong together.
 fn one(dice: &mut Rng, account: &Sandbox, resource: &'static str, edits: &mut Vec<Edit>) {
     let row = Resource::named(resource).expect("the resource exists");
     let keys: Vec<String> =
-        account.world(|world| world.truth(resource)).into_iter().map(|row| row.key).collect();
+        account.state(|account| account.truth(resource)).into_iter().map(|row| row.key).collect();
     let mut key = || dice.choice(&keys).cloned().unwrap_or_default();
     let (key, other) = (key(), key());
     let archives = matches!(resource, "deals" | "leads" | "projects");
@@ -106,7 +106,7 @@ fn one(dice: &mut Rng, account: &Sandbox, resource: &'static str, edits: &mut Ve
             edits.push(Edit::Touch { resource, key });
         }
         3 | 4 if makes && row.parent.is_some() => {
-            let deals = account.world(|world| world.truth("deals"));
+            let deals = account.state(|account| account.truth("deals"));
             let parent = dice.choice(&deals).and_then(|deal| deal.key.parse().ok());
             edits.extend(parent.map(|parent| Edit::Create { resource, parent: Some(parent) }));
         }

@@ -3,8 +3,8 @@
 use super::files::tells_deletes;
 use super::weather::End;
 use super::{Ended, Keeper, carried_out};
+use crate::support::tap::{Tap, spelled};
 use crate::support::{Read, key, truth};
-use crate::tap::{Tap, spelled};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use source_pipedrive::model::Resource;

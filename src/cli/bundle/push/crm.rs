@@ -47,8 +47,8 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let own = pulled && survey.head.organization().as_ref() == Some(&organization);
     let new = fit.clone();
     let plan = {
-        let fitted = |array, json: &str, there: Option<&str>| {
-            Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+        let fitted = |entity, json: &str, there: Option<&str>| {
+            Ok(Some(fitted(&fates, &mut fit, entity, json, there)))
         };
         Plan::of(&survey, &mut index, &fates, |_, _| own, fitted).await?
     };
@@ -85,8 +85,8 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let since = earlier.at.unwrap_or(begin.at);
     if plan.work() > 0 {
         let work = plan.work();
-        let fitted = |array, json: &str, there: Option<&str>| {
-            Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+        let fitted = |entity, json: &str, there: Option<&str>| {
+            Ok(Some(fitted(&fates, &mut fit, entity, json, there)))
         };
         let sent = send_plan(
             &survey,
@@ -109,9 +109,9 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
         index = Index::of(scrap.path()).await?.0;
     }
     report.earlier = earlier.kept(plan);
-    let pushed = |array: Entity, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let row = |array, json: &str, there: Option<&str>| {
-        Ok(Some(fitted(&fates, &mut fit, array, json, there)))
+    let pushed = |entity: Entity, row: u64| earlier.sent(entity, row) || plan.sends(entity, row);
+    let row = |entity, json: &str, there: Option<&str>| {
+        Ok(Some(fitted(&fates, &mut fit, entity, json, there)))
     };
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     remember(flags, input, (&survey, &organization), &mut index, &fates, plan, new).await?;
@@ -126,8 +126,8 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
 }
 
 /// A row as it is sent, where `there` is what the CRM has of it.
-fn fitted(fates: &Fates, fit: &mut Fit, array: Entity, json: &str, there: Option<&str>) -> Fitted {
-    Fitted::whole(revived(fates, &fit.row(array, json, there)), there)
+fn fitted(fates: &Fates, fit: &mut Fit, entity: Entity, json: &str, there: Option<&str>) -> Fitted {
+    Fitted::whole(revived(fates, &fit.row(entity, json, there)), there)
 }
 
 /// Writes into the side-car what the CRM made of the bundle's values: a pull hands it on, and what comes
@@ -146,8 +146,9 @@ async fn remember(
     if flags.as_copy || plan.work() == 0 && !before.is_empty() {
         return Ok(());
     }
-    let row =
-        |array, json: &str| Ok(Some(Fitted::whole(new.row(array, json, None).into_owned(), None)));
+    let row = |entity, json: &str| {
+        Ok(Some(Fitted::whole(new.row(entity, json, None).into_owned(), None)))
+    };
     let forms = observed(survey, index, fates, plan, &before, row).await?;
     if forms == before {
         return Ok(());

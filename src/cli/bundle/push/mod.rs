@@ -97,10 +97,10 @@ async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<TempFile
 /// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with
 /// findings is not pushed at all: nothing half done.
 async fn checked(flags: &Flags, path: &Path, input: &Input, target: &Index) -> Result<Survey> {
-    let elsewhere = |array: Entity, id: u64| {
-        let moves = matches!(array, Entity::Leads | Entity::Opportunities);
+    let elsewhere = |entity: Entity, id: u64| {
+        let moves = matches!(entity, Entity::Leads | Entity::Opportunities);
         let either = [Entity::Leads, Entity::Opportunities];
-        target.holds(array, id) || moves && either.iter().any(|array| target.holds(*array, id))
+        target.holds(entity, id) || moves && either.iter().any(|entity| target.holds(*entity, id))
     };
     let validation = validate(path, input.context.as_ref(), elsewhere).await?;
     if validation.total == 0 {

@@ -3,7 +3,7 @@
 use super::confirm::confirm;
 use super::report::{Itself, Report};
 use super::{Input, checked, journal, pushed, whose};
-use crate::bundle::map::{Expected, MARKER, Pins, Setup};
+use crate::bundle::map::{Expected, PUBLIC_ID_FIELD, Pins, Setup};
 use crate::bundle::pipedrive::{
     IdMap, MissingFields, PipedriveProjection, prepare, send_plan, tokens,
 };
@@ -86,8 +86,8 @@ async fn push_with(
     let forms = forms.map(|forms| Forms::of(forms));
     let hold = PipedriveProjection::new(&setup, &needs, stages()?, &fates, &there);
     let mut hold = hold.through(forms.as_ref());
-    let own = |array, id: &str| is_own(company, array, id);
-    let row = |array, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
+    let own = |entity, id: &str| is_own(company, entity, id);
+    let row = |entity, json: &str, there: Option<&str>| Ok(hold.row(entity, json, there));
     let plan = Plan::of(&survey, &mut index, &fates, own, row).await?;
     readable(&setup, &plan)?;
     let matched = needs.matched.clone();
@@ -102,7 +102,7 @@ async fn push_with(
         losses: hold.losses,
         kept: hold.kept,
         left_out: hold.left_out,
-        fields: found.fields.iter().map(|f| (f.array, f.name.clone(), f.ty.clone())).collect(),
+        fields: found.fields.iter().map(|f| (f.entity, f.name.clone(), f.ty.clone())).collect(),
         tokens: Some(tokens(&plan, &found)),
         gone: fates.gone.clone(),
         recreated: flags.recreate_deleted,
@@ -151,7 +151,7 @@ async fn push_with(
             &known,
             &mut ids,
             &mut journal,
-            |array, json, there| hold.row(array, json, there),
+            |entity, json, there| hold.row(entity, json, there),
             |sent| {
                 let rows: u64 = sent.rows.iter().sum();
                 progress.tell(&format!("pushed {} of {} rows", grouped(rows), grouped(work)));
@@ -172,8 +172,8 @@ async fn push_with(
     let none = MissingFields::default();
     let hold = PipedriveProjection::new(&known, &none, stages()?, &fates, &there);
     let mut hold = hold.through(forms.as_ref()).for_checking();
-    let pushed = |array: Entity, row: u64| earlier.sent(array, row) || plan.sends(array, row);
-    let row = |array: Entity, json: &str, there: Option<&str>| Ok(hold.row(array, json, there));
+    let pushed = |entity: Entity, row: u64| earlier.sent(entity, row) || plan.sends(entity, row);
+    let row = |entity: Entity, json: &str, there: Option<&str>| Ok(hold.row(entity, json, there));
     let verified = verify(&survey, &mut index, &fates, row, pushed).await?;
     journal.write(&verified.entry())?;
     note(flags, input, &survey, &report, &known)?;
@@ -183,8 +183,8 @@ async fn push_with(
 }
 
 /// Whether a public id is one that the company's own rows have.
-fn is_own(company: i64, array: Entity, public_id: &str) -> bool {
-    let rest = public_id.strip_prefix(array.prefix()).and_then(|id| id.strip_prefix("pd"));
+fn is_own(company: i64, entity: Entity, public_id: &str) -> bool {
+    let rest = public_id.strip_prefix(entity.prefix()).and_then(|id| id.strip_prefix("pd"));
     let rest = rest.and_then(|id| id.strip_prefix(&company.to_string()));
     rest.is_some_and(|id| id.starts_with('_'))
 }
@@ -195,41 +195,41 @@ fn pins(context: Option<&Sidecar>, memory: &Memory, company: i64) -> Pins {
     let own = context.is_some_and(|context| context.source.company_id == Some(company));
     let fields = context.iter().flat_map(|context| &context.fields);
     let fields: Vec<_> = fields
-        .filter_map(|(array, fields)| Some((Entity::named(array)?, fields)))
-        .flat_map(|(array, fields)| fields.iter().map(move |field| (array, field)))
+        .filter_map(|(entity, fields)| Some((Entity::named(entity)?, fields)))
+        .flat_map(|(entity, fields)| fields.iter().map(move |field| (entity, field)))
         .collect();
-    for (array, field) in fields.iter().filter(|_| own) {
-        pins.name(*array, &field.key, &field.name);
+    for (entity, field) in fields.iter().filter(|_| own) {
+        pins.name(*entity, &field.key, &field.name);
     }
-    for array in OWNERS {
-        if let Some(key) = context.and_then(|context| context.id_field(company, array)) {
-            pins.marker(array, key);
+    for entity in OWNERS {
+        if let Some(key) = context.and_then(|context| context.id_field(company, entity)) {
+            pins.marker(entity, key);
         }
     }
     for known in memory.fields() {
         pin(&mut pins, known);
         // The name may have been changed where the bundle comes from, too.
-        let source = |(array, field): &&(Entity, &CustomField)| {
-            *array == known.array && known.source.as_ref() == Some(&field.key)
+        let source = |(entity, field): &&(Entity, &CustomField)| {
+            *entity == known.entity && known.source.as_ref() == Some(&field.key)
         };
-        if let Some((array, field)) = fields.iter().find(source) {
-            pins.name(*array, &known.key, &field.name);
+        if let Some((entity, field)) = fields.iter().find(source) {
+            pins.name(*entity, &known.key, &field.name);
         }
     }
     pins
 }
 
 fn pin(pins: &mut Pins, field: &KnownField) {
-    if field.name == MARKER {
-        pins.marker(field.array, &field.key);
+    if field.name == PUBLIC_ID_FIELD {
+        pins.marker(field.entity, &field.key);
     } else {
-        pins.name(field.array, &field.key, &field.name);
+        pins.name(field.entity, &field.key, &field.name);
     }
 }
 
 /// The fields that keep public ids.
 fn markers(setup: &Setup) -> impl Iterator<Item = (Entity, &str)> {
-    OWNERS.into_iter().filter_map(|array| Some((array, setup.marker(array)?)))
+    OWNERS.into_iter().filter_map(|entity| Some((entity, setup.marker(entity)?)))
 }
 
 /// What a bundle holds by which its rows are recognized.
@@ -255,12 +255,12 @@ fn remember(
     memory: &Memory,
     journal: &mut Journal,
 ) -> Result<()> {
-    let markers = markers(setup).map(|(array, key)| {
-        let (name, key) = (MARKER.to_owned(), key.to_owned());
-        KnownField { array, name, key, source: None }
+    let markers = markers(setup).map(|(entity, key)| {
+        let (name, key) = (PUBLIC_ID_FIELD.to_owned(), key.to_owned());
+        KnownField { entity, name, key, source: None }
     });
     let all = markers.chain(matched.iter().cloned());
-    for field in all.filter(|field| memory.key(field.array, &field.name) != Some(&field.key)) {
+    for field in all.filter(|field| memory.key(field.entity, &field.name) != Some(&field.key)) {
         journal.write(&Entry::from(&field))?;
     }
     Ok(())
@@ -269,14 +269,14 @@ fn remember(
 /// Nothing is written while the field that is known to keep the public ids is not there: rows that are
 /// there already would be created again.
 fn recognizable(setup: &Setup, company: i64) -> Result<()> {
-    let lost = OWNERS.into_iter().find_map(|array| Some((array, setup.lost_marker(array)?)));
-    let Some((array, (key, why))) = lost else { return Ok(()) };
+    let lost = OWNERS.into_iter().find_map(|entity| Some((entity, setup.lost_marker(entity)?)));
+    let Some((entity, (key, why))) = lost else { return Ok(()) };
     let message = format!(
         "the custom field {key}, which keeps the public ids of {} in company {company}, {why}: without it \
          rows that were pushed before cannot be recognized, and would be created again. Restore the field \
          in Pipedrive; or, if they are to be created anew, name another --journal and remove \
          \"id_fields\" from the side-car FILE.context.json",
-        array.name()
+        entity.name()
     );
     Err(Error::new(Kind::Data, message).at("--to pipedrive"))
 }
@@ -284,11 +284,12 @@ fn recognizable(setup: &Setup, company: i64) -> Result<()> {
 /// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
 /// that are there already would be created again.
 fn readable(setup: &Setup, plan: &Plan) -> Result<()> {
-    let hidden = |array: &Entity| plan.counts(*array).create > 0 && setup.may_hide_marker(*array);
-    let Some(array) = Entity::ALL.into_iter().find(hidden) else { return Ok(()) };
+    let hidden =
+        |entity: &Entity| plan.counts(*entity).create > 0 && setup.may_hide_marker(*entity);
+    let Some(entity) = Entity::ALL.into_iter().find(hidden) else { return Ok(()) };
     let message = format!(
         "a definition of the account's fields cannot be read, and may be that of the field with the public          ids of {}: rows could be created twice; mend the field in Pipedrive, and push again",
-        array.name()
+        entity.name()
     );
     Err(Error::new(Kind::Shape, message))
 }
@@ -305,15 +306,15 @@ fn note(
     let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };
     let context = input.context.clone();
     let mut context = context.unwrap_or_else(|| Sidecar::empty(stamp, Source::default()));
-    let lost = |array: Entity, field: &str, rows: u64, reason: &str| Unmapped {
-        resource: array.name().to_owned(),
+    let lost = |entity: Entity, field: &str, rows: u64, reason: &str| Unmapped {
+        resource: entity.name().to_owned(),
         field: field.to_owned(),
         rows,
         reason: reason.to_owned(),
     };
     let fields = report.losses.iter().chain(&report.kept);
-    let fields = fields.map(|((array, field), (why, rows))| lost(*array, field, *rows, why));
-    let rows = report.left_out.iter().map(|((array, why), rows)| lost(*array, "*", *rows, why));
+    let fields = fields.map(|((entity, field), (why, rows))| lost(*entity, field, *rows, why));
+    let rows = report.left_out.iter().map(|((entity, why), rows)| lost(*entity, "*", *rows, why));
     context.note_id_fields(company, markers(setup));
     // Rows that are there lose nothing once more: what an earlier push lost of them stays known.
     let key = format!("pipedrive:{company}");

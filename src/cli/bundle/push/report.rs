@@ -105,35 +105,35 @@ impl Report {
     /// For programs.
     pub(super) fn json(&self) -> Value {
         let by_array = |of: &dyn Fn(Entity) -> Value| {
-            let rows = Entity::ALL.into_iter().map(|array| (array.name().to_owned(), of(array)));
+            let rows = Entity::ALL.into_iter().map(|entity| (entity.name().to_owned(), of(entity)));
             Value::Object(rows.collect::<Map<_, _>>())
         };
         let fields = |fields: &BTreeMap<(Entity, String), u64>| {
-            let rows = fields.iter().map(|((array, field), rows)| {
-                json!({"array": array.name(), "field": field, "rows": rows})
+            let rows = fields.iter().map(|((entity, field), rows)| {
+                json!({"array": entity.name(), "field": field, "rows": rows})
             });
             rows.collect::<Vec<_>>()
         };
         let counted = |losses: &Losses| {
-            let fields = losses.iter().map(|((array, field), (why, rows))| {
-                json!({"array": array.name(), "field": field, "rows": rows, "reason": why})
+            let fields = losses.iter().map(|((entity, field), (why, rows))| {
+                json!({"array": entity.name(), "field": field, "rows": rows, "reason": why})
             });
             fields.collect::<Vec<_>>()
         };
         let left = self.left_out.iter();
         let left = left.map(
-            |((array, why), rows)| json!({"array": array.name(), "rows": rows, "reason": why}),
+            |((entity, why), rows)| json!({"array": entity.name(), "rows": rows, "reason": why}),
         );
         let created = self
             .fields
             .iter()
-            .map(|(array, name, ty)| json!({"array": array.name(), "name": name, "type": ty}));
+            .map(|(entity, name, ty)| json!({"array": entity.name(), "name": name, "type": ty}));
         let mut object = json!({
             "bundle": self.bundle,
             "from": self.from,
             "to": self.to,
             "dry_run": self.dry_run,
-            "plan": by_array(&|array| json!(self.plan.counts(array))),
+            "plan": by_array(&|entity| json!(self.plan.counts(entity))),
             "differences": fields(&self.plan.fields),
             "stages": self.stages,
             "left_out": left.collect::<Vec<_>>(),
@@ -162,7 +162,7 @@ impl Report {
             object["verified"] = self.total(|checked| checked.verified).into();
             object["missing"] = self.total(|checked| checked.missing).into();
             object["different"] = self.total(|checked| checked.different).into();
-            object["arrays"] = by_array(&|array| json!(verified.arrays.get(&array)));
+            object["arrays"] = by_array(&|entity| json!(verified.arrays.get(&entity)));
             object["missing_rows"] = json!(verified.missing);
             object["different_fields"] = fields(&verified.fields).into();
         }
@@ -218,11 +218,11 @@ impl Report {
             "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
             "", "create", "update", "unchanged", "left", "deleted", "moved", "locked"
         ));
-        for array in Entity::ALL {
-            let counts = self.plan.counts(array);
+        for entity in Entity::ALL {
+            let counts = self.plan.counts(entity);
             out.line(format!(
                 "{:<14}{:>9}{:>9}{:>10}{:>8}{:>8}{:>8}{:>8}",
-                array.name(),
+                entity.name(),
                 grouped(counts.create),
                 grouped(counts.update),
                 grouped(counts.unchanged),
@@ -234,19 +234,19 @@ impl Report {
         }
         self.deleted(&mut out);
         for row in self.plan.locked.iter().take(SHOWN_MAX) {
-            out.line(format!("locked: /{}/{} {}", row.array, row.index, row.public_id));
+            out.line(format!("locked: /{}/{} {}", row.entity, row.index, row.public_id));
         }
-        for ((array, field), rows) in &self.plan.fields {
-            out.line(format!("differs: {}.{field} in {} rows", array.name(), grouped(*rows)));
+        for ((entity, field), rows) in &self.plan.fields {
+            out.line(format!("differs: {}.{field} in {} rows", entity.name(), grouped(*rows)));
         }
         for (from, to, how, rows) in self.mapping() {
             out.line(format!("stage: {from} → {to} [{how}], {} rows", grouped(rows)));
         }
-        for (array, name, ty) in &self.fields {
-            out.line(format!("creates the field {name:?} ({ty}) of {}", array.name()));
+        for (entity, name, ty) in &self.fields {
+            out.line(format!("creates the field {name:?} ({ty}) of {}", entity.name()));
         }
-        for ((array, field), (why, rows)) in &self.losses {
-            out.line(format!("lost: {}.{field}: {why} ({} rows)", array.name(), grouped(*rows)));
+        for ((entity, field), (why, rows)) in &self.losses {
+            out.line(format!("lost: {}.{field}: {why} ({} rows)", entity.name(), grouped(*rows)));
         }
         if let Some(tokens) = self.tokens {
             out.line(format!("costs about {} tokens", grouped(tokens)));
@@ -256,27 +256,31 @@ impl Report {
 
     /// What will not arrive, and what of the target's own changes.
     fn warnings(&self, out: &mut Text) {
-        for ((array, why), rows) in &self.left_out {
-            out.line(format!("will not arrive: {} {}: {why}", grouped(*rows), array.name()));
+        for ((entity, why), rows) in &self.left_out {
+            out.line(format!("will not arrive: {} {}: {why}", grouped(*rows), entity.name()));
         }
         if !self.recreated {
-            for array in Entity::ALL {
-                let rows = self.gone.iter().filter(|row| row.array == array).count() as u64;
+            for entity in Entity::ALL {
+                let rows = self.gone.iter().filter(|row| row.entity == entity).count() as u64;
                 if rows > 0 {
-                    out.line(format!("will not arrive: {} {} {GONE}", grouped(rows), array.name()));
+                    out.line(format!(
+                        "will not arrive: {} {} {GONE}",
+                        grouped(rows),
+                        entity.name()
+                    ));
                 }
             }
         }
         let mut locked: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for row in &self.plan.locked {
-            *locked.entry((&row.array, &row.error)).or_insert(0) += 1;
+            *locked.entry((&row.entity, &row.error)).or_insert(0) += 1;
         }
-        for ((array, why), rows) in locked {
-            out.line(format!("will not arrive: changes of {} {array}: {why}", grouped(rows)));
+        for ((entity, why), rows) in locked {
+            out.line(format!("will not arrive: changes of {} {entity}: {why}", grouped(rows)));
         }
-        for ((array, field), (why, rows)) in &self.kept {
-            let (array, rows) = (array.name(), grouped(*rows));
-            out.line(format!("stays as it is: {array}.{field} of {rows} rows: {why}"));
+        for ((entity, field), (why, rows)) in &self.kept {
+            let (entity, rows) = (entity.name(), grouped(*rows));
+            out.line(format!("stays as it is: {entity}.{field} of {rows} rows: {why}"));
         }
         let own: u64 = self.plan.own.iter().sum();
         if own > 0 {
@@ -293,7 +297,7 @@ impl Report {
             let at = row.deleted_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
             out.line(format!(
                 "deleted in the target{at}: /{}/{} {}{id}",
-                row.array.name(),
+                row.entity.name(),
                 row.index,
                 row.public_id
             ));
@@ -310,7 +314,7 @@ impl Report {
         for row in self.refused.iter().take(SHOWN_MAX) {
             out.line(format!(
                 "refused: /{}/{} {}: {}",
-                row.array, row.index, row.public_id, row.error
+                row.entity, row.index, row.public_id, row.error
             ));
         }
         if self.refused.len() > SHOWN_MAX {
@@ -339,10 +343,10 @@ impl Report {
             for id in &verified.missing {
                 out.line(format!("missing: {id}"));
             }
-            for ((array, field), rows) in &verified.fields {
+            for ((entity, field), rows) in &verified.fields {
                 out.line(format!(
                     "other values: {}.{field} in {} rows",
-                    array.name(),
+                    entity.name(),
                     grouped(*rows)
                 ));
             }

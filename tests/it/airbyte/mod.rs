@@ -1,0 +1,3 @@
+//! The Airbyte protocol.
+
+mod session;
