@@ -1,7 +1,7 @@
 //! The front desk: who asks, may they, what do they get, what does it cost.
 
 use super::account_state::AccountState;
-use super::apply_fault::{Delivery, Limits, apply_fault};
+use super::apply_fault::{self, Delivery, Limits};
 use super::attachments::{self, STORAGE};
 use super::crm::{self, Crm};
 use super::edit::Edit;
