@@ -222,10 +222,13 @@ fn write(
     Ok(false)
 }
 
-/// An instant in days of Excel.
+/// An instant in days of Excel. Most instants lie between two doubles, and some programs cut what they read down to
+/// milliseconds: they would show one that is a little too early as the second before. So it is two steps later,
+/// about a microsecond. Whole days are exact.
 #[expect(clippy::cast_precision_loss, reason = "a cell says no more than a double")]
 fn excel(micros: i64) -> f64 {
-    Time::from_micros(micros).micros() as f64 / DAY_MICROS + EPOCH_DAYS
+    let days = Time::from_micros(micros).micros() as f64 / DAY_MICROS + EPOCH_DAYS;
+    if days.fract() == 0.0 { days } else { days.next_up().next_up() }
 }
 
 /// As much of a text as a cell holds, and whether that is less than all.
@@ -267,5 +270,21 @@ mod tests {
         // 2026-01-31T12:00:00Z.
         assert!((excel(1_769_860_800_000_000) - 46_053.5).abs() < 1e-9);
         assert!(DAYS.contains(&EPOCH_DAYS));
+        assert!(
+            (excel(1_769_817_600_000_000) - 46_053.0).abs() < f64::EPSILON,
+            "midnight is exact"
+        );
+    }
+
+    #[test]
+    fn a_second_is_no_other_one_where_milliseconds_are_cut() {
+        for second in (1_262_304_000_i64..2_208_988_800).step_by(99_991) {
+            let days = excel(second * 1_000_000);
+            let since_1970 = (days - EPOCH_DAYS) * 24.0 * 60.0 * 60.0 * 1000.0;
+            let since_1900 = days * 24.0 * 60.0 * 60.0 * 1000.0 - EPOCH_DAYS * 86_400_000.0;
+            for millis in [since_1970, since_1900, (days - EPOCH_DAYS) * 86_400_000.0] {
+                assert_eq!(millis.trunc().to_string(), (second * 1000).to_string());
+            }
+        }
     }
 }
