@@ -1,6 +1,6 @@
 //! Reads a whole Pipedrive account, completely and repeatedly.
 //!
-//! The README tells how to use the program. `docs/internals/architecture.md` describes how data flows
+//! The README describes how to use the program. `docs/internals/architecture.md` describes how data flows
 //! through these modules, what always holds, and where to find what. Comments cite facts about
 //! Pipedrive, the protocols and other tools by page and section of `docs/internals`:
 //! `pipedrive-api.md`, `protocols.md`, `pdcli.md`, `drippulse.md`.
@@ -9,7 +9,7 @@
 //!
 //! | module | holds | may import |
 //! | --- | --- | --- |
-//! | [`model`] | the vocabulary, pure: resources, records, pages, progress, state, schema, settings, errors | – |
+//! | [`model`] | the vocabulary: resources, records, pages, progress, state, schema, settings, errors | – |
 //! | [`api`] | Pipedrive over HTTP: budget, retries, one client; and a small client for the CRM of bundles | `model` |
 //! | [`sandbox`] | a simulated Pipedrive account and CRM: rows, answers, writes, limits, faults | `model` |
 //! | [`extract`] | reading: from a selection to jobs, a task for each job, one bounded channel | `model`, `api` |

@@ -1,5 +1,5 @@
-//! `source-pipedrive`: the Airbyte commands and the standalone ones, and under the name `tap-pipedrive`
-//! the Singer tap.
+//! The binary `source-pipedrive`: the Airbyte commands and the standalone commands. Under the name
+//! `tap-pipedrive` it is the Singer tap.
 
 use std::process::ExitCode;
 

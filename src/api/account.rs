@@ -1,4 +1,4 @@
-//! Whose account it is, and what its token may see.
+//! Reads which company and user a token belongs to, and what the token may see.
 
 use super::client::{Answer, Client};
 use super::refusal::{Standing, granted};

@@ -1,4 +1,4 @@
-//! Who we are to Pipedrive: a personal token, or OAuth with access tokens that run out.
+//! Authentication: a personal API token, or OAuth with access tokens that expire.
 
 use super::client::{Client, is_html};
 use super::retry::{ATTEMPTS_MAX, ResponseInfo, RetryDecision, verdict};

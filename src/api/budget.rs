@@ -1,5 +1,7 @@
-//! The two budgets of a Pipedrive account: a burst window per token, and tokens per company and
-//! day (pipedrive-api.md 4). Pure: time comes in as an argument.
+//! The two rate limits of a Pipedrive account: a burst window per token, and a token budget per company
+//! and day (pipedrive-api.md 4).
+//!
+//! The module is pure: callers pass the time as an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Requests to the API: admit, send, verdict.
+//! The HTTP client of the Pipedrive API: admits a request, sends it, and judges the response.
 
 use super::account::ME;
 use super::auth::{Auth, Reread};

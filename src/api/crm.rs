@@ -1,4 +1,5 @@
-//! The other CRM over HTTP: an export that may be large, an import that may be refused.
+//! The HTTP client of the CRM that bundles are pushed to: a large export, and an import that can be
+//! refused.
 
 use super::client::{http_date, is_html, lost};
 use super::crm_verdict::{Heard, RetryDecision, refused, verdict};

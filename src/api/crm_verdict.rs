@@ -1,4 +1,4 @@
-//! What to do about an answer of the CRM: a table, tested without a network.
+//! The retry decision for a response of the CRM: a table that is tested without a network.
 
 use super::retry::{ATTEMPTS_MAX, Backoff, LIMITED_MAX, RETRY_AFTER_MAX, said};
 use crate::model::{Error, Kind, Mask};

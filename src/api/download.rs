@@ -1,4 +1,4 @@
-//! The bytes of a file, as they come; and the rest of one that broke off.
+//! Downloads a file as a stream, and resumes a download that was interrupted.
 
 use super::client::{Client, Step, unreachable};
 use super::http::was_forbidden;

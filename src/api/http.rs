@@ -1,5 +1,4 @@
-//! The HTTP clients behind every connection: with a proxy, without one, and one that strangers'
-//! redirects are followed with.
+//! Builds the HTTP clients: one with a proxy, one without, and one that follows redirects to other hosts.
 
 use crate::model::{
     Error, Kind, Proxy, Result, Variables, address, address_is_neighbour, address_is_this_machine,

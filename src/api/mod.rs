@@ -1,5 +1,6 @@
-//! Pipedrive over HTTP: one client that survives, and respects the company's budget. And a small one for
-//! the CRM that bundles go to.
+//! Pipedrive over HTTP: one client with retries that respects the company's API budget.
+//!
+//! It also contains a small client for the CRM that bundles are pushed to.
 
 mod account;
 mod auth;

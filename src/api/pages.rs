@@ -1,4 +1,4 @@
-//! Pages instead of bytes: an answer that is no page is asked for again.
+//! Fetches pages of a list. A response that is not a valid page is a failed attempt.
 
 use super::client::{Answer, Client, Step};
 use super::refusal::{is_of_parameter, leaving_out};

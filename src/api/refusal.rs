@@ -1,4 +1,4 @@
-//! What a refusal means: a feature the company has not, a scope, a permission, or a parameter.
+//! Classifies a refusal: a feature that the company lacks, a scope, a permission, or a parameter.
 
 use super::client::Client;
 use super::retry::answered;

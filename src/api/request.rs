@@ -1,4 +1,4 @@
-//! What is asked of Pipedrive, and how often it was tried.
+//! A request to Pipedrive, and the number of its attempts.
 
 use super::reused::Held;
 use crate::model::{Cost, Error, Kind, Result};

@@ -1,5 +1,6 @@
-//! What to do about an answer: a table, tested without a network. The loop that sleeps is
-//! elsewhere.
+//! The retry decision for a response: a table that is tested without a network.
+//!
+//! The loop that sleeps is in `send.rs`.
 
 use super::budget::Limits;
 use crate::model::{Error, Kind, Mask};

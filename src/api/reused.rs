@@ -1,4 +1,4 @@
-//! Answers that several readers of a run ask for alike: they are asked for once.
+//! Responses that several readers of a run need: each is requested once.
 
 use bytes::Bytes;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! The one loop of every request to Pipedrive's API: ask, read the answer, ask again when it cannot be
-//! read.
+//! The retry loop of every request to Pipedrive: send it, read the response, repeat it if the response
+//! cannot be read.
 
 use super::client::{Answer, Client, Step};
 use super::request::Request;

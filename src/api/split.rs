@@ -1,4 +1,4 @@
-//! Bodies as pages, without keeping others waiting.
+//! Splits response bodies into pages without blocking other tasks.
 
 use crate::model::{Error, Kind, Layout, Page, Result};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! A bundle whose rows are copies: with public ids of their own, and references to match.
+//! A bundle whose rows are copies: each gets a new public id, and references are changed to match.
 
 use super::format::{Entity, PUBLIC_ID_MAX, public_id_of};
 use super::index::number;

@@ -1,5 +1,5 @@
-//! What a CRM's API offers a bundle, where its answers are documented and where they are guessed
-//! (drippulse.md 2, 3).
+//! The endpoints of a CRM that bundles use. Comments say which responses are documented and which are
+//! guessed (drippulse.md 2, 3).
 
 use super::format::Entity;
 use super::reader::{Reader, Survey};

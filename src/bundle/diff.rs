@@ -1,4 +1,4 @@
-//! Two bundles held against each other, on the engine of `backup diff`.
+//! Compares two bundles with the engine of `backup diff`.
 
 use super::format::{Entity, public_id_of};
 use super::index::Index;

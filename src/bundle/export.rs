@@ -1,4 +1,4 @@
-//! An account becomes a bundle and its side-car, record by record.
+//! Converts an account into a bundle and its side-car, record by record.
 
 use super::format::Entity;
 use super::map::{LEARNT, Mapper, Setup};

@@ -1,4 +1,4 @@
-//! What the value of a field may be: what `validate` refuses, and an export never writes.
+//! The rules for the values of fields: `validate` refuses what breaks them, and an export never writes it.
 
 use super::format::{Entity, ROW_BYTES_MAX, Shape};
 use crate::model::{Time, list, members, quoted, text};

@@ -1,4 +1,4 @@
-//! What a bundle is made of: five arrays, their fields, and how rows refer to each other.
+//! The format of a bundle: five arrays, their fields, and the references between rows.
 
 use crate::model::{Error, Json, Kind, Result, Time, text};
 use serde::Serialize;

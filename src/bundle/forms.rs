@@ -1,8 +1,8 @@
-//! What a CRM made of values by its own rules: stages, kinds of parents, what it spells otherwise.
+//! Values that a CRM changed by its own rules: stages, kinds of parents, and spellings.
 //!
-//! A push into the CRM sees both, what a bundle says and what the CRM says then; the bundle's side-car
-//! keeps them, and the side-car of a pull hands them on. So a value that comes back in its other form is
-//! not taken for an edit.
+//! A push into the CRM sees the value of the bundle and the value that the CRM returns. The side-car of
+//! the bundle stores both, and the side-car of a pull copies them. A value that comes back in its other
+//! form is therefore not counted as an edit.
 
 use super::format::{Entity, STAMPS, value_of};
 use super::index::{Index, number};

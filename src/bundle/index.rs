@@ -1,4 +1,4 @@
-//! Where the rows of a bundle lie, by public id: 24 bytes a row.
+//! An index of the rows of a bundle by public id. It takes 24 bytes a row.
 
 use super::format::{Entity, public_id_of};
 use super::reader::{Reader, Survey};

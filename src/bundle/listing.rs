@@ -1,4 +1,4 @@
-//! The rows of a CRM's answer: a list, or the first list of an object.
+//! Reads the rows of a CRM's response: a list, or the first list of an object.
 
 use crate::dataset::{JsonStream, ReadError};
 use crate::model::{Error, Json, Kind, Result};

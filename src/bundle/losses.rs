@@ -1,4 +1,4 @@
-//! What of a bundle a target does not take, counted by field.
+//! Counts, by field, the values of a bundle that a target does not accept.
 
 use crate::bundle::format::Entity;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The portable CRM bundle: made of a Pipedrive account, checked, compared, pushed into a CRM and
-//! pulled out of one.
+//! The portable CRM bundle: exports one from a Pipedrive account, validates it, compares two, pushes it
+//! into a CRM, and pulls it from one.
 
 mod copied;
 pub mod crm;

@@ -1,4 +1,4 @@
-//! A bundle's file, row by row, whatever its size.
+//! Reads the file of a bundle row by row. Memory does not grow with the size of the file.
 
 use super::format::{Entity, Head};
 use crate::dataset::{JsonStream, ReadError};

@@ -1,4 +1,4 @@
-//! The side-car of a bundle: what its rows mean, where they come from, and what they lack.
+//! The side-car of a bundle: the meaning of its rows, their origin, and what they lack.
 
 use super::format::Entity;
 use super::forms::Form;

@@ -1,4 +1,4 @@
-//! Whether a bundle is what it claims to be: shape, unique ids, references, stages.
+//! Validates a bundle: its shape, unique ids, references, and stages.
 
 use super::fitting::{fault, is_named, is_nameless, shown};
 use super::format::{Entity, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};

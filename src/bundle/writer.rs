@@ -1,4 +1,4 @@
-//! Writes a bundle row by row. It becomes visible when it is whole.
+//! Writes a bundle row by row. The file becomes visible when it is complete.
 
 use super::format::{BUNDLE_VERSION, Entity};
 use crate::dataset::{TempFile, hex};

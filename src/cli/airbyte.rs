@@ -1,4 +1,4 @@
-//! `spec`, `check`, `discover`, and what they share with `read`.
+//! The commands `spec`, `check`, and `discover`, and what they share with `read`.
 
 use super::args::Source;
 use super::field_definitions::FieldDefinitions;

@@ -1,4 +1,4 @@
-//! `check`: whose account it is and what the token opens, for people, for programs and for Airbyte.
+//! `check`: reports whose account it is and what the token may read, as text, JSON, or an Airbyte message.
 
 use super::args::Check;
 use super::doctor::{Asked, ask};

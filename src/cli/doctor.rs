@@ -1,4 +1,4 @@
-//! `doctor`: what a run needs, looked at piece by piece.
+//! `doctor`: checks one by one the things that a run needs.
 
 use super::airbyte::sentence;
 use super::args::Doctor;

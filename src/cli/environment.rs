@@ -1,4 +1,4 @@
-//! The configuration that stands in the environment, for the standalone commands.
+//! Reads the configuration of the standalone commands from environment variables.
 
 use crate::model::{self, Error, Result};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Errors of the standalone commands: a sentence for people, or one JSON object for programs.
+//! Prints errors of the standalone commands: as a sentence, or as one JSON object.
 
 use super::text::Text;
 use super::{stderr, stdout};

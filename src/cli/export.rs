@@ -1,4 +1,4 @@
-//! `export`: the current rows of a warehouse or backup as CSV, `SQLite` or Excel.
+//! `export`: writes the current rows of a warehouse or backup as CSV, `SQLite`, or Excel.
 
 use super::args::{Export as Flags, To};
 use super::format::grouped;

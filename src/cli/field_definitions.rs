@@ -1,4 +1,4 @@
-//! The field dictionaries of an account, before anything is read.
+//! Reads the field definitions of an account before its rows.
 
 use crate::api::{Client, definitions};
 use crate::model::{Definition, Definitions, Error, Kind, Resource, Result};

@@ -1,4 +1,4 @@
-//! JSON files that are handed in, and the one that is kept up to date.
+//! Reads JSON files that a user passes, and updates the one that stores a replaced token.
 
 use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Result};

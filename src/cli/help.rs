@@ -1,4 +1,4 @@
-//! What stands below the flags of each command's help and man page: examples, exit status, environment.
+//! The text below the flags in each command's help and man page: examples, exit status, environment.
 
 use crate::model::{Kind, Resource};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};

@@ -1,7 +1,6 @@
-//! Being told to stop.
+//! Signal handling.
 //!
-//! Signals have a thread of their own: whatever the workers are at, a signal is heard, and the command
-//! ends.
+//! Signals have a thread of their own, so a command ends on a signal whatever its workers are doing.
 
 use crate::model::{Error, Kind};
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! Commands, files and exit codes: everything a person or an orchestrator touches.
+//! Commands, files, and exit codes: the interface for people and orchestrators.
 
 mod airbyte;
 mod args;

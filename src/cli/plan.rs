@@ -1,4 +1,4 @@
-//! `plan`: what a run would cost, before it.
+//! `plan`: estimates the cost of a run before it starts.
 
 use super::airbyte::sentence;
 use super::args::Plan;

@@ -1,4 +1,4 @@
-//! What an earlier run left: states, and how many rows there were.
+//! Reads what an earlier run stored: states and row counts.
 
 use super::files;
 use crate::dataset::Place;

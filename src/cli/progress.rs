@@ -1,4 +1,4 @@
-//! How a run gets on, on stderr, for people.
+//! Human-readable progress on standard error.
 
 mod mode;
 

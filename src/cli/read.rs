@@ -1,4 +1,4 @@
-//! `read`: the reader's events become protocol lines.
+//! `read`: converts the reader's events to protocol lines.
 
 use super::airbyte::{greeting, hand_on, keep, writer};
 use super::args::Read;

@@ -1,4 +1,4 @@
-//! What a run did and what it cost, for people and for programs.
+//! The report of a run: its outcome and its cost, as text or JSON.
 
 use super::format::{grouped, left_today};
 use super::text::{Grid, Text};

@@ -1,4 +1,4 @@
-//! `resources`: what can be read, what it costs, and what of it this account has.
+//! `resources`: lists what can be read, what it costs, and which of it this account has.
 
 use super::airbyte::sentence;
 use super::args::Resources;

@@ -1,4 +1,4 @@
-//! What a run of every command that reads and is not Airbyte's is made of.
+//! The parts of a run that all reading commands except Airbyte's share.
 
 use super::airbyte;
 use super::args::CommonOptions;

@@ -1,4 +1,4 @@
-//! `sandbox`: the simulated account as a server of its own.
+//! `sandbox`: runs the simulated account as a server.
 
 use super::args::{Edition, Sandbox as Flags};
 use super::format::grouped;

@@ -1,4 +1,4 @@
-//! `--resources a,b`: names of people to rows of the table.
+//! Parses `--resources a,b`: resolves names to resources of the table.
 
 use crate::model::{Error, Kind, Resource, Result, folded, mistyped, near};
 

@@ -1,4 +1,4 @@
-//! What a command works with: where its configuration comes from, and where a replaced token goes.
+//! The context of a command: the source of its configuration, and where a replaced token is stored.
 
 use super::args::{CommonOptions, Simulated, Source};
 use super::environment::Origins;

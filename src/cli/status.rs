@@ -1,4 +1,4 @@
-//! `status`: how a warehouse or a backup stands, and what comes next.
+//! `status`: prints the state of a warehouse or a backup, and what the next run does.
 
 use super::args::Status as Flags;
 use super::format::grouped;

@@ -1,6 +1,6 @@
-//! Standard error: the one place that writes to it, but for live progress.
+//! Writes to standard error. Only live progress writes there elsewhere.
 //!
-//! Nobody is left to tell if it is gone: what cannot be written is dropped.
+//! A line that cannot be written is dropped, because no channel is left to report the failure.
 
 use super::text::Text;
 use crate::model::plain_json;

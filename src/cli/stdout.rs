@@ -1,4 +1,4 @@
-//! Standard output: the one place that writes to it, but for the lines of protocols.
+//! Writes to standard output. Only protocol lines are written there elsewhere.
 
 use super::text::Text;
 use crate::model::{Error, Kind, Result, plain_json, plain_lines};

@@ -1,4 +1,4 @@
-//! What lies where runs write, for `doctor`.
+//! Reads what exists at the destinations of runs, for `doctor`.
 
 use super::setup::runtime;
 use crate::dataset::Place;

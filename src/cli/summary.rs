@@ -1,4 +1,4 @@
-//! What a run of `sync warehouse` did, for people and for programs.
+//! The summary of `sync warehouse`, as text or JSON.
 
 use super::format::{grouped, left_today};
 use super::report::Report;

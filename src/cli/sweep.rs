@@ -1,4 +1,4 @@
-//! The key sweep of `sync warehouse`: rows that vanish where Pipedrive does not tell.
+//! The key sweep of `sync warehouse`: finds rows whose deletion Pipedrive does not report.
 
 use super::run::{Run, Stop};
 use super::setup::now;

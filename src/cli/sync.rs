@@ -1,4 +1,4 @@
-//! `sync warehouse`: the reader's events become files.
+//! `sync warehouse`: writes the reader's events to files.
 
 use super::args::{Compression, Deletes, Format, Keys, Warehouse as Flags};
 use super::field_definitions::FieldDefinitions;

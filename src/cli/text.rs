@@ -1,4 +1,4 @@
-//! What people read: lines and tables, whatever words of others are in them.
+//! Lines and tables for people. Text from outside is made safe for a terminal.
 
 use crate::model::printable;
 use comfy_table::{

@@ -1,4 +1,4 @@
-//! What a run says of its tokens before it spends them.
+//! The messages about API tokens that a run prints before it spends them.
 
 use super::format::{grouped, percent, share};
 use crate::api::Client;

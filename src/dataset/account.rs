@@ -1,4 +1,4 @@
-//! Whose data a data set holds.
+//! Identifies the company whose data a data set holds.
 
 use crate::model::{Error, Kind, Result};
 use serde::{Deserialize, Deserializer, Serialize};

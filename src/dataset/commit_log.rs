@@ -1,9 +1,9 @@
-//! Manifests, one after the other, by one writer at a time.
+//! The commit log: a sequence of manifests, written by one writer at a time.
 //!
-//! In a folder the manifest is one file, replaced by a rename under a lock that the system drops
-//! when its owner dies. In a bucket every commit is an object of its own that may only be created,
-//! never overwritten: of two writers that go on from the same commit, the second fails. The newest
-//! is the truth; `manifest.json` is a copy of it for readers.
+//! In a folder the manifest is one file. A rename replaces it under a lock that the system releases when
+//! its owner dies. In a bucket every commit is an object of its own that is created and never overwritten:
+//! of two writers that continue from the same commit, the second fails. The newest object is the
+//! authoritative one, and `manifest.json` is a copy of it for readers.
 
 use super::forms::commit_number;
 use super::store::Store;

@@ -1,8 +1,8 @@
-//! The names that runs of ours give to files: the only ones that a manifest may name, and that
-//! cleaning may remove. Pure.
+//! The file names that our runs create. Only these may be named in a manifest, and only these are removed
+//! by cleaning. The module is pure.
 //!
-//! A manifest may have been written by somebody else. A name out of one is compared with these forms
-//! before anything is opened, moved or removed by it, in a folder as in a bucket.
+//! A manifest may have been written by another program. A name from a manifest is compared with these
+//! forms before the file is opened, moved or removed, in a folder and in a bucket.
 
 use super::commit_log::{COMMITS, LOCK_FILE, MANIFEST, PROBE};
 use super::snapshot::{CONTENT_INDEX, CONTENTS, file_name, resource_of};

@@ -1,4 +1,4 @@
-//! A JSON text of any size, looked at through a window that moves along.
+//! A streaming JSON reader with a bounded buffer.
 
 use crate::model::{Error, Json, Kind, Result};
 use bytes::Bytes;

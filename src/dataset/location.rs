@@ -1,4 +1,4 @@
-//! Where a data set lies: a local folder, or a prefix in an S3 bucket.
+//! The location of a data set: a local folder, or a prefix in an S3 bucket.
 
 use super::s3;
 use crate::model::{Error, Kind, Result, address, is_deceptive};

@@ -1,5 +1,7 @@
-//! Records at rest, on local disk or S3: a warehouse that follows an account, a backup that proves
-//! what it holds. Both are made visible by a manifest.
+//! Stored records, on local disk or S3: a warehouse that follows an account, and a backup that can be
+//! verified.
+//!
+//! A manifest makes the content of either visible.
 
 mod account;
 mod aws;

@@ -1,4 +1,4 @@
-//! Nothing of anybody's is mixed with ours, and nothing of ours is reached through a link.
+//! Refuses a destination that belongs to another program or account, or that is reached through a link.
 
 use super::commit_log::{self, COMMITS, LOCK_FILE, MANIFEST};
 use super::folder::{Listed, Other};

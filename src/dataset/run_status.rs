@@ -1,4 +1,4 @@
-//! How a data set stands: what its manifest says, for those who only look.
+//! The state of a data set as its manifest describes it, for readers.
 
 use super::account::Account;
 use super::commit_log::{MANIFEST, newest_manifest};

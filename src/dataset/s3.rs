@@ -1,4 +1,4 @@
-//! Buckets: credentials from the usual environment variables and profiles.
+//! S3 buckets: credentials from the usual environment variables and profiles.
 
 use super::aws::{self, Given};
 use super::s3_http::{Connector, options, retries};

@@ -1,4 +1,4 @@
-//! How requests to a bucket go out, how long they may take, and how often they are made.
+//! HTTP requests to a bucket: their timeouts and retries.
 
 use crate::model::{Error, Kind, Proxy, Result, address, address_is_neighbour, is_this_machine};
 use bytes::{Bytes, BytesMut};

@@ -1,5 +1,7 @@
-//! Files that grow beside the one they are for: each under a name of its own, so that two commands
-//! never write into one file, and gone when their command is.
+//! Temporary files beside a target file.
+//!
+//! Each has a unique name, so that two commands never write into one file. Each is removed when its command
+//! ends.
 
 use crate::model::{Error, Kind, Result};
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Lists per parent row: asked for the parents that changed.
+//! Reads lists per parent row, for the parents that changed.
 
 use super::fetch::{Fetch, limited};
 use super::guard::Guard;

@@ -1,8 +1,9 @@
-//! What a run would cost, before it. Pure: jobs and what is known of sizes come in as arguments.
+//! Estimates the cost of a run before it starts. The module is pure: callers pass jobs and known sizes.
 //!
-//! Retries are left out, and so is what an account refuses that others take. The time is the longest
-//! of three: all requests at the rate the account allows; the longest stream's requests one after the
-//! other, at [`ROUND_TRIP`] each; and those of all streams, shared by as many as are read side by side.
+//! Retries are not counted, and neither are requests that an account refuses. The time is the longest of
+//! three: all requests at the rate that the account allows; the requests of the longest stream one after
+//! the other, at [`ROUND_TRIP`] each; and the requests of all streams, divided by the number of streams that
+//! are read concurrently.
 
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::plan::{Job, Mode};

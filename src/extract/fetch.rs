@@ -1,4 +1,4 @@
-//! One page, however many attempts it takes, with the waits told.
+//! Fetches one page with all attempts that it takes, and reports the waits.
 
 use super::task::{ListRequest, Task};
 use crate::api::{Client, Request, Step, page};

@@ -1,4 +1,4 @@
-//! Notices a walk by cursor that does not get on.
+//! Detects a walk by cursor that makes no progress.
 
 use crate::model::{Digest, Error, Kind, Next, Record, Result};
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! Ascending walks: what changed since the watermark, oldest change first.
+//! Incremental walks: read what changed since the watermark, oldest change first.
 
 use super::fetch::limited;
 use super::guard::Guard;

@@ -1,4 +1,4 @@
-//! What became of rows that a walk of all keys did not see.
+//! Finds out why rows are missing from a walk of all keys: deleted, moved, or no longer visible.
 
 use crate::api::{Answer, Client, Request, data, fetch_page_with_retry, first_page};
 use crate::model::{

@@ -1,4 +1,4 @@
-//! Reading resources: what to ask, in which order, how far it got.
+//! Reads resources: which requests to send, in which order, and how far each listing was read.
 
 mod children;
 mod estimate;

@@ -1,4 +1,4 @@
-//! Lists without a filter by time, read newest first down to the watermark.
+//! Reads lists without a time filter, newest rows first, down to the watermark.
 
 use super::fetch::limited;
 use super::offset::{Offset, Place};

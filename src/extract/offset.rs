@@ -1,9 +1,9 @@
-//! Where a walk by offset is. Pure: pages come in as arguments.
+//! The position of a walk by offset. The module is pure: callers pass the pages.
 //!
-//! Every page overlaps the one before by a row, unless pages hold but one. Rows that vanish before our
-//! place shift the rest to the left, past us; then no row of the page is known, and the walk steps back
-//! until it finds one.
-//! A row without a key is known by its bytes, and is no sign that the walk gets on.
+//! Every page overlaps the page before by one row, unless pages hold one row only. Rows that are removed
+//! before the position shift later rows to the left, so that the walk would skip them. No row of the page
+//! is then known, and the walk steps back until it finds a known row. A row without a key is known by its
+//! bytes, and is no sign of progress.
 
 use crate::model::{Digest, Error, Kind, Next, Record, Result};
 

@@ -1,4 +1,4 @@
-//! From what a user wants and what was read before to the jobs of a run. Pure.
+//! Plans the jobs of a run from the selection and the saved state. The module is pure.
 
 use super::thrift;
 use crate::model::{Carried, Listing, PerParent, Progress, Resource, Settings, StreamState, Time};

@@ -1,7 +1,7 @@
-//! Asking an account how large its lists are, at the price of a request each.
+//! Asks an account for the sizes of its lists, at the cost of one request each.
 //!
-//! Pipedrive's lists tell no totals. The highest id bounds the rows of a list that can be sorted by
-//! it; of any other list, and of what changed since a time, one page is counted.
+//! Pipedrive's lists return no totals. The highest id bounds the rows of a list that can be sorted by id. Of
+//! any other list, and of what changed since a time, one page is counted.
 
 use super::estimate::{Way, extent, way};
 use super::fetch::limited;

@@ -1,4 +1,4 @@
-//! Several resources side by side, one channel, one consumer that owns the loop.
+//! Reads several resources concurrently into one channel. The consumer owns the loop.
 
 use super::plan::Job;
 use super::task::{Run, Task};

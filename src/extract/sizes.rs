@@ -1,4 +1,4 @@
-//! How large lists are, and how far that can be trusted.
+//! The sizes of lists, and how exact they are.
 
 use crate::model::Time;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Which features a company has not, before anything is read.
+//! Finds out which features a company lacks, before anything is read.
 
 use crate::api::{Client, Request, is_of_one_row};
 use crate::model::{Kind, Paging, PerParent, Resource, Result};

@@ -1,4 +1,4 @@
-//! One resource from start to end.
+//! Reads one resource from start to end.
 
 use super::children::Refused;
 use super::plan::{Job, Mode};

@@ -1,8 +1,9 @@
-//! How a run with few tokens gets on: what is read first, what is left out, and how few are too few.
+//! Orders the work of a run with few API tokens: what is read first, what is left out, and how few tokens
+//! are too few.
 //!
-//! A run that is stopped by `max_tokens` is repeated, so whatever it reads first must not be what the
-//! run before has read already. What no run has read to its end comes first, and of that the large
-//! lists; what was read before comes in the order in which it was.
+//! A run that `max_tokens` stops is repeated, so it must not start with what the run before has read.
+//! Resources that no run has read to the end come first, large lists before small ones. Other resources
+//! follow in the order in which they were read.
 
 use super::children::REQUESTS_IN_FLIGHT_MAX;
 use super::estimate::{Way, way};

@@ -1,7 +1,7 @@
-//! Full walks: the first read of a resource, and resources that are read in full every time.
+//! Full walks: the first read of a resource, and resources that are read in full by every run.
 //!
-//! A walk goes by id, so a row that is edited behind its place is met as it was. Where rows have
-//! times, a walk is therefore followed, in the same run, by a read of what changed since it began.
+//! A walk goes by id, so a row that is edited behind the position of the walk was read as it was before.
+//! Where rows have times, the same run therefore reads afterwards what changed since the walk began.
 
 use super::fetch::limited;
 use super::guard::Guard;

@@ -1,4 +1,4 @@
-//! Rows that an earlier read found, of parents that have not changed since: they need not be asked for.
+//! Rows that an earlier read found under parents that have not changed since. They are not requested again.
 
 use super::record::Record;
 use super::time::Time;

@@ -1,4 +1,4 @@
-//! What can be configured: one table, from which forms, checks and the docs are made.
+//! The configuration keys: one table from which forms, checks and documentation are derived.
 
 use super::near::{mistyped, near};
 use serde_json::Value;

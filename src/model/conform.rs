@@ -1,7 +1,7 @@
-//! Records held against a JSON Schema, for loaders that take nothing else.
+//! Makes records conform to a JSON Schema, for strict loaders.
 //!
-//! A loader of the Singer world checks every record and ends the whole load at the first value that
-//! is not of its declared type, or at a property that was not declared (protocols.md 9).
+//! A loader of the Singer ecosystem checks every record. It ends the whole load at the first value that is
+//! not of its declared type, or at a property that was not declared (protocols.md 9).
 
 use super::error::Result;
 use super::json::Json;

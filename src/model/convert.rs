@@ -1,8 +1,8 @@
-//! Values of another type than their column's that say the same.
+//! Converts values whose type differs from the type of their column without loss.
 //!
 //! Pipedrive sends one thing in several types: flags as `1` and as `true`, numbers as text
-//! (pipedrive-api.md 5.2, 11). Where the other type says exactly as much, the value is converted,
-//! for every output that has types; where it does not, that output has null.
+//! (pipedrive-api.md 5.2, 11). Where the other type is exactly as precise, the value is converted, for
+//! every output with types. Where it is not, that output has null.
 
 use super::json::Json;
 use super::number::{is_finite, is_whole};

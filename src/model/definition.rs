@@ -1,4 +1,4 @@
-//! Field definitions: what an account says about its own fields.
+//! Field definitions: how an account describes its own fields.
 
 use super::definitions::read;
 use super::error::{Error, Kind, Result};

@@ -1,4 +1,5 @@
-//! A field dictionary, row by row: what can be read of it, and what cannot, by name.
+//! Parses a list of field definitions row by row: those that can be read, and the names of those that
+//! cannot.
 
 use super::definition::{Definition, FieldOption};
 use super::page::is_custom;

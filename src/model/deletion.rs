@@ -1,4 +1,4 @@
-//! Rows that are not there any more.
+//! Deleted or no longer visible rows.
 
 /// Why a row is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

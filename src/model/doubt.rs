@@ -1,4 +1,4 @@
-//! Whether a page is believed about the end of its list.
+//! Decides whether a page's claim about the end of its list is believed.
 
 use super::page::{Layout, Next, Page};
 use super::resource::Paging;

@@ -1,4 +1,4 @@
-//! The one error type. Its kind answers "who must act, and may we try again?".
+//! The one error type. Its kind answers who must act and whether a retry is useful.
 
 use super::redact::Mask;
 use std::error::Error as StdError;

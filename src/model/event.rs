@@ -1,4 +1,4 @@
-//! What a reader tells: one linear sequence, from which every output is made.
+//! The events of a reader: one linear sequence from which every output is written.
 
 use super::definitions::Definitions;
 use super::error::{Error, Result};

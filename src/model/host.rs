@@ -1,6 +1,6 @@
-//! Which hosts are this machine, or lie on the wire it is connected to.
+//! Detects hosts on this machine or on the network link that it is connected to.
 //!
-//! What is on this machine is never asked through a proxy, and a stranger's redirect never leads there.
+//! Requests to this machine never use a proxy, and a redirect from another host never leads to it.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,7 +1,7 @@
-//! JSON taken apart in one pass: keys and raw values, checked and never copied.
+//! Parses JSON in one pass into keys and raw values. They are validated and never copied.
 //!
-//! A record is mostly keys that are known beforehand, so a key can be asked for by its spelling
-//! before it is read; that, and values as slices, make it several times as fast as serde here.
+//! Most keys of a record are known beforehand, so a caller can expect a key by its spelling before it is
+//! read. Expected keys and values as slices make the parser several times as fast as serde here.
 
 use super::error::{Error, Kind, Result};
 use super::number::{PLAIN_BYTES_MAX, is_finite};

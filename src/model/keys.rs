@@ -1,4 +1,4 @@
-//! The known keys of an object, found by the order they came in last time.
+//! Finds the known keys of an object by the order of the object before.
 
 use super::error::Result;
 use super::json::Json;

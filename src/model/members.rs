@@ -1,4 +1,4 @@
-//! The properties of an object: what each must be, and in which order they are written.
+//! The properties of an object: the schema of each, and the order in which they are written.
 
 use super::conform::TypeMismatches;
 use super::error::{Error, Kind, Result};

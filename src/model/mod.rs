@@ -1,4 +1,4 @@
-//! The vocabulary: what a resource, a record, a page, a state is. Pure: no clock, no network.
+//! The vocabulary: resources, records, pages, states. The module is pure: no clock and no network.
 
 mod carried;
 mod configuration;

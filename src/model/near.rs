@@ -1,4 +1,4 @@
-//! Names that nothing has: which of the known ones may have been meant. Pure.
+//! Suggests a known name for an unknown one. The module is pure.
 
 /// Known names that are offered for one that is unknown.
 const NEAR_MAX: usize = 3;

@@ -1,9 +1,9 @@
-//! Mends the dates and times of a record so that strict loaders can take it.
+//! Normalises the dates and times of a record so that strict loaders accept them.
 //!
-//! Pipedrive writes zoneless times, empty strings and zero dates where a loader expects RFC 3339
-//! or null; one of them fails a whole load (protocols.md 0.9). Where the schema has a place for it,
-//! an object among texts (`lost_reason`) is parted into its label and itself. Only records that were
-//! found odd while their page was split come here.
+//! Pipedrive writes times without a zone, empty strings and zero dates where a loader expects RFC 3339 or
+//! null. One of them fails a whole load (protocols.md 0.9). Where the schema has a place for it, an object
+//! among texts (`lost_reason`) is split into its label and the object. Only records that were found odd
+//! while their page was split are normalised.
 
 use super::convert::{To, converted};
 use super::error::{Error, Kind, Result};

@@ -1,4 +1,4 @@
-//! Numbers as they are spelled.
+//! Checks the spelling of numbers.
 
 /// A number of fewer bytes than this, and without an exponent, is one that a double holds.
 pub(super) const PLAIN_BYTES_MAX: usize = 300;

@@ -1,4 +1,4 @@
-//! The top-level pairs of an object, as slices: for records that must be rewritten or typed.
+//! The top-level pairs of an object as slices, for records that must be rewritten or typed.
 
 use super::error::Result;
 use super::json::Json;

@@ -1,7 +1,7 @@
-//! The order in which records hold their properties, for loaders that go by position.
+//! The order in which records write their properties, for loaders that read by position.
 //!
-//! A loader that writes the values of a record one after the other, as `target-csv` 0.3.0 does, puts
-//! them under wrong headings when records of a stream differ in their keys or in the order of them.
+//! A loader that writes the values of a record one after the other, as `target-csv` 0.3.0 does, puts them
+//! under wrong headings when records of a stream differ in their keys or in the order of their keys.
 
 use super::definition::COMPOSITES;
 use super::object::pairs;

@@ -1,5 +1,7 @@
-//! Settings from outside, checked before a library sees them: text of the environment, addresses,
-//! proxies, certificates. Whatever is wrong is named by the setting, and its value is never shown.
+//! Validates external settings before a library sees them: environment variables, addresses, proxies,
+//! certificates.
+//!
+//! An error names the setting and never shows its value.
 
 use super::error::{Error, Kind, Result};
 use rustls::pki_types::CertificateDer;

@@ -1,4 +1,4 @@
-//! A page of a list: one scan of the body finds the records, what is next, and what is odd.
+//! A page of a list. One scan of the body finds the records, the next position, and deviations.
 
 use super::error::{Error, Kind, Result};
 use super::keys::Keys;

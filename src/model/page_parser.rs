@@ -1,7 +1,7 @@
-//! The scan behind a page: bounds, key, time and type of every row, in one pass.
+//! Scans a page in one pass: the bounds, key, time and type of every row.
 //!
-//! Values are looked at while they are passed, as slices of the body: nothing is copied and
-//! nothing read twice, but for the few texts that hold escapes.
+//! Values are checked during the scan, as slices of the body. Nothing is copied and nothing is read twice,
+//! except for the few texts that hold escapes.
 
 use super::convert::{To, converted, is_true};
 use super::error::{Error, Kind, Result};

@@ -1,4 +1,4 @@
-//! Text inside a URL or a form.
+//! Percent-encodes text for a URL or a form.
 
 use std::fmt::Write as _;
 

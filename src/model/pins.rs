@@ -1,4 +1,4 @@
-//! The keys of custom fields that schemas and states know already.
+//! The keys of custom fields that schemas and states have fixed.
 
 use super::definition::Definition;
 use super::names::Names;

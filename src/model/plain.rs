@@ -1,8 +1,8 @@
-//! Text by others, fit for a terminal or a log.
+//! Makes text from outside safe for a terminal or a log.
 //!
-//! Names, labels, ids, paths and messages may hold anything. Characters that steer a terminal, begin
-//! a line, turn the direction of writing or cannot be seen are spelled out: as `\u{1b}` in
-//! sentences, as `\u001b` inside JSON, where they are the same value as before.
+//! Names, labels, ids, paths and messages may hold any character. Characters that control a terminal, begin
+//! a line, change the direction of writing or are invisible are spelled out: as `\u{1b}` in sentences, and
+//! as `\u001b` inside JSON, where they are the same value as before.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
-//! How far a listing has been read: a low watermark, and what was delivered at or above it.
+//! The progress of a listing: a low watermark, and what was delivered at or above it.
 //!
-//! `docs/concepts/incremental.md` describes the rule. In short: every row below
-//! `since` has been delivered; rows at or above it that went out already are known by key and
-//! digest, so a re-served row is dropped and a second write in the same second is not.
+//! `docs/concepts/incremental.md` describes the rule. In short: every row below `since` has been
+//! delivered. Rows at or above it that were delivered are remembered by key and digest. A row that is served
+//! again is therefore dropped, and a second write in the same second is not.
 
 use super::record::{Digest, Record};
 use super::sorting::Sorting;

@@ -1,4 +1,4 @@
-//! One record: the bytes Pipedrive sent, and the little we need to know about them.
+//! A record: the bytes that Pipedrive sent, and the few facts that we need about them.
 
 use super::json::Json;
 use super::object::pairs;

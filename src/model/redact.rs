@@ -1,4 +1,4 @@
-//! Secrets kept out of what people read, and out of rows.
+//! Redacts secrets in text for people and in rows.
 
 use super::error::Result;
 use super::event::Batch;

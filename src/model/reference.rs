@@ -1,4 +1,4 @@
-//! Which columns name rows of other resources.
+//! The columns that refer to rows of other resources.
 
 use super::resource::Resource;
 

@@ -1,4 +1,4 @@
-//! What a resource is: one row of facts from which everything else follows.
+//! The definition of a resource: one row of facts from which everything else is derived.
 
 use super::resources;
 

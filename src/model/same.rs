@@ -1,4 +1,4 @@
-//! Whether two JSON values mean the same, however they are spelled.
+//! Compares JSON values by meaning, whatever their spelling.
 
 use super::object::{items, pairs};
 use super::work;

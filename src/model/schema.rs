@@ -1,4 +1,4 @@
-//! JSON Schemas of resources, with this account's custom fields.
+//! JSON Schemas of resources, with the custom fields of the account.
 
 use super::conform::JSON_AS_TEXT;
 use super::definition::Definition;

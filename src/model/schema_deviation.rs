@@ -1,4 +1,4 @@
-//! What does not look as documented: each thing once a page, and not too many of them.
+//! Deviations from the documented schema: each kind is reported once a page, and their number is limited.
 
 use super::resource::Column;
 use super::work;

@@ -1,4 +1,4 @@
-//! The configuration: one JSON object for every command.
+//! The values of the configuration, which is one JSON object for every command.
 
 use super::configuration::{ValueType, named};
 use super::error::{Error, Kind, Result};

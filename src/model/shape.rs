@@ -1,4 +1,4 @@
-//! What a single value must be to pass a schema, and how it is written where it is not.
+//! What a single value must be to pass a schema, and how it is written where it does not pass.
 
 use super::conform::{JSON_AS_TEXT, TypeMismatches};
 use super::convert::{To, converted};

@@ -1,7 +1,7 @@
-//! Whether a list comes in the order it claims, as far as a watermark depends on that.
+//! Checks whether a list has the order that it claims, as far as a watermark depends on it.
 //!
-//! Sorting is promised by the second and not finer: a server may sort times with milliseconds by their
-//! second. And a row that comes late by no more than the overlap lies above the low watermark still.
+//! The order is promised by the second and no finer: a server may sort times with milliseconds by their
+//! second. A row that comes late by no more than the overlap still lies above the low watermark.
 
 use super::time::Time;
 

@@ -1,4 +1,4 @@
-//! A count of the work done, for tests that hold it against the size of the input.
+//! Counts the work done, for tests that compare it with the size of the input.
 //!
 //! Outside of tests it counts nothing and costs nothing.
 

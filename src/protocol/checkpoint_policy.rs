@@ -1,4 +1,4 @@
-//! How often a state is worth its bytes.
+//! Decides how often a state is written.
 
 use crate::model::{StreamState, Time};
 

@@ -1,4 +1,4 @@
-//! Lines on an output: gathered, and written whole.
+//! Buffers lines for an output and writes each as a whole.
 
 use crate::model::{Error, Kind, Result, plain_json};
 use serde::Serialize;

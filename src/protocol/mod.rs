@@ -1,4 +1,4 @@
-//! Speaking JSON lines. No network, no clock: records and the time of day come in as arguments.
+//! The protocols of JSON lines. The module has no network and no clock: callers pass records and times.
 
 pub mod airbyte;
 mod checkpoint_policy;

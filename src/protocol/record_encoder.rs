@@ -1,4 +1,4 @@
-//! From a record's own bytes to what goes over the wire.
+//! Encodes the bytes of a record as a protocol line.
 
 use crate::model::{Change, Custom, Names, Normalizer, Record, Resource, Result, is_custom};
 use serde_json::Value;

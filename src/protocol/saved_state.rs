@@ -1,4 +1,4 @@
-//! States that were kept: in the words of Airbyte, of Singer, or of a warehouse's manifest.
+//! Parses saved states: of Airbyte, of Singer, or of a warehouse's manifest.
 
 use crate::model::{Error, Kind, Resource, Result, StreamState, names_of};
 use serde::Deserialize;

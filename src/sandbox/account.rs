@@ -1,4 +1,4 @@
-//! The facts of an invented account from which every row follows: seed, size, start.
+//! The parameters of a simulated account from which every row is derived: seed, size, start.
 
 use super::custom::{self, Field, Kind, Targets};
 use super::features::Features;

@@ -1,4 +1,4 @@
-//! The account as it is now: rows made from the seed when first looked at, and what was edited since.
+//! The current state of the account: rows that are generated from the seed on first access, and edits since.
 
 use super::account::{Account, START};
 use super::children;

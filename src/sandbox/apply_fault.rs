@@ -1,4 +1,4 @@
-//! Carries faults out on answers that were fine.
+//! Applies injected faults to correct responses.
 
 use super::endpoints::{Answer, Content};
 use super::faults::FaultKind;

@@ -1,4 +1,4 @@
-//! The bytes of files, and the storage they lie in.
+//! The bytes of files, and the storage that serves them.
 
 use super::account_state::AccountState;
 use super::http_request::Refusal;

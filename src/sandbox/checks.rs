@@ -1,4 +1,4 @@
-//! What the API refuses: v2 every parameter it does not know, v1 hardly anything.
+//! The parameters that the API refuses: v2 every unknown one, v1 almost none.
 
 use super::http_request::{Refusal, Request};
 use super::options::Options;

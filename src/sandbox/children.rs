@@ -1,4 +1,4 @@
-//! Rows that exist per parent: made when their parent is asked for, never stored unless edited.
+//! Rows that exist per parent. They are generated when their parent is requested, and stored only if edited.
 
 use super::account::{Account, START};
 use super::json::{self, pair, quoted};

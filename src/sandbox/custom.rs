@@ -1,4 +1,4 @@
-//! The account's custom fields, and their values in both spellings (pipedrive-api.md 5.4).
+//! The custom fields of the account, and their values in both spellings (pipedrive-api.md 5.4).
 
 use super::json;
 use super::sample_text;

@@ -1,4 +1,4 @@
-//! Field dictionaries: built-in columns of the table first, then the account's custom fields.
+//! Field definitions: the built-in columns of the table first, then the custom fields of the account.
 
 use super::account::{Account, START};
 use super::custom::{Field, Kind};

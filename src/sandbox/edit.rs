@@ -1,4 +1,4 @@
-//! What people do to the account between two reads, or during one.
+//! Edits of the account between two reads or during one.
 
 use super::account_state::AccountState;
 use super::children;

@@ -1,4 +1,4 @@
-//! The API as a function: account, request, and time in, answer out.
+//! The API as a function: it takes the account, a request and the time, and returns a response.
 
 use super::account_state::AccountState;
 use super::attachments::{self, Handed, STORAGE};

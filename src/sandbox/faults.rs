@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! The injected faults, and when each applies.
 
 use super::odd::{OddDate, OddPage};
 use super::oddity::Oddity;

@@ -1,4 +1,4 @@
-//! What a company has bought or switched on, and how the API refuses what it has not.
+//! The features that a company has, and how the API refuses requests for those that it lacks.
 
 use super::http_request::Refusal;
 use super::options::Plan;

@@ -1,4 +1,4 @@
-//! How each column of the table is filled: rules by name and type, resolved once per resource.
+//! Generates the values of each column: rules by name and type, resolved once per resource.
 
 use super::features::Features;
 use super::json::Spelling;

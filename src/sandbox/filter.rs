@@ -1,4 +1,4 @@
-//! Which rows a list shows.
+//! Filters the rows of a list.
 
 use super::account_state::PURGE_SECONDS;
 use super::json;

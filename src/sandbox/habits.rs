@@ -1,4 +1,4 @@
-//! What the rows and lists of accounts in use look like, beside what the documentation says.
+//! Peculiarities of rows and lists in real accounts that the documentation does not describe.
 
 /// A way in which accounts in use differ from the picture the documentation gives
 /// (pipedrive-api.md 11).

@@ -1,4 +1,4 @@
-//! Requests as the account sees them, and how it says no.
+//! Requests to the simulated account, and the forms of its refusals.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Writing JSON by hand, and changing single keys of a finished object.
+//! Writes JSON by hand, and changes single keys of a finished object.
 
 use crate::model::Time;
 use serde::de::{Deserializer as _, MapAccess, Visitor};

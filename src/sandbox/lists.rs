@@ -1,4 +1,4 @@
-//! Lists: which rows, in which order, from where on, and what the page says about the next one.
+//! Lists: their rows, their order, the start position, and what a page says about the next one.
 
 use super::account_state::{AccountState, PURGE_SECONDS};
 use super::checks;

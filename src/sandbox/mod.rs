@@ -1,5 +1,5 @@
-//! A small Pipedrive in a box: an invented account, strict answers, limits, and faults on demand. And
-//! beside it the CRM that bundles go to.
+//! A simulated Pipedrive account: generated rows, strict responses, limits, and faults on demand. It
+//! also contains the simulated CRM that bundles are pushed to.
 //!
 //! Everything about endpoints and columns is derived from the table in [`crate::model`], so the
 //! sandbox knows a resource as soon as the table has its row.

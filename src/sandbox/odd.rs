@@ -1,5 +1,5 @@
-//! Answers that are well-formed, have status 200, and are wrong: about the end of a list, or about
-//! the time.
+//! Responses that are well-formed, have status 200, and are wrong about the end of a list or about the
+//! time.
 
 use super::json;
 use super::lists::{Envelope, Next, Page};

@@ -1,4 +1,4 @@
-//! Pages that no Pipedrive should send, of a size to choose.
+//! Malformed pages of a configurable size that Pipedrive should never send.
 
 use super::json;
 use super::lists::Page;

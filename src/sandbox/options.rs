@@ -1,4 +1,4 @@
-//! What a sandbox is told when it starts.
+//! The options of a sandbox.
 
 use super::account::COMPANY;
 use super::crm::CrmOptions;

@@ -1,4 +1,4 @@
-//! What was asked and what it cost; burst window and daily budget.
+//! The request log: requests and their cost, the burst window and the daily budget.
 
 use super::options::Options;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What administrators do to custom fields, and what moves a row to another list or another owner.
+//! Changes that administrators make to custom fields, and changes that move a row to another list or owner.
 
 use super::account_state::{AccountState, described};
 use super::custom::Kind;

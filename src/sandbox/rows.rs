@@ -1,4 +1,4 @@
-//! Rows as finished JSON, each made from the account's seed and its own number alone.
+//! Generates rows as finished JSON, each from the seed of the account and the number of the row only.
 
 use super::account::{Account, BULK, START};
 use super::features::Features;

@@ -1,4 +1,4 @@
-//! Which rule fills which column, by resource and name.
+//! Selects the generation rule of a column, by resource and name.
 
 use super::fill::{Contact, Ending, Fill, Mark, Shape, Special};
 use crate::model::reference;

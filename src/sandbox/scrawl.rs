@@ -1,4 +1,4 @@
-//! What somebody wrote into everything that people may write in an account.
+//! Hostile text in every field that people can edit in an account.
 
 use bytes::Bytes;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! A running sandbox: HTTP/1.1 on 127.0.0.1, on a thread of its own.
+//! A running sandbox: HTTP/1.1 on 127.0.0.1, in a thread of its own.
 
 use super::account_state::AccountState;
 use super::apply_fault::Delivery;

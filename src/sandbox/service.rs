@@ -1,4 +1,4 @@
-//! The front desk: who asks, may they, what do they get, what does it cost.
+//! The request pipeline of the sandbox: authentication, rate limit, dispatch, accounting.
 
 use super::account_state::AccountState;
 use super::apply_fault::{self, Delivery, Limits};

@@ -1,4 +1,4 @@
-//! The rows of one resource, and the orders in which lists walk them.
+//! The rows of one resource, and the orders in which lists return them.
 
 use super::json;
 use super::rows::Row;

@@ -1,4 +1,4 @@
-//! One value of one row.
+//! Generates one value of one row.
 
 use super::account::Account;
 use super::custom;

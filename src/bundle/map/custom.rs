@@ -1,4 +1,4 @@
-//! Values of custom fields, as a bundle has them: by name, with labels and public ids.
+//! Converts values of custom fields to their form in a bundle: by name, with labels and public ids.
 //!
 //! | type in Pipedrive | value in `custom` |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! The custom fields of an account, by key and by name, and the ones that keep public ids.
+//! The custom fields of an account, by key and by name, and the fields that store public ids.
 
 use crate::bundle::format::Entity;
 use crate::bundle::sidecar::CustomField;

@@ -1,4 +1,4 @@
-//! What rows are called: public ids, and that no two rows have one.
+//! Assigns public ids to rows and ensures that they are unique.
 
 use crate::bundle::format::{Entity, PUBLIC_ID_MAX};
 use crate::bundle::index::number;

@@ -1,5 +1,6 @@
-//! Which field keeps public ids, where neither a journal nor a side-car knows its key and people have
-//! given it another name: by its type, and by what is in it.
+//! Finds the field that stores public ids by its type and its values.
+//!
+//! It is used when neither a journal nor a side-car knows the field's key and the field was renamed.
 
 use super::dictionary::dictionary;
 use super::setup::Setup;

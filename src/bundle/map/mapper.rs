@@ -1,4 +1,4 @@
-//! Pipedrive's records as rows of a bundle. Pure: what comes in decides what goes out.
+//! Maps records of Pipedrive to rows of a bundle. The module is pure: the output depends on the input only.
 
 use super::custom::{self, Custom, Targets};
 use super::dictionary::dictionary;

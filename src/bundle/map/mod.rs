@@ -1,4 +1,4 @@
-//! Between Pipedrive's records and the rows of a bundle. Pure.
+//! Maps records of Pipedrive to rows of a bundle. The module is pure.
 
 mod custom;
 mod dictionary;

@@ -1,4 +1,4 @@
-//! The five kinds of rows, field by field.
+//! Builds the five kinds of rows, field by field.
 
 use super::mapper::{Common, Mapper, split, time};
 use super::source::{Fields, Out, is_empty};

@@ -1,4 +1,4 @@
-//! What an account says of itself: users, pipelines, fields, labels.
+//! The configuration of an account that the mapping needs: users, pipelines, fields, and labels.
 
 use super::dictionary::{Dictionary, Pins, Target, dictionary};
 use super::likely::Expected;

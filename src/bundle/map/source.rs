@@ -1,4 +1,4 @@
-//! A Pipedrive record whose values are taken one by one; what nobody took is counted.
+//! A Pipedrive record that tracks which of its fields were consumed. Fields that were not are counted.
 
 use crate::bundle::fitting::{NAMELESS, is_nameless, mended, says_nothing, shortened};
 use crate::bundle::format::{Entity, ROW_BYTES_MAX, Shape};

@@ -1,4 +1,4 @@
-//! Activities as Pipedrive can hold them: what they belong to, and who takes part.
+//! Projects activities to what Pipedrive can store: their parents and participants.
 
 use super::made::{Inexact, Made};
 use super::project::PipedriveProjection;

@@ -1,4 +1,4 @@
-//! Rows as bodies of Pipedrive's write endpoints (pipedrive-api.md 7).
+//! Builds the request bodies of Pipedrive's write endpoints from rows (pipedrive-api.md 7).
 
 use super::custom::{flat, written};
 use super::id_map::IdMap;

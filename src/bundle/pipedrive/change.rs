@@ -1,4 +1,4 @@
-//! What changes of a row that the account has: what somebody edited, where Pipedrive can hold it.
+//! Computes which fields of an existing row change: those that were edited and that Pipedrive can store.
 
 use super::custom::{Kind, held};
 use super::made::{Inexact, Made};

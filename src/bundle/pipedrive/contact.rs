@@ -1,4 +1,4 @@
-//! Contacts as Pipedrive can hold them: their names, addresses and numbers.
+//! Projects contacts to what Pipedrive can store: names, addresses, and phone numbers.
 
 use super::made::Made;
 use super::project::PipedriveProjection;

@@ -1,4 +1,4 @@
-//! Custom values on their way back into Pipedrive: the reverse of what an export makes of them.
+//! Converts custom values back to Pipedrive's form. It is the reverse of the export's mapping.
 
 use super::id_map::IdMap;
 use crate::bundle::format::Entity;

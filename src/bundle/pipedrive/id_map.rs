@@ -1,4 +1,4 @@
-//! Which public id is which row in Pipedrive.
+//! Maps public ids to rows of Pipedrive.
 
 use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::number;

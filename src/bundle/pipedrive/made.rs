@@ -1,4 +1,4 @@
-//! A row that is taken field by field, while another is made of it.
+//! A row that is consumed field by field while a row for the target is built from it.
 
 use crate::bundle::format::Entity;
 use crate::bundle::push::alike;

@@ -1,4 +1,4 @@
-//! The custom fields that an account lacks for a bundle, and the options that its fields lack.
+//! Finds custom fields that an account lacks for a bundle, and options that its fields lack.
 
 use crate::bundle::format::{Entity, value_of};
 use crate::bundle::map::{PUBLIC_ID_FIELD, Setup};

@@ -1,4 +1,4 @@
-//! A bundle goes into Pipedrive: what it can hold, what it lacks, and how rows are written.
+//! Pushes a bundle into Pipedrive: what Pipedrive can store, what it lacks, and how rows are written.
 
 mod activity;
 mod body;

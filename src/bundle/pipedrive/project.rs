@@ -1,4 +1,4 @@
-//! What of a row Pipedrive can hold: the row as it will come out again, and what is lost.
+//! Projects a row to what Pipedrive can store: the row as a later export returns it, and what is lost.
 
 use super::custom::address;
 use super::made::{Inexact, Made};

@@ -1,4 +1,4 @@
-//! Rows on their way into Pipedrive, one by one. Nothing is created twice, nothing deleted.
+//! Writes rows to Pipedrive one by one. No row is created twice, and none is deleted.
 
 use super::body::{Manner, body};
 use super::id_map::IdMap;

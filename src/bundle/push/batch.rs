@@ -1,4 +1,4 @@
-//! Rows on their way into the CRM, in requests of bounded size.
+//! Sends rows to the CRM in requests of bounded size.
 
 use super::fates::Fates;
 use super::journal::{Journal, Refused};

@@ -1,4 +1,4 @@
-//! Rows as the CRM takes them: its own stages, allowed parents, no field it refuses.
+//! Adapts rows to the CRM: its stages, its allowed parents, and no field that it refuses.
 
 use super::dropped::Dropped;
 use super::plan::alike;

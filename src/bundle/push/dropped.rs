@@ -1,4 +1,4 @@
-//! Fields that are not sent to a CRM, as they are named on a command line.
+//! Parses the fields that a command line excludes from a push to a CRM.
 
 use crate::bundle::format::{Entity, value_of};
 use crate::bundle::reader::Reader;

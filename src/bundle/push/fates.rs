@@ -1,8 +1,8 @@
-//! What became of the rows of a bundle in a target that may have had them: life is compared, too.
+//! Finds rows of a bundle that the target had earlier and does not have now.
 //!
-//! A row that was deleted in the target is not there, and is not brought back unasked. One that is found
-//! under another array, like a lead that became a deal, is that row. One whose public id was taken from
-//! it is known by the id that the journal has of it.
+//! A row that was deleted in the target is absent, and is not created again unless asked for. A row that is
+//! found in another array, like a lead that became a deal, is the same row. A row whose public id was
+//! removed is recognised by the id that the journal stores.
 
 use super::memory::Memory;
 use super::plan::in_order;

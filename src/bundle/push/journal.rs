@@ -1,4 +1,5 @@
-//! What a push did, written before and after each step: nothing is half done without an entry.
+//! The journal of a push. Each step has an entry before it and one after it, so no step is half done
+//! without a trace.
 
 use super::memory::{KnownField, Memory};
 use super::plan::{Act, Plan};

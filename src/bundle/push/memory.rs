@@ -1,6 +1,7 @@
-//! What a journal knows of earlier pushes: which row is which, and which field is which.
+//! What the journals of earlier pushes record: which row of the target belongs to which row of the
+//! bundle, and the same for fields.
 //!
-//! People may rename fields and edit what is in them. Ids and keys stay.
+//! People can rename fields and edit values. Ids and keys do not change.
 
 use crate::bundle::format::Entity;
 use crate::bundle::index::number;

@@ -1,4 +1,4 @@
-//! A bundle goes into a target: plan, carry out, journal, verify.
+//! Pushes a bundle into a target: plan, send, journal, verify.
 
 mod batch;
 mod conform;

@@ -1,4 +1,4 @@
-//! What a push would do: which rows the target lacks, which it has otherwise, which it has.
+//! Plans a push: which rows the target lacks, which differ, and which are equal.
 
 use super::fates::{Fate, Fates};
 use super::journal::Refused;

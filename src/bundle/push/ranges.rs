@@ -1,4 +1,4 @@
-//! Rows of an array, by index.
+//! Ranges of rows of an array, by index.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which stage of the target a row goes to: as told, by id, by name, by type.
+//! Chooses the stage of the target for a row: by configuration, by id, by name, or by type.
 
 use crate::bundle::sidecar::{Pipeline, Stage};
 use crate::model::{Error, Kind, Members, Result, text};

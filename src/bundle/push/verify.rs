@@ -1,4 +1,4 @@
-//! Whether a push arrived: the target's own export, and its change events.
+//! Verifies a push against the target's own export and its change events.
 
 use super::fates::{Fate, Fates, is_deleted};
 use super::journal::Entry;

@@ -1,4 +1,4 @@
-//! The command line of `backup`, `backup verify` and `backup diff`.
+//! The command lines of `backup`, `backup verify`, and `backup diff`.
 
 use crate::cli::args::{CommonOptions, Output};
 use crate::cli::help::{self, Names};

@@ -1,4 +1,4 @@
-//! The attachments of a backup: several at a time, each checked against its size.
+//! Downloads the attachments of a backup: several at a time, each checked against its size.
 
 use crate::api::{Client, Download, Request, Step};
 use crate::cli::format::grouped;

@@ -1,4 +1,4 @@
-//! `backup diff`: what changed between two backups, for people and for programs.
+//! `backup diff`: prints what changed between two backups, as text or JSON.
 
 use super::args::{Diff as Flags, Form};
 use super::page::Page;

@@ -1,4 +1,4 @@
-//! `backup`: a copy of the account that can be proven, and what changed between two of them.
+//! `backup`: writes a verifiable copy of the account, and compares two copies.
 
 mod args;
 mod attachments;

@@ -1,9 +1,9 @@
-//! A diff as one page that needs nothing but a browser.
+//! Writes a diff as one self-contained HTML page.
 //!
-//! Everything that is data goes into the page as text: escaped where it is part of the markup, and as
-//! JSON without `<`, `>` and `&` where the script reads it, which shows it as text only. Values other
-//! than text travel as they are spelled: to a browser `1.50` is `1.5`, and long ids differ too little.
-//! What would steer a terminal or turn a reader's eye is escaped in the file, and spelled out on the page.
+//! All data is written as text: escaped where it is part of the markup, and as JSON without `<`, `>`, and
+//! `&` where the script reads it. The script inserts it as text only. Values other than text keep their
+//! spelling, since a browser shows `1.50` as `1.5` and rounds long ids. Control and direction characters
+//! are escaped in the file and spelled out on the page.
 
 use crate::cli::format::grouped;
 use crate::model::{plain_json, printable, quoted};

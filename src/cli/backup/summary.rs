@@ -1,4 +1,4 @@
-//! What a backup came to, in pdcli's words and ours.
+//! The summary of a backup, in the keys of pdcli and in our own.
 
 use crate::api::Spending;
 use crate::cli::format::{grouped, left_today};

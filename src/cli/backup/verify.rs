@@ -1,4 +1,4 @@
-//! `backup verify`: whether a backup is what it claims to be, for people and for programs.
+//! `backup verify`: checks whether a backup is complete and undamaged, and prints text or JSON.
 
 use super::args::Verify as Flags;
 use crate::cli::format::grouped;

@@ -1,4 +1,4 @@
-//! `backup`: the reader's events become files that prove themselves.
+//! `backup`: writes the reader's events to files with checksums.
 
 use super::args::{Include, Write as Flags};
 use super::attachments;

@@ -1,4 +1,4 @@
-//! `bundle changes`: a CRM's change events as NDJSON.
+//! `bundle changes`: prints the change events of a CRM as NDJSON.
 
 use super::args::Changes as Flags;
 use super::target::target;

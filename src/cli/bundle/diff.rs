@@ -1,4 +1,4 @@
-//! `bundle diff`: what changed between two bundles.
+//! `bundle diff`: prints what changed between two bundles.
 
 use super::args::Diff as Flags;
 use crate::bundle::Diff;

@@ -1,4 +1,4 @@
-//! `bundle export`: an account, or a backup of it, becomes a bundle.
+//! `bundle export`: writes an account, or a backup of it, as a bundle.
 
 use super::args::Export as Flags;
 use crate::api::Account;

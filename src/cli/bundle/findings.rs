@@ -1,4 +1,4 @@
-//! `bundle validate`, and what it found, for people and for programs.
+//! `bundle validate`: prints its findings as text or JSON.
 
 use super::args::Validate as Flags;
 use crate::bundle::{FINDINGS_MAX, Sidecar, Validation, validate as check};

@@ -1,4 +1,4 @@
-//! `bundle`: the account as a portable file, and that file in another CRM.
+//! `bundle`: writes an account as a portable file and pushes that file into another CRM.
 
 mod args;
 mod changes;

@@ -1,4 +1,4 @@
-//! `bundle pull`: the CRM's own export as a file.
+//! `bundle pull`: writes the export of the CRM to a file.
 
 use super::args::Pull as Flags;
 use super::target::target;

@@ -1,4 +1,4 @@
-//! The CRM that a command talks to: its address and its key.
+//! The CRM of a command: its address and its API key.
 
 use crate::api::{ADDRESS, Crm};
 use crate::cli::args::CommonOptions;

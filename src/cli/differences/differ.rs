@@ -1,4 +1,4 @@
-//! What is compared: two backups, or two bundles.
+//! The two sides of a comparison: two backups, or two bundles.
 
 use crate::bundle;
 use crate::dataset::diff::{Change, Counts, Diff, OneSided, SchemaChange, Skipped};

@@ -1,4 +1,4 @@
-//! Differences between two backups or two bundles, printed.
+//! Prints differences between two backups or two bundles.
 
 mod differ;
 mod print;

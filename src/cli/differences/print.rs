@@ -1,4 +1,4 @@
-//! Differences as a table, as one object, as lines.
+//! Prints differences as a table, as one JSON object, or as lines.
 
 use super::differ::Differ;
 use super::rows::{one_sided, rows, schema_row, sentence, summary};

@@ -1,4 +1,4 @@
-//! Changes as rows: pdcli's, with a path beside the field's name.
+//! Changes as rows in the form of pdcli, with a path beside the name of the field.
 
 use super::differ::Differ;
 use crate::cli::format::grouped;

@@ -1,4 +1,4 @@
-//! How much of a run is shown.
+//! How much progress is shown.
 
 use crate::cli::args::CommonOptions;
 use crate::cli::stderr;

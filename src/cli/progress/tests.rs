@@ -1,4 +1,4 @@
-//! What is said in each manner.
+//! Tests of the lines that each progress mode prints.
 
 use super::*;
 use crate::model::{Batch, Cost, Error, Kind, Record, StreamState, Time};

@@ -1,4 +1,4 @@
-//! The page about bundles.
+//! Generates the page about bundles.
 
 use super::{begin, code, table};
 use crate::bundle::push::BATCH_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! The page of all commands, and their man pages.
+//! Generates the page of all commands, and their man pages.
 
 use super::begin;
 use crate::cli::help;

@@ -1,4 +1,4 @@
-//! The page of all configuration keys.
+//! Generates the page of all configuration keys.
 
 use super::{begin, code, s3, table};
 use crate::model::{ConfigKey, KEYS, Place, Result, ValueType, WAYS};

@@ -1,4 +1,4 @@
-//! The page of exit codes.
+//! Generates the page of exit codes.
 
 use super::{begin, code, table};
 use crate::model::Kind;

@@ -1,4 +1,4 @@
-//! The page about files.
+//! Generates the page about files.
 
 use super::{begin, code, table};
 use std::fmt::Write as _;

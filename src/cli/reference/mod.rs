@@ -1,5 +1,5 @@
-//! `reference`: the pages of `docs/`, made of the code they describe; man pages and completions, made of
-//! the command lines.
+//! `reference`: generates the pages of `docs/` from the code that they describe, and man pages and
+//! completions from the command lines.
 
 mod bundle;
 mod commands;

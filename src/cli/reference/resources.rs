@@ -1,4 +1,4 @@
-//! The page of all resources.
+//! Generates the page of all resources.
 
 use super::{begin, code, table};
 use crate::model::{Changes, Listing, Paging, PerParent, Resource, Type};

@@ -1,4 +1,4 @@
-//! The part of the configuration page about S3, proxies and certificates.
+//! Generates the part of the configuration page about S3, proxies, and certificates.
 
 use super::{code, table};
 use crate::dataset::VARIABLES;

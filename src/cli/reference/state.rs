@@ -1,4 +1,4 @@
-//! The page about states.
+//! Generates the page about states.
 
 use super::begin;
 use crate::model::{DELIVERED_MAX, Error, Kind, Resource, Result, STATE_VERSION, StreamState};

@@ -1,4 +1,4 @@
-//! The configuration of the tap: files, one over the other, and the environment.
+//! The configuration of the tap: files, of which later ones override earlier ones, and the environment.
 
 use crate::cli::environment::Origins;
 use crate::cli::setup::ConfigSource;

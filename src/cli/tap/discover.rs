@@ -1,4 +1,4 @@
-//! `--discover`: the catalog of an account.
+//! `--discover`: prints the catalog of an account.
 
 use super::Args;
 use super::sync::{dictionaries, open, spelling};

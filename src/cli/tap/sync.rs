@@ -1,4 +1,4 @@
-//! Reading: the reader's events become Singer messages.
+//! Sync mode of the tap: converts the reader's events to Singer messages.
 
 use super::{Args, config};
 use crate::cli::field_definitions::FieldDefinitions;

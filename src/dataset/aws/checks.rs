@@ -1,4 +1,4 @@
-//! What the value of a variable may be.
+//! Validates the values of the `AWS_*` variables.
 
 use crate::model::{
     Error, Kind, Result, address, address_is_neighbour, certificates, is_loopback, is_token,

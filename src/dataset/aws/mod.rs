@@ -1,4 +1,4 @@
-//! The `AWS_*` variables: one table, from which checks, the settings of the client and the docs are made.
+//! The `AWS_*` variables: one table from which checks, client settings, and documentation are derived.
 
 mod checks;
 

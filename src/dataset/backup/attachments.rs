@@ -1,4 +1,4 @@
-//! Attachments: content-addressed, so that each is stored once and proves itself.
+//! Stores attachments by their content digest, so that each is stored once and can be verified.
 
 use super::partial_file::Entry;
 use super::writer::BackupWriter;

@@ -1,4 +1,4 @@
-//! Opening a backup for writing: whose it is, what of it is proven, and where the run writes.
+//! Opens a backup for writing: checks its owner, its committed files, and where the run writes.
 
 use super::attachments;
 use super::partial_file::PartialFile;

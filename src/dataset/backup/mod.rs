@@ -1,4 +1,4 @@
-//! A backup while it is written: files that grow page by page, and a manifest that proves them.
+//! Writes a backup: files that grow page by page, and a manifest with their checksums.
 
 mod attachments;
 mod begin;

@@ -1,5 +1,5 @@
-//! A file of a backup while it is written: it grows by pages, and each page is safe when it is said
-//! to be.
+//! A file of a backup while it is written. It grows by pages, and each page is durable before it is
+//! acknowledged.
 
 use crate::dataset::json_stream::{Source, hex};
 use crate::dataset::snapshot::{Rows, Unfinished};

@@ -1,4 +1,4 @@
-//! Where a run writes, and whether it goes on with what is there. Pure.
+//! Decides where a run writes, and whether it resumes an unfinished backup. The module is pure.
 
 use crate::dataset::forms::{NEXT, ONCE, PART, PIECES};
 use crate::dataset::snapshot::{Backup, Manifest, file_name};

@@ -1,4 +1,4 @@
-//! An account's backup, open for one run.
+//! Writes a backup of an account during one run.
 
 use super::begin::{self, OpenedBackup};
 use super::partial_file::{Entry, PartialFile, number};

@@ -1,4 +1,4 @@
-//! The values of a row, as a cell of a sheet or a database takes them.
+//! The values of a row as cells of a sheet or a database.
 
 use crate::model::Time;
 use arrow_array::cast::AsArray as _;

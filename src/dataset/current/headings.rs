@@ -1,4 +1,4 @@
-//! The columns of a sheet or a table: what they are called, and where their values come from.
+//! The columns of a sheet or a table: their names, and the source of their values.
 
 use super::super::table::DELETED;
 use crate::model::{Definition, Names};

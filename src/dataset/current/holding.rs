@@ -1,4 +1,4 @@
-//! A warehouse or a backup, open to be read row by row.
+//! Opens a warehouse or a backup to read it row by row.
 
 use super::super::commit_log::{self, MANIFEST};
 use super::super::location::Place;

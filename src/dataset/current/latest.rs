@@ -1,4 +1,4 @@
-//! Which of the rows of one key is the one that holds: the last one, unless it says that the row is gone.
+//! Finds the current row of each key: the last one, unless it is a tombstone.
 
 use super::super::table::DELETED;
 use crate::model::{Resource, Type};

@@ -1,4 +1,4 @@
-//! Names of rows that others refer to: whose `owner_id` is 7, which stage is 12.
+//! Resolves ids to names of the rows that they refer to, like an `owner_id` or a `stage_id`.
 
 use super::cells::{Cell, Lists};
 use super::headings::{Heading, Kind, Part};

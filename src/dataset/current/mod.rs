@@ -1,4 +1,4 @@
-//! The rows of a warehouse or a backup as they are now, in typed columns under names people know.
+//! The current rows of a warehouse or a backup, in typed columns with readable names.
 
 mod cells;
 mod headings;

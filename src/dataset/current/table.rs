@@ -1,4 +1,4 @@
-//! The rows of one table, passed twice: to learn which are current, and to hand those out.
+//! Reads the rows of one table in two passes: the first finds the current rows, the second returns them.
 
 use super::super::table::{Columns, DELETED, EXTRA, SYNCED_AT};
 use super::cells::{Cell, Lists, cell, labels};

@@ -1,4 +1,4 @@
-//! Two backups held against each other, change by change.
+//! Compares two backups, change by change.
 
 use super::derived_fields::{is_computed, says_deleted};
 use super::field_names::Naming;

@@ -1,4 +1,5 @@
-//! Fields that Pipedrive counts or stamps by itself, and what it does to a row that is deleted. Pure.
+//! Fields that Pipedrive computes or stamps itself, and what it changes in a deleted row. The module is
+//! pure.
 
 use super::fields::FieldChange;
 use crate::model::Resource;

@@ -1,5 +1,5 @@
-//! Values that mean the same although their parts come in another order: sets, and lists of e-mail
-//! addresses and phone numbers. Pure.
+//! Compares values whose order has no meaning: sets, and lists of e-mail addresses and phone numbers. The
+//! module is pure.
 
 use crate::model::{Column, Type, json_eq, list, text};
 use std::collections::{BTreeSet, HashMap, VecDeque};

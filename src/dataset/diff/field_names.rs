@@ -1,4 +1,4 @@
-//! What people call fields and options, in two backups.
+//! The names of fields and options in two backups.
 
 use super::equality::Likeness;
 use crate::dataset::snapshot::BackupReader;

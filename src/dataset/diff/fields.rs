@@ -1,4 +1,4 @@
-//! The fields in which two versions of a row differ.
+//! Finds the fields in which two versions of a row differ.
 
 use super::equality::{Contacts, Likeness, contacts, same_sets};
 use super::field_names::{Naming, Of};

@@ -1,4 +1,4 @@
-//! Fields that are not to be compared, as they are named on a command line. Pure.
+//! Parses the fields that a command line excludes from a comparison. The module is pure.
 
 use super::fields::FieldChange;
 use crate::model::{Error, Kind, Result};

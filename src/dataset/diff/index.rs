@@ -1,4 +1,4 @@
-//! Where the rows of the older file lie, and what is in them: some bytes a row.
+//! An index of the rows of the older file: position and content digest, some bytes a row.
 
 use crate::dataset::backup::number;
 use crate::dataset::snapshot::{BackupReader, Row, Rows};

@@ -1,4 +1,4 @@
-//! Names of fields to be left out that nothing is called: found before anything is compared.
+//! Finds names of excluded fields that match no field, before anything is compared.
 
 use super::field_names::Naming;
 use super::ignore::Ignore;

@@ -1,4 +1,4 @@
-//! What changed between two backups.
+//! Finds what changed between two backups.
 
 mod compare;
 mod derived_fields;

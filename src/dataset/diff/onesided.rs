@@ -1,5 +1,5 @@
-//! What only one of two backups can have: fields that none of the other's rows has, and rows that the
-//! tool which made the other does not read. One line each.
+//! Finds what only one of two backups can have: fields that no row of the other has, and rows that the
+//! tool which wrote the other does not read. Each is reported in one line.
 
 use super::fields::FieldChange;
 use crate::dataset::snapshot::{BackupReader, Rows};

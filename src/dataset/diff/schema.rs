@@ -1,4 +1,4 @@
-//! How the set-up of an account changed: fields, options, pipelines and stages.
+//! Finds changes in the configuration of an account: fields, options, pipelines, and stages.
 
 use crate::dataset::snapshot::BackupReader;
 use crate::model::{Lookup, Resource, Result, list, members, pairs, text, usable};

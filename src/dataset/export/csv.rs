@@ -1,4 +1,4 @@
-//! Comma-separated values: a file a table, in UTF-8, as RFC 4180 has it.
+//! Writes CSV: one file a table, in UTF-8, as RFC 4180 defines it.
 
 use super::super::current::{Cell, Table};
 use super::super::temp_file::TempFile;

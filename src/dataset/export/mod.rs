@@ -1,4 +1,4 @@
-//! The current rows of a warehouse or backup as files for other programs: CSV, `SQLite`, Excel.
+//! Exports the current rows of a warehouse or backup for other programs: CSV, `SQLite`, Excel.
 
 mod csv;
 mod sqlite;

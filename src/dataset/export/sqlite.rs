@@ -1,4 +1,4 @@
-//! A `SQLite` database: a table a resource, with its key.
+//! Writes a `SQLite` database: one table a resource, with its primary key.
 
 use super::super::current::{Cell, Heading, Kind as Of, Table};
 use super::super::temp_file::TempFile;

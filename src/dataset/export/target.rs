@@ -1,4 +1,4 @@
-//! What is exported, where to, and what came of it.
+//! The parameters of an export, its destination, and its result.
 
 use super::super::current::{Cell, Heading, Holding, Lists, Lookups, Table};
 use super::csv::Sheets;

@@ -1,4 +1,4 @@
-//! An Excel workbook: a sheet a table, more where one has more rows than a sheet.
+//! Writes an Excel workbook: one sheet a table, and more where a table has more rows than a sheet can hold.
 
 use super::super::current::{Cell, Heading, Table};
 use super::super::temp_file::TempFile;

@@ -1,10 +1,10 @@
-//! A local folder, held open: everything below it is reached from this handle, and never through a
-//! link.
+//! A local folder with an open handle. Everything below it is reached from this handle, and never through
+//! a link.
 //!
-//! The folder that a person names may be a link itself. What lies in it may have been put there by
-//! somebody else: a link would lead reading, writing and removing outside, so a name below the
-//! folder that is a link, no regular file, or a file with a second name (when it is to be written)
-//! is refused with [`ErrorKind::InvalidData`]. Paths are relative, with `/` between names.
+//! The folder that the user names may be a link itself. Its content may have been written by another
+//! program: a link would redirect reads, writes and deletes to a place outside. A name below the folder
+//! that is a link, is not a regular file, or is a file with a second name (when it is to be written) is
+//! refused with [`ErrorKind::InvalidData`]. Paths are relative, with `/` between names.
 
 #[cfg(any(test, not(unix)))]
 mod paths;

@@ -1,5 +1,6 @@
-//! The handle of a folder where the system only knows paths: each name on the way is looked at first.
-//! Weaker than a real handle, since a name may change between the look and the act.
+//! The handle of a folder on systems that open files by path only. Each name on the way is checked first.
+//!
+//! This is weaker than a real handle, because a name can change between the check and its use.
 
 use super::{Access, Found, Other, is_link, names, refused};
 use std::ffi::OsString;

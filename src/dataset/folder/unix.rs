@@ -1,4 +1,4 @@
-//! The handle of a folder where the system opens names relative to one.
+//! The handle of a folder on systems that open names relative to a handle.
 
 use super::{Access, Found, Other, is_link, names, refused};
 use nix::dir::{Dir, Type};

@@ -1,4 +1,4 @@
-//! What a backup knows of a list per parent, for the next one.
+//! The lists per parent that a backup holds, for the next backup.
 
 use super::file::REFUSED_KEYS_MAX;
 use super::opened::BackupReader;

@@ -1,4 +1,4 @@
-//! The SHA-256 of a file, whatever is in it.
+//! Computes the SHA-256 of a file.
 
 use super::opened::source;
 use crate::dataset::json_stream::{Source, hex};

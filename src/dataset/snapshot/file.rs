@@ -1,4 +1,4 @@
-//! What a backup's manifest says of one file.
+//! The entry of one file in the manifest of a backup.
 
 use crate::model::{Kind, Time};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a backup's `manifest.json` says: which files there are, whose they are, and how to prove it.
+//! The `manifest.json` of a backup: its files, its owner, and the checksums.
 
 use super::file::{Dangling, Failure, File, Unfinished};
 use crate::dataset::account::Account;

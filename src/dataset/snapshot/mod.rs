@@ -1,4 +1,4 @@
-//! A backup as it lies there: its manifest, and the rows of its files.
+//! Reads a backup: its manifest, and the rows of its files.
 
 mod carried;
 mod digest;

@@ -1,4 +1,4 @@
-//! A backup, for those who only look.
+//! A backup that is open for reading.
 
 use super::file::File;
 use super::manifest::{Backup, CONTENTS, Manifest, PDCLI_LAYOUT, file_name};

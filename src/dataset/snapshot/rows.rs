@@ -1,4 +1,4 @@
-//! The rows of a backup's file, one after the other, whatever its size.
+//! Reads the rows of a backup's file one by one. Memory does not grow with the size of the file.
 
 use crate::dataset::json_stream::{JsonStream, ReadError, Source};
 use crate::model::{Error, Json, Kind, Result};

@@ -1,4 +1,4 @@
-//! Files of a folder: those that grow, and locks.
+//! Files of a folder: growing files, and locks.
 
 use super::objects::{Backing, Store};
 use crate::dataset::folder::Folder;

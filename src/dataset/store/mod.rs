@@ -1,4 +1,4 @@
-//! A place that is open: objects in a folder or a bucket, and files that grow where it is a folder.
+//! An open location: objects in a folder or a bucket, and growing files in a folder.
 
 mod files;
 mod objects;

@@ -1,4 +1,4 @@
-//! Objects in a folder or a bucket, as wholes.
+//! Reads and writes whole objects in a folder or a bucket.
 
 use super::refusal::{is_absent, refusal};
 use super::upload::{Upload, Writer};

@@ -1,4 +1,4 @@
-//! What an object store refuses, in sentences, with its own words.
+//! Describes errors of an object store in sentences, and quotes the store's own message.
 
 use crate::model::{Error, Kind, printable};
 use object_store::Error as Refusal;

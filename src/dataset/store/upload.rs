@@ -1,4 +1,4 @@
-//! Objects that are written piece by piece.
+//! Uploads objects in parts.
 
 use super::objects::{Store, aside};
 use crate::dataset::folder::PendingFile;

@@ -1,4 +1,4 @@
-//! One column while it is filled, value by value, from raw JSON.
+//! Builds one column value by value from raw JSON.
 
 use super::exact;
 use super::texts::{Form, Texts};

@@ -1,4 +1,4 @@
-//! A key's column, with the column of labels beside it.
+//! The column of a key, with the column of option labels beside it.
 
 use super::cells::{Cells, Said};
 use super::exact;

@@ -1,4 +1,4 @@
-//! Records as typed columns, without losing what does not fit.
+//! Converts records to typed columns, and keeps values that do not fit a column.
 
 use super::cells::{Cells, Said, instant, instants_array};
 use super::column::Column;

@@ -1,6 +1,6 @@
-//! What a JSON value says, or nothing where a typed value would say something else.
+//! Reads JSON values as typed values. The result is `None` if the typed value would differ.
 //!
-//! Values are raw JSON that was found well-formed before.
+//! Values are raw JSON that was validated before.
 
 use crate::model::Time;
 

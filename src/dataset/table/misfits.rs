@@ -1,4 +1,4 @@
-//! Values that have no place in their columns: kept as they came, counted by field.
+//! Values that fit no column. They are kept as received and counted by field.
 
 use super::texts::one_line;
 use crate::model::quoted;

@@ -1,4 +1,4 @@
-//! Records as typed columns, and columns as Parquet.
+//! Converts records to typed columns, and columns to Parquet.
 
 mod cells;
 mod column;

@@ -1,4 +1,4 @@
-//! The order of rows: by their key.
+//! Sorts rows by their key.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;

@@ -1,4 +1,4 @@
-//! Columns as Parquet parts, made in memory.
+//! Encodes columns as Parquet parts in memory.
 
 use super::columns::Columns;
 use super::order::{Order, Value};

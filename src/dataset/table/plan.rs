@@ -1,4 +1,4 @@
-//! Which columns the table of a resource has in one account.
+//! Decides which columns the table of a resource has for one account.
 
 use super::cells::Cells;
 use super::column::Column;

@@ -1,4 +1,4 @@
-//! The texts of a column.
+//! The text values of a column.
 
 use super::cells::{Said, offset, taken};
 use super::exact;

@@ -1,4 +1,4 @@
-//! Checks a backup, file by file.
+//! Verifies a backup file by file.
 
 use super::dangling::{self, References, is_whole};
 use super::fields::{Fields, Stranger};

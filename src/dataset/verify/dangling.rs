@@ -1,8 +1,8 @@
-//! References to rows that are not there.
+//! References to missing rows.
 //!
-//! Live accounts are full of them: a deal keeps the person it belonged to when that person is deleted
-//! (pipedrive-api.md 11). So a backup says how many it was written with, and which, by a digest;
-//! only what differs from that is damage.
+//! Live accounts have many: a deal keeps the id of its person when that person is deleted
+//! (pipedrive-api.md 11). A backup therefore records how many it was written with, and a digest of which.
+//! Only a difference from that record is damage.
 
 use super::finding::{DefectKind, FINDINGS_MAX, Findings};
 use super::key_set::{Keyset, Named};

@@ -1,4 +1,4 @@
-//! The custom fields and options that a backup's field files know.
+//! The custom fields and options that the field files of a backup define.
 
 use crate::dataset::snapshot::BackupReader;
 use crate::model::{Definition, Definitions, FieldOption, Key, Keys, Resource, Result, items};

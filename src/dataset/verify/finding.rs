@@ -1,4 +1,4 @@
-//! What can be wrong with a backup.
+//! The kinds of defects of a backup.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Keys of all rows of a file, 8 bytes each, and those that rows name.
+//! The keys of all rows of a file, 8 bytes each, and the keys that rows refer to.
 
 use crate::dataset::backup::number;
 

@@ -1,4 +1,4 @@
-//! Which of the files that lie in a backup's place are part of it. Pure.
+//! Decides which files at the location of a backup belong to it. The module is pure.
 
 use super::finding::DefectKind;
 use crate::dataset::commit_log::{COMMITS, LOCK_FILE, MANIFEST};

@@ -1,4 +1,4 @@
-//! Whether a backup is what it claims to be.
+//! Verifies that a backup is complete and undamaged.
 
 mod check;
 mod dangling;

@@ -1,4 +1,4 @@
-//! What a row refers to.
+//! Finds the references of a row to other rows.
 
 use super::fields::{Fields, Stranger};
 use crate::model::{Custom, Json, Key, Keys, Resource, Result, is_custom, items, reference};

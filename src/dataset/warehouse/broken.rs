@@ -1,4 +1,4 @@
-//! What could not be stored while the rest was.
+//! Resources that could not be stored while the others were.
 
 use crate::model::{Error, Kind, Resource, Result};
 

@@ -1,4 +1,4 @@
-//! What the columns of custom fields stand for, also of fields that are gone: `_fields.json`.
+//! Describes the columns of custom fields, deleted fields included: `_fields.json`.
 
 use super::super::forms::FIELDS;
 use super::super::store::Store;

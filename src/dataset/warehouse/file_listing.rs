@@ -1,4 +1,4 @@
-//! What a warehouse holds, for those who only look.
+//! Lists the files of a warehouse, for readers.
 
 use super::super::account::Account;
 use super::super::commit_log::{self, MANIFEST};

@@ -1,8 +1,8 @@
-//! Which rows of a resource are known, for resources that are read in full every time.
+//! The index of known rows, for resources that are read in full by every run.
 //!
-//! A list without a filter by time comes as a whole with every run. Only what is new or other than
-//! before belongs into a feed of changes, so each row's digest is kept beside the data, in a file
-//! that the manifest names: it is committed together with the rows it speaks of.
+//! A list without a time filter is read as a whole by every run. A feed of changes needs only rows that are
+//! new or changed, so the digest of each row is stored beside the data. The manifest names the file of the
+//! digests, which is committed together with the rows that it describes.
 
 use crate::model::{Digest, Error, Kind, Record, Result};
 use serde::{Deserialize, Serialize};

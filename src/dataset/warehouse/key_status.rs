@@ -1,4 +1,4 @@
-//! Which keys a warehouse holds, read back from its rows.
+//! Reads from the rows of a warehouse which keys it holds.
 
 use super::super::store::Store;
 use super::layout::{Format, Layout};

@@ -1,4 +1,4 @@
-//! Resources that the company has not.
+//! Resources that the company does not have.
 
 use super::writer::Warehouse;
 use crate::model::{Resource, Result, Time};

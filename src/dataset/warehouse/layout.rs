@@ -1,4 +1,4 @@
-//! How a warehouse is laid out: fixed by its first run.
+//! The layout of a warehouse, which its first run fixes.
 
 use crate::model::{CustomFields, Error, Kind, Result};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a warehouse holds: its files, how far each resource was read, and for whom.
+//! The manifest of a warehouse: its files, the progress of each resource, and its owner.
 
 use super::super::account::Account;
 use super::super::forms;

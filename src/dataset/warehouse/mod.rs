@@ -1,4 +1,4 @@
-//! A feed of changes: typed Parquet or NDJSON, made visible by a manifest.
+//! A warehouse: a feed of changes as typed Parquet or NDJSON, made visible by a manifest.
 
 mod broken;
 mod fields;

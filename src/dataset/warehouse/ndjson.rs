@@ -1,4 +1,4 @@
-//! Rows as lines: the API's own bytes, packed if wanted.
+//! Writes rows as NDJSON: the API's own bytes, compressed if configured.
 
 use super::layout::Compression;
 use crate::model::{Error, Kind, Result};

@@ -1,4 +1,4 @@
-//! What a warehouse tells of itself beside its rows.
+//! The notices that a warehouse reports beside its rows.
 
 use super::manifest::Table;
 use super::writer::Warehouse;

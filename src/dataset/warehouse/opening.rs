@@ -1,4 +1,4 @@
-//! Opening a warehouse: whose it is, whether it is whole, and what a broken run left.
+//! Opens a warehouse: checks its owner and its files, and cleans up after an interrupted run.
 
 use super::super::account::Account;
 use super::super::commit_log::{CommitLog, Found, MANIFEST, Owner};

@@ -1,8 +1,8 @@
-//! Taking over a warehouse of pdcli: its files as they are, and its watermarks as a start.
+//! Adopts a warehouse of pdcli: keeps its files, and uses its watermarks as start values.
 //!
-//! Its version 0.18 keeps them in `manifest.json`, one second later than the newest row, so that rows
-//! written later in that second were lost to it; later versions keep the newest time itself, in
-//! `warehouse-manifest.json`. Neither asks for archived or deleted deals (pdcli.md 2).
+//! Version 0.18 of pdcli keeps watermarks in `manifest.json`, one second later than the newest row. It
+//! loses rows that are written later in that second. Later versions keep the newest time itself, in
+//! `warehouse-manifest.json`. Neither reads archived or deleted deals (pdcli.md 2).
 
 use super::super::account::Account;
 use super::super::forms::is_of_tables;

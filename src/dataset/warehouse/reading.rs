@@ -1,4 +1,4 @@
-//! The rows of a warehouse's files, read back.
+//! Reads the rows of a warehouse's files.
 
 use super::super::current::Found;
 use super::super::store::Store;

@@ -1,4 +1,4 @@
-//! One resource while it is written: rows on their way into files.
+//! Writes the rows of one resource to files.
 
 use super::fields::{Dictionary, give_up, remembered};
 use super::index::Index;

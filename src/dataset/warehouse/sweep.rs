@@ -1,9 +1,9 @@
-//! The key sweep: which rows of a warehouse are gone from the account.
+//! The key sweep: finds rows of a warehouse that were removed from the account.
 //!
-//! Pipedrive lists no deleted persons, organizations, activities, products, pipelines, stages,
-//! leads or notes, and no purged deals. So all keys are walked and compared with those held here;
-//! what is missing is asked for by id, and then gets a tombstone. A token that sees less than the
-//! one before, or a fault upstream, must never look like mass deletion: see [`Sweep::refusal`].
+//! Pipedrive lists no deleted persons, organizations, activities, products, pipelines, stages, leads or
+//! notes, and no purged deals. The sweep therefore reads all keys and compares them with the keys of the
+//! warehouse. A missing key is requested by id, and then gets a tombstone. A token that sees less than the
+//! token before, or a fault of the server, must not look like a mass deletion: see [`Sweep::refusal`].
 
 use super::key_status::{self, KeyStatus};
 use super::writer::Warehouse;

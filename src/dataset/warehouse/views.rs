@@ -1,4 +1,4 @@
-//! The rows of a Parquet warehouse as they are now, as views for `DuckDB`: `views.sql`.
+//! Writes `views.sql`: views for `DuckDB` with the current rows of a Parquet warehouse.
 
 use super::super::forms::VIEWS;
 use super::super::location::Place;

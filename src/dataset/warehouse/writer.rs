@@ -1,4 +1,4 @@
-//! A warehouse: rows and watermarks, committed together.
+//! Writes a warehouse: rows and watermarks are committed together.
 
 use super::super::account::Account;
 use super::super::commit_log::{CommitLog, Owner};

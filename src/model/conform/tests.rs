@@ -1,4 +1,4 @@
-//! Records against schemas.
+//! Tests of records against schemas.
 
 use super::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Records with readable keys: what is written under them, and beside them.
+//! Writes records with readable keys: which properties they replace, and which are added beside them.
 
 use super::{Field, LABELS_BYTES_MAX, Names};
 use crate::model::convert::{To, converted};

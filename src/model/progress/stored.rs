@@ -1,4 +1,4 @@
-//! The form of a progress inside a state.
+//! The stored form of a progress inside a state.
 
 use super::{Digest, Mark, Progress, Time, Walk};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Lists that exist per parent row only: read for the parents that changed.
+//! Lists that exist per parent row only. They are read for the parents that changed.
 
 use super::shapes::{BY_ID_V2, OFFSET, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};

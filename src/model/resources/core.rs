@@ -1,4 +1,4 @@
-//! The six core entities, pipelines and stages: v2.
+//! The six core entities, pipelines and stages, served from v2.
 
 use super::shapes::{ADDRESS, BY_ID_V2, CONTACT, CUSTOM_FIELDS, INTS, PRICE, ROW, V2, col, opt};
 use crate::model::resource::{Changes, Custom, Listing, Resource, StatusPartition, Type};

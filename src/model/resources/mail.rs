@@ -1,4 +1,4 @@
-//! Mail: of the token user's own mailbox, and of deals, persons and organizations.
+//! Mail: the token user's own mailbox, and mail of deals, persons and organizations.
 
 use super::shapes::{OFFSET, PLAIN, ROW, col, opt};
 use crate::model::resource::{Listing, Parent, PerParent, Resource, Type};

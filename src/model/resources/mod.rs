@@ -1,7 +1,7 @@
 //! The table of resources (pipedrive-api.md 2, 5).
 //!
-//! Columns carry no counters that the API offers through `include_fields`: a count moves without
-//! the row's `update_time`, so an incremental read would keep a stale one for ever.
+//! Columns contain no counters that the API offers through `include_fields`. A count changes without a
+//! change of the row's `update_time`, so an incremental read would keep an outdated count.
 
 mod children;
 mod core;

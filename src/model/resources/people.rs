@@ -1,4 +1,4 @@
-//! Who follows, takes part, and is allowed to do what: lists per row, and their histories.
+//! Followers, participants and permissions: lists per row, and their histories.
 
 use super::shapes::{OFFSET, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};

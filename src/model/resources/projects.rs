@@ -1,4 +1,4 @@
-//! Projects, an add-on of some plans: v2.
+//! Projects, an add-on of some plans, served from v2.
 
 use super::shapes::{CUSTOM_FIELDS, FIELD_COLUMNS, INTS, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Custom, Listing, Parent, PerParent, Resource, StatusPartition, Type};

@@ -1,4 +1,4 @@
-//! How an account is set up: field definitions, labels, roles, goals, filters, webhooks.
+//! The configuration of an account: field definitions, labels, roles, goals, filters, webhooks.
 
 use super::shapes::{
     DURATION, FIELD_COLUMNS, FIELD_V1_COLUMNS, INTS, OFFSET, PLAIN, ROW, V2, col, opt,

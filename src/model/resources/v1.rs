@@ -1,4 +1,4 @@
-//! What Pipedrive still serves from v1 only: leads, notes, files, mail, calls, people's settings.
+//! Resources that Pipedrive serves from v1 only: leads, notes, files, mail, calls, user settings.
 
 use super::shapes::{BY_ID_V1, OFFSET, PLAIN, ROW, TEXTS, col, opt};
 use crate::model::resource::{Changes, Custom, Listing, Resource, Type};

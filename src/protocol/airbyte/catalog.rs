@@ -1,4 +1,4 @@
-//! The catalog: every resource with this account's custom fields.
+//! The Airbyte catalog: every resource with the custom fields of the account.
 
 use crate::model::{CustomFields, Definition, Names, Resource, json_schema};
 use serde_json::{Value, json};

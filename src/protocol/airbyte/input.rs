@@ -1,4 +1,4 @@
-//! What the platform hands in: the configured catalog.
+//! Parses the configured catalog that the platform passes.
 
 use crate::model::{Error, Kind, Resource, Result};
 use serde::Deserialize;

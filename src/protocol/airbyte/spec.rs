@@ -1,4 +1,4 @@
-//! What a user can configure, as the platform's form shows it (protocols.md 4).
+//! The `spec` message: the configuration keys in the form of the platform (protocols.md 4).
 
 use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS, Way};
 use serde_json::{Map, Value, json};

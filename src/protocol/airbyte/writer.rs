@@ -1,4 +1,4 @@
-//! Protocol lines on an output: records, checkpoints, statuses, logs.
+//! Writes Airbyte messages: records, checkpoints, statuses, logs.
 
 use super::super::checkpoint_policy::{self, CheckpointPolicy};
 use super::super::lines::{self, BUFFER_BYTES};

@@ -1,4 +1,4 @@
-//! What the tap is and can be told, for orchestrators and people.
+//! Describes the tap and its configuration, for orchestrators and people.
 
 use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,5 @@
-//! The catalog: every resource with this account's custom fields, and metadata for every property.
+//! The Singer catalog: every resource with the custom fields of the account, and metadata for every
+//! property.
 
 use super::metadata::Metadata;
 use super::selection::{Method, Selection};

@@ -1,4 +1,4 @@
-//! Metadata of a catalog entry: facts by breadcrumb.
+//! The metadata of a catalog entry: facts by breadcrumb.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What was selected: streams, their properties, and how each is read.
+//! The selection of a catalog: streams, their properties, and how each is read.
 
 use super::catalog::is_automatic;
 use super::metadata::{Metadata, flag};

@@ -1,4 +1,4 @@
-//! Singer lines on an output, and what is said about them on another.
+//! Writes Singer messages to one output, and log lines about them to another.
 
 use super::super::checkpoint_policy::{self, CheckpointPolicy};
 use super::super::lines;

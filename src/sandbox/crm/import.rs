@@ -1,4 +1,4 @@
-//! Rows that come in: checked against what the organization has, then created or changed.
+//! Imports rows: checks them against the rows of the organization, then creates or changes them.
 
 use super::options::{CrmOptions, UnknownFields};
 use super::rows::{ARRAYS, Event, Row, What, get, merged};

@@ -1,5 +1,4 @@
-//! The other CRM in the box: organizations that see nothing of each other, an export, an import, a
-//! history.
+//! The simulated CRM: isolated organizations, an export, an import, and a history.
 
 mod import;
 mod options;

@@ -1,4 +1,4 @@
-//! How the CRM behaves where its documentation leaves it open.
+//! The behaviour of the CRM where its documentation does not define it.
 
 /// An organization of the CRM.
 #[derive(Debug, Clone)]

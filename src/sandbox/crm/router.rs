@@ -1,4 +1,4 @@
-//! Where requests to the CRM are answered: who asks, for what, and what they get.
+//! Routes requests to the CRM: authentication, dispatch, response.
 
 use super::import::{Service, Taken};
 use super::options::CrmOptions;

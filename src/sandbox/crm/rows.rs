@@ -1,4 +1,4 @@
-//! Rows of an organization, and what happened to them.
+//! The rows of an organization, and their change events.
 
 use crate::model::{Time, members, quoted, text};
 use bytes::Bytes;

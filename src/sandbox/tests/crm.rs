@@ -1,4 +1,4 @@
-//! The CRM keeps what it promises: one organization for a key, upserts, order, events.
+//! Tests of the CRM: one organization per key, upserts, order, events.
 
 use crate::model::Time;
 use crate::sandbox::crm::{Caller, Crm, CrmOptions, UnknownFields};

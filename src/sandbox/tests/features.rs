@@ -1,4 +1,5 @@
-//! What a company lacks is refused as Pipedrive refuses it, and leaves no trace in what it has.
+//! Tests of missing features: the sandbox refuses them as Pipedrive does, and the rest shows no trace of
+//! them.
 
 use super::super::account_state::AccountState;
 use super::super::features::{Feature, Features, Lack};

@@ -1,5 +1,5 @@
-//! Writes to what an account is set up with, custom fields and their values, and how a client finds
-//! what it created.
+//! Tests of writes to configuration resources, custom fields and their values, and of how a client finds what
+//! it created.
 
 use super::writes::{
     ACTIVITIES, DEALS, LEADS, ORGANIZATIONS, PERSONS, accept_in, account, ask, refuse, spelt,

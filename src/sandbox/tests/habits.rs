@@ -1,4 +1,4 @@
-//! Accounts in use, beside what the documentation says of them.
+//! Tests of the peculiarities of real accounts against the documentation.
 
 use super::super::account_state::AccountState;
 use super::super::features::Features;

@@ -1,4 +1,4 @@
-//! The sandbox keeps the rules it is there to check others against.
+//! Tests that the sandbox obeys the rules that it checks in clients.
 
 mod crm;
 mod features;

@@ -1,4 +1,4 @@
-//! What administrators do to custom fields; leads that become deals; merged persons.
+//! Tests of changes to custom fields, leads that become deals, and merged persons.
 
 use super::super::account_state::AccountState;
 use super::super::edit::Edit;

@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Tests of refused requests and the form of each refusal.
 
 use super::{get, plain, send};
 use crate::sandbox::account_state::AccountState;

@@ -1,4 +1,4 @@
-//! Reading every list to its end.
+//! Tests that read every list to its end.
 
 use super::{get, plain};
 use crate::model::{Layout, Listing, Page, Paging, PerParent, Resource};

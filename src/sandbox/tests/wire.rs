@@ -1,4 +1,4 @@
-//! The server, spoken to over a socket.
+//! Tests of the server over a socket.
 
 use super::plain;
 use crate::sandbox::{Edit, Fault, Options, Plan, Sandbox};

@@ -1,4 +1,4 @@
-//! What a migration into an account may write, what is refused, and what is read afterwards.
+//! Tests of the writes of a migration: what is accepted, what is refused, and what is read afterwards.
 
 use super::{get, plain, send};
 use crate::sandbox::account_state::AccountState;

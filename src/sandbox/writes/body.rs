@@ -1,4 +1,4 @@
-//! The body of a write: its keys, what they hold, and the bytes they held it in.
+//! The body of a write: its keys, their values, and the bytes of the values.
 
 use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::json;

@@ -1,4 +1,4 @@
-//! Values of custom fields as they are written, in both spellings (pipedrive-api.md 5.4).
+//! Values of custom fields in writes, in both spellings (pipedrive-api.md 5.4).
 
 use super::body::Body;
 use super::shape::{ADDRESS, is_address, is_clock, is_currency, is_date, is_row, parts};

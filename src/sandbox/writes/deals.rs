@@ -1,4 +1,4 @@
-//! What follows from a write to a deal: where it stands, how it ended, whether it is archived.
+//! The side effects of a write to a deal: its stage, its outcome, whether it is archived.
 
 use super::follow::{Set, Write, column};
 use crate::model::{Resource, Time};

@@ -1,4 +1,4 @@
-//! New custom fields, and new options of fields there are.
+//! Creates custom fields, and adds options to existing fields.
 
 use super::body::{Body, faulty};
 use super::merge_fields::permitted;

@@ -1,4 +1,4 @@
-//! What follows from the keys of a write: columns nobody sets, and keys that exclude each other.
+//! The side effects of a write: columns that no client sets, and keys that exclude each other.
 
 use super::body::{Body, invalid};
 use super::deals;

@@ -1,4 +1,4 @@
-//! Carries a write out: a row is made, changed or deleted, and shown.
+//! Executes a write: a row is created, changed or deleted, and returned.
 
 use super::body::{Body, faulty};
 use super::custom::{self, Flat};

@@ -1,7 +1,7 @@
-//! Writes over HTTP: what a client may set of each resource, and what follows from it.
+//! Writes over HTTP: what a client may set of each resource, and the side effects.
 //!
-//! A request passes three gates: the keys it may name ([`table`]), the values they take ([`shape`]
-//! and [`custom`]), and what the keys mean together ([`follow`]). Only then is a row written.
+//! A request passes three checks: the keys that it may name ([`table`]), the values that they take
+//! ([`shape`] and [`custom`]), and what the keys mean together ([`follow`]). Only then is a row written.
 
 mod body;
 mod custom;

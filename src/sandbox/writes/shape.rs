@@ -1,4 +1,4 @@
-//! What the value of a key must be: its JSON type, its spelling, and that what it names is there.
+//! Validates the value of a key: its JSON type, its spelling, and that the rows it refers to exist.
 
 use super::custom;
 use crate::model::{Resource, Time};

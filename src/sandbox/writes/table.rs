@@ -1,4 +1,4 @@
-//! What a client may set of each resource (pipedrive-api.md 7). Whatever is not here is refused.
+//! The keys that a client may set of each resource (pipedrive-api.md 7). All others are refused.
 
 use super::shape::Shape;
 use crate::sandbox::http_request::Method;

@@ -1,4 +1,4 @@
-//! Before a push writes: its plan is shown, and somebody says yes.
+//! Shows the plan of a push and asks for confirmation before anything is written.
 
 use super::report::Report;
 use crate::cli::bundle::args::Push as Flags;

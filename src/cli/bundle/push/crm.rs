@@ -1,4 +1,4 @@
-//! A bundle goes into a CRM: plan, send, prove.
+//! Pushes a bundle into a CRM: plan, send, verify.
 
 use super::confirm::confirm;
 use super::report::{Itself, Report};

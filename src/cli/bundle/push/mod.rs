@@ -1,4 +1,4 @@
-//! `bundle push`: a bundle goes into a CRM or into Pipedrive.
+//! `bundle push`: pushes a bundle into a CRM or into Pipedrive.
 
 mod confirm;
 mod crm;

@@ -1,4 +1,4 @@
-//! A bundle goes into Pipedrive: plan, write row by row, prove.
+//! Pushes a bundle into Pipedrive: plan, write row by row, verify.
 
 use super::confirm::confirm;
 use super::report::{Itself, Report};

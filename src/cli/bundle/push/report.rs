@@ -1,4 +1,4 @@
-//! What a push would do, and what it did, for people and for programs.
+//! The report of a push, planned or done, as text or JSON.
 
 use crate::bundle::push::{Accounted, Gone, How, Plan, Refused, Used, Verified};
 use crate::bundle::{Entity, Losses};
