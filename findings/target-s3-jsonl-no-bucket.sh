@@ -29,7 +29,7 @@ print(server.get_host_and_port()[1], flush=True)
 time.sleep(600)
 PYTHON
 server=$!
-for _ in {1..150}; do
+for _ in {1..600}; do
     [[ -s server.out ]] && break
     sleep 0.2
 done
