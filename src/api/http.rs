@@ -267,6 +267,8 @@ mod tests {
             assert!(asked(local, to::<10, 0>, name).await);
         }
         let guard = Guard { local: false, look_up: to::<127, 0> };
+        // As in [`Http::new`], which no other test of this process may have called yet.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().dns_resolver(Arc::new(guard));
         let client = client.build().expect("a client");
         let error = client.get("http://storage.example.test/").send().await.expect_err("refused");

@@ -46,6 +46,7 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gone {
     /// Its array.
+    #[serde(rename = "array")]
     pub entity: Entity,
     /// Its place there.
     pub index: u64,
