@@ -199,7 +199,7 @@ def units(source):
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             # It looks for the binary that is started.
-            text = (HERE / "systemd" / name).read_text().replace("/usr/local/bin/source-pipedrive", str(source))
+            text = (HERE / "systemd" / name).read_text().replace("ExecStart=source-pipedrive", f"ExecStart={source}")
             (Path(folder) / name).write_text(text)
         paths = [str(Path(folder) / name) for name in names]
         done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True)

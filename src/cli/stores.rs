@@ -4,10 +4,11 @@ use super::setup::runtime;
 use crate::dataset::Place;
 use crate::dataset::snapshot::BackupReader;
 use crate::dataset::warehouse::Inventory;
-use crate::model::{Error, Kind, Result};
+use crate::model::{Kind, Result};
 use std::path::Path;
 
-/// Free space below which a place is told to be nearly full, in bytes.
+/// Free space below which a place is reported as nearly full, in bytes.
+#[cfg(unix)]
 const FREE_BYTES_MIN: u64 = 1 << 30;
 
 /// Looks at these places; without any at those that `sync` and `backup` take by themselves, where they
@@ -51,6 +52,7 @@ async fn look(place: &Place) -> Result<String> {
 /// Whether files can be made in a folder, and how many bytes are free there, as words to add.
 #[cfg(unix)]
 fn writable(folder: &Path) -> Result<String> {
+    use crate::model::Error;
     use nix::sys::statvfs::statvfs;
     use nix::unistd::{AccessFlags, access};
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| {
