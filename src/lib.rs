@@ -1,4 +1,4 @@
-//! Reads a whole Pipedrive account, completely and repeatedly.
+//! Exports a complete Pipedrive account, once or incrementally.
 //!
 //! The README describes how to use the program. `docs/internals/architecture.md` describes how data flows
 //! through these modules, what always holds, and where to find what. Comments cite facts about

@@ -26,8 +26,8 @@ pub struct Account {
     pub admin: bool,
     /// The OAuth scopes that were granted; `None` for an API token.
     pub scopes: Option<Vec<String>>,
-    /// The server's clock at this first answer: rows changed from here on belong to the next run.
-    /// `None` where it told no time, or none that can be read.
+    /// The server's clock at this first response: rows changed from here on belong to the next run.
+    /// `None` if the response has no readable time.
     pub date: Option<Time>,
     /// The configured start.
     pub start: Option<Time>,

@@ -15,11 +15,11 @@ const TOKEN_URL: &str = "https://oauth.pipedrive.com/oauth/token";
 const RENEW_AFTER: f64 = 0.9;
 /// Life of an access token whose answer does not tell (pipedrive-api.md 1.3).
 const LIFE_SECONDS: u64 = 3_600;
-/// Bounds of what an answer may claim: neither a refresh for every request nor one never.
+/// The bounds of `expires_in` in a response, in seconds.
 const LIFE_SECONDS_MIN: u64 = 60;
 const LIFE_SECONDS_MAX: u64 = 86_400;
-/// How often a refused refresh token is looked for anew where it is kept: another process may have
-/// replaced it, and be about to write the new one down.
+/// The maximum number of times that a refused refresh token is reread from its store: another process may
+/// have replaced it, and may be about to store the new one.
 const REREADS_MAX: u32 = 3;
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ struct Grant {
     access: Option<Access>,
     /// How many access tokens were fetched: tells whether another stream was faster.
     serial: u64,
-    /// What the user allowed, when the answer said so.
+    /// The scopes that the user granted, if the response lists them.
     scopes: Option<Vec<String>>,
 }
 
@@ -191,7 +191,7 @@ impl OAuth {
         if let Some(new) = granted.refresh_token
             && new.expose_secret() != grant.refresh_token.expose_secret()
         {
-            // Nobody listens once the run is over.
+            // The receiver is gone once the run is over.
             let _ = self.rotated.send(new.clone());
             client.mask().add(new.expose_secret());
             grant.refresh_token = new;

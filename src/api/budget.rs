@@ -60,9 +60,9 @@ pub(super) struct Limits {
 pub struct Spending {
     /// Tokens of the requests sent, by the documented prices.
     pub tokens: u64,
-    /// What the company has left today, when Pipedrive said so.
+    /// The company's remaining tokens today, if Pipedrive reported them.
     pub daily_remaining: Option<u64>,
-    /// The company's tokens a day, when Pipedrive said so.
+    /// The company's tokens a day, if Pipedrive reported them.
     pub daily_limit: Option<u64>,
     /// Requests that may go within two seconds.
     pub burst: u32,
@@ -103,7 +103,7 @@ impl Budget {
             && self.spent + cost > most
         {
             return Admit::Spent(format!(
-                "max_tokens of {most} is spent ({} tokens used); run again to go on",
+                "max_tokens of {most} is spent ({} tokens used); run again to continue",
                 self.spent
             ));
         }
@@ -145,7 +145,7 @@ impl Budget {
             self.burst = burst;
         }
         if limits.remaining == Some(0) {
-            // Somebody else may be using the token too: wait for the window to end.
+            // Another client may be using the token too: wait for the window to end.
             self.block(now + Duration::from_secs(limits.reset.unwrap_or(1).clamp(1, 10)));
         }
         self.daily_limit = limits.daily_limit.or(self.daily_limit);

@@ -35,7 +35,7 @@ const BURST_WAIT_MAX: Duration = Duration::from_millis(2_100);
 pub struct Client {
     pub(super) http: Http,
     pub(super) auth: Auth,
-    /// Every secret that was sent, so that no error repeats one that somebody echoes.
+    /// Every secret that was sent. Errors mask them, because a server may echo one.
     mask: Mutex<Mask>,
     budget: Mutex<Budget>,
     shared_host: bool,
@@ -122,7 +122,7 @@ impl Client {
         self.budget().spending()
     }
 
-    /// The server's clock at its last good answer; `None` where that told no time.
+    /// Returns the server's clock at its last good response. `None` if that had no time.
     pub fn clock(&self) -> Option<Time> {
         match self.clock.load(Ordering::Relaxed) {
             0 => None,
@@ -326,7 +326,9 @@ impl Client {
         match packed.as_deref().map(|name| name.trim().to_ascii_lowercase()).as_deref() {
             None | Some("" | "identity") => Ok(body.freeze()),
             Some("gzip" | "x-gzip") => unpack(&body),
-            Some(_) => Err(Error::new(Kind::Shape, "answer comes in an encoding nobody asked for")),
+            Some(_) => {
+                Err(Error::new(Kind::Shape, "response has an encoding that was not requested"))
+            }
         }
     }
 }
@@ -375,7 +377,7 @@ pub(super) fn unreachable(error: reqwest::Error) -> Error {
     lost("Pipedrive", error)
 }
 
-/// The error of a request that somebody did not answer. Free of secrets: it says no URL.
+/// Returns the error of a request without a response. It contains no URL, and therefore no secret.
 pub(super) fn lost(who: &str, error: reqwest::Error) -> Error {
     let mut root: &dyn std::error::Error = &error;
     while let Some(cause) = root.source() {
@@ -386,7 +388,7 @@ pub(super) fn lost(who: &str, error: reqwest::Error) -> Error {
     } else if error.is_connect() {
         format!("{who} cannot be reached ({root})")
     } else {
-        format!("connection to {who} broke off ({root})")
+        format!("connection to {who} was interrupted ({root})")
     };
     Error::new(Kind::Network, message).because(error.without_url())
 }

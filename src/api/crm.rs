@@ -144,10 +144,10 @@ impl Crm {
         }
     }
 
-    /// Fetches an answer into a file that is there, of which nothing stays; an answer that broke off
-    /// is fetched again, and so is one that is not whole JSON. Says what the server's clock was.
+    /// Downloads a response into an existing file, whose content is replaced. A response that was
+    /// interrupted or is not complete JSON is requested again. Returns the server's clock.
     ///
-    /// An answer of more than `most` bytes is a [`Kind::Data`] error: an answer need have no end.
+    /// A response of more than `most` bytes is a [`Kind::Data`] error, because a response may be endless.
     pub async fn download(
         &self,
         path: &str,

@@ -28,7 +28,7 @@ impl Download {
         self.from
     }
 
-    /// The next bytes; `None` when all have come. A connection that breaks off, or is silent for
+    /// Returns the next bytes, or `None` at the end. A connection that is interrupted, or is silent for
     /// longer than `timeout_millis`, is a [`Kind::Network`] error: see [`Client::broken_off`].
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         self.response.chunk().await.map_err(unreachable)
@@ -119,9 +119,10 @@ fn begins_at(rest: Option<&Rest>, response: &Response) -> Result<u64> {
             }
             Err(Error::new(Kind::Shape, "another part of the file comes than was asked for"))
         }
-        (None, StatusCode::PARTIAL_CONTENT) => {
-            Err(Error::new(Kind::Shape, "a part of the file comes, and nobody asked for one"))
-        }
+        (None, StatusCode::PARTIAL_CONTENT) => Err(Error::new(
+            Kind::Shape,
+            "the response is a part of the file, but the whole file was requested",
+        )),
         (Some(_), StatusCode::RANGE_NOT_SATISFIABLE) => {
             Err(Error::new(Kind::Shape, "the file is shorter than what came of it before"))
         }

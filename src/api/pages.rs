@@ -96,9 +96,8 @@ impl Client {
     }
 }
 
-/// Whether a page that does not say so is all of its list: nothing was there twice, or the row that
-/// comes first when the order is turned round is on it. Of a list that cannot be turned round nobody
-/// knows.
+/// Returns whether a page without paging information is its whole list: no row occurs twice, or the page
+/// contains the row that comes first in reverse order. A list that cannot be reversed stays uncertain.
 async fn reaches_the_end(
     client: &Client,
     request: &mut Request,
@@ -202,7 +201,7 @@ pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Resu
             match page.next {
                 Next::Cursor(next) if nth < DICTIONARY_PAGES_MAX => cursor = Some(next),
                 Next::Cursor(_) => {
-                    let message = "list of field definitions does not come to an end";
+                    let message = "list of field definitions does not end";
                     return Err(Error::new(Kind::Shape, message).at(listing.path));
                 }
                 _ => break,

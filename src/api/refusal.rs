@@ -11,7 +11,7 @@ const OF_THE_COMPANY: &[&str] = &["feature", "company", "plan", "suite"];
 /// What Pipedrive says when an OAuth app was not granted the scope of a path, or the path is gone.
 const SCOPE: &str = "scope and url mismatch";
 
-/// Who a token belongs to, as `/users/me` told.
+/// The owner of a token, as `/users/me` reports it.
 #[derive(Debug)]
 pub(super) struct Standing {
     /// Whether the user is a global admin.
@@ -110,9 +110,10 @@ impl Client {
         error
     }
 
-    /// What the refusal of the first page of a whole list means: after `/users/me` was answered, that the
-    /// company has not what was asked for ([`Kind::Unavailable`]). A missing OAuth scope, an admins' list
-    /// refused to somebody else, and what is no refusal stay what they are. The one place that decides.
+    /// Classifies the refusal of the first page of a whole list. After a response of `/users/me` it means
+    /// that the company lacks the resource ([`Kind::Unavailable`]). A missing OAuth scope, an admin's
+    /// list that a regular user asked for, and other errors stay unchanged. This is the only place that
+    /// decides.
     pub fn whole_list(&self, error: Error, resource: &Resource) -> Error {
         let Some(standing) = self.standing.get() else { return error };
         let reserved = resource.admin && !standing.admin && !is_of_company(&error);

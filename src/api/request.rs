@@ -42,7 +42,7 @@ pub struct Request {
     pub(super) turn: Held,
 }
 
-/// Where a file goes on that broke off.
+/// The position from which an interrupted download of a file continues.
 #[derive(Debug, Clone)]
 pub(super) struct Rest {
     /// How many bytes are here.
@@ -88,7 +88,8 @@ impl Request {
         self
     }
 
-    /// What its answer is kept by for others; `None` for a request that is nobody else's.
+    /// Returns the key under which the response is shared. `None` for a request that only one reader
+    /// sends.
     pub(super) fn common_key(&self) -> Option<String> {
         let word = self.common.as_ref()?;
         Some(format!("{word} {} {:?}", self.path, self.query))

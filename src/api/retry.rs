@@ -12,13 +12,13 @@ pub(super) const ATTEMPTS_MAX: u32 = 8;
 pub(super) const FIRST_ATTEMPTS_MAX: u32 = 3;
 /// How often an answer that is odd but possible is asked for again.
 pub(super) const DOUBTS_MAX: u32 = 2;
-/// Bytes that an attempt at a file must bring beyond all before it for the count of attempts to begin
-/// anew: a large file over a poor line comes piece by piece, and no server can make it endless.
+/// The bytes that an attempt at a file must add for the count of attempts to restart. A large file over a
+/// poor connection arrives in pieces, and a server cannot make the download endless.
 pub(super) const PIECE_BYTES_MIN: u64 = 1 << 20;
 /// Answers of 429 to one request before it is not the burst window any more.
 pub(super) const LIMITED_MAX: u32 = 5;
-/// The same where the company is known to have tokens left: somebody else fills the window, and pauses
-/// grow to a minute.
+/// The same limit for a company that is known to have tokens left: another client fills the window, and
+/// pauses grow to a minute.
 const LIMITED_WITH_TOKENS_MAX: u32 = 12;
 /// Attempts while Pipedrive's firewall answers in its place.
 const BLOCKED_MAX: u32 = 4;
@@ -149,9 +149,8 @@ pub(super) fn answered(error: Error, message: &str) -> Error {
     error.reworded(message)
 }
 
-/// Whether a 429 means the day's budget and not the burst window (pipedrive-api.md 4.5): what is
-/// left of the day does not pay for the request, or nobody says what is left, and the window has
-/// room.
+/// Returns whether a 429 means the daily budget and not the burst window (pipedrive-api.md 4.5): the rest
+/// of the day does not pay for the request, or the rest is unknown and the window has room.
 fn daily(seen: &ResponseInfo<'_>) -> bool {
     match seen.limits.daily_remaining {
         Some(left) => left < u64::from(seen.cost.max(1)),

@@ -25,7 +25,7 @@ struct Kept {
 pub(super) struct Turn(OwnedMutexGuard<Option<Bytes>>);
 
 impl Reused {
-    /// Waits until nobody else is asking for this. What was answered is in the turn.
+    /// Waits until no other task sends this request. The turn contains the response, if there is one.
     pub(super) async fn turn(&self, key: String) -> Turn {
         let slot = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl Reused {
 }
 
 impl Turn {
-    /// What somebody else was answered.
+    /// Returns the response that another task received.
     pub(super) fn answer(&self) -> Option<Bytes> {
         self.0.clone()
     }

@@ -3,8 +3,8 @@
 use crate::model::{Error, Kind, Layout, Page, Result};
 use bytes::Bytes;
 
-/// Largest body that is split where it came in: a few milliseconds of work. A larger one is split on a
-/// thread for such work, so that the one worker goes on with the other streams.
+/// The largest body that is split on the task's own thread, in bytes: a few milliseconds of work. A
+/// larger one is split on a blocking thread, so that the one worker continues with the other streams.
 const INLINE_BYTES_MAX: usize = 1 << 20;
 
 /// Splits a body, see [`Page::split`].

@@ -58,7 +58,7 @@ pub(super) fn fault(shape: Shape, value: &str) -> Option<String> {
     })
 }
 
-/// A value as the field takes it. `None` where it cannot be said there.
+/// Returns a value in the form that the field takes. `None` if the field cannot hold it.
 pub(super) fn mended(shape: Shape, value: &str) -> Option<Cow<'_, str>> {
     if fault(shape, value).is_none() {
         return Some(Cow::Borrowed(value));

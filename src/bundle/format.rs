@@ -216,7 +216,7 @@ impl Entity {
         Self::ALL.into_iter().find(|entity| entity.name() == name)
     }
 
-    /// The array whose rows are called this in `record_type`; activities are nobody's parent.
+    /// Returns the array whose rows have this `record_type`. Activities are the parent of no row.
     pub fn of_record_type(name: &str) -> Option<Self> {
         let mut parents = Self::ALL.into_iter().filter(|entity| *entity != Self::Activities);
         parents.find(|entity| entity.record_type() == name)

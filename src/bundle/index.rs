@@ -79,7 +79,7 @@ impl Index {
         self.read(entry).map(Some)
     }
 
-    /// The next row of an array, in the order of the file, that nobody has seen; it is marked. Call
+    /// Returns the next unseen row of an array, in the order of the file, and marks it. Call
     /// [`Index::sort`] before.
     pub fn unseen(&mut self, entity: Entity) -> Result<Option<String>> {
         let entries = &mut self.rows[entity as usize];

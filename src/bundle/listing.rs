@@ -80,7 +80,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Step> {
                 return Ok(Step::List);
             }
             json.value()?;
-            // A number may go on in what was not read yet.
+            // A number may continue in bytes that were not read yet.
             if json.is_at_end() { Err(json.malformed()) } else { Ok(Step::Passed) }
         }
         State::In(first) => {

@@ -10,7 +10,7 @@ pub type Losses = BTreeMap<(Entity, String), (String, u64)>;
 const FIELDS_MAX: usize = 1_000;
 /// What stands for fields that are not named.
 const OTHERS: &str = "(other fields)";
-/// Longest name of a field that is told, in bytes.
+/// The maximum length of a reported field name, in bytes.
 const FIELD_BYTES_MAX: usize = 200;
 
 /// Counts a row of which this field is lost.

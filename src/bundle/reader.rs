@@ -37,7 +37,7 @@ pub struct Span {
 /// A row.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
-    /// The array it stands in.
+    /// The array of the row.
     pub entity: Entity,
     /// Its place there, from 0.
     pub index: u64,
@@ -186,7 +186,7 @@ impl Reader {
             (true, State::Before) => "is empty".to_owned(),
             (true, _) => format!("ends at byte {byte}, before the bundle does: it is cut off"),
             (_, State::Before) => format!("is no bundle: no JSON object (byte {byte})"),
-            (_, State::After) => format!("goes on after the bundle, at byte {byte}"),
+            (_, State::After) => format!("has data after the bundle, at byte {byte}"),
             (_, State::Top(_)) => format!("is not well-formed at byte {byte}"),
             (_, State::In(entity, _)) => {
                 let row = self.spans.last().map_or(0, |span| span.rows);
@@ -239,7 +239,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
     }
 }
 
-/// A value of which it is certain that it ends here: a number may go on in what was not read yet.
+/// Returns a value that certainly ends here: a number may continue in bytes that were not read yet.
 fn whole<'j>(json: &mut Json<'j>) -> Result<&'j str> {
     let number = matches!(json.peek(), b'-' | b'0'..=b'9');
     let value = json.value()?;
@@ -308,7 +308,7 @@ mod tests {
     fn what_is_no_bundle_is_named() {
         check("", "f: is empty");
         check("[]", "f: is no bundle: no JSON object (byte 0)");
-        check("{} x", "f: goes on after the bundle, at byte 3");
+        check("{} x", "f: has data after the bundle, at byte 3");
         check(
             r#"{"accounts":[{"a":1}"#,
             "f: ends at byte 20, before the bundle does: it is cut off",

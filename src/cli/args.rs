@@ -8,10 +8,11 @@ use crate::sandbox::{GRAMMAR, Lack};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Gets a whole Pipedrive account out, completely and repeatedly.
+/// Exports a complete Pipedrive account, once or incrementally.
 ///
-/// `backup` makes a copy that can be verified and compared; `sync warehouse` keeps Parquet or NDJSON in
-/// step, in a folder or on S3; spec, check, discover and read make an Airbyte source. --sandbox runs against a simulated account.
+/// `backup` writes a copy that can be verified and compared. `sync warehouse` keeps Parquet or NDJSON
+/// files up to date, in a folder or on S3. spec, check, discover and read are the commands of an Airbyte
+/// source. --sandbox uses a simulated account.
 #[derive(Debug, Parser)]
 #[command(name = "source-pipedrive", version, max_term_width = 100)]
 pub(super) struct Args {
@@ -21,7 +22,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Airbyte: print what can be configured.
+    /// Airbyte: print the configuration keys.
     #[command(after_long_help = help::after("spec"))]
     Spec {
         /// Accepted for compatibility with other connectors.
@@ -30,8 +31,9 @@ pub(super) enum Command {
     },
     /// Check the configuration against the account, for people or for Airbyte.
     ///
-    /// On a terminal, or with -o, it prints whose account it is, what is left of the day's tokens and what
-    /// the company lacks; a token that does not work is an error. Otherwise it answers as Airbyte wants it.
+    /// On a terminal, or with -o, it prints whose account it is, how many tokens of the day are left, and
+    /// what the company lacks. A token that does not work is an error. Otherwise it prints an Airbyte
+    /// message.
     #[command(after_long_help = help::after("check"))]
     Check(Check),
     /// Airbyte: print the catalog of streams, with this account's custom fields.
@@ -40,39 +42,39 @@ pub(super) enum Command {
     /// Airbyte: read the selected streams.
     #[command(after_long_help = help::after("read"))]
     Read(Read),
-    /// Singer: the tap, which is also called `tap-pipedrive`.
+    /// Singer: run the tap, which is also installed as `tap-pipedrive`.
     Tap(Box<Tap>),
-    /// Keep a copy of the account in step.
+    /// Sync the account into a warehouse.
     #[command(subcommand, after_long_help = help::after("sync"))]
     Sync(Sync),
     /// Back the account up to a folder or S3, resumable and verifiable.
     ///
-    /// Every resource becomes one JSON file, byte for byte as Pipedrive sent it; manifest.json says
-    /// what was read, when, and how to prove it.
+    /// Every resource becomes one JSON file with the bytes that Pipedrive sent. manifest.json records
+    /// what was read, when, and the checksums.
     #[command(after_long_help = help::after("backup"))]
     Backup(Backup),
     /// Write the current rows of a warehouse or backup as CSV, as a database or for Excel.
     ///
-    /// Columns are called as in Pipedrive, options by their labels. Rows that are deleted are left
-    /// out, and so are older versions of rows that a warehouse holds.
+    /// Columns have the names that Pipedrive shows, and options have their labels. Deleted rows are left
+    /// out, and so are older versions of rows in a warehouse.
     #[command(after_long_help = help::after("export"))]
     Export(Export),
     /// Move a CRM: a portable bundle of accounts, contacts, opportunities, leads and activities.
     #[command(subcommand, after_long_help = help::after("bundle"))]
     Bundle(Bundle),
-    /// Tell how a warehouse or a backup stands, offline: the last run, what it holds, what comes next.
+    /// Show the status of a warehouse or a backup, offline: the last run, its content, the next run.
     #[command(after_long_help = help::after("status"))]
     Status(Status),
-    /// Tell what a run would cost in requests, tokens and time, before it.
+    /// Estimate the requests, tokens and time of a run before it starts.
     #[command(after_long_help = help::after("plan"))]
     Plan(Plan),
-    /// List all resources: what they cost, when they are read, and which this account has.
+    /// List all resources: their cost, when they are read, and which of them this account has.
     #[command(after_long_help = help::after("resources"))]
     Resources(Resources),
-    /// Look at what a run needs: configuration, token, plan, budget, clock, proxy, stores.
+    /// Check what a run needs: configuration, token, plan, budget, clock, proxy, stores.
     #[command(after_long_help = help::after("doctor"))]
     Doctor(Doctor),
-    /// Serve a simulated Pipedrive account on loopback.
+    /// Serve a simulated Pipedrive account on 127.0.0.1.
     #[command(after_long_help = help::after("sandbox"))]
     Sandbox(Sandbox),
     /// Print completions for a shell.
@@ -85,9 +87,9 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Completions {
-    /// Which shell.
+    /// The shell.
     pub(super) shell: clap_complete::Shell,
-    /// Which program's command line.
+    /// The program whose command line is completed.
     #[arg(long, value_name = "NAME", default_value = "source-pipedrive")]
     pub(super) program: Program,
 }
@@ -100,7 +102,7 @@ pub(super) enum Program {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Reference {
-    /// Where to: pages as Markdown, and man pages below `man/`.
+    /// Target folder: pages as Markdown, and man pages below `man/`.
     pub(super) dir: PathBuf,
 }
 
@@ -108,52 +110,52 @@ pub(super) struct Reference {
 pub(super) enum Sync {
     /// Write what changed since the last run as NDJSON or typed Parquet, to a folder or S3.
     ///
-    /// The first run takes everything. Rows and how far they reach are committed together: a run
-    /// that is killed loses nothing and repeats nothing.
+    /// The first run reads everything. Rows and their watermarks are committed together: a run that is
+    /// killed loses no row and repeats none.
     #[command(after_long_help = help::after("sync warehouse"))]
     Warehouse(Warehouse),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Warehouse {
-    /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
+    /// The warehouse: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-warehouse")]
     pub(super) dir: String,
-    /// How rows are written; fixed by the first run [default: ndjson].
+    /// Format of the rows; fixed by the first run [default: ndjson].
     #[arg(long, value_name = "FORMAT")]
     pub(super) format: Option<Format>,
-    /// How NDJSON is packed; fixed by the first run [default: none]. Parquet is packed with zstd.
+    /// Compression of NDJSON files; fixed by the first run [default: none]. Parquet is compressed with
+    /// zstd.
     #[arg(long, value_name = "PACKING")]
     pub(super) compression: Option<Compression>,
-    /// What to read, comma-separated. Without it everything but the histories, which cost a
-    /// request per row.
+    /// Resources to read, comma-separated. The default is all but the histories, which cost one request
+    /// per row.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
-    /// What to leave out of that, comma-separated.
+    /// Resources to exclude, comma-separated.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
-    /// Begin here instead of where the last run ended, this once: a time like 2026-01-31T00:00:00Z,
-    /// 30d or 6m. Rows since then are written again.
+    /// Start from this time in this run, instead of where the last run ended: a time like
+    /// 2026-01-31T00:00:00Z, 30d or 6m. Rows since then are written again.
     #[arg(long, value_name = "X")]
     pub(super) since: Option<String>,
-    /// Go on where another tool was: a state of `read` or of `tap-pipedrive`, or another warehouse's
-    /// manifest. For resources this warehouse has not read yet.
+    /// Continue from a state of `read` or of `tap-pipedrive`, or from the manifest of another warehouse.
+    /// It applies to resources that this warehouse has not read yet.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "full"])]
     pub(super) state: Option<PathBuf>,
     /// Read everything again. The old rows stay until the new ones are complete.
     #[arg(long, conflicts_with = "since")]
     pub(super) full: bool,
-    /// How custom fields are keyed; fixed by the first run [default: name for parquet, hash for
-    /// ndjson].
+    /// Keys of custom fields; fixed by the first run [default: name for parquet, hash for ndjson].
     #[arg(long, value_name = "KEYS")]
     pub(super) custom_fields: Option<Keys>,
-    /// How deletions are found that Pipedrive does not list: sweep compares all keys.
+    /// How to find deletions that Pipedrive does not list: sweep compares all keys.
     #[arg(long, value_name = "HOW", default_value = "none")]
     pub(super) deletes: Deletes,
-    /// Write tombstones even when a large share of the rows would vanish.
+    /// Write tombstones even if a large share of the rows would be deleted.
     #[arg(long)]
     pub(super) force: bool,
-    /// Take over from a run that holds the lock and is gone for sure.
+    /// Take over the lock of another run that has certainly ended.
     #[arg(long)]
     pub(super) break_lock: bool,
     #[command(flatten)]
@@ -165,32 +167,32 @@ pub(super) struct Export {
     /// The warehouse or backup: a folder, or `s3://bucket/prefix`.
     #[arg(value_name = "DIR|URL")]
     pub(super) dir: String,
-    /// What to write: `csv`, a file for each table; `sqlite`, a database; `xlsx`, an Excel workbook with
-    /// a sheet for each table.
+    /// Output format: `csv`, one file per table; `sqlite`, a database; `xlsx`, an Excel workbook with one
+    /// sheet per table.
     #[arg(long, value_name = "FORM")]
     pub(super) to: To,
-    /// Where to: the file; for CSV a folder, or `NAME.csv` for a single table.
+    /// Output path: a file; for CSV a folder, or `NAME.csv` for a single table.
     #[arg(long, value_name = "PATH")]
     pub(super) out: PathBuf,
-    /// The tables, comma-separated. Without it all that have rows.
+    /// Tables to write, comma-separated. The default is all that have rows.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
-    /// What to leave out of that, comma-separated.
+    /// Tables to exclude, comma-separated.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub(super) overwrite: bool,
-    /// In CSV leave texts as they are that a spreadsheet would run as formulas. Without it they get a
-    /// ' before them.
+    /// In CSV, leave text unchanged that a spreadsheet would run as a formula. Without it such text gets
+    /// a leading '.
     #[arg(long)]
     pub(super) raw: bool,
-    /// How the outcome is printed: a table on a terminal, JSON otherwise.
+    /// Output format of the result [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
 }
 
-/// What an export is written as.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum To {
     Csv,
@@ -199,7 +201,7 @@ pub(super) enum To {
 }
 
 impl Export {
-    /// Whether the outcome is for programs.
+    /// Returns whether the result is printed as JSON.
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
@@ -244,7 +246,7 @@ pub(super) struct Check {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Resources {
-    /// Do not ask the account which of them it has.
+    /// Send no request: do not ask the account which resources it has.
     #[arg(long)]
     pub(super) offline: bool,
     #[command(flatten)]
@@ -253,11 +255,11 @@ pub(super) struct Resources {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
-    /// Ask nobody: look at configuration, proxy and folders only.
+    /// Send no request: check configuration, proxy and folders only.
     #[arg(long)]
     pub(super) offline: bool,
-    /// A warehouse or backup to look at: a folder, or `s3://bucket/prefix`. Repeatable; without it those
-    /// in the usual folders.
+    /// A warehouse or backup to check: a folder, or `s3://bucket/prefix`. Repeatable. The default is
+    /// those in the usual folders.
     #[arg(long, value_name = "DIR|URL")]
     pub(super) dir: Vec<String>,
     #[command(flatten)]
@@ -266,7 +268,7 @@ pub(super) struct Doctor {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Source {
-    /// The configuration, a JSON file.
+    /// Configuration file (JSON).
     #[arg(long, value_name = "FILE", required_unless_present = "sandbox")]
     pub(super) config: Option<PathBuf>,
     /// Use an embedded, simulated account: no token, no network.
@@ -279,11 +281,11 @@ pub(super) struct Source {
     pub(super) debug: bool,
 }
 
-/// What every standalone command takes.
+/// The options that every standalone command has.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct CommonOptions {
-    /// The configuration, a JSON file. `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
-    /// variables that --help names go over it, and suffice without it.
+    /// Configuration file (JSON). `PIPEDRIVE_API_TOKEN`, `PIPEDRIVE_COMPANY_DOMAIN` and the other
+    /// variables that --help lists override it, and are sufficient without it.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Use an embedded, simulated account: no token, no network.
@@ -291,25 +293,24 @@ pub(super) struct CommonOptions {
     pub(super) sandbox: bool,
     #[command(flatten)]
     pub(super) simulated: Simulated,
-    /// How results are printed: a table on a terminal, JSON otherwise.
+    /// Output format of results [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
-    /// Nothing on stderr but errors and what must be acted upon.
+    /// Print only errors and required actions on stderr.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// More on stderr: what begins, and what waits.
+    /// Print more on stderr: streams that start, and waits.
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
 }
 
-/// What the simulated account of --sandbox has.
+/// The properties of the simulated account of --sandbox.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Simulated {
-    /// With --sandbox: the plan of the simulated account, for its features and its burst and daily
-    /// limits.
+    /// With --sandbox: the plan of the simulated account. It sets features, burst limit and daily limit.
     #[arg(long, value_name = "PLAN", requires = "sandbox")]
     pub(super) plan: Option<Edition>,
-    /// With --sandbox: features the simulated account lacks, comma-separated; `sandbox --help` lists
+    /// With --sandbox: features that the simulated account lacks, comma-separated; `sandbox --help` lists
     /// them.
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "sandbox")]
     pub(super) lacks: Vec<Lack>,
@@ -318,17 +319,17 @@ pub(super) struct Simulated {
     pub(super) everything: bool,
 }
 
-/// How results and errors are printed.
+/// The output format of results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// For people.
+    /// Text for people.
     Table,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
 impl CommonOptions {
-    /// Whether results are for programs.
+    /// Returns whether results are printed as JSON.
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
@@ -339,16 +340,16 @@ impl CommonOptions {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Status {
-    /// The warehouse or the backup: a folder, or `s3://bucket/prefix`.
+    /// The warehouse or backup: a folder, or `s3://bucket/prefix`.
     #[arg(value_name = "DIR|URL")]
     pub(super) dir: String,
-    /// How it is printed: a table on a terminal, JSON otherwise.
+    /// Output format [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
 }
 
 impl Status {
-    /// Whether it is printed for programs.
+    /// Returns whether the status is printed as JSON.
     pub(super) fn json(&self) -> bool {
         match self.output {
             Some(output) => output == Output::Json,
@@ -359,17 +360,17 @@ impl Status {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
-    /// The resources of the run, comma-separated; all but the costly histories by default.
+    /// Resources of the run, comma-separated. The default is all but the costly histories.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
-    /// What to leave out of that, comma-separated.
+    /// Resources to exclude, comma-separated.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
-    /// The state the run would go on from, a JSON file as `read` takes it. Without it, and without
+    /// State that the run would continue from, a JSON file in the form of `read`. Without it and without
     /// --dir, the plan is that of a first run.
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) state: Option<PathBuf>,
-    /// The warehouse the run would go on with: a folder, or `s3://bucket/prefix`.
+    /// Warehouse that the run would update: a folder, or `s3://bucket/prefix`.
     #[arg(long, value_name = "DIR|URL")]
     pub(super) dir: Option<String>,
     #[command(flatten)]
@@ -380,46 +381,46 @@ pub(super) struct Plan {
 pub(super) struct Read {
     #[command(flatten)]
     pub(super) source: Source,
-    /// The configured catalog, a JSON file. Without it every stream is read incrementally, but for
-    /// the histories that cost a request per row.
+    /// Configured catalog (JSON file). Without it every stream is read incrementally, except the
+    /// histories, which cost one request per row.
     #[arg(long, value_name = "FILE")]
     pub(super) catalog: Option<PathBuf>,
-    /// The state of the last run, a JSON file.
+    /// State of the last run (JSON file).
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Sandbox {
-    /// Port on 127.0.0.1; 0 lets the system choose.
+    /// Port on 127.0.0.1; with 0 the system chooses one.
     #[arg(long, value_name = "P", default_value_t = 0)]
     pub(super) port: u16,
-    /// Size of the account: N × 1,000 deals and all that goes with them. Fractions work.
+    /// Size of the account: N × 1,000 deals and a matching number of other rows. Fractions are allowed.
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = scale)]
     pub(super) scale: f64,
-    /// The same seed makes the same account.
+    /// Seed of the generated account. The same seed generates the same account.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Id of the company, so that two sandboxes can be two companies.
+    /// Id of the company. Two sandboxes with different ids are two companies.
     #[arg(long, value_name = "ID", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) company_id: u64,
-    /// Milliseconds before every answer.
+    /// Delay of every response, in milliseconds.
     #[arg(long, value_name = "L", default_value_t = 0)]
     pub(super) latency_ms: u64,
-    /// The plan of the account, for its features and its burst and daily limits. Without it there
-    /// are no limits.
+    /// Plan of the account. It sets features, burst limit and daily limit. Without it there are no
+    /// limits.
     #[arg(long, value_name = "PLAN")]
     pub(super) plan: Option<Edition>,
-    /// Features the account lacks, comma-separated: projects, installments, teams, marketing,
-    /// permission-assignments, field-details, goals. With a status, like teams:410, they are
-    /// refused with that.
+    /// Features that the account lacks, comma-separated: projects, installments, teams, marketing,
+    /// permission-assignments, field-details, goals. With a status, like teams:410, the account refuses
+    /// their requests with that status.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) lacks: Vec<Lack>,
-    /// The account has every feature, whatever the plan.
+    /// Give the account every feature, whatever its plan.
     #[arg(long)]
     pub(super) everything: bool,
-    /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help
-    /// lists them all.
+    /// A fault to inject, like 500@3, 429@5x2, truncate@7 or slow:3000@deals. Repeatable; --help lists
+    /// them all.
     #[arg(long, value_name = "SPEC", long_help = format!("A fault to inject. Repeatable.\n\n{GRAMMAR}"))]
     pub(super) fault: Vec<String>,
 }
@@ -432,7 +433,7 @@ pub(super) enum Edition {
     Ultimate,
 }
 
-/// Largest account the sandbox holds: ten million deals would not fit in memory.
+/// The largest account that the sandbox accepts: ten million deals would not fit in memory.
 const SCALE_MAX: f64 = 2_000.0;
 
 fn scale(text: &str) -> Result<f64, String> {

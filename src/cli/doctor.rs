@@ -143,7 +143,7 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
     findings.record(
         "proxy",
         proxy.map(|proxy| match proxy {
-            // The user and password a proxy may want are nobody's business.
+            // The user and password of a proxy are secrets.
             Some(proxy) => {
                 let host = proxy.url.rsplit('@').next().unwrap_or_default().to_owned();
                 format!("{} for https", host.trim_start_matches("http://"))

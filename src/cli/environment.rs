@@ -45,7 +45,7 @@ const PDCLI: [(&str, &str); 5] = [
     ("PDCLI_BASE_URL", "PIPEDRIVE_BASE_URL"),
 ];
 
-/// What to say to somebody who set variables of pdcli where ours are missing; `None` if nobody did.
+/// Returns a hint for a user who set variables of pdcli instead of ours. `None` if there are none.
 pub(super) fn pdcli_hint(set: impl Fn(&str) -> bool) -> Option<String> {
     let set = PDCLI.iter().filter(|(theirs, ours)| set(theirs) && !set(ours));
     let (theirs, ours): (Vec<&str>, Vec<&str>) = set.copied().unzip();

@@ -18,7 +18,7 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     }
 }
 
-/// Whether nobody looks at stdout, and the command line does not say either how results are wanted.
+/// Returns whether stdout is no terminal and the command line does not name an output format.
 pub(super) fn names_no_form(arguments: &[OsString]) -> bool {
     asked(arguments).is_none() && !stdout::is_terminal()
 }
@@ -143,7 +143,7 @@ fn asked(arguments: &[OsString]) -> Option<String> {
         let value = match argument.strip_prefix("--") {
             Some("output") => Some(""),
             Some(long) => long.strip_prefix("output="),
-            // Short flags may stand in one word: `-qojson`.
+            // Short flags may be combined in one word: `-qojson`.
             None => argument.strip_prefix('-').and_then(|flags| {
                 let (before, value) = flags.split_once('o')?;
                 let flags = before.chars().all(|flag| matches!(flag, 'q' | 'v'));

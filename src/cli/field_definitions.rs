@@ -98,8 +98,8 @@ impl FieldDefinitions {
         Some(Error::new(error.kind(), format!("{BY_HASH}: {name} cannot be read ({error})")))
     }
 
-    /// The same for a protocol whose runs either succeed or fail. What the token may not see it may not
-    /// see tomorrow either: a run that fails for it would fail for ever, so that is a warning only.
+    /// Returns the same for a protocol whose runs either succeed or fail. A missing permission does not
+    /// appear by itself, so a run that fails for it would always fail. This is a warning only.
     pub(super) fn failure(&self, resource: &Resource) -> Option<Error> {
         let lasting = |error: &Error| {
             matches!(error.kind(), Kind::Permission | Kind::Unavailable | Kind::Refused)
@@ -109,4 +109,4 @@ impl FieldDefinitions {
 }
 
 /// What becomes of custom fields without a dictionary.
-const BY_HASH: &str = "custom fields go on under the names they had, or under their hashes";
+const BY_HASH: &str = "custom fields keep the names they had, or their hashes";

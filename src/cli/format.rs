@@ -16,7 +16,8 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// `, 900 of 1,000 left today (10 % kept for others)`, when Pipedrive told and something is gone.
+/// Formats `, 900 of 1,000 left today (10 % kept for others)`, if Pipedrive reported the budget and some
+/// of it is spent.
 pub(super) fn left_today(spending: Spending) -> String {
     match (spending.daily_remaining, spending.daily_limit) {
         (Some(left), Some(limit)) if left < limit => {

@@ -215,7 +215,7 @@ fn named(command: &str) -> Option<&'static Entry> {
 
 fn exits(command: &str, talks: Talks) -> String {
     if talks == Talks::Platform || command == "spec" {
-        return "  0    complete\n  1    failed; the last message says why\n  130  interrupted"
+        return "  0    complete\n  1    failed; the last message gives the reason\n  130  interrupted"
             .to_owned();
     }
     let mut codes = vec![("0".to_owned(), "done, complete")];

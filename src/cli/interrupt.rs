@@ -8,16 +8,16 @@ use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a command may take to end after it was told to: as long as what is under way may take to be
-/// committed, or a reader that is slow to take it; and shorter than the ten seconds that containers are
-/// given. After that it ends as if it was killed, which loses nothing.
+/// The maximum time between the first signal and the end of the process. It suffices to commit what is in
+/// progress, or for a slow reader to take it, and is shorter than the ten seconds that containers get.
+/// After it the process ends as if killed, which loses nothing.
 const ENDING: Duration = Duration::from_secs(8);
 
-/// Resolves when somebody ends the run, with Ctrl-C, SIGTERM or SIGHUP, to the error of such a run.
+/// Resolves to the error of an interrupted run on Ctrl-C, SIGTERM or SIGHUP.
 ///
-/// For `tokio::select!` in the standalone commands, which then commit what was taken. From the first
-/// call on, the signals do nothing else any more, but that the process ends [`ENDING`] after the first
-/// one. Where signals cannot be watched it never resolves.
+/// It is used in `tokio::select!` by the standalone commands, which then commit what was received. From
+/// the first call on, the signals have no other effect, except that the process ends [`ENDING`] after the
+/// first one. If signals cannot be watched it never resolves.
 pub(super) fn interrupted() -> impl Future<Output = Error> {
     static TOLD: OnceLock<watch::Receiver<bool>> = OnceLock::new();
     let mut told = TOLD.get_or_init(listen).clone();
@@ -47,7 +47,7 @@ fn listen() -> watch::Receiver<bool> {
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         });
     };
-    // Without the thread nobody tells, and signals end the process by themselves.
+    // Without the thread nothing is notified, and signals end the process by themselves.
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(listener);
     let _ = begun.recv();
     told
@@ -77,8 +77,8 @@ fn signalled() -> Option<impl Future<Output = ()>> {
     })
 }
 
-/// Whether the program was started to outlive its terminal, as `nohup` does. Where that cannot be
-/// told, hangups keep their usual meaning: the process ends, and what was committed stands.
+/// Returns whether the program was started to outlive its terminal, as `nohup` does. If that is unknown,
+/// hangups keep their usual meaning: the process ends, and commits stay.
 #[cfg(unix)]
 fn hangups_ignored() -> bool {
     static IGNORED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

@@ -73,7 +73,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the account said.
+/// The responses of the account.
 struct Asked {
     sizes: Sizes,
     lacking: BTreeMap<&'static str, String>,
@@ -111,7 +111,7 @@ struct Shown {
     lacking: BTreeMap<&'static str, String>,
     /// Which lists the run leaves out, in a sentence.
     put_off: Option<String>,
-    /// What the run needs to get on, where its tokens are limited.
+    /// The tokens that the run needs to make progress, if tokens are limited.
     least: Option<Least>,
 }
 
@@ -221,7 +221,7 @@ impl Shown {
         })
     }
 
-    /// Resources that nobody asked for, since they are read on request only.
+    /// Returns the unselected resources, which are read on request only.
     fn unasked(&self) -> impl Iterator<Item = &'static Resource> {
         let planned = |resource: &Resource| {
             self.forecast.estimates.iter().any(|estimate| estimate.resource.name == resource.name)
@@ -229,7 +229,7 @@ impl Shown {
         Resource::all().filter(move |resource| resource.on_request && !planned(resource))
     }
 
-    /// Whether the run comes to its end; `None` while no limit is known.
+    /// Returns whether the run finishes within the limit. `None` while no limit is known.
     fn fits(&self) -> Option<bool> {
         let limited = self.settings.max_tokens.is_some() || self.spending.daily_remaining.is_some();
         limited.then(|| self.shortfalls().is_empty())
@@ -242,7 +242,7 @@ impl Shown {
             Bound::Exact | Bound::AtLeast => "the run would stop before its end",
             Bound::AtMost | Bound::Guess => "the run may stop before its end",
         };
-        let on = "what it takes is kept, and the next run goes on from there";
+        let on = "what it reads is kept, and the next run continues from there";
         let mut shortfalls = Vec::new();
         if let Some(most) = self.settings.max_tokens.filter(|most| *most < tokens) {
             let needs =

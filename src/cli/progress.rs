@@ -22,7 +22,7 @@ enum Level {
     Error,
 }
 
-/// How long a run has to last before the time left is told.
+/// The duration of a run from which the remaining time is shown.
 const ESTIMATED_FROM: Duration = Duration::from_secs(5);
 /// Time between two turns of a spinner.
 const TURN: Duration = Duration::from_millis(120);
@@ -63,7 +63,7 @@ struct Whole {
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
-    /// Rows of an earlier run that are gone on with.
+    /// Rows of an earlier run that is resumed.
     here: u64,
     pages: u64,
     tokens: u64,
@@ -106,8 +106,8 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    /// A table tells afterwards how each resource ended, so that it is not said before, unless more is
-    /// asked for.
+    /// Suppresses the result of each resource, which a table shows at the end, unless the mode is
+    /// verbose.
     pub(super) fn before_a_table(&mut self) {
         self.tabled = self.mode != ProgressMode::Verbose;
         self.before_a_summary();
@@ -294,17 +294,17 @@ impl<W: Write> Progress<W> {
         self.line(Level::Info, text);
     }
 
-    /// Says what somebody should look at.
+    /// Prints a warning.
     pub(super) fn warn(&mut self, text: &str) {
         self.line(Level::Warning, text);
     }
 
-    /// Says what somebody must act upon: also when nothing else is to be shown.
+    /// Prints a required action, also in quiet mode.
     pub(super) fn notice(&mut self, text: &str) {
         match self.mode {
             ProgressMode::Quiet => {
                 let text = self.shown(text);
-                // Nobody is left to tell if stderr is gone.
+                // A failed write to stderr cannot be reported.
                 let _ = writeln!(self.out, "{text}");
             }
             ProgressMode::Log | ProgressMode::Warnings => self.line(Level::Warning, text),
@@ -312,7 +312,7 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    /// Keeps one more secret out of what is said from here on.
+    /// Masks one more secret from here on.
     pub(super) fn mask(&mut self, secret: &str) {
         self.mask.add(secret);
     }
@@ -385,7 +385,7 @@ impl<W: Write> Progress<W> {
             (_, Level::Warning) => format!("warning: {text}"),
             _ => text,
         };
-        // Nobody is left to tell if stderr is gone.
+        // A failed write to stderr cannot be reported.
         let _ = match self.mode {
             ProgressMode::Quiet => Ok(()),
             ProgressMode::Warnings if level == Level::Info => Ok(()),

@@ -66,10 +66,10 @@ fn everything() -> Vec<Configured> {
         .collect()
 }
 
-/// How the records of each stream are written, and what is to be said about the names in them.
+/// Returns how the records of each stream are encoded, and the notices about names.
 ///
-/// Names are made of the dictionaries that were `found`. The destination has the columns of the
-/// configured catalog, so its names go first, before those of the state: a refreshed catalog may have
+/// Names are derived from the dictionaries that were `found`. The destination has the columns of the
+/// configured catalog, so its names take precedence over those of the state: a refreshed catalog may have
 /// others.
 fn wires(
     streams: &[Configured],
@@ -106,10 +106,10 @@ fn wires(
 /// Columns without a place in a catalog that are named; others are counted.
 const UNDECLARED_NAMED_MAX: usize = 10;
 
-/// What is to be said of custom fields for which the destination has no column.
+/// Returns the message about custom fields for which the destination has no column.
 fn without_column(stream: &Configured, names: &Names) -> Option<String> {
     let columns = undeclared(&stream.schema, names);
-    // Without a catalog nobody declared any.
+    // Without a catalog no columns are declared.
     if columns.is_empty() || !stream.declared {
         return None;
     }
@@ -204,7 +204,7 @@ impl Run {
         outcome
     }
 
-    /// What is to be said of the run's tokens before it reads.
+    /// Prints the messages about the run's tokens before it reads.
     async fn weigh(&mut self, jobs: &[Job]) -> Result<()> {
         self.report.least_tokens =
             must_get_on(&self.setup.settings, jobs, self.client.spending().tokens)?;

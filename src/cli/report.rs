@@ -9,7 +9,7 @@ use crate::model::{Cost, Error, Event, Kind, Resource, Time};
 #[derive(Debug, Default)]
 pub(super) struct Report {
     rows: Vec<Row>,
-    /// The smallest token limit with which every list gets on, where the run has a limit.
+    /// The smallest token limit with which every list makes progress, if the run has a limit.
     pub(super) least_tokens: Option<u64>,
 }
 
@@ -31,8 +31,8 @@ pub(super) struct Row {
     keyless: u64,
     /// What is missing although it is read on.
     lack: Option<Failure>,
-    /// What Pipedrive said of it, where the company has it not: no failure, as nobody asked for it by
-    /// name.
+    /// Pipedrive's message, if the company lacks the resource. It is no failure, because the user did not
+    /// name it.
     unavailable: Option<Failure>,
     /// The same of single lists of it.
     lists: Vec<(&'static str, Failure)>,
@@ -48,7 +48,7 @@ pub(super) fn left(until: Option<Time>, postponed: usize) -> Option<String> {
     ))
 }
 
-/// What a company has not, in a sentence, from what Pipedrive said and the names.
+/// Returns a sentence about what a company lacks, from Pipedrive's message and the names.
 pub(super) fn unavailable<'s>(
     lacking: impl IntoIterator<Item = (&'s str, String)>,
 ) -> Option<String> {
@@ -231,8 +231,8 @@ impl Report {
         self.row(resource).outcome = Some(Err(Failure::of(error)));
     }
 
-    /// Ends the run: what has not come to an end is incomplete. Names those, and why.
-    /// `stop` is what stopped it, if that was no resource.
+    /// Ends the run. What is unfinished is incomplete, and is named with the reason. `stop` is the error
+    /// that stopped the run, if no resource did.
     pub(super) fn close(&mut self, stop: Option<&Error>) -> Vec<(&'static Resource, Error)> {
         let failed = self.rows.iter().filter_map(Row::failure).find(|f| f.kind.stops_the_run());
         let stop =
@@ -285,7 +285,7 @@ impl Report {
         let quota = reason.is_some_and(|failure| failure.kind == Kind::Quota);
         let least = self.least_tokens.filter(|_| nothing && quota).map_or(String::new(), |least| {
             let least = grouped(least);
-            format!("; nothing was read: {least} is the smallest max_tokens with which every list gets on")
+            format!("; nothing was read: {least} is the smallest max_tokens with which every list makes progress")
         });
         let text = format!(
             "incomplete: {} of {} streams {} ({}): {}; {} tokens spent{least}",
@@ -312,7 +312,7 @@ impl Report {
     pub(super) fn table(&self, account: &Account, spending: Spending) -> Text {
         let head = ["stream", "records", "requests", "tokens", "outcome"];
         let mut table = Grid::new(head, &[1, 2, 3]);
-        // What the company has not stands in a sentence of its own.
+        // What the company lacks is reported in a sentence of its own.
         let told = |row: &&Row| row.begun && (row.unavailable.is_none() || row.cost.tokens > 0);
         let mut rows: Vec<_> = self.rows.iter().filter(told).collect();
         rows.sort_by_key(|row| row.resource.name);

@@ -24,9 +24,9 @@ pub(super) struct Run {
     pub(super) progress: Progress,
     pub(super) report: Report,
     pub(super) resources: Vec<&'static Resource>,
-    /// Whether somebody named them: then it is an error that the company has one of them not.
+    /// Whether the user named them. It is then an error if the company lacks one.
     pub(super) named: bool,
-    /// Whether secrets in rows are somebody else's to mask: a backup does so itself, unless told
+    /// Whether another module masks the secrets in rows: a backup does so itself, unless configured
     /// otherwise.
     pub(super) unmasked: bool,
 }
@@ -89,8 +89,8 @@ impl Run {
         }
     }
 
-    /// What a run has to say of its tokens before it reads: that it is costly, or cannot get on with so
-    /// few, which is an error.
+    /// Prints the messages about the run's tokens before it reads: that it is costly. Too few tokens to
+    /// make progress are an error.
     pub(super) async fn weigh(
         &mut self,
         jobs: &[Job],

@@ -23,7 +23,7 @@ pub(super) struct ConfigSource {
     config: Value,
     keeper: TokenStore,
     sandbox: Option<Sandbox>,
-    /// Keys that stand in the environment.
+    /// Keys that come from the environment.
     origins: Origins,
 }
 
@@ -126,8 +126,8 @@ impl CommandContext {
         Ok(Self { config, settings, unread, keeper, _sandbox: sandbox })
     }
 
-    /// What a standalone command works with. A key of the configuration that nothing reads is an error
-    /// there: its file was written by somebody who meant something by it.
+    /// Returns the context of a standalone command. An unknown key of the configuration is an error,
+    /// because its author expected an effect.
     pub(super) fn standalone(standalone: &CommonOptions) -> Result<Self> {
         let given = ConfigSource::alone(standalone)?;
         if let Some(sentence) = unread_keys(&given.config) {
@@ -200,7 +200,7 @@ impl CommandContext {
             TokenStore::File(path) => {
                 let error = rewrite(path, token).err()?;
                 Some(format!(
-                    "{lost}, and the new one cannot be kept ({error}): this run goes on with it, \
+                    "{lost}, and the new one cannot be kept ({error}): this run continues with it, \
                      but the one in the file no longer works. Make {} writable, authorize the app \
                      again, and put the new refresh token into it",
                     path.display()
@@ -247,7 +247,7 @@ pub(super) fn runtime() -> Result<Runtime> {
         .map_err(|error| Error::new(Kind::Bug, "cannot start the runtime").because(error))
 }
 
-/// Pipedrive's clock, as it goes on from an answer.
+/// Pipedrive's clock, extrapolated from a response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServerClock {
     date: Time,

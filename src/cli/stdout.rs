@@ -15,8 +15,7 @@ pub(super) fn programs(json: &str) -> Result<()> {
     print(&plain_json(json))
 }
 
-/// Prints text that was made by this program, with nobody else's words in it, or none that were not
-/// escaped before.
+/// Prints text of this program. It contains no text from outside, or only text that was escaped before.
 pub(super) fn own(text: &str) -> Result<()> {
     print(&plain_lines(text))
 }

@@ -7,7 +7,7 @@ use crate::dataset::warehouse::Inventory;
 use crate::model::{Kind, Result};
 use std::path::Path;
 
-/// Free space below which a place is reported as nearly full, in bytes.
+/// The free space below which a location is reported as nearly full, in bytes.
 #[cfg(unix)]
 const FREE_BYTES_MIN: u64 = 1 << 30;
 

@@ -11,7 +11,7 @@ use crate::dataset::warehouse::{Warehouse, Written};
 use crate::model::{Cost, Resource, Result, Time};
 use serde_json::{Map, Value, json};
 
-/// Fields that are named of those whose values stand in `_extra`.
+/// The maximum number of fields named for values that are in `_extra`.
 const MISFITS_NAMED_MAX: usize = 4;
 
 /// What a run did.
@@ -189,7 +189,7 @@ impl Row {
         self.written.rows > 0 || self.failure.is_some() || self.warnings > 0
     }
 
-    /// What is to be said of it; nothing where all is well.
+    /// Returns the remark about the resource, which is empty if there is none.
     fn outcome(&self) -> String {
         if let Some((_, text)) = &self.failure {
             return format!("INCOMPLETE: {text}");
@@ -210,7 +210,7 @@ impl Row {
         said.join(", ")
     }
 
-    /// The fields whose values stand in `_extra`, those with most first.
+    /// Returns the fields whose values are in `_extra`, those with the most values first.
     fn fields(&self) -> String {
         let mut fields: Vec<_> = self.named.iter().collect();
         fields.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), name));

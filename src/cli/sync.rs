@@ -146,7 +146,7 @@ impl Run {
             // Whoever hung up took the terminal away as well.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
-                "interrupted: what was taken is committed, run again to go on",
+                "interrupted: all rows received are committed, run again to continue",
             )),
             Some(error) => Err(error),
             None => printed.and_then(|()| self.conclude()),

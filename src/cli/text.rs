@@ -93,8 +93,8 @@ impl Text {
     }
 }
 
-/// Adds a line that is broken between words where it is too long; what follows stands further right, so
-/// that nobody else's words begin a line.
+/// Adds a line that is wrapped between words. Continuation lines are indented, so that text from outside
+/// never begins a line.
 fn wrap(line: &str, width: usize, out: &mut String) {
     let mut taken = 0;
     for piece in line.trim_end().split_inclusive(' ') {

@@ -46,10 +46,10 @@ impl<'f> Foreseen<'f> {
         Self { client, settings, usual, earlier, carried, way_out }
     }
 
-    /// What is to be said of a run that costs more than [`COSTLY_TIMES_DEFAULT`] times the default
-    /// selection, or [`COSTLY_DAY_PERCENT`] of a day. Finding out costs a request for each of the few lists
-    /// that decide it and are read from their beginning; nothing where all goes on from an earlier run,
-    /// or where few tokens are allowed in any case.
+    /// Returns the message about a run that costs more than [`COSTLY_TIMES_DEFAULT`] times the default
+    /// selection, or [`COSTLY_DAY_PERCENT`] of a day. The check costs one request for each of the few
+    /// lists that decide it and are read from the beginning. It costs nothing if all lists continue from
+    /// an earlier run, or if a low token limit applies.
     pub(super) async fn costly(&self, jobs: &[Job]) -> Result<Option<String>> {
         let limit = self.client.spending().daily_limit;
         let usual = |resource: &Resource| self.usual.iter().any(|r| r.name == resource.name);
@@ -127,8 +127,8 @@ pub(super) fn put_off_recent(
     (off, sentence)
 }
 
-/// The smallest token limit with which every list gets on, where there is a limit. An error for a run
-/// whose tokens do not suffice for the first rows of the list that is next.
+/// Returns the smallest token limit with which every list makes progress, if there is a limit. A run
+/// whose tokens do not suffice for the first rows of the next list is an error.
 pub(super) fn must_get_on(settings: &Settings, jobs: &[Job], spent: u64) -> Result<Option<u64>> {
     let (Some(most), Some(least)) = (settings.max_tokens, least(jobs)) else {
         return Ok(None);

@@ -23,13 +23,13 @@ pub struct Account {
     pub scopes: Option<Vec<String>>,
 }
 
-/// An id; 0 was written where Pipedrive had not said one.
+/// Parses an id. Older versions wrote 0 where Pipedrive had not returned one.
 fn known<'de, D: Deserializer<'de>>(json: D) -> std::result::Result<Option<i64>, D::Error> {
     Ok(Option::deserialize(json)?.filter(|id| *id != 0))
 }
 
 impl Account {
-    /// Refuses to go on with another company's data set.
+    /// Refuses to continue with another company's data set.
     pub(super) fn must_be(&self, holder: &Self, place: &str) -> Result<()> {
         let message = match (holder.company_id, self.company_id) {
             (Some(holder), Some(own)) if holder == own => return Ok(()),

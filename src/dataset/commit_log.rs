@@ -112,16 +112,17 @@ impl CommitLog {
         Ok(Found { commits, manifest, unconditional: true })
     }
 
-    /// Fails when somebody took the lock of a folder over: nothing may be written any more.
+    /// Fails if another process took over the lock of a folder: nothing may be written any more.
     pub(super) fn still_ours(&self, store: &Store) -> Result<()> {
         let lost = matches!(self.right, Right::Folder { .. })
             && held_by(store).is_none_or(|holder| holder.run != self.owner.run);
         if lost { Err(taken_over(store)) } else { Ok(()) }
     }
 
-    /// Makes this the manifest, atomically: afterwards it is durable, and all it names is visible.
+    /// Replaces the manifest atomically. Afterwards it is durable, and all files that it names are
+    /// visible.
     ///
-    /// On error the one before still stands, and this run must not go on.
+    /// On an error the previous manifest is still valid, and this run must not continue.
     pub(super) async fn replace(
         &mut self,
         store: &Store,
@@ -195,8 +196,8 @@ async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     }
 }
 
-/// After a commit: the copy for readers is written, nobody may have gone further from an older
-/// commit, and old ones go.
+/// Completes a commit: writes the copy for readers, checks that no writer continued from an older commit,
+/// and removes old commits.
 async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
     store.put(MANIFEST, manifest).await?;
     let listed = store.list(Some(COMMITS)).await?;

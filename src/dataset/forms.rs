@@ -10,7 +10,7 @@ use crate::model::{Error, Kind, Resource, Result};
 
 /// The folder of a backup that is to take another one's place.
 pub(super) const NEXT: &str = "_next";
-/// The folder of a bucket's pieces, of a backup that takes nobody's place.
+/// The folder of a bucket's parts, of a backup that replaces no other.
 pub(super) const PIECES: &str = "_pieces";
 /// Ending of a file that grows beside whole ones.
 pub(super) const PART: &str = ".part";
@@ -158,7 +158,7 @@ pub(super) fn is_lines_of(path: &str, table: &str) -> bool {
     path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).is_some_and(is_lines)
 }
 
-/// Whether a file in which a resource is read anew can have this name.
+/// Returns whether a file into which a resource is read again can have this name.
 pub(super) fn is_rebuild(path: &str, table: &str) -> bool {
     let rest = path.strip_prefix(table).and_then(|rest| rest.strip_prefix(".rebuild-"));
     rest.and_then(|rest| rest.split_once('.'))
@@ -225,7 +225,8 @@ pub(super) fn attachment(place: &str, id: u64, sha256: &str) -> Result<()> {
     if is_sha256(sha256) {
         return Ok(());
     }
-    let way_out = "remove the row's sha256, or the files of attachments, to have them fetched anew";
+    let way_out =
+        "remove the row's sha256, or the files of attachments, to have them downloaded again";
     Err(refused(place, &format!("sha256 of file {id}"), sha256, way_out))
 }
 

@@ -51,7 +51,7 @@ pub(crate) enum ReadError {
         cut_off: bool,
         /// Whether it ends right after the last piece.
         clean: bool,
-        /// What the step said.
+        /// The error of the step.
         error: Error,
     },
     /// The file cannot be read.
@@ -209,7 +209,7 @@ impl JsonStream {
         }
         let text = match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => text,
-            // A character that goes on in the next chunk, if there is one.
+            // A character may continue in the next chunk.
             Err(error) if error.error_len().is_none() && !self.exhausted => {
                 let (text, cut) = bytes.split_at(error.valid_up_to());
                 self.cut = cut.to_vec();

@@ -8,10 +8,10 @@ use crate::model::{Error, Kind, Result};
 
 /// Folders that file systems and sync programs make, at the top of what they manage.
 const LITTER_FOLDERS: [&str; 3] = ["lost+found", "$RECYCLE.BIN", "System Volume Information"];
-/// Files that file managers leave wherever somebody looked.
+/// Files that file managers create in folders.
 const LITTER_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
-/// Whether a path is what systems leave by themselves and nobody's data: hidden files and folders
+/// Returns whether a path is created by the system and contains no user data: hidden files and folders
 /// (`.DS_Store`, `.snapshot`, `.nfs…`), `lost+found`, `Thumbs.db`. No file of ours has such a name.
 fn is_litter(path: &str) -> bool {
     let top = path.split('/').next().unwrap_or_default();

@@ -27,7 +27,7 @@ pub struct RunStatus {
     pub bytes: u64,
     /// Its resources, in the order they are documented.
     pub resources: Vec<Part>,
-    /// What is not read to its end, of the run that is gone on with: names of resources.
+    /// The names of the unfinished resources of the run that is resumed.
     pub unfinished: Vec<String>,
     /// Of a backup that is being replaced: when the new one was begun.
     pub next: Option<Option<Time>>,

@@ -34,8 +34,8 @@ const PAUSE_GROWTH: f64 = 4.0;
 const RETRIES_MAX: usize = 1_000;
 /// Longest silence before an answer, or within one.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// Slowest line that something is sent over. Of an upload nobody says how far it is, so it may take as
-/// long as its bytes need at this pace, and [`SILENCE_MAX`] for the answer.
+/// The slowest accepted upload, in bytes per second. The progress of an upload is unknown, so it may take
+/// as long as its bytes need at this rate, and [`SILENCE_MAX`] for the response.
 const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 /// Times that reading an object is taken up again without a byte that is new.
 const RESUMES_MAX: u32 = 5;
@@ -81,7 +81,7 @@ pub(super) struct Connector {
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let make = |options: &ClientOptions| ReqwestConnector::default().connect(options);
-        // A proxy that is left out for every host: then the environment's is not looked at.
+        // A proxy that excludes every host also disables the proxy of the environment.
         let direct = |options: &ClientOptions| {
             options.clone().with_proxy_url("http://127.0.0.1:9").with_proxy_excludes(EVERY_HOST)
         };
@@ -160,8 +160,8 @@ fn patience(bytes: u64) -> Duration {
     SILENCE_MAX + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN)
 }
 
-/// The bytes of an object as they come, however long that takes: where they break off, the rest of the
-/// same version is asked for.
+/// Reads the bytes of an object without a time limit. After an interruption the rest of the same version
+/// is requested.
 pub(super) async fn read(
     objects: Arc<dyn ObjectStore>,
     path: Path,

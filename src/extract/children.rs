@@ -27,10 +27,10 @@ const REFUSED_NAMED_MAX: usize = 10;
 const SHARED_KEYS_MAX: usize = 1_000_000;
 
 impl Task {
-    /// The rows of these parents, in the parents' order; those that are carried come first.
+    /// Reads the rows of these parents, in the order of the parents. Carried parents come first.
     ///
-    /// A deleted parent has no lists any more. One whose list is refused (403, 404, 410) is left out, and
-    /// told at the end.
+    /// A deleted parent has no lists. A parent whose list is refused (403, 404, 410) is left out, and
+    /// reported at the end.
     pub(super) async fn children(&mut self, parents: &[Record]) -> Result<Vec<Record>> {
         let Some(parent) = &self.resource.parent else {
             return Err(Error::new(Kind::Bug, "rows per parent of a resource without parents"));
@@ -122,9 +122,9 @@ impl Task {
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     count: u64,
-    /// The first of them, and what was said.
+    /// The names of the first of them, with the server's message.
     named: Vec<String>,
-    /// Those that nobody was told of yet, together with the rows of the others.
+    /// Parents that the consumer was not informed of yet, together with the rows of the others.
     untold: Vec<String>,
 }
 
@@ -144,7 +144,7 @@ impl Refused {
         std::mem::take(&mut self.untold)
     }
 
-    /// What is to be said about them, if there are any.
+    /// Returns the message about them, if there are any.
     pub(super) fn text(&self, parents: &Resource) -> Option<String> {
         let more = self.count - self.named.len() as u64;
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };

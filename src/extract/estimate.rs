@@ -18,7 +18,8 @@ use std::time::Duration;
 
 /// Time a request takes from here to Pipedrive and back, as a rule.
 pub const ROUND_TRIP: Duration = Duration::from_millis(250);
-/// Rows a list is guessed to have that nobody counted: the set-up of an account fits in a page.
+/// The assumed number of rows of a list that was not counted: the configuration of an account fits in a
+/// page.
 const ROWS_GUESSED: u64 = 40;
 /// The same for a list that has no pages.
 const UNPAGED_ROWS_GUESSED: u64 = 5;
@@ -67,7 +68,7 @@ pub(super) enum Way {
         /// Whether it is.
         first: bool,
     },
-    /// From a start date: nobody knows how many rows, but not more than all.
+    /// From a start date. The number of rows is unknown, and at most the total.
     Begun,
     /// What changed since the last run, in so many parts.
     Since(Time, u64),
@@ -168,7 +169,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
         let bound = match listing.paging {
             // Parents that come again and have not changed are not asked for.
             Paging::Plain | Paging::Goals | Paging::One => Bound::AtMost,
-            // Nobody knows how many rows a parent has.
+            // The number of rows per parent is unknown.
             Paging::Cursor | Paging::Offset => Bound::Guess,
         };
         estimate.chain += requests.div_ceil(side_by_side);
@@ -213,8 +214,8 @@ pub(super) fn extent(watched: &'static Resource, listing: &'static Listing, way:
     Extent { resource: watched.name, listing: listing.name, since }
 }
 
-/// Rows of each list. A bound for the whole resource is shared out, the dearest list first, for a
-/// row stands in one list only.
+/// Returns the rows of each list. A bound of the whole resource is distributed, the most expensive list
+/// first, because only one list contains a given row.
 fn shared_out(
     watched: &'static Resource,
     ways: &[(&'static Listing, Way)],

@@ -65,7 +65,7 @@ impl Task {
                     return self.unfiltered(ask).await;
                 }
                 Err(error) if cursor.is_some() && !restarted && refused(&error) => {
-                    // What was delivered is known: the walk goes on from its watermark.
+                    // The delivered rows are known, so the walk continues from its watermark.
                     (since, cursor, restarted) = (self.since(ask), None, true);
                     order = Sorting::rising(self.progress(ask).since, self.run.overlap);
                     guard = Guard::default();

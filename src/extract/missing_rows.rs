@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 /// Ids of one call of `ids=` (pipedrive-api.md 8.24).
 const IDS_PER_CALL: usize = 100;
-/// Most rows that are asked for one by one; the rest is told apart by what the token may see.
+/// The maximum number of rows that are requested by id. Further rows are classified by what the token may
+/// see.
 const ASKED_SINGLY_MAX: usize = 1_000;
 /// Tokens of one GET by id: v2 1, v1 2 (pipedrive-api.md 4.3).
 const SINGLE_COST: [u32; 2] = [1, 2];
@@ -79,7 +80,7 @@ async fn listed(
                 request = request.with(name, *value);
             }
             request = request.with("ids", keys.join(",")).with("limit", IDS_PER_CALL.to_string());
-            // Rows that are not in the answer are said to be gone.
+            // Rows that are missing from the response count as deleted.
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
             if let Some(cursor) = cursor {
                 request = request.with("cursor", cursor);
@@ -99,7 +100,7 @@ async fn listed(
             cursor = Some(next);
             pages += 1;
             if pages > IDS_PER_CALL {
-                let message = format!("list of {IDS_PER_CALL} ids does not come to an end");
+                let message = format!("list of {IDS_PER_CALL} ids does not end");
                 return Err(Error::new(Kind::Shape, message).at(listing.path));
             }
         }
@@ -130,7 +131,7 @@ async fn single(
     let request = Request::new(format!("{path}/{key}"), cost);
     let mut answer = client.ask(request.clone(), row).await;
     if matches!(answer, Ok(None)) {
-        // That there is nothing is believed when it is said twice.
+        // An empty result is believed if a second response repeats it.
         answer = client.ask(request, row).await;
     }
     let row = match answer {
@@ -150,7 +151,7 @@ async fn single(
             Some(DeletionReason::Deleted)
         }
         row if row.is_archived == Some(true) && !archived => Some(DeletionReason::Archived),
-        // The list leaves it out and it is there: nobody can say that it is gone.
+        // The list leaves the row out, and the row exists: nothing proves its deletion.
         _ => None,
     })
 }

@@ -11,7 +11,7 @@ use crate::model::{Digest, Error, Kind, Next, Record, Result};
 const IDLE_PAGES_MAX: usize = 3;
 /// Pages a walk goes back to find its place.
 const STEPS_BACK_MAX: usize = 20;
-/// How often a walk begins anew because it could not find its place.
+/// The maximum number of restarts of a walk that cannot find its position.
 const RESTARTS_MAX: usize = 3;
 /// Keys kept to find the place again.
 const LAST_KEYS: usize = 20;
@@ -23,7 +23,7 @@ pub(super) struct Offset {
     pub(super) start: u64,
     /// The newest keys before the next page.
     pub(super) last: Vec<String>,
-    /// Whether a page said what comes after it.
+    /// Whether a page stated what comes next.
     pub(super) told: bool,
     step: u64,
     /// Whether the next page does not overlap the one before: of pages of one row nothing would be left.
@@ -35,7 +35,7 @@ pub(super) struct Offset {
     restarts: usize,
 }
 
-/// Where a page stands in the walk.
+/// The position of a page in the walk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// Rows from this one on are new.
@@ -47,7 +47,7 @@ pub(super) enum Place {
 }
 
 impl Offset {
-    /// A walk that goes on from here, with pages of at most `limit` rows.
+    /// Returns a walk that continues from this position, with pages of at most `limit` rows.
     pub(super) fn new(start: u64, last: Vec<String>, limit: u32) -> Self {
         let step = u64::from(limit).max(1);
         Self {
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(walk((1..9).collect(), 3, appear), "100 1 2 3 4 5 6 7 8");
     }
 
-    /// A walk that goes on where an earlier run was, in pages far smaller than were asked for.
+    /// A walk that continues from the position of an earlier run, with pages far smaller than requested.
     #[test]
     fn a_place_that_was_lost_between_runs_is_found_again() {
         let list: Vec<u64> = (1..25).filter(|key| *key != 4).collect();

@@ -4,7 +4,7 @@ use super::thrift;
 use crate::model::{Carried, Listing, PerParent, Progress, Resource, Settings, StreamState, Time};
 use std::sync::Arc;
 
-/// A resource somebody wants to read.
+/// A resource that the user selected.
 #[derive(Debug, Clone)]
 pub struct Selected {
     /// Which.
@@ -13,7 +13,7 @@ pub struct Selected {
     pub mode: Mode,
     /// What an earlier run left.
     pub state: Option<StreamState>,
-    /// Whether somebody asked for it by name: then it is an error that the company has it not.
+    /// Whether the user named the resource. It is then an error if the company lacks it.
     pub named: bool,
     /// When an earlier run read it to its end; [`Time::EPOCH`] where that is not known. `None` while
     /// there is something of it that no run has read.
@@ -23,8 +23,8 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// A resource that goes on from this state. Nobody named it, and nothing says that the company has
-    /// it not.
+    /// Returns a resource that continues from this state. It was not named by the user, and is assumed to
+    /// be available.
     pub fn new(resource: &'static Resource, mode: Mode, state: Option<StreamState>) -> Self {
         let finished = state.as_ref().and_then(StreamState::finished);
         Self { resource, mode, state, named: false, finished, lacking: false }
@@ -38,7 +38,7 @@ pub enum Mode {
     Incremental,
     /// Everything, and where rows have times, what changed while it was read.
     Full,
-    /// Everything as one walk meets it, for looking at rows: nothing that goes on later depends on it.
+    /// All rows in one walk, for inspection. No later read continues from it.
     Scan,
 }
 
@@ -85,11 +85,10 @@ impl Job {
     }
 }
 
-/// The jobs of a run: those that take longest first; where tokens are limited, those that are wanted
-/// most.
+/// Returns the jobs of a run: the longest first; with a token limit, the most important first.
 ///
-/// A resource that cannot be read incrementally is read in full, whatever was asked for. A full
-/// read goes on from the state of one that was interrupted, and from no other.
+/// A resource that cannot be read incrementally is read in full, whatever was requested. A full read
+/// continues from the state of an interrupted full read, and from no other.
 pub fn plan(settings: &Settings, selected: Vec<Selected>) -> Vec<Job> {
     let mut jobs: Vec<_> = selected.into_iter().map(|selected| job(settings, selected)).collect();
     let watched: Vec<_> = jobs.iter().map(|job| job.driving_resource().name).collect();

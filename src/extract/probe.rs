@@ -24,8 +24,8 @@ struct Probe {
     extent: Extent,
 }
 
-/// Finds out what is worth a request: the sizes of all lists that grow with the account. What an
-/// account refuses to say stays unknown, and is told in a sentence.
+/// Requests the sizes that are worth a request: those of all lists that grow with the account. A size
+/// that the account refuses stays unknown, and is reported in a sentence.
 pub async fn probe(client: &Client, jobs: &[Job]) -> Result<(Sizes, Vec<String>)> {
     ask(client, looks(jobs)).await
 }

@@ -29,7 +29,7 @@ pub enum Backpressure {
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) event: Event,
-    /// Dropped when the consumer is done with the event; who told it may wait for that.
+    /// Dropped when the consumer is done with the event. The sender may wait for that.
     pub(super) taken: Option<oneshot::Sender<()>>,
 }
 
@@ -44,8 +44,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts reading. Rows changed at or after `bound`, the server's clock at the run's first
-    /// answer, are left to the next run; none are if that answer told no time.
+    /// Starts reading. Rows changed at or after `bound`, the server's clock at the run's first response,
+    /// are left to the next run. Without a time in that response no rows are left.
     ///
     /// Must be called inside a tokio runtime.
     pub fn start(

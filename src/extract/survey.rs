@@ -4,9 +4,9 @@ use crate::api::{Client, Request, is_of_one_row};
 use crate::model::{Kind, Paging, PerParent, Resource, Result};
 use std::collections::BTreeMap;
 
-/// Asks once for each feature that these resources belong to and a company may lack
-/// ([`Resource::feature`]). What Pipedrive said, by the names of those that are not available. What
-/// else goes wrong is left to whoever reads; an error is of a kind that stops a run.
+/// Sends one request for each feature that these resources need and a company may lack
+/// ([`Resource::feature`]). Returns Pipedrive's message by the names of the unavailable resources. Other
+/// failures are left to the reader; an error is of a kind that stops a run.
 pub async fn survey(
     client: &Client,
     resources: &[&'static Resource],

@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 /// What all tasks of a run share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
-    /// Rows changed at or after this are left to the next run; [`Time::END`] where nobody knows the
-    /// server's clock.
+    /// Rows changed at or after this time are left to the next run. It is [`Time::END`] if the server's
+    /// clock is unknown.
     pub(super) bound: Time,
     /// The configured time from which on rows are wanted.
     pub(super) start: Option<Time>,
@@ -40,7 +40,7 @@ pub(super) struct Task {
     pub(super) watched: &'static Resource,
     mode: Mode,
     listings: Vec<&'static Listing>,
-    /// Whether somebody asked for it by name.
+    /// Whether the user named the resource.
     named: bool,
     pub(super) state: StreamState,
     out: Sender<Envelope>,
@@ -56,7 +56,7 @@ pub(super) struct Task {
     pub(super) heard: bool,
     /// Parents whose lists were refused.
     pub(super) refused: Refused,
-    /// What is to be said as soon as a page is answered.
+    /// The notice to send as soon as a page is received.
     pub(super) telling: Option<String>,
     /// Listings whose memory ran over, to say so once.
     overflowed: HashSet<String>,
@@ -103,7 +103,7 @@ fn part(listing: &Listing, value: &str) -> String {
     format!("{}:{value}", listing.name)
 }
 
-/// What is said about parameters that the API refuses.
+/// Returns the message about parameters that the API refuses.
 fn refusal(listing: &Listing, without: &[&str]) -> String {
     let split = listing.split.as_ref().filter(|split| without.contains(&split.param));
     let left_out: Vec<_> =
@@ -218,8 +218,8 @@ impl Task {
         Ok(())
     }
 
-    /// Reads one listing; without parameters that the API refuses, and in parts where it refuses the
-    /// combined value of one. What was refused is said once and remembered.
+    /// Reads one listing, without parameters that the API refuses, and in parts if it refuses the
+    /// combined value of one. A refusal is reported once and remembered.
     async fn listing(&mut self, listing: &'static Listing) -> Result<()> {
         let known = self.left_out(listing);
         let rest: Vec<_> =
@@ -326,7 +326,7 @@ impl Task {
         Ok(())
     }
 
-    /// Whether a listing is read so that a later run can go on from it: by its times.
+    /// Returns whether a listing is read by its times, so that a later run can continue from it.
     pub(super) fn keeps_watermark(&self, ask: &ListRequest) -> bool {
         ask.listing.changes != Changes::FullRead && self.mode != Mode::Scan
     }
@@ -350,16 +350,16 @@ impl Task {
         if let Some(promised) = progress.draw_back(bound, start, overlap) {
             let since = progress.since.unwrap_or(Time::EPOCH);
             self.warn(format!(
-                "list {:?} is said to be read up to {promised}, which is later than Pipedrive's clock ({bound}): \
-                 it is read from {since} on",
+                "according to the state, list {:?} was read up to {promised}, which is later than Pipedrive's \
+                 clock ({bound}): it is read from {since} on",
                 ask.name
             ))
             .await;
         }
     }
 
-    /// A request that is answered once for all streams of the run that make it alike. Its answer holds
-    /// for every one of them that reads up to the same bound.
+    /// Returns a request whose response all streams of the run share if they send the same request. The
+    /// response is valid for each of them that reads up to the same bound.
     pub(super) fn in_common(&self, request: Request) -> Request {
         if self.in_common { request.in_common(self.bound.to_string()) } else { request }
     }

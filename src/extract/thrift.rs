@@ -17,7 +17,7 @@ const SETUP_RECENT_SECONDS: i64 = 86_400;
 /// part of so few, and none might get to rows.
 const NARROW_TOKENS: u64 = 2_000;
 
-/// What a run needs to get on.
+/// The tokens that a run needs to make progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Least {
     /// Tokens without which its first list brings nothing, whatever Pipedrive takes.
@@ -91,8 +91,8 @@ pub fn is_per_row(job: &Job) -> bool {
     matches!(ask, Some(PerParent::Path | PerParent::Query(_)))
 }
 
-/// The tokens that these jobs, in this order, need to get on, beside what a run asks before. `None` when
-/// there is nothing to read.
+/// Returns the tokens that these jobs, in this order, need to make progress, beside the requests before
+/// them. `None` if there is nothing to read.
 pub fn least(jobs: &[Job]) -> Option<Least> {
     let first = first(jobs.first()?);
     Some(Least { first, each: jobs.iter().map(each).max().unwrap_or(first) })
@@ -121,8 +121,8 @@ fn first(job: &Job) -> u64 {
     pages + beside(job, |_| 0)
 }
 
-/// Tokens with which a job gets on wherever it is, and comes to its end: every run asks the lists that were
-/// read for what has changed, in up to two requests, before it goes on with the next one.
+/// Returns the tokens with which a job makes progress from any position and finishes. Every run asks the
+/// lists that were read for changes, in up to two requests, before it continues with the next list.
 fn each(job: &Job) -> u64 {
     let vain = |listing: &Listing| refusals(job, listing);
     let (mut before, mut most) = (0, 0);

@@ -243,7 +243,8 @@ impl Task {
         let portion = self.checkpoint_chunk();
         self.walked += records.len() as u64;
         if onward.is_none() && self.walked == 0 && self.begins && self.promises(ask) {
-            // Before it is said to be over: the next run would go on from a time that nothing was read up to.
+            // This check precedes the end of the walk: the next run would continue from a time that
+            // nothing was read up to.
             let message =
                 "list had rows when its newest one was asked for, and none when it was read";
             return Err(Error::new(Kind::Shape, message).at(ask.listing.path));
@@ -261,7 +262,7 @@ impl Task {
                     progress.walk = Some(Walk { since, last, ..here.clone() });
                 }
                 Some(onward) => progress.walk = Some(Walk { since, ..onward.clone() }),
-                // Said together with the last rows: after a kill nothing of it is read again.
+                // The state travels with the last rows, so that after a kill none of them is read again.
                 None if full && !watermark => (progress.walk, progress.done) = (None, true),
                 None => progress.finish_walk(),
             }

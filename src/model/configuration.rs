@@ -23,7 +23,7 @@ pub struct Key {
 pub enum ValueType {
     /// Text, like these.
     Text(&'static [&'static str]),
-    /// Text that nobody may see.
+    /// Text that is a secret and never shown.
     Secret,
     /// A time, RFC 3339.
     Time,
@@ -178,14 +178,14 @@ pub const KEYS: &[Key] = &[
     key(
         "max_tokens",
         "Token limit of a run",
-        "A run stops cleanly before it spends more API tokens than this; the next one goes on from there. Large lists are read first, and lists of the set-up that were read within a day are left out while others are unfinished.",
+        "A run stops cleanly before it spends more API tokens than this, and the next run continues from there. Large lists are read first. Configuration lists that were read within a day are left out while others are unfinished.",
         number(1, u64::MAX, None),
         Everywhere,
     ),
     key(
         "reserve_percent",
         "Daily tokens left to others (percent)",
-        "A run stops cleanly before the company's daily token budget falls under this share. It needs Pipedrive to tell the budget, which it mostly does. The standalone commands (sync, backup, bundle, plan) keep 10 unless told otherwise.",
+        "A run stops cleanly before the company's daily token budget falls below this share. The limit works if Pipedrive reports the budget, which it usually does. The default of the standalone commands (sync, backup, bundle, plan) is 10.",
         number(0, 100, Some(0)),
         Everywhere,
     ),

@@ -31,7 +31,7 @@ pub struct Conformer {
 pub struct TypeMismatches {
     /// Paths of values that are null now, dots between keys.
     pub nulled: Vec<String>,
-    /// Properties that nobody declared, and that are left out.
+    /// Properties that the schema does not declare. They are left out.
     pub undeclared: Vec<String>,
 }
 

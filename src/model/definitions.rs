@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 /// Rows of a dictionary that are named one by one when they are odd; the rest is counted.
 const ODD_NAMED_MAX: usize = 20;
 
-/// The definitions of one dictionary. A row that cannot be read stops nothing: it is left out and
-/// named, and the values of its field go on under their key.
+/// The definitions of one dictionary. A row that cannot be read is left out and named. The values of its
+/// field keep their key.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions {
     /// Those that can be read, in the order of the dictionary, each code once.

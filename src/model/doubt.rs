@@ -8,7 +8,7 @@ use super::resource::Paging;
 pub struct Asked {
     /// Whether a cursor or an offset is followed that the list itself gave.
     pub followed: bool,
-    /// Whether earlier pages said what comes after them.
+    /// Whether earlier pages stated what comes next.
     pub told: bool,
     /// Whether no rows at all would mean that nothing is there, and be acted on: a list that is read
     /// as a whole, keys that are looked for.
@@ -18,15 +18,15 @@ pub struct Asked {
 /// Why a page that came with status 200 may not be what it seems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// An end of the list that is likely to be wrong: to be asked for again, and believed if it is
-    /// said once more.
+    /// An end of the list that is probably wrong. The page is requested again, and the end is believed if
+    /// the response repeats it.
     Unlikely(&'static str),
     /// No end and no next page: to be asked for again, and an error if it stays so.
     Unfounded(&'static str),
 }
 
 impl Layout {
-    /// Whether a walk of this list goes on by offset until nothing comes.
+    /// Returns whether a walk of this list continues by offset until a page is empty.
     pub fn is_paged_by_offset(&self) -> bool {
         self.paging == Paging::Offset
     }

@@ -29,7 +29,7 @@ pub enum Kind {
     Shape,
     /// A state cannot be read, or was written by a newer version.
     State,
-    /// A file of ours is damaged, incomplete, of a newer version, or somebody else's.
+    /// A file of ours is damaged, incomplete, of a newer version, or written by another program.
     Data,
     /// A file, folder or object store cannot be read or written.
     Storage,
@@ -37,7 +37,7 @@ pub enum Kind {
     Pipe,
     /// Finished, with something missing that the report names.
     Incomplete,
-    /// Somebody ended the run; what was taken is committed.
+    /// The user ended the run. What was received is committed.
     Interrupted,
     /// Our own mistake.
     Bug,
@@ -94,7 +94,7 @@ impl Kind {
             Self::Pipe => "The reader of the output went away.",
             Self::Incomplete => "Done, but incomplete: the summary says what is missing and why.",
             Self::Interrupted => {
-                "Interrupted (Ctrl-C, SIGTERM or SIGHUP); what was taken is committed."
+                "Interrupted (Ctrl-C, SIGTERM or SIGHUP); what was received is committed."
             }
             Self::Bug => "A bug.",
         }
@@ -200,7 +200,7 @@ impl Error {
         }
     }
 
-    /// The same, for somebody else to act on.
+    /// Returns the same error with a kind that another party must act on.
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {
         self.inner.kind = kind;

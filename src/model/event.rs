@@ -16,8 +16,7 @@ pub enum Event {
         /// Which.
         resource: &'static Resource,
     },
-    /// How the custom fields of a resource are defined, before its first rows: where its job was told to
-    /// ask for that.
+    /// The field definitions of a resource, before its first rows, if the job asked for them.
     Defined {
         /// Whose.
         resource: &'static Resource,
@@ -40,9 +39,9 @@ pub enum Event {
         /// For how long.
         pause: Duration,
     },
-    /// It goes on after waiting.
+    /// The resource continues after a wait.
     Resumed {
-        /// Which resource goes on.
+        /// The resource that continues.
         resource: &'static Resource,
     },
     /// Something a person should know; nothing is lost by it.
@@ -59,14 +58,14 @@ pub enum Event {
         /// What is missing, and why.
         error: Error,
     },
-    /// The company has not this resource, or one list of it, and nobody asked for it by name: that
-    /// is no failure. Without a `listing` nothing of it is read, and this is the last event of it.
+    /// The company lacks this resource, or one list of it, and the user did not name it. This is no
+    /// failure. Without a `listing` nothing of it is read, and this is its last event.
     Unavailable {
         /// Which.
         resource: &'static Resource,
         /// The one list that is not there; the others are read on. `None`: all of it.
         listing: Option<&'static str>,
-        /// What Pipedrive said, of [`Kind::Unavailable`](super::error::Kind::Unavailable).
+        /// Pipedrive's message, of [`Kind::Unavailable`](super::error::Kind::Unavailable).
         error: Error,
     },
     /// A resource was read to its end.

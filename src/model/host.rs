@@ -32,8 +32,8 @@ pub fn address_is_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified()
 }
 
-/// Whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service: a
-/// neighbour that answers nobody else.
+/// Returns whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service,
+/// which answers this machine only.
 pub fn address_is_neighbour(address: IpAddr) -> bool {
     let address = unmapped(address);
     METADATA.contains(&address)

@@ -18,7 +18,7 @@ pub(super) struct Members {
     /// The place of the first property that is wanted, and after each the next such place.
     first: usize,
     next: Vec<usize>,
-    /// Whether other properties than these may stand in it.
+    /// Whether properties other than these are allowed.
     pub(super) open: bool,
     /// Where the properties of the object at hand are.
     slots: Vec<Option<Slot>>,
@@ -223,7 +223,7 @@ impl Members {
                 out.extend_from_slice(spelled.as_bytes());
                 shape.put((value, slot.too_large), &path, out, misfits)?;
             }
-            // Nobody declared it, but a number in it that no double holds ends a load.
+            // The property is not declared, but a number in it that no double holds ends a load.
             None => {
                 out.extend_from_slice(spelled.as_bytes());
                 if slot.too_large {

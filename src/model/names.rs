@@ -32,7 +32,7 @@ pub struct Names {
 
 /// Longest name of a column made of a field's name: what databases have room for.
 const COLUMN_BYTES_MAX: usize = 63;
-/// Longest key made of a field's name anywhere: it stands in every row.
+/// The longest key derived from a field's name, in bytes. The key is repeated in every row.
 const KEY_BYTES_MAX: usize = 1_024;
 /// Most bytes of labels that stand beside one value: with more it is null. A value may name an option
 /// as often as it likes, and a label may be long.
@@ -138,11 +138,11 @@ impl Names {
         Self { custom: resource.custom, columns: false, several, fields, gone, renamed: Vec::new() }
     }
 
-    /// The keys for these definitions as columns of a table that outlives them.
+    /// Returns the keys for these definitions as columns of a table that outlives them.
     ///
-    /// A field in `pinned` (key by hash) keeps its key for ever, also when it is renamed or when a
-    /// column of the resource came to be called the same. Other fields get keys that avoid every
-    /// pinned one, all columns of the resource, and the names of labels and companions.
+    /// A field in `pinned` (key by hash) keeps its key permanently, also when it is renamed or when a
+    /// column of the resource gets the same name. Other fields get keys that avoid every pinned one, all
+    /// columns of the resource, and the names of labels and companions.
     pub fn pinned(
         resource: &Resource,
         definitions: &[Definition],
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(names.pins()[&code('c')], "tags");
         assert_eq!(names.renamed().len(), 1, "{:?}", names.renamed());
         assert!(names.renamed()[0].contains("\"Level\""));
-        // Where the dictionary cannot be read, what had a name goes on under it.
+        // If the dictionary cannot be read, a field that had a name keeps it.
         let blind = Names::kept(deals, &[], &first.pins());
         let row = format!(r#"{{"custom_fields":{{"{}":1}}}}"#, code('b'));
         let written = blind.apply(&row).expect("it is an object");

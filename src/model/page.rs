@@ -39,7 +39,7 @@ pub enum Next {
     Unsaid,
 }
 
-/// What to look for in the rows of one resource; made once, used for every page.
+/// The parts of a row that a scan looks for, for one resource. One value serves every page.
 #[derive(Debug, Clone)]
 pub struct Layout {
     pub(super) columns: &'static [Column],

@@ -67,7 +67,7 @@ impl<'l> Scan<'l> {
     pub(super) fn page(&mut self) -> Result<Page> {
         let envelope = self.envelope();
         let over = self.over || self.json.is_too_deep();
-        // What is over a limit is told as that.
+        // The error names the limit that was exceeded.
         let envelope = envelope.map_err(|error| if over { error } else { shape(error) })?;
         if envelope.success == Some(false) {
             return Err(Error::new(Kind::Shape, "answer says success: false with status 200"));
@@ -110,8 +110,8 @@ impl<'l> Scan<'l> {
                 }
                 _ => drop(self.json.value()?),
             }
-            // Nobody reads a text from outside the rows, but for the next cursor, which is better
-            // refused than mended.
+            // Text outside the rows is not used, except for the next cursor. An invalid cursor is refused
+            // and not repaired.
             self.json.halves();
             more = self.json.more(b'{')?;
         }

@@ -59,7 +59,7 @@ pub fn undeclared<'n>(schema: &Value, names: &'n Names) -> Vec<&'n str> {
     columns.filter(|column| schema["properties"].get(column).is_none()).collect()
 }
 
-/// The schema with the keys that these fields have by now: whoever knows one goes on with it.
+/// Returns the schema with the current keys of these fields. A consumer that knows a key keeps it.
 pub fn repinned(resource: &Resource, mut schema: Value, pins: &BTreeMap<String, String>) -> Value {
     let declared = declared(resource, &schema);
     let changed: BTreeMap<&str, (&str, &str)> = declared

@@ -58,7 +58,7 @@ struct Mark {
     time: Time,
 }
 
-/// What of a page goes out, and what is to be said about it.
+/// The records of a page that are delivered, and the notices about them.
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The rows to deliver, in order.
@@ -141,9 +141,9 @@ impl Progress {
         delivery
     }
 
-    /// Takes a page of a walk from the newest row down. Nothing below the place reached is read
-    /// yet, so the watermark stays; what went out is remembered, so a run that is broken off
-    /// repeats none of it. `coming` is what [`Self::promote`] will be told at the end.
+    /// Filters a page of a walk that reads the newest rows first. Rows below the position are not read
+    /// yet, so the watermark does not move. Delivered rows are remembered, so that an interrupted run
+    /// repeats none of them. `coming` is the watermark that [`Self::promote`] sets at the end.
     pub fn descend(&mut self, records: Vec<Record>, bound: Time, coming: Option<Time>) -> Delivery {
         let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
         let mut delivery = self.decide(records, bound, Some(self.since.unwrap_or(Time::EPOCH)));
@@ -162,8 +162,8 @@ impl Progress {
         self.reach(self.since.max(coming), None);
     }
 
-    /// Remembers rows that are told apart by key alone, and drops those known already: for
-    /// listings in which one row can stand several times.
+    /// Remembers rows by key alone and drops known ones, for listings that can contain one row several
+    /// times.
     pub fn once(&mut self, records: Vec<Record>) -> Delivery {
         let mut delivery = Delivery::default();
         for record in records {
@@ -209,8 +209,8 @@ impl Progress {
         }
     }
 
-    /// Forgets which rows went out, at the end of a full refresh; but how far a list with times was read,
-    /// an incremental read may go on from.
+    /// Forgets the delivered rows at the end of a full refresh. A list with times keeps its watermark, so
+    /// that an incremental read can continue from it.
     pub(super) fn forget(&mut self) {
         if self.since.is_some() {
             return;

@@ -16,8 +16,8 @@ const KEY_COLUMNS_MAX: usize = 4;
 pub struct Record {
     /// The object, a slice of its page. May hold line breaks between tokens.
     pub json: Bytes,
-    /// The key's values joined by `/`; `None` when a key column is missing, or holds nothing that a row
-    /// can be told by: null, true or false, an empty text, an object, a list.
+    /// The values of the key joined by `/`. `None` if a key column is missing, or holds a value that does
+    /// not identify a row: null, true or false, an empty text, an object, a list.
     pub key: Option<String>,
     /// Value of the cursor column; `None` when it is absent, null or no time.
     pub time: Option<Time>,
@@ -171,8 +171,8 @@ impl Record {
     }
 }
 
-/// Whether a row can be told from others by a value, as JSON: a number, or a text that is not empty.
-/// Null, true and false, objects and lists are no ids.
+/// Returns whether a JSON value can identify a row: a number, or a text that is not empty. Null, true and
+/// false, objects and lists are no ids.
 pub(crate) fn usable(value: &str) -> bool {
     match value.as_bytes().first() {
         Some(b'"') => value.len() > 2,

@@ -53,7 +53,7 @@ impl Mask {
         mask
     }
 
-    /// Masks one more secret from here on: as it is, as it stands in a URL, and inside JSON.
+    /// Adds a secret to mask: as it is, in its URL-encoded form, and inside JSON.
     pub fn add(&mut self, secret: &str) {
         let json = Value::from(secret).to_string();
         for form in [secret.to_owned(), percent_encoded(secret), json.trim_matches('"').to_owned()]

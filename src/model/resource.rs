@@ -32,13 +32,13 @@ pub struct Resource {
     /// The feature of plan or settings that many companies lack, and this resource with it
     /// (pipedrive-api.md 1.5); resources of one feature are there or lacking together.
     pub feature: Option<&'static str>,
-    /// Whether it is read only when named: one request per parent row at a price that nobody
-    /// should pay by accident.
+    /// Whether the resource is read only if it is named. It costs one request per parent row, which must
+    /// not happen by accident.
     pub on_request: bool,
     /// Whether a backup takes it all the same, since it asks only for the rows of parents that are new
     /// or have changed since the backup before, and takes all others from that.
     pub carried: bool,
-    /// Columns whose values are secrets: every output masks them, a backup unless told otherwise.
+    /// The columns whose values are secrets. Every output masks them; a backup can be configured not to.
     pub secrets: &'static [&'static str],
     /// Columns of URLs that may hold secrets: these are masked inside of them.
     pub secret_urls: &'static [&'static str],
@@ -170,8 +170,8 @@ pub struct Column {
     pub ty: Type,
     /// Whether the API may leave the key out.
     pub optional: bool,
-    /// Whether Pipedrive counts or stamps it by itself: it changes without anybody's editing the row,
-    /// or only says that somebody did.
+    /// Whether Pipedrive computes or stamps the column itself: it changes without an edit of the row, or
+    /// only records that an edit happened.
     pub computed: bool,
 }
 
@@ -264,7 +264,7 @@ impl Resource {
         Self::all().any(|resource| resource.fields == Some(self.name))
     }
 
-    /// Whether one row can stand in several of its listings at a time.
+    /// Returns whether several listings can contain one row at the same time.
     pub fn overlapping(&self) -> bool {
         self.listings.len() > 1 && !self.incremental()
     }

@@ -35,8 +35,8 @@ pub fn json_eq(one: &str, other: &str) -> bool {
 
 fn same_objects(one: &str, other: &str) -> bool {
     let (one, other) = (members(one), members(other));
-    // Mostly the keys come in one order. Each pair of values is gone into once: twice on every level
-    // would be for ever.
+    // The keys usually have the same order. Each pair of values is compared once: two comparisons on
+    // every level would take exponential time.
     if one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one.0 == other.0) {
         return one.iter().zip(&other).all(|((_, one), (_, other))| json_eq(one, other));
     }

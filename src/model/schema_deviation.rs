@@ -64,7 +64,7 @@ impl fmt::Display for SchemaDeviation {
 pub(super) struct SchemaDeviations {
     named: Vec<SchemaDeviation>,
     unknown: HashSet<Box<str>>,
-    /// Columns that were told already, a bit each.
+    /// Columns that were reported already, one bit each.
     other_type: u64,
     too_large: u64,
     missing: u64,

@@ -18,7 +18,7 @@ pub(super) struct Shape {
     pub(super) form: Form,
     inside: Option<Box<Members>>,
     each: Option<Box<Self>>,
-    /// Whether the object it stands in must have it.
+    /// Whether the enclosing object must contain the property.
     pub(super) required: bool,
 }
 

@@ -108,10 +108,10 @@ impl StreamState {
         Digest::of(known.to_json().to_string().as_bytes()).to_string()
     }
 
-    /// What is certain of a state whose seal is broken: every key it holds is the newest, or was
-    /// absent from the newest. So a walk, and whether it is of a full refresh, may be of either, and
-    /// all is read anew; without them, `since` is the newest, and what was delivered after it comes
-    /// once more.
+    /// Returns what is certain of a state whose checksum does not match. Every key it holds is the
+    /// newest, or was absent from the newest. A walk, and whether it belongs to a full refresh, may be of
+    /// either state, so everything is read again. Otherwise `since` is the newest, and what was delivered
+    /// after it is repeated.
     fn unsealed(self) -> Option<Self> {
         let certain = |progress: &Progress| progress.walk.is_none() && progress.since.is_some();
         if self.full || !self.listings.values().all(certain) {
@@ -122,10 +122,10 @@ impl StreamState {
         Some(Self { listings: starts.collect(), ..Self::default() })
     }
 
-    /// Reads a stored state. `None` when it holds nothing to go on from.
+    /// Parses a stored state. Returns `None` if it holds nothing to continue from.
     ///
     /// A state of another connector that has just an `update_time` (or, as Singer taps write it, a
-    /// `replication_key_value`) is taken as a watermark: rows of that second come once more, none is
+    /// `replication_key_value`) is used as a watermark: rows of that second are repeated, and none is
     /// lost.
     pub fn from_json(resource: &Resource, json: &Value) -> Result<Option<Self>> {
         let fail = |message: &str| {
@@ -218,8 +218,8 @@ impl StreamState {
         Self { listings, ..Self::default() }
     }
 
-    /// The same listings, read from this time on once more. A listing that was not read as far
-    /// goes on where it is, or rows in between would be lost.
+    /// Returns the same listings with this start time. A listing that was read less far keeps its
+    /// position, because rows in between would be lost.
     #[must_use]
     pub fn rewound_to(&self, from: Time) -> Self {
         let rewound = |progress: &Progress| {
@@ -255,8 +255,8 @@ impl StreamState {
         }
     }
 
-    /// What an incremental read goes on from: this state, or, after a full refresh that came to its
-    /// end, how far that one has read. `None` where that is not known.
+    /// Returns the state that an incremental read continues from: this state, or, after a complete full
+    /// refresh, the time up to which that refresh read. `None` if it is unknown.
     pub fn going_on(self) -> Option<Self> {
         if !self.full {
             return Some(self);

@@ -51,7 +51,7 @@ impl SavedState {
         self.streams.get(resource.name).map(names_of).unwrap_or_default()
     }
 
-    /// The state of a resource, if there is one to go on from.
+    /// Returns the state of a resource, if there is one to continue from.
     pub fn of(&self, resource: &Resource) -> Result<Option<StreamState>> {
         let state = self.streams.get(resource.name);
         state.map_or(Ok(None), |state| StreamState::from_json(resource, state))

@@ -10,10 +10,10 @@ use fastrand::Rng;
 /// 2026-11-01T12:00:00Z, the instant at which every account's clock starts.
 pub(super) const START: Time = Time::from_seconds(1_793_534_400);
 
-/// The second in which one row in twenty was last written: somebody edited in bulk.
+/// The second in which one row in twenty was last written: a bulk edit.
 pub(super) const BULK: Time = START.plus_seconds(-40 * 86_400);
 
-/// The company whose account it is, unless told otherwise.
+/// The default id of the account's company.
 pub(super) const COMPANY: u64 = 900;
 
 /// Seed, size and custom fields of an account.

@@ -87,7 +87,7 @@ impl AccountState {
         self.now = self.now.plus_seconds(seconds);
     }
 
-    /// Does what somebody in the company did, and says which keys it concerned.
+    /// Applies an edit, and returns the keys of the rows that it changed.
     pub fn edit(&mut self, edit: Edit) -> Vec<String> {
         self.version += 1;
         edit::apply_edit(self, edit)
@@ -232,7 +232,7 @@ impl AccountState {
         &mut self.account
     }
 
-    /// Lets the rows of a resource be made anew when they are next looked at.
+    /// Discards the generated rows of a resource, so that the next access generates them again.
     pub(super) fn forget(&mut self, resource: &str) {
         self.tables.remove(resource);
     }

@@ -194,7 +194,7 @@ fn finer(row: &[u8]) -> Vec<u8> {
     with(row, "update_time", &format!("{second}.{:03}Z\"", sum * 7 % 1_000))
 }
 
-/// A row with something that nobody expects.
+/// Returns a row with an undocumented member or value.
 fn unexpected(row: &[u8], trouble: FaultKind) -> Vec<u8> {
     let there = |names: &[&'static str], usual| {
         names.iter().copied().find(|name| json::find(row, name).is_some()).unwrap_or(usual)

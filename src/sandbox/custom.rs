@@ -142,7 +142,7 @@ pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
         .collect()
 }
 
-/// The field that somebody adds to these, in an account of this seed whose entity lost this many
+/// Returns the field that an edit adds to these, in an account of this seed whose entity lost this many
 /// fields.
 pub(super) fn added(
     (seed, entity, deleted): (u64, &str, usize),

@@ -83,8 +83,8 @@ pub enum Edit {
         /// The row's key.
         key: String,
     },
-    /// Puts these bytes in the place of a row, whatever they are: an id that is none, a field
-    /// definition without a code. Lists and their order stay. Not for rows that exist per parent.
+    /// Replaces a row with arbitrary bytes, such as an invalid id or a field definition without a code.
+    /// Lists and their order stay. It does not apply to rows that exist per parent.
     Spoil {
         /// Name of the resource.
         resource: &'static str,

@@ -33,7 +33,7 @@ pub(super) enum Content {
 }
 
 impl Answer {
-    /// What a request gets that nobody looks at.
+    /// Returns an empty response, for a request that gets none.
     pub(super) const fn nothing() -> Self {
         Self { status: 0, cost: 0, content: Content::Json(Bytes::new()) }
     }

@@ -60,7 +60,7 @@ pub enum FaultKind {
     Utf8,
     /// The body stalls half way for this long.
     Slow(Duration),
-    /// The body breaks off after so many bytes.
+    /// The body is cut after this number of bytes.
     CutAfter(usize),
     /// The body comes in [`DRIPS`] pieces, with a pause of this length before each.
     Drip(Duration),
@@ -86,9 +86,9 @@ pub enum FaultKind {
     Seconds,
     /// A page without rows that still names a next one, which holds them.
     Empty,
-    /// A key nobody knows in the first row.
+    /// An undocumented key in the first row.
     NewKey,
-    /// A status, type or colour nobody knows in the first row.
+    /// An undocumented status, type or colour in the first row.
     NewEnum,
     /// A number that comes as text in the first row.
     NewType,

@@ -58,7 +58,7 @@ impl Feature {
         }
     }
 
-    /// The status with which it is refused unless told otherwise.
+    /// Returns the default status of the refusal.
     pub const fn status(self) -> u16 {
         match self {
             Self::Projects => 402,

@@ -38,7 +38,7 @@ impl Method {
 }
 
 impl Request {
-    /// Reads path and query as they stand in the request line.
+    /// Parses path and query of a request line.
     pub(super) fn new(method: Method, path_and_query: &str, body: Bytes) -> Self {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let path = if path.starts_with("/v1/") { format!("/api{path}") } else { path.to_owned() };

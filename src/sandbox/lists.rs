@@ -248,7 +248,8 @@ impl Asked<'_> {
         asked.unwrap_or(100).clamp(1, most)
     }
 
-    /// Rows after which a list goes on with another page that is documented as coming whole.
+    /// Returns the number of rows after which a list continues with another page, although it is
+    /// documented as unpaged.
     fn plain_page(&self) -> Option<usize> {
         let paged = match self.listing.path {
             "/api/v1/noteFields" => 10,

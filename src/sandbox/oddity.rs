@@ -134,7 +134,7 @@ fn added(row: &[u8], pairs: &str) -> Bytes {
     [&row[..end], comma, pairs.as_bytes(), b"}"].concat().into()
 }
 
-/// A definition of a custom field that nobody made.
+/// Returns an invented definition of a custom field.
 fn definition(nth: usize, name: &str, options: &str) -> Bytes {
     format!(
         "{{\"field_name\":\"{name}\",\"field_code\":\"{nth:040x}\",\"field_type\":\"set\",\

@@ -26,8 +26,8 @@ pub struct Options {
     pub page_max: Option<usize>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
-    /// What people change while somebody reads: before the request of this number (counted from
-    /// 1, token requests left out) is answered.
+    /// Edits during a read: each is applied before the request of this number (counted from 1 without
+    /// token requests).
     pub script: Vec<(u64, Edit)>,
     /// Whether burst and daily limits apply. The headers are sent either way.
     pub limits: bool,
@@ -48,7 +48,7 @@ pub struct Options {
     pub refuse_combined_status: bool,
     /// Whether products do not know `updated_since` (400), as the specification has it.
     pub refuse_products_since: bool,
-    /// Rows after which lists of v1 that come whole go on with another page, if they do.
+    /// The number of rows after which unpaged lists of v1 continue with another page, if they do.
     pub plain_page: Option<usize>,
     /// Whether empty lists of v1 are `null` instead of `[]`.
     pub null_empty: bool,
@@ -62,8 +62,7 @@ pub struct Options {
     /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
     /// and job title of a person cannot be written (403).
     pub contact_sync: bool,
-    /// The number of the company, by which two accounts are told apart; with 0 `/users/me` does not
-    /// say it.
+    /// The id of the company, which distinguishes two accounts. With 0, `/users/me` does not contain it.
     pub company_id: u64,
     /// What is done about requests for a part of a file.
     pub ranges: Ranges,
@@ -115,7 +114,7 @@ pub enum Ranges {
     Served,
     /// The whole file is sent, with its version.
     Ignored,
-    /// The whole file is sent, and nothing is said about its version.
+    /// The whole file is sent, without information about its version.
     Unknown,
     /// Another part is sent than was asked for.
     Wrong,

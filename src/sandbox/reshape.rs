@@ -153,7 +153,7 @@ pub(super) fn relink(state: &mut AccountState, resource: &str, from: &str, into:
     }
 }
 
-/// Writes the definition of a field anew.
+/// Rewrites the definition of a field.
 fn redefine(state: &mut AccountState, dictionary: &'static str, code: &str) {
     let fields = state.account().fields(dictionary);
     let Some(field) = fields.iter().find(|field| field.code == code).cloned() else {

@@ -20,7 +20,7 @@ pub(super) struct Row {
     pub(super) add: Time,
     /// When it was last written, unless it says null.
     pub(super) update: Option<Time>,
-    /// Where it stands in its course.
+    /// The status of the row.
     pub(super) status: Status,
     /// Whether it moved to the archive.
     pub(super) archived: bool,
@@ -250,7 +250,8 @@ impl Plan {
     }
 }
 
-/// Old rows that nobody wrote since Pipedrive began to keep the time (pipedrive-api.md 8.4).
+/// Returns whether a row is old and was not written since Pipedrive began to store the time
+/// (pipedrive-api.md 8.4).
 fn untouched(resource: &str, id: u64) -> bool {
     match resource {
         "persons" | "products" | "organizations" => id % 40 == 5,
@@ -259,8 +260,7 @@ fn untouched(resource: &str, id: u64) -> bool {
     }
 }
 
-/// Whether a row was deleted so long ago that Pipedrive has forgotten it, and nobody names it any
-/// more.
+/// Returns whether a row was deleted so long ago that Pipedrive has purged it, with all references to it.
 pub(super) fn purged(resource: &str, id: u64) -> bool {
     resource == "deals" && id % 97 == 60 && id % 37 != 20
 }

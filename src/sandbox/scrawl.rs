@@ -28,8 +28,8 @@ const WRITTEN: &[&str] = &[
     "uuid",
 ];
 
-/// The answer with this text at the end of every text in it that people wrote, of ids that are text,
-/// and of error messages; and with a member in every row whose name is nobody's.
+/// Returns the response with this text appended to every text that people wrote, to text ids, and to
+/// error messages. Every row also gets a member with an unknown name.
 pub(super) fn scrawl(body: Bytes, text: &str) -> Bytes {
     let Ok(mut json) = serde_json::from_slice(&body) else {
         return body;

@@ -141,14 +141,14 @@ impl Sandbox {
         look(&mut lock(&self.shared.desk).state)
     }
 
-    /// Replaces what goes wrong and what people change while somebody reads. Requests are counted
-    /// anew: the next one is number 1.
+    /// Replaces the faults and the edits during a read. The request count restarts: the next request is
+    /// number 1.
     pub fn replace_faults(&self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
         lock(&self.shared.desk).replace_faults(faults, script);
         *lock(&self.shared.hung) = false;
     }
 
-    /// Lets whoever waits for a request that hangs go on: none will.
+    /// Releases the threads that wait for a hanging request: none will hang.
     pub fn stop_waiting(&self) {
         *lock(&self.shared.hung) = true;
         self.shared.hang.notify_all();

@@ -418,7 +418,7 @@ fn limit_headers(levels: Levels, limits: Limits) -> Vec<(&'static str, String)> 
 /// Most bytes of finished bodies kept for requests that repeat.
 const CACHE_BYTES_MAX: usize = 512 << 20;
 
-/// Finished bodies of an account nobody edits.
+/// Finished bodies of an account that is not edited.
 #[derive(Debug, Default)]
 struct Cache {
     version: u64,

@@ -28,7 +28,7 @@ pub(super) struct Order {
     pub(super) by_second: bool,
 }
 
-/// Where a row stands in an order.
+/// The sort key of a row in an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Place {
     /// The value it is sorted by.

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 pub(super) struct Custom {
     /// The object, as JSON.
     pub(super) json: String,
-    /// What stands in the field that keeps the public id.
+    /// The value of the field that stores the public id.
     pub(super) marker: Option<String>,
     /// Fields of which something could not be mapped, and why.
     pub(super) lost: Vec<(String, &'static str)>,

@@ -5,7 +5,7 @@ use crate::bundle::index::number;
 use std::collections::{HashMap, HashSet};
 
 /// Why a row is not called as it says.
-const TWICE: &str = "stands in two rows; the later one gets an id of its own";
+const TWICE: &str = "is in two rows; the later one gets a new id";
 /// The same.
 const TOO_LONG: &str = "is longer than 255 bytes, so the row gets an id of its own";
 

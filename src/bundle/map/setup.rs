@@ -131,13 +131,14 @@ impl Setup {
         self.expected.names.contains(name)
     }
 
-    /// Forgets the fields, which are to be read anew.
+    /// Forgets the fields, so that they are read again.
     pub fn forget_fields(&mut self) {
         self.dictionaries = Default::default();
         self.read = Default::default();
     }
 
-    /// What could not be read of it, a sentence each. It was left out; rows go on without it.
+    /// Returns one sentence for each part that could not be read. The part was left out, and rows are
+    /// exported without it.
     pub fn odd(&self) -> Vec<String> {
         let fields = FIELDS.iter().zip(&self.read);
         let fields = fields.flat_map(|(name, read)| {

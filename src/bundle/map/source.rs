@@ -76,7 +76,7 @@ pub(super) fn is_empty(value: &str) -> bool {
 pub(super) struct Out<'o> {
     row: &'o mut String,
     entity: Entity,
-    /// Fields whose values cannot be said there, and why.
+    /// Fields whose values the target cannot hold, and why.
     lost: Vec<(String, &'static str)>,
 }
 
@@ -159,7 +159,7 @@ impl<'o> Out<'o> {
 const FIELDS_MAX: usize = 1_000;
 /// What stands for fields that are not named.
 const OTHERS: &str = "(other fields)";
-/// Longest name of a field that is told, in bytes.
+/// The maximum length of a reported field name, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 
 /// Values that were not mapped, by resource and field: how many, and why.
@@ -172,7 +172,7 @@ pub(super) struct Losses {
 #[derive(Debug, Default)]
 struct Lost {
     fields: Vec<(String, &'static str, u64)>,
-    /// Places in the list, by field; mostly one each, one for every reason.
+    /// Positions in the list, by field: usually one each, one per reason.
     places: HashMap<String, Vec<usize>>,
     /// Records of one resource lack the same fields in the same order: where the next one is likely.
     next: usize,

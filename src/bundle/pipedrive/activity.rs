@@ -92,7 +92,7 @@ impl PipedriveProjection<'_> {
 
     /// An activity comes out belonging to the first link that it has.
     fn parent(&mut self, row: &Made<'_>, own: Option<&str>) {
-        // That the row it belonged to stays behind was said before.
+        // The loss of its parent row was reported before.
         if own.is_none() && row.get("record_type").is_some() {
             return;
         }

@@ -173,7 +173,7 @@ fn contact(making: &mut Making<'_>, new: bool, ids: &IdMap) {
     added(making, new);
 }
 
-/// When a row was added can be said once.
+/// Adds the creation time. Pipedrive accepts it only when a row is created.
 fn added(making: &mut Making<'_>, new: bool) {
     let at = making.some("created_at").and_then(text).and_then(|at| Time::parse(&at));
     if let Some(at) = at.filter(|_| new) {
@@ -301,7 +301,7 @@ fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &IdMa
         Some(text) => making.put("location", format!("{{\"value\":{text}}}")),
         None => {}
     }
-    // A note that nobody edited stays as it is.
+    // A note without edits stays as it is.
     let edited = making.get("body").is_some();
     if edited || manner.new {
         let body = making.some("body").and_then(text).unwrap_or_default();

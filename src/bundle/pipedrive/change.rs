@@ -11,8 +11,8 @@ use crate::bundle::push::{Fate, Fitted, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
 /// Why archived deals are not changed (pipedrive-api.md 2.1: read-only since 2025-07-15).
-const ARCHIVED: &str = "Pipedrive lets nobody change archived deals: bring the deal back from the archive \
-                        there first, and push again";
+const ARCHIVED: &str = "Pipedrive does not allow changes to archived deals: unarchive the deal there, and \
+                        push again";
 
 /// Why a list stays.
 const PART: &str = "the account has more in it than a bundle can say, which would be lost";
@@ -33,7 +33,7 @@ const TOGETHER: &[(&str, &str)] = &[
     ("address", "address_parts"),
     ("pipeline_id", "pipeline_stage_id"),
     ("pipeline_stage_id", "pipeline_id"),
-    // The public id of an activity stands in its note.
+    // The note of an activity contains its public id.
     ("public_id", "body"),
 ];
 
@@ -57,8 +57,8 @@ fn sources(field: &str) -> &[&str] {
 }
 
 impl PipedriveProjection<'_> {
-    /// What is to be written of a row that is there: the fields that somebody edited. What cannot be held
-    /// exactly replaces nothing, and is counted.
+    /// Computes the changes to write to an existing row: the fields that were edited. A value that cannot
+    /// be held exactly replaces nothing, and is counted.
     pub(super) fn change(&mut self, row: &Made<'_>, custom: Vec<String>) -> Fitted {
         let mut changes = Vec::new();
         let partial = list(row.other(PARTIAL));

@@ -20,7 +20,7 @@ impl PipedriveProjection<'_> {
             row.consume(one);
             row.consume(many);
             let own = row.get(one);
-            // The primary one stands in the list, too; where they differ it is what a CRM knows of.
+            // The list contains the primary value, too. If they differ, the field is what a CRM stores.
             let filled = row.get(many).map(|all| filled_entries(all).unwrap_or_default());
             let all = match filled {
                 Some(all) if row.says(one) && !is_primary(&all, own) => with_primary(&all, own),

@@ -118,8 +118,8 @@ impl<'a> PipedriveProjection<'a> {
         self
     }
 
-    /// The row as Pipedrive can hold it, where `there` is what the account has of it; `None` for a row it
-    /// cannot: a deleted one, or a lead of nobody.
+    /// Returns the row as Pipedrive can hold it, where `there` is the account's row. `None` for a row
+    /// that it cannot hold: a deleted one, or a lead without a person or organization.
     pub fn row(&mut self, entity: Entity, json: &str, there: Option<&str>) -> Option<Fitted> {
         let mut row = Made::of(entity, json, there);
         let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
@@ -163,7 +163,7 @@ impl<'a> PipedriveProjection<'a> {
                 // What a row that is there was stamped with is no business of the bundle.
                 "updated_at" | "created_at" if !row.is_new() => continue,
                 "updated_at" => "Pipedrive stamps it",
-                "created_at" => "Pipedrive lets nobody set it here",
+                "created_at" => "Pipedrive does not allow setting it here",
                 _ => "Pipedrive has no field for it",
             };
             self.lose(&row, &field, why);
@@ -200,7 +200,7 @@ impl<'a> PipedriveProjection<'a> {
             lost.push(key.to_string());
         }
         for field in lost {
-            // What is there is told when it is known to stay.
+            // The existing value is reported if it is known to stay.
             if row.is_new() || row.other(&field) == "null" {
                 self.lose(row, &field, LEFT);
             }

@@ -60,8 +60,7 @@ pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
     rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
 }
 
-/// Creates the fields and options that are missing. Says the keys of the fields, which stand in the
-/// journal, too.
+/// Creates missing fields and options. Returns the keys of the fields, which the journal contains, too.
 pub async fn prepare(
     client: &Client,
     needs: &MissingFields,
@@ -84,8 +83,9 @@ pub async fn prepare(
     Ok(created)
 }
 
-/// Writes what the plan says, row by row; each stands in the journal before and after. `fit` is that of
-/// the plan, and `target` what it was made against. An error of a kind that stops a run ends it; a row that Pipedrive refuses does not.
+/// Carries out the plan row by row. Each row has an entry in the journal before and after it is written.
+/// `fit` is that of the plan, and `target` is what the plan was made against. An error of a kind that
+/// stops a run ends the push; a row that Pipedrive refuses does not.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a push joins: the bundle, the account, the record"
@@ -109,7 +109,7 @@ where
     for span in in_order(survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            // Every row is looked at, since it decides what may be said of later ones.
+            // Every row is examined, because later rows may refer to it.
             let act = plan.act_of(row.entity, row.index);
             let there = fates.there(target, row.entity, &known(row.json)?)?;
             let Some(fitted) = fit(row.entity, row.json, there.as_deref()) else { continue };
@@ -298,7 +298,7 @@ impl Push<'_> {
             let rows = list(data);
             Ok((rows.is_empty(), rows.into_iter().find(|row| is_it(row)).and_then(id_of)))
         };
-        // That there are no rows at all is believed when it is said twice.
+        // An empty list is believed if a second response repeats it.
         let (empty, found) = self.client.ask(request.clone(), read).await?;
         if !empty {
             return Ok(found);

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 /// The path of the import.
 const IMPORT: &str = "/crm/import";
-/// Why a row was refused that nobody spoke of.
+/// The reason for a refused row that the response does not mention.
 const UNSAID: &str = "refused without a word";
 
 /// Rows that go together.
@@ -44,8 +44,9 @@ pub struct Sent {
     pub requests: u64,
 }
 
-/// Sends what the plan says, array by array, so many rows a request at most, and tells `seen` of every
-/// batch. Each batch stands in the journal before and after. `target` is what the plan was made against.
+/// Carries out the plan array by array, with a maximum number of rows a request, and calls `seen` for
+/// every batch. Each batch has an entry in the journal before and after it is sent. `target` is what the
+/// plan was made against.
 pub async fn send_plan<F>(
     survey: &Survey,
     plan: &Plan,

@@ -12,7 +12,7 @@ pub struct Dropped(Vec<Field>);
 /// A field that is left out.
 #[derive(Debug, Clone)]
 struct Field {
-    /// As it was said.
+    /// The text of the command line.
     said: String,
     of: Option<Entity>,
     name: String,

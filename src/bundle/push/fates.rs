@@ -73,8 +73,8 @@ pub(in crate::bundle) fn is_deleted(row: &str) -> bool {
 }
 
 impl Fates {
-    /// Looks for every living row of a bundle in what the target has. With `recreate` those that were
-    /// deleted there are to be brought back.
+    /// Looks up every living row of a bundle in the target. With `recreate`, rows that were deleted there
+    /// are created again.
     pub async fn of(
         survey: &Survey,
         target: &mut Index,

@@ -120,7 +120,7 @@ pub struct Refused {
     pub error: String,
 }
 
-/// What an earlier push of the same bundle to the same target did before it broke off.
+/// What an earlier, interrupted push of the same bundle to the same target did.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
     /// When it began, by the target's clock.
@@ -136,10 +136,10 @@ pub struct Earlier {
 pub enum Found {
     /// Nothing that matters: it begins.
     Nothing,
-    /// A push of another version of the bundle that was broken off: what it sent shows in the plan, and
-    /// this push begins anew.
+    /// An interrupted push of another version of the bundle. What it sent is visible in the plan, and
+    /// this push starts from the beginning.
     OtherBundle,
-    /// A push of this bundle that was broken off: this one goes on with it.
+    /// An interrupted push of this bundle, which this push resumes.
     Broken(Earlier),
 }
 
@@ -185,11 +185,11 @@ pub fn beside(bundle: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Opens the journal for a push that begins like this, and says what is to be gone on with.
+    /// Opens the journal for a push that begins like this, and returns what is resumed.
     ///
-    /// With `resume` a push of the same bundle to the same organization that broke off is gone on
-    /// with. Without it such a push is a [`Kind::Usage`] error. A journal of another target is always
-    /// an error: a key for another organization must not go unnoticed.
+    /// With `resume` an interrupted push of the same bundle to the same organization is resumed. Without
+    /// it such a push is a [`Kind::Usage`] error. A journal of another target is always an error: a key
+    /// for another organization must not go unnoticed.
     pub fn open(path: &Path, begin: &Begin, resume: bool) -> Result<(Self, Found)> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -349,7 +349,7 @@ impl Past {
             let rows = self.earlier.sent.values().map(Rows::count);
             let rows = rows.fold(0, u64::saturating_add);
             let message = format!(
-                "a push of this bundle was broken off after {rows} rows: --resume goes on with it"
+                "a push of this bundle was interrupted after {rows} rows: --resume continues it"
             );
             return Err(Error::new(Kind::Usage, message));
         }
@@ -357,8 +357,8 @@ impl Past {
     }
 }
 
-/// Whether a line that is no entry cannot be the beginning of a journal's first one either: then the
-/// file is somebody else's, and nothing of it is cut off.
+/// Returns whether a line that is no entry cannot be the beginning of a journal's first entry either. The
+/// file then belongs to another program, and nothing of it is cut off.
 fn is_foreign(line: &[u8]) -> bool {
     let head = &line[..line.len().min(JOURNAL_HEAD.len())];
     !JOURNAL_HEAD.starts_with(head)

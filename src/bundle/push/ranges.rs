@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Rows by index, kept as ranges: what stands in a journal takes no more room here than it does there.
+/// Rows by index, stored as ranges, so that they take no more memory than their journal entries.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     /// The end of each range by its beginning, both of them in it. They neither overlap nor touch.

@@ -57,12 +57,12 @@ pub struct Stages {
 /// Pipeline and stage of the target, and how they were found.
 type Found = Option<((usize, usize), How)>;
 
-/// Most stages, with the status of their rows, that are told one by one.
+/// The maximum number of stages, with the status of their rows, that are listed one by one.
 const USED_MAX: usize = 1_000;
 /// Most standings that are remembered.
 const FOUND_MAX: usize = 10_000;
 
-/// Where a row stands in the bundle, as it says itself.
+/// The stage of a row according to the bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Standing {
     pipeline: Option<String>,
@@ -92,7 +92,7 @@ impl Standing {
         }
     }
 
-    /// The same, of a row that stands in this pipeline of the target already.
+    /// Returns the same for a row that is in this pipeline of the target already.
     #[must_use]
     pub fn in_pipeline(mut self, id: Option<String>) -> Self {
         self.home = id;
@@ -183,8 +183,8 @@ impl Stages {
         found
     }
 
-    /// Whether a stage of the target is more than a guess for a row: told, or found by id or name. A row
-    /// that stands in a pipeline is moved to another one only where that has the right name, too.
+    /// Returns whether the stage of the target is certain for a row: configured, or found by id or name.
+    /// A row in a pipeline is moved to another one only if that has the right name, too.
     pub fn is_certain(&mut self, row: &Standing) -> bool {
         self.look(row).is_some_and(|(_, how)| match how {
             How::Given | How::Id | How::Name => true,

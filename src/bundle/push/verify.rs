@@ -139,7 +139,7 @@ pub struct Accounted {
     pub imported: u64,
     /// Pushed rows without one.
     pub unaccounted: u64,
-    /// Whether rows were told apart; otherwise events were counted by array.
+    /// Whether rows were distinguished; otherwise events were counted by array.
     pub by_row: bool,
 }
 

@@ -17,10 +17,10 @@ pub(in crate::cli) struct Backup {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Prove that a backup is whole, offline: sizes, hashes, rows, keys, references.
+    /// Verify a backup offline: sizes, checksums, rows, keys, references.
     #[command(after_long_help = help::after("backup verify"))]
     Verify(Verify),
-    /// Tell two backups apart, offline: rows added, removed and modified, and changed fields.
+    /// Compare two backups offline: rows added, removed and modified, and changed fields.
     #[command(after_long_help = help::after("backup diff"))]
     Diff(Diff),
 }
@@ -28,42 +28,42 @@ pub(super) enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Write {
-    /// Where: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
+    /// The backup: a folder, or `s3://bucket/prefix` with the usual `AWS_*` variables or profile.
     #[arg(long, value_name = "DIR|URL", default_value = "pipedrive-backup")]
     pub(super) dir: String,
-    /// Start over where the last run was interrupted. Without it the interrupted backup is continued, at
-    /// the page where it was.
+    /// Start over after an interrupted run. Without it the interrupted backup continues at the page where
+    /// it stopped.
     #[arg(long)]
     pub(super) restart: bool,
     /// Accepted for older scripts: an interrupted backup is continued by default.
     #[arg(long, hide = true, conflicts_with = "restart")]
     pub(super) resume: bool,
-    /// What to back up, comma-separated. Without it everything but the histories, which cost a
+    /// Resources to back up, comma-separated. The default is all but the histories, which cost one
     /// request per row.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
-    /// What to leave out of that, comma-separated.
+    /// Resources to exclude, comma-separated.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
-    /// What to back up beyond, comma-separated: `file_contents` (the attachments), histories
-    /// (changelogs, participants, followers, comments, mail), secrets (webhook passwords, and
-    /// those in their addresses, as they are).
+    /// Additional content, comma-separated: `file_contents` (the attachments), histories (changelogs,
+    /// participants, followers, comments, mail), secrets (unmasked webhook passwords, and those in
+    /// webhook addresses).
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) include: Vec<Include>,
-    /// Ask for everything, also for the rows of products that have not changed since the backup before.
+    /// Request everything, also the rows of products that have not changed since the previous backup.
     #[arg(long)]
     pub(super) fresh: bool,
-    /// An earlier backup of the account, from which rows of products that have not changed since are
-    /// taken. Without it that is the one in --dir.
+    /// An earlier backup of the account. Rows of products that have not changed since are copied from it.
+    /// The default is the backup in --dir.
     #[arg(long, value_name = "DIR|URL", conflicts_with = "fresh")]
     pub(super) since_backup: Option<String>,
-    /// One resource after the other.
+    /// Read one resource after the other.
     #[arg(long)]
     pub(super) sequential: bool,
-    /// Go on although the token may see less than the one the backup was made with.
+    /// Continue although the token may see less than the one that the backup was made with.
     #[arg(long)]
     pub(super) force: bool,
-    /// Take over from a run that holds the lock and is gone for sure.
+    /// Take over the lock of another run that has certainly ended.
     #[arg(long)]
     pub(super) break_lock: bool,
     #[command(flatten)]
@@ -83,18 +83,18 @@ pub(super) struct Verify {
     /// The backup: a folder, or `s3://bucket/prefix`.
     #[arg(value_name = "DIR|URL")]
     pub(super) dir: String,
-    /// How many of the rows are looked into for references, options and custom fields; 0% leaves
-    /// all that is JSON out, and checks sizes and hashes only.
+    /// Share of the rows whose references, options and custom fields are checked. 0% skips all JSON, and
+    /// checks sizes and checksums only.
     #[arg(long, value_name = "PERCENT", default_value = "100%", value_parser = percent)]
     pub(super) sample: f64,
-    /// Kinds of findings to leave out, comma-separated.
+    /// Kinds of findings to ignore, comma-separated.
     #[arg(long, value_name = "KIND,..", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
-    /// Exit with 65 for observations too, not for damage only: references to rows that the account has
-    /// no longer, options and custom fields that it has no longer, files that are no part of the backup.
+    /// Exit with 65 for observations too, and not for damage only: references to rows, options and custom
+    /// fields that the account no longer has, and files that do not belong to the backup.
     #[arg(long)]
     pub(super) strict: bool,
-    /// How findings are printed: a table on a terminal, JSON otherwise.
+    /// Output format of findings [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Output>,
 }
@@ -105,27 +105,27 @@ pub(super) struct Diff {
     pub(super) old: String,
     /// The newer backup.
     pub(super) new: String,
-    /// Custom fields by their hash, options by their id.
+    /// Show custom fields by their hash, and options by their id.
     #[arg(long)]
     pub(super) raw: bool,
-    /// Fields that do not matter, comma-separated: `title`, or `deals.title`; names of custom fields
-    /// too, in double quotes where they hold commas or dots. What nothing is called is told.
+    /// Fields to ignore, comma-separated: `title`, or `deals.title`; also names of custom fields, in
+    /// double quotes if they contain commas or dots. A name that matches no field is reported.
     #[arg(long, value_name = "FIELD,..")]
     pub(super) ignore: Vec<String>,
-    /// What to compare, comma-separated. Without it everything both backups hold.
+    /// Resources to compare, comma-separated. The default is all that both backups hold.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) resources: Option<String>,
-    /// What to leave out of that, comma-separated.
+    /// Resources to exclude, comma-separated.
     #[arg(long, value_name = "A,B", value_parser = Names, hide_possible_values = true)]
     pub(super) exclude: Option<String>,
-    /// Show what Pipedrive counts and stamps by itself too, `update_time` among it; and row by row what
-    /// only one of the backups can have.
+    /// Also show fields that Pipedrive computes or stamps itself, such as `update_time`, and, row by row,
+    /// what only one of the backups can have.
     #[arg(long)]
     pub(super) all_fields: bool,
     /// Exit with 1 if there is any difference.
     #[arg(long)]
     pub(super) exit_code: bool,
-    /// How differences are printed: a table on a terminal, JSON otherwise.
+    /// Output format of differences [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     pub(super) output: Option<Form>,
     /// With -o html: the file to write the page to.
@@ -133,16 +133,16 @@ pub(super) struct Diff {
     pub(super) out: Option<PathBuf>,
 }
 
-/// How differences are printed.
+/// The output format of differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
-    /// For people.
+    /// Text for people.
     Table,
-    /// One object: summary, skipped, schema, changes.
+    /// One JSON object: summary, skipped, schema, changes.
     Json,
-    /// A change a line.
+    /// One change per line.
     Ndjson,
-    /// One page that needs nothing but a browser.
+    /// One self-contained HTML page.
     Html,
 }
 

@@ -21,10 +21,9 @@ const FAILED_IN_A_ROW_MAX: usize = 8;
 /// Largest attachment that is taken when Pipedrive does not tell its size: 5 GiB.
 const ATTACHMENT_BYTES_MAX: u64 = 5 << 30;
 
-/// Fetches every attachment that is not here yet. One that cannot be had is noted and leaves a gap;
-/// the next one is asked for, so that none is kept from the others. An error when what is missing is
-/// the account's (a spent budget, a revoked token), or many in a row fail: the next run goes on after
-/// those that were noted.
+/// Downloads every attachment that is not stored yet. One that cannot be downloaded is noted and leaves a
+/// gap, and the next one is requested. Returns an error if the account is the cause (a spent budget, a
+/// revoked token), or if many in a row fail. The next run continues after those that were noted.
 pub(super) async fn fetch(
     run: &mut Run,
     archive: &mut BackupWriter,
@@ -123,8 +122,8 @@ async fn one(
     }
 }
 
-/// The bytes of an attachment, after as many attempts as it takes: its SHA-256 and size. What came
-/// before a connection broke off is kept where the server can go on with the rest.
+/// Downloads the bytes of an attachment in as many attempts as needed, and returns its SHA-256 and size.
+/// After an interrupted connection the received bytes are kept if the server can send the rest.
 async fn download(
     client: &Client,
     contents: &AttachmentStore,

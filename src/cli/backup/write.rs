@@ -117,7 +117,7 @@ impl Run {
             None => match self.report.failure(self.client.spending()) {
                 None if closed.complete => Ok(ExitCode::SUCCESS),
                 Some(error) if error.kind().stops_the_run() => Err(error),
-                // Its rows are all there; what is odd about them is told.
+                // All rows are present; a deviation is reported.
                 Some(error) if closed.complete => Err(error.of_kind(Kind::Incomplete)),
                 _ => Err(summary.incomplete()),
             },
@@ -280,7 +280,7 @@ impl Run {
     }
 }
 
-/// What was taken from the backup before since it was last told.
+/// Returns what was copied from the previous backup since the last report.
 fn since_last(carried: &Carried, told: &mut (u64, u64)) -> Carry {
     let (parents, rows) = carried.taken();
     let before = std::mem::replace(told, (parents, rows));

@@ -9,45 +9,47 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Bundle {
-    /// Make a bundle of the account, or of a backup of it.
+    /// Export a bundle from the account, or from a backup of it.
     ///
-    /// Organizations become accounts, persons contacts, deals opportunities. FILE.context.json beside
-    /// it holds pipelines, custom fields, owners, and what has no place in a bundle, with counts.
+    /// Organizations become accounts, persons contacts, deals opportunities. The side-car
+    /// FILE.context.json holds pipelines, custom fields and owners. It also lists what has no place in a
+    /// bundle, with counts.
     #[command(after_long_help = help::after("bundle export"))]
     Export(Export),
-    /// Check a bundle: shape, unique ids, references, stages.
+    /// Validate a bundle: shape, unique ids, references, stages.
     #[command(after_long_help = help::after("bundle validate"))]
     Validate(Validate),
-    /// Write a bundle into a CRM, or into Pipedrive, and prove that it arrived.
+    /// Push a bundle into a CRM or into Pipedrive, and verify the result.
     ///
-    /// The plan is shown first, and nothing is sent until it is confirmed: on a terminal it asks,
-    /// elsewhere it needs --yes. Rows are created, updated or left alone by public id, so the same bundle
-    /// twice changes nothing. Of rows that are there only what differs is written, and no value that the
-    /// bundle, or the CRM it passed through, could not hold exactly replaces one that is there: such
-    /// differences are told. Nothing is ever deleted in Pipedrive; in a CRM a row with `deleted_at` is sent
-    /// as such. What was deleted in the target since is named, and stays so unless told otherwise.
+    /// The plan is shown first, and nothing is sent until it is confirmed: on a terminal the command
+    /// asks, elsewhere it needs --yes. Rows are created, updated or left alone by public id, so a second
+    /// push of the same bundle changes nothing. In existing rows only differences are written. A value
+    /// that the bundle, or the CRM that it passed through, could not hold exactly never replaces an
+    /// existing value: such differences are reported. Nothing is ever deleted in Pipedrive. In a CRM a
+    /// row with `deleted_at` is sent as deleted. Rows that were deleted in the target are listed, and
+    /// stay deleted unless --recreate-deleted is given.
     #[command(after_long_help = help::after("bundle push"))]
     Push(Push),
-    /// Fetch a CRM's own export.
+    /// Download the export of a CRM.
     #[command(after_long_help = help::after("bundle pull"))]
     Pull(Pull),
-    /// Print a CRM's change events, one JSON object a line.
+    /// Print the change events of a CRM, one JSON object per line.
     #[command(after_long_help = help::after("bundle changes"))]
     Changes(Changes),
-    /// Tell two bundles apart: rows added, removed and modified, and changed fields.
+    /// Compare two bundles: rows added, removed and modified, and changed fields.
     #[command(after_long_help = help::after("bundle diff"))]
     Diff(Diff),
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Export {
-    /// Where from: `account`, or the folder (or `s3://bucket/prefix`) of a backup.
+    /// Source: `account`, or the folder (or `s3://bucket/prefix`) of a backup.
     #[arg(long, value_name = "account|DIR", default_value = "account")]
     pub(super) from: String,
-    /// The bundle to write; one that stands is replaced when the new one is whole.
+    /// The bundle to write. An existing one is replaced when the new one is complete.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
-    /// The company a backup is of, where its manifest does not say: public ids are made of it.
+    /// Company id of a backup whose manifest does not contain it. Public ids are derived from it.
     #[arg(long, value_name = "ID")]
     pub(super) company_id: Option<i64>,
     #[command(flatten)]
@@ -59,7 +61,7 @@ pub(in crate::cli) struct Validate {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// How the outcome is printed: a table on a terminal, JSON otherwise.
+    /// Output format of the result [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     output: Option<Output>,
 }
@@ -70,37 +72,37 @@ pub(in crate::cli) struct Push {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where to: a CRM's address (with `DRIPPULSE_API_KEY` in the environment), or `pipedrive`.
+    /// Target: the address of a CRM (with `DRIPPULSE_API_KEY` in the environment), or `pipedrive`.
     /// [default: `DRIPPULSE_BASE_URL`]
     #[arg(long, value_name = "URL|pipedrive")]
     pub(super) to: Option<String>,
-    /// Show what would be done, and do nothing.
+    /// Show the plan and write nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Write without asking. Needed where there is no terminal to ask on.
+    /// Write without confirmation. Needed where there is no terminal.
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Push copies: every row gets a public id of its own, always the same one for the same target. So an
-    /// organization of a CRM can be cloned into another one, although public ids are unique in the whole
-    /// CRM.
+    /// Push copies: every row gets a new public id, which is always the same for the same target. An
+    /// organization of a CRM can thus be cloned into another one, although public ids are unique in the
+    /// whole CRM.
     #[arg(long)]
     pub(super) as_copy: bool,
-    /// Which stage becomes which: a JSON object like {"Sales/Demo": "Default/Proposal"}; names or
-    /// ids, with or without the pipeline.
+    /// Mapping of stages: a JSON object like {"Sales/Demo": "Default/Proposal"}, by name or id, with or
+    /// without the pipeline.
     #[arg(long, value_name = "FILE")]
     pub(super) map_stages: Option<PathBuf>,
-    /// Continue an interrupted push. If there is none, a new one begins.
+    /// Continue an interrupted push. Without one, a new push starts.
     #[arg(long)]
     pub(super) resume: bool,
-    /// Create rows again that were deleted in the target. Without it they are named, and the push
-    /// is incomplete.
+    /// Create rows again that were deleted in the target. Without it they are listed, and the push is
+    /// incomplete.
     #[arg(long)]
     pub(super) recreate_deleted: bool,
-    /// Where the push is recorded [default: FILE.journal.ndjson, of copies FILE.copy.journal.ndjson]. It
-    /// knows which row is which, so keep one for each target.
+    /// Journal of the push [default: FILE.journal.ndjson, of copies FILE.copy.journal.ndjson]. It records
+    /// which row of the target belongs to which row of the bundle, so keep one per target.
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
-    /// Most rows of a request to a CRM; one of more than 2 MiB is split in any case.
+    /// Maximum number of rows per request to a CRM. A request of more than 2 MiB is always split.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) batch_rows: u16,
     /// Fields that are not sent, comma-separated: `custom`, `contacts.title`.
@@ -109,7 +111,7 @@ pub(in crate::cli) struct Push {
     /// Send only the fields that the CRM documents.
     #[arg(long)]
     pub(super) strict_fields: bool,
-    /// What an activity may belong to, the first that it has being taken.
+    /// Allowed parents of an activity, in order of preference.
     #[arg(
         long,
         value_name = "A,B",
@@ -120,7 +122,7 @@ pub(in crate::cli) struct Push {
     /// Push a bundle of another organization or company than the target's.
     #[arg(long)]
     pub(super) foreign: bool,
-    /// Largest answer that is taken from the CRM, in bytes.
+    /// Maximum size of a response of the CRM, in bytes.
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
@@ -129,14 +131,13 @@ pub(in crate::cli) struct Push {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Pull {
-    /// The CRM's address; `DRIPPULSE_API_KEY` stands in the environment
-    /// [default: `DRIPPULSE_BASE_URL`].
+    /// Address of the CRM; set `DRIPPULSE_API_KEY` in the environment [default: `DRIPPULSE_BASE_URL`].
     #[arg(long, value_name = "URL")]
     pub(super) from: Option<String>,
-    /// The bundle to write; one that stands is replaced when the new one is whole.
+    /// The bundle to write. An existing one is replaced when the new one is complete.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
-    /// Largest answer that is taken from the CRM, in bytes.
+    /// Maximum size of a response of the CRM, in bytes.
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
@@ -145,26 +146,25 @@ pub(in crate::cli) struct Pull {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Changes {
-    /// The CRM's address; `DRIPPULSE_API_KEY` stands in the environment
-    /// [default: `DRIPPULSE_BASE_URL`].
+    /// Address of the CRM; set `DRIPPULSE_API_KEY` in the environment [default: `DRIPPULSE_BASE_URL`].
     #[arg(long, value_name = "URL")]
     pub(super) from: Option<String>,
-    /// Only events of rows of this kind: account, contact, opportunity, lead or activity.
+    /// Only events of this record type: account, contact, opportunity, lead or activity.
     #[arg(long, value_name = "T")]
     pub(super) record_type: Option<String>,
     /// Only events of the row with this internal UUID.
     #[arg(long, value_name = "UUID")]
     pub(super) record_id: Option<String>,
-    /// Go on with events as they come, until Ctrl-C.
+    /// Keep polling for new events until Ctrl-C.
     #[arg(long)]
     pub(super) follow: bool,
-    /// Seconds between two looks.
+    /// Seconds between two polls.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) every: u64,
-    /// Milliseconds between two looks, for tests.
+    /// Milliseconds between two polls, for tests.
     #[arg(long, hide = true)]
     pub(super) every_millis: Option<u64>,
-    /// Largest answer that is taken from the CRM, in bytes.
+    /// Maximum size of a response of the CRM, in bytes.
     #[arg(long, value_name = "N", default_value_t = ANSWER_BYTES_MAX)]
     pub(super) max_bytes: u64,
     #[command(flatten)]
@@ -179,14 +179,14 @@ pub(in crate::cli) struct Diff {
     /// The newer bundle.
     #[arg(value_name = "B")]
     pub(super) new: PathBuf,
-    /// Fields that do not count, comma-separated: `updated_at`, `contacts.title`, `custom.Region`;
-    /// names with commas or dots in double quotes. What nothing is called is told.
+    /// Fields to ignore, comma-separated: `updated_at`, `contacts.title`, `custom.Region`; names with
+    /// commas or dots in double quotes. A name that matches no field is reported.
     #[arg(long, value_name = "FIELD,..")]
     pub(super) ignore: Vec<String>,
-    /// Exit with 1 when anything differs.
+    /// Exit with 1 if there is any difference.
     #[arg(long)]
     pub(super) exit_code: bool,
-    /// How differences are printed: a table on a terminal, JSON otherwise.
+    /// Output format of differences [default: table on a terminal, json otherwise].
     #[arg(short, long, value_name = "FORM")]
     output: Option<Output>,
 }
@@ -199,14 +199,14 @@ fn json(output: Option<Output>) -> bool {
 }
 
 impl Validate {
-    /// Whether the outcome is for programs.
+    /// Returns whether the result is printed as JSON.
     pub(super) fn json(&self) -> bool {
         json(self.output)
     }
 }
 
 impl Diff {
-    /// Whether differences are for programs.
+    /// Returns whether differences are printed as JSON.
     pub(super) fn json(&self) -> bool {
         json(self.output)
     }

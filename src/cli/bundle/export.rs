@@ -49,7 +49,7 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-/// The error of an export whose tokens were spent: the next one does not go on from there.
+/// Returns the error of an export whose tokens were spent: the next export does not continue from there.
 fn in_one_run(error: Error) -> Error {
     if error.kind() != Kind::Quota {
         return error;
@@ -236,7 +236,7 @@ impl Run {
     }
 }
 
-/// The set-up that knows these fields to keep public ids, which is told.
+/// Returns the configuration in which these fields store public ids, and reports it.
 fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str)) -> Setup {
     let setup = setup.pinned(|pins| {
         for (entity, key) in found {
@@ -246,7 +246,7 @@ fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str))
     for (entity, key) in found {
         let name = setup.marker_name(*entity).unwrap_or(key);
         tell(&format!(
-            "the public ids of {} stand in the custom field {name:?} ({key}), as its content shows",
+            "the public ids of {} are in the custom field {name:?} ({key}), as its content shows",
             entity.name()
         ));
     }

@@ -43,7 +43,7 @@ pub(super) fn target(flag: &str, address: Option<&str>, flags: &CommonOptions) -
         let message = "set DRIPPULSE_API_KEY to a key (or JWT) of the organization";
         Error::new(Kind::Config, message).at("environment")
     })?;
-    // Against a sandbox nobody has to be polite.
+    // No retry delay against the sandbox.
     let pause = match variable(BACKOFF)? {
         Some(text) => text.parse().map(Duration::from_millis).map_err(|_| {
             Error::new(Kind::Config, "must be a number of milliseconds").at(BACKOFF)

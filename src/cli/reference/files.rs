@@ -40,7 +40,7 @@ const BACKUP_SOMETIMES: &[(&str, &str)] = &[
         "partial",
         "of a file: pdcli wrote it, which reads no archived and deleted deals and no archived leads",
     ),
-    ("unavailable", "resources that the company has not, and what Pipedrive said of them"),
+    ("unavailable", "resources that the company lacks, with Pipedrive's message"),
     ("in_progress", "checkpoints of the backup that grows in `_next/`"),
 ];
 
@@ -66,8 +66,8 @@ const WAREHOUSE: &[(&str, &str)] = &[
 
 /// What a warehouse's manifest may hold as well.
 const WAREHOUSE_SOMETIMES: &[(&str, &str)] = &[
-    ("unavailable", "resources that the company has not, and what Pipedrive said of them"),
-    ("rebuild", "the same keys, of resources that are being read anew"),
+    ("unavailable", "resources that the company lacks, with Pipedrive's message"),
+    ("rebuild", "the same keys, of resources that are being read again"),
     ("starts", "where resources begin of which older rows were left out"),
 ];
 

@@ -42,7 +42,7 @@ fn describe(page: &mut String, resource: &Resource) {
         facts.push(format!("of the feature {feature}, which a company may lack"));
     }
     if let Some(cursor) = resource.cursor {
-        facts.push(format!("changes are told by `{cursor}`"));
+        facts.push(format!("changes are found by `{cursor}`"));
     }
     if let Some(fields) = resource.fields {
         facts.push(format!("custom fields are described by [`{fields}`](#{fields})"));

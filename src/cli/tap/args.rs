@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 /// Reads a Pipedrive account as a Singer tap: SCHEMA, RECORD and STATE messages on stdout.
 ///
-/// With --discover it prints the catalog of the account. Without a catalog it reads every stream but
-/// the histories, which cost a request per row.
+/// With --discover it prints the catalog of the account. Without a catalog it reads every stream except
+/// the histories, which cost one request per row.
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Parser)]
 #[command(
@@ -18,30 +18,30 @@ use std::path::PathBuf;
     after_long_help = help::after("tap-pipedrive")
 )]
 pub(in crate::cli) struct Args {
-    /// The configuration, a JSON file. Of several, later ones go over earlier ones. ENV stands for
-    /// the variables `TAP_PIPEDRIVE_API_TOKEN`, `TAP_PIPEDRIVE_START_DATE` and so on.
+    /// Configuration file (JSON). Repeatable; later files override earlier ones. ENV reads the variables
+    /// `TAP_PIPEDRIVE_API_TOKEN`, `TAP_PIPEDRIVE_START_DATE` and so on.
     #[arg(
         short, long, value_name = "FILE|ENV",
         required_unless_present_any = ["sandbox", "about"],
     )]
     pub(super) config: Vec<PathBuf>,
-    /// Print the catalog: every stream, with this account's custom fields.
+    /// Print the catalog: every stream, with the custom fields of the account.
     #[arg(short, long)]
     pub(super) discover: bool,
-    /// What to read: a catalog as --discover prints it, with what is selected in its metadata.
+    /// Catalog as --discover prints it, with the selection in its metadata.
     #[arg(long, value_name = "FILE")]
     pub(super) catalog: Option<PathBuf>,
-    /// The same, as older orchestrators call it.
+    /// The same as --catalog, for older orchestrators.
     #[arg(short, long, value_name = "FILE", conflicts_with = "catalog")]
     pub(super) properties: Option<PathBuf>,
-    /// Where to go on: the value of the last STATE message. A state of `source-pipedrive read`, or the
-    /// manifest of a warehouse, is taken too.
+    /// State to continue from: the value of the last STATE message. A state of `source-pipedrive read`
+    /// and the manifest of a warehouse are accepted too.
     #[arg(short, long, value_name = "FILE")]
     pub(super) state: Option<PathBuf>,
-    /// Print what this tap is, what it can do, and its settings.
+    /// Print the version, the capabilities and the settings of this tap.
     #[arg(long)]
     pub(super) about: bool,
-    /// How --about prints it.
+    /// Output format of --about.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(super) format: Form,
     /// Read an embedded, simulated account: no token, no network.
@@ -61,10 +61,10 @@ pub(super) enum Form {
     Markdown,
 }
 
-/// `--about` for people.
+/// Returns the text of `--about`.
 pub(super) fn summary() -> String {
     format!(
-        "tap-pipedrive {}\n{}\n\n--about --format json or markdown tells the settings.\n",
+        "tap-pipedrive {}\n{}\n\n--about --format json or markdown prints the settings.\n",
         env!("CARGO_PKG_VERSION"),
         env!("CARGO_PKG_DESCRIPTION")
     )

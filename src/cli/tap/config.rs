@@ -44,7 +44,7 @@ fn file(path: &Path) -> Result<Map<String, Value>> {
     Err(Error::new(Kind::Config, "configuration is not a JSON object").at(place))
 }
 
-/// What stands in the environment: text as it is, numbers, flags and objects as JSON.
+/// Reads the environment: text as it is; numbers, flags and objects as JSON.
 fn environment(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Map<String, Value>> {
     let keys = KEYS.iter().map(|key| (key.name, Some(key.takes)));
     let mut config = Map::new();

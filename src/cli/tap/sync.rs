@@ -130,7 +130,7 @@ impl Run {
             let whole = selection.method == Method::FullTable && state.is_none();
             let versioned = self.setup.settings.activate_versions && whole;
             let mut selection = selection;
-            // The catalog knows the names of its day; what went out under a name goes on so.
+            // The catalog has the names of its time. A field that was delivered under a name keeps it.
             let pins = joined(saved.names(resource), declared(resource, &selection.whole));
             let names = Names::wire(spelling.keys, resource, found.of(resource), &pins);
             if let Some(names) = &names {
@@ -144,7 +144,7 @@ impl Run {
                 Method::Incremental => Mode::Incremental,
                 Method::FullTable => Mode::Full,
             };
-            // A full table that was read to its end is read anew, and still was read.
+            // A full table that was read to the end is read again, and counts as read.
             let finished = saved.of(resource)?.as_ref().and_then(StreamState::finished);
             wanted.push(Selected { finished, ..Selected::new(resource, mode, state) });
             streams.insert(resource.name, Stream { selection, names, versioned });
@@ -191,13 +191,13 @@ impl Run {
 
     /// Ends a run: writes what it proved, and says how it ended.
     fn end(&mut self, mut streams: Streams, outcome: Result<()>) -> Result<ExitCode> {
-        // Nobody is left to hear how far it came.
+        // The output is closed, so the position cannot be reported.
         if let Err(error) = &outcome
             && error.kind() == Kind::Pipe
         {
             return outcome.map(|()| ExitCode::SUCCESS);
         }
-        // Whatever else ended the run: what it proved is said.
+        // Any other end of the run writes the state that it proved.
         streams.writer.state(now())?;
         streams.writer.flush()?;
         for (resource, error) in self.report.close(outcome.as_ref().err()) {
@@ -222,8 +222,8 @@ impl Run {
     }
 }
 
-/// The state a stream goes on from. A full table that was read to its end is read anew; one that
-/// was broken off goes on.
+/// Returns the state that a stream continues from. A full table that was read to the end is read again;
+/// an interrupted one continues.
 fn going_on(method: Method, state: Option<StreamState>) -> Option<StreamState> {
     match method {
         Method::Incremental => state,

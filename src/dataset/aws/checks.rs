@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) enum Takes {
     /// Printable ASCII without spaces.
     Token,
-    /// A key, or a token, that nobody may see.
+    /// A key or a token, which is never shown.
     Secret,
     Region,
     Flag,

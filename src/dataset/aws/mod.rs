@@ -101,7 +101,7 @@ pub const VARIABLES: &[Variable] = &[
         "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
         Flag,
         Library,
-        "Whether the bucket stands in the host's name; the endpoint, if one is set, then holds it.",
+        "Whether the host name contains the bucket. An endpoint, if one is set, must then contain it.",
     ),
     variable_of(
         "AWS_CA_BUNDLE",

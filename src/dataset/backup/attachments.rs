@@ -198,7 +198,7 @@ impl BackupWriter {
         };
         let state = json!({"files": file.sha256});
         if self.writing(CONTENT_INDEX, now).state != state {
-            // The list was read again: the index begins anew, what was stored stays.
+            // The list was read again: the index starts empty, and the stored content stays.
             self.restart(CONTENT_INDEX, state, now).await?;
         }
         let rows = rows(&self.store, &path, false).await?;

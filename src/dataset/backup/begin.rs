@@ -35,7 +35,8 @@ pub(super) async fn begin(
     owner: Owner,
 ) -> Result<OpenedBackup> {
     if store.supports_append() {
-        // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
+        // The check comes before a lock is written to a folder of another program, or to one that is a
+        // link.
         ownership::refuse(store).await?;
         let manifest = store.get(MANIFEST).await?;
         look(store, manifest.as_deref()).await?;
@@ -82,8 +83,7 @@ pub(super) async fn begin(
     if resumes {
         if seeds {
             notes.push(
-                "going on with a backup of pdcli: whose account it is cannot be told from it"
-                    .to_owned(),
+                "resuming a backup of pdcli: it does not record whose account it is".to_owned(),
             );
             manifest.backup.resources =
                 manifest.backup.asked().into_iter().map(str::to_owned).collect();
@@ -130,7 +130,8 @@ async fn look(
     Ok((manifest, listed.files))
 }
 
-/// What a run says first where an earlier one was: whether it goes on with that, or begins a new backup.
+/// Returns the first message of a run at the location of an earlier one: whether it resumes that or
+/// starts a new backup.
 fn begins(
     unfinished: Option<&Backup>,
     stands: &Backup,

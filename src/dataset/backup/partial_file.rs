@@ -123,7 +123,7 @@ impl PartialFile {
         }
     }
 
-    /// What of it is safe, and from where to go on.
+    /// Returns the durable length of the file, and the position to continue from.
     pub(super) fn checkpoint(&self, read_from: Time, state: Value) -> Unfinished {
         Unfinished {
             path: self.path.clone(),
@@ -176,8 +176,8 @@ impl PartialFile {
         Ok(to.to_owned())
     }
 
-    /// Writes the array anew at another path if rows came twice: a deal that was archived while it
-    /// was read stands in both lists. The later row is kept. `None` if every key is there once.
+    /// Rewrites the array at another path if rows occur twice: a deal that was archived during the read
+    /// is in both lists. The later row is kept. Returns `None` if every key occurs once.
     pub(super) async fn without_repeats(
         &mut self,
         store: &Store,

@@ -57,14 +57,14 @@ impl Staging {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OpenPlan {
     pub(super) area: Staging,
-    /// Whether it goes on with a backup that was broken off.
+    /// Whether the run resumes an interrupted backup.
     pub(super) resumes: bool,
-    /// Whether it begins a new one although one that was broken off is there.
+    /// Whether the run starts a new backup although an interrupted one exists.
     pub(super) restarts: bool,
 }
 
-/// Where to write, and whether to go on with what is there: with a backup that was broken off, unless
-/// somebody wants to start over (`restart`).
+/// Decides where to write, and whether to resume: an interrupted backup is resumed, unless the user
+/// starts over (`restart`).
 pub(super) fn course(found: Option<&Manifest>, restart: bool) -> OpenPlan {
     let Some(manifest) = found else {
         return OpenPlan { area: Staging::Top, resumes: false, restarts: false };

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[expect(clippy::struct_excessive_bools, reason = "what was asked for on a command line")]
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What was asked for by name. Without it: what the backup that is gone on with was asked for,
-    /// else `usual`.
+    /// The resources that the user named. The default is the selection of the resumed backup, or else
+    /// `usual`.
     pub resources: Option<Vec<&'static Resource>>,
     /// What is backed up without being asked for.
     pub usual: Vec<&'static Resource>,
@@ -31,7 +31,7 @@ pub struct Options {
     pub contents: bool,
     /// Whether secrets in rows stay as they are.
     pub secrets: bool,
-    /// Whether to begin a new backup where one was broken off, instead of going on with that.
+    /// Whether to start a new backup instead of resuming an interrupted one.
     pub restart: bool,
     /// Whether to replace a backup whose token may have seen more.
     pub force: bool,
@@ -43,9 +43,9 @@ pub struct Options {
 
 /// A backup that is open for one run.
 ///
-/// Files grow by pages; after each one the manifest says how far they are safe and from where to go
-/// on. A process that ends at any moment leaves what the manifest says. The backup that stands is
-/// replaced when the run's own is finished, by one write of the manifest.
+/// Files grow by pages. After each page the manifest states the durable length of the files and the
+/// position to continue from. A process that ends at any moment leaves what the manifest states. The
+/// previous backup is replaced when the new one is complete, by one write of the manifest.
 #[derive(Debug)]
 pub struct BackupWriter {
     pub(super) store: Store,
@@ -85,7 +85,7 @@ pub struct Closed {
     pub total: usize,
     /// What could not be read, by file stem.
     pub failed: BTreeMap<String, Failure>,
-    /// What the company has not, and what Pipedrive said of it.
+    /// What the company lacks, with Pipedrive's message.
     pub unavailable: BTreeMap<String, String>,
     /// The files of the backup, by stem.
     pub files: BTreeMap<String, File>,
@@ -110,7 +110,7 @@ impl BackupWriter {
         let mut archive =
             Self { store, commits, manifest, area, secrets: options.secrets, writing, skipped };
         archive.commit(now).await?;
-        // Now that this run has shown that no other one can go on with them.
+        // This run has shown that no other one can resume them.
         for path in leftovers {
             archive.store.remove(&path).await?;
         }
@@ -137,7 +137,7 @@ impl BackupWriter {
         }
     }
 
-    /// Rows that are safe of a resource that is to be gone on with.
+    /// Returns the number of durable rows of a resource that is resumed.
     pub fn safe_rows(&self, resource: &Resource) -> u64 {
         self.writing.get(resource.file).map_or(0, |writing| writing.growing.rows())
     }
@@ -282,7 +282,7 @@ impl BackupWriter {
         self.clear(stem, unfinished).await
     }
 
-    /// Throws away what was written of a file: it begins anew, with this state.
+    /// Discards what was written of a file, which starts empty with this state.
     pub(super) async fn restart(&mut self, stem: &str, state: Value, now: Time) -> Result<()> {
         let old = self.backup_mut().in_progress.remove(stem);
         self.writing.remove(stem);
@@ -290,13 +290,14 @@ impl BackupWriter {
         self.append(stem, Vec::new(), state, now).await
     }
 
-    /// A resource could not be read to its end. What was taken of it stays, to be gone on with.
+    /// Records a resource that could not be read to the end. Its rows stay, so that a later run can
+    /// resume.
     pub async fn fail(&mut self, resource: &Resource, error: &Error, now: Time) -> Result<()> {
         self.refuse(resource.file, error.kind(), error.to_string(), now).await
     }
 
-    /// The company has not a resource that nobody asked for by name. What was taken of it is thrown
-    /// away; a file that an earlier backup has of it stays part of the backup.
+    /// Records a resource that the company lacks and that the user did not name. Rows of this run are
+    /// discarded; a file of an earlier backup stays part of the backup.
     pub async fn lacks(&mut self, resource: &Resource, error: &Error, now: Time) -> Result<()> {
         let stem = resource.file;
         self.writing.remove(stem);
@@ -368,7 +369,7 @@ impl BackupWriter {
         if self.area == Staging::Top && self.finish_renames().await? {
             self.commit(now).await?;
         }
-        // What the backup before had begun and not finished is nobody's now.
+        // No run resumes the unfinished files of the previous backup.
         for (stem, unfinished) in replaced.in_progress {
             self.clear(&stem, Some(unfinished)).await?;
         }
@@ -394,8 +395,8 @@ impl BackupWriter {
         self.area.of_mut(&mut self.manifest)
     }
 
-    /// The file of a stem that this run, or the one it goes on with, has read to its end: where it
-    /// lies, and what it is.
+    /// Returns path and entry of a stem's file that this run, or the one that it resumes, has read to the
+    /// end.
     pub(super) fn whole(&self, stem: &str) -> Option<(String, &File)> {
         let file = self.backup()?.files.get(stem)?;
         Some((file.staged.clone().unwrap_or_else(|| file_name(stem)), file))

@@ -57,7 +57,7 @@ pub(super) enum Part {
 /// What is known of the custom fields of a table.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// As `_fields.json` says it, of the columns as they stand in batches.
+    /// The entries of `_fields.json` for the columns of the batches.
     pub(super) entries: Vec<Value>,
     /// Where columns are called by hashes: the names and labels they get.
     pub(super) renamed: Option<(Vec<Definition>, Names)>,

@@ -8,7 +8,7 @@ use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
-/// Bytes of a digest by which keys that are no single number are told apart.
+/// The length of a digest that distinguishes keys which are no single number, in bytes.
 const DIGEST_BYTES: usize = 16;
 
 /// The last row of each key, by the number of the row: 16 bytes for a key that is a number, and 24 for

@@ -30,7 +30,7 @@ pub struct Table<'h> {
 
 /// What passing a table comes upon.
 pub(in crate::dataset) enum Found {
-    /// A file with these columns, and whether something stands in `_extra`.
+    /// A file with these columns, and whether `_extra` contains anything.
     Columns { fields: Vec<Field>, extra: bool },
     /// Its next rows.
     Rows(RecordBatch),

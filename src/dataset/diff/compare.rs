@@ -20,8 +20,8 @@ pub struct Options {
     pub resources: Option<Vec<&'static Resource>>,
     /// Whether custom fields keep their hashes, and options their ids.
     pub raw: bool,
-    /// Whether fields that Pipedrive counts or stamps by itself count, and what only one side can have
-    /// is told row by row.
+    /// Whether fields that Pipedrive computes or stamps itself are compared, and what only one side can
+    /// have is reported row by row.
     pub all_fields: bool,
     /// Fields that do not count.
     pub ignore: Ignore,
@@ -367,7 +367,7 @@ pub(crate) fn called(row: &str) -> Option<String> {
     })
 }
 
-/// What differs between two rows that nobody described: by their own keys.
+/// Returns the differences of two rows without a definition, by their own keys.
 pub(crate) fn field_changes(old: &str, new: &str) -> Vec<FieldChange> {
     Compare::new(&Naming::default()).rows(old, new)
 }

@@ -57,7 +57,7 @@ fn set(raw: &str) -> Option<BTreeSet<String>> {
 pub(super) enum Contacts {
     /// Not at all: the same ones, in whatever order. One without a value is none.
     Alike,
-    /// Those that both have stand in one order: differences are told place by place.
+    /// Values in both have one order: differences are reported by position.
     InPlace,
     /// Otherwise.
     Moved,

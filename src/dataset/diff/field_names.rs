@@ -144,7 +144,7 @@ impl Naming {
         };
         match value.as_bytes().first()? {
             b'[' => together(list(value).into_iter().map(one)),
-            // Several options of a flat field stand in one text.
+            // One text contains several options of a flat field.
             b'"' if value.contains(',') => {
                 let ids = text(value)?;
                 let ids = ids.split(',').map(|id| {
@@ -190,7 +190,7 @@ impl Side {
     }
 }
 
-/// A name for each custom field; equal ones are told apart by the beginning of their hash.
+/// Returns a name for each custom field. The beginning of the hash distinguishes equal names.
 fn names(old: &[Definition], new: &[Definition]) -> HashMap<String, String> {
     let mut named: BTreeMap<&str, &str> = BTreeMap::new();
     for definition in old.iter().chain(new).filter(|definition| definition.custom) {

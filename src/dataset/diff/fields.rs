@@ -23,7 +23,7 @@ pub struct FieldChange {
     pub new: Option<String>,
 }
 
-/// Deepest level on which differences are told one by one; what is below it differs as a whole.
+/// The deepest level on which differences are reported one by one. What is below it differs as a whole.
 const LEVELS_MAX: usize = 32;
 
 /// Compares two versions of a row.

@@ -17,7 +17,7 @@ pub struct Ignore {
 /// A field that does not matter.
 #[derive(Debug, Clone)]
 struct Item {
-    /// As it was said.
+    /// The text of the command line.
     said: String,
     parts: Vec<Part>,
     /// Whether a field of this name was met.
@@ -88,7 +88,7 @@ impl Ignore {
         self.items.len()
     }
 
-    /// The names as they were said.
+    /// Returns the names as the user wrote them.
     pub(crate) fn said(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|item| item.said.as_str())
     }

@@ -77,7 +77,7 @@ pub(super) async fn changes(
 ) -> Result<Vec<SchemaChange>> {
     let mut found = Vec::new();
     let mut deals: BTreeSet<String> = BTreeSet::new();
-    // Those of deals first: leads have the same custom fields, which are told once.
+    // Deals come first: leads have the same custom fields, which are reported once.
     for resource in Resource::all().filter(|resource| wanted(resource)) {
         let Some(kind) = kind(resource) else { continue };
         if !old.holds(resource.file) || !new.holds(resource.file) {

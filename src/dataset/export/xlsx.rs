@@ -159,7 +159,7 @@ impl Book {
         let mut notes = Vec::new();
         if sheet.nth > 1 {
             notes.push(format!(
-                "a sheet has {SHEET_ROWS_MAX} rows: later ones stand in further sheets, {} in all",
+                "a sheet has {SHEET_ROWS_MAX} rows: later ones are in further sheets, {} in all",
                 sheet.nth
             ));
         }

@@ -86,7 +86,7 @@ pub struct Unfinished {
     /// Parents whose lists Pipedrive refused.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<String>,
-    /// The state to go on from, as [`crate::model::StreamState`] writes it.
+    /// The state to continue from, as [`crate::model::StreamState`] writes it.
     pub state: Value,
 }
 
@@ -102,8 +102,8 @@ pub struct Failure {
     pub runs: u64,
 }
 
-/// Runs after which a resource that keeps failing is given up, so that the others are not kept from
-/// being read anew.
+/// The number of runs after which a resource that always fails is given up, so that the others are read
+/// again.
 const RUNS_MAX: u64 = 2;
 
 impl Failure {

@@ -106,19 +106,18 @@ pub struct Backup {
     /// What could not be read, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, Failure>,
-    /// What the company has not, and what Pipedrive said of it: `402 Required suites missing`. Nobody
-    /// asked for it by name, so the backup is complete without; rows of an earlier one stay, see
-    /// [`File::kept`].
+    /// What the company lacks, with Pipedrive's message: `402 Required suites missing`. The user did not
+    /// name it, so the backup is complete without it. Rows of an earlier backup stay, see [`File::kept`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unavailable: BTreeMap<String, String>,
-    /// References to rows that are not in it, as it was written: by file, and by the file that has no
-    /// such rows. Not said before it is finished, nor by older versions.
+    /// References to rows that the backup did not contain when it was written: by file, and by the file
+    /// that lacks the rows. It is absent before the backup is complete, and in older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dangling: Option<BTreeMap<String, BTreeMap<String, Dangling>>>,
     /// When everything that was asked for was read or refused for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Whether everything that was asked for was read. Never said by pdcli.
+    /// Whether all selected resources were read. pdcli never writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
 }

@@ -26,7 +26,7 @@ enum State {
 /// A row, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
-    /// The object, byte for byte as it stands in the file.
+    /// The object with the bytes of the file.
     pub json: &'r str,
     /// Where it begins in the file.
     pub offset: u64,
@@ -87,7 +87,7 @@ impl Rows {
         self.cut_off
     }
 
-    /// The hash of all that was read, to go on with; none if it was not asked for.
+    /// Returns the running hash of all bytes that were read. `None` if it was not requested.
     pub(in crate::dataset) fn into_hash(self) -> Option<Sha256> {
         self.window.into_hash()
     }
@@ -103,7 +103,7 @@ impl Rows {
             (true, State::Before) => "is empty".to_owned(),
             (true, _) => format!("ends at byte {byte}, before its array does: it is cut off"),
             (_, State::Before) => format!("is not a JSON array (byte {byte})"),
-            (_, State::After) => format!("goes on after its array, at byte {byte}"),
+            (_, State::After) => format!("has data after its array, at byte {byte}"),
             _ => format!("is not well-formed at byte {byte}, in row {}", self.passed + 1),
         };
         Error::new(Kind::Data, message).at(self.window.place())
@@ -198,7 +198,7 @@ mod tests {
         check("{}", "f: is not a JSON array (byte 0)");
         check("[{\"id\":1},", "f: ends at byte 10, before its array does: it is cut off");
         check("[{\"id\":1", "f: ends at byte 8, before its array does: it is cut off");
-        check("[{\"id\":1}]x", "f: goes on after its array, at byte 10");
+        check("[{\"id\":1}]x", "f: has data after its array, at byte 10");
         check("[{\"id\":1},7]", "f: is not well-formed at byte 10, in row 2");
         check("[{\"id\":1},{\"id\":}]", "f: is not well-formed at byte 16, in row 2");
         assert_eq!(read(b"[{\"id\":\"\xff\"}]", 1), "f: is not UTF-8 at byte 8");

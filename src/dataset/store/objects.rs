@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Does something that waits for a disk, where it keeps nobody from reading on.
+/// Runs a function that waits for a disk, on a thread where it does not block readers.
 pub(super) async fn aside<T: Send + 'static>(
     act: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {

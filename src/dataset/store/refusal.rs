@@ -23,7 +23,7 @@ pub(super) fn is_absent(error: &Refusal) -> bool {
 
 /// The error of a request that failed: `what` was to be done.
 pub(super) fn refusal(what: &str, error: Refusal) -> Error {
-    // What is wrong with a listing is told only in the server's own words.
+    // Only the server's own message names the cause of a failed listing.
     let words = format!("{error:?}");
     let root = root(&error);
     let said = said(&root);
@@ -118,7 +118,7 @@ fn quoted(said: &Said) -> String {
     format!("({})", short(&format!("{}: {}", said.code, said.message)))
 }
 
-/// The beginning of somebody else's words, in one line.
+/// Returns the beginning of a message from outside, in one line.
 fn short(words: &str) -> String {
     let words: Vec<_> = words.split_whitespace().collect();
     printable(&words.join(" ")).chars().take(QUOTE_MAX).collect()

@@ -330,7 +330,7 @@ pub(super) fn offset(length: usize) -> i32 {
     i32::try_from(length).expect("a batch is far smaller than two gigabytes")
 }
 
-/// Whether the list is one, and how much of its items is said.
+/// Returns whether the value is a list, and whether all items fit.
 fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, Said) {
     if quoted && let Some(text) = exact::quoted(raw) {
         let fits = text.split(',').all(|item| exact::int(item).is_some());
@@ -351,7 +351,7 @@ fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, Said) {
     (false, Said::Less)
 }
 
-/// Whether the object is one, and how much of it is said.
+/// Returns whether the value is an object, and whether all members fit.
 fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, Said) {
     let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
     if let Some(Ok(said)) = read {

@@ -21,7 +21,7 @@ pub struct Options {
     /// The share of rows, in percent, whose references, options and custom fields are looked at. With
     /// 0 nothing is parsed: sizes and hashes are all that is checked.
     pub sample: f64,
-    /// What is not to be told.
+    /// Kinds of defects that are not reported.
     pub ignore: Vec<DefectKind>,
 }
 
@@ -100,7 +100,7 @@ impl Check<'_> {
 
     fn manifest(&mut self) {
         if !self.snapshot.manifest_is_as_written() {
-            let message = "is not as it was written: bring it back from a copy, or back up anew";
+            let message = "is not as it was written: restore it from a copy, or back up again";
             self.findings.add(DefectKind::Hash, MANIFEST, None, message);
         }
     }

@@ -179,7 +179,8 @@ async fn read_missing_keys(
     Ok(())
 }
 
-/// The first rows that name these keys, in the order of the file, for as many keys as are told.
+/// Finds the first rows that refer to these keys, in the order of the file, for as many keys as are
+/// reported.
 async fn named_by(
     snapshot: &BackupReader,
     (file, target): Pair,

@@ -127,7 +127,7 @@ impl Field {
         match value.as_bytes().first() {
             None | Some(b'n' | b'{') => {}
             Some(b'[') => {
-                // A list that is none is found when the row is.
+                // An invalid list is reported with its row.
                 let _ = items(value, |id| look(unquoted(id)));
             }
             Some(_) if self.set => unquoted(value).split(',').for_each(|id| look(id.trim())),

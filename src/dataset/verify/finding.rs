@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Findings of one kind in one file that are told one by one.
+/// The maximum number of findings of one kind in one file that are listed one by one.
 pub const FINDINGS_MAX: u64 = 100;
 
 /// What is wrong.
@@ -113,7 +113,7 @@ pub struct Tally {
     pub damage: u64,
     /// Observations.
     pub observations: u64,
-    /// By kind, those that are not told one by one included.
+    /// Counts by kind, including findings that are not listed one by one.
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
@@ -160,8 +160,8 @@ impl Findings {
         }
     }
 
-    /// Counts so many that are not told one by one. How many there are now; more than any limit if
-    /// they are not to be told.
+    /// Counts findings that are not listed one by one, and returns the total. It exceeds any limit if
+    /// they are ignored.
     pub(super) fn count(&mut self, flaw: DefectKind, damage: bool, file: &str, more: u64) -> u64 {
         if self.ignored.contains(&flaw) {
             return u64::MAX;

@@ -19,7 +19,7 @@ pub(super) fn stranger(snapshot: &BackupReader, path: &str) -> Option<(DefectKin
     }
     if is_passing(path) || !bucket && stub_of(path).is_some_and(is_of_backup) {
         let why = if path.starts_with(NEXT) {
-            "is left over from a run that was broken off"
+            "is left over from an interrupted run"
         } else {
             "was never written to its end"
         };
@@ -30,7 +30,7 @@ pub(super) fn stranger(snapshot: &BackupReader, path: &str) -> Option<(DefectKin
         return match name {
             _ if !is_sha256(name) => Some((DefectKind::Foreign, "is no part of this backup")),
             _ if snapshot.claims(CONTENT_INDEX) => None,
-            // The attachments of a run that was broken off are gone on with.
+            // The attachments of an interrupted run are resumed.
             _ if manifest.backup.includes_contents() || manifest.next.is_some() => None,
             _ => Some((DefectKind::Foreign, "is no part of this backup")),
         };

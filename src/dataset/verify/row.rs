@@ -111,12 +111,12 @@ fn named(value: &str, mut each: impl FnMut(String)) {
                 (!text.is_empty()).then(|| text.into_owned())
             }
             b'1'..=b'9' => Some(value.to_owned()),
-            // Zero is nobody.
+            // Zero refers to no row.
             _ => None,
         }
     };
     if value.starts_with('[') {
-        // A list that is none is found when the row is.
+        // An invalid list is reported with its row.
         let _ = items(value, |item| plain(item).into_iter().for_each(&mut each));
     } else {
         plain(value).into_iter().for_each(each);

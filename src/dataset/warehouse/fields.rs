@@ -26,7 +26,7 @@ pub struct Dictionary<'d> {
 pub(super) struct Fields(Option<Map<String, Value>>);
 
 impl Fields {
-    /// What is said of the custom fields of a resource.
+    /// Returns the descriptions of the custom fields of a resource.
     pub(super) async fn of(&mut self, store: &Store, resource: &Resource) -> Result<Vec<Value>> {
         let fields = self.read(store).await?;
         Ok(fields.get(resource.name).and_then(Value::as_array).cloned().unwrap_or_default())
@@ -34,7 +34,7 @@ impl Fields {
 
     async fn read(&mut self, store: &Store) -> Result<&mut Map<String, Value>> {
         if self.0.is_none() {
-            // It is made of the manifest and the account: a damaged one is made anew.
+            // The file is derived from the manifest and the account: a damaged one is written again.
             let read = store.get(FIELDS).await?;
             let read = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
             self.0 = Some(read.unwrap_or_default());

@@ -31,7 +31,7 @@ impl Inventory {
         Ok(manifest.transpose()?.map(|manifest| Self { store, manifest }))
     }
 
-    /// How far a resource was read, as a run goes on from there whose tokens are limited or not.
+    /// Returns the state that a run continues from, which depends on whether its tokens are limited.
     pub fn state(&self, resource: &Resource, capped: bool) -> Result<Option<StreamState>> {
         self.manifest
             .tables
@@ -65,7 +65,7 @@ impl Inventory {
         self.manifest.complete
     }
 
-    /// Resources that were begun, or are being read anew, and not read to their end.
+    /// Returns resources that were started, or are being read again, and are unfinished.
     pub fn unfinished(&self) -> Result<Vec<String>> {
         let mut unfinished = Vec::new();
         for resource in Resource::all().filter(|resource| !self.lacks(resource)) {
@@ -92,7 +92,7 @@ impl Inventory {
         self.manifest.layout.keys
     }
 
-    /// Whether rows stand in columns, and not as lines of JSON.
+    /// Returns whether rows are stored in columns, and not as lines of JSON.
     pub(in super::super) fn is_columns(&self) -> bool {
         self.manifest.layout.format == Format::Parquet
     }
@@ -102,8 +102,8 @@ impl Inventory {
         Fields::default().of(&self.store, resource).await
     }
 
-    /// Hands out the rows of a resource that stand in columns, in the order they were committed in: of
-    /// `keys` only what tells which are current.
+    /// Passes on the rows of a resource that are stored in columns, in commit order. With `keys` it
+    /// passes only the columns that decide which rows are current.
     pub(in super::super) async fn batches(
         &self,
         resource: &Resource,

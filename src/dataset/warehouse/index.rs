@@ -49,7 +49,7 @@ impl Index {
             .map_err(|error| Error::new(Kind::Bug, "an index is not JSON").because(error))
     }
 
-    /// Begins a new walk; one that goes on after a kill is none.
+    /// Starts a new walk. A walk that continues after a kill is not new.
     pub(super) fn begin_walk(&mut self) {
         self.walk += 1;
     }
@@ -83,8 +83,8 @@ impl Index {
         }
     }
 
-    /// All keys, and whether the walk that has just ended saw each. Rows without a key are none: nobody
-    /// could be told that they are gone.
+    /// Returns all keys, and whether the walk that has just ended saw each. Rows without a key are left
+    /// out, because their deletion cannot be recorded.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&str, bool)> {
         let keyed = self.rows.iter().filter(|(key, _)| !key.starts_with(KEYLESS));
         keyed.map(|(key, (_, walk))| (key.as_str(), *walk == self.walk))

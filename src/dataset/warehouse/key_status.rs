@@ -18,7 +18,7 @@ pub(super) enum KeyStatus {
     Live,
     /// There, in the archive.
     Archived,
-    /// Said to be deleted: by itself, or by a tombstone.
+    /// Deleted, according to the row itself or to a tombstone.
     Gone,
 }
 
@@ -97,7 +97,7 @@ fn columns(bytes: Bytes, known: &mut Known) -> parquet::errors::Result<()> {
                 (_, Some(texts)) => texts.value(row).into(),
                 _ => continue,
             };
-            // Rows of one key stand in the order they were taken in, also within a part.
+            // Rows of one key are stored in the order of arrival, also within a part.
             known.insert(key, KeyStatus::of(is(deleted, row), is(archived, row)));
         }
     }

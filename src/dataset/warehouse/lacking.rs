@@ -9,8 +9,9 @@ impl Warehouse {
         self.manifest.unavailable.remove(resource.name);
     }
 
-    /// The company has not a resource; `said` is what Pipedrive said. Rows that were read before stay,
-    /// and so does how far: when it is there again, the next run goes on from there, or begins.
+    /// Records that the company lacks a resource; `said` is Pipedrive's message. Earlier rows and the
+    /// watermark stay. When the resource is available again, the next run continues from there, or
+    /// starts.
     pub async fn lacks(
         &mut self,
         resource: &'static Resource,

@@ -76,12 +76,12 @@ impl Wanted {
         Ok(Layout { format, compression, keys })
     }
 
-    /// Refuses to go on in another layout.
+    /// Refuses to continue in another layout.
     pub(super) fn must_be(self, found: Layout, place: &str) -> Result<()> {
         let differs = |flag: &str, is: &dyn std::fmt::Debug| {
             let is = format!("{is:?}").to_lowercase();
             let message = format!(
-                "this warehouse was begun with {flag} {is}: go on with that, or use another --dir"
+                "this warehouse was created with {flag} {is}: continue with that, or use another --dir"
             );
             Err(Error::new(Kind::Usage, message).at(place))
         };

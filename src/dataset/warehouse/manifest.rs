@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Most rows of a list without times for which a walk that was broken off begins again: rows that were
-/// edited behind its place would come with the next run only. A longer one goes on.
+/// The maximum number of rows of a list without times for which an interrupted walk starts again:
+/// otherwise rows that were edited behind its position would arrive with the next run only. A longer walk
+/// continues.
 const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
 
 /// Layout of a warehouse's manifest. 1: first.
@@ -42,17 +43,17 @@ pub(super) struct Table {
     pub(super) columns: BTreeMap<String, String>,
     /// When a complete read or key sweep began that saw every row there was.
     pub(super) checked: Option<Time>,
-    /// Where the data begins, for a first run that was told to leave older rows out.
+    /// The start of the data, if the first run was configured to leave older rows out.
     pub(super) start: Option<Time>,
     /// Rows of the last run.
     pub(super) count: u64,
 }
 
 impl Table {
-    /// How far the resource was read; `None` where it is read from its beginning.
+    /// Returns the state of the resource. `None` if it is read from the beginning.
     ///
-    /// A short list without times is, when its walk was broken off: see [`WALKED_AGAIN_ROWS_MAX`]. Not so
-    /// where tokens are so few that one run may not get through it (`capped`).
+    /// An interrupted walk of a short list without times is read again: see [`WALKED_AGAIN_ROWS_MAX`]. It
+    /// continues if tokens are so few that one run may not finish it (`capped`).
     pub(super) fn state(&self, resource: &Resource, capped: bool) -> Result<Option<StreamState>> {
         let Some(state) = &self.state else { return Ok(None) };
         let goes_on = |state: &StreamState| {
@@ -85,12 +86,12 @@ pub(super) struct Manifest {
     pub(super) layout: Layout,
     pub(super) account: Account,
     pub(super) tables: BTreeMap<String, Table>,
-    /// Resources that are being read anew as a whole; they take their table's place at the end.
+    /// Resources that are being read again as a whole. They replace their table at the end.
     pub(super) rebuilds: BTreeMap<String, Table>,
     pub(super) updated_at: Time,
     /// Whether the last run read everything it was asked for.
     pub(super) complete: bool,
-    /// What the company has not, and what Pipedrive said of it.
+    /// What the company lacks, with Pipedrive's message.
     pub(super) unavailable: BTreeMap<String, String>,
     /// The newest `_synced_at` given out, so that a later row has a later one.
     pub(super) stamp: Time,

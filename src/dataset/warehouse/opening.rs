@@ -30,7 +30,8 @@ pub(super) async fn open(
 ) -> Result<OpenedWarehouse> {
     let now = owner.since;
     if store.supports_append() {
-        // Before a lock is left in somebody else's folder, or in one that leads elsewhere.
+        // The check comes before a lock is written to a folder of another program, or to one that is a
+        // link.
         let manifest = store.get(MANIFEST).await?;
         if pdcli::found(store, manifest.as_deref()).await?.is_none() {
             ownership::refuse(store).await?;
@@ -95,7 +96,7 @@ pub(super) async fn open(
     // Until this run is known to have read everything.
     manifest.complete = false;
     finish_renames(store, &mut manifest, &mut listed)?;
-    // A rebuild that is asked for begins anew where one that was broken off is damaged.
+    // A requested rebuild starts again if an interrupted one is damaged.
     manifest.rebuilds.retain(|name, table| {
         let asked = options.rebuild.iter().any(|resource| resource.name == name);
         let whole = table.files.iter().all(|file| listed.get(&file.path) >= Some(&file.bytes))
@@ -115,8 +116,8 @@ async fn listed(store: &Store) -> Result<BTreeMap<String, u64>> {
     Ok(listed.files)
 }
 
-/// Refuses another account's warehouse. Tells when the token may see less than those before it;
-/// then the manifest goes on to name what the widest could see.
+/// Refuses a warehouse of another account. Reports a token that may see less than the ones before it; the
+/// manifest then still names what the widest token could see.
 fn owned(
     manifest: &mut Manifest,
     account: Account,
@@ -150,7 +151,7 @@ fn finish_renames(
     Ok(())
 }
 
-/// Cuts torn tails, and refuses to go on where a file is missing or too short.
+/// Cuts incomplete file ends, and refuses to continue if a file is missing or too short.
 fn repair(
     store: &Store,
     manifest: &Manifest,
@@ -191,7 +192,7 @@ fn damaged(store: &Store, name: &str, file: &File, size: Option<u64>) -> Error {
     };
     Error::new(
         Kind::Data,
-        format!("{what}: bring it back from a copy, or read the resource anew with --full --resources {name}"),
+        format!("{what}: restore it from a copy, or read the resource again with --full --resources {name}"),
     )
     .at(store.place().name_of(&file.path))
 }

@@ -55,7 +55,7 @@ pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Opti
             );
             return Err(Error::new(Kind::Data, message).at(store.place().to_string()));
         }
-        // It is ours, or nobody's that is known.
+        // The file is ours, or its origin is unknown.
         Some(_) => return Ok(None),
     };
     if early.is_none() && later.is_none() {
@@ -76,10 +76,10 @@ pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Opti
 }
 
 impl Pdclis {
-    /// The manifest of a warehouse of ours over the same files; and what a person should know.
+    /// Returns the manifest of a warehouse of ours over the same files, and the notices for the user.
     ///
-    /// Nothing is written. Fails on a file with a line that is no row: pdcli goes on after a line that
-    /// a killed run had cut off, so that what stands there can be told from nothing.
+    /// Nothing is written. Fails on a file with a line that is no row: pdcli continues after a line that
+    /// a killed run cut off, so that the content of that line is lost.
     pub(super) fn manifest(
         self,
         store: &Store,
@@ -94,8 +94,8 @@ impl Pdclis {
             return Err(Error::new(Kind::Data, message).at(store.place().name_of(path)));
         }
         let mut notes = vec![
-            "taking over a warehouse of pdcli: it goes on from its watermarks, for deals 30 days earlier \
-             and with all archived ones; whose account it is cannot be told from it; rows that were \
+            "taking over a warehouse of pdcli: it continues from its watermarks, for deals 30 days earlier \
+             and with all archived ones; it does not record whose account it is; rows that were \
              deleted are found with --deletes sweep"
                 .to_owned(),
         ];
@@ -158,8 +158,8 @@ fn whole_lines(store: &Store, path: &str) -> Result<(u64, u64)> {
         let row = std::str::from_utf8(&line).ok();
         if !row.is_some_and(|row| row.starts_with('{') && pairs(row, |_, _| {}).is_ok()) {
             return Err(fail(format!(
-                "line {} is no row, since a run of pdcli was broken off: remove that line and the \
-                 entity's watermark to have it read anew, or sync to an empty --dir",
+                "line {} is no row, since a run of pdcli was interrupted: remove that line and the \
+                 entity's watermark to have it read again, or sync to an empty --dir",
                 rows + 1
             )));
         }

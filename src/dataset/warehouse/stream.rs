@@ -20,9 +20,9 @@ pub(super) struct Stream {
     pub(super) resource: &'static Resource,
     /// As it will be once everything taken so far is committed, but for what waits in memory.
     pub(super) table: Table,
-    /// Whether it is read anew as a whole, to replace what the warehouse holds.
+    /// Whether the resource is read again as a whole, to replace what the warehouse holds.
     pub(super) rebuild: bool,
-    /// Where it stood when a run was told to begin elsewhere: that is never given up.
+    /// The state before a run that was configured to start elsewhere. It is never given up.
     pub(super) floor: Option<StreamState>,
     pub(super) index: Option<Index>,
     /// How far the rows taken so far reach.
@@ -154,7 +154,7 @@ impl Stream {
         })
     }
 
-    /// Goes on where it was when less was known of its custom fields, before any row.
+    /// Continues from the state in which fewer custom fields were known, before any row.
     pub(super) fn follow(&mut self, before: Option<Self>) {
         if let Some(Self { reached, waiting, phase, .. }) = before {
             (self.reached, self.waiting, self.phase) = (reached, waiting, phase);
@@ -232,7 +232,7 @@ impl Stream {
         self.waiting = None;
     }
 
-    /// Gives the file of a rebuild that has come to its end its proper name; tells what to rename.
+    /// Gives the file of a complete rebuild its final name, and returns the rename to do.
     pub(super) fn settle_file(&mut self) -> Option<(String, String)> {
         let name = self.resource.name;
         let file = self.table.files.iter_mut().find(|file| is_rebuild(&file.path, name))?;

@@ -22,7 +22,7 @@ const RETURNED_MAX: usize = 10_000;
 pub struct Sweep {
     resource: &'static Resource,
     rows: HashMap<Box<str>, Row>,
-    /// Rows that were held and not said to be gone when it began.
+    /// The number of rows that were present and not deleted at the start.
     expected: usize,
     returned: Vec<Record>,
     /// Rows changed from here on come with the next run.

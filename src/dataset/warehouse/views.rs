@@ -18,13 +18,13 @@ pub(super) enum Views {
     Unknown,
     /// As it lies there; none if it is not there.
     Ours(Option<String>),
-    /// Somebody else's.
+    /// A file of another program.
     Theirs,
 }
 
 impl Views {
-    /// Writes the views of what is committed, if they are not what lies there. Says it when a file of
-    /// somebody else is in the way.
+    /// Writes the views of the committed data, if they differ from the stored ones. Reports a file of
+    /// another program at their path.
     pub(super) async fn write(
         &mut self,
         store: &Store,

@@ -25,7 +25,7 @@ const COMMIT_PAUSE_SECONDS: i64 = 1;
 pub struct Options {
     /// What it must be laid out like; `None` parts take what is there, or the default.
     pub layout: Wanted,
-    /// Resources to read anew as a whole.
+    /// Resources to read again as a whole.
     pub rebuild: Vec<&'static Resource>,
     /// Whether to take over from a run that holds the lock.
     pub break_lock: bool,
@@ -37,7 +37,7 @@ pub struct Options {
     pub since: Option<Time>,
     /// Whether the run's tokens are limited, so that a short list may take several runs.
     pub capped: bool,
-    /// States from elsewhere: resources that were never read go on from there.
+    /// States from elsewhere. Resources that were never read continue from them.
     pub handed: BTreeMap<&'static str, StreamState>,
     /// Seconds after which rows that were taken are committed.
     pub commit_seconds: i64,
@@ -128,7 +128,7 @@ impl Warehouse {
         // Where the last run ended between its commit and these, they name files that go now.
         notes.extend(warehouse.views.write(&warehouse.store, &warehouse.manifest).await?);
         if place.folder().is_some() {
-            // The lock is ours: nobody else is at work here.
+            // The lock is ours: no other writer is active.
             warehouse.remove_leftovers().await?;
         }
         notes.extend(warehouse.interrupted_rebuilds());
@@ -139,7 +139,7 @@ impl Warehouse {
         let names: Vec<&str> = self.manifest.rebuilds.keys().map(String::as_str).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "a rebuild was broken off; it goes on where it stopped, for {}",
+                "a rebuild was interrupted; it continues where it stopped, for {}",
                 names.join(", ")
             )
         })
@@ -186,7 +186,9 @@ impl Warehouse {
         let handed = self.handed.get(name).filter(|_| resource.incremental() && !rebuild);
         match (handed, &begun.state) {
             (Some(_), Some(_)) => {
-                begun.notes.push("goes on where this warehouse is, without --state".into());
+                begun
+                    .notes
+                    .push("continues from the state of this warehouse, without --state".into());
             }
             (Some(state), None) if !state.settled() => {
                 begun.notes.push("--state was not read to its end: everything is read".into());
@@ -217,9 +219,9 @@ impl Warehouse {
                 Some(floor)
             }
             (Some(_), Some(_)) => {
-                begun
-                    .notes
-                    .push("was not read to its end yet: that goes on, without --since".into());
+                begun.notes.push(
+                    "was not read to its end yet: that read continues, without --since".into(),
+                );
                 None
             }
             (None, Some(_)) => None,
@@ -246,7 +248,7 @@ impl Warehouse {
                 let bytes = self.store.get(path).await?;
                 bytes.as_deref().and_then(Index::from_json).ok_or_else(|| {
                     let message =
-                        "file of known keys is missing or damaged; --full reads the resource anew";
+                        "file of known keys is missing or damaged; --full reads the resource again";
                     Error::new(Kind::Data, message).at(self.store.place().name_of(path))
                 })?
             }
@@ -336,7 +338,7 @@ impl Warehouse {
         stream.map(|s| if broken { s.proven } else { s.written }).unwrap_or_default()
     }
 
-    /// Values that did not fit their column and stand in `_extra`, by field.
+    /// Returns the number of values that did not fit their column and are in `_extra`, by field.
     pub fn misfits(&self, resource: &Resource) -> Vec<(String, u64)> {
         self.streams.get(resource.name).map(Stream::misfits).unwrap_or_default()
     }
@@ -439,7 +441,7 @@ impl Warehouse {
             let streams = self.streams.values_mut().map(|stream| &mut stream.table);
             streams.chain(self.manifest.tables.values_mut()).for_each(|table| table.renamed(&to));
         }
-        // What is in their way was told when the warehouse was opened.
+        // An obstacle was reported when the warehouse was opened.
         self.views.write(&self.store, &self.manifest).await?;
         self.remove_leftovers().await?;
         for path in superseded {

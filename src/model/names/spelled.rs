@@ -52,7 +52,7 @@ impl Form {
 }
 
 impl Names {
-    /// Whether records are written anew at all.
+    /// Returns whether records are rewritten at all.
     pub fn rewrite(&self) -> bool {
         self.custom != Custom::None || !self.several.is_empty()
     }

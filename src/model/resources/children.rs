@@ -9,7 +9,7 @@ const fn per(resource: &'static str, column: Option<&'static str>) -> Parent {
     Parent { resource, ask: PerParent::Path, column, digest: None, shared: false }
 }
 
-/// A field history: rows without a key, so a digest of parent and row stands in.
+/// A field history. Its rows have no key, so a digest of parent and row is the key.
 macro_rules! changelog {
     ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal) => {
         Resource {

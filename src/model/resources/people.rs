@@ -4,7 +4,7 @@ use super::shapes::{OFFSET, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, Naked, Text, Time};
 
-/// A history of followers: rows without a key, so a digest of parent and row stands in.
+/// A history of followers. Its rows have no key, so a digest of parent and row is the key.
 macro_rules! follower_changelog {
     ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal, $scope:literal) => {
         Resource {

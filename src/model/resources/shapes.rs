@@ -17,7 +17,7 @@ pub(in crate::model) const INTS: Type = List(&Int);
 pub(super) const TEXTS: Type = List(&Text);
 pub(super) const CUSTOM_FIELDS: Type = Object(&[]);
 
-/// An address: the text somebody typed, and what it was taken for.
+/// An address: the text that was entered, and its parsed form.
 pub(in crate::model) const ADDRESS: Type = Object(ADDRESS_COLUMNS);
 
 /// What an address was taken for, without the text itself.

@@ -38,7 +38,7 @@ fn stream(resource: &Resource, schema: &Value) -> Value {
         "name": resource.name,
         "json_schema": schema,
         "supported_sync_modes": modes,
-        // Full reads too go on from a page checkpoint, which is a cursor of ours.
+        // Full reads too continue from a page checkpoint, which is a cursor of ours.
         "source_defined_cursor": true,
         "source_defined_primary_key": key,
         "is_resumable": true,

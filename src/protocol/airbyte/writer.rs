@@ -256,7 +256,7 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// It goes on.
+    /// Reports that the stream continues.
     pub fn resumed(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         self.status(resource, "RUNNING", None, now)?;
         self.flush()
@@ -291,8 +291,8 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream ended before its end: what it proved, then INCOMPLETE. Why is said when the command
-    /// is concluded.
+    /// Reports an incomplete stream: the state it proved, then INCOMPLETE. The reason is reported at the
+    /// end of the command.
     pub fn failed(&mut self, resource: &'static Resource, error: &Error, now: Time) -> Result<()> {
         self.checkpoint(resource, now)?;
         self.status(resource, "INCOMPLETE", None, now)?;
@@ -368,7 +368,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Who must act, in Airbyte's words: the user, nobody (try again), or us.
+/// Returns who must act, in Airbyte's terms: the user, no one (retry), or us.
 pub fn failure_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Usage

@@ -24,7 +24,7 @@ impl Metadata {
         self.0.insert(path.to_vec(), facts);
     }
 
-    /// As it stands in a catalog.
+    /// Returns the entries in the form of a catalog.
     pub(super) fn entries(self) -> Vec<Value> {
         let entry = |(path, facts)| json!({"breadcrumb": path, "metadata": facts});
         self.0.into_iter().map(entry).collect()

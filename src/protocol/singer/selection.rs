@@ -17,9 +17,8 @@ pub struct Selection {
     pub schema: Value,
     /// The JSON Schema with all properties, as the catalog has it.
     pub whole: Value,
-    /// Objects that are selected although none of their properties is, dots between keys: they are
-    /// left out, as the rules say which of their properties nobody wants and name none that somebody
-    /// does.
+    /// Objects that are selected although none of their properties is, with dots between keys. They are
+    /// left out, because the selection rules exclude some of their properties and include none.
     pub hollow: Vec<String>,
 }
 
@@ -67,7 +66,9 @@ pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
         let place = format!("catalog, stream {name:?}");
         let fail = |message: &str| Error::new(Kind::Config, message).at(&place);
         let Some(resource) = Resource::named(name) else {
-            return Err(fail("there is no such stream; run --discover and make the catalog anew"));
+            return Err(fail(
+                "there is no such stream; run --discover and create the catalog again",
+            ));
         };
         if !seen.insert(resource.name) {
             return Err(fail("is selected twice"));

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
-/// Seconds between two counts of a stream that goes on.
+/// Seconds between two metrics of a running stream.
 const METRIC_SECONDS: i64 = 60;
 /// Properties whose misfits are counted; more than any resource has.
 const MISFITS_MAX: usize = 1_000;
@@ -24,7 +24,7 @@ const MISFITS_NAMED_MAX: usize = 10;
 /// Rows at the beginning of a stream that are looked at for the order of its custom fields.
 const ROWS_LOOKED_AT_MAX: usize = 20;
 
-/// Why a row is left out that nobody could tell from others.
+/// The reason for leaving out a row that cannot be identified.
 const NO_ID: &str = "no usable id";
 
 /// Writes Singer messages, one JSON object a line, never half of one; metrics and warnings go to
@@ -82,7 +82,8 @@ struct Schema<'s> {
 }
 
 impl<W: Write, L: Write> Writer<W, L> {
-    /// A writer that goes on from these bookmarks: those of streams that are not read stay as they are.
+    /// Returns a writer that continues from these bookmarks. Those of streams that are not read stay as
+    /// they are.
     pub fn new(out: W, log: L, bookmarks: &BTreeMap<String, Value>, now: Time) -> Self {
         let bookmarks = bookmarks.iter().map(|(name, state)| (name.clone(), state.to_string()));
         Self {
@@ -185,7 +186,7 @@ impl<W: Write, L: Write> Writer<W, L> {
                     self.buffer.extend_from_slice(suffix.as_bytes());
                     rows += 1;
                 }
-                // It is counted, and the others go on.
+                // The row is counted, and the others are written.
                 Ok(Some(why)) => {
                     self.buffer.truncate(here);
                     count([why], &mut stream.left_out);
@@ -298,7 +299,7 @@ impl<W: Write, L: Write> Writer<W, L> {
                 stream.nuls
             ));
         }
-        // What no version of the catalog could have was told when its page was read.
+        // Keys that no version of the catalog could contain were reported when their page was read.
         let known = |field: &str| stream.wire.is_known(resource, field);
         let undeclared = stream.undeclared.iter().filter(|(field, _)| known(field));
         let undeclared = undeclared.map(|(field, rows)| (field.clone(), *rows)).collect();
@@ -311,7 +312,7 @@ impl<W: Write, L: Write> Writer<W, L> {
         Ok(())
     }
 
-    /// The state of the run as it stands, if it was not the last thing said about it.
+    /// Writes the current state of the run, unless it was the last one written.
     pub fn state(&mut self, now: Time) -> Result<()> {
         for (name, stream) in &mut self.streams {
             if let Some(reached) = stream.reached.take() {
@@ -355,7 +356,7 @@ impl<W: Write, L: Write> Writer<W, L> {
             return;
         }
         let point = json!({"type": kind, "metric": metric, "value": value, "tags": tags});
-        // Nobody is left to tell if stderr is gone.
+        // A failed write to stderr cannot be reported.
         let _ = writeln!(self.log, "INFO METRIC: {}", plain_json(&point.to_string()));
     }
 
@@ -371,7 +372,8 @@ impl Stream {
         if record.key.is_none() {
             return Ok(Some(NO_ID.to_owned()));
         }
-        // What becomes null here are times that were never set: nothing is lost, nothing is to be told.
+        // Values that become null here are times that were never set. Nothing is lost and nothing is
+        // reported.
         let line = self.wire.line(record, &mut Vec::new())?;
         let mut line = line;
         if let Some(mended) = without_nul(&line) {

@@ -11,7 +11,7 @@ pub struct CrmTenant {
     pub pipelines: Vec<(String, Vec<(String, String)>)>,
 }
 
-/// What an import does with fields that nobody documents (drippulse.md 2).
+/// How an import treats undocumented fields (drippulse.md 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownFields {
     /// They are kept.

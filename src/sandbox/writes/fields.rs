@@ -48,7 +48,7 @@ pub(super) fn create(
             faults.push(format!("{key}: has another type"));
         }
     }
-    // Names repeat: nobody but the code tells two fields apart.
+    // Names may repeat: only the code identifies a field.
     let name = body.get("field_name").and_then(Value::as_str).filter(|name| !name.is_empty());
     if name.is_none() {
         faults.push("field_name: Parameter 'field_name' is required".to_owned());

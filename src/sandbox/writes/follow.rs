@@ -28,12 +28,12 @@ pub(super) type Set = Vec<(String, String)>;
 pub(super) const WRITER: u64 = 1;
 
 impl Write<'_> {
-    /// What the row will say, unless something follows: null where nobody knows.
+    /// Returns the value after the write, without side effects. It is null if it is unknown.
     pub(super) fn after(&self, key: &str) -> &Value {
         self.body.get(key).or_else(|| self.before(key)).unwrap_or(&Value::Null)
     }
 
-    /// What the row said before.
+    /// Returns the value before the write.
     pub(super) fn before(&self, key: &str) -> Option<&Value> {
         self.old.and_then(|old| old.get(key))
     }
@@ -126,7 +126,7 @@ fn person(write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
             set.push((key.to_owned(), listed(items, &["value", "primary", "label"])));
         }
     }
-    // Nobody consents without an address (specification of `marketing_status`).
+    // A contact without an address has no consent (specification of `marketing_status`).
     if write.after("emails").as_array().is_none_or(Vec::is_empty) {
         set.push(("marketing_status".to_owned(), "\"no_consent\"".to_owned()));
     }

@@ -208,7 +208,7 @@ fn shown(state: &mut AccountState, resource: &'static Resource, key: &str) -> Co
     Content::Json(single(&row.json))
 }
 
-/// What a column of a new row says when nobody said anything.
+/// Returns the default value of a column of a new row.
 fn default(column: &Column) -> String {
     let text = match (column.name, column.ty) {
         ("owner_id" | "creator_user_id" | "creator_id" | "user_id", _) => "1",

@@ -265,7 +265,7 @@ static TABLE: &[Writable] = &[
     Writable {
         name: "activity_types",
         change: Method::Put,
-        // Pipedrive keeps removed types with `active_flag` false; nobody needs that here yet.
+        // Pipedrive keeps removed types with `active_flag` false; no caller needs that here yet.
         deletes: false,
         admin: true,
         needs: &["name", "icon_key"],

@@ -71,7 +71,7 @@ fn an_attachment_that_breaks_off_goes_on_where_it_was() {
     }
 }
 
-/// A part that was not asked for is none: the file is begun anew.
+/// A response with another part than requested is refused: the download restarts.
 #[test]
 fn another_part_than_the_rest_is_not_taken() {
     for stored in [false, true] {
@@ -160,8 +160,8 @@ fn an_attachment_that_fails_for_good_keeps_no_other_one_back() {
     }
 }
 
-/// When nothing can be had any more, the run says so instead of waiting for every file; what it noted
-/// does not hold the next one up.
+/// If no file can be downloaded any more, the run reports that instead of waiting for every file. A noted
+/// failure does not delay the next file.
 #[test]
 fn an_outage_ends_the_run_and_the_next_goes_on() {
     let faults = vec![Fault::on(FaultKind::Status(503), "/download", 1, u32::MAX)];

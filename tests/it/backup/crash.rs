@@ -1,4 +1,4 @@
-//! A backup is broken off at every request and around every operation on files, and gone on with.
+//! A backup is interrupted at every request and around every operation on files, and resumed.
 
 use crate::support::backup::BackupFixture;
 use crate::support::{profile, raw_truth, sandbox, small};
@@ -26,8 +26,8 @@ const FEW: &[&str] = &["deals", "leads", "stages"];
 /// Requests for lists per parent between two checkpoints.
 const UNDER_WAY: u64 = 4;
 
-/// Requests for a list that is gone on with: the page that was under way; and what changed since a list
-/// that had come to its end, asked twice where that is nothing.
+/// Requests for a list that is resumed: the page that was in progress, and the changes since a completed
+/// list. An empty list of changes is requested twice.
 const GONE_ON_WITH: u64 = 3;
 
 fn tiny() -> Options {
@@ -89,7 +89,7 @@ fn a_backup_survives_a_kill_at_every_request() {
     }
 }
 
-/// Runs that crash at step after step of their storage, until one comes to its end.
+/// Runs that crash at step after step of their storage, until one finishes.
 fn crashed_at_every_step(
     prepared: impl Fn() -> (Sandbox, BackupFixture),
     flags: &[&str],

@@ -345,7 +345,7 @@ fn fields_can_be_ignored() {
             "{ignored}"
         );
     }
-    // What is about something that is not compared is told; what nothing is called is refused.
+    // A name of something that is not compared is reported; a name that matches nothing is refused.
     let none = compared(old, new, &["--ignore", "persons.title", "--ignore", "title"]);
     assert_eq!(lines(&none).len(), 1);
     assert_eq!(none["ignoredNothing"], json!(["persons.title"]));
@@ -385,7 +385,7 @@ fn names_with_commas_and_dots_can_be_ignored() {
     for (ignored, left) in [
         ("\"Net, p.a.\"", "title custom_fields.deals.title"),
         ("deals.\"Net, p.a.\",title", "custom_fields.deals.title"),
-        // The exact name comes first, and what it would mean otherwise is said in quotes.
+        // The exact name takes precedence; quotes name the other meaning.
         ("deals.title", "title custom_fields.Net, p.a."),
         ("deals.\"title\"", "custom_fields.Net, p.a. custom_fields.deals.title"),
     ] {

@@ -1,4 +1,4 @@
-//! Laws of the diff, for any two backups.
+//! Property tests of the diff of any two backups.
 
 use crate::support::Folder;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Folders that somebody else has been in: names in manifests, links, and files that are not ours.
+//! Tests of folders that others changed: names in manifests, links, and files that are not ours.
 //! Nothing outside the folder is touched, and nothing of others in it.
 
 #![cfg(unix)]
@@ -111,7 +111,7 @@ fn refuse(acts: &[Act<'_>], folder: &Path, what: &str, word: &str) {
     }
 }
 
-/// A folder outside with a file that is nobody's business, and names that lead to it.
+/// A folder outside with a private file, and names that lead to it.
 fn hostile(folder: &Path) -> Vec<String> {
     let outside = folder.join("outside");
     fs::create_dir_all(&outside).expect("it is made");
@@ -456,7 +456,7 @@ fn what_others_put_into_a_backup_stays() {
     }
     let dir = backups.dir().display().to_string();
     let said = command(&["backup", "verify", &dir, "-o", "json", "--ignore", "reference"], &folder);
-    // They are told, and no damage.
+    // They are reported, and are no damage.
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let findings = said.summary["findings"].as_array().expect("a list").clone();
     let foreign = findings.iter().filter(|finding| finding["kind"] == "foreign").count();

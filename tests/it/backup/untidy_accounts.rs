@@ -1,5 +1,6 @@
-//! Damage is told from an account's own untidiness: references to rows that are gone, files of other
-//! programs, and runs that were broken off are no reason for a red night; one flipped bit is.
+//! Damage is distinguished from the untidiness of real accounts.
+//!
+//! References to missing rows, files of other programs and interrupted runs are no failure; one flipped bit is.
 
 use crate::support::backup::BackupFixture;
 use crate::support::{BINARY, profiles, sandbox, small};
@@ -92,7 +93,7 @@ fn what_is_odd_is_listed_and_counted_and_no_damage() {
     let odd: [(&str, &str, &str); 4] = [
         ("Thumbs.db", "foreign", "is no part of this backup"),
         ("deals (copy).json", "foreign", "is no part of this backup"),
-        ("_next/deals.json", "torn", "left over from a run that was broken off"),
+        ("_next/deals.json", "torn", "left over from an interrupted run"),
         ("deals.json.part", "torn", "was never written to its end"),
     ];
     for (name, kind, said) in odd {
@@ -109,7 +110,7 @@ fn what_is_odd_is_listed_and_counted_and_no_damage() {
     }
 }
 
-/// Whether a check calls a backup damaged, or cannot go on for damage: exit code 65 either way.
+/// Returns whether a check reports damage, or cannot continue because of damage: exit code 65 either way.
 fn is_red(runtime: &tokio::runtime::Runtime, dir: &Path, sample: f64) -> bool {
     runtime.block_on(async {
         match BackupReader::open(&Place::Folder(dir.to_owned())).await {
@@ -165,7 +166,7 @@ fn one_flipped_bit_anywhere_is_damage() {
     assert!(!is_red(&runtime, &dir, 100.0));
 }
 
-/// Changes a file and has the manifest say so, as somebody would who means to hide it.
+/// Changes a file and the manifest accordingly, as someone who hides the change would.
 fn doctor(backups: &BackupFixture, stem: &str, change: impl FnOnce(String) -> String) {
     let text = change(backups.text(&format!("{stem}.json")));
     std::fs::write(backups.dir().join(format!("{stem}.json")), &text).expect("it can be written");
@@ -196,7 +197,7 @@ fn other_dangling_references_than_those_it_was_written_with_are_damage() {
     });
     let (code, report) = verified(&backups.dir(), &[]);
     assert_eq!((code, number(&report, "damage")), (Some(65), 1), "{report:#}");
-    // In a sample of the rows this cannot be told.
+    // A sample of the rows does not show this.
     assert_eq!(verified(&backups.dir(), &["--sample", "50%"]).0, Some(0));
     // None at all: every person is gone from the deals.
     doctor(&backups, "deals", |_| {

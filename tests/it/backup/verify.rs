@@ -82,7 +82,7 @@ fn edit(backups: &BackupFixture, name: &str, change: impl FnOnce(Vec<u8>) -> Vec
     std::fs::write(path, change(bytes)).expect("it can be written");
 }
 
-/// Changes a file's rows as somebody would who also mends the manifest: only its content is wrong.
+/// Changes the rows of a file and fixes the manifest, so that only the content is wrong.
 fn doctor(backups: &BackupFixture, stem: &str, change: impl FnOnce(String) -> String) {
     edit(backups, &format!("{stem}.json"), |bytes| {
         change(String::from_utf8(bytes).expect("it is text")).into_bytes()
@@ -264,7 +264,7 @@ fn torn_and_foreign_files_are_named() {
         &backups.dir(),
         &[],
         &[
-            "torn _next/deals.json -: is left over from a run that was broken off",
+            "torn _next/deals.json -: is left over from an interrupted run",
             "torn deals.json.part -: was never written to its end",
             "foreign holiday.jpg -: is no part of this backup",
         ],

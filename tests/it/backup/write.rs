@@ -77,7 +77,7 @@ fn a_new_run_replaces_a_backup_when_it_is_whole() {
 fn a_nightly_backup_never_goes_stale() {
     let account = sandbox(small());
     let backups = BackupFixture::of(&account, &["deals", "persons", "stages"]);
-    // Older scripts say that they want to go on.
+    // Older scripts pass --resume.
     for flags in [&[][..], &["--resume"], &["--restart"]] {
         let run = backups.run(flags).succeeded();
         assert_eq!(run.summary["exported"], 3);
@@ -123,8 +123,8 @@ fn a_new_run_over_a_broken_one_leaves_nothing_of_it_behind() {
     backups.assert_verified();
 }
 
-/// A run that was broken off, however that came, is gone on with by the same command; what it says when it ends, and what
-/// the next one says first, tell so, and how to start over.
+/// An interrupted run, whatever the cause, is resumed by the same command. Its last message and the first
+/// message of the next run say so, and how to start over.
 #[test]
 fn a_backup_that_was_broken_off_goes_on_by_itself() {
     let resources = ["deals", "persons", "activities"];
@@ -203,7 +203,7 @@ fn what_the_token_may_not_see_is_named_and_ends_with_3() {
     assert_eq!(run.summary["failed"]["roles"]["error"], "permission");
     assert_eq!(backups.manifest()["failed"]["webhooks"]["error"], "permission");
     assert_eq!(backups.manifest()["complete"], false);
-    // A refusal for good does not keep the others from being read anew.
+    // A permanent refusal does not keep the other resources from being read again.
     let again = backups.run(&[]);
     assert_eq!((again.code, &again.summary["exported"]), (Some(3), &json!(1)));
 }

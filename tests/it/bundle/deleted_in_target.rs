@@ -185,7 +185,7 @@ fn the_field_of_public_ids_is_found_whatever_it_is_called() {
             assert_eq!((&said["pushed"], &said["verified"]), (&json!(0), &json!(6)), "{said}");
             assert_eq!((account(&sandbox), fields(&sandbox), writes(&sandbox)), before);
         }
-        // Somebody may give another field the old name.
+        // Another field may get the old name.
         let other = codes(&sandbox, "Reference").swap_remove(0);
         let (dictionary, code) = (other.0, other.1);
         let name = FieldEdit::Rename("Portable id".to_owned());

@@ -1,4 +1,4 @@
-//! A push is broken off at every request, and gone on with: the target ends as the bundle, no row
+//! A push is interrupted at every request, and resumed: the target ends as the bundle, no row
 //! twice.
 
 use crate::support::bundle::{ARRAYS, BundleFixture, Said, assert_same, held, rows};
@@ -31,7 +31,7 @@ fn count(bundle: &Value) -> u64 {
     ARRAYS.iter().map(|array| rows(bundle, array).len() as u64).sum()
 }
 
-/// What must hold of the CRM and of what the last push said.
+/// What must hold of the CRM and of the last push's report.
 fn assert_arrived(sandbox: &Sandbox, bundle: &Value, said: &Value, what: &str) {
     assert_same(bundle, &held(sandbox, 0));
     assert_eq!(said["verified"], count(bundle), "{what}: {said}");
@@ -62,7 +62,7 @@ fn a_push_that_is_killed_at_any_request_is_gone_on_with() {
         if begun {
             let (code, message) = bundles.run(PUSH).error();
             assert_eq!(code, 64, "killed at request {request}");
-            assert!(message.contains("--resume goes on with it"), "{message}");
+            assert!(message.contains("--resume continues it"), "{message}");
         }
         let said = bundles.run(&[PUSH, &["--resume"]].concat()).json();
         let what = format!("killed at request {request}");

@@ -1,4 +1,4 @@
-//! Laws of bundles, on rows that nobody would think of.
+//! Property tests of bundles with random rows.
 
 use crate::support::bundle::{ARRAYS, BundleFixture, assert_same, held, rows};
 use crate::support::{sandbox, small};

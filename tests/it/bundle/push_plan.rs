@@ -185,7 +185,7 @@ fn stage(bundles: &BundleFixture, name: &str) -> Value {
     stage.expect("the CRM has it")["id"].clone()
 }
 
-/// Two open deals that stand in the pipeline "Sales", in no stage that the CRM knows by name.
+/// Two open deals in the pipeline "Sales", in no stage that the CRM knows by name.
 fn nameless(bundles: &BundleFixture) -> Vec<String> {
     let deals = rows(&bundles.bundle("a.json"), "opportunities");
     let some = deals.iter().filter(|(_, row)| {
@@ -243,7 +243,7 @@ fn a_guessed_stage_of_a_crm_replaces_none() {
     bundles.run(&["push", "a.json"]).json();
     bundles.run(&["pull", "--out", "b.json"]).json();
     let ids = nameless(&bundles);
-    // Somebody moves a deal there.
+    // A user moves a deal there.
     let moved = json!({"opportunities": [{"public_id": ids[0], "name": "Moved", "status": "open", "pipeline_stage_id": stage(&bundles, "Prospect")}]});
     bundles.put("c.json", &moved.to_string());
     bundles.run(&["push", "c.json", "--journal", "c.journal"]).json();
@@ -277,7 +277,7 @@ fn a_list_that_a_bundle_says_a_part_of_is_not_replaced() {
     };
     let ids: Value = serde_json::from_slice(&person(&sandbox)).expect("JSON");
     let mut ids = ids["label_ids"].as_array().expect("a list").clone();
-    // A label that nobody knows the name of.
+    // A label without a known name.
     ids.push(json!(987_654));
     let set_labels = vec![("label_ids", Value::from(ids))];
     let edit = Edit::Change { resource: "persons", key: key.clone(), set: set_labels };

@@ -1,5 +1,5 @@
 //! A push takes nothing away: an account goes into a CRM, comes back, and goes into the account it came
-//! from. What nobody edited on the way is left as it is, byte for byte; what somebody edited arrives.
+//! from. What was not edited on the way stays byte for byte; what was edited arrives.
 
 use crate::bundle::kill::RESOURCES;
 use crate::support::bundle::{ARRAYS, BundleFixture, rows};
@@ -81,8 +81,8 @@ fn what_nobody_edited_on_the_way_stays_byte_for_byte() {
     }
 }
 
-/// An edit that somebody makes on the way: the field of the bundle, its value, the column of Pipedrive,
-/// and what it holds then.
+/// An edit on the way: the field of the bundle, its value, the column of Pipedrive, and its value
+/// afterwards.
 struct Edited {
     array: &'static str,
     field: &'static str,

@@ -33,7 +33,7 @@ pub(super) struct Warehouse {
     warehouse: WarehouseFixture,
     sweeps: bool,
     name: String,
-    /// A walk began anew, so that rows may have come again.
+    /// A walk restarted, so that rows may be repeated.
     restarted: bool,
 }
 

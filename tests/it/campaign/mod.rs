@@ -1,4 +1,4 @@
-//! A random campaign: an account that people edit, runs that are broken off in every way there is, a
+//! A random campaign: an account that people edit, runs that are interrupted in every possible way, a
 //! server that lies; then the account stands still and one whole run follows. What that leaves behind
 //! is the account.
 //!
@@ -75,7 +75,7 @@ struct Ended {
     stderr: String,
 }
 
-/// Runs a command; at the request that hangs it is killed, or told to end.
+/// Runs a command. At the request that hangs it is killed, or gets a signal.
 fn carried_out(mut command: Command, account: &Sandbox, end: End) -> Ended {
     fn drained(pipe: Option<impl std::io::Read>) -> Vec<u8> {
         let mut bytes = Vec::new();

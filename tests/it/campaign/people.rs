@@ -72,7 +72,7 @@ impl People {
         });
     }
 
-    /// Somebody edited while a run went on.
+    /// An edit happened during a run.
     pub(super) fn were_seen(&mut self, account: &Sandbox) {
         self.last = Some(account.state(|account| account.now()));
     }

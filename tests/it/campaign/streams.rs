@@ -125,7 +125,7 @@ impl Platform {
         self.resources.iter().find(|stream| **stream == name).expect("the stream was selected")
     }
 
-    /// Takes what a run said.
+    /// Reads the output of a run.
     fn take(&mut self, ended: &Ended) {
         let text = std::str::from_utf8(&ended.stdout).expect("stdout is UTF-8");
         let restarted =
@@ -228,8 +228,8 @@ impl Keeper for Platform {
             let full = self.tongue == Tongue::FullRefresh;
             let resource = Resource::named(stream).expect("the stream exists");
             let resumed = full && self.changed;
-            // A full refresh that goes on does not read again what was whole, and what has no times is as it
-            // was when its page was read.
+            // A resumed full refresh does not read completed streams again. Rows without times are as
+            // they were when their page was read.
             if resumed && (self.whole_before.contains(stream) || !resource.incremental()) {
                 continue;
             }

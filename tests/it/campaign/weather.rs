@@ -24,7 +24,7 @@ const PASSING: &[FaultKind] = &[
     FaultKind::Utf8,
 ];
 
-/// Pages that lie about the end of their list. Said twice in a row, some of them are believed, so a run
+/// Pages that lie about the end of their list. Some of them are believed if they are repeated, so a run
 /// has one at most.
 const LIES: &[OddPage] = &[
     OddPage::NullData,
@@ -148,13 +148,13 @@ impl Weather {
         self.date.is_none()
     }
 
-    /// Whether the clock lies in every answer, so that nobody can tell the time.
+    /// Returns whether every response has a wrong clock, so that the time is unknown.
     pub(super) fn lies_about_the_time(&self) -> bool {
         self.date.is_some_and(|(_, always)| always)
     }
 
-    /// Whether the list of a parent was said to be empty, or at its end, without its rows. That a parent has
-    /// no rows is usual and is not asked twice: this one lie is believed.
+    /// Returns whether the list of a parent claimed to be empty, or at its end, without its rows. Parents
+    /// without rows are common and are not requested twice: this one lie is believed.
     pub(super) fn emptied_a_parent(&self, asked: &[Entry]) -> bool {
         self.troubles.iter().any(|(at, trouble)| {
             let empty = [OddPage::NullData, OddPage::EmptyData, OddPage::EmptyEnd];

@@ -132,7 +132,7 @@ fn doctor_looks_at_everything_a_run_needs() {
     for (store, words) in stores.iter().zip(["w: a warehouse", "b: a backup", "n: not there yet"]) {
         assert!(store.starts_with("ok ") && store.contains(words), "{store}");
     }
-    // What is wrong is told, all of it, and the exit code is that of the first.
+    // All problems are reported, and the exit code is that of the first.
     let output = run(folder, "doctor --config wrong.json -o json", &[]);
     assert_eq!(output.status.code(), Some(77), "{}", said(&output.stderr));
     let told = object(&output);
@@ -243,7 +243,7 @@ fn credentials_that_others_can_read_are_warned_about_and_data_is_its_owners() {
     assert_private(&folder.join("w"));
 }
 
-/// Requires that nobody but its owner may look into a folder and what is in it.
+/// Asserts that only the owner can read a folder and its content.
 fn assert_private(path: &Path) {
     let about = std::fs::symlink_metadata(path).expect("it is there");
     assert_eq!(about.permissions().mode() & 0o077, 0, "{}", path.display());

@@ -223,7 +223,7 @@ fn a_hangup_keeps_what_was_read() {
         .with("commit_seconds", 3_600);
     let output = ended_at_hang(hearing(&warehouse.command(&[])), &account, hang_up);
     let run = CommandOutput::of(&output);
-    run.failed(130, &["what was taken is committed"]);
+    run.failed(130, &["all rows received are committed"]);
     assert!(warehouse.manifest()["files"]["deals"][0]["rows"].as_u64() > Some(0));
     warehouse.sync(&[]).succeeded();
     warehouse.assert_once(&account);
@@ -241,7 +241,7 @@ fn a_hangup_keeps_what_was_read() {
     assert!(String::from_utf8_lossy(&output.stdout).trim_end().contains("\"STATE\""));
 }
 
-/// `nohup` is heeded: the run goes on.
+/// `nohup` is respected: the run continues.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_that_is_to_outlive_its_terminal_does() {

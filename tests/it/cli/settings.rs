@@ -260,7 +260,7 @@ fn every_slip_in_a_place_is_named() {
 
 const TOKEN: (&str, Option<&[u8]>) = ("PIPEDRIVE_API_TOKEN", None);
 
-/// Slips of the settings of Pipedrive that stand in the environment.
+/// Invalid values of Pipedrive's settings in the environment.
 const OF_PIPEDRIVE: &[Slip<'static>] = &[
     one!("PIPEDRIVE_API_TOKEN", b"to ken"),
     one!("PIPEDRIVE_API_TOKEN", b"to\nken"),

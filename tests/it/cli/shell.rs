@@ -27,7 +27,7 @@ fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     command
 }
 
-/// What it said.
+/// Runs a command, and returns its output.
 #[track_caller]
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command(arguments, environment).output().expect("the binary starts")
@@ -148,7 +148,7 @@ fn a_replaced_refresh_token_is_kept_where_it_came_from() {
     let files = std::fs::read_dir(path.parent().expect("it lies in a folder"));
     assert_eq!(files.expect("the folder is there").count(), 1, "nothing is left beside it");
 
-    // In the environment it cannot be replaced: somebody is told, and not told the token.
+    // The environment cannot be updated: the user is informed, without the token.
     let of = |key: &str| config["credentials"][key].as_str().expect("it is text").to_owned();
     let (id, secret, origin) = (of("client_id"), of("client_secret"), sandbox.origin().clone());
     let new = new.as_str().expect("it is text");

@@ -25,7 +25,7 @@ fn status(command: Command) -> Value {
     serde_json::from_slice(&output.stdout).expect("it is JSON")
 }
 
-/// An account of which a run is broken off in the middle, when what came before has been written.
+/// An account at which a run is interrupted in the middle, after earlier rows were written.
 fn broken() -> Sandbox {
     let faults = vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 9, 1)];
     sandbox(Options { faults, ..small() })
@@ -77,7 +77,7 @@ fn a_backup_says_what_it_holds_and_what_comes_next() {
     assert_eq!((&said["rows"], &said["bytes"]), (&run.summary["rows"], &run.summary["bytes"]));
     assert!(said["next"].as_str().expect("text").contains("backup verify"), "{said}");
 
-    // A newer one that was broken off leaves the one that stands complete.
+    // A newer, interrupted one leaves the existing one complete.
     account
         .replace_faults(vec![Fault::on(FaultKind::Hang, "/api/v2/activities", 3, 1)], Vec::new());
     backups.killed_at_hang(&account, &["--sequential"]);

@@ -15,7 +15,7 @@ fn end(mut child: std::process::Child, signal: &str) {
     child.wait().expect("it ends");
 }
 
-/// One export hangs in the middle of its rows, another one to the same file comes to its end.
+/// One export hangs in the middle of its rows, and another one to the same file finishes.
 #[test]
 fn a_second_export_harms_no_bundle() {
     for signal in ["-TERM", "-KILL"] {
@@ -39,7 +39,7 @@ fn a_second_export_harms_no_bundle() {
     }
 }
 
-/// Files of others that are called much like ours stay, and are in nobody's way.
+/// Files of other programs with names like ours stay, and obstruct nothing.
 #[test]
 fn names_beside_a_bundle_are_not_ours() {
     let account = sandbox(small());

@@ -93,7 +93,7 @@ fn a_second_run_without_changes_is_one_line() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains(": nothing changed since 2"), "{text}");
     assert!(text.contains(" tokens spent, ") && text.contains(" left today"), "{text}");
-    // For programs each resource is told all the same, and in a log with more words too.
+    // JSON output has each resource all the same, and a verbose log has it too.
     let json: Value =
         serde_json::from_slice(&run(folder.path(), &line.replace("table", "json")).stdout)
             .expect("it is JSON");

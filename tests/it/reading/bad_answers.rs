@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 /// What may go wrong once with an answer, and must not show.
 const ONCE: &[&str] = &["cutjson", "null", "html", "utf8", "failure", "truncate", "500"];
-/// What may go wrong for ever.
+/// Faults that may be permanent.
 const FOR_EVER: &[&str] = &["500", "403", "404", "cutjson", "null", "html"];
 
 /// An account with these faults.
@@ -192,7 +192,7 @@ fn a_missing_dictionary_leaves_rows_under_their_hashes_in_a_warehouse() {
 #[test]
 fn a_missing_dictionary_leaves_rows_under_their_hashes_on_the_wire() {
     for fault in FOR_EVER {
-        // What the token may not see, it may never see: such a run does not fail for ever.
+        // A missing permission may be permanent: such a run does not always fail.
         let lasting = matches!(*fault, "403" | "404");
         let account = with(&[&format!("{fault}@dealFieldsx*")]);
         let streams = &["deals", "leads", "persons"];
@@ -211,7 +211,7 @@ fn a_missing_dictionary_leaves_rows_under_their_hashes_on_the_wire() {
         );
 
         let tap = Tap::of(&account).with("custom_fields", "name").run();
-        // What is refused for good the company has not, and nobody named it.
+        // A permanent refusal means that the company lacks the resource, and it was not named.
         assert_eq!(tap.0.code, Some(i32::from(!lasting)), "{fault}: the stream deal_fields itself");
         for stream in Resource::all().filter(|r| !r.on_request && r.name != "deal_fields") {
             let rows = truth(&account, stream.name).len();
@@ -254,7 +254,7 @@ fn a_missing_dictionary_leaves_a_catalog_that_takes_custom_fields() {
     }
 }
 
-/// Without the dictionary nobody can tell the field that keeps public ids: there is no bundle.
+/// Without the dictionary the field that stores public ids is unknown, so there is no bundle.
 #[test]
 fn a_missing_dictionary_is_an_error_for_a_bundle() {
     let account = with(&["500@dealFieldsx*"]);
@@ -274,7 +274,7 @@ fn field(account: &Sandbox) -> (String, Value) {
     rows.find(|(_, json)| chosen(json)).expect("there is one")
 }
 
-/// Ways in which a definition may be odd, and what is said of it; nothing where nothing is lost.
+/// Ways in which a definition may be odd, and the message about it, if something is lost.
 fn oddities(whole: &Value) -> Vec<(String, Option<&'static str>)> {
     let set = |key: &str, value: Value| {
         let mut field = whole.clone();
@@ -352,7 +352,7 @@ fn a_definition_that_comes_twice_counts_once() {
     }
 }
 
-/// A backup keeps the odd definition as it came; what reads it goes on without it.
+/// A backup keeps the odd definition as received; readers of the backup work without it.
 #[test]
 fn an_odd_definition_in_a_backup_costs_what_reads_it_nothing() {
     let resources = [
@@ -400,7 +400,7 @@ fn an_odd_definition_in_a_backup_costs_what_reads_it_nothing() {
         if keyed && row["options"] == whole["options"] {
             verified.is(0, &spoilt);
         }
-        // No value belongs to a field that is said to be unknown.
+        // No value belongs to a field that is reported as unknown.
         assert!(!verified.stdout.contains("\"kind\":\"field\""), "{}", verified.stdout);
     }
 }

@@ -1,4 +1,4 @@
-//! A server's clock that is wrong, stands still or is not told: it may postpone a row, and never
+//! A server's clock that is wrong, stands still or is missing: it may postpone a row, and never
 //! loses one.
 
 use crate::support::{Read, Session, assert_equals_truth, latest, sandbox, small, truth};
@@ -93,7 +93,7 @@ fn a_wrong_clock_at_a_later_run_loses_nothing() {
     }
 }
 
-/// What a clock postpones is said, and a walk of everything brings it.
+/// Rows that a clock postpones are reported, and a full walk reads them.
 #[test]
 fn what_is_postponed_is_told() {
     let first = Read::of(&account(false, 0, None), &["persons"]).run().succeeded();
@@ -122,7 +122,7 @@ fn what_is_postponed_is_told() {
     assert_equals_truth("persons", &whole.records("persons"), &truth(&late, "persons"));
 }
 
-/// A state or a start date that lies after the server's clock promises what nobody read.
+/// A state or a start date after the server's clock claims rows that were never read.
 #[test]
 fn a_watermark_of_the_future_is_drawn_back() {
     let account = account(false, 2, None);

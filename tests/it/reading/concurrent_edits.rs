@@ -203,7 +203,7 @@ fn ended_after(sandbox: &Sandbox, request: u64) -> Vec<&'static str> {
     EDITED.iter().copied().filter(ended).collect()
 }
 
-/// No version of a row stands in a warehouse twice.
+/// A warehouse never contains one version of a row twice.
 #[track_caller]
 fn assert_no_repeats(sandbox: &Sandbox, warehouse: &WarehouseFixture) {
     for resource in EDITED {

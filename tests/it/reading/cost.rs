@@ -1,4 +1,4 @@
-//! What runs cost, by the account's own ledger: nothing is asked for twice, and what is charged is told.
+//! Tests of the cost of runs against the request log: no request is repeated, and costs are reported.
 
 use crate::support::backup::BackupFixture;
 use crate::support::tap::Tap;
@@ -113,7 +113,8 @@ fn what_is_charged_is_told() {
     for faults in [
         Vec::new(),
         vec![
-            // What fails is taken for charged; nobody says whether it is (pipedrive-api.md 4.3).
+            // A failed request counts as charged, because the documentation does not say
+            // (pipedrive-api.md 4.3).
             Fault::on(FaultKind::Truncate, "/deals", 2, 1),
             Fault::on(FaultKind::NoPaging, "/products", 1, 1),
         ],
@@ -158,7 +159,7 @@ fn what_is_charged_is_told() {
     }
 }
 
-/// What costs a request per row is asked for when it is named, and by nobody else.
+/// Resources that cost one request per row are read only when they are named.
 #[test]
 fn lists_of_a_request_per_row_are_named() {
     for resource in Resource::all() {
@@ -176,7 +177,7 @@ fn variations_asked(account: &Sandbox, since: usize) -> usize {
     asked(account, since).0.iter().filter(|path| path.contains("/variations")).count()
 }
 
-/// Products whose time of change nobody knows: they may have changed.
+/// Products without a time of change: they may have changed.
 fn undated(account: &Sandbox) -> usize {
     let products = crate::support::truth(account, "products");
     products.values().filter(|product| product["update_time"].is_null()).count()
@@ -260,7 +261,7 @@ fn what_was_refused_is_not_carried() {
     backups.assert_whole(&account);
 }
 
-/// A backup that is broken off goes on carrying where it was.
+/// An interrupted backup continues to copy unchanged rows where it stopped.
 #[test]
 fn a_broken_off_backup_goes_on_carrying() {
     let account = sandbox(small());

@@ -62,7 +62,7 @@ fn small_pages(rows: usize) -> Options {
     Options { page_max: Some(rows), ..small() }
 }
 
-/// Faults after which the same run goes on and loses nothing.
+/// Faults after which the same run continues and loses nothing.
 const PASSING: &[FaultKind] = &[
     FaultKind::Status(500),
     FaultKind::Status(502),
@@ -159,7 +159,7 @@ fn a_list_that_lies_is_reported() {
     }
 }
 
-/// What surprises in a row is passed on as it came, and told once.
+/// A deviation in a row is passed on as received, and reported once.
 #[test]
 fn surprises_are_passed_on() {
     let fault = |trouble| Fault { times: u32::MAX, ..Fault::on(trouble, "/api/v2/deals", 1, 1) };
@@ -181,7 +181,8 @@ fn surprises_are_passed_on() {
     }
 }
 
-/// A key of deals is told by the stream of deals, and once, whoever else reads their list.
+/// A deviation of deals is reported by the stream of deals, and once, even if other streams read their
+/// list.
 #[test]
 fn an_unknown_key_is_told_once_by_the_stream_that_has_it() {
     let fault = Fault { times: u32::MAX, ..Fault::on(FaultKind::NewKey, "/api/v2/deals?", 1, 1) };
@@ -204,7 +205,7 @@ fn a_full_page_without_paging_is_asked_for_again() {
     let sandbox = sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
     let session = Read::of(&sandbox, &["persons"]).run().succeeded();
     assert_whole(&sandbox, &session, &["persons"]);
-    // Where it stays so, nobody knows whether it is the end.
+    // If the response does not change, the end of the list is unknown.
     let faults = vec![Fault::on(FaultKind::NoPaging, "/api/v2/persons", 2, u32::MAX)];
     let odd = self::sandbox(Options { scale: 1.0, page_max: None, faults, ..small() });
     let session = Read::of(&odd, &["persons"]).run();

@@ -147,7 +147,7 @@ fn edits_during_a_run_are_not_lost() {
         let sandbox = sandbox(Options { script: script.clone(), ..small() });
         let mut runs =
             vec![Read::of(&sandbox, streams).with("concurrency", concurrency).run().succeeded()];
-        // The script goes on in the runs after the first.
+        // The script continues in the runs after the first.
         while sandbox.request_log().requests.len() < 60 {
             sandbox.state(|account| account.advance(90));
             let last = runs.last().expect("there was a run");
@@ -205,8 +205,8 @@ fn a_long_pause_is_told() {
     assert!(second.logs().iter().any(|log| log.contains("more than 30 days ago")));
 }
 
-/// A first read is stopped by a budget, everything is edited bit by bit, and the read goes on: the
-/// edits of what was read before arrive, though they lie far behind the newest time delivered.
+/// A budget stops a first read, every row is edited step by step, and the read continues. Edits of rows
+/// that were read before arrive, although they are far behind the newest delivered time.
 #[test]
 fn a_bulk_edit_between_a_stop_and_its_resumption_is_not_lost() {
     let account = || Options { scale: 8.0, limits: false, ..Options::default() };

@@ -34,7 +34,7 @@ fn streams(options: &Options) -> Vec<&'static str> {
     STREAMS.iter().copied().filter(|stream| options.features.opens(stream)).collect()
 }
 
-/// The account of a run that is going to be broken off at this request.
+/// The account of a run that is interrupted at this request.
 fn broken(name: &str, request: u64, edits: &[Edit]) -> Sandbox {
     let faults = vec![Fault::at(FaultKind::Hang, request)];
     let sandbox = sandbox(Options { faults, ..tiny(name) });

@@ -227,7 +227,7 @@ fn a_signal_ends_every_command() {
         let killed = Command::new("kill").arg(child.id().to_string()).status();
         assert!(killed.expect("there is kill").success());
         let status = child.wait().expect("it ends");
-        // Told by the signal itself where nothing is to be finished.
+        // The signal itself ends the process if there is nothing to finish.
         let told = status.code() == Some(130) || status.signal() == Some(15);
         assert!(told, "{what} ended with {status}");
     };

@@ -57,7 +57,8 @@ fn account(faults: Vec<Fault>) -> Options {
     Options { scale: 0.03, page_max: Some(8), faults, ..small() }
 }
 
-/// Reads these streams. A run that says it is complete must have read every row; whether it said so.
+/// Reads these streams. A run that claims to be complete must have read every row. Returns whether it
+/// claimed that.
 #[track_caller]
 fn is_complete(how: How, sandbox: &Sandbox, streams: &[&'static str]) -> bool {
     match how {
@@ -138,8 +139,8 @@ fn listed(place: &str) -> Option<&'static Resource> {
     })
 }
 
-/// Whether an answer of this list that is wrong in this way cannot be told from a right one: one
-/// parent may have no rows, and where a list comes whole nothing else says so.
+/// Returns whether this wrong response of the list is indistinguishable from a right one: one parent may
+/// have no rows, and a list without pages has no other sign of its end.
 fn is_plausible(resource: &Resource, trouble: FaultKind) -> bool {
     let by_path = resource.parent.as_ref().is_some_and(|p| !matches!(p.ask, PerParent::Batch(_)));
     let silent = resource.listings.iter().any(|listing| listing.paging == Paging::Plain);
@@ -155,8 +156,8 @@ fn is_plausible(resource: &Resource, trouble: FaultKind) -> bool {
 /// An answer to go wrong: which request of a run, and how.
 type Case = (usize, FaultKind);
 
-/// Cases that can share a run, since none is met on another's way: their paths are told apart, so that
-/// what is asked again for one moves no other.
+/// Cases that can share a run, since none affects another. Their paths differ, so that a repeated request
+/// of one shifts no other.
 fn side_by_side(places: &[String], cases: impl Iterator<Item = Case>) -> Vec<Vec<Case>> {
     let path = |at: usize| places[at].split('?').next().unwrap_or_default();
     let mut runs: Vec<Vec<Case>> = Vec::new();
@@ -235,7 +236,7 @@ fn an_odd_answer_ends_no_list_of_a_backup() {
     once_at_every_request(How::Backup);
 }
 
-/// Each odd answer for ever, from each page of each list on, under each command.
+/// Each odd response permanently, from each page of each list on, with each command.
 #[test]
 fn a_list_that_stays_odd_is_never_called_complete() {
     for (nth, stream) in STREAMS.iter().enumerate() {

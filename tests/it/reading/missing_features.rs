@@ -128,8 +128,8 @@ fn what_a_company_lacks_stops_no_protocol() {
     assert_named(&tap.0.stderr, &usual());
 }
 
-/// Accounts as people have them: what Pipedrive says of a feature is told in its own words, and every
-/// row that is there is read.
+/// Real-life accounts: Pipedrive's message about a feature is reported verbatim, and every row that
+/// exists is read.
 #[test]
 fn an_account_is_read_whole_whatever_it_has_bought() {
     for (name, options) in profiles() {
@@ -375,7 +375,7 @@ fn a_refused_parameter_costs_no_row_and_is_said_once() {
             };
             let lists = if own { 6 } else { 1 };
             assert!((1..=lists.max(2)).contains(&refused(&first)), "{about}: {:?}", first.logs());
-            // Remembered: not asked again, not said again.
+            // The refusal is remembered: it is neither requested nor reported again.
             let before = account.request_log().requests.len();
             let second = Read::of(&account, &[stream]).from(&first).run();
             assert_eq!(second.code, Some(0), "{about}: {:?}", second.errors());

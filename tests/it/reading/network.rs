@@ -1,4 +1,4 @@
-//! What is said to whom: proxies, tokens that come back, secrets in rows, limits of time and size.
+//! Tests of proxies, echoed tokens, secrets in rows, and limits of time and size.
 
 use crate::support::backup::BackupFixture;
 use crate::support::bucket::Bucket;
@@ -44,7 +44,7 @@ impl Proxy {
         Self { address, seen, ends, thread: Some(thread) }
     }
 
-    /// A command that is told to use it in every way there is.
+    /// Returns a command that is configured to use the proxy in every possible way.
     fn around(&self, mut command: Command) -> Command {
         for name in ["http_proxy", "https_proxy", "all_proxy"] {
             for name in [name.to_owned(), name.to_uppercase()] {
@@ -158,7 +158,7 @@ fn to_bucket(bucket: &Bucket, folder: &Folder, account: &Sandbox, line: &str) ->
     bucket.used_by(command(BINARY, folder.path(), &arguments))
 }
 
-/// For everybody else a proxy is used: a name that only it could know is asked for there.
+/// Every other host is reached through the proxy: the proxy gets a name that only it can resolve.
 #[test]
 fn other_hosts_are_asked_through_the_proxy() {
     let (proxy, folder) = (Proxy::start(), Folder::new());
@@ -177,7 +177,7 @@ fn other_hosts_are_asked_through_the_proxy() {
     assert!(!seen.is_empty() && !format!("{seen:?}").contains("t0p5ecret"));
 }
 
-/// So is an S3 server elsewhere, and what it is told stays encrypted.
+/// So is an S3 server elsewhere, and the requests to it stay encrypted.
 #[test]
 fn a_bucket_elsewhere_is_asked_through_the_proxy() {
     let (bucket, folder) = (Bucket::start(0), Folder::new());
@@ -323,8 +323,8 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
     modes
 }
 
-/// Whatever the umask: files 0600, folders 0700; in a first run, in one that was killed and is gone on
-/// with, in one that rebuilds.
+/// Whatever the umask: files 0600, folders 0700; in a first run, in a resumed run after a kill, and in a
+/// rebuild.
 #[cfg(unix)]
 #[test]
 fn a_warehouse_is_its_owners_alone() {
@@ -409,7 +409,7 @@ fn a_bucket_that_asks_to_slow_down_is_waited_for() {
     assert!(bucket.holds("lake/"), "{:?}", bucket.names());
 }
 
-/// An object that breaks off while it is read is gone on with, as often as that brings something.
+/// An interrupted read of an object is resumed as long as each attempt makes progress.
 #[test]
 fn a_part_of_an_object_is_enough_to_go_on() {
     let (account, bucket, folder) = (sandbox(small()), Bucket::start(0), Folder::new());

@@ -16,7 +16,7 @@ fn ids() -> Vec<Option<Value>> {
     ids.into_iter().map(Some).chain([None]).collect()
 }
 
-/// An account whose second deal and third stage have this for an id, with what stands in their place.
+/// An account whose second deal and third stage have this id, with the rows in their place.
 fn spoilt(id: Option<&Value>) -> (Sandbox, [String; 2]) {
     let account = sandbox(small());
     let spoil = |resource: &'static str, place: usize| {
@@ -59,7 +59,7 @@ fn a_tap_leaves_them_out_and_goes_on() {
         }
         let activated = first.of_type("ACTIVATE_VERSION").any(|line| line["stream"] == "stages");
         assert!(!activated, "{id:?}: a target would delete the row that was left out");
-        // The state says what was read: it does not begin anew.
+        // The state records what was read: the stream does not restart.
         tap = tap.from(
             first.0.lines.iter().rfind(|l| l["type"] == "STATE").expect("one")["value"].clone(),
         );
@@ -98,7 +98,7 @@ fn airbyte_gets_them_and_is_told() {
                 assert!(errors.iter().any(named), "{id:?}: {errors:?}");
             }
         }
-        // What it reached is said all the same.
+        // Its progress is reported all the same.
         assert!(session.state_of("deals").is_object(), "{id:?}");
         let again = Read::of(&account, &["persons", "deals"]).from(&session).run();
         assert!(again.records("deals").len() <= 1, "{id:?}: all but the odd one are known");
@@ -158,7 +158,7 @@ fn a_warehouse_holds_them() {
     }
 }
 
-/// What had such an id in one run and is gone in the next is nobody's tombstone.
+/// A row that had such an id in one run and is gone in the next gets no tombstone.
 #[test]
 fn a_row_that_never_had_an_id_leaves_no_tombstone() {
     let (account, _) = spoilt(Some(&json!(null)));
@@ -231,7 +231,7 @@ fn a_bundle_goes_on_without_them() {
     }
 }
 
-/// The lists of a parent without an id cannot be asked for: who reads them is told.
+/// The lists of a parent without an id cannot be requested: the user is informed.
 #[test]
 fn lists_of_a_parent_without_an_id_are_missed_aloud() {
     let (account, _) = spoilt(Some(&json!(null)));

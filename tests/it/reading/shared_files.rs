@@ -1,4 +1,4 @@
-//! What others use too: an OAuth file of several processes, and folders with somebody else's things.
+//! Tests of shared files: an OAuth file of several processes, and folders with other content.
 
 use crate::support::backup::BackupFixture;
 use crate::support::warehouse::{CommandOutput, WarehouseFixture};
@@ -90,8 +90,8 @@ fn each(account: &Sandbox, mut act: impl FnMut(&Path, &dyn Fn() -> Command)) {
     act(&warehouse.dir(), &|| warehouse.command(&[]));
 }
 
-/// `lost+found` of a mounted disk is root's alone. This process may be root: then commands run as
-/// somebody else.
+/// Only root can read `lost+found` of a mounted disk. This process may be root: then commands run as
+/// another user.
 #[cfg(unix)]
 #[test]
 fn folders_that_may_not_be_read_are_in_nobodys_way() {
@@ -138,7 +138,7 @@ fn what_systems_leave_in_a_folder_is_passed_over() {
         }
         assert_eq!(fs::read_to_string(dir.join(".DS_Store")).expect("it is there"), "theirs");
     });
-    // Anything else is somebody's data, or what is left of a data set without its manifest.
+    // Anything else is user data, or the rest of a data set without its manifest.
     each(&account, |dir, command| {
         fs::write(dir.join("stages.ndjson"), "theirs").expect("it is written");
         let said = CommandOutput::of(&command().output().expect("the binary starts"));

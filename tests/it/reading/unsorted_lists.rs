@@ -50,7 +50,7 @@ fn account(path: &str, page: usize) -> Options {
     Options { scale: 0.03, page_max, ..small() }
 }
 
-/// The state that stands after a run: the one before, if it said none.
+/// Returns the state after a run: the previous one, if the run wrote none.
 fn state_after(session: &Session, before: Option<Value>) -> Option<Value> {
     let state = session.state();
     if state.as_array().is_some_and(Vec::is_empty) { before } else { Some(state) }
@@ -100,7 +100,7 @@ fn milliseconds_need_not_be_sorted() {
     }
 }
 
-/// A list that really is unsorted is read in full, in the same run, and that is said once.
+/// A list that is really unsorted is read in full, in the same run, and is reported once.
 #[test]
 fn a_list_that_is_not_sorted_is_read_in_full() {
     for (stream, path) in TIMED {
@@ -181,7 +181,7 @@ const BROKEN: &[FaultKind] = &[
     FaultKind::Odd(OddPage::Revolve),
 ];
 
-/// Whether what is said of a list cannot be told from the truth, from this page of it on: that it is over.
+/// Returns whether this page's claim that the list ended is indistinguishable from the truth.
 fn is_plausible(trouble: FaultKind, path: &str, page: usize) -> bool {
     let offset = path.starts_with("/v1/");
     match trouble {
@@ -257,8 +257,8 @@ fn no_state_keeps_changes_of_a_mended_list_from_being_read() {
     }
 }
 
-/// Every sentence of an error of shape in what walks lists, and what comes of it. A new one is added here
-/// when it is known that the next run, of a list that is right again, gets on.
+/// Every message of a shape error in the code that walks lists, and its consequence. A new one is added
+/// here when it is known that the next run, of a list that is right again, makes progress.
 const SENTENCES: &[(&str, &str)] = &[
     ("cannot be asked for", "the rows without an id are named, all others are read"),
     ("list changes faster than it can be read", "each run begins to look for its place anew"),
@@ -273,8 +273,8 @@ const SENTENCES: &[(&str, &str)] = &[
         "list had rows when its newest one was asked for, and none when it was read",
         "nothing is promised",
     ),
-    ("list of field definitions does not come to an end", "no state"),
-    ("list of {IDS_PER_CALL} ids does not come to an end", "no state"),
+    ("list of field definitions does not end", "no state"),
+    ("list of {IDS_PER_CALL} ids does not end", "no state"),
     ("answer is not a row", "no state"),
     ("answer is not UTF-8", "asked for again from the same place; a stored one is given up"),
     ("list should come whole and says there is more", "no place is stored"),
@@ -317,7 +317,7 @@ fn every_error_of_a_walk_is_known_to_leave_a_way() {
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
-/// A full refresh that came to its end is what an incremental read goes on from.
+/// An incremental read continues from a complete full refresh.
 #[test]
 fn an_incremental_read_goes_on_from_a_full_refresh() {
     let streams: Vec<&str> =

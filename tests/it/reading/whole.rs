@@ -61,7 +61,7 @@ fn refusals_are_walked_around() {
     assert_exactly(&sandbox, &second, "deals", &changed["deals"]);
     assert_exactly(&sandbox, &second, "products", &changed["products"]);
     assert!(first.logs().iter().any(|log| log.contains("refuses status with all values at once")));
-    // Said once, and remembered.
+    // Reported once, and remembered.
     assert!(first.logs().iter().any(|log| log.contains("refuses updated_since on")));
     assert!(!second.logs().iter().any(|log| log.contains("refuses")));
 }

@@ -172,7 +172,7 @@ fn includes(found: &Value, value: &Value) -> bool {
     }
 }
 
-/// Who had a column keeps it; a field without a column is told.
+/// An existing column keeps its field; a field without a column is reported.
 #[test]
 fn a_renamed_field_keeps_its_column() {
     let account = account();
@@ -209,7 +209,7 @@ fn a_renamed_field_keeps_its_column() {
         assert_eq!(row["title"], deals[&row["id"].to_string()]["title"]);
     }
 
-    // The catalog is older than a field: that is said, by the name of its column.
+    // The catalog is older than a field: that is reported, with the name of its column.
     let mut stale = read(&account, &["deals"]);
     let properties = &mut stale.catalog["streams"][0]["stream"]["json_schema"]["properties"];
     properties.as_object_mut().expect("properties").remove("budget").expect("there is a budget");

@@ -131,7 +131,7 @@ fn the_catalog_describes_every_property_and_can_be_handed_back() {
             assert_eq!(root["forced-replication-method"], "FULL_TABLE");
         }
     }
-    // Every stream by name, the costly ones too: nobody gets lost, whatever it is.
+    // Every stream by name, the costly ones too: no row is lost.
     let session = tap.selecting(&all()).run().succeeded();
     for stream in all() {
         session.schema(stream);

@@ -1,4 +1,4 @@
-//! Rules of the house that a compiler does not check.
+//! Tests of architecture rules that a compiler does not check.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -111,7 +111,7 @@ impl BackupFixture {
         std::fs::read_to_string(self.dir().join(name)).expect("the file is there")
     }
 
-    /// Rows of a resource by key, as the text they stand in the file as.
+    /// Returns the rows of a resource by key, as the text in the file.
     pub(crate) fn rows(&self, resource: &str) -> BTreeMap<String, String> {
         let resource = Resource::named(resource).expect("the resource exists");
         let text = self.text(&format!("{}.json", resource.file));

@@ -25,7 +25,7 @@ struct State {
     /// Answers that ask to slow down, still to come.
     busy: u32,
     slowed_down: u32,
-    /// Whole objects break off half way so many times.
+    /// The number of interrupted downloads of whole objects.
     broken: u32,
     parts_asked: u32,
     /// Requests so far.
@@ -108,7 +108,7 @@ impl Bucket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on, objects break off half way this many times when they are read.
+    /// From here on, this many reads of objects are interrupted half way.
     pub(crate) fn breaks_off(&self, times: u32) {
         self.state().broken = times;
     }
@@ -152,7 +152,7 @@ impl Bucket {
         self.state().asked
     }
 
-    /// How often a part of an object was asked for after it had broken off.
+    /// Returns the number of requests for a part of an object after an interruption.
     pub(crate) fn parts_asked(&self) -> u32 {
         self.state().parts_asked
     }
@@ -364,7 +364,7 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
             let parts = state.uploads.entry(upload.unwrap_or_default()).or_default();
             parts.insert(number, asked.body.clone());
             let mut headers = vec![("etag", tag(&asked.body))];
-            // A server confirms what it was told.
+            // A server confirms the checksum that it received.
             for name in ["x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"] {
                 headers.extend(asked.headers.get(name).map(|value| (name, value.clone())));
             }

@@ -21,7 +21,7 @@ pub(crate) struct BundleFixture {
     config: Option<Value>,
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -108,7 +108,7 @@ impl BundleFixture {
         self.bundle(&format!("{name}.context.json"))
     }
 
-    /// A command; a push is one that nobody is asked about.
+    /// Returns a command; a push runs without confirmation.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.unattended(arguments);
         if arguments[0] == "push" && !arguments.contains(&"--dry-run") {

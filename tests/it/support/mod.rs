@@ -1,4 +1,4 @@
-//! The real binary against a sandbox, and what it said.
+//! Runs the real binary against a sandbox, and reads its output.
 
 pub(crate) mod backup;
 pub(crate) mod bucket;
@@ -214,7 +214,7 @@ pub(crate) fn ended_at_hang(
     Output { status, stdout, stderr: stderr.join().expect("the reader ends") }
 }
 
-/// What a run said.
+/// The output of a run.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) code: Option<i32>,

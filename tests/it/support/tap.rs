@@ -1,4 +1,4 @@
-//! The Singer tap, prepared, run, and what it said.
+//! Prepares and runs the Singer tap, and reads its output.
 
 use crate::singer::property_order::assert_in_order;
 use crate::support::{BINARY, Folder, Session, key};
@@ -49,7 +49,7 @@ impl Tap {
         self
     }
 
-    /// With this said about a place of a stream; the empty breadcrumb is the stream itself.
+    /// Adds metadata for a breadcrumb of a stream; the empty breadcrumb is the stream itself.
     pub(crate) fn saying(
         mut self,
         stream: &str,
@@ -144,7 +144,7 @@ pub(crate) fn root(stream: &mut Value) -> &mut Value {
     &mut entry.expect("the stream has metadata")["metadata"]
 }
 
-/// What a run of the tap said; every line of it is held against the protocol.
+/// The output of a run of the tap; every line is checked against the protocol.
 #[derive(Debug)]
 pub(crate) struct Spoken(pub(crate) Session);
 
@@ -175,7 +175,7 @@ impl Spoken {
         self.of_type("SCHEMA").find(|line| line["stream"] == stream).expect("it has a schema")
     }
 
-    /// Rows as they stand in this run, as [`spelled`] has them.
+    /// Returns the rows of this run in the form of [`spelled`].
     pub(crate) fn spelled(
         &self,
         stream: &str,

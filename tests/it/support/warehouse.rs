@@ -167,7 +167,7 @@ impl WarehouseFixture {
             let json = canonical(rebuilt(&row, resource, &fields, &mapping), resource, &fields);
             stored.push((stamp, Stored { key, gone, json }));
         }
-        // Rows of one key are told apart by their stamp, whatever order a reader meets them in.
+        // The stamp distinguishes rows of one key, whatever their order in the file.
         stored.sort_by_key(|(stamp, _)| *stamp);
         stored.into_iter().map(|(_, row)| row).collect()
     }
@@ -317,7 +317,7 @@ fn definitions(sandbox: &Sandbox, resource: &Resource) -> Vec<Definition> {
     rows.filter(|field| field.custom).collect()
 }
 
-/// What a run said.
+/// The output of a run.
 #[derive(Debug)]
 pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,

@@ -88,7 +88,7 @@ fn what_does_not_fit_is_null_and_extra() {
     );
 }
 
-/// What says the same in another type stands in the column, and as it came in `_extra`.
+/// A value that is equal in another type is in the column, and as received in `_extra`.
 #[test]
 fn what_says_the_same_is_converted_and_extra() {
     check(

@@ -54,8 +54,8 @@ fn parquet_survives_a_kill_at_every_request() {
     killed_at_every_request("parquet");
 }
 
-/// Runs that crash at step after step of their storage, until one comes to its end. `prepared`
-/// makes the warehouse and tells how to sync it; `check` looks at it after the run that follows.
+/// Runs that crash at step after step of their storage, until one finishes. `prepared` creates the
+/// warehouse and returns how to sync it; `check` examines it after the following run.
 fn crashed_at_every_step(
     prepared: impl Fn() -> (Sandbox, WarehouseFixture),
     flags: &[&str],

@@ -140,7 +140,7 @@ fn a_token_that_sees_less_buries_nothing() {
     let lesser = sandbox(Options { admin: false, ..small() });
     warehouse.pointed_at(&lesser);
     warehouse.sync(SWEEP).failed(3, &["not an admin", "--force"]);
-    // It stays so: the manifest goes on to know what the widest token saw.
+    // The result stays: the manifest still records what the widest token saw.
     warehouse.sync(SWEEP).failed(3, &["not an admin"]);
     warehouse.sync(&["--deletes", "sweep", "--force"]).succeeded();
     warehouse.sync(SWEEP).succeeded();

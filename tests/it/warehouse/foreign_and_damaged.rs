@@ -1,4 +1,4 @@
-//! Warehouses in disorder: damaged, foreign, held by somebody else, on a full disk.
+//! Tests of warehouses that are damaged, foreign, locked by another run, or on a full disk.
 
 use crate::support::warehouse::WarehouseFixture;
 use crate::support::{sandbox, small};
@@ -121,7 +121,7 @@ fn a_run_whose_lock_was_broken_writes_no_more() {
     let faults = vec!["hang@deals#4".parse().expect("a fault")];
     let account = sandbox(Options { faults, ..small() });
     let mut warehouse = WarehouseFixture::of(&account, "ndjson", &["deals"]);
-    // The hung request is given up and asked again: the run goes on when it is woken.
+    // The hung request times out and is repeated: the run continues when it is woken.
     warehouse.config["timeout_millis"] = 300.into();
     let first = warehouse.command(&[]).spawn().expect("the binary starts");
     account.wait_for_hang();

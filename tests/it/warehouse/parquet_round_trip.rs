@@ -369,14 +369,14 @@ fn round_trip(seed: u64) {
             resource.name
         );
     }
-    // What was converted stands in `_extra`, too, and is no misfit.
+    // A converted value is in `_extra`, too, and is no misfit.
     assert!(odd || table.columns().misfits().is_empty());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
-    /// Typed columns and `_extra` together say all that the record said.
+    /// Typed columns and `_extra` together contain everything that the record contained.
     #[test]
     fn no_value_is_lost(seed in any::<u64>()) {
         round_trip(seed);

@@ -64,7 +64,7 @@ fn sync(account: &Sandbox, dir: &Path, by: By) {
     std::fs::write(manifest, text.to_string()).expect("it can be written");
 }
 
-/// A warehouse of pdcli over an account that went on while it was written and after.
+/// Returns a warehouse of pdcli over an account that was edited while it was written and after.
 fn written(account: &Sandbox, by: By) -> WarehouseFixture {
     let warehouse = WarehouseFixture::of(account, "ndjson", &ENTITIES);
     sync(account, &warehouse.dir(), by);
@@ -168,7 +168,7 @@ fn what_cannot_be_taken_over_says_how_and_is_left_alone() {
     warehouse.sync(&["--compression", "zstd"]).failed(64, &["--compression none"]);
     let path = warehouse.dir().join("deals.ndjson");
     let text = std::fs::read_to_string(&path).expect("it is there");
-    // A torn line that a later run of pdcli went on behind.
+    // An incomplete line after which a later run of pdcli continued.
     let (first, rest) = text.split_once('\n').expect("there are lines");
     std::fs::write(&path, format!("{first}\n{{\"id\":7,\"ti{rest}")).expect("it can be written");
     warehouse.sync(&[]).failed(65, &["deals.ndjson", "line 2 is no row", "empty --dir"]);

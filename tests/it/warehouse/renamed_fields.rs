@@ -46,7 +46,7 @@ fn a_renamed_field_keeps_its_key_on_the_wire() {
 
     redefine(&account, &tier, vec![("field_name", json!("Rank"))]);
 
-    // A catalog of today has the new name; what went out under the old one goes on so.
+    // A new catalog has the new name; a field that was delivered under the old one keeps it.
     let tap = Tap::of(&account).with("custom_fields", "name").selecting(&["deals"]);
     let tap = tap.from(sung.state());
     let again = tap.run().succeeded();
@@ -63,7 +63,7 @@ fn a_renamed_field_keeps_its_key_on_the_wire() {
     assert_eq!(now.collect::<BTreeSet<String>>(), before);
     assert!(second.logs().iter().any(|log| log.contains("was renamed")));
 
-    // Where the destination was given the new column, that is the one to fill; it is said.
+    // If the destination has the new column, that one is filled; it is reported.
     let mut moved = read().from(&told);
     let about = format!("custom field of type enum, key {tier}");
     moved.catalog["streams"][0]["stream"]["json_schema"]["properties"]["custom_fields"] =
@@ -141,7 +141,7 @@ fn a_warehouse_remembers_what_a_field_was() {
             assert!(types.values().all(|types| types.len() == 1), "{types:?}");
             assert!(types.contains_key(new["column"].as_str().expect("a column")));
         }
-        // It is said once, and remembered.
+        // It is reported once, and remembered.
         let known = fields();
         change(&account, &[("deals", 2)]);
         let third = sync();

@@ -1,4 +1,4 @@
-//! What servers of buckets demand and refuse, and what is said then.
+//! Tests of S3 servers: what they require and refuse, and the error messages.
 
 #![cfg(unix)]
 

@@ -52,7 +52,7 @@ fn somebody_elses_file_stays_and_that_is_told() {
     let run = warehouse.sync(&[]).succeeded();
     assert!(run.stderr.contains("views.sql was not written by this program"), "{}", run.stderr);
     assert_eq!(text(&warehouse), "select 1;");
-    // One of ours that is older or torn is made anew.
+    // A file of ours that is older or incomplete is written again.
     std::fs::write(&path, "-- Made by source-pipedrive sync warehouse").expect("it is written");
     warehouse.sync(&[]).succeeded();
     warehouse.assert_tidy();

@@ -10,12 +10,12 @@ use crate::model::{Error, Kind, Result};
 use std::io::{IsTerminal as _, stdin};
 use tokio::sync::oneshot;
 
-/// Whether there is somebody to ask.
+/// Returns whether a user can be asked.
 fn is_attended() -> bool {
     stdin().is_terminal() && stderr::is_terminal()
 }
 
-/// Refuses a push that nobody could say yes to, before anything is asked of the target.
+/// Refuses a push that cannot be confirmed, before any request to the target.
 pub(super) fn askable(flags: &Flags) -> Result<()> {
     if flags.yes || flags.dry_run || is_attended() {
         return Ok(());
@@ -25,7 +25,7 @@ pub(super) fn askable(flags: &Flags) -> Result<()> {
     Err(Error::new(Kind::Usage, message).at("bundle push"))
 }
 
-/// Shows the plan and asks whether it is to be carried out. The report knows what was said.
+/// Shows the plan and asks for confirmation. The report records the answer.
 pub(super) async fn confirm(
     flags: &Flags,
     report: &mut Report,
@@ -38,7 +38,7 @@ pub(super) async fn confirm(
     if !flags.standalone.json() {
         report.shown = true;
         match stdout::people(&plan) {
-            // Whoever said yes before wants the push, whether the plan is read or not.
+            // With --yes the push is wanted, whether the plan is read or not.
             Err(error) if flags.yes && error.kind() == Kind::Pipe => {}
             printed => printed?,
         }
@@ -52,7 +52,7 @@ pub(super) async fn confirm(
     }
     stderr::people(&Text::of(report.question()));
     let (tell, told) = oneshot::channel();
-    // A thread of its own: nobody has to wait for an answer that never comes.
+    // A thread of its own, so that the process need not wait for an answer that never comes.
     let listener = move || {
         let mut line = String::new();
         let read = stdin().read_line(&mut line);

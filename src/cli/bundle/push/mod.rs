@@ -71,7 +71,7 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     let report = report.map_err(|error| match error.kind() {
         Kind::Interrupted if input.journal.exists() => Error::new(
             Kind::Interrupted,
-            "interrupted: the journal knows what was sent, run again with --resume to go on",
+            "interrupted: the journal records what was sent, run again with --resume to continue",
         ),
         _ => error,
     })?;
@@ -114,7 +114,7 @@ async fn checked(flags: &Flags, path: &Path, input: &Input, target: &Index) -> R
     Err(findings::found(&flags.file, validation.total))
 }
 
-/// Opens the journal, says what it found there, and hands out what is gone on with.
+/// Opens the journal, reports what it contains, and returns what is resumed.
 fn journal(
     flags: &Flags,
     input: &Input,
@@ -127,8 +127,8 @@ fn journal(
         Found::Nothing => Earlier::default(),
         Found::OtherBundle => {
             progress.note(
-                "the last push was of another version of this bundle and was broken off: this one begins \
-                 anew, and what that one sent shows as unchanged",
+                "the last push was of another version of this bundle and was interrupted: this push starts \
+                 from the beginning, and rows that the other one sent count as unchanged",
             );
             Earlier::default()
         }
@@ -152,6 +152,6 @@ fn whose(context: Option<&Sidecar>, survey: &Survey) -> String {
     match (company, survey.head.organization()) {
         (Some(company), _) => format!("Pipedrive company {company}"),
         (None, Some(organization)) => format!("organization {organization}"),
-        (None, None) => "of nobody in particular".to_owned(),
+        (None, None) => "unknown".to_owned(),
     }
 }

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 /// Refused rows that are listed; all are counted.
 const REFUSED_MAX: usize = 1_000;
-/// What is said of rows that were deleted in the target.
+/// The message about rows that were deleted in the target.
 const GONE: &str = "were deleted in the target (--recreate-deleted creates them again)";
-/// What is said of rows that the target would refuse to change.
+/// The message about rows that the target would refuse to change.
 const LOCKED: &str = "cannot be changed in the target";
 /// Refused rows, and deleted ones, that a table shows.
 const SHOWN_MAX: usize = 20;
@@ -39,7 +39,7 @@ pub(super) struct Report {
     pub(super) dry_run: bool,
     /// Whether the plan was shown already.
     pub(super) shown: bool,
-    /// Whether somebody was asked, and did not say yes.
+    /// Whether the user was asked, and did not confirm.
     pub(super) declined: bool,
     pub(super) plan: Plan,
     pub(super) stages: Vec<Used>,
@@ -53,7 +53,7 @@ pub(super) struct Report {
     pub(super) fields: Vec<(Entity, String, String)>,
     /// Tokens the push costs, in Pipedrive.
     pub(super) tokens: Option<u64>,
-    /// Rows sent by an attempt that broke off.
+    /// Rows sent by an interrupted attempt.
     pub(super) earlier: u64,
     pub(super) sent: u64,
     pub(super) requests: u64,
@@ -71,7 +71,7 @@ impl Report {
         self.verified.iter().flat_map(|verified| verified.arrays.values()).map(of).sum()
     }
 
-    /// Whether nothing was to be sent, or somebody did not want it.
+    /// Returns whether nothing was to be sent, or the user declined.
     const fn is_plan(&self) -> bool {
         self.dry_run || self.declined
     }
@@ -323,7 +323,7 @@ impl Report {
         }
         let earlier = match self.earlier {
             0 => String::new(),
-            earlier => format!(" (and {} before it broke off)", grouped(earlier)),
+            earlier => format!(" (and {} before the interruption)", grouped(earlier)),
         };
         out.line(format!(
             "pushed {}{earlier} in {} requests",
