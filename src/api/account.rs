@@ -6,17 +6,17 @@ use super::request::Request;
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use serde::Deserialize;
 
-/// Where a token is asked whose it is.
+/// The endpoint that identifies the owner of a token.
 pub(super) const ME: &str = "/api/v1/users/me";
 
 /// The company and the user behind the token (`GET /v1/users/me`, 2 tokens).
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The company's id; `None` if Pipedrive did not say. See [`Account::company`].
+    /// The company's id. `None` if the response does not contain it. See [`Account::company`].
     pub company_id: Option<i64>,
-    /// Its name.
+    /// The company's name.
     pub company_name: String,
-    /// Its subdomain, empty if Pipedrive did not say.
+    /// The company's subdomain, empty if the response does not contain it.
     pub company_domain: String,
     /// The user's id.
     pub user_id: i64,
@@ -64,14 +64,14 @@ struct Access {
 }
 
 impl Access {
-    /// Whether it makes its user a global admin.
+    /// Returns whether a permission set makes its user a global admin.
     fn opens_all(&self) -> bool {
         let all = matches!(self.app.as_deref(), Some("global" | "account_settings"));
         all && self.admin == Some(true)
     }
 }
 
-/// The user an answer holds, and the server's clock.
+/// Parses the user of a response, and the server's clock.
 fn read(answer: &Answer) -> Result<(User, Option<Time>)> {
     let me: Option<Me> = serde_json::from_slice(&answer.body)
         .map_err(|error| Error::new(Kind::Shape, "answer is not a user").because(error))?;
@@ -81,7 +81,7 @@ fn read(answer: &Answer) -> Result<(User, Option<Time>)> {
 }
 
 impl Account {
-    /// Asks who we are. A token of another company than the configured one is refused.
+    /// Requests the owner of the token. A token of another company than the configured one is refused.
     pub async fn of(client: &Client, settings: &Settings) -> Result<Self> {
         let (user, date) = client.ask(Request::new(ME, 2), read).await?;
         let access = user.access.unwrap_or_default();
@@ -111,13 +111,13 @@ impl Account {
             .at("company_domain"));
         }
         let standing = Standing { admin: account.admin, scopes: account.scopes.clone() };
-        // Who was asked first stays: it is the same token.
+        // The first value stays: it belongs to the same token.
         let _ = client.standing.set(standing);
         Ok(account)
     }
 
-    /// The company's id, where rows of two companies must not be mixed: an answer that does not say
-    /// it is a [`Kind::Shape`] error.
+    /// Returns the company's id, for uses in which rows of two companies must not be mixed. A response
+    /// without the id is a [`Kind::Shape`] error.
     pub fn company(&self) -> Result<i64> {
         self.company_id.ok_or_else(|| {
             let message = "answer does not say of which company the token is (company_id): what is read \
@@ -126,7 +126,7 @@ impl Account {
         })
     }
 
-    /// Why this token is refused a resource, if it is known to be.
+    /// Returns why this token cannot read a resource, if that is known.
     pub fn closed(&self, resource: &Resource) -> Option<&'static str> {
         if resource.admin && !self.admin {
             return Some("for admins only");
@@ -135,7 +135,7 @@ impl Account {
         (!granted(resource, scopes)).then_some("the OAuth app was not granted its scope")
     }
 
-    /// What this user's permissions hide, and what the server does not tell, in sentences.
+    /// Returns sentences about what this user's permissions hide, and what the server does not report.
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();
         if self.date.is_none() {

@@ -11,9 +11,9 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 const TOKEN_URL: &str = "https://oauth.pipedrive.com/oauth/token";
-/// An access token is renewed when this share of its life is over.
+/// The share of an access token's life after which it is renewed.
 const RENEW_AFTER: f64 = 0.9;
-/// Life of an access token whose answer does not tell (pipedrive-api.md 1.3).
+/// The life of an access token if the response does not contain it, in seconds (pipedrive-api.md 1.3).
 const LIFE_SECONDS: u64 = 3_600;
 /// The bounds of `expires_in` in a response, in seconds.
 const LIFE_SECONDS_MIN: u64 = 60;
@@ -33,20 +33,21 @@ pub(super) struct OAuth {
     client_id: String,
     client_secret: SecretString,
     token_url: String,
-    /// Where the API is, when it was configured; the token's answer says it otherwise.
+    /// The configured origin of the API. Otherwise the token's response contains it.
     origin: Option<String>,
-    /// Host an `api_domain` may name besides Pipedrive's own.
+    /// A host that `api_domain` may name besides Pipedrive's own.
     base: Option<String>,
     grant: Mutex<Grant>,
     rotated: UnboundedSender<SecretString>,
     reread: Option<Reread>,
 }
 
-/// Says which refresh token is kept by now, for instance in a file that several processes share.
+/// A function that returns the currently stored refresh token, for instance from a file that several
+/// processes share.
 pub struct Reread(Box<dyn Fn() -> Option<SecretString> + Send + Sync>);
 
 impl Reread {
-    /// Asks this function, which may read a file.
+    /// Wraps this function, which may read a file.
     pub fn new(kept: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
         Self(Box::new(kept))
     }
@@ -62,18 +63,18 @@ impl std::fmt::Debug for Reread {
 struct Grant {
     refresh_token: SecretString,
     access: Option<Access>,
-    /// How many access tokens were fetched: tells whether another stream was faster.
+    /// The number of access tokens that were fetched. It shows whether another stream was faster.
     serial: u64,
     /// The scopes that the user granted, if the response lists them.
     scopes: Option<Vec<String>>,
 }
 
-/// What a request carries to be let in.
+/// The authentication of a request.
 pub(super) struct Pass {
     pub(super) origin: String,
     pub(super) name: HeaderName,
     pub(super) value: HeaderValue,
-    /// Which access token it is, so that only that one is replaced when it is refused.
+    /// The number of the access token, so that only that one is replaced when it is refused.
     pub(super) serial: u64,
 }
 
@@ -123,7 +124,7 @@ impl Auth {
         }
     }
 
-    /// The same, which looks for a newer refresh token before it gives up.
+    /// Returns the same with a function that looks for a newer refresh token before a refusal is final.
     pub(super) fn rereading(mut self, reread: Reread) -> Self {
         if let Self::OAuth(oauth) = &mut self {
             oauth.reread = Some(reread);
@@ -135,8 +136,7 @@ impl Auth {
         matches!(self, Self::OAuth(_))
     }
 
-    /// The origin to ask and the header that identifies us; fetches or renews an access token
-    /// when it is time.
+    /// Returns the origin and the authentication header. Fetches or renews the access token if it is due.
     pub(super) async fn pass(&self, client: &Client) -> Result<Pass> {
         let (origin, name, text, serial) = match self {
             Self::Token { origin, token } => {
@@ -160,7 +160,7 @@ impl Auth {
         Ok(Pass { origin, name, value, serial })
     }
 
-    /// Replaces the access token of this serial, which was refused.
+    /// Replaces the access token with this number, which was refused.
     pub(super) async fn renew(&self, client: &Client, serial: u64) -> Result<()> {
         if let Self::OAuth(oauth) = self {
             let mut grant = oauth.grant.lock().await;
@@ -171,7 +171,8 @@ impl Auth {
         Ok(())
     }
 
-    /// What the user allowed the app; `None` for a token, or while nothing is known.
+    /// Returns the scopes that the user granted the app. `None` for an API token, or while they are
+    /// unknown.
     pub(super) async fn scopes(&self) -> Option<Vec<String>> {
         match self {
             Self::Token { .. } => None,
@@ -181,8 +182,8 @@ impl Auth {
 }
 
 impl OAuth {
-    /// Fetches an access token. A refresh token that comes back changed is handed on before the
-    /// access token is used (protocols.md 2).
+    /// Fetches an access token. A refresh token that the response replaces is passed on before the access
+    /// token is used (protocols.md 2).
     async fn refresh(&self, client: &Client, grant: &mut Grant) -> Result<()> {
         let granted = match self.granted(client, &grant.refresh_token).await {
             Err(error) if error.kind() == Kind::Auth => self.newer(client, grant, error).await?,
@@ -230,8 +231,8 @@ impl OAuth {
         Ok(())
     }
 
-    /// Fetches an access token with a refresh token that another process has written down since ours
-    /// was read. The error where there is none.
+    /// Fetches an access token with a refresh token that another process has stored since ours was read.
+    /// Returns the error if there is none.
     async fn newer(&self, client: &Client, grant: &mut Grant, error: Error) -> Result<Granted> {
         let Some(Reread(kept)) = &self.reread else { return Err(error) };
         let mut refused = error;
@@ -318,7 +319,7 @@ impl OAuth {
     }
 }
 
-/// When an access token fetched now is to be renewed: well before it runs out.
+/// Returns when an access token fetched now is renewed: well before it expires.
 fn renewal(now: Instant, expires_in: Option<u64>) -> Instant {
     let life = expires_in.unwrap_or(LIFE_SECONDS).clamp(LIFE_SECONDS_MIN, LIFE_SECONDS_MAX);
     now + Duration::from_secs(life).mul_f64(RENEW_AFTER)
@@ -330,7 +331,7 @@ fn granted(body: &[u8]) -> Result<Granted> {
         .map_err(|_| Error::new(Kind::Shape, "the OAuth answer holds no access token"))
 }
 
-/// Whether a URL's host is a company's at Pipedrive.
+/// Returns whether the host of a URL belongs to Pipedrive.
 fn pipedrives(url: &str) -> bool {
     url.strip_prefix("https://").is_some_and(|rest| {
         let host = rest.trim_end_matches('/');

@@ -6,15 +6,15 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The rolling window in which Pipedrive counts requests, with a little room for requests that
-/// take different times to arrive.
+/// The rolling window in which Pipedrive counts requests, with a margin for requests that take different
+/// times to arrive.
 const WINDOW: Duration = Duration::from_millis(2_050);
-/// Requests per window until the first answer tells the real number: the smallest plan's.
+/// Requests per window until the first response contains the real number: those of the smallest plan.
 const TOKEN_BURST: u32 = 20;
 /// The same for an OAuth app.
 const OAUTH_BURST: u32 = 80;
 
-/// What may be sent when.
+/// The state of both rate limits.
 #[derive(Debug)]
 pub struct Budget {
     burst: u32,
@@ -23,24 +23,24 @@ pub struct Budget {
     daily_limit: Option<u64>,
     daily_remaining: Option<u64>,
     spent: u64,
-    /// Tokens of requests that were sent and not answered yet.
+    /// Tokens of requests that were sent and have no response yet.
     under_way: u64,
     max_tokens: Option<u64>,
     reserve_percent: u32,
 }
 
-/// Whether a request may go now.
+/// The decision about a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admit {
-    /// Yes, and it is counted.
+    /// It may be sent, and is counted.
     Go,
-    /// Not before this much time has passed.
+    /// It must wait for this time.
     Wait(Duration),
-    /// Not in this run.
+    /// It cannot be sent in this run, for this reason.
     Spent(String),
 }
 
-/// What an answer says about the budgets.
+/// The rate limit headers of a response.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     /// `x-ratelimit-limit`.
@@ -55,7 +55,7 @@ pub(super) struct Limits {
     pub(super) daily_remaining: Option<u64>,
 }
 
-/// What a run has cost so far.
+/// The cost of a run so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spending {
     /// Tokens of the requests sent, by the documented prices.
@@ -64,14 +64,14 @@ pub struct Spending {
     pub daily_remaining: Option<u64>,
     /// The company's tokens a day, if Pipedrive reported them.
     pub daily_limit: Option<u64>,
-    /// Requests that may go within two seconds.
+    /// The number of requests allowed within two seconds.
     pub burst: u32,
-    /// Percent of a day's tokens that are left to others.
+    /// The percentage of a day's tokens that is left to other clients.
     pub reserve_percent: u32,
 }
 
 impl Budget {
-    /// An untouched budget.
+    /// Returns an unused budget.
     pub fn new(oauth: bool, max_tokens: Option<u64>, reserve_percent: u32) -> Self {
         Self {
             burst: if oauth { OAUTH_BURST } else { TOKEN_BURST },
@@ -86,7 +86,7 @@ impl Budget {
         }
     }
 
-    /// What was spent and what is left.
+    /// Returns the tokens that were spent, and those that are left.
     pub fn spending(&self) -> Spending {
         Spending {
             tokens: self.spent,
@@ -135,7 +135,7 @@ impl Budget {
         Admit::Go
     }
 
-    /// Notes that a request of this cost came to its end, answered or not.
+    /// Records the end of a request of this cost, with or without a response.
     pub(super) fn release_unused(&mut self, cost: u32) {
         self.under_way = self.under_way.saturating_sub(cost.into());
     }
@@ -149,7 +149,7 @@ impl Budget {
             self.block(now + Duration::from_secs(limits.reset.unwrap_or(1).clamp(1, 10)));
         }
         self.daily_limit = limits.daily_limit.or(self.daily_limit);
-        // Answers overtake each other, so the lowest figure is the newest, until the day ends and
+        // Responses can arrive out of order, so the lowest number is the newest, until the day ends and
         // the budget is full again.
         self.daily_remaining = match (self.daily_remaining, limits.daily_remaining) {
             (Some(known), Some(said))
@@ -161,7 +161,7 @@ impl Budget {
         };
     }
 
-    /// Holds every request back until then.
+    /// Delays all requests until this time.
     pub(super) fn block(&mut self, until: Instant) {
         self.blocked_until = self.blocked_until.max(Some(until));
     }

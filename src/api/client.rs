@@ -23,14 +23,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Largest answer that is taken, unpacked: 500 rows of 128 KiB.
+/// The largest accepted response after decompression: 500 rows of 128 KiB.
 const BODY_BYTES_MAX: usize = 64 << 20;
 /// Largest window of a gzip stream (RFC 1952).
 const GZIP_WINDOW_BITS: u8 = 15;
-/// Longest wait that is just the rhythm of the burst window.
+/// The longest wait that counts as normal pacing by the burst window.
 const BURST_WAIT_MAX: Duration = Duration::from_millis(2_100);
 
-/// A connection to one account. All streams share it, and with it the budget.
+/// A connection to one account. All streams share it and its budget.
 #[derive(Debug)]
 pub struct Client {
     pub(super) http: Http,
@@ -41,15 +41,15 @@ pub struct Client {
     shared_host: bool,
     base: Duration,
     gzip: bool,
-    /// Whether the host ever answered.
+    /// Whether the host has ever responded.
     answered: AtomicBool,
-    /// The server's clock as of its last good answer, in seconds since 1970; 0 if it tells none.
+    /// The server's clock at its last good response, in seconds since 1970. 0 if it is unknown.
     clock: AtomicI64,
-    /// Who the token belongs to, once that is known.
+    /// The owner of the token, once it is known.
     pub(super) standing: OnceLock<Standing>,
-    /// Answers that several streams ask for alike.
+    /// Responses that several streams share.
     pub(super) reused: Reused,
-    /// Page sizes that are smaller than usual, by path: more would be too large an answer.
+    /// Reduced page sizes by path, for paths whose responses were too large.
     pub(super) limits: Mutex<HashMap<String, u32>>,
 }
 
@@ -58,25 +58,25 @@ pub struct Client {
 pub enum Step<T> {
     /// It succeeded.
     Done(T),
-    /// Try again after this pause.
+    /// It is retried after this pause.
     Wait {
-        /// For how long.
+        /// The duration of the pause.
         pause: Duration,
-        /// Whether Pipedrive limits the rate; otherwise something failed that may pass.
+        /// Whether Pipedrive limits the rate. Otherwise a temporary failure is the reason.
         limited: bool,
     },
 }
 
-/// A successful answer.
+/// A successful response.
 #[derive(Debug)]
 pub struct Answer {
-    /// The body, unpacked.
+    /// The decompressed body.
     pub body: Bytes,
-    /// The server's clock; `None` where the `Date` header is missing or unreadable.
+    /// The server's clock. `None` if the `Date` header is missing or unreadable.
     pub date: Option<Time>,
 }
 
-/// How requests introduce themselves.
+/// Returns the `User-Agent` of requests.
 fn introduction(settings: &Settings) -> String {
     let program = concat!("source-pipedrive/", env!("CARGO_PKG_VERSION"));
     match &settings.user_agent {
@@ -86,7 +86,7 @@ fn introduction(settings: &Settings) -> String {
 }
 
 impl Client {
-    /// A client for these settings, and the channel on which rotated refresh tokens arrive.
+    /// Returns a client for these settings, and the channel that receives rotated refresh tokens.
     pub fn new(settings: &Settings) -> Result<(Self, UnboundedReceiver<SecretString>)> {
         let silence = Duration::from_millis(settings.timeout_millis);
         let http = Http::new(&settings.origin, introduction(settings), silence)?;
@@ -110,14 +110,15 @@ impl Client {
         Ok((client, rotations))
     }
 
-    /// The same, which looks for a newer refresh token before it gives up on a refused one.
+    /// Returns the same client with a function that looks for a newer refresh token before a refusal is
+    /// final.
     #[must_use]
     pub fn rereading(mut self, reread: Reread) -> Self {
         self.auth = self.auth.rereading(reread);
         self
     }
 
-    /// What the run has cost so far.
+    /// Returns the cost of the run so far.
     pub fn spending(&self) -> Spending {
         self.budget().spending()
     }
@@ -130,22 +131,23 @@ impl Client {
         }
     }
 
-    /// The shared budget; held for arithmetic only, never while waiting.
+    /// Locks the shared budget. The lock is held for arithmetic only, never during a wait.
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to mask in whatever Pipedrive says; held while a text is made, never while waiting.
+    /// Locks the secrets to mask in messages. The lock is held while a text is formatted, never during a
+    /// wait.
     pub(super) fn mask(&self) -> MutexGuard<'_, Mask> {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An error without secrets, whoever repeated them.
+    /// Returns the error with all secrets masked.
     pub(super) fn told(&self, error: Error) -> Error {
         error.without(&self.mask())
     }
 
-    /// Makes one attempt; what came back is not read yet. The caller sleeps.
+    /// Makes one attempt and returns the unread response. The caller sleeps.
     pub(super) async fn step(&self, request: &mut Request) -> Result<Step<Answer>> {
         let outcome = match self.open(request).await {
             Ok(Step::Done(response)) => self.judge(request, response).await,
@@ -155,7 +157,8 @@ impl Client {
         outcome.map_err(|error| self.told(error))
     }
 
-    /// Lets a request out when the budget allows it. Its answer has begun, whatever it is.
+    /// Sends a request when the budget allows it. Returns when the response has begun, whatever its
+    /// status.
     pub(super) async fn open(&self, request: &mut Request) -> Result<Step<reqwest::Response>> {
         if let Some(pause) = self.admitted(request).await? {
             return Ok(Step::Wait { pause, limited: true });
@@ -180,7 +183,7 @@ impl Client {
         Ok(Step::Done(response))
     }
 
-    /// Reads an answer and decides what it means.
+    /// Reads a response and decides what it means.
     pub(super) async fn judge(
         &self,
         request: &mut Request,
@@ -218,7 +221,7 @@ impl Client {
             self.pace(),
         );
         match decided {
-            // It may have been done all the same.
+            // The server may have executed it all the same.
             RetryDecision::Retry { limited: false, .. } if request.is_once() => {
                 let message = format!("Pipedrive is in trouble (HTTP {status})");
                 Err(place(Error::new(Kind::Upstream, message).status(status)))
@@ -245,7 +248,7 @@ impl Client {
         }
     }
 
-    /// An attempt that brought nothing usable: again after a pause, or the error at last.
+    /// Handles an attempt without a usable response: a retry after a pause, or the final error.
     pub(super) fn lost<T>(&self, request: &mut Request, error: Error) -> Result<Step<T>> {
         let most =
             if self.answered.load(Ordering::Relaxed) { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
@@ -262,8 +265,7 @@ impl Client {
         Backoff { base: self.base, dice: fastrand::f64() }
     }
 
-    /// Waits until the budget lets a request go. A longer wait is the caller's, who can tell others
-    /// about it.
+    /// Waits until the budget allows a request. The caller handles a longer wait, and can report it.
     async fn admitted(&self, request: &Request) -> Result<Option<Duration>> {
         loop {
             let admit = self.budget().admit(Instant::now(), request.cost);
@@ -322,7 +324,7 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        // Names of encodings know no case, and `x-gzip` is the old name of the same (RFC 9110, 8.4.1).
+        // Names of encodings are case-insensitive, and `x-gzip` is an alias (RFC 9110, 8.4.1).
         match packed.as_deref().map(|name| name.trim().to_ascii_lowercase()).as_deref() {
             None | Some("" | "identity") => Ok(body.freeze()),
             Some("gzip" | "x-gzip") => unpack(&body),
@@ -334,17 +336,17 @@ impl Client {
 }
 
 enum Sent {
-    /// No use in trying again.
+    /// A retry is useless.
     Failed(Error),
-    /// The next attempt may succeed.
+    /// A retry may succeed.
     Lost(Error),
 }
 
-/// Unpacks a gzip body in one piece: straight into place, without a window in between. A damaged
-/// one is a [`Kind::Network`] error: it is asked for again.
+/// Decompresses a gzip body in one piece, directly into the output buffer. A damaged body is a
+/// [`Kind::Network`] error: it is requested again.
 fn unpack(packed: &[u8]) -> Result<Bytes> {
     let damaged = || Error::new(Kind::Network, "answer is damaged");
-    // The last four bytes of a gzip member tell its size, modulo 4 GiB: a hint, never trusted.
+    // The last four bytes of a gzip member contain its size modulo 4 GiB: a hint that is never trusted.
     let hint = packed.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
     let mut body = Vec::with_capacity(hint.min(BODY_BYTES_MAX) + 1);
     let mut rest = packed;
@@ -397,7 +399,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether a body is a web page: a proxy's or the firewall's, not the API's.
+/// Returns whether a body is a web page, from a proxy or the firewall and not from the API.
 pub(super) fn is_html(headers: &HeaderMap) -> bool {
     header(headers, CONTENT_TYPE.as_str()).is_some_and(|ty| ty.contains("text/html"))
 }

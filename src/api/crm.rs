@@ -18,28 +18,28 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the address is called that a CRM is made with.
+/// The name of the address of a CRM in error messages.
 pub const ADDRESS: &str = "address of the CRM";
-/// Where the API lies below the origin.
+/// The path of the API below the origin.
 const API: &str = "/api/v1";
-/// Largest answer that is held in memory: what an import says of its rows.
+/// The largest response that is held in memory: the result of an import.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// Longest silence: an export is put together before its first byte comes.
+/// The longest time without a byte: the server builds an export before it sends the first byte.
 const SILENCE_MAX: Duration = Duration::from_mins(10);
 
-/// A connection to one organization of the CRM: its key resolves to exactly one.
+/// A connection to one organization of the CRM. Its key belongs to exactly one.
 #[derive(Debug)]
 pub struct Crm {
     http: Http,
     origin: String,
     key: HeaderValue,
-    /// The key, to be masked in whatever the CRM says.
+    /// The key, which is masked in messages of the CRM.
     mask: Mask,
-    /// First pause before another attempt.
+    /// The pause before the first retry.
     base: Duration,
 }
 
-/// An answer that was taken, or that says no for good.
+/// A response that was accepted, or a final refusal.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Its status: 2xx, 400, 404, 409, 413 or 422.
@@ -48,13 +48,13 @@ pub struct Reply {
     pub body: Bytes,
     /// The server's clock.
     pub date: Option<Time>,
-    /// What it says, if that is no: without the key.
+    /// The message of a refusal, with the key masked.
     said: Option<String>,
 }
 
 impl Crm {
-    /// A client for the CRM at this address, with or without `/api/v1`, `base` being the first
-    /// pause before another attempt.
+    /// Returns a client for the CRM at this address, with or without `/api/v1`. `base` is the pause
+    /// before the first retry.
     pub fn new(address: &str, key: &SecretString, base: Duration) -> Result<Self> {
         let config = |message: &str, at: &str| Error::new(Kind::Config, message).at(at);
         let address = address.trim().trim_end_matches('/');
@@ -73,18 +73,18 @@ impl Crm {
         Ok(Self { http, origin, key, mask, base })
     }
 
-    /// Words of the CRM without the key, should they repeat it.
+    /// Returns a message of the CRM with the key masked.
     pub fn masked(&self, text: &str) -> String {
         self.mask.apply(text)
     }
 
-    /// Where it is, without a path.
+    /// Returns the address without a path.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Asks for a path below `/api/v1` until `parse` can read the answer: one that it refuses is a
-    /// failed attempt.
+    /// Requests a path below `/api/v1` until `parse` accepts the response. A response that it refuses is
+    /// a failed attempt.
     pub async fn get<T>(
         &self,
         path: &str,
@@ -94,8 +94,8 @@ impl Crm {
         self.ask(path, query, None, parse).await
     }
 
-    /// Sends a JSON body. What is sent must do no harm when it arrives twice: an answer that was
-    /// lost, or that is not JSON, is asked for again.
+    /// Sends a JSON body. The request must be idempotent: if the response is lost or is not JSON, the
+    /// request is repeated.
     pub async fn post(&self, path: &str, body: Bytes) -> Result<Reply> {
         self.ask(path, &[], Some(body), |reply| {
             let read = serde_json::from_slice::<IgnoredAny>(&reply.body);
@@ -202,7 +202,7 @@ impl Crm {
         Ok(request.header(AUTHORIZATION, self.key.clone()).header(ACCEPT, "application/json"))
     }
 
-    /// Whether an answer is to be taken; otherwise it was waited for the next attempt.
+    /// Returns whether a response is accepted. Otherwise the pause before the retry is over.
     async fn judge(
         &self,
         tries: &mut Tries,
@@ -232,7 +232,7 @@ impl Crm {
         }
     }
 
-    /// Waits for the next attempt after one that brought nothing, or gives up.
+    /// Waits before a retry, or returns the final error.
     async fn again(&self, tries: &mut Tries, path: &str, broken: Broken) -> Result<()> {
         let error = match broken {
             Broken::Failed(error) => return Err(error),
@@ -250,18 +250,18 @@ impl Crm {
     }
 }
 
-/// How often a request was tried, and whether it was ever answered.
+/// The number of attempts of a request, and whether any got a response.
 #[derive(Debug, Default)]
 struct Tries {
     attempt: u32,
     answered: bool,
 }
 
-/// Why an attempt brought no answer.
+/// The reason for an attempt without a usable response.
 enum Broken {
-    /// The next one may.
+    /// The connection failed; a retry may succeed.
     Lost(reqwest::Error),
-    /// It brought something that cannot be read; the next one may bring more.
+    /// The response cannot be read; a retry may succeed.
     Odd(Error),
     Failed(Error),
 }
@@ -279,7 +279,7 @@ impl From<Error> for Broken {
 }
 
 impl Broken {
-    /// Names the path in errors that have no place.
+    /// Adds the path to errors without a place.
     fn at(self, path: &str) -> Self {
         match self {
             Self::Failed(error) if error.place().is_none() => Self::Failed(error.at(path)),
@@ -288,7 +288,7 @@ impl Broken {
     }
 }
 
-/// A body that is held in memory.
+/// Reads a body into memory.
 async fn whole(mut response: Response) -> Result<Bytes, Broken> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await? {
@@ -301,13 +301,13 @@ async fn whole(mut response: Response) -> Result<Bytes, Broken> {
     Ok(body.freeze())
 }
 
-/// A body that goes to a file as it comes.
+/// Writes a body to a file while it is received.
 async fn kept(mut response: Response, to: &Path, most: u64) -> Result<(), Broken> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot be written ({error})");
         Error::new(Kind::Storage, message).at(to.display().to_string())
     };
-    // It was made before, under a name of its own.
+    // The file was created before, under a unique name.
     let mut file = OpenOptions::new().write(true).truncate(true).open(to).map_err(failed)?;
     let (mut first, mut last) = (None, None);
     let mut held = 0_u64;
@@ -324,7 +324,7 @@ async fn kept(mut response: Response, to: &Path, most: u64) -> Result<(), Broken
         first = first.or_else(|| said.clone().next().copied());
         last = said.next_back().copied().or(last);
     }
-    // Whether what stands between is JSON is found when it is read; this finds what was cut off.
+    // A reader of the file detects invalid JSON inside; this check detects a truncated file.
     match (first, last) {
         (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
         _ => Err(Broken::Odd(Error::new(Kind::Shape, "answer is no whole JSON"))),
@@ -336,12 +336,12 @@ fn date(headers: &HeaderMap) -> Option<Time> {
 }
 
 impl Reply {
-    /// Whether it says yes.
+    /// Returns whether the status is a success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body of a success; any other answer is a [`Kind::Refused`] error.
+    /// Returns the body of a success. Any other response is a [`Kind::Refused`] error.
     pub fn success(&self) -> Result<&Bytes> {
         if self.is_success() {
             return Ok(&self.body);
@@ -349,7 +349,7 @@ impl Reply {
         Err(refused(self.status, self.said.clone()))
     }
 
-    /// The CRM's own words for a no, without the key.
+    /// Returns the CRM's message of a refusal, with the key masked.
     pub fn said(&self) -> String {
         self.said.clone().unwrap_or_else(|| format!("HTTP {}", self.status))
     }

@@ -4,31 +4,31 @@ use super::retry::{ATTEMPTS_MAX, Backoff, LIMITED_MAX, RETRY_AFTER_MAX, said};
 use crate::model::{Error, Kind, Mask};
 use std::time::Duration;
 
-/// What was heard of an answer, for the table.
+/// The properties of a response that the table uses.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Heard<'h> {
-    /// Its status.
+    /// The HTTP status.
     pub(super) status: u16,
-    /// Whether it is a web page.
+    /// Whether the body is a web page.
     pub(super) html: bool,
-    /// What it asks to wait.
+    /// The value of `Retry-After`.
     pub(super) retry_after: Option<Duration>,
-    /// Its body, where that is an error's.
+    /// The body of an error.
     pub(super) body: &'h [u8],
-    /// How often this request was tried before.
+    /// The number of earlier attempts.
     pub(super) attempt: u32,
 }
 
-/// What to do about an answer.
+/// The decision about a response.
 #[derive(Debug)]
 pub(super) enum RetryDecision {
-    /// It says yes, or no in a way the caller deals with.
+    /// The response is accepted: a success, or a refusal that the caller handles.
     Take,
     Retry(Duration),
     Fail(Error),
 }
 
-/// The error of an answer that says no.
+/// Returns the error of a refusal.
 pub(super) fn refused(status: u16, said: Option<String>) -> Error {
     fail(Kind::Refused, "the CRM refused the request", status, said)
 }
@@ -41,8 +41,8 @@ fn fail(kind: Kind, message: &str, status: u16, said: Option<String>) -> Error {
     Error::new(kind, message).status(status)
 }
 
-/// What to do: a table, tested without a network. The CRM documents 400, 401, 403, 404, 422, 429 with
-/// `Retry-After`, and 5xx (drippulse.md 1).
+/// Returns the decision: a table that is tested without a network. The CRM documents 400, 401, 403, 404,
+/// 422, 429 with `Retry-After`, and 5xx (drippulse.md 1).
 pub(super) fn verdict(heard: &Heard<'_>, mask: &Mask, pace: Backoff) -> RetryDecision {
     let no = |kind, message: &str| {
         let said = if heard.html { None } else { said(heard.body, mask) };

@@ -9,21 +9,22 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 
-/// Redirects that are followed. Whether Pipedrive redirects downloads at all is UNVERIFIED
-/// (pipedrive-api.md 2.3).
+/// The maximum number of redirects that are followed. Whether Pipedrive redirects downloads at all is
+/// UNVERIFIED (pipedrive-api.md 2.3).
 const REDIRECTS_MAX: usize = 3;
 
-/// A file that is coming, or its rest.
+/// A download of a file, or of the rest of one.
 #[derive(Debug)]
 pub struct Download {
     response: Response,
     from: u64,
-    /// Which version of the file it is, if the server tells one by its bytes.
+    /// The strong `ETag` of the file, if the server sends one.
     tag: Option<HeaderValue>,
 }
 
 impl Download {
-    /// How many bytes of the file come before these: 0, or what was here when the rest was asked for.
+    /// Returns the offset of the first byte: 0, or the number of bytes that were here when the rest was
+    /// requested.
     pub fn from(&self) -> u64 {
         self.from
     }
@@ -36,10 +37,10 @@ impl Download {
 }
 
 impl Client {
-    /// Makes one attempt at a file; the caller sleeps.
+    /// Makes one attempt at a download. The caller sleeps.
     ///
-    /// A redirect to a storage is followed, but the token never goes with it: only the request to
-    /// Pipedrive itself carries one.
+    /// A redirect to a storage host is followed without the token: only the request to Pipedrive itself
+    /// carries it.
     pub async fn download(&self, request: &mut Request) -> Result<Step<Download>> {
         let outcome = self.follow(request).await;
         outcome.map_err(|error| self.told(error))
@@ -80,15 +81,15 @@ impl Client {
         }
     }
 
-    /// An attempt at a file that brought something else: from the beginning after a pause, or the
-    /// error at last.
+    /// Handles a download with unusable content: a retry from the beginning after a pause, or the final
+    /// error.
     pub fn spoilt(&self, request: &mut Request, error: Error) -> Result<Step<Download>> {
         request.rest = None;
         self.lost(request, error)
     }
 
-    /// An attempt at a file that ended early, when so many bytes of it were here: the rest after a
-    /// pause (all of it, where the server tells no version), or the error at last.
+    /// Handles a download that ended after this many bytes: a request for the rest after a pause (for all
+    /// of it, if the server sends no version), or the final error.
     pub fn broken_off(
         &self,
         request: &mut Request,
@@ -106,7 +107,7 @@ impl Client {
     }
 }
 
-/// Which byte of the file an answer begins with. An error for a part that is not the one asked for.
+/// Returns the offset of the first byte of a response. A part that was not requested is an error.
 fn begins_at(rest: Option<&Rest>, response: &Response) -> Result<u64> {
     let headers = response.headers();
     match (rest, response.status()) {
@@ -130,7 +131,7 @@ fn begins_at(rest: Option<&Rest>, response: &Response) -> Result<u64> {
     }
 }
 
-/// Whether a `Content-Range` is all from this byte on: `bytes 5-9/10`.
+/// Returns whether a `Content-Range` contains all bytes from this one on: `bytes 5-9/10`.
 fn is_rest(range: &str, from: u64) -> bool {
     let numbers = || {
         let (unit, range) = range.trim().split_once(' ')?;
@@ -144,12 +145,12 @@ fn is_rest(range: &str, from: u64) -> bool {
     numbers().unwrap_or(false)
 }
 
-/// The `ETag` of an answer, if the same tag means the same bytes.
+/// Returns the `ETag` of a response if it is strong, so that an equal tag means equal bytes.
 fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\"")).cloned()
 }
 
-/// Where an answer redirects to, if it does.
+/// Returns the target of a redirect, if the response is one.
 fn target(response: &Response) -> Result<Option<Url>> {
     if !response.status().is_redirection() {
         return Ok(None);

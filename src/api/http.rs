@@ -13,34 +13,34 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Longest time until a connection stands.
+/// The longest time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Clients that share one manner: no redirect is followed unseen, an answer may take as long as it
-/// takes, and only silence ends it.
+/// HTTP clients with common rules: redirects are checked before they are followed, a response has no
+/// total time limit, and a silent connection times out.
 #[derive(Debug)]
 pub(super) struct Http {
     user_agent: String,
     silence: Duration,
     /// Whether the account is on this machine, so that its storage may be too.
     local: bool,
-    /// One per [`Way`], made when it is needed first.
+    /// One client per [`Way`], created on first use.
     clients: [OnceLock<reqwest::Client>; 3],
 }
 
-/// How a request goes out.
+/// The route of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Past every proxy: to this machine. A proxy would see the token in clear.
+    /// Without any proxy, for this machine. A proxy would see the token in clear text.
     Direct,
-    /// By the environment's proxy, if there is one: always encrypted.
+    /// Through the proxy of the environment, if there is one. The connection is always encrypted.
     Usual,
-    /// The same, but never to an address of this machine or its neighbours, whatever its name.
+    /// The same, but never to an address of this machine or its neighbours, whatever the host name.
     Guarded,
 }
 
 impl Http {
-    /// Clients for a service at this origin, which may be silent for so long.
+    /// Returns clients for a service at this origin, with this limit for a silent connection.
     pub(super) fn new(origin: &str, user_agent: String, silence: Duration) -> Result<Self> {
         // Both binaries and tests come here; installing a second time is refused and harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -50,16 +50,17 @@ impl Http {
         Ok(http)
     }
 
-    /// The client for a request of our own to this place.
+    /// Returns the client for our own request to this URL.
     pub(super) fn to(&self, url: &Url) -> Result<&reqwest::Client> {
         self.client(way(url))
     }
 
-    /// The client for a redirect to this place; an error when it may not be followed.
+    /// Returns the client for a redirect to this URL. Returns an error if the redirect must not be
+    /// followed.
     ///
-    /// To other hosts only over https. Never to a neighbour on the link or a metadata service, and to
-    /// this machine only when the account itself is here. Where a proxy is used, it is the proxy that
-    /// looks names up: then only addresses and `localhost` are refused here.
+    /// Other hosts are reached over https only. A neighbour on the link and a metadata service are never
+    /// reached, and this machine only if the account itself is on it. A proxy resolves names itself, so
+    /// only addresses and `localhost` are refused if there is one.
     pub(super) fn led_to(&self, url: &Url) -> Result<&reqwest::Client> {
         let here = way(url) == Way::Direct;
         let neighbour = url.host_str().and_then(address).is_some_and(address_is_neighbour);
@@ -96,12 +97,12 @@ impl Http {
     }
 }
 
-/// With the environment's proxy, and with certificates that can be read.
+/// Adds the proxy of the environment, and certificates that can be read.
 fn proxied(builder: ClientBuilder, env: Variables<'_>) -> Result<ClientBuilder> {
     if let Some(file) = env("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
         certificates("SSL_CERT_FILE", std::fs::read(file))?;
     }
-    // Only what was checked is used: the library would pass over what it does not understand.
+    // Only validated settings are used: the library ignores those that it does not understand.
     let builder = builder.no_proxy();
     let Some(proxy) = Proxy::of(env)? else { return Ok(builder) };
     let made = reqwest::Proxy::https(&proxy.url).map_err(|error| {
@@ -110,7 +111,7 @@ fn proxied(builder: ClientBuilder, env: Variables<'_>) -> Result<ClientBuilder> 
     Ok(builder.proxy(made.no_proxy(NoProxy::from_string(&proxy.excludes))))
 }
 
-/// The error of a client that cannot be made: there are no certificates that it could trust.
+/// Returns the error of a client that cannot be built: there are no certificates that it could trust.
 fn untrusting(error: reqwest::Error, env: Variables<'_>) -> Error {
     let place = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find(|name| env(name).is_some());
     let message = "no certificates could be read that servers are known by";
@@ -137,7 +138,7 @@ impl fmt::Display for Forbidden {
 
 impl StdError for Forbidden {}
 
-/// Whether a request was not sent because of where its name leads; then that is the error.
+/// Returns the error if a request was not sent because of the address of its host name.
 pub(super) fn was_forbidden(error: &reqwest::Error) -> Option<Error> {
     let mut cause: Option<&dyn StdError> = Some(error);
     while let Some(error) = cause {
@@ -149,7 +150,7 @@ pub(super) fn was_forbidden(error: &reqwest::Error) -> Option<Error> {
     None
 }
 
-/// Looks names up, and refuses those that lead where no stranger may send us.
+/// A resolver that refuses forbidden addresses of redirect targets.
 struct Guard {
     local: bool,
     look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
@@ -187,7 +188,7 @@ mod tests {
         Http::new(origin, "test".to_owned(), Duration::from_secs(5)).expect("a client")
     }
 
-    /// Which way a redirect goes, or why it does not.
+    /// Returns the route of a redirect, or why it is refused.
     fn led(http: &Http, url: &str) -> String {
         let url = Url::parse(url).expect("a URL");
         match http.led_to(&url) {
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!(way(&Url::parse("https://acme.pipedrive.com").expect("a URL")), Way::Usual);
     }
 
-    /// A name that leads here, or to a neighbour, is refused before anything is connected.
+    /// A name that resolves to this machine or a neighbour is refused before a connection is opened.
     #[tokio::test]
     async fn names_are_looked_up_before_a_redirect_is_followed() {
         #[expect(clippy::unnecessary_wraps, reason = "looking a name up may fail")]

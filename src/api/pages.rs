@@ -11,15 +11,15 @@ use crate::model::{
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// Fewest rows a page is asked for, when larger ones are too large an answer.
+/// The smallest page size in rows, for pages whose responses are too large.
 const PAGE_ROWS_MIN: u32 = 1;
 
-/// Makes one attempt at a page. What comes back with status 200 and is no page (cut JSON, a web
-/// page, `success: false`, `null`) counts as a failed attempt.
+/// Makes one attempt at a page. A response with status 200 that is not a page (cut JSON, a web page,
+/// `success: false`, `null`) counts as a failed attempt.
 ///
-/// So does, for a while, a page that is not to be believed about what comes after it
-/// ([`Layout::doubt`]): a wrong end loses every row behind it. A list that keeps saying nothing is a
-/// [`Kind::Shape`] error, unless it was not followed yet and its last row shows that it is whole.
+/// A page whose claim about the end of the list is doubtful ([`Layout::doubt`]) is a failed attempt too,
+/// for some attempts: a wrong end loses every row behind it. A list without paging information is a
+/// [`Kind::Shape`] error, unless it is the first page and its last row shows that it is complete.
 pub async fn page(
     client: &Client,
     request: &mut Request,
@@ -69,7 +69,7 @@ pub async fn page(
             return Err(Error::new(Kind::Shape, message).at(&request.path));
         }
     }
-    // A page without rows may be asked for once more, by the same reader.
+    // The same reader may request a page without rows once more.
     let turn = request.turn.0.take();
     if let (Some(turn), Some(body)) = (turn, body.filter(|_| !page.records.is_empty())) {
         client.reused.keep(turn, body);
@@ -78,14 +78,14 @@ pub async fn page(
 }
 
 impl Client {
-    /// How many rows a page of this path may hold, if fewer than usual.
+    /// Returns the reduced page size of this path, if there is one.
     fn page_size(&self, path: &str) -> Option<u32> {
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         limits.get(path).copied()
     }
 
-    /// Halves the page size of a path whose answer was too large, for this request and those that
-    /// follow; `false` when a page cannot be smaller.
+    /// Halves the page size of a path whose response was too large, for this request and later ones.
+    /// Returns `false` if a page cannot be smaller.
     fn halve(&self, request: &Request) -> bool {
         let Some(limit) = request.limit().filter(|limit| *limit > PAGE_ROWS_MIN) else {
             return false;
@@ -124,7 +124,7 @@ async fn reaches_the_end(
     Ok(last.key.is_some() && page.records.iter().any(|row| row.key == last.key))
 }
 
-/// A page, after as many attempts as it takes.
+/// Fetches a page in as many attempts as needed.
 pub async fn fetch_page_with_retry(
     client: &Client,
     request: &mut Request,
@@ -139,8 +139,8 @@ pub async fn fetch_page_with_retry(
     }
 }
 
-/// The first page of a list, asked for again without parameters of it that Pipedrive refuses. With it
-/// comes what was left out.
+/// Fetches the first page of a list, and repeats the request without parameters that Pipedrive refuses.
+/// Returns the page and the omitted parameters.
 pub async fn first_page(
     client: &Client,
     request: Request,
@@ -161,11 +161,11 @@ pub async fn first_page(
     Err(first)
 }
 
-/// Pages a field dictionary may have: 50,000 definitions.
+/// The maximum number of pages of a field dictionary: 50,000 definitions.
 const DICTIONARY_PAGES_MAX: usize = 100;
 
-/// Reads a v2 field dictionary to its end. A definition that cannot be read stops nothing: it is left
-/// out, and named among [`Definitions::odd`].
+/// Reads a v2 field dictionary to the end. A definition that cannot be read is left out, and named in
+/// [`Definitions::odd`].
 pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Result<Definitions> {
     let mut definitions = Definitions::default();
     for listing in dictionary.listings {
@@ -182,9 +182,9 @@ pub async fn definitions(client: &Client, dictionary: &'static Resource) -> Resu
             if let Some(cursor) = &cursor {
                 request = request.with("cursor", cursor.clone());
             }
-            // The stream of the same list, if it is read, asks alike.
+            // The stream of the same list, if it is read, sends the same request.
             request = request.in_common(String::new());
-            // Every dictionary holds the fields that Pipedrive itself brings.
+            // Every dictionary contains Pipedrive's built-in fields.
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
             let page = if cursor.is_none() {
                 let list = (listing, &layout);

@@ -4,11 +4,10 @@ use super::client::Client;
 use super::retry::answered;
 use crate::model::{Error, Kind, Resource};
 
-/// Words of refusals that are about the company and not about one row (pipedrive-api.md 1.5):
-/// "Required suites missing", "The company does not have access to this feature", "Feature is not
-/// enabled".
+/// Words of refusals that concern the company and not one row (pipedrive-api.md 1.5): "Required suites
+/// missing", "The company does not have access to this feature", "Feature is not enabled".
 const OF_THE_COMPANY: &[&str] = &["feature", "company", "plan", "suite"];
-/// What Pipedrive says when an OAuth app was not granted the scope of a path, or the path is gone.
+/// Pipedrive's message if an OAuth app lacks the scope of a path, or the path no longer exists.
 const SCOPE: &str = "scope and url mismatch";
 
 /// The owner of a token, as `/users/me` reports it.
@@ -20,7 +19,7 @@ pub(super) struct Standing {
     pub(super) scopes: Option<Vec<String>>,
 }
 
-/// Whether these scopes open a resource.
+/// Returns whether these scopes allow a resource.
 pub(super) fn granted(resource: &Resource, scopes: &[String]) -> bool {
     let has = |scope: &str| {
         let full = scope.replace(":read", ":full");
@@ -29,13 +28,13 @@ pub(super) fn granted(resource: &Resource, scopes: &[String]) -> bool {
     resource.scopes.iter().any(|scope| has(scope))
 }
 
-/// Whether a refusal is about an OAuth scope.
+/// Returns whether a refusal concerns an OAuth scope.
 pub(super) fn is_of_scope(error: &Error) -> bool {
     let said = error.said().unwrap_or_default().to_ascii_lowercase();
     error.http_status() == Some(403) && said.contains(SCOPE)
 }
 
-/// Whether a refusal says itself that it is about the company, whatever was asked for.
+/// Returns whether the message of a refusal states that it concerns the company.
 pub fn is_of_company(error: &Error) -> bool {
     let said = error.said().unwrap_or_default().to_ascii_lowercase();
     match error.http_status() {
@@ -45,26 +44,27 @@ pub fn is_of_company(error: &Error) -> bool {
     }
 }
 
-/// Whether a refusal is about what was asked for: not of the firewall, nor of an OAuth scope.
+/// Returns whether a refusal concerns the requested resource, and neither the firewall nor an OAuth
+/// scope.
 fn is_refusal(error: &Error) -> bool {
     matches!(error.kind(), Kind::Permission | Kind::Refused) && !is_of_scope(error)
 }
 
-/// Whether a refusal may be about one row that was named in the request: the server does not know it,
-/// or does not show it.
+/// Returns whether a refusal may concern one row that the request names: the row does not exist or is not
+/// visible.
 pub fn is_of_one_row(error: &Error) -> bool {
     is_refusal(error)
         && !is_of_company(error)
         && matches!(error.http_status(), Some(403 | 404 | 410))
 }
 
-/// Whether a refusal may be about a parameter.
+/// Returns whether a refusal may concern a parameter.
 pub fn is_of_parameter(error: &Error) -> bool {
     is_refusal(error) && matches!(error.http_status(), Some(400 | 403))
 }
 
-/// Without which of these parameters a refused request may be made again, one attempt after the other:
-/// those that the refusal names, else each by itself; then all. None when it is not about parameters.
+/// Returns the sets of parameters to omit from a refused request, one attempt after the other: those that
+/// the refusal names, or else each by itself; then all. Empty if it does not concern parameters.
 pub fn leaving_out(error: &Error, refusable: &[&'static str]) -> Vec<Vec<&'static str>> {
     if !is_of_parameter(error) || refusable.is_empty() {
         return Vec::new();
@@ -83,8 +83,7 @@ pub fn leaving_out(error: &Error, refusable: &[&'static str]) -> Vec<Vec<&'stati
 }
 
 impl Client {
-    /// What the refusal of a resource's list means, with what helps: the scope to grant, or an admin's
-    /// token where only that is missing.
+    /// Explains the refusal of a resource's list with a remedy: the scope to grant, or an admin's token.
     pub fn explained(&self, error: Error, resource: &Resource) -> Error {
         let standing = self.standing.get();
         if is_of_scope(&error) {

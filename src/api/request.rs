@@ -6,52 +6,52 @@ use bytes::Bytes;
 use reqwest::header::{HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Method, RequestBuilder};
 
-/// Longest cursor that is sent. Pipedrive's have some hundred bytes; addresses of more than 64 KB
-/// cannot be sent at all, and servers refuse far shorter ones.
+/// The longest cursor that is sent. Pipedrive's cursors have some hundred bytes. Addresses of more than
+/// 64 KB cannot be sent at all, and servers refuse far shorter ones.
 const CURSOR_BYTES_MAX: usize = 16 << 10;
 
-/// The parameter that says how many rows a page may hold.
+/// The parameter for the page size in rows.
 const LIMIT: &str = "limit";
 
-/// A request that may take several attempts.
+/// A request with one or more attempts.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) cost: u32,
     pub(super) write: Option<Write>,
-    /// Whether bytes are wanted, and no JSON.
+    /// Whether the response is a file and not JSON.
     pub(super) file: bool,
-    /// What is here of them already.
+    /// The part of the file that is here already.
     pub(super) rest: Option<Rest>,
-    /// How many bytes of them an attempt brought at most, when its failure was not counted.
+    /// The largest number of bytes of the file that an attempt whose failure was not counted has reached.
     pub(super) furthest: u64,
     pub(super) attempt: u32,
     pub(super) limited: u32,
     pub(super) refreshed: bool,
     pub(super) serial: u64,
-    /// How often an answer was not believed.
+    /// The number of responses that were not believed.
     pub(super) doubts: u32,
-    /// How often an answer came whole and could not be read.
+    /// The number of complete responses that could not be read.
     pub(super) shapes: u32,
-    /// Attempts that were let out.
+    /// The number of attempts that were sent.
     pub(super) sent: u32,
-    /// By what an answer is known to others who ask alike, beside what is asked for.
+    /// The key under which readers share the response, beside the request itself.
     common: Option<String>,
-    /// Its turn to ask, while others who ask alike wait.
+    /// The turn of this request, while other readers wait for its response.
     pub(super) turn: Held,
 }
 
 /// The position from which an interrupted download of a file continues.
 #[derive(Debug, Clone)]
 pub(super) struct Rest {
-    /// How many bytes are here.
+    /// The number of bytes that are here.
     pub(super) from: u64,
-    /// Which version of it they are of: a strong `ETag`.
+    /// The version of the file: a strong `ETag`.
     pub(super) tag: HeaderValue,
 }
 
-/// What a request writes.
+/// The effect of a request that writes.
 #[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) method: Method,
@@ -59,7 +59,8 @@ pub(super) struct Write {
 }
 
 impl Request {
-    /// A request for this path (below the host, `/api/v1/…` or `/api/v2/…`) at this price.
+    /// Returns a request for this path (below the host, `/api/v1/…` or `/api/v2/…`) at this cost in
+    /// tokens.
     pub fn new(path: impl Into<String>, cost: u32) -> Self {
         Self {
             path: path.into(),
@@ -81,7 +82,7 @@ impl Request {
         }
     }
 
-    /// Says that the answer is good for all who ask alike under this word, in the same run.
+    /// Marks the response as valid for all readers of the run that use the same key.
     #[must_use]
     pub fn in_common(mut self, word: String) -> Self {
         self.common = Some(word);
@@ -95,13 +96,13 @@ impl Request {
         Some(format!("{word} {} {:?}", self.path, self.query))
     }
 
-    /// How many rows a page may hold, where it says so.
+    /// Returns the page size in rows, if the request has one.
     pub(super) fn limit(&self) -> Option<u32> {
         let (_, limit) = self.query.iter().find(|(name, _)| name == LIMIT)?;
         limit.parse().ok()
     }
 
-    /// Asks for no more rows a page than this.
+    /// Reduces the page size to this number of rows.
     pub(super) fn limit_to(&mut self, most: u32) {
         if self.limit().is_some_and(|limit| limit > most)
             && let Some((_, limit)) = self.query.iter_mut().find(|(name, _)| name == LIMIT)
@@ -110,27 +111,27 @@ impl Request {
         }
     }
 
-    /// A request for the bytes of a file at this path and price.
+    /// Returns a request for a file at this path, at this cost in tokens.
     pub fn for_file(path: impl Into<String>, cost: u32) -> Self {
         Self { file: true, ..Self::new(path, cost) }
     }
 
-    /// A request that creates something from this JSON body. It is sent again only when it is certain
-    /// that nothing came of it (429, an access token that is over). When the answer is lost, the error
-    /// is of [`Kind::Network`](crate::model::Kind::Network) or
-    /// [`Kind::Upstream`](crate::model::Kind::Upstream), and whether the thing exists is open.
+    /// Returns a request that creates something from this JSON body. It is repeated only if it certainly
+    /// had no effect (429, an expired access token). If the response is lost, the error is of
+    /// [`Kind::Network`](crate::model::Kind::Network) or
+    /// [`Kind::Upstream`](crate::model::Kind::Upstream), and the object may or may not exist.
     pub fn create(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
         let write = Some(Write { method: Method::POST, body: body.into() });
         Self { write, ..Self::new(path, cost) }
     }
 
-    /// A request that changes something to what this JSON body says; it does no harm twice.
+    /// Returns an idempotent request that changes something to this JSON body.
     pub fn change(path: impl Into<String>, cost: u32, body: impl Into<Bytes>) -> Self {
         let write = Some(Write { method: Method::PATCH, body: body.into() });
         Self { write, ..Self::new(path, cost) }
     }
 
-    /// Whether it must not arrive twice.
+    /// Returns whether the request must not arrive twice.
     pub(super) fn is_once(&self) -> bool {
         self.write.as_ref().is_some_and(|write| write.method == Method::POST)
     }
@@ -142,7 +143,7 @@ impl Request {
         self
     }
 
-    /// The same without these query parameters, not asked yet.
+    /// Returns the same request without these query parameters, and without attempts.
     #[must_use]
     pub fn without(&self, parameters: &[&str]) -> Self {
         let query = self.query.iter().filter(|(name, _)| !parameters.contains(&name.as_str()));
@@ -153,7 +154,7 @@ impl Request {
         }
     }
 
-    /// The same list from its other end, one row of it; `None` where it is not sorted upwards.
+    /// Returns a request for the last row of the same list. `None` if the list is not sorted upwards.
     pub(super) fn turned_round(&self) -> Option<Self> {
         let mut turned = Self::new(self.path.clone(), self.cost);
         let mut sorted = false;
@@ -170,7 +171,7 @@ impl Request {
         sorted.then_some(turned)
     }
 
-    /// An error when it holds what cannot be sent.
+    /// Returns an error if the request contains a value that cannot be sent.
     pub(super) fn check(&self) -> Result<()> {
         match self.query.iter().find(|(name, _)| name == "cursor") {
             Some((_, cursor)) if cursor.len() > CURSOR_BYTES_MAX => {
@@ -184,8 +185,8 @@ impl Request {
         }
     }
 
-    /// A call for what is not here yet of the file. A server that cannot, or has another version of
-    /// it, sends it whole.
+    /// Adds headers that request the missing rest of the file. A server without this feature, or with
+    /// another version, sends the whole file.
     pub(super) fn resumed(&self, call: RequestBuilder) -> RequestBuilder {
         match &self.rest {
             Some(Rest { from, tag }) => {
@@ -195,13 +196,13 @@ impl Request {
         }
     }
 
-    /// What its attempts have cost so far.
+    /// Returns the cost of the attempts so far.
     pub fn cost(&self) -> Cost {
         let requests = u64::from(self.sent);
         Cost { requests, tokens: requests * u64::from(self.cost) }
     }
 
-    /// The path asked for; free of secrets.
+    /// Returns the path, which contains no secrets.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -6,11 +6,11 @@ use super::budget::Limits;
 use crate::model::{Error, Kind, Mask};
 use std::time::Duration;
 
-/// Attempts for one request before a failure that may pass is taken as final.
+/// The number of attempts of one request before a temporary failure is final.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
-/// Attempts to reach a host that has never answered: it is rather misspelt than in trouble.
+/// Fewer attempts for a host that never responded: its name is probably misspelled.
 pub(super) const FIRST_ATTEMPTS_MAX: u32 = 3;
-/// How often an answer that is odd but possible is asked for again.
+/// The number of repeated requests after a doubtful response.
 pub(super) const DOUBTS_MAX: u32 = 2;
 /// The bytes that an attempt at a file must add for the count of attempts to restart. A large file over a
 /// poor connection arrives in pieces, and a server cannot make the download endless.

@@ -13,17 +13,18 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// Parents between two checkpoints, for lists of one parent a request.
+/// The number of parents between two checkpoints, for lists with one parent a request.
 pub(super) const PARENTS_PER_CHECKPOINT: usize = 20;
-/// Requests one stream keeps in flight for lists per parent.
+/// The number of concurrent requests of one stream for lists per parent.
 pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 4;
-/// Requests refused without a single answer, after which it is the list and not a parent that is refused.
+/// The number of refused requests, without any other response, after which the list counts as refused and
+/// not a parent.
 const REFUSALS_MAX: usize = 16;
-/// Parents that are gone (404, 410) together before it is the list that is.
+/// The number of missing parents (404, 410) together after which the list counts as missing.
 const GONE_MIN: usize = 3;
-/// Parents that are named when their lists were refused; the others are counted.
+/// The number of parents with refused lists that are named. Others are counted.
 const REFUSED_NAMED_MAX: usize = 10;
-/// Keys remembered of rows that several parents list.
+/// The number of remembered keys of rows that several parents list.
 const SHARED_KEYS_MAX: usize = 1_000_000;
 
 impl Task {
@@ -98,8 +99,8 @@ impl Task {
         Ok(rows)
     }
 
-    /// The error of a list that refused every one of so many parents and never answered: then it is the
-    /// list that is refused. A parent or two that are gone do not tell.
+    /// Returns the error of a list that refused all of these parents and never responded: the list itself
+    /// is then refused. One or two missing parents prove nothing.
     fn none_at_all(&self, refused: &mut Vec<(String, Error)>, parents: usize) -> Option<Error> {
         let gone = |error: &Error| matches!(error.http_status(), Some(404 | 410));
         let few = refused.len() < GONE_MIN && refused.iter().all(|(_, error)| gone(error));
@@ -118,7 +119,7 @@ impl Task {
     }
 }
 
-/// Parents whose lists were refused, one by one, while others were answered: left out.
+/// Parents whose lists were refused while others were not. They are left out.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     count: u64,
@@ -139,7 +140,7 @@ impl Refused {
         }
     }
 
-    /// Keys that were not taken before.
+    /// Returns the keys that were not taken before.
     pub(super) fn take_keys(&mut self) -> Vec<String> {
         std::mem::take(&mut self.untold)
     }
@@ -157,19 +158,19 @@ impl Refused {
     }
 }
 
-/// What asking for the lists of some parents came to.
+/// The result of requests for the lists of some parents.
 #[derive(Debug, Default)]
 struct Lists {
     rows: Vec<Record>,
     surprises: Vec<SchemaDeviation>,
-    /// Parents that were refused by themselves.
+    /// Parents that were refused individually.
     refused: Vec<(String, Error)>,
-    /// Whether any request was answered.
+    /// Whether any request succeeded.
     answered: bool,
 }
 
-/// The lists of these parents. A refusal of several is halved until the one that is meant is alone;
-/// breadth first, so that a list that is refused as a whole is known as one soon.
+/// Reads the lists of these parents. A refusal of several parents is halved until one is left; breadth
+/// first, so that a list that is refused as a whole is detected soon.
 async fn lists(
     fetch: &Fetch<'_>,
     listing: &'static Listing,
@@ -215,7 +216,7 @@ async fn lists(
     Ok(lists)
 }
 
-/// All rows of one list, whose parent or parents these are.
+/// Reads all rows of one list of these parents.
 async fn list(
     fetch: &Fetch<'_>,
     listing: &'static Listing,
@@ -241,12 +242,12 @@ async fn list(
             request = request.with("start", offset.start.to_string());
         }
         let followed = cursor.is_some() || offset.start > 0;
-        // That one parent has no rows is usual; that a hundred together have none is not.
+        // One parent without rows is common; a hundred without any are not.
         let whole = matches!(parent.ask, PerParent::Batch(_));
         let asked = Asked { followed, told: offset.told, whole };
         let page = match fetch.page(request, asked).await {
             Ok(page) => page,
-            // It went away between two pages.
+            // The parent was deleted between two pages.
             Err(error) if followed && keys.len() == 1 && is_of_one_row(&error) => break,
             Err(error) => return Err(error),
         };
@@ -269,7 +270,7 @@ async fn list(
         );
         match page.next {
             Next::Cursor(next) => cursor = Some(next),
-            // A list that comes whole may be paged after all.
+            // A list that is documented as unpaged may have pages.
             next if listing.paging == Paging::Offset || matches!(next, Next::Start(_)) => {
                 if !offset.advance(page.records.len(), fresh, &next)? {
                     break;
@@ -292,20 +293,21 @@ fn request(listing: &Listing, parent: &Parent, keys: &[&str]) -> Request {
     listing.ask.iter().fold(request, |request, (name, value)| request.with(name, *value))
 }
 
-/// The key of a row, with its parent's in front where the row does not carry it.
+/// Returns the key of a row, prefixed with the parent's key if the row does not contain it.
 fn keyed(row: &Record, parent: &Parent, keys: &[&str]) -> Option<String> {
     match (parent.column, &row.key) {
         (None, key) => key.clone(),
         (Some(_), Some(key)) => Some(format!("{}/{key}", keys.concat())),
-        // An owner, and nothing after it: an id of its own that cannot be used, or none at all.
+        // The owner's key is known, and the row's own id is unusable or missing.
         (Some(_), None) => Some(format!("{}/", keys.concat())),
     }
 }
 
-/// The row with the columns its API row lacks, put in front; everything else byte for byte.
+/// Returns the row with the columns that its API row lacks, inserted at the front. Everything else stays
+/// byte for byte.
 ///
-/// A row without a key is identified by its parent and the columns the API always sends, so that a
-/// column added later changes nothing; equal rows are counted.
+/// A row without a key is identified by its parent and the columns that the API always sends, so that a
+/// column added later changes nothing. Equal rows are numbered.
 fn completed(
     row: &Record,
     parent: &Parent,
@@ -342,7 +344,7 @@ fn completed(
 mod tests {
     use super::*;
 
-    /// An id that cannot be used is not made up of the parent's.
+    /// An unusable id is not replaced by the parent's.
     #[test]
     fn rows_without_an_id_of_their_own_keep_their_parent_and_get_no_key() {
         for resource in Resource::all() {

@@ -16,7 +16,7 @@ use crate::model::{
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Time a request takes from here to Pipedrive and back, as a rule.
+/// The typical round-trip time of a request to Pipedrive.
 pub const ROUND_TRIP: Duration = Duration::from_millis(250);
 /// The assumed number of rows of a list that was not counted: the configuration of an account fits in a
 /// page.
@@ -25,56 +25,56 @@ const ROWS_GUESSED: u64 = 40;
 const UNPAGED_ROWS_GUESSED: u64 = 5;
 /// The window of the burst limit.
 const BURST_WINDOW_MILLIS: u64 = 2_000;
-/// What `users/me` costs, which every run asks first.
+/// The cost of `users/me` in tokens. Every run requests it first.
 pub const ACCOUNT_TOKENS: u64 = 2;
 
-/// What reading one resource would cost.
+/// The estimated cost of one resource.
 #[derive(Debug, Clone)]
 pub struct Estimate {
-    /// Which.
+    /// The resource.
     pub resource: &'static Resource,
     /// Requests and tokens.
     pub cost: Cost,
-    /// How sure that is.
+    /// The certainty of the estimate.
     pub bound: Bound,
-    /// Requests that wait for one another.
+    /// The number of requests that must be sent one after the other.
     pub chain: u64,
-    /// How long it takes by itself.
+    /// The time that the resource takes alone.
     pub time: Duration,
 }
 
-/// What a run would cost.
+/// The estimated cost of a run.
 #[derive(Debug, Clone)]
 pub struct Forecast {
-    /// By resource.
+    /// Estimates by resource.
     pub estimates: Vec<Estimate>,
-    /// What a run asks besides: who we are, and the field dictionaries.
+    /// The cost of other requests: the account and the field dictionaries.
     pub overhead: Cost,
-    /// All of it.
+    /// The sum.
     pub total: Cost,
-    /// How sure that is.
+    /// The certainty of the sum.
     pub bound: Bound,
-    /// How long it takes.
+    /// The estimated time.
     pub time: Duration,
 }
 
-/// How a job reads one of its lists.
+/// The way in which a job reads one of its lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// It has done so.
+    /// The list was read already.
     Done,
-    /// In full, after a request for the newest row if it is incremental from then on.
+    /// In full. An incremental resource also requests the newest row first.
     Whole {
-        /// Whether it is.
+        /// Whether the resource is incremental from then on.
         first: bool,
     },
     /// From a start date. The number of rows is unknown, and at most the total.
     Begun,
-    /// What changed since the last run, in so many parts.
+    /// Changes since the last run, in this number of parts.
     Since(Time, u64),
 }
 
-/// What these jobs would cost, with `burst` requests allowed in two seconds.
+/// Estimates the cost of these jobs, with `burst` requests allowed in two seconds.
 pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) -> Forecast {
     let at_rate = |requests: u64| {
         Duration::from_millis(
@@ -86,7 +86,7 @@ pub fn estimate(settings: &Settings, jobs: &[Job], sizes: &Sizes, burst: u32) ->
     for estimate in &mut estimates {
         estimate.time = at_rate(estimate.cost.requests).max(serially(estimate.chain));
     }
-    // One that is a stream of the run is asked for once.
+    // A dictionary that is also a stream of the run is requested once.
     let streamed = |name: &&str| jobs.iter().any(|job| job.resource.name == *name);
     let dictionaries = jobs.iter().filter_map(|job| job.resource.fields);
     let dictionaries: BTreeSet<_> = dictionaries.filter(|name| !streamed(name)).collect();
@@ -112,7 +112,7 @@ fn serially(requests: u64) -> Duration {
     ROUND_TRIP.saturating_mul(u32::try_from(requests).unwrap_or(u32::MAX))
 }
 
-/// Lists that a job asks for what changed, and from when: others ask for nothing more.
+/// Lists whose changes a job requests, with the start time. Other jobs send no further request for them.
 type Asked = BTreeSet<(&'static str, &'static str, Time)>;
 
 fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
@@ -132,13 +132,13 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
         let (mut requests, mut bound) = pages(listing, rows);
         match way {
             Way::Done => continue,
-            // Each page asks again for the last second of the one before.
+            // Each page repeats the last second of the page before.
             Way::Begun if listing.changes == Changes::SinceByKey => {
                 bound = bound.and(Bound::Guess);
             }
             Way::Whole { first: false } | Way::Begun => {}
-            // One for the newest row before the walk, one for what changed during it. Lists that may
-            // refuse the filter are asked a second time, without.
+            // One request for the newest row before the walk, and one for changes during it. Lists that
+            // may refuse the filter are requested a second time without it.
             Way::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
             Way::Whole { first: true } => requests += 2,
             Way::Since(since, parts) => {
@@ -167,7 +167,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
     };
     for listing in estimate.resource.listings {
         let bound = match listing.paging {
-            // Parents that come again and have not changed are not asked for.
+            // Known parents without changes are not requested.
             Paging::Plain | Paging::Goals | Paging::One => Bound::AtMost,
             // The number of rows per parent is unknown.
             Paging::Cursor | Paging::Offset => Bound::Guess,
@@ -178,7 +178,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
     }
 }
 
-/// How a job reads a list, by what its state says.
+/// Returns how a job reads a list, according to its state.
 pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     let part = |name: &str| {
         name == listing.name
@@ -188,24 +188,24 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     let parts = known().count() as u64;
     if job.state.full {
         let done = job.state.complete || (parts > 0 && known().all(|progress| progress.done));
-        // A walk whose list has times ends with what changed meanwhile.
+        // A walk of a list with times ends with the changes during it.
         let first = job.mode == Mode::Full && listing.changes != Changes::FullRead;
         return if done { Way::Done } else { Way::Whole { first } };
     }
-    // The beginning of time stands for a list that was empty: it is walked once more.
+    // The beginning of time marks a list that was empty: it is walked once more.
     let settled = |progress: &Progress| {
         progress.since.filter(|since| progress.walk.is_none() && *since > Time::EPOCH)
     };
     let since: Option<Vec<Time>> = known().map(settled).collect();
     match since.unwrap_or_default().into_iter().min() {
         None => Way::Whole { first: true },
-        // Until something was read, the watermark is just the start date.
+        // Until a row was read, the watermark is just the start date.
         Some(_) if known().all(|progress| progress.update_time.is_none()) => Way::Begun,
         Some(since) => Way::Since(since.whole_second(), parts),
     }
 }
 
-/// The list whose size tells how long this way is.
+/// Returns the list whose size determines the length of this way.
 pub(super) fn extent(watched: &'static Resource, listing: &'static Listing, way: Way) -> Extent {
     let since = match way {
         Way::Since(since, _) => Some(since),
@@ -250,19 +250,20 @@ fn shared_out(
     rows
 }
 
-/// Requests a walk over so many rows takes. What ends on a full page may need one more.
+/// Returns the number of requests of a walk over this number of rows. A walk that ends on a full page may
+/// need one more.
 fn pages(listing: &Listing, rows: Rows) -> (u64, Bound) {
     let fresh = match listing.paging {
         Paging::Plain | Paging::Goals | Paging::One => return (1, Bound::Exact),
         Paging::Cursor => u64::from(listing.limit),
-        // Every page overlaps the one before by a row.
+        // Every page overlaps the page before by one row.
         Paging::Offset => u64::from(listing.limit).saturating_sub(1),
     };
     let fresh = fresh.max(1);
     let pages = match rows.bound {
         Bound::Exact => rows.count.div_ceil(fresh).max(1),
         Bound::AtLeast => rows.count.div_ceil(fresh).max(2),
-        // Some such lists do not say which page is the last: the next one shows it.
+        // Some lists do not mark the last page: the next one shows it.
         Bound::Guess if listing.paging == Paging::Offset => rows.count / fresh + 2,
         Bound::AtMost | Bound::Guess => rows.count / fresh + 1,
     };
@@ -288,7 +289,7 @@ mod tests {
 
     type Known = (&'static str, &'static str, Option<&'static str>, u64, Bound);
 
-    /// The estimate of one resource as a line.
+    /// Returns the estimate of one resource as a line.
     #[track_caller]
     fn check(config: &Value, (name, state): (&str, Value), asked: &[Known], expected: &str) {
         let mut config = config.clone();
@@ -330,7 +331,8 @@ mod tests {
             &[("products", "all", None, 10, AtMost)],
             "4 requests, 40 tokens, at_most, chain 4",
         );
-        // The higher id bounds both lists together: all that may be archived is, the rest is live.
+        // The higher id bounds both lists together: as many rows as possible are archived, and the rest
+        // is live.
         let deals =
             [("deals", "live", None, 5_400, AtMost), ("deals", "archived", None, 600, AtMost)];
         check(&none, first("deals"), &deals, "16 requests, 200 tokens, at_most, chain 16");
@@ -399,7 +401,7 @@ mod tests {
         let full =
             json!({"version": 1, "full_refresh": true, "__ab_full_refresh_sync_complete": true});
         check(&none, ("stages", full), &[], "1 requests, 5 tokens, guess, chain 1");
-        // A start date bounds nothing that is known.
+        // A start date bounds no known number.
         let started = json!({"start_date": since});
         check(
             &started,

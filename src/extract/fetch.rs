@@ -6,7 +6,7 @@ use crate::model::{Asked, Event, Layout, Listing, Page, Paging, Result};
 use std::sync::Arc;
 
 impl Task {
-    /// A request for a listing, with what is always asked for.
+    /// Returns a request for a listing, with its fixed parameters.
     pub(super) fn request(ask: &ListRequest) -> Request {
         let listing = ask.listing;
         let mut request = Request::new(listing.path, listing.cost);
@@ -20,7 +20,7 @@ impl Task {
         request
     }
 
-    /// A page of a listing, of which this is known.
+    /// Fetches a page of a listing, with this knowledge about the list.
     pub(super) async fn page(
         &mut self,
         ask: &ListRequest,
@@ -37,7 +37,7 @@ impl Task {
     }
 
     async fn surprised_by(&mut self, mut page: Page) -> Result<Page> {
-        // Rows of parents go nowhere from here: whoever reads their stream tells about them.
+        // Rows of parents are not delivered here: their own stream reports deviations.
         let surprises = std::mem::take(&mut page.surprises);
         if self.resource.parent.is_none() {
             self.surprised(surprises).await;
@@ -46,7 +46,7 @@ impl Task {
     }
 }
 
-/// What fetching needs of a task: little enough to fetch several pages at a time.
+/// The parts of a task that fetching needs. They are small enough to fetch several pages concurrently.
 pub(super) struct Fetch<'t> {
     pub(super) task: &'t Task,
     pub(super) client: &'t Arc<Client>,
@@ -57,7 +57,7 @@ impl Fetch<'_> {
     pub(super) async fn page(&self, mut request: Request, asked: Asked) -> Result<Page> {
         let outcome = self.attempts(&mut request, asked).await;
         let (resource, cost) = (self.task.resource, request.cost());
-        // A budget that is spent lets nothing out.
+        // A spent budget sends no request.
         if cost.requests > 0 {
             self.task.tell(Event::Answered { resource, cost }).await;
         }
@@ -88,7 +88,7 @@ impl Fetch<'_> {
     }
 }
 
-/// Adds the page size, for listings that have pages.
+/// Adds the page size, for listings with pages.
 pub(super) fn limited(request: Request, listing: &Listing) -> Request {
     match listing.paging {
         Paging::Cursor | Paging::Offset => request.with("limit", listing.limit.to_string()),

@@ -3,22 +3,22 @@
 use crate::model::{Digest, Error, Kind, Next, Record, Result};
 use std::collections::HashSet;
 
-/// Answers in a row that bring no row with a key and claim that there is more. The API may leave out
-/// of a page what the token's user may not see, so a few are normal.
+/// The number of consecutive pages that contain no row with a key and claim that there is more. The API
+/// may omit rows that the token's user cannot see, so a few such pages are normal.
 const IDLE_PAGES_MAX: usize = 100;
 
-/// What a walk by cursor has seen: 16 bytes for each page.
+/// The pages that a walk by cursor has seen: 16 bytes each.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     cursors: HashSet<Digest>,
-    /// Of the first row of each page; of all its rows, where they have no keys to tell them apart.
+    /// The digest of the first row of each page; of all its rows, if they have no keys.
     pages: HashSet<Digest>,
     idle: usize,
 }
 
 impl Guard {
-    /// Refuses a cursor that was given before, a page that begins with a row that began another one,
-    /// and too many pages in a row that bring nothing. `keyed`: whether rows of this list have keys.
+    /// Refuses a cursor that was returned before, a page that begins with the first row of another page,
+    /// and too many consecutive pages without rows. `keyed`: whether rows of this list have keys.
     pub(super) fn check(&mut self, records: &[Record], next: &Next, keyed: bool) -> Result<()> {
         let fail = |message: &str| Err(Error::new(Kind::Shape, message));
         let progress = if keyed {
@@ -30,7 +30,7 @@ impl Guard {
         if self.idle > IDLE_PAGES_MAX {
             return fail("list claims more rows and sends pages without any");
         }
-        // An empty page may name the cursor it was asked with: there was nothing yet.
+        // An empty page may repeat the cursor of its request: there was no row yet.
         let (Next::Cursor(cursor), Some(first)) = (next, records.first()) else {
             return Ok(());
         };
@@ -59,7 +59,7 @@ mod tests {
         Record { key, ..Record::bare(Bytes::copy_from_slice(text.as_bytes())) }
     }
 
-    /// Walks pages that come in a circle, each under a cursor of its own; the number of requests.
+    /// Walks pages in a circle, each with a cursor of its own, and returns the number of requests.
     fn turns(pages: &[Vec<Record>], keyed: bool) -> usize {
         let mut guard = Guard::default();
         let mut turns = 0;

@@ -8,17 +8,17 @@ use crate::api::is_of_parameter;
 use crate::model::{Asked, Changes, Next, Record, Result, Sorting, Time, Walk};
 use std::collections::HashSet;
 
-/// How long Pipedrive lists a deleted deal (pipedrive-api.md 2.5).
+/// The number of seconds for which Pipedrive lists a deleted deal (pipedrive-api.md 2.5).
 const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 
 impl Task {
-    /// Says so when what an earlier run left is so old that rows deleted since are purged.
+    /// Warns if the last run is so long ago that rows deleted since are purged.
     pub(super) async fn tell_purges(&mut self, ask: &ListRequest) {
         let resumed = self.progress(ask).update_time.is_some();
         let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
         let known = self.run.bound < Time::END;
         let listed = ask.listing.split.is_some() && !self.state.full;
-        // Where nothing changed, the watermark is older than the last run.
+        // If nothing changed, the watermark is older than the last run.
         let last = self.state.until.unwrap_or(self.since(ask));
         if listed && resumed && known && last < purged {
             self.warn(format!(
@@ -28,7 +28,7 @@ impl Task {
         }
     }
 
-    /// Walks by cursor from the watermark to the bound.
+    /// Walks by cursor from the watermark to the upper bound.
     pub(super) async fn read_incremental(&mut self, ask: &ListRequest) -> Result<()> {
         if self.state.refuses(&ask.name, UPDATED_SINCE) {
             return self.unfiltered(ask).await;
@@ -45,7 +45,7 @@ impl Task {
                 .with("sort_by", "update_time")
                 .with("sort_direction", "asc");
             request = self.in_common(request);
-            // A server whose clock is behind what was read has nothing between the two.
+            // If the server's clock is behind the watermark, there is no row between the two.
             if ask.listing.changes == Changes::SinceUntil
                 && since < self.bound
                 && self.bound < Time::END
@@ -85,8 +85,8 @@ impl Task {
         }
     }
 
-    /// Walks an offset-paged list by its key: after each page it asks again from the last time,
-    /// because a row edited meanwhile leaves its place and would shift the rest past an offset.
+    /// Walks an offset-paged list by its key: after each page it requests rows from the last time on. A
+    /// row that is edited during the walk leaves its position, and would shift the rest past an offset.
     /// The offset grows only inside one second that fills a page.
     pub(super) async fn ascend_by_key(&mut self, ask: &ListRequest) -> Result<()> {
         let mut from = self.since(ask);
@@ -130,7 +130,7 @@ impl Task {
         }
     }
 
-    /// A list that refuses the filter: every row is read, and those below the watermark dropped.
+    /// Reads a list that refuses the filter: every row is read, and rows below the watermark are dropped.
     async fn unfiltered(&mut self, ask: &ListRequest) -> Result<()> {
         let refused = self.state.refused.entry(ask.name.clone()).or_default();
         if refused.insert(UPDATED_SINCE.to_owned()) {
@@ -143,8 +143,8 @@ impl Task {
         self.everything(ask).await
     }
 
-    /// A list that is not sorted as it claims: its watermark is taken back to where it `begun`, and
-    /// every row is read. What is below it, or known by its digest, is dropped.
+    /// Reads a list that is not sorted as it claims: its watermark is set back to its value at the start
+    /// (`begun`), and every row is read. Rows that are below it, or known by their digest, are dropped.
     pub(super) async fn unsorted(&mut self, ask: &ListRequest, begun: Option<Time>) -> Result<()> {
         if self.disordered.insert(ask.name.clone()) {
             self.warn(format!(
@@ -165,7 +165,7 @@ impl Task {
         self.walk(ask).await
     }
 
-    /// Hands on a page of an ascending walk; `false` when it is out of order.
+    /// Delivers a page of an ascending walk. Returns `false` if it is out of order.
     async fn deliver_sorted(
         &mut self,
         ask: &ListRequest,
@@ -192,12 +192,12 @@ impl Task {
         self.progress(ask).since.unwrap_or(Time::EPOCH).whole_second()
     }
 
-    /// Whether a sorted page reaches the bound: nothing after it is ours.
+    /// Returns whether a sorted page reaches the upper bound, so that no later row belongs to this run.
     fn beyond(&self, records: &[Record]) -> bool {
         records.iter().any(|record| self.is_beyond(record))
     }
 
-    /// Whether a row changed at or after the bound.
+    /// Returns whether a row changed at or after the upper bound.
     pub(super) fn is_beyond(&self, record: &Record) -> bool {
         record.time.is_some_and(|time| time >= self.bound)
     }

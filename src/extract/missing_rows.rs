@@ -7,25 +7,25 @@ use crate::model::{
 use serde::Deserialize;
 use std::collections::HashSet;
 
-/// Ids of one call of `ids=` (pipedrive-api.md 8.24).
+/// The maximum number of ids of one `ids=` request (pipedrive-api.md 8.24).
 const IDS_PER_CALL: usize = 100;
 /// The maximum number of rows that are requested by id. Further rows are classified by what the token may
 /// see.
 const ASKED_SINGLY_MAX: usize = 1_000;
-/// Tokens of one GET by id: v2 1, v1 2 (pipedrive-api.md 4.3).
+/// The cost in tokens of one GET by id: v2 1, v1 2 (pipedrive-api.md 4.3).
 const SINGLE_COST: [u32; 2] = [1, 2];
 
-/// What became of some rows.
+/// The result for some missing rows.
 #[derive(Debug, Default)]
 pub struct MissingRows {
-    /// They are there: they moved while the keys were walked.
+    /// Rows that exist: they moved while the keys were read.
     pub there: Vec<Record>,
-    /// They are not, by key.
+    /// Rows that do not exist, by key.
     pub gone: Vec<(String, DeletionReason)>,
 }
 
-/// Asks what became of rows. `archived`: whether archived rows are read at all; `admin`: whether
-/// the token sees everything, so that what it does not see is deleted.
+/// Finds out why rows are missing. `archived`: whether archived rows are read at all; `admin`: whether
+/// the token sees everything, so that an invisible row is deleted.
 pub async fn find_missing_rows(
     client: &Client,
     resource: &'static Resource,
@@ -53,7 +53,7 @@ pub async fn find_missing_rows(
         fate.gone.extend(rest.into_iter().map(|key| (key, DeletionReason::Deleted)));
         return Ok(fate);
     }
-    // What is left over, the next sweep asks for.
+    // The next sweep requests the remaining rows.
     for key in rest.into_iter().take(ASKED_SINGLY_MAX) {
         let reason = single(client, resource, &key, archived).await?;
         fate.gone.extend(reason.map(|reason| (key, reason)));
@@ -72,7 +72,7 @@ async fn listed(
     let mut without: Vec<&str> = Vec::new();
     for keys in keys.chunks(IDS_PER_CALL) {
         let mut cursor: Option<String> = None;
-        // Servers may send fewer rows a page than they were asked for: at least one, though.
+        // Servers may send fewer rows a page than requested, but at least one.
         let mut pages = 0;
         loop {
             let mut request = Request::new(listing.path, listing.cost);
@@ -114,12 +114,12 @@ struct Row {
     is_deleted: Option<bool>,
     #[serde(default)]
     is_archived: Option<bool>,
-    /// Notes are deleted by this (pipedrive-api.md 2.5).
+    /// Notes are marked as deleted by this (pipedrive-api.md 2.5).
     #[serde(default)]
     active_flag: Option<bool>,
 }
 
-/// Asks for one row: gone for which reason, or there after all.
+/// Requests one row: it is missing for a reason, or exists after all.
 async fn single(
     client: &Client,
     resource: &Resource,
@@ -136,7 +136,7 @@ async fn single(
     }
     let row = match answer {
         Ok(Some(row)) => row,
-        // A missing v1 row may answer 204 (pipedrive-api.md 1.5).
+        // A missing v1 row may return 204 (pipedrive-api.md 1.5).
         Ok(None) => return Ok(Some(DeletionReason::Deleted)),
         Err(error) if error.kind() == Kind::Permission => {
             return Ok(Some(DeletionReason::NotVisible));
@@ -156,7 +156,7 @@ async fn single(
     })
 }
 
-/// The row an answer holds, if it holds one.
+/// Returns the row of a response, if there is one.
 fn row(answer: &Answer) -> Result<Option<Row>> {
     let row = data(answer)?.map(|row| serde_json::from_slice(&row)).transpose();
     row.map_err(|error| Error::new(Kind::Shape, "answer is not a row").because(error))

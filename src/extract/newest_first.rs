@@ -6,8 +6,8 @@ use super::task::{ListRequest, Task};
 use crate::model::{Asked, Delivery, Result, Sorting, Time};
 
 impl Task {
-    /// Walks down to the watermark, which moves only when the walk has reached it, or the end of
-    /// the list: what is below the place reached is not read yet.
+    /// Walks down to the watermark. It moves only when the walk has reached it, or the end of the list:
+    /// rows below the current position are not read yet.
     pub(super) async fn newest_first(&mut self, ask: &ListRequest) -> Result<()> {
         let floor = self.progress(ask).since;
         let mut coming: Option<Time> = None;
@@ -25,7 +25,7 @@ impl Task {
             let newest = times().find(|time| *time < self.bound);
             coming = coming.or(newest.map(|t| t.plus_seconds(-self.run.overlap).whole_second()));
             let reached = times().any(|time| ground.is_some_and(|ground| time < ground));
-            // Rows delivered before a restart come again, and are known by their digests.
+            // Rows that were delivered before a restart are repeated, and are known by their digests.
             let Place::From(at) = offset.place(&page.records)? else {
                 if offset.start == 0 {
                     order = Sorting::falling(self.run.overlap);
@@ -39,7 +39,7 @@ impl Task {
             }
             let more = offset.advance(page.records.len(), fresh, &page.next)?;
             let bound = self.bound;
-            // All of the page: what went out is known by its digest, wherever it stands.
+            // All rows of the page: a delivered row is known by its digest, whatever its position.
             let rows = page.records.into_iter().enumerate();
             let rows = rows.filter(|(place, row)| *place >= at || row.key.is_some());
             let rows = rows.map(|(_, row)| row).collect();

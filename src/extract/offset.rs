@@ -7,28 +7,28 @@
 
 use crate::model::{Digest, Error, Kind, Next, Record, Result};
 
-/// Pages without a new row that has a key, in a row, before a walk is given up.
+/// The number of consecutive pages without a new row with a key after which a walk fails.
 const IDLE_PAGES_MAX: usize = 3;
-/// Pages a walk goes back to find its place.
+/// The number of pages that a walk steps back to find its position.
 const STEPS_BACK_MAX: usize = 20;
 /// The maximum number of restarts of a walk that cannot find its position.
 const RESTARTS_MAX: usize = 3;
-/// Keys kept to find the place again.
+/// The number of keys kept to find the position again.
 const LAST_KEYS: usize = 20;
 
 /// A walk by offset.
 #[derive(Debug)]
 pub(super) struct Offset {
-    /// Where the next page is asked for.
+    /// The offset of the next page.
     pub(super) start: u64,
     /// The newest keys before the next page.
     pub(super) last: Vec<String>,
     /// Whether a page stated what comes next.
     pub(super) told: bool,
     step: u64,
-    /// Whether the next page does not overlap the one before: of pages of one row nothing would be left.
+    /// Whether the next page does not overlap the page before: pages of one row would have no new row.
     bare: bool,
-    /// The furthest place asked for. A walk that stepped back passes known rows until it is there again.
+    /// The highest offset requested. A walk that stepped back skips known rows until it reaches it again.
     furthest: u64,
     idle: usize,
     back: usize,
@@ -40,9 +40,9 @@ pub(super) struct Offset {
 pub(super) enum Place {
     /// Rows from this one on are new.
     From(usize),
-    /// The place was lost: ask again from the new start, which lies further back.
+    /// The position was lost: request the page at the new, lower offset.
     Back,
-    /// It cannot be found: ask again from the beginning.
+    /// The position cannot be found: request the list from the beginning.
     Restart,
 }
 
@@ -63,7 +63,7 @@ impl Offset {
         }
     }
 
-    /// Finds the place of a page that was asked for from `start`.
+    /// Finds the position of a page that was requested from `start`.
     pub(super) fn place(&mut self, records: &[Record]) -> Result<Place> {
         if let Some(at) = after(records, &self.last) {
             return Ok(Place::From(at));
@@ -85,11 +85,11 @@ impl Offset {
         Ok(Place::Restart)
     }
 
-    /// Moves past a page of `size` rows, of which these were new. `false` at the end of the list.
+    /// Moves past a page of `size` rows, of which these were new. Returns `false` at the end of the list.
     ///
-    /// An empty or repeated page that claims there is more is no end; a few in a row are an error. A
-    /// list that never says what comes next ends where nothing but the row comes that it overlaps by;
-    /// an empty answer was asked for twice already, a longer page of known rows is here.
+    /// An empty or repeated page that claims there is more is no end; a few consecutive ones are an
+    /// error. A list that never states what comes next ends with a page that contains the overlapping row
+    /// only. An empty response was requested twice already; a longer page of known rows is repeated here.
     pub(super) fn advance(&mut self, size: usize, fresh: &[Record], next: &Next) -> Result<bool> {
         self.told |= matches!(next, Next::End | Next::Start(_));
         let beyond = match next {
@@ -122,7 +122,7 @@ impl Offset {
     }
 }
 
-/// Where the rows after the last known key begin; `None` when no known key is in the page.
+/// Returns the index of the first row after the last known key. `None` if the page contains no known key.
 pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
     if last.is_empty() {
         return Some(0);
@@ -134,18 +134,18 @@ pub(super) fn after(records: &[Record], last: &[String]) -> Option<usize> {
     records.iter().rposition(known).map(|at| at + 1)
 }
 
-/// The key of a row; of one without, what its bytes are known by.
+/// Returns the key of a row, or an identity derived from its bytes.
 fn identity(record: &Record) -> String {
     record.key.clone().unwrap_or_else(|| format!("bytes {}", Digest::of(&record.json)))
 }
 
-/// The last keys of some rows.
+/// Returns the last keys of some rows.
 pub(super) fn tail(records: &[Record]) -> Vec<String> {
     let from = records.len().saturating_sub(LAST_KEYS);
     records[from..].iter().map(identity).collect()
 }
 
-/// Adds the keys of rows that came after the last ones known, and keeps the newest.
+/// Adds the keys of new rows to the last known ones, and keeps the newest.
 fn remember(last: &mut Vec<String>, fresh: &[Record]) {
     last.extend(tail(fresh));
     last.drain(..last.len().saturating_sub(LAST_KEYS));
@@ -160,7 +160,7 @@ mod tests {
         Record { key: Some(key.to_string()), ..Record::bare(Bytes::new()) }
     }
 
-    /// Walks a list that `change` alters before each page, and tells the keys in order.
+    /// Walks a list that `change` alters before each page, and returns the keys in order.
     fn walk(mut list: Vec<u64>, page: usize, change: impl Fn(usize, &mut Vec<u64>)) -> String {
         let mut offset = Offset::new(0, Vec::new(), 3);
         let mut keys = Vec::new();

@@ -7,18 +7,18 @@ use std::sync::Arc;
 /// A resource that the user selected.
 #[derive(Debug, Clone)]
 pub struct Selected {
-    /// Which.
+    /// The resource.
     pub resource: &'static Resource,
-    /// How.
+    /// The mode.
     pub mode: Mode,
-    /// What an earlier run left.
+    /// The state of an earlier run.
     pub state: Option<StreamState>,
     /// Whether the user named the resource. It is then an error if the company lacks it.
     pub named: bool,
-    /// When an earlier run read it to its end; [`Time::EPOCH`] where that is not known. `None` while
-    /// there is something of it that no run has read.
+    /// The time of the last complete read; [`Time::EPOCH`] if it is unknown. `None` while a part was
+    /// never read.
     pub finished: Option<Time>,
-    /// Whether the company did not have it when it was last asked for.
+    /// Whether the company lacked the resource at the last request.
     pub lacking: bool,
 }
 
@@ -31,18 +31,18 @@ impl Selected {
     }
 }
 
-/// How to read.
+/// The mode of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// What changed since the state.
+    /// Changes since the state.
     Incremental,
-    /// Everything, and where rows have times, what changed while it was read.
+    /// Everything, and if rows have times, the changes during the read.
     Full,
     /// All rows in one walk, for inspection. No later read continues from it.
     Scan,
 }
 
-/// A resource to read, and from where. Only [`plan`] makes one.
+/// A resource to read, and its start state. Only [`plan`] creates one.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of the resource")]
 pub struct Job {
@@ -51,35 +51,35 @@ pub struct Job {
     pub(super) state: StreamState,
     pub(super) listings: Vec<&'static Listing>,
     pub(super) named: bool,
-    /// Whether another job watches the same lists.
+    /// Whether another job reads the same lists.
     pub(super) in_common: bool,
-    /// Whether to tell how its custom fields are defined, before its first rows.
+    /// Whether to report the definitions of its custom fields before its first rows.
     pub(super) defines: bool,
-    /// Rows of parents that need not be asked for.
+    /// Rows of parents that are not requested again.
     pub(super) carried: Option<Arc<Carried>>,
-    /// When an earlier run read it to its end, as [`Selected::finished`] says.
+    /// The time of the last complete read, see [`Selected::finished`].
     pub(super) finished: Option<Time>,
-    /// Whether the company did not have it when it was last asked for.
+    /// Whether the company lacked the resource at the last request.
     pub(super) lacking: bool,
 }
 
 impl Job {
-    /// What it reads.
+    /// Returns the resource.
     pub fn resource(&self) -> &'static Resource {
         self.resource
     }
 
-    /// Takes these rows instead of asking for them, where their parents have not changed.
+    /// Uses these rows instead of requests for parents that have not changed.
     pub fn carry(&mut self, carried: Arc<Carried>) {
         self.carried = Some(carried);
     }
 
-    /// Asks for the definitions of its custom fields before its first rows, if there are any.
+    /// Requests the definitions of its custom fields before its first rows, if there are any.
     pub fn define(&mut self) {
         self.defines = true;
     }
 
-    /// Whose lists it walks.
+    /// Returns the resource whose lists are walked.
     pub(super) fn driving_resource(&self) -> &'static Resource {
         self.resource.parent_resource().unwrap_or(self.resource)
     }
@@ -115,12 +115,12 @@ fn job(settings: &Settings, selected: Selected) -> Job {
             let state = state.and_then(StreamState::going_on).unwrap_or_default();
             begun(settings, &listings, state)
         }
-        // Asked for a full refresh that the state says is complete: there is nothing to do. Asked
-        // for an incremental read that can only be a full one: it is done again (protocols.md 3).
+        // A requested full refresh that is complete in the state has nothing to do. An incremental read
+        // that can only be a full one is repeated (protocols.md 3).
         (Mode::Full, Some(state)) if state.full && (!state.complete || asked == Mode::Full) => {
             state
         }
-        // Read in full every time: what Pipedrive refuses is not tried every time.
+        // The resource is read in full by every run: refused parameters are not tried every time.
         (Mode::Full, Some(state)) if asked == Mode::Incremental => {
             StreamState { full: true, refused: state.refused, ..StreamState::default() }
         }
@@ -140,7 +140,7 @@ fn job(settings: &Settings, selected: Selected) -> Job {
     }
 }
 
-/// The state with every listing it does not know yet at the start date, if there is one.
+/// Returns the state, with the start date for every listing that it does not know yet, if there is one.
 fn begun(settings: &Settings, listings: &[&Listing], mut state: StreamState) -> StreamState {
     let part =
         |name: &str, known: &str| known.strip_prefix(name).is_some_and(|p| p.starts_with(':'));
@@ -158,7 +158,7 @@ fn begun(settings: &Settings, listings: &[&Listing], mut state: StreamState) -> 
     state
 }
 
-/// How long a resource takes, roughly: lists per parent are a request per row.
+/// Returns the approximate duration of a resource: lists per parent take one request per row.
 fn weight(resource: &Resource) -> u8 {
     match &resource.parent {
         Some(parent) if matches!(parent.ask, PerParent::Path | PerParent::Query(_)) => 3,

@@ -16,7 +16,7 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A list to look at.
+/// A list to probe.
 #[derive(Debug, Clone, Copy)]
 struct Probe {
     watched: &'static Resource,
@@ -30,13 +30,12 @@ pub async fn probe(client: &Client, jobs: &[Job]) -> Result<(Sizes, Vec<String>)
     ask(client, looks(jobs)).await
 }
 
-/// Tokens of a list beyond which its size is not asked for just to tell what a run costs.
+/// The cost in tokens of a list above which its size is not requested for an estimate.
 const GLANCE_TOKENS_MAX: u32 = 10;
 
-/// The sizes of lists that are read from their beginning and whose highest id tells them, for a request
-/// each: of those that other lists are asked for by, with `all` of cheap ones too. Those that an
-/// `earlier` run counted or began are not asked for, and what changed since an earlier run is taken for
-/// nothing.
+/// Requests the sizes of lists that are read from the beginning and whose highest id bounds them, at one
+/// request each. These are the lists whose rows are parents; with `all`, cheap ones too. Lists that an
+/// `earlier` run counted or started are not requested, and changes since an earlier run count as zero.
 pub async fn glance(
     client: &Client,
     jobs: &[Job],
@@ -92,7 +91,7 @@ async fn ask(client: &Client, looks: Vec<Probe>) -> Result<(Sizes, Vec<String>)>
     Ok((sizes, unknown))
 }
 
-/// Each list once, however many streams read it.
+/// Returns each list once, however many streams read it.
 fn looks(jobs: &[Job]) -> Vec<Probe> {
     let mut looks = BTreeMap::new();
     let parents: BTreeSet<_> =
@@ -127,7 +126,7 @@ impl Probe {
         Err(client.explained(first, self.watched))
     }
 
-    /// The rows without parameters that are refused; of a split one, those of its values.
+    /// Counts the rows without refused parameters; for a split parameter, the rows of each value.
     async fn without(&self, client: &Client, without: Vec<&'static str>) -> Result<Rows> {
         let split = self.listing.split.as_ref();
         let Some(split) = split.filter(|split| without.contains(&split.param)) else {
@@ -185,7 +184,8 @@ impl Probe {
         }
     }
 
-    /// Whether the highest id tells: all rows are wanted, and ids are numbers to sort by.
+    /// Returns whether the highest id bounds the list: all rows are selected, and ids are sortable
+    /// numbers.
     fn numbered(&self) -> bool {
         let key = self.watched.key.first().and_then(|key| self.watched.column(key));
         let number = key.is_some_and(|column| matches!(column.ty, Type::Int));
@@ -220,7 +220,7 @@ impl Probe {
             return Rows { count: count + 1, bound: Bound::AtLeast };
         }
         if page.next == Next::Unsaid && self.listing.paging == Paging::Offset {
-            // A walk will have to ask once more to see that this was all.
+            // A walk needs one more request to see that this was the end.
             return Rows { count, bound: Bound::Guess };
         }
         Rows { count: count - older, bound: Bound::Exact }

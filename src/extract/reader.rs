@@ -10,22 +10,21 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 
-/// Events that wait for the consumer: with one page each in the hands of the streams that are
-/// read side by side, this bounds memory.
+/// The number of events that wait for the consumer. With one page for each stream that is read
+/// concurrently, it bounds memory.
 const EVENTS_IN_FLIGHT_MAX: usize = 2;
 
-/// How far reading may be ahead of whoever takes the events.
+/// How far reading may be ahead of the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backpressure {
-    /// As far as the channel goes: the next page comes while this one is written.
+    /// As far as the channel allows: the next page is fetched while this one is written.
     Buffered,
-    /// Not at all: a resource asks for its next page when the rows of the last one are taken, so
-    /// that no more than one page of it is paid twice after a kill. Resources do not wait for each
-    /// other.
+    /// Not ahead: a resource requests its next page after the consumer took the rows of the last one, so
+    /// that at most one page of it is paid twice after a kill. Resources do not wait for each other.
     Lockstep,
 }
 
-/// An event on its way to the consumer.
+/// An event in the channel.
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) event: Event,
@@ -37,7 +36,7 @@ pub(super) struct Envelope {
 #[derive(Debug)]
 pub struct Reader {
     events: mpsc::Receiver<Envelope>,
-    /// Of the event the consumer has in hand.
+    /// The acknowledgement of the consumer's current event.
     taken: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     reads: HashMap<Id, &'static Resource>,
@@ -73,8 +72,8 @@ impl Reader {
             let task = Task::new(Arc::clone(client), run, job, out.clone());
             let turns = Arc::clone(&turns);
             let task = tasks.spawn(async move {
-                // The semaphore is fair, so jobs start in the plan's order. It is closed when the
-                // run is over for all.
+                // The semaphore is fair, so jobs start in the order of the plan. It is closed when the
+                // whole run ends.
                 if let Ok(_turn) = turns.acquire().await
                     && task.run().await
                 {
@@ -86,8 +85,8 @@ impl Reader {
         Self { events, taken: None, tasks, reads }
     }
 
-    /// The next event; `None` when all is read, or after a failure that stops the run. To ask for
-    /// it says that the one before is dealt with.
+    /// Returns the next event. `None` at the end, or after a failure that stops the run. The call
+    /// acknowledges the previous event.
     pub async fn next(&mut self) -> Option<Event> {
         self.taken = None;
         let told = self.events.recv().await;
@@ -98,13 +97,13 @@ impl Reader {
         if let Some(Event::Failed { error, .. }) = &event
             && error.kind().stops_the_run()
         {
-            // What is in the channel already still comes: its rows were read.
+            // Events in the channel are still delivered: their rows were read.
             self.tasks.abort_all();
         }
         if event.is_some() {
             return event;
         }
-        // All tasks have ended; one that broke down did not say so itself.
+        // All tasks have ended. A task that panicked did not report it.
         while let Some(end) = self.tasks.join_next().await {
             if let Err(end) = end
                 && end.is_panic()

@@ -3,21 +3,21 @@
 use crate::model::Time;
 use std::collections::BTreeMap;
 
-/// How far a figure can be trusted.
+/// The certainty of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// As it is now.
+    /// The exact number.
     Exact,
-    /// Not more.
+    /// An upper bound.
     AtMost,
-    /// Not less.
+    /// A lower bound.
     AtLeast,
-    /// From experience.
+    /// An assumption.
     Guess,
 }
 
 impl Bound {
-    /// One word for programs.
+    /// Returns one word for programs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -27,7 +27,7 @@ impl Bound {
         }
     }
 
-    /// That of a sum.
+    /// Returns the certainty of a sum.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -39,31 +39,31 @@ impl Bound {
     }
 }
 
-/// How many rows a list has.
+/// The number of rows of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    /// As many.
+    /// The number.
     pub count: u64,
-    /// How sure that is.
+    /// The certainty of the number.
     pub bound: Bound,
 }
 
-/// A list whose size matters: all of it, or what changed since a time.
+/// A list whose size is needed: all of it, or the changes since a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Extent {
-    /// The resource whose list it is.
+    /// The resource of the list.
     pub resource: &'static str,
-    /// The list.
+    /// The name of the list.
     pub listing: &'static str,
-    /// Rows changed since then; all rows without.
+    /// The start time of the changes. `None` for all rows.
     pub since: Option<Time>,
 }
 
-/// What is known of sizes.
+/// The known sizes.
 #[derive(Debug, Default)]
 pub struct Sizes {
-    /// What the account was asked for.
+    /// Sizes that the account returned.
     pub asked: BTreeMap<Extent, Rows>,
-    /// Rows of whole resources, as an earlier run found them.
+    /// Row counts of whole resources in an earlier run.
     pub earlier: BTreeMap<&'static str, u64>,
 }

@@ -29,7 +29,7 @@ pub async fn survey(
         if error.kind().stops_the_run() {
             return Err(error);
         }
-        // Whether the one parent that was asked for is there tells nothing.
+        // Whether the requested parent exists proves nothing.
         let parent = is_of_one_row(&error) && error.http_status() != Some(403);
         let error = client.whole_list(error, resource);
         if error.kind() != Kind::Unavailable || resource.parent.is_some() && parent {
@@ -42,7 +42,7 @@ pub async fn survey(
     Ok(lacking)
 }
 
-/// A request for one row of a list, or for what the first parent has of it.
+/// Returns a request for one row of a list, or for the rows of the first parent.
 fn one_row(resource: &Resource) -> Request {
     let listing = &resource.listings[0];
     let request = match resource.parent.as_ref().map(|parent| parent.ask) {

@@ -13,30 +13,30 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
-/// What all tasks of a run share.
+/// The parameters that all tasks of a run share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     /// Rows changed at or after this time are left to the next run. It is [`Time::END`] if the server's
     /// clock is unknown.
     pub(super) bound: Time,
-    /// The configured time from which on rows are wanted.
+    /// The configured start time of rows.
     pub(super) start: Option<Time>,
-    /// Seconds an incremental read looks back.
+    /// The overlap of an incremental read, in seconds.
     pub(super) overlap: i64,
     pub(super) backpressure: Backpressure,
-    /// Whether mail comes with its text.
+    /// Whether mail is read with its text.
     pub(super) bodies: bool,
-    /// Whether the run may spend so many tokens only, and is repeated until all is read.
+    /// Whether the run has a token limit, and is repeated until everything is read.
     pub(super) capped: bool,
 }
 
-/// Reads one resource and tells what happens.
+/// A task that reads one resource and reports events.
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the walk")]
 pub(super) struct Task {
     pub(super) client: Arc<Client>,
     pub(super) run: Run,
     pub(super) resource: &'static Resource,
-    /// The resource whose listings are walked: the parent's, for a list per parent.
+    /// The resource whose listings are walked: the parent, for a list per parent.
     pub(super) watched: &'static Resource,
     mode: Mode,
     listings: Vec<&'static Listing>,
@@ -45,60 +45,60 @@ pub(super) struct Task {
     pub(super) state: StreamState,
     out: Sender<Envelope>,
     surprises: HashSet<SchemaDeviation>,
-    /// Whether the listing being read has answered in this run: a later refusal is not about the
+    /// Whether the current listing has responded in this run. A later refusal does not concern the
     /// parameters that are always sent.
     pub(super) answered: bool,
-    /// Whether the list that is being read answered in this run, in whatever part.
+    /// Whether any part of the current list responded in this run.
     pub(super) met: bool,
-    /// Whether a list per parent answered, in this run or before it: then it is there.
+    /// Whether a list per parent responded in this run or before, so that it exists.
     pub(super) known: bool,
-    /// The same, in this run.
+    /// The same in this run only.
     pub(super) heard: bool,
     /// Parents whose lists were refused.
     pub(super) refused: Refused,
     /// The notice to send as soon as a page is received.
     pub(super) telling: Option<String>,
-    /// Listings whose memory ran over, to say so once.
+    /// Listings whose memory of keys is full, to report each once.
     overflowed: HashSet<String>,
-    /// Listings that are not sorted as they claim, to say so once.
+    /// Listings that are not sorted as they claim, to report each once.
     pub(super) disordered: HashSet<String>,
-    /// Whether to tell how its custom fields are defined, before its first rows.
+    /// Whether to report the definitions of its custom fields before its first rows.
     defines: bool,
-    /// Rows of parents that need not be asked for.
+    /// Rows of parents that are not requested again.
     pub(super) carried: Option<Arc<Carried>>,
-    /// Whether other streams of the run walk the same lists, for what changed.
+    /// Whether other streams of the run read changes of the same lists.
     in_common: bool,
-    /// Whether the walk of the listing being read began in this run.
+    /// Whether the walk of the current listing began in this run.
     pub(super) begins: bool,
-    /// Keys of rows that several parents list, as digests.
+    /// Digests of the keys of rows that several parents list.
     pub(super) shared: HashSet<Digest>,
-    /// Rows of the listing being read that changed at or after this are left to the next run.
+    /// Rows of the current listing that changed at or after this time are left to the next run.
     pub(super) bound: Time,
-    /// Rows that the walk of the listing being read has met in this run.
+    /// The number of rows that the walk of the current listing has met in this run.
     pub(super) walked: u64,
-    /// Up to when all listings read so far are read; `None` before the first.
+    /// The time up to which all listings so far are read. `None` before the first.
     until: Option<Time>,
-    /// Keys of rows that are left to the next run, as digests.
+    /// Digests of the keys of rows that are left to the next run.
     postponed: HashSet<Digest>,
 }
 
-/// A listing as this run asks for it: the table's, or one part of it where the whole was refused.
+/// A listing as this run requests it: that of the table, or a part of it if the whole was refused.
 #[derive(Clone)]
 pub(super) struct ListRequest {
     pub(super) listing: &'static Listing,
     pub(super) layout: Arc<Layout>,
-    /// Its name in the state.
+    /// The name in the state.
     pub(super) name: String,
     /// The value that replaces the one of a split parameter.
     pub(super) part: Option<&'static str>,
-    /// Parameters that are left out because the API refuses them.
+    /// Omitted parameters that the API refuses.
     pub(super) without: Vec<&'static str>,
 }
 
-/// The parameter of an incremental read that a list may not know.
+/// The parameter of an incremental read that a list may not support.
 pub(super) const UPDATED_SINCE: &str = "updated_since";
 
-/// The name of a part of a listing in the state.
+/// Returns the name of a part of a listing in the state.
 fn part(listing: &Listing, value: &str) -> String {
     format!("{}:{value}", listing.name)
 }
@@ -115,7 +115,7 @@ fn refusal(listing: &Listing, without: &[&str]) -> String {
     format!("Pipedrive refuses {}", said.join(", and "))
 }
 
-/// Most rows left to the next run that are counted, a resource.
+/// The maximum number of postponed rows that are counted, per resource.
 const POSTPONED_MAX: usize = 100_000;
 
 impl Task {
@@ -152,14 +152,14 @@ impl Task {
         }
     }
 
-    /// Reads to the end, and says how it ended. `true` when that ends the run for all.
+    /// Reads to the end, and reports the result. Returns `true` if it ends the whole run.
     pub(super) async fn run(mut self) -> bool {
         let resource = self.resource;
         self.tell(Event::Started { resource }).await;
         match self.read().await {
             Ok(()) => {
                 let (until, postponed) = (self.until, self.postponed.len());
-                // A list without times is what it was when the run began.
+                // A list without times has the content of the start of the run.
                 let whole = self.state.complete.then_some(self.run.bound);
                 self.state.until = until.or(whole.filter(|bound| *bound < Time::END));
                 let reached = self.state.clone();
@@ -171,7 +171,7 @@ impl Task {
                 false
             }
             Err(error) => {
-                // Before anything of it came, the list that refused is the parents'.
+                // If no row of the list was received, the refused list is that of the parents.
                 let list = if self.met { resource } else { self.watched };
                 let error = self.client.explained(error, list);
                 let stops = error.kind().stops_the_run();
@@ -199,7 +199,7 @@ impl Task {
             if error.kind() != Kind::Unavailable || !read {
                 return Err(error);
             }
-            // The others are there.
+            // The other listings are available.
             let (resource, name) = (self.resource, listing.name);
             let event = if self.named {
                 let error = Error::new(error.kind(), format!("list {name:?}: {error}"));
@@ -250,8 +250,8 @@ impl Task {
         Err(first)
     }
 
-    /// What of a listing is not asked for from the start: what was refused before, and what only adds
-    /// to rows that are looked at as parents.
+    /// Returns the parameters that are omitted from the start: those that were refused before, and those
+    /// that only add columns to rows that are used as parents.
     fn left_out(&self, listing: &Listing) -> Vec<&'static str> {
         let split = listing.split.as_ref();
         let parts = |param: &str| {
@@ -263,7 +263,7 @@ impl Task {
             let extra = split.is_none_or(|split| split.param != param);
             self.state.refuses(listing.name, param)
                 || parts(param)
-                // What others of the run ask for as well is asked alike.
+                // Streams that share a list send the same request.
                 || extra && self.resource.parent.is_some() && !self.in_common
         };
         listing.refusable.iter().copied().filter(|param| left_out(param)).collect()

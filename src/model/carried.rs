@@ -6,12 +6,13 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Most bytes of rows, and of their parents' keys, that are held; where there are more, all is asked for.
+/// The maximum size of carried rows and of their parents' keys in memory, in bytes. With more, all rows
+/// are requested.
 pub const CARRIED_BYTES_MAX: usize = 64 << 20;
-/// Seconds by which a change of a parent may come to light late.
+/// Seconds by which a change of a parent may appear late.
 const MARGIN_SECONDS: i64 = 60;
 
-/// Rows of a list per parent as an earlier read found them, and the parents there were.
+/// Rows of a list per parent as an earlier read found them, and the parents of that read.
 #[derive(Debug)]
 pub struct Carried {
     before: Time,
@@ -22,7 +23,8 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Of a read that began then, by Pipedrive's clock: a parent that changed later is asked for.
+    /// Returns an empty set for a read that began at this time, by Pipedrive's clock. A parent that
+    /// changed later is requested.
     pub fn new(read_from: Time) -> Self {
         Self {
             before: read_from.plus_seconds(-MARGIN_SECONDS),
@@ -33,7 +35,7 @@ impl Carried {
         }
     }
 
-    /// A parent that there was; `false` when no more can be held.
+    /// Adds a parent. Returns `false` if the memory limit is reached.
     #[must_use]
     pub fn parent(&mut self, key: &str) -> bool {
         self.bytes += key.len() + size_of::<(Box<str>, Vec<Bytes>)>();
@@ -41,7 +43,7 @@ impl Carried {
         self.bytes <= CARRIED_BYTES_MAX
     }
 
-    /// A row of a parent, if that is known; `false` when no more can be held.
+    /// Adds a row of a known parent. Returns `false` if the memory limit is reached.
     #[must_use]
     pub fn row(&mut self, parent: &str, json: &str) -> bool {
         if let Some(rows) = self.rows.get_mut(parent) {
@@ -51,7 +53,7 @@ impl Carried {
         self.bytes <= CARRIED_BYTES_MAX
     }
 
-    /// The rows of a parent that was there and has not changed; `None` where they are to be asked for.
+    /// Returns the rows of a known parent that has not changed. `None` if they must be requested.
     pub fn of(&self, parent: &Record) -> Option<&[Bytes]> {
         let unchanged = parent.time.is_some_and(|time| time < self.before);
         let rows = self.rows.get(parent.key.as_deref()?).filter(|_| unchanged)?;
@@ -60,12 +62,12 @@ impl Carried {
         Some(rows)
     }
 
-    /// Parents that last changed before this were not asked for.
+    /// Returns the time before which parents must have changed last to be carried.
     pub fn before(&self) -> Time {
         self.before
     }
 
-    /// How many parents, and rows of them, were taken so far.
+    /// Returns the number of parents and rows that were carried so far.
     pub fn taken(&self) -> (u64, u64) {
         let taken = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (taken(&self.parents_taken), taken(&self.rows_taken))

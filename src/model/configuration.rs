@@ -6,48 +6,48 @@ use serde_json::Value;
 /// A key of the configuration.
 #[derive(Debug)]
 pub struct Key {
-    /// Its name in the JSON object.
+    /// The name in the JSON object.
     pub name: &'static str,
-    /// What a form calls it.
+    /// The title in forms.
     pub title: &'static str,
-    /// What it means, a sentence or two.
+    /// The description in a sentence or two.
     pub about: &'static str,
-    /// What its value is.
+    /// The type of the value.
     pub takes: ValueType,
-    /// Who reads it.
+    /// The commands that read the key.
     pub place: Place,
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
-    /// Text, like these.
+    /// Text, with these examples.
     Text(&'static [&'static str]),
     /// Text that is a secret and never shown.
     Secret,
     /// A time, RFC 3339.
     Time,
-    /// Yes or no, and which without it.
+    /// True or false, with this default.
     Flag(bool),
-    /// A whole number within limits, and which without it.
+    /// A whole number within limits.
     Number {
-        /// The least.
+        /// The minimum.
         least: u64,
-        /// The most; [`u64::MAX`] for no limit.
+        /// The maximum; [`u64::MAX`] for no limit.
         most: u64,
-        /// Without it.
+        /// The default.
         usual: Option<u64>,
     },
-    /// One of these words; the first without it.
+    /// One of these words; the first is the default.
     Word(&'static [&'static str]),
 }
 
-/// Who reads a key, and whether forms show it.
+/// The commands that read a key, and whether forms show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Every command, and forms show it.
     Everywhere,
-    /// Every command, but forms do not show it: old spellings, and what tests need.
+    /// Every command, but not shown in forms: old spellings, and keys for tests.
     Hidden,
     /// `sync warehouse` only.
     Warehouse,
@@ -55,14 +55,14 @@ pub enum Place {
     Singer,
 }
 
-/// A way to identify: the value of `auth_type`, and the keys beside it in `credentials`.
+/// An authentication method: the value of `auth_type`, and the other keys in `credentials`.
 #[derive(Debug)]
 pub struct Way {
     /// The value of `auth_type`.
     pub auth_type: &'static str,
-    /// What a form calls it.
+    /// The title in forms.
     pub title: &'static str,
-    /// All of them are needed.
+    /// The keys, all of which are required.
     pub keys: &'static [Key],
 }
 
@@ -82,7 +82,7 @@ const fn number(least: u64, most: u64, usual: Option<u64>) -> ValueType {
 
 use Place::{Everywhere, Hidden, Singer, Warehouse};
 
-/// The ways to identify, the one for apps first, as Airbyte wants it.
+/// The authentication methods, the one for apps first, as Airbyte requires.
 pub const WAYS: &[Way] = &[
     Way {
         auth_type: "oauth",
@@ -261,19 +261,19 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
-/// The key of this name.
+/// Returns the key of this name.
 pub(super) fn named(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Keys that are read beside those of the table: at the top, and in `credentials`.
+/// Keys that are read beside those of the table: at the top level, and in `credentials`.
 const OTHERS: &[&str] = &["credentials", "authorization", "user-agent", "crash_at_step"];
 const IN_CREDENTIALS: &[&str] = &["auth_type"];
-/// Keys in `credentials` that orchestrators put there for sources in general.
+/// Keys in `credentials` that orchestrators add for all sources.
 const OF_ORCHESTRATORS: &[&str] = &["access_token", "token_expiry_date"];
 
-/// Keys of a configuration that nothing reads, in a sentence; `None` if there are none. Those that begin
-/// with `_` or `/` are a platform's business, or remarks.
+/// Returns a sentence about configuration keys that no command reads. `None` if there are none. Keys that
+/// begin with `_` or `/` belong to a platform, or are comments.
 pub fn unread_keys(config: &Value) -> Option<String> {
     let remark = |key: &str| key.starts_with(['_', '/', '#']);
     let top = || KEYS.iter().map(|key| key.name).chain(OTHERS.iter().copied());

@@ -3,25 +3,26 @@
 use super::page::{Layout, Next, Page};
 use super::resource::Paging;
 
-/// What was known of a list when a page of it was asked for.
+/// What was known of a list when a page of it was requested.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
-    /// Whether a cursor or an offset is followed that the list itself gave.
+    /// Whether the request follows a cursor or an offset that the list itself returned.
     pub followed: bool,
     /// Whether earlier pages stated what comes next.
     pub told: bool,
-    /// Whether no rows at all would mean that nothing is there, and be acted on: a list that is read
-    /// as a whole, keys that are looked for.
+    /// Whether an empty result means that no row exists, and has consequences: a list that is read as a
+    /// whole, or keys that are looked up.
     pub whole: bool,
 }
 
-/// Why a page that came with status 200 may not be what it seems.
+/// The reason to doubt a page with status 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
     /// An end of the list that is probably wrong. The page is requested again, and the end is believed if
     /// the response repeats it.
     Unlikely(&'static str),
-    /// No end and no next page: to be asked for again, and an error if it stays so.
+    /// Neither an end nor a next page. The page is requested again, and is an error if that does not
+    /// change.
     Unfounded(&'static str),
 }
 
@@ -31,17 +32,17 @@ impl Layout {
         self.paging == Paging::Offset
     }
 
-    /// Whether rows of this list carry a key.
+    /// Returns whether rows of this list have a key.
     pub fn has_keys(&self) -> bool {
         !self.key.is_empty()
     }
 
-    /// Whether a page is to be believed about what comes after it.
+    /// Decides whether a page's claim about the end of its list is believed.
     ///
     /// A cursor list ends with `next_cursor: null`, an offset list with `more_items_in_collection:
-    /// false`. A page that says neither ends nothing once a list has been followed, nor when it is
-    /// full. An answer without rows is an end only when it is given twice.
-    /// `limit`: how many rows were asked for, where that was not as many as usual.
+    /// false`. A page without either ends no list that was followed, and no list if the page is full. A
+    /// response without rows is an end only if it is repeated. `limit` is the requested number of rows,
+    /// if it is not the usual one.
     pub fn doubt(&self, page: &Page, asked: Asked, limit: Option<u32>) -> Option<Doubt> {
         const EMPTY: Doubt = Doubt::Unlikely("list ends with an answer without rows");
         let empty = page.records.is_empty();

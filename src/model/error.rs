@@ -4,7 +4,7 @@ use super::redact::Mask;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Everything that can go wrong, by who must act.
+/// The kind of an error, by who must act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The command line is wrong.
@@ -13,11 +13,11 @@ pub enum Kind {
     Config,
     /// Pipedrive does not know the token (401).
     Auth,
-    /// The token is good, but this resource is not open to it: a permission or an OAuth scope.
+    /// The token is valid, but has no access to this resource: a permission or an OAuth scope is missing.
     Permission,
-    /// The company has not what was asked for: its plan, an add-on or a setting lacks it.
+    /// The company lacks the requested feature: its plan, an add-on or a setting does not include it.
     Unavailable,
-    /// The daily budget, or the limit the user set, is spent.
+    /// The daily budget, or the limit of the configuration, is spent.
     Quota,
     /// Pipedrive answers 5xx, or keeps limiting the rate, after all retries.
     Upstream,
@@ -25,7 +25,7 @@ pub enum Kind {
     Network,
     /// Pipedrive refused the request itself (400, 404, 405, 410).
     Refused,
-    /// An answer is not of the documented form.
+    /// A response does not have the documented form.
     Shape,
     /// A state cannot be read, or was written by a newer version.
     State,
@@ -33,18 +33,18 @@ pub enum Kind {
     Data,
     /// A file, folder or object store cannot be read or written.
     Storage,
-    /// The reader of our output went away.
+    /// The reader of our output closed it.
     Pipe,
-    /// Finished, with something missing that the report names.
+    /// The run finished, and something is missing that the report names.
     Incomplete,
     /// The user ended the run. What was received is committed.
     Interrupted,
-    /// Our own mistake.
+    /// A mistake in this program.
     Bug,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: &[Self] = &[
         Self::Usage,
         Self::Config,
@@ -65,7 +65,7 @@ impl Kind {
         Self::Bug,
     ];
 
-    /// When it happens, for the docs.
+    /// Describes when the error occurs, for the documentation.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Usage => "The command line is wrong.",
@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// Exit code of the standalone commands.
+    /// Returns the exit code of the standalone commands.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Pipe => 0,
@@ -117,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// Whether the whole run ends: nothing else could succeed either.
+    /// Returns whether the whole run ends, because no other resource could succeed either.
     pub const fn stops_the_run(self) -> bool {
         match self {
             Self::Usage
@@ -140,7 +140,7 @@ impl Kind {
         }
     }
 
-    /// One lower-case word for reports.
+    /// Returns one lower-case word for reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -164,9 +164,9 @@ impl Kind {
     }
 }
 
-/// What went wrong: a kind, a sentence of facts, where, and what caused it.
+/// An error: a kind, a sentence of facts, a place, and a cause.
 ///
-/// The sentence is lower case and names things and counts, never record contents or secrets.
+/// The sentence is lower case. It names things and counts, never record contents or secrets.
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -185,7 +185,7 @@ struct Inner {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of this kind.
+    /// Returns an error of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             inner: Box::new(Inner {
@@ -207,35 +207,35 @@ impl Error {
         self
     }
 
-    /// Names the place: a path, an endpoint, a configuration key.
+    /// Adds the place: a path, an endpoint, a configuration key.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Self {
         self.inner.at = Some(place.into());
         self
     }
 
-    /// The HTTP status behind it.
+    /// Adds the HTTP status of the response.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.inner.status = Some(status);
         self
     }
 
-    /// The server's own words for it.
+    /// Adds the server's own message.
     #[must_use]
     pub fn saying(mut self, said: Option<String>) -> Self {
         self.inner.said = said;
         self
     }
 
-    /// The same in other words.
+    /// Returns the same error with another sentence.
     #[must_use]
     pub fn reworded(mut self, message: impl Into<String>) -> Self {
         self.inner.message = message.into();
         self
     }
 
-    /// That an answer was larger than is taken: half as many rows may not be.
+    /// Marks the error of a response that was too large. A page of half as many rows may not be.
     #[must_use]
     pub fn too_large(mut self) -> Self {
         self.inner.too_large = true;
@@ -249,7 +249,7 @@ impl Error {
         self
     }
 
-    /// The same without these secrets, wherever words of others repeated them.
+    /// Returns the same error with these secrets masked in every message from outside.
     #[must_use]
     pub fn without(mut self, secrets: &Mask) -> Self {
         self.inner.message = secrets.apply(&self.inner.message);
@@ -265,23 +265,23 @@ impl Error {
         self
     }
 
-    /// Who must act.
+    /// Returns who must act.
     pub fn kind(&self) -> Kind {
         self.inner.kind
     }
 
-    /// The HTTP status behind it, if an answer was the cause.
+    /// Returns the HTTP status, if a response was the cause.
     pub fn http_status(&self) -> Option<u16> {
         self.inner.status
     }
 
-    /// The server's own words for it, if it found some.
+    /// Returns the server's own message, if there is one.
     pub fn said(&self) -> Option<&str> {
         self.inner.said.as_deref()
     }
 
-    /// Status and words of the server, as `402 Required suites missing`; without an answer behind it,
-    /// the whole sentence.
+    /// Returns status and message of the server, as `402 Required suites missing`. Without a response it
+    /// returns the whole sentence.
     pub fn in_short(&self) -> String {
         match (self.inner.status, &self.inner.said) {
             (Some(status), Some(said)) => format!("{status} {said}"),
@@ -290,17 +290,17 @@ impl Error {
         }
     }
 
-    /// Whether an answer was larger than is taken.
+    /// Returns whether a response was too large.
     pub fn is_too_large(&self) -> bool {
         self.inner.too_large
     }
 
-    /// The place it happened, if one was named.
+    /// Returns the place of the error, if there is one.
     pub fn place(&self) -> Option<&str> {
         self.inner.at.as_deref()
     }
 
-    /// The place and the sentence, without causes.
+    /// Returns the place and the sentence, without causes.
     pub fn summary(&self) -> String {
         match &self.inner.at {
             Some(at) => format!("{at}: {}", self.inner.message),
@@ -308,7 +308,7 @@ impl Error {
         }
     }
 
-    /// The chain of causes below the summary, the nearest first; empty if there is none.
+    /// Returns the chain of causes below the summary, the nearest first. It is empty if there is none.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         let mut next = self.source();
@@ -320,7 +320,7 @@ impl Error {
     }
 }
 
-/// A cause of which secrets were masked, and its own cause.
+/// A cause with masked secrets, and its own cause.
 #[derive(Debug)]
 struct Masked {
     text: String,

@@ -8,35 +8,35 @@ use super::state::StreamState;
 use super::time::Time;
 use std::time::Duration;
 
-/// Something that happened while resources were read.
+/// An event while resources are read.
 #[derive(Debug)]
 pub enum Event {
     /// A resource is being read.
     Started {
-        /// Which.
+        /// The resource.
         resource: &'static Resource,
     },
     /// The field definitions of a resource, before its first rows, if the job asked for them.
     Defined {
-        /// Whose.
+        /// The resource.
         resource: &'static Resource,
         /// Its definitions, or why they cannot be read.
         outcome: Result<Definitions>,
     },
     /// Rows, with the progress they prove.
     Batch(Batch),
-    /// A page was answered, or could not be had: what asking for it cost. Comes before the rows.
+    /// The cost of a page that was received or has failed. It comes before the rows.
     Answered {
-        /// Which resource asked.
+        /// The resource of the page.
         resource: &'static Resource,
-        /// All attempts together.
+        /// The cost of all attempts.
         cost: Cost,
     },
-    /// Pipedrive limits the rate: nothing comes for this long.
+    /// Pipedrive limits the rate: the resource waits.
     Waiting {
-        /// Which resource waits.
+        /// The waiting resource.
         resource: &'static Resource,
-        /// For how long.
+        /// The duration of the wait.
         pause: Duration,
     },
     /// The resource continues after a wait.
@@ -44,16 +44,16 @@ pub enum Event {
         /// The resource that continues.
         resource: &'static Resource,
     },
-    /// Something a person should know; nothing is lost by it.
+    /// A warning for the user. No data is lost.
     Warning {
-        /// About which resource.
+        /// The resource of the warning.
         resource: &'static Resource,
         /// A sentence without record contents.
         text: String,
     },
-    /// Something of a resource cannot be had. It is read on, and incomplete whatever else comes.
+    /// A part of a resource cannot be read. The rest is read, and the resource is incomplete.
     Lacking {
-        /// Which.
+        /// The resource.
         resource: &'static Resource,
         /// What is missing, and why.
         error: Error,
@@ -61,36 +61,36 @@ pub enum Event {
     /// The company lacks this resource, or one list of it, and the user did not name it. This is no
     /// failure. Without a `listing` nothing of it is read, and this is its last event.
     Unavailable {
-        /// Which.
+        /// The resource.
         resource: &'static Resource,
-        /// The one list that is not there; the others are read on. `None`: all of it.
+        /// The one unavailable list; the others are read. `None`: all of them.
         listing: Option<&'static str>,
         /// Pipedrive's message, of [`Kind::Unavailable`](super::error::Kind::Unavailable).
         error: Error,
     },
-    /// A resource was read to its end.
+    /// A resource was read to the end.
     Finished {
-        /// Which.
+        /// The resource.
         resource: &'static Resource,
         /// Its final state.
         reached: StreamState,
-        /// Every row that changed before this, by the server's clock, has been read; `None` for a
+        /// All rows that changed before this time, by the server's clock, have been read. `None` for a
         /// resource without times.
         until: Option<Time>,
-        /// How many rows changed from then on were seen: they are left to the next run.
+        /// The number of rows that changed later. They are left to the next run.
         postponed: usize,
     },
-    /// A resource could not be read to its end.
+    /// A resource could not be read to the end.
     Failed {
-        /// Which.
+        /// The resource.
         resource: &'static Resource,
-        /// Why.
+        /// The reason.
         error: Error,
     },
 }
 
 impl Event {
-    /// The resource it is about.
+    /// Returns the resource of the event.
     pub fn resource(&self) -> &'static Resource {
         match self {
             Self::Batch(batch) => batch.resource,
@@ -108,7 +108,7 @@ impl Event {
     }
 }
 
-/// What was sent, and what it costs by the documented prices. Failed attempts cost as much.
+/// Requests that were sent, and their cost by the documented prices. Failed attempts cost as much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Requests that were sent.
@@ -124,15 +124,15 @@ impl std::ops::AddAssign for Cost {
     }
 }
 
-/// Rows of one resource and how far they reach.
+/// Rows of one resource, with the state that they prove.
 #[derive(Debug)]
 pub struct Batch {
-    /// Whose rows.
+    /// The resource.
     pub resource: &'static Resource,
-    /// The rows; may be empty when a page held only known ones.
+    /// The rows. Empty if a page held only known ones.
     pub records: Vec<Record>,
-    /// The state once these rows are safely written, not before.
+    /// The state that is valid once these rows are safely written, and not before.
     pub reached: StreamState,
-    /// Keys of parents whose lists Pipedrive refused: their rows are not among these.
+    /// Keys of parents whose lists Pipedrive refused. Their rows are missing.
     pub refused: Vec<String>,
 }
