@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 build
-# The first import that goes on is the third: it hangs once, and the push is killed there.
+# The third import hangs once, and the push is killed there.
 sandbox "$work/account.json" --seed 7 --scale 0.3
 sandbox "$work/company.json" --seed 8 --scale 0.05 --company-id 901
 sandbox "$work/hanging.json" --seed 7 --scale 0.02 --fault 'hang@crm/import#3'

@@ -19,7 +19,7 @@ debian() {
     fi
     [[ $(id -u) -eq 0 ]] || fail "$program is missing; as root: apt-get install $*"
     {
-        # One script at a time: the package manager waits for nobody.
+        # One script at a time: the package manager does not wait.
         flock 8
         echo "installing $*"
         # A package list that is there already will mostly do.

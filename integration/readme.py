@@ -91,7 +91,7 @@ def setting(account):
         ("DRIPPULSE_API_KEY=...", "DRIPPULSE_API_KEY=adcrm_test_first"),
         # Object stores are for s3.sh.
         ("s3://lake/crm", "lake-crm"),
-        # It serves until it is told to end.
+        # It serves until it is stopped.
         ("source-pipedrive sandbox", "timeout --preserve-status 2 source-pipedrive sandbox"),
     ]
     return environment, stand_ins

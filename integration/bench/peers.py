@@ -323,7 +323,7 @@ def trouble(source, programs, own):
         for program in programs:
             program.command(account, None)
     with sandbox(source, "--scale", "0.6") as account:
-        # Nor must this: a fault that nobody came to would strike here.
+        # Nor must this: a fault that was not reached would apply here.
         listed = set(account.listed("deals"))
     for title, fault in FAULTS:
         cells = [title]
@@ -334,7 +334,7 @@ def trouble(source, programs, own):
                 cell = "complete" if not missing else f"{len(missing)} of {len(listed)} missing"
                 cell += f", {run.ended()}"
                 if missing and run.code == 0:
-                    # Nobody was told. What counts is whether the run after it makes up for it.
+                    # No user was informed. What counts is whether the run after it makes up for it.
                     after = program.run(account, run.state, FAULT_SECONDS_MAX)
                     lost = missing - after.rows
                     cell += f", **LOST** {len(lost)}" if lost else ", **unnoticed** until the next run"

@@ -26,7 +26,7 @@ REGION = "us-east-1"
 
 
 def free_ports(count):
-    """Ports nobody listens on. Bound all at once, so that none comes twice."""
+    """Ports without a listener. Bound all at once, so that none comes twice."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -162,7 +162,7 @@ class Ceph(Server):
     checks_signatures = keeps_objects = True
 
     def __init__(self, folder):
-        # Socket paths have to be short, and the daemons' files are nobody's business.
+        # Socket paths have to be short, and the daemons' files are private.
         self.folder = folder / "ceph"
         for part in ("mon", "osd"):
             (self.folder / part).mkdir(parents=True)

@@ -39,7 +39,7 @@ def whole(place, wanted, keys, stems=None):
 
 
 def proven(place):
-    """Whatever was broken off: each file the manifest calls whole is there, with its hash."""
+    """After any interruption: each file the manifest calls whole is there, with its hash."""
     there = place.list()
     commits = [name for name in there if re.fullmatch(r"_manifest/\d{20}\.json", name)]
     if not commits:

@@ -3,7 +3,7 @@
     run.py TAP CONFIG WORK RESULTS [once]
 
 The first run takes everything, the second what changed, the third is a full refresh, and the last
-goes on from that; with `once` there is only the first. After each one the rows of every target must be those a plain walk over the API finds, with their values. Programs
+continues from that; with `once` there is only the first. After each one the rows of every target must be those a plain walk over the API finds, with their values. Programs
 are named by the environment: MELTANO, TARGET_JSONL, TARGET_CSV, TARGET_POSTGRES, CHECK_TAP; the
 database by PGHOST, PGPORT, PGUSER. Results go to RESULTS, a JSON object a line.
 """
@@ -350,7 +350,7 @@ class Jsonl:
 
 
 class Csv:
-    """target-csv writes its files anew with every run, and nested values as Python spells them."""
+    """target-csv rewrites its files with every run, and nested values as Python spells them."""
 
     name, title, versions = "target-csv", "target-csv", False
 
@@ -389,7 +389,7 @@ class Csv:
 
 
 class Postgres:
-    """A real database, which deletes the rows that are gone when it is told so."""
+    """A real database, which deletes the rows that are gone on request."""
 
     name, title, versions = "target-postgres", "target-postgres, PostgreSQL 15", True
 

@@ -208,7 +208,7 @@ class Suite:
         return two
 
     def parted(self, catalog, first):
-        """Killed while nobody edits, a read goes on with exactly the rows no state covers."""
+        """Killed without edits, a read continues with exactly the rows no state covers."""
         for percent in (20, 50, 80):
             cut = beginning(first, catalog, percent)
             rest = self.read(f"the rest after {percent} %", catalog, cut.states()).complete()
@@ -222,7 +222,7 @@ class Suite:
                 )
 
     def resumed(self, catalog, first, now):
-        """Killed at any line, a read goes on from the last states it wrote and loses nothing.
+        """Killed at any line, a read continues from the last states it wrote and loses nothing.
 
         The first read was before the edits, so going on must also bring what changed since.
         """

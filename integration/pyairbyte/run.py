@@ -4,7 +4,7 @@
 
 PyAirbyte talks a lot on both outputs, so the report goes to descriptor 3.
 After each run every stream's rows in the cache must be those a plain walk over the API finds.
-The second run goes on from the state the first one left in the cache.
+The second run continues from the state the first one left in the cache.
 """
 
 import functools

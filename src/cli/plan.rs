@@ -251,13 +251,13 @@ impl Shown {
             let most = if most < needs(|least| least.first) {
                 format!(
                     "max_tokens is {}: too small to read anything; {each} is the smallest limit with \
-                     which every list gets on",
+                     which every list makes progress",
                     grouped(most)
                 )
             } else if most < needs(|least| least.each) {
                 format!(
                     "max_tokens is {}: too small for some lists, which would never be read; {each} is the \
-                     smallest limit with which every list gets on",
+                     smallest limit with which every list makes progress",
                     grouped(most)
                 )
             } else {

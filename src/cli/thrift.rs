@@ -138,7 +138,7 @@ pub(super) fn must_get_on(settings: &Settings, jobs: &[Job], spent: u64) -> Resu
     }
     let message = format!(
         "max_tokens of {} is too small to read anything: {} are spent before the first list, and {} needs \
-         {} for its first rows; {} is the smallest limit with which every list gets on",
+         {} for its first rows; {} is the smallest limit with which every list makes progress",
         grouped(most),
         grouped(spent),
         jobs.first().map_or("it", |job| job.resource().name),

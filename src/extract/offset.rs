@@ -226,7 +226,7 @@ mod tests {
             let next = if end < list.len() { Next::Start(end as u64) } else { Next::End };
             let Place::From(at) = offset.place(&rows).expect("it is found") else { continue };
             keys.extend(rows[at..].iter().filter_map(|row| row.key.clone()));
-            if !offset.advance(rows.len(), &rows[at..], &next).expect("it gets on") {
+            if !offset.advance(rows.len(), &rows[at..], &next).expect("it makes progress") {
                 break;
             }
         }

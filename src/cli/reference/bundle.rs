@@ -87,9 +87,9 @@ pub(super) fn page() -> String {
          `FILE.journal.ndjson`.\n\n\
          Rows refer to each other by `public_id`, which is unique in the whole bundle and at most {PUBLIC_ID_MAX} bytes long. \
          A reference of Pipedrive to a row that is not there (a person who was deleted) is null, and its \
-         external id stands beside it (`contact_external_id`). A row of more than {} KiB is not imported.\n\n\
-         What a field of the bundle cannot take is left out and counted (`0000-00-00`, a status nobody knows, \
-         an object where text belongs), or said otherwise where nothing is lost (`\"12.50\"` for a number); a \
+         external id is beside it (`contact_external_id`). A row of more than {} KiB is not imported.\n\n\
+         What a field of the bundle cannot take is left out and counted (`0000-00-00`, an unknown status, \
+         an object where text belongs), or converted if nothing is lost (`\"12.50\"` for a number); a \
          row that would be too long loses its longest values. So an export never writes what `bundle \
          validate` refuses.\n\n",
         ROW_BYTES_MAX >> 10
@@ -124,7 +124,7 @@ pub(super) fn page() -> String {
          Of a row that the target has only what differs is written, and a value is held exactly, in part, or not at \
          all. What is not held exactly (a stage that no name tells, a reference to a row that is left out, a time \
          of day where Pipedrive has dates, labels that have no name) makes a new row as good as it can be, and replaces \
-         nothing that is there: such differences are told, under `kept`. So an account that goes through a CRM and \
+         nothing that is there: such differences are reported under `kept`. So an account that goes through a CRM and \
          comes back stays as it is, but for what people edited on the way. What a CRM made of a value by its own rules \
          is known from the push into it (`forms`) and is no edit.\n\n\
          Archived deals cannot be changed in Pipedrive: the plan names those that would be, they are not sent, \
@@ -153,7 +153,7 @@ pub(super) fn page() -> String {
          Lost by nature: `created_at` of deals, leads and activities and all `updated_at` (Pipedrive stamps them), \
          `external_system` and `external_id` (the row's own from then on), pipelines and stages where the \
          company has others, `title`, `birthday` and `address` of contacts (only with contact sync), `source` \
-         and `opportunity_public_id` of leads, leads of nobody, `completed_at`, fields that nobody knows. \
+         and `opportunity_public_id` of leads, leads without a contact or account, `completed_at`, unknown fields. \
          The plan lists them with counts, and so does the side-car afterwards.\n",
     );
     page

@@ -107,7 +107,7 @@ pub(super) fn page() -> String {
          crm.json.context.json     its side-car: pipelines, fields, owners, what has no place in it\n\
          crm.json.journal.ndjson   what was pushed where, an entry before and after each request\n\
          crm.json.partial          one that is being written; it takes its place when it is whole\n\
-         ```\n\nWhat stands in them is told in [bundles.md](bundles.md).\n",
+         ```\n\nTheir content is described in [bundles.md](bundles.md).\n",
     );
     page.trim_end().to_owned() + "\n"
 }

@@ -36,9 +36,9 @@ pub const EXTRA: &str = "_extra";
 /// bits, decimal numbers that a double spells the same way, real dates, instants in any spelling
 /// (kept as the instant) down to microseconds, text. Ids of options are text; where the shape is open,
 /// the column holds the raw JSON. A value of another type that says the same is converted. Whatever
-/// does not fit wholly, or was converted, stands in [`EXTRA`] under its key with its own bytes (line
+/// does not fit wholly, or was converted, is in [`EXTRA`] under its key with its own bytes (line
 /// breaks between tokens left out), and so does every unknown key; the column keeps as much as fits. So
-/// a record is its columns, overridden by `_extra`; custom fields of v2 stand under `custom_fields`
+/// a record is its columns, overridden by `_extra`; custom fields of v2 are under `custom_fields`
 /// there.
 /// Null, a missing key, and an empty `custom_fields` are the same thing here.
 #[derive(Debug)]

@@ -72,7 +72,7 @@ fn views(place: &Place, manifest: &Manifest) -> String {
     };
     let mut text = format!(
         "{MARK}, for DuckDB: the rows as they are now, without deleted ones.\n\
-         -- Each run makes it anew; read it again to see rows of later runs.\n{how}"
+         -- Each run writes it again; read it again to see rows of later runs.\n{how}"
     );
     let mut empty = Vec::new();
     for resource in Resource::all() {

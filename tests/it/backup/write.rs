@@ -238,7 +238,7 @@ fn a_resource_that_keeps_failing_is_given_up_in_the_second_run() {
         (&json!(true), &json!(1))
     );
     let third = backups.run(&[]);
-    assert_eq!(third.summary["exported"], 1, "deals are read anew: {}", third.stderr);
+    assert_eq!(third.summary["exported"], 1, "deals are read again: {}", third.stderr);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_spent_budget_keeps_what_was_taken() {
     let mut runs = 1;
     while backups.run(&[]).code == Some(75) {
         runs += 1;
-        assert!(runs < 20, "it gets on");
+        assert!(runs < 20, "it makes progress");
     }
     backups.assert_whole(&account);
 }

@@ -261,9 +261,9 @@ fn no_state_keeps_changes_of_a_mended_list_from_being_read() {
 /// here when it is known that the next run, of a list that is right again, makes progress.
 const SENTENCES: &[(&str, &str)] = &[
     ("cannot be asked for", "the rows without an id are named, all others are read"),
-    ("list changes faster than it can be read", "each run begins to look for its place anew"),
-    ("list claims more rows and brings none", "counted anew by each run"),
-    ("list claims more rows and sends pages without any", "counted anew by each run"),
+    ("list changes faster than it can be read", "each run starts to look for its position"),
+    ("list claims more rows and brings none", "counted by each run from zero"),
+    ("list claims more rows and sends pages without any", "counted by each run from zero"),
     (
         "list comes back to a cursor it gave before",
         "known for one run; a stored cursor is given up",
