@@ -160,7 +160,7 @@ impl Bucket {
 
 /// A file of the authority that signed the servers' certificate; both are invented.
 pub(crate) fn authority() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls/ca.pem")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/tls/ca.pem")
 }
 
 /// How a server of that authority shows who it is.
