@@ -2,17 +2,18 @@
 
 use crate::model::{StreamState, Time};
 
-/// Records after which a checkpoint is due however large it is.
+/// The number of records after which a checkpoint is due, whatever its size.
 const CHECKPOINT_RECORDS: u64 = 10_000;
-/// Seconds after which one is due.
+/// The number of seconds after which a checkpoint is due.
 const CHECKPOINT_SECONDS: i64 = 30;
-/// A checkpoint may come earlier when it is at most this fraction of the records it covers.
+/// A checkpoint may be written earlier if its size is at most this fraction of the records that it
+/// covers.
 const CHECKPOINT_SHARE: usize = 8;
-/// About how many bytes one remembered row takes in a checkpoint, and how many the rest.
+/// The approximate size of one remembered row in a checkpoint, in bytes.
 const REMEMBERED_BYTES: usize = 32;
 const CHECKPOINT_BYTES: usize = 400;
 
-/// What was written since the last checkpoint, and when that was.
+/// The amount written since the last checkpoint, and its time.
 #[derive(Debug, Clone)]
 pub(super) struct CheckpointPolicy {
     pub(super) records: u64,
@@ -21,18 +22,18 @@ pub(super) struct CheckpointPolicy {
 }
 
 impl CheckpointPolicy {
-    /// Nothing was written yet.
+    /// Returns a policy without any output.
     pub(super) fn new(now: Time) -> Self {
         Self { records: 0, bytes: 0, checked: now }
     }
 
-    /// So much more was written.
+    /// Counts written records and bytes.
     pub(super) fn count(&mut self, records: usize, bytes: usize) {
         self.records += records as u64;
         self.bytes += bytes;
     }
 
-    /// Whether a checkpoint of about this many bytes is due.
+    /// Returns whether a checkpoint of about this many bytes is due.
     pub(super) fn due(&self, size: usize, now: Time) -> bool {
         self.records >= CHECKPOINT_RECORDS
             || self.checked.plus_seconds(CHECKPOINT_SECONDS) <= now
@@ -40,7 +41,7 @@ impl CheckpointPolicy {
     }
 }
 
-/// About how many bytes a stream takes in a checkpoint.
+/// Returns the approximate size of a stream in a checkpoint, in bytes.
 pub(super) fn size(state: &StreamState) -> usize {
     CHECKPOINT_BYTES + REMEMBERED_BYTES * state.remembered()
 }

@@ -5,10 +5,10 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How the records of one stream are written.
+/// The encoding of the records of one stream.
 ///
-/// A record is written as Pipedrive sent it, unless it holds a date or time no loader takes, or
-/// readable names were asked for.
+/// A record is written as Pipedrive sent it, unless it contains a date or time that no loader accepts, or
+/// readable names are configured.
 #[derive(Debug, Clone)]
 pub struct RecordEncoder {
     tidy: Normalizer,
@@ -16,28 +16,29 @@ pub struct RecordEncoder {
 }
 
 impl RecordEncoder {
-    /// For a resource, the schema its loader goes by, and readable names if wanted.
+    /// Returns the encoding for a resource, the schema that its loader uses, and readable names if
+    /// configured.
     pub fn new(resource: &Resource, schema: &Value, names: Option<Names>) -> Self {
         Self { tidy: Normalizer::of(resource, schema), names }
     }
 
-    /// The keys of custom fields that go into the state of the stream.
+    /// Returns the keys of custom fields for the state of the stream.
     pub(super) fn pins(&self) -> BTreeMap<String, String> {
         self.names.as_ref().map(Names::pins).unwrap_or_default()
     }
 
-    /// Whether a top-level property of a record is a column or a custom field.
+    /// Returns whether a top-level property of a record is a column or a custom field.
     pub(super) fn is_known(&self, resource: &Resource, field: &str) -> bool {
         let top = field.split('.').next().unwrap_or(field);
         let flat = resource.custom == Custom::Flat;
-        // With readable names nothing tells the name of a field from any other key.
+        // With readable names the name of a field looks like any other key.
         let columns = self.names.as_ref().is_some_and(Names::are_columns);
         resource.column(top).is_some()
             || columns
             || flat && (is_custom(top) || self.names.is_some())
     }
 
-    /// The record as JSON on one line; values that became null are added to `changes`.
+    /// Returns the record as JSON on one line. Values that became null are added to `changes`.
     pub(super) fn line<'r>(
         &self,
         record: &'r Record,
@@ -51,7 +52,7 @@ impl RecordEncoder {
             json = Cow::Owned(self.tidy.mend(text(&json), changes)?);
         }
         if memchr::memchr2(b'\n', b'\r', &json).is_some() {
-            // Between tokens only: inside strings they are always escaped.
+            // Line breaks occur between tokens only: inside strings they are always escaped.
             let kept = json.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r'));
             json = Cow::Owned(kept.collect());
         }

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What earlier runs left, by stream. The object of a stream is the same in every tongue, so a state
-/// can be carried from one to another.
+/// The states of earlier runs, by stream. The object of a stream is the same in Airbyte, Singer and a
+/// manifest, so a state can be moved from one to another.
 #[derive(Debug, Clone, Default)]
 pub struct SavedState {
-    /// As they were found, streams that are not ours included.
+    /// The objects as they were found, including streams that are not ours.
     pub streams: BTreeMap<String, Value>,
 }
 
@@ -32,9 +32,9 @@ struct Descriptor {
 }
 
 impl SavedState {
-    /// Reads a state file: a list of Airbyte's STATE messages, a Singer state (`bookmarks`, or a STATE
-    /// message), or the manifest of a warehouse (`streams`). An empty object, which old platforms
-    /// pass, is no state; any other object is refused, for no version of this program wrote one.
+    /// Parses a state file: a list of Airbyte's STATE messages, a Singer state (`bookmarks`, or a STATE
+    /// message), or the manifest of a warehouse (`streams`). An empty object, which old platforms pass,
+    /// is no state. Any other object is refused, because no version of this program wrote one.
     pub fn from_json(json: &Value) -> Result<Self> {
         let streams = match json {
             Value::Null => BTreeMap::new(),
@@ -46,7 +46,7 @@ impl SavedState {
         Ok(Self { streams })
     }
 
-    /// The readable keys of custom fields, by hash, that a resource's state holds.
+    /// Returns the readable keys of custom fields, by hash, in the state of a resource.
     pub fn names(&self, resource: &Resource) -> BTreeMap<String, String> {
         self.streams.get(resource.name).map(names_of).unwrap_or_default()
     }
@@ -66,7 +66,7 @@ fn corrupt(message: &str) -> Error {
 fn messages_of(messages: &[Value]) -> Result<BTreeMap<String, Value>> {
     let mut streams = BTreeMap::new();
     for message in messages {
-        // Whole STATE lines are taken too, as `read` writes them.
+        // Whole STATE lines are accepted too, as `read` writes them.
         let message = message.get("state").unwrap_or(message);
         let message = Message::deserialize(message)
             .map_err(|error| corrupt("is not a list of state messages").because(error))?;

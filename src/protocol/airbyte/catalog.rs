@@ -4,11 +4,11 @@ use crate::model::{CustomFields, Definition, Names, Resource, json_schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The payload of the CATALOG message.
+/// Returns the payload of the CATALOG message.
 ///
-/// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
-/// read leaves its resources' custom fields open. `keys` says how they are keyed.
-/// `lacking` holds what Pipedrive says of resources that the company has not: their schemas say so.
+/// `definitions` contains the field dictionaries by resource name. If a dictionary could not be read, the
+/// custom fields of its resources stay open. `keys` selects the keys of custom fields. `lacking` contains
+/// Pipedrive's messages about resources that the company lacks: their schemas mention it.
 pub fn catalog(
     definitions: &BTreeMap<&str, Vec<Definition>>,
     keys: CustomFields,

@@ -5,16 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// A stream the user selected.
+/// A stream that the user selected.
 #[derive(Debug, Clone)]
 pub struct Configured {
-    /// Which.
+    /// The resource.
     pub resource: &'static Resource,
-    /// Whether only changes are wanted.
+    /// Whether only changes are read.
     pub incremental: bool,
-    /// The schema the loader goes by.
+    /// The schema that the loader uses.
     pub schema: Value,
-    /// Whether that is what a catalog says: else it is ours, without custom fields.
+    /// Whether a catalog declares the schema. Otherwise it is ours, without custom fields.
     pub declared: bool,
 }
 
@@ -36,7 +36,7 @@ struct Described {
     json_schema: Value,
 }
 
-/// Reads a configured catalog. Keys that are a destination's business are ignored.
+/// Parses a configured catalog. Keys for the destination are ignored.
 pub fn configured(json: &Value) -> Result<Vec<Configured>> {
     let catalog = Catalog::deserialize(json).map_err(|error| {
         let message =

@@ -3,7 +3,7 @@
 use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS, Way};
 use serde_json::{Map, Value, json};
 
-/// The payload of the SPEC message.
+/// Returns the payload of the SPEC message.
 pub fn spec() -> Value {
     let mut properties = Map::new();
     properties.insert("credentials".to_owned(), credentials());

@@ -12,35 +12,35 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Level of a LOG message.
+/// The level of a LOG message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// For people who want to know how it went.
+    /// Information about the run.
     Info,
-    /// For people who should look at something.
+    /// A warning.
     Warn,
 }
 
-/// Writes protocol lines, one JSON object each, never half of one.
+/// Writes protocol lines, one JSON object each, and never a part of one.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
     buffer: Vec<u8>,
     streams: HashMap<&'static str, Stream>,
     mask: Mask,
-    /// Errors of streams, as messages: readers that stop at the first of them would lose the records
-    /// and states of all streams that are still read.
+    /// Error messages of streams, which are written at the end: a reader that stops at the first error
+    /// would lose the records and states of all later streams.
     held: Vec<Value>,
 }
 
 #[derive(Debug)]
 struct Stream {
     wire: RecordEncoder,
-    /// What its states hold besides: the keys of custom fields, by hash.
+    /// The keys of custom fields by hash, which its states also contain.
     names: BTreeMap<String, String>,
     prefix: Vec<u8>,
     running: bool,
-    /// Since the last checkpoint.
+    /// The amount written since the last checkpoint.
     pace: CheckpointPolicy,
     pending: Option<StreamState>,
     /// The last state written.
@@ -48,7 +48,7 @@ struct Stream {
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer that masks these secrets in whatever is meant for people.
+    /// Returns a writer that masks these secrets in all text for people.
     pub fn new(out: W, secrets: &[&str]) -> Self {
         Self {
             out,
@@ -64,18 +64,18 @@ impl<W: Write> Writer<W> {
         self.mask.add(secret);
     }
 
-    /// Text for people, without secrets.
+    /// Returns text for people with secrets masked.
     pub fn masked(&self, text: &str) -> String {
         self.mask.apply(text)
     }
 
-    /// One line for people, as [`plain`], without secrets.
+    /// Returns one line for people, made safe by [`plain`], with secrets masked.
     fn sentence(&self, text: &str) -> String {
         printable(&self.masked(text)).into_owned()
     }
 
-    /// Ends a command: the errors of its streams, each as TRACE ERROR, and its own with exit code 1, but
-    /// for a reader that went away.
+    /// Ends a command: writes the errors of its streams, each as TRACE ERROR, and its own error with exit
+    /// code 1, unless the reader closed the output.
     pub fn conclude(&mut self, outcome: Result<ExitCode>, now: Time) -> Result<ExitCode> {
         let outcome = match outcome {
             Err(error) if error.kind() != Kind::Pipe => {
@@ -93,18 +93,18 @@ impl<W: Write> Writer<W> {
         outcome
     }
 
-    /// SPEC.
+    /// Writes SPEC.
     pub fn spec(&mut self, spec: &Value) -> Result<()> {
         self.message(&json!({"type": "SPEC", "spec": spec}))?;
         self.flush()
     }
 
-    /// `CONNECTION_STATUS`, succeeded.
+    /// Writes `CONNECTION_STATUS`, succeeded.
     pub fn succeeded(&mut self, message: &str) -> Result<()> {
         self.status_of_connection("SUCCEEDED", message)
     }
 
-    /// `CONNECTION_STATUS`, failed.
+    /// Writes `CONNECTION_STATUS`, failed.
     pub fn refused(&mut self, error: &Error) -> Result<()> {
         self.status_of_connection("FAILED", &error.to_string())
     }
@@ -118,13 +118,14 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// CATALOG.
+    /// Writes CATALOG.
     pub fn catalog(&mut self, catalog: &Value) -> Result<()> {
         self.message(&json!({"type": "CATALOG", "catalog": catalog}))?;
         self.flush()
     }
 
-    /// CONTROL: the configuration changed and is to be kept. The only message with secrets.
+    /// Writes CONTROL: the changed configuration, which the platform stores. It is the only message with
+    /// secrets.
     pub fn config(&mut self, config: &Value, now: Time) -> Result<()> {
         self.message(&json!({
             "type": "CONTROL",
@@ -137,7 +138,7 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// LOG.
+    /// Writes LOG.
     pub fn log(&mut self, level: Level, text: &str) -> Result<()> {
         let level = match level {
             Level::Info => "INFO",
@@ -148,14 +149,14 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// TRACE ERROR about the run, at once.
+    /// Writes a TRACE ERROR about the run immediately.
     pub fn error(&mut self, error: &Error, now: Time) -> Result<()> {
         let fault = self.fault(error, None, now);
         self.message(&fault)?;
         self.flush()
     }
 
-    /// TRACE ERROR, about one stream or the run.
+    /// Returns a TRACE ERROR about one stream or the run.
     fn fault(&self, error: &Error, stream: Option<&str>, now: Time) -> Value {
         let message = self.sentence(&error.to_string());
         let causes = error.causes();
@@ -175,7 +176,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// A stream begins.
+    /// Reports the start of a stream.
     pub fn started(
         &mut self,
         resource: &'static Resource,
@@ -198,7 +199,7 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// RECORD for every row of a batch, and a STATE when one is due.
+    /// Writes RECORD for every row of a batch, and a STATE if one is due.
     pub fn batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let resource = batch.resource;
         self.run(resource, now)?;
@@ -213,7 +214,7 @@ impl<W: Write> Writer<W> {
             match stream.wire.line(record, &mut changes) {
                 Ok(line) => self.buffer.extend_from_slice(&line),
                 Err(error) => {
-                    // Never half a line.
+                    // A line is never written in part.
                     self.buffer.truncate(before);
                     return Err(error);
                 }
@@ -241,7 +242,7 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream waits because Pipedrive limits the rate.
+    /// Reports that the stream waits because Pipedrive limits the rate.
     pub fn waiting(
         &mut self,
         resource: &'static Resource,
@@ -262,7 +263,8 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The stream was read to its end: its last STATE, then COMPLETE; or INCOMPLETE, and what it lacks.
+    /// Reports a stream that was read to the end: its last STATE, then COMPLETE; or INCOMPLETE, and what
+    /// is missing.
     pub fn finished(
         &mut self,
         resource: &'static Resource,
@@ -282,8 +284,8 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// The company has not the stream: COMPLETE, with no rows and no STATE, so that a later run takes it
-    /// from where it was, or from its beginning.
+    /// Reports a stream that the company lacks: COMPLETE, without rows and without STATE, so that a later
+    /// run continues from its state or reads it from the beginning.
     pub fn unavailable(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         self.run(resource, now)?;
         self.checkpoint(resource, now)?;
@@ -301,7 +303,7 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
-    /// RUNNING, once.
+    /// Writes RUNNING once.
     fn run(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         if self.begin(resource) { self.status(resource, "RUNNING", None, now) } else { Ok(()) }
     }
@@ -312,7 +314,7 @@ impl<W: Write> Writer<W> {
             .is_some_and(|s| !std::mem::replace(&mut s.running, true))
     }
 
-    /// STATE, if there is one to write.
+    /// Writes a STATE, if there is one to write.
     fn checkpoint(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         let Some(stream) = self.streams.get_mut(resource.name) else {
             return Ok(());
@@ -380,7 +382,7 @@ pub fn failure_type(kind: Kind) -> &'static str {
         | Kind::State
         | Kind::Data
         | Kind::Storage => "config_error",
-        // Of a stream that stopped with the run: the next run reads it.
+        // A stream that stopped with the run is read by the next run.
         Kind::Incomplete
         | Kind::Quota
         | Kind::Upstream

@@ -4,17 +4,17 @@ use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-/// What it can do, in the words of Meltano.
+/// The capabilities of the tap, in the terms of Meltano.
 const CAPABILITIES: &[&str] =
     &["catalog", "properties", "discover", "state", "about", "activate-version"];
 
-/// `--about --format json`: the object Meltano's SDK prints (protocols.md 11).
+/// Returns the object of `--about --format json`, as Meltano's SDK prints it (protocols.md 11).
 pub fn about() -> Value {
     json!({
         "name": "tap-pipedrive",
         "description": env!("CARGO_PKG_DESCRIPTION"),
         "version": env!("CARGO_PKG_VERSION"),
-        // Not made with Meltano's SDK, nor with Python.
+        // The tap uses neither Meltano's SDK nor Python.
         "sdk_version": null,
         "supported_python_versions": [],
         "capabilities": CAPABILITIES,
@@ -22,7 +22,7 @@ pub fn about() -> Value {
     })
 }
 
-/// The JSON Schema of the configuration.
+/// Returns the JSON Schema of the configuration.
 fn settings() -> Value {
     let mut credentials = Map::new();
     let ways: Vec<_> = WAYS.iter().map(|way| way.auth_type).collect();
@@ -48,7 +48,7 @@ fn settings() -> Value {
     })
 }
 
-/// The keys a tap reads. Its token stands at the top level, where the existing tap has it.
+/// Returns the keys that a tap reads. Its token is at the top level, as in the existing tap.
 fn shown() -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(|key| match key.place {
         Place::Everywhere | Place::Singer => true,
@@ -79,7 +79,7 @@ fn setting(key: &ConfigKey) -> Value {
     setting
 }
 
-/// `--about --format markdown`.
+/// Returns the text of `--about --format markdown`.
 pub fn markdown() -> String {
     let about = about();
     let mut page = format!(

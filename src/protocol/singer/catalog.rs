@@ -9,21 +9,21 @@ use crate::model::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// How records are to be spelled.
+/// The spelling of records.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spelling {
-    /// How custom fields are keyed.
+    /// The keys of custom fields.
     pub keys: CustomFields,
-    /// Whether objects and lists are JSON in a text. A target that makes columns of what is in an object
-    /// has columns then that do not depend on whether the object is null.
+    /// Whether objects and lists are written as JSON text. A target that creates columns from the members
+    /// of an object then has columns that do not depend on whether the object is null.
     pub objects_as_text: bool,
 }
 
-/// The catalog, one JSON document.
+/// Returns the catalog, one JSON document.
 ///
-/// `definitions` holds the field dictionaries by resource name; a dictionary that could not be
-/// read leaves its resources' custom fields open. `lacking` holds what Pipedrive says of resources that
-/// the company has not: they are not selected by default, and their metadata says why.
+/// `definitions` contains the field dictionaries by resource name. If a dictionary could not be read, the
+/// custom fields of its resources stay open. `lacking` contains Pipedrive's messages about resources that
+/// the company lacks: they are not selected by default, and their metadata contains the reason.
 pub fn catalog(
     definitions: &BTreeMap<&str, Vec<Definition>>,
     spelling: Spelling,
@@ -38,7 +38,7 @@ pub fn catalog(
     json!({ "streams": streams })
 }
 
-/// What is read without a catalog: every stream that is not read on request only, with all its
+/// Returns the selection without a catalog: every stream that is not read on request only, with all its
 /// properties.
 pub fn default_selection(
     definitions: &BTreeMap<&str, Vec<Definition>>,
@@ -66,7 +66,7 @@ fn stream(resource: &Resource, schema: &Value, lacking: Option<&str>) -> Value {
         Method::Incremental => {
             root["valid-replication-keys"] = resource.cursor.into_iter().collect();
         }
-        // There is no other way.
+        // No other method is possible.
         Method::FullTable => root["forced-replication-method"] = method.name().into(),
     }
     if let Some(said) = lacking {
@@ -88,7 +88,7 @@ fn stream(resource: &Resource, schema: &Value, lacking: Option<&str>) -> Value {
     stream
 }
 
-/// Metadata of every property, those inside objects included.
+/// Adds metadata of every property, also of those inside objects.
 fn describe(resource: &Resource, schema: &Value, path: &mut Vec<String>, metadata: &mut Metadata) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let automatic = path.is_empty() && is_automatic(resource, name);
@@ -100,14 +100,14 @@ fn describe(resource: &Resource, schema: &Value, path: &mut Vec<String>, metadat
     }
 }
 
-/// Whether a property is part of every record, whatever was selected: keys, and what says when a row
-/// changed.
+/// Returns whether a property is part of every record, whatever is selected: keys, and the time of
+/// change.
 pub(super) fn is_automatic(resource: &Resource, name: &str) -> bool {
     resource.key.contains(&name) || resource.cursor == Some(name)
 }
 
-/// The JSON Schema of a stream as the strictest loaders take it: keys are never null, and a column
-/// is of one type.
+/// Returns the JSON Schema of a stream for the strictest loaders: keys are never null, and a column has
+/// one type.
 fn schema(
     resource: &Resource,
     definitions: &BTreeMap<&str, Vec<Definition>>,
@@ -141,7 +141,7 @@ fn schema(
         if !is_plain_item(&property["items"])
             && let Some(list) = property.as_object_mut()
         {
-            // A column of lists of numbers is no place for [1.5, 2] in a database with typed lists.
+            // A column of lists of integers cannot hold [1.5, 2] in a database with typed lists.
             list.remove("items");
         }
         if resource.key.contains(&name.as_str()) {
@@ -152,14 +152,14 @@ fn schema(
     schema
 }
 
-/// Whether the items of a list are all of one type that lists of databases can be of.
+/// Returns whether all items of a list have one type that lists of databases support.
 fn is_plain_item(items: &Value) -> bool {
     let types = items["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let types: Vec<_> = types.filter(|name| *name != "null").collect();
     matches!(types.as_slice(), ["integer" | "string" | "boolean" | "object"])
 }
 
-/// Takes out what only Airbyte reads.
+/// Removes annotations that only Airbyte reads.
 fn without_annotations(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub(super) struct Metadata(BTreeMap<Vec<String>, Value>);
 
 impl Metadata {
-    /// Reads the `metadata` of a catalog entry; what is not metadata is ignored.
+    /// Parses the `metadata` of a catalog entry. Other values are ignored.
     pub(super) fn from_json(json: &Value) -> Self {
         let mut all = Self::default();
         for entry in json.as_array().into_iter().flatten() {
@@ -19,7 +19,7 @@ impl Metadata {
         all
     }
 
-    /// Sets what is known of a place.
+    /// Sets the facts of a breadcrumb.
     pub(super) fn put(&mut self, path: &[String], facts: Value) {
         self.0.insert(path.to_vec(), facts);
     }
@@ -30,12 +30,12 @@ impl Metadata {
         self.0.into_iter().map(entry).collect()
     }
 
-    /// A text of a place.
+    /// Returns a text of a breadcrumb.
     pub(super) fn text(&self, path: &[String], key: &str) -> Option<&str> {
         self.0.get(path)?.get(key)?.as_str()
     }
 
-    /// A yes or no of a place; `"true"` and `"false"` are taken too (protocols.md 10).
+    /// Returns a flag of a breadcrumb. `"true"` and `"false"` are accepted too (protocols.md 10).
     pub(super) fn flag(&self, path: &[String], key: &str) -> Option<bool> {
         flag(self.0.get(path)?.get(key)?)
     }

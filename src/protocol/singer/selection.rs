@@ -9,35 +9,35 @@ use std::collections::BTreeSet;
 /// A stream to read.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// Which.
+    /// The resource.
     pub resource: &'static Resource,
-    /// How.
+    /// The replication method.
     pub method: Method,
-    /// The JSON Schema of its records: the selected properties.
+    /// The JSON Schema of its records with the selected properties.
     pub schema: Value,
-    /// The JSON Schema with all properties, as the catalog has it.
+    /// The JSON Schema with all properties, as in the catalog.
     pub whole: Value,
     /// Objects that are selected although none of their properties is, with dots between keys. They are
     /// left out, because the selection rules exclude some of their properties and include none.
     pub hollow: Vec<String>,
 }
 
-/// How a stream is replicated.
+/// The replication method of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// What changed since the bookmark.
+    /// Changes since the bookmark.
     Incremental,
-    /// Everything, every time.
+    /// Everything in every run.
     FullTable,
 }
 
 impl Method {
-    /// What a stream offers: the best there is.
+    /// Returns the best method that a stream supports.
     pub fn of(resource: &Resource) -> Self {
         if resource.incremental() { Self::Incremental } else { Self::FullTable }
     }
 
-    /// In Singer's words.
+    /// Returns the Singer name of the method.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Incremental => "INCREMENTAL",
@@ -46,7 +46,7 @@ impl Method {
     }
 }
 
-/// Reads a catalog as an orchestrator or a person left it: the streams that are selected, each once.
+/// Parses a catalog that an orchestrator or a user edited, and returns the selected streams, each once.
 ///
 /// The rules are those of protocols.md 10. Streams that are not selected may be unknown.
 pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
@@ -90,14 +90,14 @@ pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
     Ok(selected)
 }
 
-/// `selected` of the stream, in its metadata or, as in old catalogs, on the stream itself; else
-/// whether it is selected by default.
+/// Returns `selected` of the stream, from its metadata or, as in old catalogs, from the stream itself.
+/// The default is `selected-by-default`.
 fn is_selected(stream: &Value, metadata: &Metadata) -> bool {
     let selected = metadata.flag(&[], "selected").or_else(|| flag(&stream["selected"]));
     selected.or_else(|| metadata.flag(&[], "selected-by-default")).unwrap_or(false)
 }
 
-/// Forced before chosen before usual.
+/// Returns the forced method, or else the chosen one, or else the default.
 fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Method> {
     let usual = Method::of(resource);
     let key = metadata.text(&[], "replication-key");
@@ -123,7 +123,8 @@ fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Me
     }
 }
 
-/// Lets every property but keys be null: what Pipedrive does not send is null in a record.
+/// Allows null for every property except keys: a property that Pipedrive does not send is null in a
+/// record.
 fn allow_null(schema: &mut Value, key: &[&str]) {
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     for (name, property) in properties.into_iter().flatten() {
@@ -140,8 +141,8 @@ fn allow_null(schema: &mut Value, key: &[&str]) {
     }
 }
 
-/// The schema with the selected properties only, those inside objects included; objects of which no
-/// property is selected are added to `hollow`.
+/// Returns the schema with the selected properties only, also inside objects. Objects without a selected
+/// property are added to `hollow`.
 fn chosen(
     resource: &Resource,
     schema: &Value,
@@ -181,7 +182,7 @@ fn chosen(
     kept
 }
 
-/// Whether a schema declares properties.
+/// Returns whether a schema declares properties.
 fn holds_any(schema: &Value) -> bool {
     schema["properties"].as_object().is_some_and(|properties| !properties.is_empty())
 }
@@ -193,7 +194,7 @@ mod tests {
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    /// Streams as `name method properties`, of a catalog after these changes to its metadata.
+    /// Returns streams as `name method properties`, of a catalog after these changes to its metadata.
     fn shown(changes: &Value) -> String {
         let mut catalog = catalog(&BTreeMap::new(), Spelling::default(), &BTreeMap::new());
         for (stream, rules) in changes.as_object().expect("streams") {
