@@ -153,10 +153,7 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         };
         let nothing = self.report.rows().all(|row| !row.was_read());
-        match error.kind() {
-            kind if kind.stops_the_run() || nothing => Err(error),
-            _ => Err(error.of_kind(Kind::Incomplete)),
-        }
+        Err(final_error(error, nothing))
     }
 
     fn keep_tokens(&mut self) {
@@ -172,6 +169,12 @@ impl Run {
             self.progress.notice(&sentence);
         }
     }
+}
+
+/// The error of a run in which something is missing, as its exit code tells it: of its own kind when it
+/// stopped the run, or when nothing could be read; else `Incomplete`.
+pub(super) fn final_error(error: Error, nothing: bool) -> Error {
+    if nothing || error.kind().stops_the_run() { error } else { error.of_kind(Kind::Incomplete) }
 }
 
 /// A name that no other run has: when it began, and a throw of dice.

@@ -37,10 +37,12 @@ impl<'s> Summary<'s> {
         }
     }
 
-    /// The error of a backup that came to its end with something missing.
+    /// The error of a backup in which something is missing that this run did not ask for.
     pub(super) fn incomplete(&self) -> Error {
-        let names: Vec<&str> = self.closed.failed.keys().map(String::as_str).collect();
-        Error::new(Kind::Incomplete, format!("incomplete: {} could not be read", names.join(", ")))
+        let failed = self.closed.failed.iter();
+        let whys = failed.map(|(stem, why)| format!("{stem} ({})", why.message));
+        let whys = whys.collect::<Vec<_>>().join(", ");
+        Error::new(Kind::Incomplete, format!("incomplete: could not be read: {whys}"))
     }
 
     /// Whether every file is there, and this run found nothing odd in what it wrote.

@@ -7,7 +7,7 @@ use crate::api::Account;
 use crate::cli::files;
 use crate::cli::interrupt::interrupted;
 use crate::cli::report::Report;
-use crate::cli::run::{Run, Stop, holder, run_name};
+use crate::cli::run::{Run, Stop, final_error, holder, run_name};
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::{ServerClock, now, runtime};
 use crate::cli::thrift::Foreseen;
@@ -116,10 +116,9 @@ impl Run {
             None if printed.is_err() => printed.map(|()| ExitCode::SUCCESS),
             None => match self.report.failure(self.client.spending()) {
                 None if closed.complete => Ok(ExitCode::SUCCESS),
-                Some(error) if error.kind().stops_the_run() => Err(error),
-                // All rows are present; a deviation is reported.
-                Some(error) if closed.complete => Err(error.of_kind(Kind::Incomplete)),
-                _ => Err(summary.incomplete()),
+                // What an earlier run read of this backup is there.
+                Some(error) => Err(final_error(error, closed.exported + closed.skipped == 0)),
+                None => Err(summary.incomplete()),
             },
         }
     }

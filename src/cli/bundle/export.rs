@@ -220,7 +220,10 @@ impl Run {
                 Event::Answered { .. } => run.progress.spent(run.client.spending()),
                 // Without it there is no bundle.
                 Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
-                    let lacking = error.kind() == Kind::Unavailable;
+                    // A bundle names no resources: a list that is not there is a refusal. One that the
+                    // token may not read has the exit code that it has in every command.
+                    let lacking =
+                        error.kind() == Kind::Unavailable && error.http_status() != Some(403);
                     let error = if lacking { error.of_kind(Kind::Refused) } else { error };
                     return Err(if error.place().is_some() {
                         error

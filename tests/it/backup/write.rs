@@ -198,7 +198,10 @@ fn what_the_token_may_not_see_is_named_and_ends_with_3() {
     });
     let backups = BackupFixture::of(&account, &["deals", "webhooks", "roles", "deal_installments"]);
     let run = backups.run(&[]);
-    run.failed(3, &["dealInstallments, roles, webhooks"]);
+    run.failed(
+        3,
+        &["3 of 4 streams", "deal_installments", "roles", "webhooks", "/api/v1/webhooks: "],
+    );
     assert_eq!(run.summary["finished"], true);
     assert_eq!(run.summary["failed"]["roles"]["error"], "permission");
     assert_eq!(backups.manifest()["failed"]["webhooks"]["error"], "permission");

@@ -2,6 +2,7 @@
 
 mod check_and_doctor;
 mod errors;
+mod exit_codes;
 mod full_disk;
 mod hostile_text;
 mod mistyped;
