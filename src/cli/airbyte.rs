@@ -69,8 +69,8 @@ pub(super) fn check(given: ConfigSource) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     match outcome {
         Ok((account, lacking)) => {
-            let mut caveats: Vec<_> = setup.unread.iter().cloned().collect();
-            caveats.extend(account.caveats());
+            log_unread(&setup, &mut writer)?;
+            let mut caveats = account.caveats();
             caveats.extend(sentence(&lacking));
             for sentence in &caveats {
                 writer.log(Level::Warn, sentence)?;
@@ -86,6 +86,12 @@ pub(super) fn check(given: ConfigSource) -> Result<ExitCode> {
         Err(error) => writer.refused(&error)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names keys of the configuration that nothing reads. Platforms put keys of their own there, so it is
+/// no warning.
+pub(super) fn log_unread(setup: &CommandContext, writer: &mut Writer<Stdout>) -> Result<()> {
+    setup.unread.iter().try_for_each(|sentence| writer.log(Level::Debug, sentence))
 }
 
 /// `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
@@ -121,8 +127,9 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     keep(&mut setup, &mut rotations, &mut writer)?;
     let keys = setup.settings.custom_fields;
     let outcome = outcome.and_then(|(found, lacking)| {
-        for sentence in setup.unread.iter().chain(&sentence(&lacking)) {
-            writer.log(Level::Warn, sentence)?;
+        log_unread(&setup, &mut writer)?;
+        if let Some(sentence) = sentence(&lacking) {
+            writer.log(Level::Warn, &sentence)?;
         }
         for warning in &found.warnings {
             writer.log(Level::Warn, warning)?;

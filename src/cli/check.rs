@@ -20,7 +20,7 @@ pub(super) fn check(flags: &Check, airbyte: bool) -> Result<ExitCode> {
     let mut setup = CommandContext::standalone(standalone)?;
     let mask = Mask::new(&setup.settings.secrets());
     let mut progress = Progress::new(ProgressMode::of(standalone), mask);
-    setup.exposed().into_iter().for_each(|sentence| progress.warn(&sentence));
+    setup.warnings().iter().for_each(|sentence| progress.warn(sentence));
     let asked = ask(&mut setup, &mut progress)?;
     if standalone.json() {
         stdout::programs(&format!("{}\n", object(&asked)))?;

@@ -131,7 +131,7 @@ pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
     match CommandContext::standalone(standalone) {
         Ok(mut setup) => {
             findings.good("configuration", setup.described());
-            setup.exposed().into_iter().for_each(|text| findings.odd("configuration", text));
+            setup.warnings().into_iter().for_each(|text| findings.odd("configuration", text));
             if !flags.offline {
                 let mask = Mask::new(&setup.settings.secrets());
                 let mut progress = Progress::new(ProgressMode::of(standalone), mask);

@@ -36,6 +36,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
     let (client, mut rotations) = setup.client()?;
     let mode = ProgressMode::of(&args.standalone);
     let mut progress = Progress::new(mode, Mask::new(&setup.settings.secrets()));
+    setup.unread_warning().iter().for_each(|sentence| progress.warn(sentence));
     let Earlier { mut states, rows, lacking } = earlier;
     let selected = resources.into_iter().map(|resource| {
         let state = states.remove(resource.name);

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
+    Debug,
     Info,
     Warning,
     Error,
@@ -294,6 +295,13 @@ impl<W: Write> Progress<W> {
         self.line(Level::Info, text);
     }
 
+    /// Prints a line of level DEBUG in a log.
+    pub(super) fn debug(&mut self, text: &str) {
+        if self.mode == ProgressMode::Log {
+            self.line(Level::Debug, text);
+        }
+    }
+
     /// Prints a warning.
     pub(super) fn warn(&mut self, text: &str) {
         self.line(Level::Warning, text);
@@ -404,6 +412,7 @@ impl Level {
     /// As Python's logging spells it.
     fn name(self) -> &'static str {
         match self {
+            Self::Debug => "DEBUG",
             Self::Info => "INFO",
             Self::Warning => "WARNING",
             Self::Error => "ERROR",

@@ -1,6 +1,6 @@
 //! `read`: converts the reader's events to protocol lines.
 
-use super::airbyte::{greeting, hand_on, keep, writer};
+use super::airbyte::{greeting, hand_on, keep, log_unread, writer};
 use super::args::Read;
 use super::field_definitions::FieldDefinitions;
 use super::files;
@@ -148,7 +148,8 @@ impl Run {
         keep(&mut self.setup, &mut self.rotations, &mut self.writer)?;
         let account = account?;
         self.writer.log(Level::Info, &greeting(&account))?;
-        for sentence in self.setup.unread.clone().into_iter().chain(account.caveats()) {
+        log_unread(&self.setup, &mut self.writer)?;
+        for sentence in account.caveats() {
             self.writer.log(Level::Warn, &sentence)?;
         }
         if self.setup.settings.reserve_percent > 0 && self.client.spending().daily_limit.is_none() {

@@ -20,6 +20,7 @@ pub(super) fn list(flags: &Resources) -> Result<ExitCode> {
         let mut setup = CommandContext::standalone(standalone)?;
         let mask = Mask::new(&setup.settings.secrets());
         let mut progress = Progress::new(ProgressMode::of(standalone), mask);
+        setup.unread_warning().iter().for_each(|sentence| progress.warn(sentence));
         Some(ask(&mut setup, &mut progress)?)
     };
     if standalone.json() {

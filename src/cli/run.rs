@@ -45,7 +45,7 @@ impl Run {
             ProgressMode::of(standalone),
             resources,
         )?;
-        run.setup.exposed().into_iter().for_each(|sentence| run.progress.warn(&sentence));
+        run.setup.warnings().iter().for_each(|sentence| run.progress.warn(sentence));
         Ok(run)
     }
 

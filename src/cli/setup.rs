@@ -126,15 +126,9 @@ impl CommandContext {
         Ok(Self { config, settings, unread, keeper, _sandbox: sandbox })
     }
 
-    /// Returns the context of a standalone command. An unknown key of the configuration is an error,
-    /// because its author expected an effect.
+    /// Returns the context of a standalone command.
     pub(super) fn standalone(standalone: &CommonOptions) -> Result<Self> {
-        let given = ConfigSource::alone(standalone)?;
-        if let Some(sentence) = unread_keys(&given.config) {
-            let message = format!("{sentence}; `source-pipedrive spec` prints those there are");
-            return Err(Error::new(Kind::Config, message));
-        }
-        let mut setup = Self::of(given)?;
+        let mut setup = Self::of(ConfigSource::alone(standalone)?)?;
         if setup.config.get("reserve_percent").is_none_or(Value::is_null) {
             setup.settings.reserve_percent = RESERVE_PERCENT_USUAL;
         }
@@ -155,8 +149,20 @@ impl CommandContext {
         format!("{from}: {way} for {}", self.settings.origin)
     }
 
+    /// Keys of the configuration that nothing reads, as a standalone command warns of them.
+    pub(super) fn unread_warning(&self) -> Option<String> {
+        let sentence = self.unread.as_ref()?;
+        Some(format!("{sentence}: ignored (`source-pipedrive spec` prints the keys there are)"))
+    }
+
+    /// What a person should know of the configuration of a standalone command, a sentence each: keys
+    /// that nothing reads, and a file with credentials that others can read.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.unread_warning().into_iter().chain(self.exposed()).collect()
+    }
+
     /// That others on this machine can read the file with the credentials, if they can.
-    pub(super) fn exposed(&self) -> Option<String> {
+    fn exposed(&self) -> Option<String> {
         let TokenStore::File(path) = &self.keeper else { return None };
         let config = files::json("config", path).ok()?;
         let secret = grant(&config).is_some() || config["api_token"].is_string();

@@ -36,6 +36,11 @@ pub(super) fn page() -> Result<String> {
         page.push('\n');
     }
     page.push_str(
+        "A key that is not listed here is ignored. Standalone commands warn about it and name the nearest known \
+         key; Airbyte commands and `tap-pipedrive` log it at level DEBUG. Keys that begin with `_`, `/` or `#` \
+         are remarks.\n\n",
+    );
+    page.push_str(
         "## Environment\n\nStandalone commands (`sync`, `backup`, `bundle`, `plan`) read these over the file, and get by \
          without one. `tap-pipedrive --config ENV` reads `TAP_PIPEDRIVE_` and the key in capitals.\n\n",
     );

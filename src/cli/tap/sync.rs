@@ -32,7 +32,7 @@ pub(super) fn open(args: &Args) -> Result<Run> {
     let mode = if args.quiet { ProgressMode::Warnings } else { ProgressMode::Log };
     let mut run = Run::of(CommandContext::of(given)?, mode, Vec::new())?;
     if let Some(sentence) = run.setup.unread.clone() {
-        run.progress.warn(&sentence);
+        run.progress.debug(&sentence);
     }
     Ok(run)
 }

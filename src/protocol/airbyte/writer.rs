@@ -15,6 +15,8 @@ use std::time::Duration;
 /// The level of a LOG message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// Details that help to find a cause.
+    Debug,
     /// Information about the run.
     Info,
     /// A warning.
@@ -141,6 +143,7 @@ impl<W: Write> Writer<W> {
     /// Writes LOG.
     pub fn log(&mut self, level: Level, text: &str) -> Result<()> {
         let level = match level {
+            Level::Debug => "DEBUG",
             Level::Info => "INFO",
             Level::Warn => "WARN",
         };

@@ -117,14 +117,35 @@ fn keys_of_a_configuration_that_nothing_reads_are_told() {
     config["//"] = "a remark".into();
     folder.json("c.json", &config);
     let sentence = "\"max_token\" (did you mean max_tokens?) is no key of a configuration";
-    for command in ["plan", "sync warehouse", "backup", "bundle export --out b.json"] {
-        let (code, said) = refused(folder.path(), &format!("{command} --config c.json"));
-        assert_eq!(code, Some(78), "{command}: {said}");
-        assert!(said.starts_with(sentence), "{command}: {said}");
+    for command in [
+        "plan --resources stages",
+        "sync warehouse --resources stages",
+        "backup --resources stages",
+        "bundle export --out b.json",
+        "resources",
+        "check -o table",
+    ] {
+        let mut words = Command::new(BINARY);
+        words.args(command.split(' ')).args(["--config", "c.json"]).current_dir(folder.path());
+        let output = words.output().expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command}: {said}");
+        assert_eq!(said.matches(&format!("warning: {sentence}")).count(), 1, "{command}: {said}");
     }
-    // Orchestrators hand in what they like: there it is a warning.
-    let session = Read::of(&account, &["stages"]).with("max_token", 5).run().succeeded();
-    assert!(session.logs().contains(&sentence), "{:?}", session.logs());
+    let mut doctor = Command::new(BINARY);
+    doctor.args(["doctor", "--offline", "-o", "json", "--config", "c.json"]);
+    let output = doctor.current_dir(folder.path()).output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("did you mean max_tokens?"), "{said}");
+    // Orchestrators hand in what they like: there it is no warning.
+    let read = Read::of(&account, &["stages"]).with("max_token", 5).run().succeeded();
+    let levels = read.of_type("LOG").filter(|line| line["log"]["message"] == sentence);
+    let levels: Vec<_> = levels.map(|line| &line["log"]["level"]).collect();
+    assert_eq!(levels, ["DEBUG"]);
     let tap = Tap::of(&account).with("max_token", 5).selecting(&["stages"]).run();
-    assert!(tap.0.stderr.contains(&format!("WARNING {sentence}")), "{}", tap.0.stderr);
+    assert!(tap.0.stderr.contains(&format!("DEBUG {sentence}\n")), "{}", tap.0.stderr);
+    let mut quiet = Tap::of(&account).with("max_token", 5).command(&["-q", "--discover"]);
+    let said = quiet.output().expect("the tap starts").stderr;
+    assert!(!String::from_utf8_lossy(&said).contains("max_token"));
 }

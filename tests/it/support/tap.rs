@@ -259,7 +259,7 @@ impl Spoken {
         }
         for line in self.0.stderr.lines() {
             let level = line.split(' ').next().unwrap_or_default();
-            let known = ["INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level);
+            let known = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level);
             assert!(known, "stderr: {line}");
             if let Some(metric) = line.strip_prefix("INFO METRIC: ") {
                 let metric: Value = serde_json::from_str(metric).expect("a metric is JSON");
