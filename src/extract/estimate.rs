@@ -199,8 +199,8 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     let since: Option<Vec<Time>> = known().map(settled).collect();
     match since.unwrap_or_default().into_iter().min() {
         None => Way::Whole { first: true },
-        // Until a row was read, the watermark is just the start date.
-        Some(_) if known().all(|progress| progress.update_time.is_none()) => Way::Begun,
+        // Until something was read, the watermark is just the start date.
+        Some(_) if !known().any(|progress| job.state.was_read(progress)) => Way::Begun,
         Some(since) => Way::Since(since.whole_second(), parts),
     }
 }

@@ -14,7 +14,8 @@ const PURGED_AFTER_SECONDS: i64 = 30 * 86_400;
 impl Task {
     /// Warns if the last run is so long ago that rows deleted since are purged.
     pub(super) async fn tell_purges(&mut self, ask: &ListRequest) {
-        let resumed = self.progress(ask).update_time.is_some();
+        let progress = self.state.listings.get(&ask.name);
+        let resumed = progress.is_some_and(|progress| self.state.was_read(progress));
         let purged = self.run.bound.plus_seconds(-PURGED_AFTER_SECONDS);
         let known = self.run.bound < Time::END;
         let listed = ask.listing.split.is_some() && !self.state.full;

@@ -22,7 +22,8 @@ pub const DELIVERED_MAX: usize = 10_000;
 pub struct Progress {
     /// Every row below this has been delivered.
     pub since: Option<Time>,
-    /// The newest time delivered, for people and tools to look at; nothing depends on it.
+    /// The newest time delivered. No row is left out because of it. `draw_back` uses it for a `since` that
+    /// lies after the server's clock, and [`super::StreamState::was_read`] where no run came to its end.
     pub update_time: Option<Time>,
     /// A full walk that has begun and not ended.
     pub walk: Option<Walk>,

@@ -195,6 +195,12 @@ impl StreamState {
         !self.full && !self.listings.is_empty() && self.listings.values().all(ended)
     }
 
+    /// Whether rows of a listing were delivered, or a run read the stream to its end. Otherwise the
+    /// watermark of the listing is just the configured start.
+    pub fn was_read(&self, progress: &Progress) -> bool {
+        self.until.is_some() || progress.update_time.is_some()
+    }
+
     /// When a run last read the stream to its end, by the server's clock; [`Time::EPOCH`] where that is
     /// not known. `None` where none did, or a walk was begun since.
     pub fn finished(&self) -> Option<Time> {

@@ -49,8 +49,10 @@ pub(super) fn page() -> Result<String> {
          - `delivered` holds keys and digests of rows at or after `since` that went out already; a row is \
          left out exactly when both are known. At most {DELIVERED_MAX} keys are kept. `ahead` holds the times of \
          those that are later than `update_time`.\n\
-         - `update_time` is the newest time delivered before the run's bound, for people to look at. No row \
-         is left out because of it.\n\
+         - `update_time` is the newest time delivered before the run's bound. No row is left out because of it. \
+         It is used in three ways: a `since` after Pipedrive's clock is drawn back to it, `ahead` is relative to \
+         it, and where `until` is missing, a list without `update_time` counts as one of which nothing was read \
+         yet: `plan` estimates a first run, and nothing is said of deleted rows that were purged since.\n\
          - `walk` is where a full walk is, and what `since` becomes at its end, when what changed meanwhile is \
          read; `full_refresh` and `__ab_full_refresh_sync_complete` mark states of \
          full refreshes.\n\
