@@ -302,3 +302,41 @@ impl Manifest {
         })
     }
 }
+
+/// A manifest in which every key has something to tell, for the test that each is documented.
+// Without `..`: a new key has to be added here.
+#[cfg(test)]
+pub(crate) fn every_key(account: Account) -> Value {
+    let name = || "deals".to_owned();
+    let file = || File {
+        path: "deals.ndjson".to_owned(),
+        bytes: 0,
+        rows: 0,
+        staged: Some("deals.rebuild.ndjson".to_owned()),
+    };
+    let tables = || Tables {
+        streams: BTreeMap::from([(name(), Value::Null)]),
+        files: BTreeMap::from([(name(), vec![file()])]),
+        indexes: BTreeMap::from([(name(), "_keys/deals".to_owned())]),
+        columns: BTreeMap::from([(name(), BTreeMap::new())]),
+        checked_at: BTreeMap::from([(name(), Time::EPOCH)]),
+        starts: BTreeMap::from([(name(), Time::EPOCH)]),
+    };
+    let stored = Stored {
+        version: MANIFEST_VERSION,
+        tool: "x".to_owned(),
+        format: Format::Ndjson,
+        compression: Compression::None,
+        custom_fields: CustomFields::Hash,
+        account,
+        updated_at: Time::EPOCH,
+        complete: false,
+        unavailable: BTreeMap::from([(name(), "402".to_owned())]),
+        synced_at: Time::EPOCH,
+        watermarks: BTreeMap::new(),
+        counts: BTreeMap::new(),
+        tables: tables(),
+        rebuild: Some(tables()),
+    };
+    serde_json::to_value(&stored).expect("a manifest is JSON")
+}

@@ -22,6 +22,8 @@ pub use fields::Dictionary;
 pub use file_listing::Inventory;
 pub use layout::{Compression, Format, Layout, Wanted};
 pub use manifest::MANIFEST_VERSION;
+#[cfg(test)]
+pub(crate) use manifest::every_key;
 pub use stream::Written;
 pub use sweep::{Findings, Sweep};
 pub use writer::{Begun, Options, Warehouse};
