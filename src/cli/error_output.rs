@@ -129,6 +129,10 @@ fn object(error: &Error) -> Value {
     if let Some(place) = error.place() {
         object["path"] = place.into();
     }
+    let causes = error.causes();
+    if !causes.is_empty() {
+        object["cause"] = causes.join(": ").into();
+    }
     object
 }
 
@@ -213,6 +217,12 @@ mod tests {
         assert_eq!(
             object(&error).to_string(),
             r#"{"error":"auth","exitCode":77,"message":"/api/v1/users/me: Pipedrive does not accept the token","path":"/api/v1/users/me","statusCode":401}"#
+        );
+        let socket = Error::new(Kind::Network, "connection refused").because("os error 111");
+        let error = Error::new(Kind::Network, "Pipedrive cannot be reached").because(socket);
+        assert_eq!(
+            object(&error).to_string(),
+            r#"{"cause":"connection refused: os error 111","error":"network","exitCode":69,"message":"Pipedrive cannot be reached"}"#
         );
     }
 }

@@ -71,11 +71,14 @@ pub(super) struct Failure {
     pub(super) text: String,
     /// Status and words of the server.
     short: String,
+    /// What caused it, the nearest cause first.
+    causes: Vec<String>,
 }
 
 impl Failure {
     fn of(error: &Error) -> Self {
-        Self { kind: error.kind(), text: error.to_string(), short: error.in_short() }
+        let (text, short) = (error.to_string(), error.in_short());
+        Self { kind: error.kind(), text, short, causes: error.causes() }
     }
 
     /// Status and words of the server.
@@ -85,7 +88,12 @@ impl Failure {
 
     /// As an error again.
     pub(super) fn error(&self) -> Error {
-        Error::new(self.kind, self.text.clone())
+        self.caused(Error::new(self.kind, self.text.clone()))
+    }
+
+    /// An error with the causes of this failure.
+    fn caused(&self, error: Error) -> Error {
+        if self.causes.is_empty() { error } else { error.because(self.causes.join(": ")) }
     }
 }
 
@@ -296,7 +304,11 @@ impl Report {
             reason.map_or("", |failure| &failure.text),
             spending.tokens
         );
-        Some(Error::new(reason.map_or(Kind::Bug, |failure| failure.kind), text))
+        let error = Error::new(reason.map_or(Kind::Bug, |failure| failure.kind), text);
+        Some(match reason {
+            Some(failure) => failure.caused(error),
+            None => error,
+        })
     }
 
     /// How many resources were not begun, if any were not: each of them tells nothing.

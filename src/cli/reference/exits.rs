@@ -9,7 +9,7 @@ pub(super) fn page() -> String {
     page.push_str(
         "Unknown codes mean failure.\n\n## `sync`, `backup`, `plan` and the like\n\n`error` is the word in \
          the JSON object that stands on stderr where results are JSON: `{\"error\", \"message\", \
-         \"exitCode\", \"statusCode\"?, \"path\"?}`.\n\n",
+         \"exitCode\", \"statusCode\"?, \"path\"?, \"cause\"?}`.\n\n",
     );
     let mut rows = vec![
         vec!["0".to_owned(), String::new(), "Done, complete.".to_owned()],
