@@ -104,7 +104,7 @@ impl Account {
             return Err(Error::new(
                 Kind::Config,
                 format!(
-                    "the token belongs to company {:?}, not to {company:?}",
+                    "the token belongs to company \"{}\", not to \"{company}\"",
                     account.company_domain
                 ),
             )
@@ -155,7 +155,7 @@ impl Account {
         }
         if !self.admin {
             caveats.push(format!(
-                "user {:?} is not an admin: Pipedrive leaves out, without an error, every row this \
+                "user \"{}\" is not an admin: Pipedrive leaves out, without an error, every row this \
                  user may not see, and is likely to refuse {}",
                 self.user_name,
                 closed(|resource| resource.admin)

@@ -253,7 +253,7 @@ impl Check {
                 self.find(Rule::Stage, pointer("pipeline_stage_id"), message);
             }
             if matches!(ty.as_str(), "won" | "lost") && *ty != status {
-                let message = format!("is {status:?} in a stage of type {ty:?}");
+                let message = format!("is \"{status}\" in a stage of type \"{ty}\"");
                 self.find(Rule::Stage, pointer("status"), message);
             }
             return;

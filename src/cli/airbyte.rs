@@ -97,7 +97,7 @@ pub(super) fn log_unread(setup: &CommandContext, writer: &mut Writer<Stdout>) ->
 /// `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
 pub(super) fn greeting(account: &Account) -> String {
     format!(
-        "company {:?} ({}, {}), user {:?} (id {}, {})",
+        "company \"{}\" ({}, {}), user \"{}\" (id {}, {})",
         account.company_name,
         account.company_domain,
         account.company_id.map_or_else(|| "id unknown".to_owned(), |id| format!("id {id}")),

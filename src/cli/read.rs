@@ -88,7 +88,7 @@ fn wires(
             let changed = changed.filter(|(code, key, now)| now != key && now != code);
             said.extend(changed.map(|(code, key, now)| {
                 format!(
-                    "{}: the field with hash {code} went out as {key:?} and goes out as {now:?} from \
+                    "{}: the field with hash {code} went out as \"{key}\" and goes out as \"{now}\" from \
                      here on, which the catalog has",
                     resource.name
                 )

@@ -50,8 +50,8 @@ impl Account {
     /// The company, for people.
     pub fn name(&self) -> String {
         match self.company_id {
-            Some(id) => format!("{:?} (id {id})", self.company_domain),
-            None => format!("{:?} (id unknown)", self.company_domain),
+            Some(id) => format!("\"{}\" (id {id})", self.company_domain),
+            None => format!("\"{}\" (id unknown)", self.company_domain),
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn refused(place: &str, key: &str, name: &str, way_out: &str) -> Erro
     if shown.len() < name.len() {
         shown.push('…');
     }
-    let message = format!("{key} is {shown:?}, a name that no run gives: {way_out}");
+    let message = format!("{key} is \"{shown}\", a name that no run gives: {way_out}");
     Error::new(Kind::Data, message).at(place)
 }
 

@@ -94,7 +94,7 @@ fn keys(given: &Given, profile: &Profile) -> Result<Option<(String, String, Opti
         (Some(key), Some(secret)) => Ok(Some((key, secret, value("aws_session_token")?))),
         _ if given.get("AWS_PROFILE").is_some() => {
             let message = format!(
-                "profile {:?} holds no access key in ~/.aws/credentials; of an SSO login or an assumed \
+                "profile \"{}\" holds no access key in ~/.aws/credentials; of an SSO login or an assumed \
                  role, export the keys: aws configure export-credentials --format env",
                 profile.name
             );
@@ -180,7 +180,7 @@ impl Profile {
         let Some(text) = self.values.get(key).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
-        let place = format!("{key} of profile {:?}", self.name);
+        let place = format!("{key} of profile \"{}\"", self.name);
         let value = check(&place, text)?;
         Ok(Some((place, value)))
     }

@@ -202,7 +202,7 @@ impl Task {
             // The other listings are available.
             let (resource, name) = (self.resource, listing.name);
             let event = if self.named {
-                let error = Error::new(error.kind(), format!("list {name:?}: {error}"));
+                let error = Error::new(error.kind(), format!("list \"{name}\": {error}"));
                 Event::Lacking { resource, error }
             } else {
                 Event::Unavailable { resource, listing: Some(name), error }
@@ -350,7 +350,7 @@ impl Task {
         if let Some(promised) = progress.draw_back(bound, start, overlap) {
             let since = progress.since.unwrap_or(Time::EPOCH);
             self.warn(format!(
-                "according to the state, list {:?} was read up to {promised}, which is later than Pipedrive's \
+                "according to the state, list \"{}\" was read up to {promised}, which is later than Pipedrive's \
                  clock ({bound}): it is read from {since} on",
                 ask.name
             ))
@@ -375,7 +375,7 @@ impl Task {
     pub(super) async fn deliver(&mut self, ask: &ListRequest, delivery: Delivery) -> Result<()> {
         if delivery.overflow && self.overflowed.insert(ask.name.clone()) {
             self.warn(format!(
-                "more rows of list {:?} have to be remembered than {}: some may come again",
+                "more rows of list \"{}\" have to be remembered than {}: some may come again",
                 ask.name,
                 crate::model::DELIVERED_MAX
             ))

@@ -40,14 +40,14 @@ impl Definitions {
         match read(&value) {
             Ok((field, odd)) => {
                 for why in odd {
-                    self.note(format!("of field {:?} {why}", field.code));
+                    self.note(format!("of field \"{}\" {why}", field.code));
                 }
                 if self.codes.insert(field.code.clone()) {
                     self.lost.remove(&field.code);
                     self.known.push(field);
                 } else if !self.known.contains(&field) {
                     let code = field.code;
-                    self.note(format!("field {code:?} is described twice: the first counts"));
+                    self.note(format!("field \"{code}\" is described twice: the first counts"));
                 }
             }
             Err(why) => {
@@ -59,7 +59,7 @@ impl Definitions {
                     Some(_) => {}
                     None => self.nameless = true,
                 }
-                let named = code.map(|code| format!(" (field {code:?})")).unwrap_or_default();
+                let named = code.map(|code| format!(" (field \"{code}\")")).unwrap_or_default();
                 self.note(format!("definition {row}{named} is left out: {why}"));
             }
         }

@@ -212,7 +212,7 @@ impl Names {
             });
             if !candidates.contains(&key) {
                 names.renamed.push(format!(
-                    "field {:?} (hash {}) was renamed; its column stays {key:?}",
+                    "field \"{}\" (hash {}) was renamed; its column stays \"{key}\"",
                     definition.name, definition.code
                 ));
             }

@@ -39,9 +39,9 @@ pub fn mistyped<'n>(
     near: impl Fn(&str) -> Vec<&'n str>,
 ) -> String {
     let one = |name: &str| match near(name).as_slice() {
-        [] => format!("{name:?}"),
-        [one] => format!("{name:?} (did you mean {one}?)"),
-        [most @ .., last] => format!("{name:?} (did you mean {} or {last}?)", most.join(", ")),
+        [] => format!("\"{name}\""),
+        [one] => format!("\"{name}\" (did you mean {one}?)"),
+        [most @ .., last] => format!("\"{name}\" (did you mean {} or {last}?)", most.join(", ")),
     };
     let all: Vec<String> = names.into_iter().map(|name| one(name.as_ref())).collect();
     all.join(", ")

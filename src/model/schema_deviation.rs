@@ -34,20 +34,20 @@ impl fmt::Display for SchemaDeviation {
         match self {
             Self::Unknown(name) => write!(
                 f,
-                "field {name:?} is not known to this version: JSON passes it on, Parquet keeps it in \
+                "field \"{name}\" is not known to this version: JSON passes it on, Parquet keeps it in \
                  _extra, Singer leaves it out"
             ),
             Self::OtherType(name) => write!(
                 f,
-                "field {name:?} has another type than documented: it is passed on as it came"
+                "field \"{name}\" has another type than documented: it is passed on as it came"
             ),
             Self::TooLarge(name) => {
                 write!(
                     f,
-                    "field {name:?} holds a number that no 64-bit float can hold: it is passed on as it came"
+                    "field \"{name}\" holds a number that no 64-bit float can hold: it is passed on as it came"
                 )
             }
-            Self::Missing(name) => write!(f, "field {name:?} is missing"),
+            Self::Missing(name) => write!(f, "field \"{name}\" is missing"),
             Self::HalfCharacter => {
                 f.write_str("a text ends inside a character: the half is U+FFFD now")
             }

@@ -160,7 +160,7 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(spec: &str) -> Result<Self, String> {
-        let wrong = || format!("{spec:?} is no fault; accepted is {GRAMMAR}");
+        let wrong = || format!("\"{spec}\" is no fault; accepted is {GRAMMAR}");
         let (kind, place) = spec.split_once('@').ok_or_else(wrong)?;
         let trouble = trouble(kind).ok_or_else(wrong)?;
         let counted = place.rsplit_once('x').and_then(|(place, times)| match times {

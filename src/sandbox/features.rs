@@ -139,7 +139,7 @@ impl FromStr for Lack {
         };
         let Some(feature) = Feature::ALL.into_iter().find(|feature| feature.name() == name) else {
             let names = Feature::ALL.map(Feature::name).join(", ");
-            return Err(format!("{name:?} is no feature: {names}"));
+            return Err(format!("\"{name}\" is no feature: {names}"));
         };
         let Some(status) = status else {
             return Ok(Self { feature, status: feature.status() });
@@ -147,7 +147,11 @@ impl FromStr for Lack {
         let statuses = feature.statuses();
         match status.parse() {
             Ok(status) if statuses.contains(&status) => Ok(Self { feature, status }),
-            _ => Err(format!("{name} is refused with one of {statuses:?}, not with {status:?}")),
+            _ => {
+                let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
+                let statuses = statuses.join(", ");
+                Err(format!("{name} is refused with one of {statuses}, not with \"{status}\""))
+            }
         }
     }
 }

@@ -166,7 +166,7 @@ impl std::str::FromStr for Plan {
             "growth" => Ok(Self::Growth),
             "premium" => Ok(Self::Premium),
             "ultimate" => Ok(Self::Ultimate),
-            _ => Err(format!("{text:?} is no plan: lite, growth, premium or ultimate")),
+            _ => Err(format!("\"{text}\" is no plan: lite, growth, premium or ultimate")),
         }
     }
 }

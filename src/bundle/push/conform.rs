@@ -37,7 +37,7 @@ impl Fit {
     pub fn new(stages: Stages, dropped: Dropped, strict: bool, parents: &[String]) -> Result<Self> {
         let parents = parents.iter().map(|name| {
             Entity::of_record_type(name.trim()).ok_or_else(|| {
-                let message = format!("{name:?} is none of account, contact, opportunity, lead");
+                let message = format!("\"{name}\" is none of account, contact, opportunity, lead");
                 Error::new(Kind::Usage, message).at("--activity-parents")
             })
         });

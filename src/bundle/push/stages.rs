@@ -121,7 +121,7 @@ impl Stages {
                     stages.all().map(|(p, s)| format!("{}/{}", p.name, s.name)).collect();
                 let several = if found > 1 { "several stages" } else { "no stage" };
                 let message = format!(
-                    "{to:?} names {several} of the target, whose stages are {}",
+                    "\"{to}\" names {several} of the target, whose stages are {}",
                     all.join(", ")
                 );
                 return Err(Error::new(Kind::Usage, message).at("--map-stages"));

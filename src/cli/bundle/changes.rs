@@ -24,7 +24,7 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
         && Entity::ALL.iter().all(|entity| entity.record_type() != wanted)
     {
         let message =
-            format!("{wanted:?} is none of account, contact, opportunity, lead, activity");
+            format!("\"{wanted}\" is none of account, contact, opportunity, lead, activity");
         return Err(Error::new(Kind::Usage, message).at("--record-type"));
     }
     files::private();

@@ -249,7 +249,7 @@ fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str))
     for (entity, key) in found {
         let name = setup.marker_name(*entity).unwrap_or(key);
         tell(&format!(
-            "the public ids of {} are in the custom field {name:?} ({key}), as its content shows",
+            "the public ids of {} are in the custom field \"{name}\" ({key}), as its content shows",
             entity.name()
         ));
     }

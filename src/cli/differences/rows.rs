@@ -79,7 +79,7 @@ pub(in crate::cli) fn one_sided(one: &OneSided) -> String {
              does not read them"
         ),
         _ => format!(
-            "{resource}: {name:?} has a value in {rows} rows of the {side} backup, and no row of the \
+            "{resource}: \"{name}\" has a value in {rows} rows of the {side} backup, and no row of the \
              {other} one has that field"
         ),
     }
@@ -90,15 +90,20 @@ pub(in crate::cli) fn sentence(change: &SchemaChange) -> String {
     let named = |text: &Option<String>| text.clone().unwrap_or_default();
     let what = match (change.kind, change.change) {
         ("option", "renamed") => {
-            format!("{:?} → {:?} of {:?}", named(&change.old), named(&change.new), change.name)
+            format!(
+                "\"{}\" → \"{}\" of \"{}\"",
+                named(&change.old),
+                named(&change.new),
+                change.name
+            )
         }
-        ("option", "added") => format!("{:?} of {:?}", named(&change.new), change.name),
-        ("option", _) => format!("{:?} of {:?}", named(&change.old), change.name),
-        (_, "renamed") => format!("{:?} → {:?}", named(&change.old), named(&change.new)),
+        ("option", "added") => format!("\"{}\" of \"{}\"", named(&change.new), change.name),
+        ("option", _) => format!("\"{}\" of \"{}\"", named(&change.old), change.name),
+        (_, "renamed") => format!("\"{}\" → \"{}\"", named(&change.old), named(&change.new)),
         (_, "retyped") => {
-            format!("{:?}: {} → {}", change.name, named(&change.old), named(&change.new))
+            format!("\"{}\": {} → {}", change.name, named(&change.old), named(&change.new))
         }
-        _ => format!("{:?}", change.name),
+        _ => format!("\"{}\"", change.name),
     };
     format!("{}: {} {}: {what}", change.resource, change.kind, change.change)
 }

@@ -230,7 +230,7 @@ impl Check<'_> {
                     }
                     Stranger::Option { id, field } => (
                         DefectKind::Option,
-                        format!("option {id} of field {field:?} is in no field file"),
+                        format!("option {id} of field \"{field}\" is in no field file"),
                     ),
                 };
                 self.findings.add(flaw, path, Some(key.clone()), message);

@@ -94,7 +94,7 @@ pub(super) fn give_up(
         columns.remove(code);
         columns.insert(format!("{code}#{before}#{column}"), column.clone());
         said.push(format!(
-            "field {:?} (hash {code}) is of type {} now and was {before}: column {column:?} stays as it \
+            "field \"{}\" (hash {code}) is of type {} now and was {before}: column \"{column}\" stays as it \
              is, and later values have a column of their own",
             definition.name, definition.ty
         ));
@@ -129,7 +129,7 @@ pub(super) fn remembered(
             } else if dictionary.whole {
                 entry[DELETED] = now.to_string().into();
                 said.push(format!(
-                    "field {} (hash {code}) was deleted in Pipedrive; its column {column:?} stays",
+                    "field {} (hash {code}) was deleted in Pipedrive; its column \"{column}\" stays",
                     entry["name"]
                 ));
             }

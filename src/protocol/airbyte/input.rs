@@ -47,7 +47,7 @@ pub fn configured(json: &Value) -> Result<Vec<Configured>> {
     let mut streams = Vec::new();
     for stream in catalog.streams {
         let name = stream.stream.name;
-        let place = format!("catalog, stream {name:?}");
+        let place = format!("catalog, stream \"{name}\"");
         let Some(resource) = Resource::named(&name) else {
             return Err(Error::new(
                 Kind::Config,

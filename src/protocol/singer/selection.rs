@@ -63,7 +63,7 @@ pub fn selections(catalog: &Value) -> Result<Vec<Selection>> {
         }
         let name = stream["tap_stream_id"].as_str().or_else(|| stream["stream"].as_str());
         let name = name.unwrap_or_default();
-        let place = format!("catalog, stream {name:?}");
+        let place = format!("catalog, stream \"{name}\"");
         let fail = |message: &str| Error::new(Kind::Config, message).at(&place);
         let Some(resource) = Resource::named(name) else {
             return Err(fail(
@@ -105,8 +105,10 @@ fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Me
         key.filter(|key| usual == Method::Incremental && resource.cursor != Some(key))
     {
         let message = match resource.cursor {
-            Some(cursor) => format!("replication-key {key:?} is none; it can only be {cursor:?}"),
-            None => format!("replication-key {key:?} is none; leave it out"),
+            Some(cursor) => {
+                format!("replication-key \"{key}\" is none; it can only be \"{cursor}\"")
+            }
+            None => format!("replication-key \"{key}\" is none; leave it out"),
         };
         return Err(Error::new(Kind::Config, message));
     }
@@ -117,7 +119,7 @@ fn method(resource: &Resource, stream: &Value, metadata: &Metadata) -> Result<Me
         Some("FULL_TABLE") => Ok(Method::FullTable),
         Some(other) => {
             let message =
-                format!("replication-method {other:?} is none; take INCREMENTAL or FULL_TABLE");
+                format!("replication-method \"{other}\" is none; take INCREMENTAL or FULL_TABLE");
             Err(Error::new(Kind::Config, message))
         }
     }

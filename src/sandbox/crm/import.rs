@@ -170,7 +170,7 @@ impl Service<'_> {
             };
             let of = ARRAYS.iter().position(|(_, singular, _)| *singular == kind);
             let Some(of) = of.filter(|_| self.options.activity_parents.contains(&kind)) else {
-                return Err(format!("record_type {kind:?} is not supported"));
+                return Err(format!("record_type \"{kind}\" is not supported"));
             };
             if self.tenant.arrays[of].find(&id).is_none() {
                 return Err(format!("record_public_id refers to no {kind} of this organization"));

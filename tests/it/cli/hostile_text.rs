@@ -324,3 +324,31 @@ fn no_argument_or_variable_steers_the_terminal() {
         assert_clean(&name, &stage.words(&["plan", "-o", "table"], &environment));
     }
 }
+
+/// Letters of every script are shown as they are, combining ones too.
+#[test]
+fn names_are_shown_in_their_own_script() {
+    let name = "अर्जुन";
+    let scrawl = Some(format!(" {name}"));
+    let account = sandbox(Options { scrawl, admin: false, scale: 0.01, ..small() });
+    let stage = Stage::new();
+    stage.account("c.json", &account);
+    let says = |line: &str, code: i32, expected: &str| {
+        let output = stage.run(line);
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let said = said.concat();
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(expected) && !said.contains("\\u{"), "{line}: {said}");
+    };
+    let user = format!(" {name}\" is not an admin: ");
+    says("sync warehouse --dir w --resources stages -o table -v --config c.json", 0, &user);
+    says("check --config c.json", 0, &format!("company \\\"Sandbox Ltd {name}\\\""));
+    let unknown = format!("there is no resource \"{name}\"");
+    says(&format!("plan --sandbox --resources {name} -o table"), 64, &unknown);
+    let mut config = account.config();
+    config["company_domain"] = "acme".into();
+    stage.0.json("other.json", &config);
+    let other = format!("belongs to company \"sandbox {name}\", not to \"acme\"");
+    says("plan -o table --config other.json", 78, &other);
+}

@@ -168,3 +168,28 @@ fn files_have_one_subject_each() {
         }
     }
 }
+
+/// Sources that may write with `{:?}`: the key of a request, words that are searched, a name of an
+/// `enum`, and `Debug` itself.
+const MAY_DEBUG: &[&str] = &[
+    "api/request.rs",
+    "dataset/store/refusal.rs",
+    "dataset/warehouse/layout.rs",
+    "model/error.rs",
+];
+
+/// `{:?}` turns letters of many scripts into escapes.
+#[test]
+fn text_for_people_is_written_as_it_is() {
+    let mut found = Vec::new();
+    for path in sources(&root()) {
+        let name = path.strip_prefix(root()).expect("it is below").display().to_string();
+        let text = fs::read_to_string(&path).expect("a source can be read");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let debug = code.lines().any(|line| line.contains(":?}") || line.contains(":#?}"));
+        if debug && !name.contains("/tests/") && !name.ends_with("/tests.rs") {
+            found.push(name);
+        }
+    }
+    assert_eq!(found, MAY_DEBUG);
+}

@@ -243,7 +243,7 @@ impl Report {
             out.line(format!("stage: {from} → {to} [{how}], {} rows", grouped(rows)));
         }
         for (entity, name, ty) in &self.fields {
-            out.line(format!("creates the field {name:?} ({ty}) of {}", entity.name()));
+            out.line(format!("creates the field \"{name}\" ({ty}) of {}", entity.name()));
         }
         for ((entity, field), (why, rows)) in &self.losses {
             out.line(format!("lost: {}.{field}: {why} ({} rows)", entity.name(), grouped(*rows)));
