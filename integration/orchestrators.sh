@@ -15,7 +15,7 @@ source "$here/lake.sh"
 # shellcheck source=meltano/postgres.sh
 source "$here/meltano/postgres.sh"
 
-scale=${SCALE:-0.5}
+scale=${SCALE:-0.25}
 results=$work/results.jsonl
 build
 

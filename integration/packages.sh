@@ -14,6 +14,7 @@ static=x86_64-unknown-linux-musl
 windows=x86_64-pc-windows-gnu
 cargo_deb=3.8.0
 target=${CARGO_TARGET_DIR:-$root/target}
+package=$target/debian/source-pipedrive.deb
 passed=0
 
 held() {
@@ -39,7 +40,7 @@ if [[ $("$target/tools/bin/cargo-deb" --version 2>/dev/null) != "$cargo_deb" ]];
 fi
 
 echo; echo "== Windows"
-held 'the program type-checks for Windows' quietly cargo check --locked --bins --target "$windows"
+held 'the program type-checks for Windows' quietly cargo clippy --locked --bins --target "$windows" -- -D warnings
 
 echo; echo "== static"
 held 'the program is built for musl' quietly cargo build --locked --profile "$profile" --target "$static"
@@ -56,13 +57,13 @@ for shell in bash zsh fish; do
     "$program" completions "$shell" >"$target/completions/source-pipedrive.$shell"
 done
 held 'cargo deb makes the package' quietly "$target/tools/bin/cargo-deb" deb --no-build --locked \
-    --profile "$profile" --target "$static" --output "$work/source-pipedrive.deb"
-lintian --fail-on error,warning "$work/source-pipedrive.deb" || fail 'lintian'
+    --profile "$profile" --target "$static" --output "$package"
+lintian --fail-on error,warning "$package" || fail 'lintian'
 held 'lintian finds neither errors nor warnings' true
-dpkg-deb --extract "$work/source-pipedrive.deb" "$work/installed"
+dpkg-deb --extract "$package" "$work/installed"
 held 'it holds the program' quietly "$work/installed/usr/bin/source-pipedrive" --version
 held 'and its other name' quietly "$work/installed/usr/bin/tap-pipedrive" --about
 held 'and the pages of man' test -s "$work/installed/usr/share/man/man1/source-pipedrive-backup.1.gz"
 held 'and the units' test -s "$work/installed/usr/lib/systemd/system/pipedrive-backup.timer"
-ls -l "$work/source-pipedrive.deb" "$program" | awk '{print $5, $9}'
+ls -l "$package" "$program" | awk '{print $5, $9}'
 echo "$passed passed, 0 failed"
