@@ -87,8 +87,8 @@ impl Condition {
             // The last TRACE is the run's.
             "read" => {
                 let lines = stdout.lines().filter_map(|line| serde_json::from_str(line).ok());
-                let errors = lines.filter(|line: &Value| line["trace"]["type"] == "ERROR");
-                let last = errors.last().unwrap_or_default();
+                let mut errors = lines.filter(|line: &Value| line["trace"]["type"] == "ERROR");
+                let last = errors.next_back().unwrap_or_default();
                 last["trace"]["error"]["message"].as_str().unwrap_or_default().to_owned()
             }
             "tap" => {
