@@ -40,7 +40,7 @@ if [[ $("$target/tools/bin/cargo-deb" --version 2>/dev/null) != "$cargo_deb" ]];
 fi
 
 echo; echo "== Windows"
-held 'the program type-checks for Windows' quietly cargo clippy --locked --bins --target "$windows" -- -D warnings
+held 'the program type-checks for Windows' quietly env RUSTFLAGS="-D warnings" cargo check --locked --bins --target "$windows"
 
 echo; echo "== static"
 held 'the program is built for musl' quietly cargo build --locked --profile "$profile" --target "$static"

@@ -48,7 +48,7 @@ pub struct Settings {
     pub commit_seconds: i64,
     /// How requests introduce themselves, beside the name of this program.
     pub user_agent: Option<String>,
-    /// Whether a Singer target gets ACTIVATE_VERSION after a full-table read, so that it removes missing
+    /// Whether a Singer target gets `ACTIVATE_VERSION` after a full-table read, so that it removes missing
     /// rows.
     pub activate_versions: bool,
     /// Whether objects and lists go to a Singer target as JSON in a text.

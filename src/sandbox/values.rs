@@ -34,7 +34,7 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, row_context: &RowContext<'
         Fill::Id => json::number(out, row_context.id),
         Fill::Uuid => json::text(out, &account.uuid(row_context.resource.name, row_context.id)),
         Fill::Hex(digits) => {
-            json::text(out, &account.hex(row_context.resource.name, row_context.id, *digits))
+            json::text(out, &account.hex(row_context.resource.name, row_context.id, *digits));
         }
         Fill::Title => json::text(out, &account.title(row_context.resource.name, row_context.id)),
         Fill::FirstName => json::text(out, account.names(row_context.id).0),

@@ -16,7 +16,7 @@ pub(super) struct Known {
     /// For each array: the public id, where it is not the one made of the id.
     pub(super) rows: [HashMap<u64, Option<Box<str>>>; 5],
     /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
-    pub(super) known_ids: [HashMap<u64, Box<str>>; 2],
+    pub(super) public_ids: [HashMap<u64, Box<str>>; 2],
     /// Their numbers.
     pub(super) learnt_ids: HashSet<u64>,
     /// Numbers of public ids that rows have and that are not made of their own ids.
@@ -34,7 +34,7 @@ impl Known {
         let came = self.rows[entity as usize].get(&id);
         let own = match came {
             Some(own) => own.as_ref(),
-            None => self.known_ids.get(entity as usize).and_then(|known_ids| known_ids.get(&id)),
+            None => self.public_ids.get(entity as usize).and_then(|public_ids| public_ids.get(&id)),
         };
         let public_id = own.map(ToString::to_string);
         let public_id =

@@ -144,7 +144,7 @@ impl Mapper {
         if let Some(public_id) = public_id
             && self.known.learnt_ids.insert(number(&public_id))
         {
-            self.known.known_ids[entity as usize].insert(id, public_id.into());
+            self.known.public_ids[entity as usize].insert(id, public_id.into());
         }
     }
 

@@ -11,35 +11,35 @@ use crate::sandbox::options::Options;
 
 #[test]
 fn setup() {
-    let mut state = account();
+    let mut account = account();
     let pipeline = r#"{"name":"New","is_deal_probability_enabled":true}"#;
-    let pipeline = accept_in(&mut state, Post, "/api/v2/pipelines", pipeline);
+    let pipeline = accept_in(&mut account, Post, "/api/v2/pipelines", pipeline);
     assert_eq!((&pipeline["id"], &pipeline["order_nr"]), (&4.into(), &4.into()));
-    assert_eq!(ask(&mut state, Post, DEALS, r#"{"title":"D","pipeline_id":4}"#).0, 400);
+    assert_eq!(ask(&mut account, Post, DEALS, r#"{"title":"D","pipeline_id":4}"#).0, 400);
     let stage = r#"{"name":"S","pipeline_id":4,"deal_probability":50,"is_deal_rot_enabled":true,
         "days_to_rotten":9}"#;
-    let stage = accept_in(&mut state, Post, "/api/v2/stages", stage);
+    let stage = accept_in(&mut account, Post, "/api/v2/stages", stage);
     assert_eq!((&stage["id"], &stage["order_nr"]), (&19.into(), &1.into()));
-    let deal = accept_in(&mut state, Post, DEALS, r#"{"title":"D","pipeline_id":4}"#);
+    let deal = accept_in(&mut account, Post, DEALS, r#"{"title":"D","pipeline_id":4}"#);
     assert_eq!(deal["stage_id"], 19);
     let product = r#"{"name":"P","code":"c","description":"d","unit":"pc","tax":19.5,"category":"31",
         "owner_id":2,"is_linkable":false,"visible_to":7,"billing_frequency":"monthly",
         "billing_frequency_cycles":12}"#;
-    accept_in(&mut state, Post, "/api/v2/products", product);
+    accept_in(&mut account, Post, "/api/v2/products", product);
     let priced = r#"{"name":"P","prices":[{"currency":"USD","price":9.90}]}"#;
-    let (_, priced, _) = ask(&mut state, Post, "/api/v2/products", priced);
+    let (_, priced, _) = ask(&mut account, Post, "/api/v2/products", priced);
     assert_eq!(priced["data"]["prices"][0]["product_id"], priced["data"]["id"]);
     let kind = r#"{"name":"Site visit","icon_key":"car","color":"FFFFFF"}"#;
-    let kind = accept_in(&mut state, Post, "/api/v1/activityTypes", kind);
+    let kind = accept_in(&mut account, Post, "/api/v1/activityTypes", kind);
     assert_eq!(
         (&kind["key_string"], &kind["is_custom_flag"]),
         (&"site_visit".into(), &true.into())
     );
-    accept_in(&mut state, Post, ACTIVITIES, r#"{"type":"site_visit"}"#);
+    accept_in(&mut account, Post, ACTIVITIES, r#"{"type":"site_visit"}"#);
     let label = r#"{"name":"Hot","color":"red"}"#;
-    let label = accept_in(&mut state, Post, "/api/v1/leadLabels", label);
+    let label = accept_in(&mut account, Post, "/api/v1/leadLabels", label);
     let lead = format!(r#"{{"title":"L","person_id":1,"label_ids":[{}]}}"#, label["id"]);
-    accept_in(&mut state, Post, LEADS, &lead);
+    accept_in(&mut account, Post, LEADS, &lead);
     let wrong: [(&str, &[&str]); 5] = [
         ("/api/v2/pipelines", &["{}", r#"{"name":"P","order_nr":1}"#]),
         (
@@ -69,10 +69,10 @@ fn setup() {
     }
     let options = Options { admin: false, ..plain() };
     for path in ["/api/v2/pipelines", "/api/v2/stages", "/api/v2/dealFields"] {
-        assert_eq!(send(&mut state, &options, Post, path, "{}").0, 403, "{path}");
+        assert_eq!(send(&mut account, &options, Post, path, "{}").0, 403, "{path}");
     }
     for path in ["/api/v1/users", "/api/v2/deals/1/products", "/api/v1/currencies"] {
-        assert_eq!(ask(&mut state, Post, path, "{}").0, 404, "{path}");
+        assert_eq!(ask(&mut account, Post, path, "{}").0, 404, "{path}");
     }
     refuse(Delete, "/api/v1/activityTypes/1", 404, &[""]);
 }
@@ -127,11 +127,11 @@ fn custom_fields_take_what_their_type_says() {
             &[r#""x""#, r#"{"country":"y"}"#, r#"{"value":"x","planet":"y"}"#],
         ),
     ];
-    let mut state = account();
+    let mut account = account();
     for (kind, fine, wrong) in table {
         for value in fine.iter().chain(&["null"]) {
             let custom = format!(r#"{{"custom_fields":{{"<{kind}>":{value}}}}}"#);
-            accept_in(&mut state, Patch, "/api/v2/deals/1", &custom);
+            accept_in(&mut account, Patch, "/api/v2/deals/1", &custom);
         }
         for value in wrong {
             let custom = format!(r#"{{"custom_fields":{{"<{kind}>":{value}}}}}"#);
@@ -145,53 +145,53 @@ fn custom_fields_take_what_their_type_says() {
         &[r#"{"custom_fields":null}"#, r#"{"custom_fields":[]}"#],
     );
     // A change leaves the others alone, and numbers as they were spelt.
-    accept_in(&mut state, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<double>":1.50}}"#);
+    accept_in(&mut account, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<double>":1.50}}"#);
     let both =
-        accept_in(&mut state, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<text>":"t"}}"#);
-    let code = spelt(&mut state, "<double>");
+        accept_in(&mut account, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<text>":"t"}}"#);
+    let code = spelt(&mut account, "<double>");
     assert_eq!(both["custom_fields"][&code], 1.5);
-    let raw = get(&mut state, &plain(), "/api/v2/deals/1").2.body();
+    let raw = get(&mut account, &plain(), "/api/v2/deals/1").2.body();
     assert!(String::from_utf8_lossy(&raw).contains(&format!("\"{code}\":1.50")));
 }
 
 #[test]
 fn fields_and_their_options() {
-    let mut state = account();
+    let mut account = account();
     let fields = "/api/v2/personFields";
     let new =
         r#"{"field_name":"Tier","field_type":"enum","description":"d","options":[{"label":"a"}]}"#;
-    let (status, said, cost) = ask(&mut state, Post, fields, new);
+    let (status, said, cost) = ask(&mut account, Post, fields, new);
     assert_eq!((status, cost), (201, 5), "{said}");
     let field = said["data"].clone();
     assert_eq!((&field["field_name"], &field["description"]), (&"Tier".into(), &"d".into()));
     let code = field["field_code"].as_str().unwrap_or_default();
     let path = format!("{fields}/{code}");
-    assert_eq!(ask(&mut state, Get, &path, "").1["data"], field);
+    assert_eq!(ask(&mut account, Get, &path, "").1["data"], field);
     // Every person has the key now, and only the names may repeat.
     let list = format!("{PERSONS}?limit=500&custom_fields={code}");
-    let (_, listed, _) = ask(&mut state, Get, &list, "");
+    let (_, listed, _) = ask(&mut account, Get, &list, "");
     let rows = listed["data"].as_array().expect("a page is a list");
     let null = serde_json::json!({ code: null });
     assert!(rows.len() > 100 && rows.iter().all(|row| row["custom_fields"] == null));
-    let (_, again, _) = ask(&mut state, Post, fields, new);
+    let (_, again, _) = ask(&mut account, Post, fields, new);
     assert_ne!(again["data"]["field_code"], field["field_code"]);
     assert_ne!(again["data"]["options"][0]["id"], field["options"][0]["id"]);
     let (status, added, cost) =
-        ask(&mut state, Post, &format!("{path}/options"), r#"[{"label":"b"},{"label":"c"}]"#);
+        ask(&mut account, Post, &format!("{path}/options"), r#"[{"label":"b"},{"label":"c"}]"#);
     assert_eq!((status, cost, added["data"][1]["label"].as_str()), (201, 5, Some("c")));
-    let now = ask(&mut state, Get, &path, "").1;
+    let now = ask(&mut account, Get, &path, "").1;
     assert_eq!(now["data"]["options"].as_array().map(Vec::len), Some(3));
     let body = format!(r#"{{"name":"A","custom_fields":{{"{code}":{}}}}}"#, added["data"][1]["id"]);
-    accept_in(&mut state, Post, PERSONS, &body);
+    accept_in(&mut account, Post, PERSONS, &body);
     // Labels are options of a field as well.
     let (status, label, _) =
-        ask(&mut state, Post, &format!("{fields}/label_ids/options"), r#"[{"label":"new"}]"#);
+        ask(&mut account, Post, &format!("{fields}/label_ids/options"), r#"[{"label":"new"}]"#);
     assert_eq!((status, &label["data"][0]["id"]), (201, &9.into()));
-    accept_in(&mut state, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
+    accept_in(&mut account, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
     // A later field does not forget them.
-    ask(&mut state, Post, fields, r#"{"field_name":"T","field_type":"text"}"#);
-    accept_in(&mut state, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
-    accept_in(&mut state, Post, PERSONS, &body);
+    ask(&mut account, Post, fields, r#"{"field_name":"T","field_type":"text"}"#);
+    accept_in(&mut account, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
+    accept_in(&mut account, Post, PERSONS, &body);
     let wrong = [
         r#"{"field_name":"","field_type":"text"}"#,
         r#"{"field_type":"text"}"#,
@@ -211,17 +211,17 @@ fn fields_and_their_options() {
     refuse(Post, "/api/v2/activityFields", 404, &[r#"{"field_name":"F","field_type":"text"}"#]);
     // Leads inherit the fields of deals.
     let new = r#"{"field_name":"New","field_type":"varchar"}"#;
-    let (_, said, _) = ask(&mut state, Post, "/api/v2/dealFields", new);
+    let (_, said, _) = ask(&mut account, Post, "/api/v2/dealFields", new);
     let code = said["data"]["field_code"].as_str().unwrap_or_default().to_owned();
-    accept_in(&mut state, Post, LEADS, &format!(r#"{{"title":"L","person_id":1,"{code}":"x"}}"#));
+    accept_in(&mut account, Post, LEADS, &format!(r#"{{"title":"L","person_id":1,"{code}":"x"}}"#));
 }
 
 #[test]
 fn what_was_just_created_is_found_first() {
-    let mut state = account();
-    state.advance(60);
+    let mut account = account();
+    account.advance(60);
     let field = ask(
-        &mut state,
+        &mut account,
         Post,
         "/api/v2/organizationFields",
         r#"{"field_name":"Id","field_type":"text"}"#,
@@ -238,28 +238,28 @@ fn what_was_just_created_is_found_first() {
         (DEALS, r#"{"title":"A"}"#.to_owned()),
         (ACTIVITIES, "{}".to_owned()),
     ] {
-        let made = accept_in(&mut state, Post, path, &body);
+        let made = accept_in(&mut account, Post, path, &body);
         let narrow =
             if path == ACTIVITIES { String::new() } else { format!("&custom_fields={code}") };
         let list = format!("{path}?sort_by=id&sort_direction=desc&limit=2{narrow}");
-        let (status, said, _) = ask(&mut state, Get, &list, "");
+        let (status, said, _) = ask(&mut account, Get, &list, "");
         assert_eq!((status, &said["data"][0]["id"]), (200, &made["id"]), "{path}");
         if path == ORGANIZATIONS {
             assert_eq!(said["data"][0]["custom_fields"], serde_json::json!({ &*code: "k" }));
             let (_, oldest, _) =
-                ask(&mut state, Get, &format!("{path}?sort_by=add_time&limit=1"), "");
+                ask(&mut account, Get, &format!("{path}?sort_by=add_time&limit=1"), "");
             assert_eq!(oldest["data"][0]["id"], made["id"]);
         }
     }
-    let lead = accept_in(&mut state, Post, LEADS, r#"{"title":"L","person_id":1}"#);
-    let (_, said, _) = ask(&mut state, Get, "/api/v1/leads?sort=add_time%20DESC&limit=3", "");
+    let lead = accept_in(&mut account, Post, LEADS, r#"{"title":"L","person_id":1}"#);
+    let (_, said, _) = ask(&mut account, Get, "/api/v1/leads?sort=add_time%20DESC&limit=3", "");
     assert_eq!(said["data"][0]["id"], lead["id"]);
 }
 
 #[test]
 fn users_have_addresses_of_their_own_and_companies_numbers() {
-    let mut state = AccountState::new(5, 0.1).of_company(901);
-    let (_, users, _) = get(&mut state, &plain(), "/v1/users");
+    let mut account = AccountState::new(5, 0.1).of_company(901);
+    let (_, users, _) = get(&mut account, &plain(), "/v1/users");
     let users = users["data"].as_array().expect("users are a list");
     let emails: std::collections::BTreeSet<_> =
         users.iter().map(|user| user["email"].as_str()).collect();
@@ -268,7 +268,7 @@ fn users_have_addresses_of_their_own_and_companies_numbers() {
     for (path, value) in
         [("/v1/users/me", "/data/company_id"), ("/v1/webhooks", "/data/0/company_id")]
     {
-        let (_, said, _) = get(&mut state, &options, path);
+        let (_, said, _) = get(&mut account, &options, path);
         assert_eq!(said.pointer(value), Some(&901.into()), "{path}");
     }
 }

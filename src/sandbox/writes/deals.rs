@@ -8,10 +8,10 @@ use crate::sandbox::json::{self, quoted};
 use serde_json::Value;
 
 /// What a write to a deal sets besides what it says.
-pub(super) fn follow(state: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
+pub(super) fn follow(account: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     archived_stay_as_they_are(write)?;
-    let mut set = place(state, write)?;
-    let now = quoted(&state.now().to_string());
+    let mut set = place(account, write)?;
+    let now = quoted(&account.now().to_string());
     set.extend(outcome(write, &now)?);
     set.extend(archive(write, &now)?);
     Ok(set)
@@ -28,14 +28,14 @@ fn archived_stay_as_they_are(write: &Write<'_>) -> Result<(), Refusal> {
 }
 
 /// Pipeline and stage: a stage names its pipeline, a pipeline alone means its first stage.
-fn place(state: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
+fn place(account: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     let pipeline = number(write.body.get("pipeline_id"));
     let stage = number(write.body.get("stage_id"));
     let before = number(write.before("pipeline_id"));
     let (pipeline, stage) = match (pipeline, stage) {
         (given, Some(stage)) => {
-            let home = column(state, "stages", &stage.into(), "pipeline_id");
+            let home = column(account, "stages", &stage.into(), "pipeline_id");
             let home = home.and_then(|id| id.parse().ok());
             if given.is_some() && given != home {
                 return Err(write.no("stage_id: The stage is not in the pipeline"));
@@ -45,8 +45,8 @@ fn place(state: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
         (Some(pipeline), None) if before == Some(pipeline) => return Ok(Vec::new()),
         (None, None) if before.is_some() => return Ok(Vec::new()),
         (pipeline, None) => {
-            let pipeline = pipeline.or_else(|| first(state, "pipelines", None)).unwrap_or(1);
-            let stage = first(state, "stages", Some(pipeline));
+            let pipeline = pipeline.or_else(|| first(account, "pipelines", None)).unwrap_or(1);
+            let stage = first(account, "stages", Some(pipeline));
             let none = || write.no("pipeline_id: The pipeline has no stages");
             (pipeline, stage.ok_or_else(none)?)
         }
@@ -56,15 +56,15 @@ fn place(state: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
         ("stage_id".to_owned(), stage.to_string()),
     ];
     if write.old.is_some() && number(write.before("stage_id")) != Some(stage) {
-        set.push(("stage_change_time".to_owned(), quoted(&state.now().to_string())));
+        set.push(("stage_change_time".to_owned(), quoted(&account.now().to_string())));
     }
     Ok(set)
 }
 
 /// The row of the lowest place, of stages those of a pipeline.
-fn first(state: &mut AccountState, resource: &str, pipeline: Option<u64>) -> Option<u64> {
+fn first(account: &mut AccountState, resource: &str, pipeline: Option<u64>) -> Option<u64> {
     let pipeline = pipeline.map(|id| id.to_string());
-    let rows = state.table(Resource::named(resource)?).rows().iter();
+    let rows = account.table(Resource::named(resource)?).rows().iter();
     let rows = rows.filter(|row| {
         let home = pipeline.as_deref();
         let there = home.is_none() || json::find(&row.json, "pipeline_id") == home;
@@ -97,9 +97,9 @@ fn outcome(write: &Write<'_>, now: &str) -> Result<Set, Refusal> {
     let changed = status != before || write.old.is_none();
     let given = |key: &str| body.given(key).map(Value::to_string);
     let kept = |key: &str| write.before(key).filter(|_| !changed).map(Value::to_string);
-    let ended = |key: &str, state: &str| {
+    let ended = |key: &str, account: &str| {
         let when = || given(key).or_else(|| kept(key)).or_else(|| given("close_time"));
-        (status == state).then(|| when().unwrap_or_else(|| now.to_owned()))
+        (status == account).then(|| when().unwrap_or_else(|| now.to_owned()))
     };
     let (won, lost) = (ended("won_time", "won"), ended("lost_time", "lost"));
     let close = won.clone().or_else(|| lost.clone()).map(|end| {
