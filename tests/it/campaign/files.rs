@@ -30,7 +30,7 @@ fn crashing(config: &mut Value, end: End, command: impl FnOnce(&Value) -> Comman
 
 /// `sync warehouse`.
 pub(super) struct Warehouse {
-    warehouse: WarehouseFixture,
+    fixture: WarehouseFixture,
     sweeps: bool,
     name: String,
     /// A walk restarted, so that rows may be repeated.
@@ -56,7 +56,7 @@ impl Warehouse {
             .with("concurrency", concurrency)
             .with("overlap_seconds", overlap)
             .with("commit_seconds", commit);
-        Self { warehouse, sweeps, name, restarted: false }
+        Self { fixture: warehouse, sweeps, name, restarted: false }
     }
 
     /// Whether rows of a resource may be here that the account no longer lists.
@@ -80,10 +80,10 @@ impl Keeper for Warehouse {
             // So few rows are soon a large share.
             flags.extend(["--deletes", "sweep", "--force"]);
         }
-        let mut config = std::mem::take(&mut self.warehouse.config);
+        let mut config = std::mem::take(&mut self.fixture.config);
         let command = crashing(&mut config, end, |config| {
-            self.warehouse.config = config.clone();
-            self.warehouse.command(&flags)
+            self.fixture.config = config.clone();
+            self.fixture.command(&flags)
         });
         let mut ended = carried_out(command, account, end);
         self.restarted |= ended.stderr.contains("again from the start");
@@ -94,15 +94,15 @@ impl Keeper for Warehouse {
     fn changed(&mut self) {}
 
     fn assert_equal(&self, account: &Sandbox) {
-        self.warehouse.assert_current_but(account, |resource, _| self.keeps_gone(resource));
+        self.fixture.assert_current_but(account, |resource, _| self.keeps_gone(resource));
     }
 
     fn assert_tidy(&self, account: &Sandbox) {
-        self.warehouse.assert_tidy();
+        self.fixture.assert_tidy();
         if self.restarted {
             return;
         }
-        for resource in self.warehouse.resources() {
+        for resource in self.fixture.resources() {
             let row = Resource::named(resource).expect("the resource exists");
             // Rows per parent come again with their parent, and the state of a list without times says
             // nothing about its rows.
@@ -110,7 +110,7 @@ impl Keeper for Warehouse {
                 continue;
             }
             let mut last = BTreeMap::new();
-            for row in self.warehouse.rows(account, resource) {
+            for row in self.fixture.rows(account, resource) {
                 let before = last.insert(row.key.clone(), (row.gone, row.json));
                 let same = before.as_ref() == last.get(&row.key);
                 assert!(!same, "{resource}: row {} is there twice in the same form", row.key);

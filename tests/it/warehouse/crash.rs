@@ -145,7 +145,7 @@ fn rebuilds(format: &str) {
         (account, warehouse)
     };
     crashed_at_every_step(prepared, &["--full"], |account, warehouse| {
-        warehouse.assert_once(account)
+        warehouse.assert_once(account);
     });
 }
 
