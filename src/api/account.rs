@@ -1,7 +1,7 @@
 //! Reads which company and user a token belongs to, and what the token may see.
 
 use super::client::{Answer, Client};
-use super::refusal::{Standing, granted};
+use super::refusal::{TokenRights, granted};
 use super::request::Request;
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use serde::Deserialize;
@@ -110,7 +110,7 @@ impl Account {
             )
             .at("company_domain"));
         }
-        let standing = Standing { admin: account.admin, scopes: account.scopes.clone() };
+        let standing = TokenRights { admin: account.admin, scopes: account.scopes.clone() };
         // The first value stays: it belongs to the same token.
         let _ = client.standing.set(standing);
         Ok(account)

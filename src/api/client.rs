@@ -4,7 +4,7 @@ use super::account::ME;
 use super::auth::{Auth, Reread};
 use super::budget::{Admit, Budget, Limits, Spending};
 use super::http::Http;
-use super::refusal::Standing;
+use super::refusal::TokenRights;
 use super::request::{Request, Write};
 use super::retry::{
     ATTEMPTS_MAX, Backoff, FIRST_ATTEMPTS_MAX, ResponseInfo, RetryDecision, verdict,
@@ -46,7 +46,7 @@ pub struct Client {
     /// The server's clock at its last good response, in seconds since 1970. 0 if it is unknown.
     clock: AtomicI64,
     /// The owner of the token, once it is known.
-    pub(super) standing: OnceLock<Standing>,
+    pub(super) standing: OnceLock<TokenRights>,
     /// Responses that several streams share.
     pub(super) reused: Reused,
     /// Reduced page sizes by path, for paths whose responses were too large.

@@ -24,13 +24,13 @@ pub(super) struct Http {
     silence: Duration,
     /// Whether the account is on this machine, so that its storage may be too.
     local: bool,
-    /// One client per [`Way`], created on first use.
+    /// One client per [`Route`], created on first use.
     clients: [OnceLock<reqwest::Client>; 3],
 }
 
 /// The route of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Route {
     /// Without any proxy, for this machine. A proxy would see the token in clear text.
     Direct,
     /// Through the proxy of the environment, if there is one. The connection is always encrypted.
@@ -44,9 +44,9 @@ impl Http {
     pub(super) fn new(origin: &str, user_agent: String, silence: Duration) -> Result<Self> {
         // Both binaries and tests come here; installing a second time is refused and harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let local = Url::parse(origin).is_ok_and(|url| way(&url) == Way::Direct);
+        let local = Url::parse(origin).is_ok_and(|url| way(&url) == Route::Direct);
         let http = Self { user_agent, silence, local, clients: Default::default() };
-        http.client(if local { Way::Direct } else { Way::Usual })?;
+        http.client(if local { Route::Direct } else { Route::Usual })?;
         Ok(http)
     }
 
@@ -62,19 +62,19 @@ impl Http {
     /// reached, and this machine only if the account itself is on it. A proxy resolves names itself, so
     /// only addresses and `localhost` are refused if there is one.
     pub(super) fn led_to(&self, url: &Url) -> Result<&reqwest::Client> {
-        let here = way(url) == Way::Direct;
+        let here = way(url) == Route::Direct;
         let neighbour = url.host_str().and_then(address).is_some_and(address_is_neighbour);
         if neighbour || here && !self.local {
             return Err(forbidden());
         }
         match url.scheme() {
-            "https" | "http" if here => self.client(Way::Direct),
-            "https" => self.client(Way::Guarded),
+            "https" | "http" if here => self.client(Route::Direct),
+            "https" => self.client(Route::Guarded),
             _ => Err(Error::new(Kind::Refused, "redirect leads to a place that is not safe")),
         }
     }
 
-    fn client(&self, way: Way) -> Result<&reqwest::Client> {
+    fn client(&self, way: Route) -> Result<&reqwest::Client> {
         let place = &self.clients[way as usize];
         if let Some(client) = place.get() {
             return Ok(client);
@@ -87,9 +87,9 @@ impl Http {
             .tcp_nodelay(true);
         let env: Variables<'_> = &|name| std::env::var_os(name);
         let builder = match way {
-            Way::Direct => builder.no_proxy(),
-            Way::Usual => proxied(builder, env)?,
-            Way::Guarded => proxied(builder, env)?
+            Route::Direct => builder.no_proxy(),
+            Route::Usual => proxied(builder, env)?,
+            Route::Guarded => proxied(builder, env)?
                 .dns_resolver(Arc::new(Guard { local: self.local, look_up: by_system })),
         };
         let client = builder.build().map_err(|error| untrusting(error, env))?;
@@ -118,8 +118,8 @@ fn untrusting(error: reqwest::Error, env: Variables<'_>) -> Error {
     Error::new(Kind::Config, message).at(place.unwrap_or("this machine")).because(error)
 }
 
-fn way(url: &Url) -> Way {
-    if url.host_str().is_some_and(is_this_machine) { Way::Direct } else { Way::Usual }
+fn way(url: &Url) -> Route {
+    if url.host_str().is_some_and(is_this_machine) { Route::Direct } else { Route::Usual }
 }
 
 fn forbidden() -> Error {
@@ -194,10 +194,10 @@ mod tests {
         match http.led_to(&url) {
             Err(error) => format!("{:?}", error.kind()),
             Ok(client) => {
-                let same = |way: Way| {
+                let same = |way: Route| {
                     http.clients[way as usize].get().is_some_and(|one| std::ptr::eq(one, client))
                 };
-                let ways = [Way::Direct, Way::Usual, Way::Guarded];
+                let ways = [Route::Direct, Route::Usual, Route::Guarded];
                 format!("{:?}", ways.into_iter().find(|way| same(*way)).expect("one of them"))
             }
         }
@@ -243,9 +243,9 @@ mod tests {
     #[test]
     fn this_machine_is_never_asked_through_a_proxy() {
         for url in HERE {
-            assert_eq!(way(&Url::parse(url).expect("a URL")), Way::Direct, "{url}");
+            assert_eq!(way(&Url::parse(url).expect("a URL")), Route::Direct, "{url}");
         }
-        assert_eq!(way(&Url::parse("https://acme.pipedrive.com").expect("a URL")), Way::Usual);
+        assert_eq!(way(&Url::parse("https://acme.pipedrive.com").expect("a URL")), Route::Usual);
     }
 
     /// A name that resolves to this machine or a neighbour is refused before a connection is opened.

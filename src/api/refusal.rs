@@ -12,7 +12,7 @@ const SCOPE: &str = "scope and url mismatch";
 
 /// The owner of a token, as `/users/me` reports it.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct TokenRights {
     /// Whether the user is a global admin.
     pub(super) admin: bool,
     /// The OAuth scopes that were granted; `None` for an API token.
@@ -142,7 +142,7 @@ mod tests {
         let settings = Settings::from_json(&config).expect("they are settings");
         let (client, _) = Client::new(&settings).expect("a client");
         let scopes = scopes.map(|scopes| scopes.split(',').map(str::to_owned).collect());
-        client.standing.set(Standing { admin, scopes }).expect("it was not set");
+        client.standing.set(TokenRights { admin, scopes }).expect("it was not set");
         client
     }
 

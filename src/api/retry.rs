@@ -170,11 +170,11 @@ fn window(seen: &ResponseInfo<'_>) -> Duration {
 /// The API's own words for an error, if it found some, without secrets that they repeat.
 pub(super) fn said(body: &[u8], mask: &Mask) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Said {
+    struct ErrorBody {
         #[serde(alias = "message")]
         error: String,
     }
-    let said: Said = serde_json::from_slice(body).ok()?;
+    let said: ErrorBody = serde_json::from_slice(body).ok()?;
     // Before anything is cut: a part of a secret would not be known any more.
     let said = mask.apply(&said.error);
     // A word this long is no word: it may be a token that is not ours.

@@ -1,7 +1,7 @@
 //! Converts an account into a bundle and its side-car, record by record.
 
 use super::format::Entity;
-use super::map::{LEARNT, Mapper, Setup};
+use super::map::{AccountSetup, LEARNT, Mapper};
 use super::sidecar::{Sidecar, Source, Stamp};
 use super::writer::{Writer, Written};
 use crate::dataset::{TempFile, Turn};
@@ -28,7 +28,7 @@ impl Export {
     pub fn start(
         path: &Path,
         what: &str,
-        setup: Setup,
+        setup: AccountSetup,
         source: Source,
         exported_at: Time,
     ) -> Result<Self> {

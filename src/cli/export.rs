@@ -6,7 +6,7 @@ use super::selection::{resources, without};
 use super::setup::runtime;
 use super::text::{Grid, Text};
 use super::{files, stderr, stdout};
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::current::Holding;
 use crate::dataset::export::{Form, Target, Written, export as write};
 use crate::model::{Error, Kind, Resource, Result};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::named("DIR|URL", &flags.dir)?;
+    let place = Location::named("DIR|URL", &flags.dir)?;
     let target = Target {
         form: match flags.to {
             To::Csv => Form::Csv,

@@ -1,7 +1,7 @@
 //! Reads what an earlier run stored: states and row counts.
 
 use super::files;
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::warehouse::Inventory;
 use crate::model::{Error, Kind, Resource, Result, StreamState};
 use crate::protocol::SavedState;
@@ -37,7 +37,7 @@ impl Earlier {
         resources: &[&'static Resource],
         capped: bool,
     ) -> Result<Self> {
-        let place = Place::parse(dir)?;
+        let place = Location::parse(dir)?;
         let Some(inventory) = Inventory::of(&place).await? else {
             let message = "there is no warehouse; leave --dir out to plan a first run";
             return Err(Error::new(Kind::Data, message).at(format!("--dir {place}")));

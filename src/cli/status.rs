@@ -5,7 +5,7 @@ use super::format::grouped;
 use super::setup::runtime;
 use super::stdout;
 use super::text::{Grid, Text};
-use crate::dataset::{Account, Place, RunStatus};
+use crate::dataset::{Account, Location, RunStatus};
 use crate::model::Result;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 const NAMED_MAX: usize = 8;
 
 pub(super) fn status(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::named("DIR|URL", &flags.dir)?;
+    let place = Location::named("DIR|URL", &flags.dir)?;
     let standing = runtime()?.block_on(RunStatus::of(&place))?;
     if flags.json() {
         stdout::programs(&format!("{}\n", object(flags, &standing)))?;

@@ -1,7 +1,7 @@
 //! Reads what exists at the destinations of runs, for `doctor`.
 
 use super::setup::runtime;
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::snapshot::BackupReader;
 use crate::dataset::warehouse::Inventory;
 use crate::model::{Kind, Result};
@@ -22,7 +22,7 @@ pub(super) fn looked_at(
     let dirs = if dirs.is_empty() { usual.collect() } else { dirs.to_vec() };
     let runtime = runtime()?;
     let looks = dirs.iter().map(|dir| {
-        let look = Place::parse(dir).and_then(|place| match place.folder() {
+        let look = Location::parse(dir).and_then(|place| match place.folder() {
             None if offline => Ok(format!("{place}: not asked")),
             _ => runtime.block_on(look(&place)),
         });
@@ -31,7 +31,7 @@ pub(super) fn looked_at(
     Ok(looks.collect())
 }
 
-async fn look(place: &Place) -> Result<String> {
+async fn look(place: &Location) -> Result<String> {
     let mut room = String::new();
     if let Some(folder) = place.folder() {
         if !folder.exists() {

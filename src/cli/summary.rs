@@ -6,7 +6,7 @@ use super::stdout;
 use super::sync::Start;
 use super::text::{Grid, Text};
 use crate::api::Spending;
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::warehouse::{Warehouse, Written};
 use crate::model::{Cost, Resource, Result, Time};
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ struct Row {
 impl Summary {
     pub(super) fn of(
         report: &Report,
-        (warehouse, place): (&Warehouse, &Place),
+        (warehouse, place): (&Warehouse, &Location),
         start: &Start,
         company: &str,
         run: String,

@@ -12,8 +12,8 @@ use super::summary::Summary;
 use super::sweep::Sweeping;
 use super::thrift::{Foreseen, put_off_recent};
 use crate::api::Account;
-use crate::dataset::warehouse::{self, Begun, Dictionary, Options, Wanted, Warehouse};
-use crate::dataset::{Owner, Place};
+use crate::dataset::warehouse::{self, Dictionary, OpenedTable, Options, Wanted, Warehouse};
+use crate::dataset::{Location, Owner};
 use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{CustomFields, Error, Event, Kind, Resource, Result, StreamState, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::parse(&flags.dir)?;
+    let place = Location::parse(&flags.dir)?;
     let resources = resources(flags.resources.as_deref(), flags.exclude.as_deref())?;
     let since = flags.since.as_deref().map(|text| since(text, now())).transpose()?;
     let handed = match &flags.state {
@@ -65,7 +65,7 @@ fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
 
 /// Where the resources of a run stand before it reads.
 pub(super) struct Start {
-    begun: BTreeMap<&'static str, Begun>,
+    begun: BTreeMap<&'static str, OpenedTable>,
     /// What is known of custom fields: asked for when a resource is new, or when it has rows.
     found: FieldDefinitions,
     /// Resources whose custom fields are known.
@@ -77,7 +77,12 @@ pub(super) struct Start {
 }
 
 impl Run {
-    async fn sync(mut self, flags: &Flags, place: &Place, options: &Options) -> Result<ExitCode> {
+    async fn sync(
+        mut self,
+        flags: &Flags,
+        place: &Location,
+        options: &Options,
+    ) -> Result<ExitCode> {
         let began = Instant::now();
         let mut stop = std::pin::pin!(interrupted());
         let account = self.account(stop.as_mut()).await?;

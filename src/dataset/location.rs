@@ -14,7 +14,7 @@ const BUCKET_BYTES_MAX: usize = 63;
 
 /// Where a data set lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// A local folder.
     Folder(PathBuf),
     /// A bucket, and the prefix of all names in it, without slashes at its ends; may be empty.
@@ -26,7 +26,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl Location {
     /// Reads `DIR` or `s3://bucket/prefix`, the value of `--dir`.
     pub fn parse(text: &str) -> Result<Self> {
         Self::named("--dir", text)
@@ -113,7 +113,7 @@ fn is_bucket(name: &str) -> bool {
     inner && ends && length && !name.contains("..") && address(name).is_none()
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "{}", folder.display()),
@@ -129,9 +129,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let shown = match Place::parse(text) {
-            Ok(Place::Folder(folder)) => format!("folder {}", folder.display()),
-            Ok(Place::Bucket { bucket, prefix }) => format!("bucket {bucket} prefix {prefix}"),
+        let shown = match Location::parse(text) {
+            Ok(Location::Folder(folder)) => format!("folder {}", folder.display()),
+            Ok(Location::Bucket { bucket, prefix }) => format!("bucket {bucket} prefix {prefix}"),
             Err(error) => error.to_string(),
         };
         assert_eq!(shown, expected);

@@ -29,6 +29,6 @@ pub use account::Account;
 pub use aws::{VARIABLES, Variable};
 pub use commit_log::Owner;
 pub(crate) use json_stream::{JsonStream, ReadError, hex};
-pub use location::Place;
+pub use location::Location;
 pub use run_status::{Part, RunStatus};
 pub use temp_file::{TempFile, Turn};

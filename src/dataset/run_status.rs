@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::commit_log::{MANIFEST, newest_manifest};
-use super::location::Place;
+use super::location::Location;
 use super::snapshot::{Backup, BackupReader, CONTENT_INDEX, Manifest, resource_of};
 use super::store::Store;
 use super::warehouse::Inventory;
@@ -48,7 +48,7 @@ pub struct Part {
 
 impl RunStatus {
     /// Looks at a data set without touching it. Fails with [`Kind::Usage`] when there is none.
-    pub async fn of(place: &Place) -> Result<Self> {
+    pub async fn of(place: &Location) -> Result<Self> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             let message = "there is no such folder";
             return Err(Error::new(Kind::Usage, message).at(place.to_string()));
@@ -76,7 +76,7 @@ impl RunStatus {
         Ok(standing)
     }
 
-    async fn of_warehouse(place: &Place) -> Result<Self> {
+    async fn of_warehouse(place: &Location) -> Result<Self> {
         let Some(inventory) = Inventory::of(place).await? else {
             return Err(Error::new(Kind::Usage, "there is no warehouse").at(place.to_string()));
         };

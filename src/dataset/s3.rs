@@ -1,6 +1,6 @@
 //! S3 buckets: credentials from the usual environment variables and profiles.
 
-use super::aws::{self, Given};
+use super::aws::{self, AwsSettings};
 use super::s3_http::{Connector, options, retries};
 use crate::model::{Error, Kind, Proxy, Result, Variables, is_loopback, variable, web_address};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
     // Both this and the API's client come here; installing a second time is refused and harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let given = Given::of(env)?;
+    let given = AwsSettings::of(env)?;
     let profile = Profile::of(&given, env)?;
     let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_retry(retries());
     for (key, value) in given.for_library() {
@@ -80,7 +80,10 @@ pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
 }
 
 /// Keys of the environment, or else of the profile.
-fn keys(given: &Given, profile: &Profile) -> Result<Option<(String, String, Option<String>)>> {
+fn keys(
+    given: &AwsSettings,
+    profile: &Profile,
+) -> Result<Option<(String, String, Option<String>)>> {
     let own = given.get("AWS_ACCESS_KEY_ID").zip(given.get("AWS_SECRET_ACCESS_KEY"));
     if let Some((key, secret)) = own {
         let token = given.get("AWS_SESSION_TOKEN").map(str::to_owned);
@@ -107,7 +110,7 @@ fn keys(given: &Given, profile: &Profile) -> Result<Option<(String, String, Opti
 /// Amazon's own names are stricter than those of other servers.
 fn fits_amazon(
     bucket: &str,
-    given: &Given,
+    given: &AwsSettings,
     elsewhere: bool,
     region: Option<&(String, String)>,
 ) -> Result<()> {
@@ -152,7 +155,7 @@ struct Profile {
 }
 
 impl Profile {
-    fn of(given: &Given, env: Variables<'_>) -> Result<Self> {
+    fn of(given: &AwsSettings, env: Variables<'_>) -> Result<Self> {
         let name = given.get("AWS_PROFILE").unwrap_or("default").to_owned();
         let home = variable("HOME", env)?.map(PathBuf::from);
         let path = |variable: &str, file: &str| {

@@ -2,7 +2,7 @@
 
 use super::fetch::{Fetch, limited};
 use super::guard::Guard;
-use super::offset::{Offset, Place};
+use super::offset::{Offset, PagePosition};
 use super::task::{Task, refused};
 use crate::api::{Request, is_of_company, is_of_one_row};
 use crate::model::{
@@ -255,9 +255,9 @@ async fn list(
         surprises.extend(page.surprises);
         let at = match listing.paging {
             Paging::Offset | Paging::Plain | Paging::Goals => match offset.place(&page.records)? {
-                Place::From(at) => at,
-                Place::Back => continue,
-                Place::Restart => {
+                PagePosition::From(at) => at,
+                PagePosition::Back => continue,
+                PagePosition::Restart => {
                     rows.clear();
                     continue;
                 }

@@ -60,7 +60,7 @@ pub struct Forecast {
 
 /// The way in which a job reads one of its lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ReadMode {
     /// The list was read already.
     Done,
     /// In full. An incremental resource also requests the newest row first.
@@ -131,17 +131,17 @@ fn of(job: &Job, sizes: &Sizes, asked: &mut Asked) -> Estimate {
     for ((listing, way), rows) in ways.iter().zip(rows) {
         let (mut requests, mut bound) = pages(listing, rows);
         match way {
-            Way::Done => continue,
+            ReadMode::Done => continue,
             // Each page repeats the last second of the page before.
-            Way::Begun if listing.changes == Changes::SinceByKey => {
+            ReadMode::Begun if listing.changes == Changes::SinceByKey => {
                 bound = bound.and(Bound::Guess);
             }
-            Way::Whole { first: false } | Way::Begun => {}
+            ReadMode::Whole { first: false } | ReadMode::Begun => {}
             // One request for the newest row before the walk, and one for changes during it. Lists that
             // may refuse the filter are requested a second time without it.
-            Way::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
-            Way::Whole { first: true } => requests += 2,
-            Way::Since(since, parts) => {
+            ReadMode::Whole { first: true } if listing.changes == Changes::Since => requests += 3,
+            ReadMode::Whole { first: true } => requests += 2,
+            ReadMode::Since(since, parts) => {
                 let shared = !matches!(listing.changes, Changes::NewestFirst | Changes::FullRead);
                 let again = shared && !asked.insert((watched.name, listing.name, *since));
                 requests = if again { 0 } else { requests.max(*parts) };
@@ -179,7 +179,7 @@ fn per_parent(estimate: &mut Estimate, ask: PerParent, parents: Rows) {
 }
 
 /// Returns how a job reads a list, according to its state.
-pub(super) fn way(job: &Job, listing: &Listing) -> Way {
+pub(super) fn way(job: &Job, listing: &Listing) -> ReadMode {
     let part = |name: &str| {
         name == listing.name
             || name.strip_prefix(listing.name).is_some_and(|part| part.starts_with(':'))
@@ -190,7 +190,7 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
         let done = job.state.complete || (parts > 0 && known().all(|progress| progress.done));
         // A walk of a list with times ends with the changes during it.
         let first = job.mode == Mode::Full && listing.changes != Changes::FullRead;
-        return if done { Way::Done } else { Way::Whole { first } };
+        return if done { ReadMode::Done } else { ReadMode::Whole { first } };
     }
     // The beginning of time marks a list that was empty: it is walked once more.
     let settled = |progress: &Progress| {
@@ -198,18 +198,22 @@ pub(super) fn way(job: &Job, listing: &Listing) -> Way {
     };
     let since: Option<Vec<Time>> = known().map(settled).collect();
     match since.unwrap_or_default().into_iter().min() {
-        None => Way::Whole { first: true },
+        None => ReadMode::Whole { first: true },
         // Until something was read, the watermark is just the start date.
-        Some(_) if !known().any(|progress| job.state.was_read(progress)) => Way::Begun,
-        Some(since) => Way::Since(since.whole_second(), parts),
+        Some(_) if !known().any(|progress| job.state.was_read(progress)) => ReadMode::Begun,
+        Some(since) => ReadMode::Since(since.whole_second(), parts),
     }
 }
 
 /// Returns the list whose size determines the length of this way.
-pub(super) fn extent(watched: &'static Resource, listing: &'static Listing, way: Way) -> Extent {
+pub(super) fn extent(
+    watched: &'static Resource,
+    listing: &'static Listing,
+    way: ReadMode,
+) -> Extent {
     let since = match way {
-        Way::Since(since, _) => Some(since),
-        Way::Done | Way::Whole { .. } | Way::Begun => None,
+        ReadMode::Since(since, _) => Some(since),
+        ReadMode::Done | ReadMode::Whole { .. } | ReadMode::Begun => None,
     };
     Extent { resource: watched.name, listing: listing.name, since }
 }
@@ -218,7 +222,7 @@ pub(super) fn extent(watched: &'static Resource, listing: &'static Listing, way:
 /// first, because only one list contains a given row.
 fn shared_out(
     watched: &'static Resource,
-    ways: &[(&'static Listing, Way)],
+    ways: &[(&'static Listing, ReadMode)],
     sizes: &Sizes,
 ) -> Vec<Rows> {
     let guess = |listing: &Listing| match listing.paging {
@@ -232,12 +236,12 @@ fn shared_out(
         .iter()
         .map(|(listing, way)| {
             let asked = sizes.asked.get(&extent(watched, listing, *way)).copied();
-            let earlier = earlier.filter(|_| !matches!(way, Way::Since(..)));
+            let earlier = earlier.filter(|_| !matches!(way, ReadMode::Since(..)));
             asked.or(earlier).unwrap_or_else(|| guess(listing))
         })
         .collect();
     let bounds = |rows: &Rows| matches!(rows.bound, Bound::AtMost | Bound::Guess);
-    let whole = ways.iter().all(|(_, way)| !matches!(way, Way::Since(..) | Way::Done));
+    let whole = ways.iter().all(|(_, way)| !matches!(way, ReadMode::Since(..) | ReadMode::Done));
     if whole && rows.iter().all(bounds) {
         let mut left = rows.iter().map(|rows| rows.count).max().unwrap_or(0);
         let mut places: Vec<_> = (0..rows.len()).collect();

@@ -2,7 +2,7 @@
 
 use super::fetch::limited;
 use super::guard::Guard;
-use super::offset::{Offset, Place};
+use super::offset::{Offset, PagePosition};
 use super::task::{ListRequest, Task, UPDATED_SINCE, refused};
 use crate::api::is_of_parameter;
 use crate::model::{Asked, Changes, Next, Record, Result, Sorting, Time, Walk};
@@ -104,7 +104,7 @@ impl Task {
             let asked = Asked { followed, told, whole: true };
             let page = self.page(ask, self.in_common(request), asked).await?;
             followed = true;
-            let Place::From(at) = offset.place(&page.records)? else {
+            let PagePosition::From(at) = offset.place(&page.records)? else {
                 continue;
             };
             let more = offset.advance(page.records.len(), &page.records[at..], &page.next)?;

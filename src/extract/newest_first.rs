@@ -1,7 +1,7 @@
 //! Reads lists without a time filter, newest rows first, down to the watermark.
 
 use super::fetch::limited;
-use super::offset::{Offset, Place};
+use super::offset::{Offset, PagePosition};
 use super::task::{ListRequest, Task};
 use crate::model::{Asked, Delivery, Result, Sorting, Time};
 
@@ -26,7 +26,7 @@ impl Task {
             coming = coming.or(newest.map(|t| t.plus_seconds(-self.run.overlap).whole_second()));
             let reached = times().any(|time| ground.is_some_and(|ground| time < ground));
             // Rows that were delivered before a restart are repeated, and are known by their digests.
-            let Place::From(at) = offset.place(&page.records)? else {
+            let PagePosition::From(at) = offset.place(&page.records)? else {
                 if offset.start == 0 {
                     order = Sorting::falling(self.run.overlap);
                 }

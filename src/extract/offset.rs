@@ -37,7 +37,7 @@ pub(super) struct Offset {
 
 /// The position of a page in the walk.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PagePosition {
     /// Rows from this one on are new.
     From(usize),
     /// The position was lost: request the page at the new, lower offset.
@@ -64,17 +64,17 @@ impl Offset {
     }
 
     /// Finds the position of a page that was requested from `start`.
-    pub(super) fn place(&mut self, records: &[Record]) -> Result<Place> {
+    pub(super) fn place(&mut self, records: &[Record]) -> Result<PagePosition> {
         if let Some(at) = after(records, &self.last) {
-            return Ok(Place::From(at));
+            return Ok(PagePosition::From(at));
         }
         if self.bare {
-            return Ok(Place::From(0));
+            return Ok(PagePosition::From(0));
         }
         if self.start > 0 && self.back < STEPS_BACK_MAX {
             self.back += 1;
             self.start = self.start.saturating_sub(self.step);
-            return Ok(Place::Back);
+            return Ok(PagePosition::Back);
         }
         self.restarts += 1;
         if self.restarts > RESTARTS_MAX {
@@ -82,7 +82,7 @@ impl Offset {
         }
         (self.start, self.back, self.furthest) = (0, 0, 0);
         self.last.clear();
-        Ok(Place::Restart)
+        Ok(PagePosition::Restart)
     }
 
     /// Moves past a page of `size` rows, of which these were new. Returns `false` at the end of the list.
@@ -171,9 +171,9 @@ mod tests {
             let end = start + rows.len();
             let next = if end < list.len() { Next::Start(end as u64) } else { Next::End };
             let at = match offset.place(&rows) {
-                Ok(Place::From(at)) => at,
-                Ok(Place::Back) => continue,
-                Ok(Place::Restart) => {
+                Ok(PagePosition::From(at)) => at,
+                Ok(PagePosition::Back) => continue,
+                Ok(PagePosition::Restart) => {
                     keys.push("restart".to_owned());
                     continue;
                 }
@@ -224,7 +224,9 @@ mod tests {
             let rows: Vec<_> = list.iter().skip(start).take(3).map(|key| row(*key)).collect();
             let end = start + rows.len();
             let next = if end < list.len() { Next::Start(end as u64) } else { Next::End };
-            let Place::From(at) = offset.place(&rows).expect("it is found") else { continue };
+            let PagePosition::From(at) = offset.place(&rows).expect("it is found") else {
+                continue;
+            };
             keys.extend(rows[at..].iter().filter_map(|row| row.key.clone()));
             if !offset.advance(rows.len(), &rows[at..], &next).expect("it makes progress") {
                 break;

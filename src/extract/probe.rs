@@ -3,7 +3,7 @@
 //! Pipedrive's lists return no totals. The highest id bounds the rows of a list that can be sorted by id. Of
 //! any other list, and of what changed since a time, one page is counted.
 
-use super::estimate::{Way, extent, way};
+use super::estimate::{ReadMode, extent, way};
 use super::fetch::limited;
 use super::plan::Job;
 use super::sizes::{Bound, Extent, Rows, Sizes};
@@ -102,7 +102,7 @@ fn looks(jobs: &[Job]) -> Vec<Probe> {
             let way = way(job, listing);
             let paged = matches!(listing.paging, Paging::Cursor | Paging::Offset);
             let grows = listing.changes != Changes::FullRead || parents.contains(watched.name);
-            if way != Way::Done && paged && grows {
+            if way != ReadMode::Done && paged && grows {
                 let extent = extent(watched, listing, way);
                 looks.insert(extent, Probe { watched, listing, extent });
             }

@@ -6,7 +6,7 @@
 //! follow in the order in which they were read.
 
 use super::children::REQUESTS_IN_FLIGHT_MAX;
-use super::estimate::{Way, way};
+use super::estimate::{ReadMode, way};
 use super::plan::{Job, Mode};
 use crate::model::{Changes, Listing, PerParent, Resource, Settings, Time};
 
@@ -104,10 +104,10 @@ fn first(job: &Job) -> u64 {
     for listing in &job.listings {
         let cost = u64::from(listing.cost);
         match way(job, listing) {
-            Way::Done => {}
+            ReadMode::Done => {}
             // It is asked for what has changed before the next list is read.
-            Way::Since(..) | Way::Begun => before += cost,
-            Way::Whole { first } => {
+            ReadMode::Since(..) | ReadMode::Begun => before += cost,
+            ReadMode::Whole { first } => {
                 let walks = job.state.listings.get(listing.name).is_some_and(|p| p.walk.is_some());
                 pending = Some(cost * (1 + u64::from(first && !walks)));
                 break;

@@ -5,7 +5,7 @@
 
 use super::fetch::limited;
 use super::guard::Guard;
-use super::offset::{Offset, Place, after, tail};
+use super::offset::{Offset, PagePosition, after, tail};
 use super::task::{ListRequest, Task, UPDATED_SINCE, refused};
 use crate::api::{Request, is_of_parameter};
 use crate::model::{
@@ -200,9 +200,9 @@ impl Task {
             };
             stored = false;
             let at = match offset.place(&page.records)? {
-                Place::From(at) => at,
-                Place::Back => continue,
-                Place::Restart => {
+                PagePosition::From(at) => at,
+                PagePosition::Back => continue,
+                PagePosition::Restart => {
                     self.warn(format!(
                         "{} changed under the walk: reading it again from the start, some rows come again",
                         ask.name

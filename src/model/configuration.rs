@@ -15,7 +15,7 @@ pub struct Key {
     /// The type of the value.
     pub takes: ValueType,
     /// The commands that read the key.
-    pub place: Place,
+    pub place: Visibility,
 }
 
 /// The type of a value.
@@ -44,7 +44,7 @@ pub enum ValueType {
 
 /// The commands that read a key, and whether forms show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Visibility {
     /// Every command, and forms show it.
     Everywhere,
     /// Every command, but not shown in forms: old spellings, and keys for tests.
@@ -57,7 +57,7 @@ pub enum Place {
 
 /// An authentication method: the value of `auth_type`, and the other keys in `credentials`.
 #[derive(Debug)]
-pub struct Way {
+pub struct AuthMethod {
     /// The value of `auth_type`.
     pub auth_type: &'static str,
     /// The title in forms.
@@ -71,7 +71,7 @@ const fn key(
     title: &'static str,
     about: &'static str,
     takes: ValueType,
-    place: Place,
+    place: Visibility,
 ) -> Key {
     Key { name, title, about, takes, place }
 }
@@ -80,11 +80,11 @@ const fn number(least: u64, most: u64, usual: Option<u64>) -> ValueType {
     ValueType::Number { least, most, usual }
 }
 
-use Place::{Everywhere, Hidden, Singer, Warehouse};
+use Visibility::{Everywhere, Hidden, Singer, Warehouse};
 
 /// The authentication methods, the one for apps first, as Airbyte requires.
-pub const WAYS: &[Way] = &[
-    Way {
+pub const AUTH_METHODS: &[AuthMethod] = &[
+    AuthMethod {
         auth_type: "oauth",
         title: "OAuth 2.0",
         keys: &[
@@ -111,7 +111,7 @@ pub const WAYS: &[Way] = &[
             ),
         ],
     },
-    Way {
+    AuthMethod {
         auth_type: "token",
         title: "API token",
         keys: &[key(
@@ -278,7 +278,7 @@ pub fn unread_keys(config: &Value) -> Option<String> {
     let remark = |key: &str| key.starts_with(['_', '/', '#']);
     let top = || KEYS.iter().map(|key| key.name).chain(OTHERS.iter().copied());
     let nested = || {
-        let ways = WAYS.iter().flat_map(|way| way.keys).map(|key| key.name);
+        let ways = AUTH_METHODS.iter().flat_map(|way| way.keys).map(|key| key.name);
         ways.chain(IN_CREDENTIALS.iter().copied())
     };
     let mut unread = Vec::new();
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn each_key_with_a_slip_in_it_is_found() {
-        for key in KEYS.iter().chain(WAYS.iter().flat_map(|way| way.keys)) {
+        for key in KEYS.iter().chain(AUTH_METHODS.iter().flat_map(|way| way.keys)) {
             let slip: String = key.name.chars().skip(1).collect();
             let found = unread_keys(&serde_json::json!({ slip.clone(): 1 })).unwrap_or_default();
             assert!(found.starts_with(&format!("{slip:?}")), "{found}");

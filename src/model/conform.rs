@@ -7,7 +7,7 @@ use super::error::Result;
 use super::json::Json;
 use super::members::{Members, Text};
 use super::order::properties;
-use super::record::{Inside, Part};
+use super::record::{NestedRows, Part};
 use super::resource::Resource;
 use super::shape::Form;
 use serde_json::Value;
@@ -71,11 +71,11 @@ impl Conformer {
     pub fn put(
         &mut self,
         json: &str,
-        exact: Option<&Inside>,
+        exact: Option<&NestedRows>,
         out: &mut Vec<u8>,
         misfits: &mut TypeMismatches,
     ) -> Result<()> {
-        if let Some(parts) = exact.filter(|_| self.table).and_then(Inside::parts) {
+        if let Some(parts) = exact.filter(|_| self.table).and_then(NestedRows::parts) {
             return self.splice(json, parts, out, misfits);
         }
         let before = out.len();

@@ -43,7 +43,9 @@ mod time;
 pub(crate) mod work;
 
 pub use carried::{CARRIED_BYTES_MAX, Carried};
-pub use configuration::{KEYS, Key as ConfigKey, Place, ValueType, WAYS, Way, unread_keys};
+pub use configuration::{
+    AUTH_METHODS, AuthMethod, KEYS, Key as ConfigKey, ValueType, Visibility, unread_keys,
+};
 pub use conform::{Conformer, JSON_AS_TEXT, TypeMismatches};
 pub(crate) use convert::{To, converted, is_true};
 pub use definition::{Definition, FieldOption};
@@ -71,7 +73,7 @@ pub use pins::{declared, joined, names_of, repinned, undeclared, with_names};
 pub use plain::{is_deceptive, plain_json, plain_lines, printable};
 pub use progress::{DELIVERED_MAX, Delivery, Progress, Walk};
 pub(crate) use record::usable;
-pub use record::{Digest, Inside, Record, key_of};
+pub use record::{Digest, NestedRows, Record, key_of};
 pub use redact::{Mask, masked};
 pub use reference::reference;
 pub use resource::{

@@ -34,7 +34,7 @@ enum Form {
     Clock,
     /// Text, or an object, which then stands under this key, and its label in its place.
     Label(String),
-    Inside(Normalizer),
+    NestedRows(Normalizer),
     /// Each item of a list.
     Each(Normalizer),
 }
@@ -69,7 +69,7 @@ impl Normalizer {
                 Some("date") => Form::Date,
                 Some("date-time") => Form::Time,
                 _ => match (Self::of_schema(property), Self::of_schema(&property["items"])) {
-                    (inside, _) if !inside.keys.is_empty() => Form::Inside(inside),
+                    (inside, _) if !inside.keys.is_empty() => Form::NestedRows(inside),
                     (_, each) if !each.keys.is_empty() => Form::Each(each),
                     _ => continue,
                 },
@@ -90,7 +90,7 @@ impl Normalizer {
         pairs(json, |key, value| {
             let place = || if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
             match self.keys.get(&*key) {
-                Some(Form::Inside(tidy)) if value.starts_with('{') => {
+                Some(Form::NestedRows(tidy)) if value.starts_with('{') => {
                     match tidy.inside(value, &place(), changes) {
                         Ok(mended) => out.pair(&key, mended),
                         Err(error) => inner = Err(error),

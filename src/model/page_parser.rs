@@ -9,7 +9,7 @@ use super::json::Json;
 use super::keys::{Key, Keys};
 use super::number::{is_finite, is_whole};
 use super::page::{KEYS_MAX, Layout, Page, is_custom, next, shape};
-use super::record::{Inside, Record, usable};
+use super::record::{NestedRows, Record, usable};
 use super::resource::{Custom, Paging, Type};
 use super::schema_deviation::SchemaDeviations;
 use super::time::{Time, is_date, is_utc};
@@ -181,7 +181,7 @@ impl<'l> Scan<'l> {
     fn row(&mut self) -> Result<()> {
         self.json.peek();
         let start = self.json.at();
-        let exact = (!self.layout.partial).then(Inside::default);
+        let exact = (!self.layout.partial).then(NestedRows::default);
         let mut row = Record { exact, ..Record::bare(Bytes::new()) };
         let mut seen = 0_u64;
         let mut key = [None; KEYS_MAX];

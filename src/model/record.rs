@@ -26,7 +26,7 @@ pub struct Record {
     /// Whether the row says of itself that it was deleted.
     pub deleted: bool,
     /// What stands inside of it and what it lacks, if all else is to the letter as documented.
-    pub exact: Option<Inside>,
+    pub exact: Option<NestedRows>,
 }
 
 /// Most lists, objects and gaps that are remembered of a record.
@@ -35,7 +35,7 @@ const INSIDE_MAX: usize = 10;
 /// Where a record holds lists and objects, and where it lacks columns. Every other key of it is a
 /// column of its resource, with null or a value of exactly its type; keys are not null.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Inside {
+pub struct NestedRows {
     places: [(u8, u8, u32, u32); INSIDE_MAX],
     len: u8,
     /// Whether its columns do not come in the order of the table, each once, or lack in more places
@@ -52,7 +52,7 @@ pub(super) enum Part {
     Gap { from: usize, to: usize, at: usize },
 }
 
-impl Inside {
+impl NestedRows {
     /// Adds the value of the column at this place of the table, from here to there in the record.
     /// `false` when there is no room left.
     pub(super) fn push(&mut self, column: usize, start: usize, end: usize) -> bool {

@@ -10,7 +10,7 @@ use super::http_request::{Refusal, Request};
 use super::json;
 use super::options::Options;
 use super::rows::Row;
-use super::table::{Order, Place, Sort, Table};
+use super::table::{Order, Sort, SortKey, Table};
 use crate::model::{Listing, Paging, PerParent, Resource, Time, Type};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -281,10 +281,10 @@ impl Asked<'_> {
         }
         let rows = table.rows();
         let mut shown = places[from..].iter().filter(|place| self.filter.takes(&rows[place.row]));
-        let page: Vec<&Place> = shown.by_ref().take(self.size()).collect();
+        let page: Vec<&SortKey> = shown.by_ref().take(self.size()).collect();
         let more = shown.next().is_some();
         let next = page.last().filter(|_| more).map(|place| self.cursor(place));
-        let first = self.cursor(&Place { value: Sort::Null, id: 0, row: 0 });
+        let first = self.cursor(&SortKey { value: Sort::Null, id: 0, row: 0 });
         let before = from.checked_sub(1).map(|place| self.cursor(&places[place]));
         Ok(Page {
             rows: page.iter().map(|place| rows[place.row].json.clone()).collect(),
@@ -334,7 +334,7 @@ impl Asked<'_> {
     }
 
     /// A keyset marker: the walk resumes strictly after this place, wherever it then is.
-    fn cursor(&self, place: &Place) -> String {
+    fn cursor(&self, place: &SortKey) -> String {
         let value = match &place.value {
             Sort::Null => Value::Null,
             Sort::Number(number) if self.is_time() => {
@@ -353,7 +353,7 @@ impl Asked<'_> {
         json::base64(marker.to_string().as_bytes())
     }
 
-    fn place(&self, cursor: &str) -> Option<Place> {
+    fn place(&self, cursor: &str) -> Option<SortKey> {
         let marker: Value = serde_json::from_slice(&json::from_base64(cursor)?).ok()?;
         let falling = marker["sortDirection"].as_str()? == "desc";
         if marker["field"].as_str()? != self.order.field || falling != self.order.falling {
@@ -369,7 +369,7 @@ impl Asked<'_> {
             Value::Number(number) => Sort::Real(number.as_f64()?),
             _ => return None,
         };
-        Some(Place { value, id: marker["id"].as_u64()?, row: 0 })
+        Some(SortKey { value, id: marker["id"].as_u64()?, row: 0 })
     }
 
     fn is_time(&self) -> bool {

@@ -68,7 +68,7 @@ enum Identity {
     OAuth,
     /// An access token that is over or was never issued.
     Stale,
-    Nobody,
+    Anonymous,
 }
 
 const UNAUTHORIZED: &str = r#"{"success":false,"error":"unauthorized access","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
@@ -140,7 +140,7 @@ impl Service {
                 };
                 (served, Limits::Absent, 0)
             }
-            (None, Identity::Nobody) => {
+            (None, Identity::Anonymous) => {
                 let mut no = self.outgoing(401, Bytes::from_static(UNAUTHORIZED.as_bytes()), false);
                 no.headers.push(("x-401-by-gw", "true".to_owned()));
                 no.headers.push(("x-correlation-id", format!("sandbox-{number}")));
@@ -257,7 +257,7 @@ impl Service {
             (None, Some(token)) if self.tokens.open(token, self.state.now()) => Identity::OAuth,
             (None, Some(token)) if token == self.options.token => Identity::Token,
             (None, Some(_)) => Identity::Stale,
-            _ => Identity::Nobody,
+            _ => Identity::Anonymous,
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Table {
     rows: Vec<Row>,
     names: HashMap<Box<str>, usize>,
-    orders: HashMap<Order, Arc<Vec<Place>>>,
+    orders: HashMap<Order, Arc<Vec<SortKey>>>,
 }
 
 /// A way to walk a table.
@@ -30,7 +30,7 @@ pub(super) struct Order {
 
 /// The sort key of a row in an order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Place {
+pub(super) struct SortKey {
     /// The value it is sorted by.
     pub(super) value: Sort,
     /// The row's number.
@@ -59,7 +59,7 @@ impl Sort {
     }
 }
 
-impl Place {
+impl SortKey {
     /// Whether this one comes first.
     pub(super) fn compare(&self, other: &Self, falling: bool) -> Ordering {
         let nulls = (self.value != Sort::Null).cmp(&(other.value != Sort::Null));
@@ -129,14 +129,14 @@ impl Table {
     }
 
     /// The rows in an order, sorted once.
-    pub(super) fn order(&mut self, order: &Order) -> Arc<Vec<Place>> {
+    pub(super) fn order(&mut self, order: &Order) -> Arc<Vec<SortKey>> {
         if let Some(places) = self.orders.get(order) {
             return Arc::clone(places);
         }
         let rows = self.rows.iter().enumerate();
-        let mut places: Vec<Place> = rows
+        let mut places: Vec<SortKey> = rows
             .filter(|(_, row)| order.archived.is_none_or(|archived| archived == row.archived))
-            .map(|(place, row)| Place { value: sort(row, order), id: row.id, row: place })
+            .map(|(place, row)| SortKey { value: sort(row, order), id: row.id, row: place })
             .collect();
         places.sort_unstable_by(|a, b| a.compare(b, order.falling));
         let places = Arc::new(places);

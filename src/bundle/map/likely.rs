@@ -3,7 +3,7 @@
 //! It is used when neither a journal nor a side-car knows the field's key and the field was renamed.
 
 use super::dictionary::dictionary;
-use super::setup::Setup;
+use super::setup::AccountSetup;
 use crate::bundle::format::{Entity, PUBLIC_ID_MAX};
 use crate::bundle::index::number;
 use crate::model::text;
@@ -27,7 +27,7 @@ pub struct Expected {
 
 /// What was seen of a field.
 #[derive(Debug, Default)]
-struct Seen {
+struct Observed {
     /// Values.
     values: u64,
     /// Of these, such as look like public ids.
@@ -39,18 +39,18 @@ struct Seen {
 /// The fields that may keep public ids.
 #[derive(Debug, Default)]
 pub(super) struct Likely {
-    fields: [HashMap<String, Seen>; 3],
+    fields: [HashMap<String, Observed>; 3],
     expected: Arc<Expected>,
 }
 
 impl Likely {
     /// The fields of an account that are of the type, where nothing says which one it is.
-    pub(super) fn of(setup: &Setup) -> Self {
+    pub(super) fn of(setup: &AccountSetup) -> Self {
         let fields = std::array::from_fn(|place| {
             let suspects = setup.dictionaries[place].suspects();
             let other = |name: &str| setup.expected.names.contains(name);
             let suspects = suspects.filter(|(_, name)| !other(name));
-            suspects.map(|(code, _)| (code.to_owned(), Seen::default())).collect()
+            suspects.map(|(code, _)| (code.to_owned(), Observed::default())).collect()
         });
         Self { fields, expected: Arc::clone(&setup.expected) }
     }

@@ -5,7 +5,7 @@ use super::dictionary::dictionary;
 use super::identity::{Called, Known, generated_id, key};
 use super::likely::Likely;
 use super::rows;
-use super::setup::Setup;
+use super::setup::AccountSetup;
 use super::source::{Fields, Losses, id};
 use crate::bundle::fitting::fault;
 use crate::bundle::format::{Entity, PUBLIC_ID_MAX, Shape, value_of};
@@ -47,7 +47,7 @@ pub const NO_ID: &str = "cannot be used, and without it the row has no public id
 /// Makes rows of records.
 #[derive(Debug)]
 pub struct Mapper {
-    setup: Setup,
+    setup: AccountSetup,
     known: Known,
     losses: Losses,
     likely: Likely,
@@ -89,7 +89,7 @@ fn resource(entity: Entity) -> &'static str {
 
 impl Mapper {
     /// Begins, with a set-up that is ready.
-    pub fn new(setup: Setup) -> Self {
+    pub fn new(setup: AccountSetup) -> Self {
         let known = Known::of(setup.company);
         let likely = Likely::of(&setup);
         Self {

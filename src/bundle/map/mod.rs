@@ -14,4 +14,4 @@ pub(in crate::bundle) use identity::generated_id;
 pub use likely::Expected;
 pub(in crate::bundle) use mapper::NOTE_MARK;
 pub use mapper::{LEARNT, Mapper, NO_ID, RESOURCES};
-pub use setup::{FIELDS, SETUP, Setup};
+pub use setup::{AccountSetup, FIELDS, SETUP};

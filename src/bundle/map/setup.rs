@@ -27,7 +27,7 @@ pub const FIELDS: &[&str] = &["organization_fields", "person_fields", "deal_fiel
 
 /// What an account says of itself.
 #[derive(Debug, Clone, Default)]
-pub struct Setup {
+pub struct AccountSetup {
     /// The company, as ids name it.
     pub company: i64,
     pub(super) users: HashMap<u64, String>,
@@ -105,13 +105,13 @@ pub(super) fn uuid(name: &str) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-impl Setup {
+impl AccountSetup {
     /// The set-up of a company, still empty, of whose fields some are known by their keys.
     pub fn of(company: i64, pins: Pins) -> Self {
         Self { company, pins, ..Self::default() }
     }
 
-    /// Learns of more fields that are known by their keys, after [`Setup::ready`].
+    /// Learns of more fields that are known by their keys, after [`AccountSetup::ready`].
     #[must_use]
     pub fn pinned(mut self, pin: impl FnOnce(&mut Pins)) -> Self {
         pin(&mut self.pins);
@@ -182,7 +182,7 @@ impl Setup {
     }
 
     /// Takes a row of one of the [`SETUP`] resources. One that cannot be read is left out, and counted in
-    /// [`Setup::odd`].
+    /// [`AccountSetup::odd`].
     pub fn add_row(&mut self, resource: &'static Resource, json: &str) {
         let place = match resource.name {
             "organization_fields" => 0,

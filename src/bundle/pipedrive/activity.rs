@@ -1,7 +1,7 @@
 //! Projects activities to what Pipedrive can store: their parents and participants.
 
-use super::made::{Inexact, Made};
 use super::project::PipedriveProjection;
+use super::row_builder::{Inexact, RowBuilder};
 use crate::bundle::format::{Entity, value_of};
 use crate::bundle::push::alike;
 use crate::model::{list, quoted, text};
@@ -13,7 +13,7 @@ const PARENTS: [Entity; 4] =
 impl PipedriveProjection<'_> {
     /// Links to rows that lie in another array by now lead there: a lead that became a deal has taken
     /// its activities along.
-    pub(super) fn follow(&mut self, row: &mut Made<'_>) {
+    pub(super) fn follow(&mut self, row: &mut RowBuilder<'_>) {
         if row.entity != Entity::Activities || self.fates.is_plain() {
             return;
         }
@@ -38,7 +38,7 @@ impl PipedriveProjection<'_> {
         }
     }
 
-    pub(super) fn activity(&mut self, row: &mut Made<'_>) {
+    pub(super) fn activity(&mut self, row: &mut RowBuilder<'_>) {
         let parent = row.text("record_type").and_then(|name| Entity::of_record_type(&name));
         let parent = parent.zip(row.get("record_public_id"));
         for entity in PARENTS {
@@ -91,7 +91,7 @@ impl PipedriveProjection<'_> {
     }
 
     /// An activity comes out belonging to the first link that it has.
-    fn parent(&mut self, row: &Made<'_>, own: Option<&str>) {
+    fn parent(&mut self, row: &RowBuilder<'_>, own: Option<&str>) {
         // The loss of its parent row was reported before.
         if own.is_none() && row.get("record_type").is_some() {
             return;
@@ -108,7 +108,7 @@ impl PipedriveProjection<'_> {
     }
 
     /// The contact of an activity is who takes part first (pipedrive-api.md 7).
-    fn participants(&mut self, row: &mut Made<'_>) {
+    fn participants(&mut self, row: &mut RowBuilder<'_>) {
         row.consume("participants");
         let contact = row.made("contact_public_id").filter(|id| *id != "null").map(str::to_owned);
         let mut all: Vec<String> = list(row.get("participants").unwrap_or("[]"))

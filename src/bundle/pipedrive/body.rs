@@ -4,7 +4,7 @@ use super::custom::{flat, written};
 use super::id_map::IdMap;
 use super::missing_fields::owner;
 use crate::bundle::format::Entity;
-use crate::bundle::map::{NOTE_MARK, Setup};
+use crate::bundle::map::{AccountSetup, NOTE_MARK};
 use crate::model::{Members, Time, list, members, quoted, text};
 
 /// What a row becomes.
@@ -19,12 +19,12 @@ pub(super) struct Body {
 }
 
 /// A body that is being made.
-struct Making<'r> {
+struct BodyBuilder<'r> {
     fields: Members<'r>,
     out: Vec<(String, String)>,
 }
 
-impl<'r> Making<'r> {
+impl<'r> BodyBuilder<'r> {
     fn get(&self, name: &str) -> Option<&'r str> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
@@ -60,7 +60,7 @@ impl<'r> Making<'r> {
 
 /// How a row is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct WriteMode {
     /// It is to be created.
     pub(super) new: bool,
     /// It keeps its public id in a field, or a note: all do but those that are known by their own ids.
@@ -69,9 +69,15 @@ pub(super) struct Manner {
 
 /// The body for a row as [`super::PipedriveProjection::row`] made it: of one that is there it has the fields alone that
 /// change.
-pub(super) fn body(entity: Entity, row: &str, manner: Manner, setup: &Setup, ids: &IdMap) -> Body {
+pub(super) fn body(
+    entity: Entity,
+    row: &str,
+    manner: WriteMode,
+    setup: &AccountSetup,
+    ids: &IdMap,
+) -> Body {
     let new = manner.new;
-    let mut making = Making { fields: members(row), out: Vec::new() };
+    let mut making = BodyBuilder { fields: members(row), out: Vec::new() };
     let public_id = making.some("public_id").and_then(text).unwrap_or_default();
     let (mut then, mut early) = (None, false);
     match entity {
@@ -97,11 +103,11 @@ pub(super) fn body(entity: Entity, row: &str, manner: Manner, setup: &Setup, ids
 
 /// Custom fields. Whether one refers to a row that does not exist yet.
 fn custom(
-    making: &mut Making<'_>,
+    making: &mut BodyBuilder<'_>,
     entity: Entity,
     public_id: &str,
-    manner: Manner,
-    setup: &Setup,
+    manner: WriteMode,
+    setup: &AccountSetup,
     ids: &IdMap,
 ) -> bool {
     let mut early = false;
@@ -141,7 +147,7 @@ fn custom(
     early
 }
 
-fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
+fn account(making: &mut BodyBuilder<'_>, new: bool, setup: &AccountSetup) {
     for name in ["name", "website", "linkedin", "annual_revenue", "employee_count"] {
         making.copy(name, name);
     }
@@ -160,7 +166,7 @@ fn account(making: &mut Making<'_>, new: bool, setup: &Setup) {
     added(making, new);
 }
 
-fn contact(making: &mut Making<'_>, new: bool, ids: &IdMap) {
+fn contact(making: &mut BodyBuilder<'_>, new: bool, ids: &IdMap) {
     for name in ["name", "first_name", "last_name"] {
         making.copy(name, name);
     }
@@ -174,14 +180,14 @@ fn contact(making: &mut Making<'_>, new: bool, ids: &IdMap) {
 }
 
 /// Adds the creation time. Pipedrive accepts it only when a row is created.
-fn added(making: &mut Making<'_>, new: bool) {
+fn added(making: &mut BodyBuilder<'_>, new: bool) {
     let at = making.some("created_at").and_then(text).and_then(|at| Time::parse(&at));
     if let Some(at) = at.filter(|_| new) {
         making.put("add_time", quoted(&at.whole_second().to_string()));
     }
 }
 
-fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &IdMap) {
+fn opportunity(making: &mut BodyBuilder<'_>, setup: &AccountSetup, ids: &IdMap) {
     making.copy("name", "title");
     making.refer(Entity::Accounts, "org_id", ids);
     making.refer(Entity::Contacts, "person_id", ids);
@@ -216,7 +222,7 @@ fn opportunity(making: &mut Making<'_>, setup: &Setup, ids: &IdMap) {
     }
 }
 
-fn lead(making: &mut Making<'_>, new: bool, ids: &IdMap) -> Option<String> {
+fn lead(making: &mut BodyBuilder<'_>, new: bool, ids: &IdMap) -> Option<String> {
     making.copy("title", "title");
     making.refer(Entity::Accounts, "organization_id", ids);
     making.refer(Entity::Contacts, "person_id", ids);
@@ -237,7 +243,7 @@ fn lead(making: &mut Making<'_>, new: bool, ids: &IdMap) -> Option<String> {
     None
 }
 
-fn activity(making: &mut Making<'_>, public_id: &str, manner: Manner, ids: &IdMap) {
+fn activity(making: &mut BodyBuilder<'_>, public_id: &str, manner: WriteMode, ids: &IdMap) {
     making.copy("subject", "subject");
     making.copy("activity_type", "type");
     for (entity, key) in [

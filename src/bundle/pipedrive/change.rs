@@ -1,13 +1,13 @@
 //! Computes which fields of an existing row change: those that were edited and that Pipedrive can store.
 
 use super::custom::{Kind, held};
-use super::made::{Inexact, Made};
 use super::missing_fields::{owner, says_nothing};
 use super::project::PipedriveProjection;
+use super::row_builder::{Inexact, RowBuilder};
 use crate::bundle::format::{Entity, PARTIAL, STAMPS};
 use crate::bundle::losses::count;
 use crate::bundle::map::PUBLIC_ID_FIELD;
-use crate::bundle::push::{Fate, Fitted, alike, custom_field};
+use crate::bundle::push::{Fitted, RowFate, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
 /// Why archived deals are not changed (pipedrive-api.md 2.1: read-only since 2025-07-15).
@@ -59,7 +59,7 @@ fn sources(field: &str) -> &[&str] {
 impl PipedriveProjection<'_> {
     /// Computes the changes to write to an existing row: the fields that were edited. A value that cannot
     /// be held exactly replaces nothing, and is counted.
-    pub(super) fn change(&mut self, row: &Made<'_>, custom: Vec<String>) -> Fitted {
+    pub(super) fn change(&mut self, row: &RowBuilder<'_>, custom: Vec<String>) -> Fitted {
         let mut changes = Vec::new();
         let partial = list(row.other(PARTIAL));
         for (key, value) in &row.out {
@@ -103,13 +103,13 @@ impl PipedriveProjection<'_> {
     /// Whether a field refers to a row that is created once more: it still leads to the one that was
     /// deleted, which has the same public id.
     fn leads_to_a_new_row(&self, key: &str, value: &str) -> bool {
-        let again = || text(value).is_some_and(|id| self.fates.row(&id) == Some(&Fate::Again));
+        let again = || text(value).is_some_and(|id| self.fates.row(&id) == Some(&RowFate::Again));
         !self.checking && key.ends_with("_public_id") && key != "public_id" && again()
     }
 
     /// The custom fields of a row, as Pipedrive holds them: all of a new row, those that change of one that
     /// is there, whose names are returned.
-    pub(super) fn custom(&mut self, row: &mut Made<'_>) -> Vec<String> {
+    pub(super) fn custom(&mut self, row: &mut RowBuilder<'_>) -> Vec<String> {
         row.consume("custom");
         if !row.says("custom") {
             return Vec::new();

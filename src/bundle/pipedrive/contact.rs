@@ -1,7 +1,7 @@
 //! Projects contacts to what Pipedrive can store: names, addresses, and phone numbers.
 
-use super::made::Made;
 use super::project::PipedriveProjection;
+use super::row_builder::RowBuilder;
 use crate::bundle::fitting::filled_entries;
 use crate::bundle::format::value_of;
 use crate::model::{list, members, quoted, text};
@@ -10,7 +10,7 @@ use crate::model::{list, members, quoted, text};
 const LISTS: [(&str, &str); 2] = [("email", "emails"), ("phone", "phones")];
 
 impl PipedriveProjection<'_> {
-    pub(super) fn contact(&mut self, row: &mut Made<'_>) {
+    pub(super) fn contact(&mut self, row: &mut RowBuilder<'_>) {
         row.leave_as_is("account_public_id");
         for name in ["name", "first_name", "last_name"] {
             row.consume(name);
@@ -43,7 +43,7 @@ impl PipedriveProjection<'_> {
 
     /// A name is written by its halves where both are there: they say more than the whole, which Pipedrive
     /// splits by itself.
-    fn name(&mut self, row: &mut Made<'_>) {
+    fn name(&mut self, row: &mut RowBuilder<'_>) {
         let filled = |name: &str| row.text(name).filter(|text| !text.is_empty());
         let (name, first, last) = (filled("name"), filled("first_name"), filled("last_name"));
         if let (Some(first), Some(last)) = (&first, &last) {

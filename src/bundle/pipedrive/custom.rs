@@ -2,7 +2,7 @@
 
 use super::id_map::IdMap;
 use crate::bundle::format::Entity;
-use crate::bundle::map::{Setup, Target};
+use crate::bundle::map::{AccountSetup, Target};
 use crate::model::{list, members, quoted, text};
 
 /// Longest text of a `varchar` field.
@@ -51,7 +51,7 @@ impl Kind {
 }
 
 /// The value as it will come out again, or why Pipedrive cannot hold it.
-pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'static str> {
+pub(super) fn held(kind: Kind, value: &str, setup: &AccountSetup) -> Result<String, &'static str> {
     let first = value.as_bytes().first().copied().unwrap_or(b'n');
     let is_text = first == b'"';
     let own = || value.to_owned();
@@ -89,7 +89,7 @@ pub(super) fn held(kind: Kind, value: &str, setup: &Setup) -> Result<String, &'s
 pub(super) fn written(
     target: Target<'_>,
     value: &str,
-    setup: &Setup,
+    setup: &AccountSetup,
     ids: &IdMap,
 ) -> Option<String> {
     let option = |raw: &str| {

@@ -1,7 +1,7 @@
 //! Finds custom fields that an account lacks for a bundle, and options that its fields lack.
 
 use crate::bundle::format::{Entity, value_of};
-use crate::bundle::map::{PUBLIC_ID_FIELD, Setup};
+use crate::bundle::map::{AccountSetup, PUBLIC_ID_FIELD};
 use crate::bundle::push::{KnownField, Plan, custom_field, in_order};
 use crate::bundle::reader::{Reader, Survey};
 use crate::bundle::sidecar::{CustomField, Sidecar};
@@ -76,7 +76,7 @@ pub struct MissingFields {
 /// What was seen of a name in `custom`.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "kinds of values that were met")]
-struct Seen {
+struct FieldValues {
     numbers: bool,
     money: bool,
     ranges: bool,
@@ -112,8 +112,12 @@ pub(super) const fn owner(entity: Entity) -> Option<Entity> {
 
 impl MissingFields {
     /// Reads the bundle for names and values of custom fields and compares with the account.
-    pub async fn of(survey: &Survey, context: Option<&Sidecar>, setup: &Setup) -> Result<Self> {
-        let mut seen: BTreeMap<(Entity, String), Seen> = BTreeMap::new();
+    pub async fn of(
+        survey: &Survey,
+        context: Option<&Sidecar>,
+        setup: &AccountSetup,
+    ) -> Result<Self> {
+        let mut seen: BTreeMap<(Entity, String), FieldValues> = BTreeMap::new();
         let mut arrays = BTreeSet::new();
         for span in in_order(survey) {
             let Some(owner) = owner(span.entity) else { continue };
@@ -185,7 +189,7 @@ impl MissingFields {
     }
 }
 
-impl Seen {
+impl FieldValues {
     fn take(&mut self, value: &str) {
         match value.as_bytes().first() {
             Some(b'-' | b'0'..=b'9') => self.numbers = true,

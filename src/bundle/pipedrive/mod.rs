@@ -6,9 +6,9 @@ mod change;
 mod contact;
 mod custom;
 mod id_map;
-mod made;
 mod missing_fields;
 mod project;
+mod row_builder;
 mod send;
 
 pub use id_map::IdMap;

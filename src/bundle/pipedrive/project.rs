@@ -1,21 +1,21 @@
 //! Projects a row to what Pipedrive can store: the row as a later export returns it, and what is lost.
 
 use super::custom::address;
-use super::made::{Inexact, Made};
 use super::missing_fields::{MissingFields, says_nothing};
+use super::row_builder::{Inexact, RowBuilder};
 use crate::bundle::format::{Entity, value_of};
 use crate::bundle::forms::Forms;
 use crate::bundle::index::number;
 use crate::bundle::losses::{Losses, count};
-use crate::bundle::map::Setup;
-use crate::bundle::push::{Fates, Fitted, Stages, Standing};
+use crate::bundle::map::AccountSetup;
+use crate::bundle::push::{Fates, Fitted, RowStage, Stages};
 use crate::model::{json_eq, list, quoted, text};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows as Pipedrive holds them.
 #[derive(Debug)]
 pub struct PipedriveProjection<'a> {
-    pub(super) setup: &'a Setup,
+    pub(super) setup: &'a AccountSetup,
     /// Types of the fields that will be created, by array and name.
     pub(super) needs: HashMap<Entity, HashMap<&'a str, &'a str>>,
     /// Which stage becomes which.
@@ -70,7 +70,7 @@ impl<'a> PipedriveProjection<'a> {
     /// For an account with this set-up, to which these needs will be added, and of whose rows this
     /// became. References may lead to the rows that are `there`, in the bundle or in the account.
     pub fn new(
-        setup: &'a Setup,
+        setup: &'a AccountSetup,
         needs: &'a MissingFields,
         stages: Stages,
         fates: &'a Fates,
@@ -121,7 +121,7 @@ impl<'a> PipedriveProjection<'a> {
     /// Returns the row as Pipedrive can hold it, where `there` is the account's row. `None` for a row
     /// that it cannot hold: a deleted one, or a lead without a person or organization.
     pub fn row(&mut self, entity: Entity, json: &str, there: Option<&str>) -> Option<Fitted> {
-        let mut row = Made::of(entity, json, there);
+        let mut row = RowBuilder::of(entity, json, there);
         let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
         if row.get("deleted_at").is_some() {
             if row.is_new() {
@@ -186,7 +186,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     /// Makes references to rows that are not pushed null.
-    fn forget(&mut self, row: &mut Made<'_>) {
+    fn forget(&mut self, row: &mut RowBuilder<'_>) {
         if self.left.is_empty() {
             return;
         }
@@ -223,7 +223,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     /// Counts what of a field cannot be held; what is there as it is was not lost.
-    pub(super) fn lose(&mut self, row: &Made<'_>, field: &str, why: &str) {
+    pub(super) fn lose(&mut self, row: &RowBuilder<'_>, field: &str, why: &str) {
         if row.is_new() || row.edited(field) {
             self.lack(row, field, why);
         }
@@ -231,7 +231,7 @@ impl<'a> PipedriveProjection<'a> {
 
     /// Counts a field that differs, and cannot be held: lost where nothing is there, else what is there
     /// stays.
-    pub(super) fn lack(&mut self, row: &Made<'_>, field: &str, why: &str) {
+    pub(super) fn lack(&mut self, row: &RowBuilder<'_>, field: &str, why: &str) {
         let other = match field.strip_prefix("custom.") {
             Some(name) => value_of(row.other("custom"), name).unwrap_or("null"),
             None => row.other(field),
@@ -240,7 +240,7 @@ impl<'a> PipedriveProjection<'a> {
         count(counts, row.entity, field, why);
     }
 
-    fn account(&mut self, row: &mut Made<'_>) {
+    fn account(&mut self, row: &mut RowBuilder<'_>) {
         for name in ["name", "website", "linkedin"] {
             row.leave_as_is(name);
         }
@@ -279,7 +279,7 @@ impl<'a> PipedriveProjection<'a> {
         row.keep_some("created_at");
     }
 
-    fn opportunity(&mut self, row: &mut Made<'_>) {
+    fn opportunity(&mut self, row: &mut RowBuilder<'_>) {
         for name in ["name", "account_public_id", "contact_public_id"] {
             row.leave_as_is(name);
         }
@@ -319,8 +319,8 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     /// Pipeline and stage. Of a deal that is there only what is certain counts: what it was moved to.
-    fn standing(&mut self, row: &mut Made<'_>) {
-        let mut standing = Standing::of(&row.fields);
+    fn standing(&mut self, row: &mut RowBuilder<'_>) {
+        let mut standing = RowStage::of(&row.fields);
         if !row.is_new() {
             let says = row.get("pipeline_stage_id").is_some();
             if !row.edited(if says { "pipeline_stage_id" } else { "stage_name" }) {
@@ -344,7 +344,7 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    fn lead(&mut self, row: &mut Made<'_>) {
+    fn lead(&mut self, row: &mut RowBuilder<'_>) {
         row.consume("title");
         let title = row.text("title").filter(|title| !title.is_empty());
         if row.is_new() || title.is_some() {
@@ -382,7 +382,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 
     /// What rows of several arrays have; the custom fields that change of one that is there.
-    fn common(&mut self, row: &mut Made<'_>) -> Vec<String> {
+    fn common(&mut self, row: &mut RowBuilder<'_>) -> Vec<String> {
         row.consume("owner");
         if let Some(owner) = row.text("owner") {
             match self.setup.user(&owner) {
@@ -417,7 +417,7 @@ impl<'a> PipedriveProjection<'a> {
         self.custom(row)
     }
 
-    pub(super) fn whole(&mut self, row: &mut Made<'_>, name: &'static str) {
+    pub(super) fn whole(&mut self, row: &mut RowBuilder<'_>, name: &'static str) {
         row.consume(name);
         match row.get(name) {
             Some(value) if value.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
@@ -429,7 +429,7 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    fn percent(&mut self, row: &mut Made<'_>) {
+    fn percent(&mut self, row: &mut RowBuilder<'_>) {
         row.consume("probability");
         match row.get("probability") {
             Some(value) if value.parse().is_ok_and(|part: f64| (0.0..=100.0).contains(&part)) => {
@@ -441,7 +441,7 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    fn date(&mut self, row: &mut Made<'_>, name: &'static str) {
+    fn date(&mut self, row: &mut RowBuilder<'_>, name: &'static str) {
         row.consume(name);
         match row.text(name) {
             Some(date) if date.len() == 10 => row.put(name, quoted(&date)),

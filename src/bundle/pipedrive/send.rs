@@ -1,12 +1,12 @@
 //! Writes rows to Pipedrive one by one. No row is created twice, and none is deleted.
 
-use super::body::{Manner, body};
+use super::body::{WriteMode, body};
 use super::id_map::IdMap;
 use super::missing_fields::{MissingFields, dictionary, owner};
 use crate::api::{Answer, Client, Request};
 use crate::bundle::format::{Entity, public_id_of, value_of};
 use crate::bundle::index::Index;
-use crate::bundle::map::{NOTE_MARK, Setup, generated_id};
+use crate::bundle::map::{AccountSetup, NOTE_MARK, generated_id};
 use crate::bundle::push::{
     Act, Entry, Fates, Fitted, Journal, KnownField, Plan, Refused, in_order, known,
 };
@@ -95,7 +95,7 @@ pub async fn send_plan<F>(
     plan: &Plan,
     (target, fates): (&mut Index, &Fates),
     client: &Client,
-    setup: &Setup,
+    setup: &AccountSetup,
     ids: &mut IdMap,
     journal: &mut Journal,
     mut fit: F,
@@ -144,7 +144,7 @@ where
 /// A push that is under way.
 struct Push<'p> {
     client: &'p Client,
-    setup: &'p Setup,
+    setup: &'p AccountSetup,
     ids: &'p mut IdMap,
     journal: &'p mut Journal,
     sent: Sent,
@@ -213,7 +213,7 @@ impl Push<'_> {
         let own = there
             .as_ref()
             .is_some_and(|id| generated_id(self.setup.company, entity, id) == public_id);
-        let manner = Manner { new, marked: new || !own };
+        let manner = WriteMode { new, marked: new || !own };
         let made = body(entity, row, manner, self.setup, self.ids);
         let id = if new {
             let id = self.create(entity, public_id, &made.json, cost).await?;

@@ -2,7 +2,7 @@
 
 use super::dropped::Dropped;
 use super::plan::alike;
-use super::stages::{Stages, Standing};
+use super::stages::{RowStage, Stages};
 use crate::bundle::format::Entity;
 use crate::bundle::losses::{Losses, count};
 use crate::model::{Error, Kind, Members, Result, members, quoted, text};
@@ -15,7 +15,7 @@ const OTHER_PARENT: &str = "the CRM takes no such parent, and another one replac
 
 /// What rows go through on their way to the CRM.
 #[derive(Debug, Clone)]
-pub struct Fit {
+pub struct Conformer {
     /// Which stage becomes which.
     pub stages: Stages,
     /// What the bundle has otherwise and the CRM keeps as it is, by array and field.
@@ -31,7 +31,7 @@ pub struct Fit {
 /// A field that gets another value, or is left out.
 type Set = (&'static str, Option<String>);
 
-impl Fit {
+impl Conformer {
     /// Leaves these fields out; with `strict` all that are not documented.
     /// Activities belong to the first of these `parents` that they have.
     pub fn new(stages: Stages, dropped: Dropped, strict: bool, parents: &[String]) -> Result<Self> {
@@ -94,7 +94,7 @@ impl Fit {
     /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
     /// itself: then they are left out.
     fn standing(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
-        let row = Standing::of(fields);
+        let row = RowStage::of(fields);
         let own = there.and_then(|there| {
             let stage = value(there, "pipeline_stage_id").filter(|id| *id != "null")?;
             Some((value(there, "pipeline_id").unwrap_or("null"), stage))

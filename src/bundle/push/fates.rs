@@ -25,7 +25,7 @@ pub struct Known<'k> {
 
 /// What became of a row that the target had, or has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum RowFate {
     /// It is there under the public id `own`, which is not the one it was pushed with. Its id in the
     /// target is `id`.
     As {
@@ -62,7 +62,7 @@ pub struct Gone {
 /// says.
 #[derive(Debug, Default)]
 pub struct Fates {
-    rows: HashMap<u64, (Entity, Fate)>,
+    rows: HashMap<u64, (Entity, RowFate)>,
     /// Rows that were deleted in the target, in the order of the bundle.
     pub gone: Vec<Gone>,
 }
@@ -98,8 +98,8 @@ impl Fates {
                     deleted_at: None,
                 };
                 let Some(fate) = look(&mut gone, row.json, target, known)? else { continue };
-                let fate = if fate == Fate::Gone && recreate { Fate::Again } else { fate };
-                if matches!(fate, Fate::Gone | Fate::Again) {
+                let fate = if fate == RowFate::Gone && recreate { RowFate::Again } else { fate };
+                if matches!(fate, RowFate::Gone | RowFate::Again) {
                     fates.gone.push(gone);
                 }
                 fates.rows.insert(number, (row.entity, fate));
@@ -115,16 +115,16 @@ impl Fates {
 
     /// Whether a row is to be created again.
     pub fn brings_back(&self) -> bool {
-        self.rows.values().any(|(_, fate)| *fate == Fate::Again)
+        self.rows.values().any(|(_, fate)| *fate == RowFate::Again)
     }
 
     /// What became of the row with this public id; `None` for one that is new, or there.
-    pub fn row(&self, public_id: &str) -> Option<&Fate> {
+    pub fn row(&self, public_id: &str) -> Option<&RowFate> {
         self.numbered(number(public_id))
     }
 
     /// The same, by the number of its public id.
-    pub fn numbered(&self, number: u64) -> Option<&Fate> {
+    pub fn numbered(&self, number: u64) -> Option<&RowFate> {
         self.rows.get(&number).map(|(_, fate)| fate)
     }
 
@@ -137,36 +137,41 @@ impl Fates {
     ) -> Result<Option<String>> {
         match self.row(public_id) {
             None => target.row(entity, public_id),
-            Some(Fate::As { own, .. }) => target.row(entity, own),
-            Some(Fate::Moved(_) | Fate::Gone | Fate::Again) => Ok(None),
+            Some(RowFate::As { own, .. }) => target.row(entity, own),
+            Some(RowFate::Moved(_) | RowFate::Gone | RowFate::Again) => Ok(None),
         }
     }
 
     /// The array in which a row lies that moved to another one.
     pub fn moved(&self, public_id: &str) -> Option<Entity> {
         match self.row(public_id) {
-            Some(Fate::Moved(entity)) => Some(*entity),
+            Some(RowFate::Moved(entity)) => Some(*entity),
             _ => None,
         }
     }
 
     /// Numbers of the public ids of rows that are gone, and stay so.
     pub fn left(&self) -> impl Iterator<Item = u64> {
-        let gone = self.rows.iter().filter(|(_, (_, fate))| *fate == Fate::Gone);
+        let gone = self.rows.iter().filter(|(_, (_, fate))| *fate == RowFate::Gone);
         gone.map(|(number, _)| *number)
     }
 
     /// Rows that are known by an id of the journal: array, number of the public id, id.
     pub fn by_id(&self) -> impl Iterator<Item = (Entity, u64, &str)> {
         self.rows.iter().filter_map(|(number, (entity, fate))| match fate {
-            Fate::As { id, .. } => Some((*entity, *number, id.as_str())),
+            RowFate::As { id, .. } => Some((*entity, *number, id.as_str())),
             _ => None,
         })
     }
 }
 
 /// Looks for one living row. What is found of one that is gone is noted.
-fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Result<Option<Fate>> {
+fn look(
+    gone: &mut Gone,
+    row: &str,
+    target: &mut Index,
+    known: &Known<'_>,
+) -> Result<Option<RowFate>> {
     let (entity, public_id) = (gone.entity, gone.public_id.clone());
     if let Some(there) = target.row(entity, &public_id)? {
         // A CRM takes what a bundle says of life: `deleted_at: null` brings a row back there.
@@ -178,7 +183,7 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
             return Ok(Some(if is_deleted(&there) {
                 gone.note(&there)
             } else {
-                Fate::Moved(*other)
+                RowFate::Moved(*other)
             }));
         }
     }
@@ -188,15 +193,15 @@ fn look(gone: &mut Gone, row: &str, target: &mut Index, known: &Known<'_>) -> Re
         let (own, id) = (generated_id(company, entity, id), id.to_owned());
         return Ok(Some(match target.row(entity, &own)? {
             Some(there) if is_deleted(&there) => gone.note(&there),
-            Some(_) => Fate::As { own, id },
-            None => Fate::Gone,
+            Some(_) => RowFate::As { own, id },
+            None => RowFate::Gone,
         }));
     }
     // A public id that this company's rows have of themselves: one of them had it.
     let own = generated_id(company, entity, "");
     if let Some(id) = public_id.strip_prefix(&own) {
         gone.id = Some(id.to_owned());
-        return Ok(Some(Fate::Gone));
+        return Ok(Some(RowFate::Gone));
     }
     Ok(None)
 }
@@ -212,11 +217,11 @@ const fn others(entity: Entity) -> &'static [Entity] {
 
 impl Gone {
     /// Notes what the target says of the row.
-    fn note(&mut self, there: &str) -> Fate {
+    fn note(&mut self, there: &str) -> RowFate {
         let get = |name: &str| value_of(there, name).and_then(text);
         let id = get("external_id").and_then(|id| id.rsplit(':').next().map(str::to_owned));
         self.id = id.or_else(|| get("id")).or_else(|| self.id.take());
         self.deleted_at = get("deleted_at");
-        Fate::Gone
+        RowFate::Gone
     }
 }

@@ -1,6 +1,6 @@
 //! Plans a push: which rows the target lacks, which differ, and which are equal.
 
-use super::fates::{Fate, Fates};
+use super::fates::{Fates, RowFate};
 use super::journal::Refused;
 use crate::bundle::format::{Entity, STAMPS, public_id_of};
 use crate::bundle::index::Index;
@@ -108,8 +108,8 @@ impl Plan {
             while let Some(row) = rows.next().await? {
                 let (entity, id) = (row.entity, known(row.json)?);
                 let act = match fates.row(&id) {
-                    Some(Fate::Moved(_)) => Act::Moved,
-                    Some(Fate::Gone) => Act::Gone,
+                    Some(RowFate::Moved(_)) => Act::Moved,
+                    Some(RowFate::Gone) => Act::Gone,
                     _ => {
                         let there = fates.there(target, entity, &id)?;
                         let fitted = fit(entity, row.json, there.as_deref())?;

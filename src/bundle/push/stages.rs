@@ -51,7 +51,7 @@ pub struct Stages {
     typed: bool,
     used: BTreeMap<(String, String), (String, How, u64)>,
     /// Where rows that say this of themselves go: found once, as there may be many stages.
-    found: HashMap<Standing, Found>,
+    found: HashMap<RowStage, Found>,
 }
 
 /// Pipeline and stage of the target, and how they were found.
@@ -64,7 +64,7 @@ const FOUND_MAX: usize = 10_000;
 
 /// The stage of a row according to the bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct RowStage {
     pipeline: Option<String>,
     stage: Option<String>,
     /// Names, for bundles without a side-car.
@@ -75,7 +75,7 @@ pub struct Standing {
     home: Option<String>,
 }
 
-impl Standing {
+impl RowStage {
     /// Of a row with these fields.
     pub fn of(fields: &Members<'_>) -> Self {
         let get = |name: &str| {
@@ -161,7 +161,7 @@ impl Stages {
     }
 
     /// What the bundle calls the pipeline and the stage of a row.
-    fn names(&self, row: &Standing) -> (Option<String>, Option<String>) {
+    fn names(&self, row: &RowStage) -> (Option<String>, Option<String>) {
         let source = self.source_of(row);
         let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
         match names {
@@ -170,7 +170,7 @@ impl Stages {
         }
     }
 
-    fn look(&mut self, row: &Standing) -> Found {
+    fn look(&mut self, row: &RowStage) -> Found {
         if let Some(found) = self.found.get(row) {
             return *found;
         }
@@ -185,7 +185,7 @@ impl Stages {
 
     /// Returns whether the stage of the target is certain for a row: configured, or found by id or name.
     /// A row in a pipeline is moved to another one only if that has the right name, too.
-    pub fn is_certain(&mut self, row: &Standing) -> bool {
+    pub fn is_certain(&mut self, row: &RowStage) -> bool {
         self.look(row).is_some_and(|(_, how)| match how {
             How::Given | How::Id | How::Name => true,
             How::StageName => row.home.is_none(),
@@ -194,7 +194,7 @@ impl Stages {
     }
 
     /// The stage of the target for a row, be it a guess; the row is not counted.
-    pub fn guess(&mut self, row: &Standing) -> Option<&Stage> {
+    pub fn guess(&mut self, row: &RowStage) -> Option<&Stage> {
         let ((p, s), _) = self.look(row)?;
         Some(&self.target[p].stages[s])
     }
@@ -207,7 +207,7 @@ impl Stages {
 
     /// Pipeline and stage of the target for a row; `None` where the target decides by itself.
     /// Counts the row.
-    pub fn place(&mut self, row: &Standing) -> Option<(&Pipeline, &Stage)> {
+    pub fn place(&mut self, row: &RowStage) -> Option<(&Pipeline, &Stage)> {
         let status = row.status.as_deref().unwrap_or("open");
         let (pipeline, stage) = self.names(row);
         let found = self.look(row);
@@ -235,7 +235,7 @@ impl Stages {
 
     fn find(
         &self,
-        row: &Standing,
+        row: &RowStage,
         pipeline: Option<&str>,
         stage: Option<&str>,
         status: &str,
@@ -285,7 +285,7 @@ impl Stages {
         place.or_else(|| self.places().find(fits)).map(|place| (place, How::Type))
     }
 
-    fn source_of(&self, row: &Standing) -> Option<(&Pipeline, Option<&Stage>)> {
+    fn source_of(&self, row: &RowStage) -> Option<(&Pipeline, Option<&Stage>)> {
         if let Some((p, s)) = row.stage.as_ref().and_then(|id| self.stage_places.get(id)) {
             let pipeline = &self.source[*p];
             return Some((pipeline, Some(&pipeline.stages[*s])));
@@ -363,10 +363,10 @@ mod tests {
         let shown = match Stages::new(account(), target, &given.collect()) {
             Err(error) => error.to_string(),
             Ok(mut stages) => {
-                let standing = Standing {
+                let standing = RowStage {
                     stage: Some(row.0.to_owned()),
                     status: Some(row.1.to_owned()),
-                    ..Standing::default()
+                    ..RowStage::default()
                 };
                 let found = stages.place(&standing).map(|(p, s)| format!("{}/{}", p.name, s.name));
                 format!("{} {:?}", found.unwrap_or_default(), stages.used()[0].how)
@@ -425,7 +425,7 @@ mod tests {
         };
         let check = |stage: &str, home: &str, expected: Option<&str>| {
             let mut stages = Stages::new(Vec::new(), there(), &BTreeMap::new()).expect("no wishes");
-            let row = Standing { stage_name: Some(stage.to_owned()), ..Standing::default() };
+            let row = RowStage { stage_name: Some(stage.to_owned()), ..RowStage::default() };
             let row = row.in_pipeline(Some(home.to_owned()));
             let found = stages.is_certain(&row).then(|| {
                 let (pipeline, stage) = stages.place(&row).expect("it is certain");

@@ -1,6 +1,6 @@
 //! Verifies a push against the target's own export and its change events.
 
-use super::fates::{Fate, Fates, is_deleted};
+use super::fates::{Fates, RowFate, is_deleted};
 use super::journal::Entry;
 use super::plan::{Fitted, in_order};
 use crate::bundle::format::{Entity, public_id_of, value_of};
@@ -82,11 +82,11 @@ where
         while let Some(row) = rows.next().await? {
             let Some(id) = public_id_of(row.json) else { continue };
             match fates.row(&id) {
-                Some(Fate::Gone) => {
+                Some(RowFate::Gone) => {
                     found.of(row.entity).gone += 1;
                     continue;
                 }
-                Some(Fate::Moved(_)) => {
+                Some(RowFate::Moved(_)) => {
                     found.of(row.entity).moved += 1;
                     continue;
                 }

@@ -7,7 +7,7 @@ use crate::cli::files;
 use crate::cli::selection::{resources, without};
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::diff::{Diff, Ignore, Options};
 use crate::dataset::snapshot::BackupReader;
 use crate::model::{Error, Kind, Resource, Result, plain_lines};
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn diff(flags: &Flags) -> Result<ExitCode> {
-    let (old, new) = (Place::named("OLD", &flags.old)?, Place::named("NEW", &flags.new)?);
+    let (old, new) = (Location::named("OLD", &flags.old)?, Location::named("NEW", &flags.new)?);
     let listed = match (&flags.resources, &flags.exclude) {
         (None, None) => None,
         (None, Some(_)) => Some(without(Resource::all().collect(), flags.exclude.as_deref())?),

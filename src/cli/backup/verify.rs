@@ -5,7 +5,7 @@ use crate::cli::format::grouped;
 use crate::cli::setup::runtime;
 use crate::cli::stdout;
 use crate::cli::text::{Grid, Text};
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::snapshot::BackupReader;
 use crate::dataset::verify::{DefectKind, Options, Report, Tally, verify as check};
 use crate::model::{Error, Kind, Result, folded, mistyped, near};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::named("DIR|URL", &flags.dir)?;
+    let place = Location::named("DIR|URL", &flags.dir)?;
     let options = Options { sample: flags.sample, ignore: flaws(&flags.ignore)? };
     let (snapshot, report) = runtime()?.block_on(async {
         let snapshot = BackupReader::open(&place).await?;

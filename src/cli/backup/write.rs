@@ -13,7 +13,7 @@ use crate::cli::setup::{ServerClock, now, runtime};
 use crate::cli::thrift::Foreseen;
 use crate::dataset::backup::{BackupWriter, Options};
 use crate::dataset::snapshot::{BackupReader, Carry};
-use crate::dataset::{Owner, Place};
+use crate::dataset::{Location, Owner};
 use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{Carried, Error, Event, Kind, Resource, Result};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
-    let place = Place::parse(&flags.dir)?;
+    let place = Location::parse(&flags.dir)?;
     let histories = flags.include.contains(&Include::Histories);
     let usual = Resource::all().filter(|resource| histories || !resource.is_history());
     let options = Options {
@@ -65,7 +65,7 @@ impl Run {
     async fn back_up(
         mut self,
         flags: &Flags,
-        place: &Place,
+        place: &Location,
         options: &Options,
     ) -> Result<ExitCode> {
         let mut stop = std::pin::pin!(interrupted());
@@ -203,7 +203,7 @@ impl Run {
             return Ok(earlier);
         }
         let dir = flags.since_backup.as_deref().unwrap_or(&flags.dir);
-        let snapshot = BackupReader::open(&Place::parse(dir)?).await;
+        let snapshot = BackupReader::open(&Location::parse(dir)?).await;
         let snapshot = match snapshot {
             // A first backup has none before it.
             Err(error) if flags.since_backup.is_none() && error.kind() == Kind::Usage => {

@@ -2,7 +2,7 @@
 
 use super::args::Export as Flags;
 use crate::api::Account;
-use crate::bundle::map::{FIELDS, NO_ID, Pins, RESOURCES, SETUP, Setup};
+use crate::bundle::map::{AccountSetup, FIELDS, NO_ID, Pins, RESOURCES, SETUP};
 use crate::bundle::{Entity, Export, Sidecar, Source, Written};
 use crate::cli::files;
 use crate::cli::format::{grouped, left_today};
@@ -12,7 +12,7 @@ use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
 use crate::cli::text::Text;
-use crate::dataset::Place;
+use crate::dataset::Location;
 use crate::dataset::snapshot::BackupReader;
 use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
 use crate::model::{Error, Event, Kind, Mask, Resource, Result, Time};
@@ -87,7 +87,7 @@ fn known(flags: &Flags, company: i64) -> Pins {
 }
 
 /// A sentence for each field that kept public ids and does no longer.
-fn unrecognized(setup: &Setup) -> impl Iterator<Item = String> {
+fn unrecognized(setup: &AccountSetup) -> impl Iterator<Item = String> {
     let owners = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
     owners.into_iter().filter_map(|entity| {
         let (key, why) = setup.lost_marker(entity)?;
@@ -106,8 +106,8 @@ impl Run {
         account: &Account,
         pins: Pins,
         mut stop: Stop<'_>,
-    ) -> Result<Setup> {
-        let mut setup = Setup::of(account.company()?, pins);
+    ) -> Result<AccountSetup> {
+        let mut setup = AccountSetup::of(account.company()?, pins);
         for name in SETUP {
             let take = |resource: &'static Resource, json: &str| {
                 setup.add_row(resource, json);
@@ -124,9 +124,9 @@ impl Run {
     /// The same after fields were created.
     pub(super) async fn set_up_again(
         &mut self,
-        mut setup: Setup,
+        mut setup: AccountSetup,
         mut stop: Stop<'_>,
-    ) -> Result<Setup> {
+    ) -> Result<AccountSetup> {
         setup.forget_fields();
         for name in FIELDS {
             let take = |resource: &'static Resource, json: &str| {
@@ -143,7 +143,7 @@ impl Run {
     pub(super) async fn export(
         &mut self,
         (out, what): (&Path, &str),
-        setup: Setup,
+        setup: AccountSetup,
         account: &Account,
         mut stop: Stop<'_>,
     ) -> Result<Export> {
@@ -180,10 +180,10 @@ impl Run {
     pub(super) async fn export_found(
         &mut self,
         place: (&Path, &str),
-        setup: Setup,
+        setup: AccountSetup,
         account: &Account,
         mut stop: Stop<'_>,
-    ) -> Result<(Export, Setup)> {
+    ) -> Result<(Export, AccountSetup)> {
         let export = self.export(place, setup.clone(), account, stop.as_mut()).await?;
         let found = export.likely_markers();
         if found.is_empty() {
@@ -240,7 +240,11 @@ impl Run {
 }
 
 /// Returns the configuration in which these fields store public ids, and reports it.
-fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str)) -> Setup {
+fn adopted(
+    setup: AccountSetup,
+    found: &[(Entity, String)],
+    mut tell: impl FnMut(&str),
+) -> AccountSetup {
     let setup = setup.pinned(|pins| {
         for (entity, key) in found {
             pins.marker(*entity, key);
@@ -257,7 +261,7 @@ fn adopted(setup: Setup, found: &[(Entity, String)], mut tell: impl FnMut(&str))
 }
 
 async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
-    let snapshot = BackupReader::open(&Place::named("--from", &flags.from)?).await?;
+    let snapshot = BackupReader::open(&Location::named("--from", &flags.from)?).await?;
     let backup = snapshot.backup();
     let account = backup.account.as_ref();
     let company =
@@ -279,7 +283,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
             format!("the backup holds no {}: a bundle would lack all of them", missing.join(", "));
         return Err(Error::new(Kind::Data, message).at(&flags.from));
     }
-    let mut setup = Setup::of(company, known(flags, company));
+    let mut setup = AccountSetup::of(company, known(flags, company));
     for name in SETUP {
         let resource = resource(name)?;
         if held(name) {

@@ -1,7 +1,7 @@
 //! Generates the page of all configuration keys.
 
 use super::{begin, code, s3, table};
-use crate::model::{ConfigKey, KEYS, Place, Result, ValueType, WAYS};
+use crate::model::{AUTH_METHODS, ConfigKey, KEYS, Result, ValueType, Visibility};
 use std::fmt::Write as _;
 
 pub(super) fn page() -> Result<String> {
@@ -12,7 +12,7 @@ pub(super) fn page() -> Result<String> {
          ## credentials\n\n`api_token` is taken at the top level too, as older connectors have it, and \
          `authorization` is another name of `credentials`.\n\n",
     );
-    for way in WAYS {
+    for way in AUTH_METHODS {
         let _ = writeln!(
             page,
             "With `\"auth_type\": \"{}\"` ({}), all of:\n",
@@ -23,10 +23,10 @@ pub(super) fn page() -> Result<String> {
         page.push('\n');
     }
     for (title, note, place) in [
-        ("All commands", "", Place::Everywhere),
-        ("`sync warehouse`", "", Place::Warehouse),
-        ("`tap-pipedrive`", "", Place::Singer),
-        ("Older spellings, tests and proxies", "Forms do not show these.\n\n", Place::Hidden),
+        ("All commands", "", Visibility::Everywhere),
+        ("`sync warehouse`", "", Visibility::Warehouse),
+        ("`tap-pipedrive`", "", Visibility::Singer),
+        ("Older spellings, tests and proxies", "Forms do not show these.\n\n", Visibility::Hidden),
     ] {
         let _ = write!(page, "## {title}\n\n{note}");
         let keys = KEYS.iter().filter(|key| key.place == place);

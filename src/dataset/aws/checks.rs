@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Takes {
+pub(super) enum ValueCheck {
     /// Printable ASCII without spaces.
     Token,
     /// A key or a token, which is never shown.
@@ -49,17 +49,17 @@ pub(super) fn wrong(name: &str, message: &str) -> Error {
 
 /// An access key, or a token beside it, wherever it stands.
 pub(in crate::dataset) fn key(name: &str, text: &str) -> Result<String> {
-    Takes::Secret.checked(name, text.to_owned())
+    ValueCheck::Secret.checked(name, text.to_owned())
 }
 
 /// A region, wherever it stands.
 pub(in crate::dataset) fn region(name: &str, text: &str) -> Result<String> {
-    Takes::Region.checked(name, text.to_owned())
+    ValueCheck::Region.checked(name, text.to_owned())
 }
 
 /// The address of a server, wherever it stands.
 pub(in crate::dataset) fn endpoint(name: &str, text: &str) -> Result<String> {
-    Takes::Address(Plain::Later).checked(name, text.to_owned())
+    ValueCheck::Address(Plain::Later).checked(name, text.to_owned())
 }
 
 /// Certificates of a file.
@@ -67,7 +67,7 @@ pub(in crate::dataset) fn certificates_of(name: &str, path: &str) -> Result<Vec<
     certificates(name, std::fs::read(path))
 }
 
-impl Takes {
+impl ValueCheck {
     /// The value as the library takes it.
     pub(super) fn checked(self, name: &str, text: String) -> Result<String> {
         let fits = |fits: bool, message: &str| {

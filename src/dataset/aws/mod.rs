@@ -5,7 +5,7 @@ mod checks;
 pub(super) use checks::{certificates_of, endpoint, key, region};
 
 use crate::model::{Result, Variables, variable};
-use checks::{Plain, Takes, wrong};
+use checks::{Plain, ValueCheck, wrong};
 use std::collections::BTreeMap;
 
 /// A variable that is honoured. Whatever other `AWS_*` variables hold is for other tools.
@@ -15,7 +15,7 @@ pub struct Variable {
     pub name: &'static str,
     /// What it means, a sentence or two.
     pub about: &'static str,
-    takes: Takes,
+    takes: ValueCheck,
     /// Who reads it.
     reads: Reads,
 }
@@ -31,7 +31,7 @@ enum Reads {
 
 const fn variable_of(
     name: &'static str,
-    takes: Takes,
+    takes: ValueCheck,
     reads: Reads,
     about: &'static str,
 ) -> Variable {
@@ -39,7 +39,7 @@ const fn variable_of(
 }
 
 use Reads::{Library, Program};
-use Takes::{Address, Flag, Secret, Token, Word};
+use ValueCheck::{Address, Flag, Secret, Token, Word};
 
 const ENCRYPTIONS: &[&str] = &["AES256", "aws:kms", "aws:kms:dsse", "sse-c"];
 
@@ -55,26 +55,26 @@ pub const VARIABLES: &[Variable] = &[
     variable_of("AWS_SESSION_TOKEN", Secret, Program, "Beside temporary keys, until they expire."),
     variable_of(
         "AWS_PROFILE",
-        Takes::Text,
+        ValueCheck::Text,
         Program,
         "Section of the shared files that holds an access key, where the environment holds none; `default` without it. Logins by SSO and assumed roles are not read: `aws configure export-credentials --format env` prints their keys.",
     ),
     variable_of(
         "AWS_SHARED_CREDENTIALS_FILE",
-        Takes::Text,
+        ValueCheck::Text,
         Program,
         "Instead of `~/.aws/credentials`.",
     ),
-    variable_of("AWS_CONFIG_FILE", Takes::Text, Program, "Instead of `~/.aws/config`."),
+    variable_of("AWS_CONFIG_FILE", ValueCheck::Text, Program, "Instead of `~/.aws/config`."),
     variable_of(
         "AWS_REGION",
-        Takes::Region,
+        ValueCheck::Region,
         Program,
         "Region of the bucket; `us-east-1` where neither a variable nor the profile names one.",
     ),
     variable_of(
         "AWS_DEFAULT_REGION",
-        Takes::Region,
+        ValueCheck::Region,
         Program,
         "The same, where `AWS_REGION` is not set.",
     ),
@@ -105,7 +105,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable_of(
         "AWS_CA_BUNDLE",
-        Takes::Certificates,
+        ValueCheck::Certificates,
         Program,
         "File of certificates (PEM) that are trusted beside those of the system.",
     ),
@@ -141,7 +141,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable_of(
         "AWS_SSE_CUSTOMER_KEY_BASE64",
-        Takes::Key256,
+        ValueCheck::Key256,
         Library,
         "The key of `sse-c`: 32 bytes in base64.",
     ),
@@ -178,12 +178,17 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable_of(
         "AWS_WEB_IDENTITY_TOKEN_FILE",
-        Takes::File,
+        ValueCheck::File,
         Library,
         "Token of a web identity (EKS), for the role in `AWS_ROLE_ARN`.",
     ),
     variable_of("AWS_ROLE_ARN", Token, Library, "The role that such a token takes."),
-    variable_of("AWS_ROLE_SESSION_NAME", Takes::Session, Library, "What its session is called."),
+    variable_of(
+        "AWS_ROLE_SESSION_NAME",
+        ValueCheck::Session,
+        Library,
+        "What its session is called.",
+    ),
     variable_of(
         "AWS_ENDPOINT_URL_STS",
         Address(Plain::Never),
@@ -192,7 +197,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable_of(
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        Takes::Path,
+        ValueCheck::Path,
         Library,
         "Where a task of ECS gets its credentials.",
     ),
@@ -204,7 +209,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable_of(
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        Takes::File,
+        ValueCheck::File,
         Library,
         "The token it shows there.",
     ),
@@ -223,9 +228,9 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// The variables that are set, checked.
-pub(super) struct Given(BTreeMap<&'static str, String>);
+pub(super) struct AwsSettings(BTreeMap<&'static str, String>);
 
-impl Given {
+impl AwsSettings {
     /// Reads and checks all of them.
     pub(super) fn of(env: Variables<'_>) -> Result<Self> {
         let mut given = BTreeMap::new();
@@ -299,8 +304,8 @@ impl Given {
 mod tests {
     use super::*;
 
-    fn given(env: &[(&str, &str)]) -> Result<Given> {
-        Given::of(&|name| {
+    fn given(env: &[(&str, &str)]) -> Result<AwsSettings> {
+        AwsSettings::of(&|name| {
             let found = env.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).into())
         })

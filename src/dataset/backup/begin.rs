@@ -162,9 +162,9 @@ fn holders(manifest: &Manifest) -> impl Iterator<Item = &Account> {
 }
 
 /// Notes what is asked for, in addition to what was.
-fn ask(backup: &mut Backup, options: &Options, anew: bool) {
+fn ask(backup: &mut Backup, options: &Options, fresh: bool) {
     // What is backed up on request only was asked for, if it is among the usual.
-    let usual = options.usual.iter().filter(|resource| anew || resource.is_history());
+    let usual = options.usual.iter().filter(|resource| fresh || resource.is_history());
     let wanted: Vec<_> = match &options.resources {
         Some(named) => named.iter().collect(),
         None => usual.collect(),

@@ -198,7 +198,7 @@ impl PartialFile {
                 last.insert(key, row.offset);
             }
         }
-        let mut anew = Self::new(store, path.to_owned());
+        let mut fresh = Self::new(store, path.to_owned());
         let (mut entries, mut held) = (Vec::new(), 0);
         let mut rows = self.written(store, self.bytes)?;
         while let Some(row) = rows.next().await? {
@@ -208,12 +208,12 @@ impl PartialFile {
             held += row.json.len();
             entries.push(Entry { json: Bytes::copy_from_slice(row.json.as_bytes()), key: None });
             if held > REWRITE_BYTES {
-                anew.append(store, std::mem::take(&mut entries)).await?;
+                fresh.append(store, std::mem::take(&mut entries)).await?;
                 held = 0;
             }
         }
-        anew.append(store, entries).await?;
-        Ok(Some(anew))
+        fresh.append(store, entries).await?;
+        Ok(Some(fresh))
     }
 
     /// The rows that were written so far, hashed.

@@ -40,7 +40,7 @@ impl Staging {
     }
 
     /// Where a file is written once more, without the rows that came twice.
-    pub(super) fn anew(self, stem: &str, in_folder: bool) -> String {
+    pub(super) fn fresh(self, stem: &str, in_folder: bool) -> String {
         self.growing(&format!("{stem}{ONCE}"), in_folder)
     }
 

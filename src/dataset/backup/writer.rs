@@ -6,7 +6,7 @@ use super::staging::Staging;
 use crate::dataset::account::Account;
 use crate::dataset::commit_log::{CommitLog, Owner};
 use crate::dataset::forms::{NEXT, is_passing};
-use crate::dataset::location::Place;
+use crate::dataset::location::Location;
 use crate::dataset::snapshot::{
     Backup, BackupReader, CONTENT_INDEX, Carry, Failure, File, Manifest, REFUSED_KEYS_MAX,
     Unfinished, file_name,
@@ -97,7 +97,7 @@ impl BackupWriter {
     /// Fails when the place holds something else, another company's backup, a newer or damaged
     /// manifest, or when another run is writing.
     pub async fn open(
-        place: &Place,
+        place: &Location,
         account: Account,
         options: &Options,
         owner: Owner,
@@ -223,9 +223,9 @@ impl BackupWriter {
         now: Time,
     ) -> Result<u64> {
         let (store, stem) = (self.store.clone(), resource.file);
-        let anew = self.area.anew(stem, store.supports_append());
+        let fresh = self.area.fresh(stem, store.supports_append());
         let writing = self.writing(stem, until);
-        let once = writing.growing.without_repeats(&store, resource, &anew).await?;
+        let once = writing.growing.without_repeats(&store, resource, &fresh).await?;
         let repeats = once.as_ref().map_or(0, |once| writing.growing.rows() - once.rows());
         if let Some(once) = once {
             writing.growing = once;
@@ -428,7 +428,7 @@ impl BackupWriter {
             let grown = self.whole(stem).is_none_or(|(lies, _)| lies != path);
             return if grown { self.store.remove(&path).await } else { Ok(()) };
         }
-        for folder in [path, self.area.anew(stem, false)] {
+        for folder in [path, self.area.fresh(stem, false)] {
             let pieces = self.store.list(Some(&folder)).await?.into_keys();
             for piece in pieces.filter(|path| is_passing(path)) {
                 self.store.remove(&piece).await?;

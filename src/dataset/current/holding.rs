@@ -1,7 +1,7 @@
 //! Opens a warehouse or a backup to read it row by row.
 
 use super::super::commit_log::{self, MANIFEST};
-use super::super::location::Place;
+use super::super::location::Location;
 use super::super::snapshot::BackupReader;
 use super::super::store::Store;
 use super::super::warehouse::Inventory;
@@ -25,7 +25,7 @@ pub(super) enum Held {
 
 impl Holding {
     /// Opens what lies there; nothing is written to it. Fails with [`Kind::Usage`] when that is neither.
-    pub async fn open(place: &Place) -> Result<Self> {
+    pub async fn open(place: &Location) -> Result<Self> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             let message = "there is no such folder";
             return Err(Error::new(Kind::Usage, message).at(place.to_string()));

@@ -16,14 +16,14 @@ const DIGEST_BYTES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Latest {
     key: &'static [&'static str],
-    seen: Seen,
+    seen: KeyState,
     rows: u64,
     /// Rows without a usable key.
     keyless: u64,
 }
 
 #[derive(Debug)]
-enum Seen {
+enum KeyState {
     Numbers(HashMap<i64, Last>),
     Digests(HashMap<[u8; DIGEST_BYTES], Last>),
 }
@@ -45,8 +45,8 @@ impl Latest {
             resource.column(name).is_some_and(|column| matches!(column.ty, Type::Int))
         };
         let seen = match resource.key {
-            [name] if number(name) => Seen::Numbers(HashMap::new()),
-            _ => Seen::Digests(HashMap::new()),
+            [name] if number(name) => KeyState::Numbers(HashMap::new()),
+            _ => KeyState::Digests(HashMap::new()),
         };
         Self { key: resource.key, seen, rows: 0, keyless: 0 }
     }
@@ -59,10 +59,10 @@ impl Latest {
             let last = Last { row: self.rows, gone: is(gone, row) };
             self.rows += 1;
             match (keys.at(row, self.is_number()), &mut self.seen) {
-                (Some(Key::Number(key)), Seen::Numbers(seen)) => {
+                (Some(Key::Number(key)), KeyState::Numbers(seen)) => {
                     seen.insert(key, last);
                 }
-                (Some(Key::Digest(key)), Seen::Digests(seen)) => {
+                (Some(Key::Digest(key)), KeyState::Digests(seen)) => {
                     seen.insert(key, last);
                 }
                 _ => self.keyless += 1,
@@ -88,8 +88,8 @@ impl Latest {
         self.rows += batch.num_rows() as u64;
         let holds = |row: &usize| {
             let last = match (keys.at(*row, self.is_number()), &self.seen) {
-                (Some(Key::Number(key)), Seen::Numbers(seen)) => seen.get(&key),
-                (Some(Key::Digest(key)), Seen::Digests(seen)) => seen.get(&key),
+                (Some(Key::Number(key)), KeyState::Numbers(seen)) => seen.get(&key),
+                (Some(Key::Digest(key)), KeyState::Digests(seen)) => seen.get(&key),
                 _ => None,
             };
             let number = first + *row as u64;
@@ -101,14 +101,14 @@ impl Latest {
     /// Keys whose last row says that the row is gone.
     pub(super) fn gone(&self) -> u64 {
         let gone = match &self.seen {
-            Seen::Numbers(seen) => seen.values().filter(|last| last.gone).count(),
-            Seen::Digests(seen) => seen.values().filter(|last| last.gone).count(),
+            KeyState::Numbers(seen) => seen.values().filter(|last| last.gone).count(),
+            KeyState::Digests(seen) => seen.values().filter(|last| last.gone).count(),
         };
         gone as u64
     }
 
     fn is_number(&self) -> bool {
-        matches!(self.seen, Seen::Numbers(_))
+        matches!(self.seen, KeyState::Numbers(_))
     }
 }
 

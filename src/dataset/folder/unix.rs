@@ -26,12 +26,12 @@ const FOLDER_MODE: u32 = 0o700;
 pub(super) struct Handle(OwnedFd);
 
 /// A folder on the way to a file.
-enum Place<'h> {
+enum FolderFd<'h> {
     Top(BorrowedFd<'h>),
     Below(OwnedFd),
 }
 
-impl Place<'_> {
+impl FolderFd<'_> {
     fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Top(fd) => *fd,
@@ -143,18 +143,18 @@ impl Handle {
     }
 
     /// The folder that a file lies in, and the file's name there.
-    fn parent<'p>(&self, path: &'p str) -> Result<(Place<'_>, &'p str)> {
+    fn parent<'p>(&self, path: &'p str) -> Result<(FolderFd<'_>, &'p str)> {
         let (folders, name) = names(path)?;
-        let mut place = Place::Top(self.0.as_fd());
+        let mut place = FolderFd::Top(self.0.as_fd());
         for folder in folders {
-            place = Place::Below(enter(&place, folder, path)?);
+            place = FolderFd::Below(enter(&place, folder, path)?);
         }
         Ok((place, name))
     }
 }
 
 /// Opens a folder on the way to a file.
-fn enter(place: &Place<'_>, name: &str, path: &str) -> Result<OwnedFd> {
+fn enter(place: &FolderFd<'_>, name: &str, path: &str) -> Result<OwnedFd> {
     openat(place.fd(), name, FLAGS | OFlag::O_DIRECTORY, Mode::empty())
         .map_err(|errno| explained(place, name, path, errno))
 }
@@ -176,7 +176,7 @@ fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
-fn must_be_file(place: &Place<'_>, name: &str, path: &str) -> Result<()> {
+fn must_be_file(place: &FolderFd<'_>, name: &str, path: &str) -> Result<()> {
     let stat = fstatat(place.fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
     match kind(&stat) {
         SFlag::S_IFREG => Ok(()),
@@ -186,7 +186,7 @@ fn must_be_file(place: &Place<'_>, name: &str, path: &str) -> Result<()> {
 }
 
 /// Systems differ in what they say of a link that must not be followed.
-fn explained(place: &Place<'_>, name: &str, path: &str, errno: Errno) -> std::io::Error {
+fn explained(place: &FolderFd<'_>, name: &str, path: &str, errno: Errno) -> std::io::Error {
     let stat = fstatat(place.fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW);
     match stat.as_ref().map(kind) {
         Ok(SFlag::S_IFLNK) if errno != Errno::EEXIST => is_link(name, path),

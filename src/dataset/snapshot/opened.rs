@@ -7,7 +7,7 @@ use crate::dataset::commit_log::{self, MANIFEST};
 use crate::dataset::folder::{Listed, Other};
 use crate::dataset::forms::{BACKUP_FOLDERS, is_of_backup};
 use crate::dataset::json_stream::Source;
-use crate::dataset::location::Place;
+use crate::dataset::location::Location;
 use crate::dataset::ownership;
 use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result};
@@ -31,7 +31,7 @@ pub struct BackupReader {
 impl BackupReader {
     /// Opens a backup. One of pdcli may lack its manifest; then the files that are there
     /// are the backup. Fails with [`Kind::Usage`] when there is no backup at all.
-    pub async fn open(place: &Place) -> Result<Self> {
+    pub async fn open(place: &Location) -> Result<Self> {
         let none = || {
             let message = "this is no backup: there is no manifest.json and no file of a resource";
             Error::new(Kind::Usage, message).at(place.to_string())
@@ -89,7 +89,7 @@ impl BackupReader {
     }
 
     /// Where it lies.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &Location {
         self.store.place()
     }
 

@@ -3,7 +3,7 @@
 use super::refusal::{is_absent, refusal};
 use super::upload::{Upload, Writer};
 use crate::dataset::folder::{Folder, Listed};
-use crate::dataset::location::Place;
+use crate::dataset::location::Location;
 use crate::dataset::s3_http;
 use crate::model::{Error, Kind, Result};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub(super) enum Backing {
 /// A place that is open for reading and writing.
 #[derive(Debug, Clone)]
 pub(in crate::dataset) struct Store {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) backing: Backing,
     /// Steps until the process ends itself; 0 for never. For tests of crashes.
     crash: Arc<AtomicU64>,
@@ -43,16 +43,16 @@ pub(in crate::dataset) struct Store {
 impl Store {
     /// Opens a place; a folder is made if it is not there. The process aborts at the step of this
     /// number, if one is given: each operation has one before it and one after it.
-    pub(in crate::dataset) fn open(place: &Place, crash_at_step: Option<u64>) -> Result<Self> {
+    pub(in crate::dataset) fn open(place: &Location, crash_at_step: Option<u64>) -> Result<Self> {
         Self::of(place, true, crash_at_step)
     }
 
     /// Opens a place to look at it: nothing is made.
-    pub(in crate::dataset) fn look(place: &Place) -> Result<Self> {
+    pub(in crate::dataset) fn look(place: &Location) -> Result<Self> {
         Self::of(place, false, None)
     }
 
-    fn of(place: &Place, make: bool, crash_at_step: Option<u64>) -> Result<Self> {
+    fn of(place: &Location, make: bool, crash_at_step: Option<u64>) -> Result<Self> {
         let backing = match place.folder() {
             Some(folder) => Folder::open(folder, make).map(Backing::Folder).map_err(|error| {
                 let what = if make { "made" } else { "opened" };
@@ -65,7 +65,7 @@ impl Store {
         Ok(Self { place: place.clone(), backing, crash })
     }
 
-    pub(in crate::dataset) fn place(&self) -> &Place {
+    pub(in crate::dataset) fn place(&self) -> &Location {
         &self.place
     }
 

@@ -10,7 +10,7 @@ const QUOTE_MAX: usize = 300;
 /// What a server says in its XML.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Said {
+struct ServerError {
     code: String,
     message: String,
 }
@@ -105,13 +105,13 @@ fn root(error: &Refusal) -> String {
 }
 
 /// The server's XML in the words of the library.
-fn said(root: &str) -> Option<Said> {
+fn said(root: &str) -> Option<ServerError> {
     let xml = root.get(root.find('<')?..)?;
-    let said: Said = quick_xml::de::from_str(xml).ok()?;
+    let said: ServerError = quick_xml::de::from_str(xml).ok()?;
     (!said.code.is_empty()).then_some(said)
 }
 
-fn quoted(said: &Said) -> String {
+fn quoted(said: &ServerError) -> String {
     if said.message.is_empty() || said.message == said.code {
         return format!("({})", short(&said.code));
     }

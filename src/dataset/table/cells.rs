@@ -54,7 +54,7 @@ enum Values {
 
 /// How much of a value its column says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Said {
+pub(super) enum ScalarText {
     /// All of it, in its own type.
     #[default]
     Whole,
@@ -119,10 +119,10 @@ impl Cells {
     }
 
     /// Puts a value of well-formed JSON into a row. How much of it the column now says.
-    pub(super) fn put(&mut self, row: usize, raw: &str) -> Said {
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> ScalarText {
         if raw == "null" {
             self.reach(row + 1);
-            return Said::Whole;
+            return ScalarText::Whole;
         }
         self.reach(row);
         let (valid, said) = match &mut self.values {
@@ -144,7 +144,7 @@ impl Cells {
             Values::Time(instants) => add(instants, read(raw, None, exact::micros)),
             Values::Text(texts, form) => {
                 let said = texts.push(raw, *form);
-                (said != Said::Less, said)
+                (said != ScalarText::Less, said)
             }
             Values::List { ends, of, quoted } => {
                 let (valid, said) = add_list(of, raw, *quoted);
@@ -311,16 +311,16 @@ pub(super) fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
 }
 
 /// What a value says, if need be converted.
-fn read<T>(raw: &str, to: Option<To>, read: impl Fn(&str) -> Option<T>) -> (Option<T>, Said) {
+fn read<T>(raw: &str, to: Option<To>, read: impl Fn(&str) -> Option<T>) -> (Option<T>, ScalarText) {
     if let Some(value) = read(raw) {
-        return (Some(value), Said::Whole);
+        return (Some(value), ScalarText::Whole);
     }
     let value = to.and_then(|to| converted(raw, to)).and_then(|same| read(&same));
-    let said = if value.is_some() { Said::Converted } else { Said::Less };
+    let said = if value.is_some() { ScalarText::Converted } else { ScalarText::Less };
     (value, said)
 }
 
-fn add<T: Default>(values: &mut Vec<T>, (value, said): (Option<T>, Said)) -> (bool, Said) {
+fn add<T: Default>(values: &mut Vec<T>, (value, said): (Option<T>, ScalarText)) -> (bool, ScalarText) {
     let fits = value.is_some();
     values.push(value.unwrap_or_default());
     (fits, said)
@@ -331,7 +331,7 @@ pub(super) fn offset(length: usize) -> i32 {
 }
 
 /// Returns whether the value is a list, and whether all items fit.
-fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, Said) {
+fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, ScalarText) {
     if quoted && let Some(text) = exact::quoted(raw) {
         let fits = text.split(',').all(|item| exact::int(item).is_some());
         if fits {
@@ -339,20 +339,20 @@ fn add_list(of: &mut Cells, raw: &str, quoted: bool) -> (bool, Said) {
                 of.put(of.len(), item);
             });
         }
-        return (fits, if fits { Said::Whole } else { Said::Less });
+        return (fits, if fits { ScalarText::Whole } else { ScalarText::Less });
     }
     let before = of.len();
-    let mut said = Said::Whole;
+    let mut said = ScalarText::Whole;
     let read = items(raw, |item| said = said.max(of.put(of.len(), item)));
     if raw.starts_with('[') && read.is_ok() {
         return (true, said);
     }
     of.truncate(before);
-    (false, Said::Less)
+    (false, ScalarText::Less)
 }
 
 /// Returns whether the value is an object, and whether all members fit.
-fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, Said) {
+fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (bool, ScalarText) {
     let read = (raw.as_bytes()[0] == b'{').then(|| read_struct(row, keys, parts, raw));
     if let Some(Ok(said)) = read {
         return (true, said);
@@ -360,11 +360,11 @@ fn put_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> (b
     for part in parts {
         part.truncate(row);
     }
-    (false, Said::Less)
+    (false, ScalarText::Less)
 }
 
-fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<Said> {
-    let mut said = Said::Whole;
+fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> Result<ScalarText> {
+    let mut said = ScalarText::Whole;
     let mut json = Json::new(raw);
     keys.begin();
     let mut more = json.open(b'{')?;
@@ -377,14 +377,14 @@ fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> R
                 // Of a key that comes twice the last value counts, as JSON readers have it.
                 if part.len() > row {
                     part.truncate(row);
-                    said = Said::Less;
+                    said = ScalarText::Less;
                 }
                 if value != "null" {
                     said = said.max(part.put(row, value));
                 }
             }
             Key::Unknown(_) if value == "null" => {}
-            Key::Unknown(_) => said = Said::Less,
+            Key::Unknown(_) => said = ScalarText::Less,
         }
         more = json.more(b'{')?;
     }

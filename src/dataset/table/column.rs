@@ -1,6 +1,6 @@
 //! The column of a key, with the column of option labels beside it.
 
-use super::cells::{Cells, Said};
+use super::cells::{Cells, ScalarText};
 use super::exact;
 use crate::model::{LABELS_BYTES_MAX, items};
 use arrow_array::ArrayRef;
@@ -14,7 +14,7 @@ pub(super) struct Column {
     cells: Cells,
     labels: Option<Labels>,
     /// How much it says of the value of the row that is being read.
-    pub(super) said: Said,
+    pub(super) said: ScalarText,
 }
 
 /// What the options of a field are called.
@@ -29,7 +29,7 @@ struct Labels {
 impl Column {
     /// A column of this name.
     pub(super) fn new(name: &str, cells: Cells) -> Self {
-        Self { name: name.to_owned(), cells, labels: None, said: Said::Whole }
+        Self { name: name.to_owned(), cells, labels: None, said: ScalarText::Whole }
     }
 
     /// The column with one beside it for the labels of its options, by their ids as text.
@@ -54,7 +54,7 @@ impl Column {
     }
 
     /// Puts a value of well-formed JSON, not null, into a row. How much of it the column now says.
-    pub(super) fn put(&mut self, row: usize, raw: &str) -> Said {
+    pub(super) fn put(&mut self, row: usize, raw: &str) -> ScalarText {
         if let Some(labels) = &mut self.labels {
             labels.put(row, raw);
         }
@@ -69,7 +69,7 @@ impl Column {
 
     /// Takes back the values from this one on.
     pub(super) fn truncate(&mut self, rows: usize) {
-        self.said = Said::Whole;
+        self.said = ScalarText::Whole;
         self.cells.truncate(rows);
         if let Some(labels) = &mut self.labels {
             labels.cells.truncate(rows);

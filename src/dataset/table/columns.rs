@@ -1,6 +1,6 @@
 //! Converts records to typed columns, and keeps values that do not fit a column.
 
-use super::cells::{Cells, Said, instant, instants_array};
+use super::cells::{Cells, ScalarText, instant, instants_array};
 use super::column::Column;
 use super::misfits::{LeftOver, TypeMismatches};
 use super::order::Order;
@@ -279,18 +279,18 @@ impl Columns {
     fn put(&mut self, place: usize, raw: &str) {
         let rows = self.synced.len();
         let column = &mut self.columns[place];
-        let fitted = column.said == Said::Whole;
+        let fitted = column.said == ScalarText::Whole;
         // Of a key that comes twice the last value counts, as JSON readers have it; `_extra` has
         // them all.
         let again = column.len() > rows;
         if again {
             column.truncate(rows);
-            column.said = Said::Less;
+            column.said = ScalarText::Less;
         }
         if raw != "null" {
             column.said = column.said.max(column.put(rows, raw));
         }
-        if fitted && column.said != Said::Whole {
+        if fitted && column.said != ScalarText::Whole {
             self.row.odd = true;
             self.row.unfit.push(place);
         }
@@ -314,8 +314,8 @@ impl Columns {
                 let mut custom = LeftOver::default();
                 inner = pairs(raw, |hash, raw| {
                     let said = hashes.place(&hash).map(|field| columns[place + field].said);
-                    let fits = said.map(|said| said == Said::Whole);
-                    if custom.keep(&hash, raw, fits) && said != Some(Said::Converted) {
+                    let fits = said.map(|said| said == ScalarText::Whole);
+                    if custom.keep(&hash, raw, fits) && said != Some(ScalarText::Converted) {
                         count("custom_fields.", &hash);
                     }
                 });
@@ -325,18 +325,18 @@ impl Columns {
             }
             known => {
                 let said = known.map(|place| match *nested {
-                    Some(custom) if custom == place => Said::Less,
+                    Some(custom) if custom == place => ScalarText::Less,
                     _ => columns[place].said,
                 });
-                let fits = said.map(|said| said == Said::Whole);
-                if extra.keep(&key, raw, fits) && said != Some(Said::Converted) {
+                let fits = said.map(|said| said == ScalarText::Whole);
+                if extra.keep(&key, raw, fits) && said != Some(ScalarText::Converted) {
                     count("", &key);
                 }
             }
         })?;
         inner?;
         for place in row.unfit.drain(..) {
-            columns[place].said = Said::Whole;
+            columns[place].said = ScalarText::Whole;
         }
         Ok(extra.finish())
     }

@@ -1,6 +1,6 @@
 //! The text values of a column.
 
-use super::cells::{Said, offset, taken};
+use super::cells::{ScalarText, offset, taken};
 use super::exact;
 use crate::model::{To, converted};
 use arrow_array::StringArray;
@@ -35,18 +35,18 @@ impl Default for Texts {
 
 impl Texts {
     /// Adds a value, or an empty text where it does not fit.
-    pub(super) fn push(&mut self, raw: &str, form: Form) -> Said {
+    pub(super) fn push(&mut self, raw: &str, form: Form) -> ScalarText {
         let to = match form {
             Form::Text => Some(To::Text),
             Form::Label => Some(To::Label),
             Form::OptionId | Form::Json => None,
         };
         let said = if self.add(raw, form) {
-            Said::Whole
+            ScalarText::Whole
         } else {
             match to.and_then(|to| converted(raw, to)) {
-                Some(same) if self.add(&same, form) => Said::Converted,
-                _ => Said::Less,
+                Some(same) if self.add(&same, form) => ScalarText::Converted,
+                _ => ScalarText::Less,
             }
         };
         self.end();

@@ -5,7 +5,7 @@ use super::fields::{Fields, Stranger};
 use super::finding::{DefectKind, Finding, Findings, Tally};
 use super::key_set::Keyset;
 use super::locations::stranger;
-use super::row::Look;
+use super::row::RowReader;
 use crate::dataset::backup::Content;
 use crate::dataset::commit_log::MANIFEST;
 use crate::dataset::forms::{NEXT, is_sha256};
@@ -200,7 +200,7 @@ impl Check<'_> {
         rows: &mut Rows,
     ) -> Result<()> {
         let snapshot = self.snapshot;
-        let mut look = Look::of(resource, |target| is_whole(snapshot, target));
+        let mut look = RowReader::of(resource, |target| is_whole(snapshot, target));
         let mut fields = resource.fields.and_then(|name| self.fields.remove_entry(name));
         let mut keys = Keyset::default();
         let mut sampling = Sampling { share: self.sample / 100.0, owed: 0.0 };

@@ -6,7 +6,7 @@
 
 use super::finding::{DefectKind, FINDINGS_MAX, Findings};
 use super::key_set::{Keyset, Named};
-use super::row::Look;
+use super::row::RowReader;
 use crate::dataset::backup::number;
 use crate::dataset::snapshot::{Backup, BackupReader, Dangling, Rows, resource_of};
 use crate::model::{Kind, Resource, Result, key_of};
@@ -165,7 +165,7 @@ async fn read_missing_keys(
     rows: &mut Rows,
     references: &mut References,
 ) -> Result<()> {
-    let mut look = Look::of(resource, |target| is_whole(snapshot, target));
+    let mut look = RowReader::of(resource, |target| is_whole(snapshot, target));
     let mut keys = Keyset::default();
     while let Some(row) = rows.next().await? {
         let Some(key) = key_of(resource, row.json) else { continue };
@@ -187,7 +187,8 @@ async fn named_by(
     missing: &[u64],
 ) -> Result<Vec<Naming>> {
     let Some(resource) = resource_of(file) else { return Ok(Vec::new()) };
-    let mut look = Look::of(resource, |named| named.file == target && is_whole(snapshot, named));
+    let mut look =
+        RowReader::of(resource, |named| named.file == target && is_whole(snapshot, named));
     let mut found: Vec<Naming> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
     let mut rows = snapshot.rows(file, false).await?;

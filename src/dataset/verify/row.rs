@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// Looks into the rows of one resource.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct RowReader {
     resource: &'static Resource,
     keys: Keys,
     /// By place of the column.
@@ -26,13 +26,13 @@ enum Meaning {
 
 /// What was found in a row.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct RowReferences {
     /// Columns, and the keys they name.
     pub(super) references: Vec<(&'static str, &'static Resource, String)>,
     pub(super) strangers: Vec<Stranger>,
 }
 
-impl Look {
+impl RowReader {
     /// For a resource; it names rows of those for which `is_there` holds.
     pub(super) fn of(
         resource: &'static Resource,
@@ -58,8 +58,8 @@ impl Look {
 
     /// Looks into a row. One that says it is deleted is not held to what it names: that may be gone
     /// with it.
-    pub(super) fn at(&mut self, row: &str, mut fields: Option<&mut Fields>) -> Result<Seen> {
-        let mut seen = Seen::default();
+    pub(super) fn at(&mut self, row: &str, mut fields: Option<&mut Fields>) -> Result<RowReferences> {
+        let mut seen = RowReferences::default();
         let mut deleted = false;
         let mut json = Json::new(row);
         let mut more = json.open(b'{')?;
@@ -141,8 +141,8 @@ mod tests {
             serde_json::from_value::<Definition>(definition).expect("it is a definition")
         };
         let mut fields = Fields::of(&[definition('a', "enum"), definition('b', "set")]);
-        let seen = Look::of(resource, |_| true).at(&fill(row), Some(&mut fields));
-        let Seen { references, strangers } = seen.expect("a row");
+        let seen = RowReader::of(resource, |_| true).at(&fill(row), Some(&mut fields));
+        let RowReferences { references, strangers } = seen.expect("a row");
         let references = references.into_iter().map(|(c, t, key)| format!("{c}={}/{key}", t.name));
         let strangers = strangers.into_iter().map(|stranger| match stranger {
             Stranger::Field(code) => format!("field {code:.4}"),

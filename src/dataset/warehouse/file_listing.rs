@@ -3,7 +3,7 @@
 use super::super::account::Account;
 use super::super::commit_log::{self, MANIFEST};
 use super::super::current::Found;
-use super::super::location::Place;
+use super::super::location::Location;
 use super::super::store::Store;
 use super::fields::Fields;
 use super::layout::Format;
@@ -21,7 +21,7 @@ pub struct Inventory {
 
 impl Inventory {
     /// Looks into a warehouse without touching it; `None` when there is none.
-    pub async fn of(place: &Place) -> Result<Option<Self>> {
+    pub async fn of(place: &Location) -> Result<Option<Self>> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             return Ok(None);
         }

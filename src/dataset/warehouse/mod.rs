@@ -26,4 +26,4 @@ pub use manifest::MANIFEST_VERSION;
 pub(crate) use manifest::every_key;
 pub use stream::Written;
 pub use sweep::{Findings, Sweep};
-pub use writer::{Begun, Options, Warehouse};
+pub use writer::{OpenedTable, Options, Warehouse};

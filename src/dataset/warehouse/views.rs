@@ -1,7 +1,7 @@
 //! Writes `views.sql`: views for `DuckDB` with the current rows of a Parquet warehouse.
 
 use super::super::forms::VIEWS;
-use super::super::location::Place;
+use super::super::location::Location;
 use super::super::store::Store;
 use super::layout::Format;
 use super::manifest::{Manifest, Table};
@@ -62,7 +62,7 @@ impl Views {
 
 /// A view of each table, of the files that the manifest names. In a folder they are named as seen from
 /// there, so that it can be moved.
-fn views(place: &Place, manifest: &Manifest) -> String {
+fn views(place: &Location, manifest: &Manifest) -> String {
     let how = if place.folder().is_some() {
         "-- Open it in this folder: duckdb -init views.sql\n\
          -- From elsewhere, first: SET file_search_path = '/path/of/this/folder';\n"
@@ -88,13 +88,13 @@ fn views(place: &Place, manifest: &Manifest) -> String {
     text
 }
 
-fn view(text: &mut String, place: &Place, resource: &Resource, table: &Table) {
+fn view(text: &mut String, place: &Location, resource: &Resource, table: &Table) {
     let key = resource.key.iter().map(|column| name(column)).collect::<Vec<_>>();
     let keyless = key.iter().map(|column| format!("{column} IS NULL")).collect::<Vec<_>>();
     let files = table.files.iter().map(|file| {
         let path = match place {
-            Place::Folder(_) => file.path.clone(),
-            Place::Bucket { .. } => place.name_of(&file.path),
+            Location::Folder(_) => file.path.clone(),
+            Location::Bucket { .. } => place.name_of(&file.path),
         };
         format!("    '{}'", path.replace('\'', "''"))
     });

@@ -2,7 +2,7 @@
 
 use super::super::account::Account;
 use super::super::commit_log::{CommitLog, Owner};
-use super::super::location::Place;
+use super::super::location::Location;
 use super::super::store::Store;
 use super::broken::Broken;
 use super::fields::{Dictionary, Fields};
@@ -74,7 +74,7 @@ pub struct Warehouse {
 
 /// What a warehouse says when a resource is about to be read into it.
 #[derive(Debug, Default)]
-pub struct Begun {
+pub struct OpenedTable {
     /// From where to read it; all of it, if `None`.
     pub state: Option<StreamState>,
     /// Whether reading it from there brings every row there is.
@@ -93,7 +93,7 @@ impl Warehouse {
     /// Also tells what a person should know. Fails when the place holds something else, another
     /// account's data, a newer or damaged manifest, or when another run is writing.
     pub async fn open(
-        place: &Place,
+        place: &Location,
         account: Account,
         options: &Options,
         owner: Owner,
@@ -162,7 +162,7 @@ impl Warehouse {
         resource: &'static Resource,
         dictionary: Dictionary<'_>,
         now: Time,
-    ) -> Result<Begun> {
+    ) -> Result<OpenedTable> {
         let name = resource.name;
         let existing = self.manifest.tables.get(name);
         let asked = self.rebuild.iter().any(|other| other.name == name) && existing.is_some();
@@ -177,7 +177,7 @@ impl Warehouse {
         };
         let state = table.state(resource, self.capped)?;
         let lacking = self.manifest.unavailable.contains_key(name);
-        let mut begun = Begun { state, rebuild, lacking, ..Begun::default() };
+        let mut begun = OpenedTable { state, rebuild, lacking, ..OpenedTable::default() };
         let index = if resource.incremental() {
             None
         } else {

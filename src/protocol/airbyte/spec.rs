@@ -1,13 +1,14 @@
 //! The `spec` message: the configuration keys in the form of the platform (protocols.md 4).
 
-use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS, Way};
+use crate::model::{AUTH_METHODS, AuthMethod, ConfigKey, KEYS, ValueType, Visibility};
 use serde_json::{Map, Value, json};
 
 /// Returns the payload of the SPEC message.
 pub fn spec() -> Value {
     let mut properties = Map::new();
     properties.insert("credentials".to_owned(), credentials());
-    let keys = KEYS.iter().filter(|key| matches!(key.place, Place::Everywhere | Place::Hidden));
+    let keys =
+        KEYS.iter().filter(|key| matches!(key.place, Visibility::Everywhere | Visibility::Hidden));
     for (key, order) in keys.zip(1..) {
         properties.insert(key.name.to_owned(), property(key, order));
     }
@@ -29,11 +30,11 @@ fn credentials() -> Value {
         "type": "object",
         "title": "Authentication",
         "order": 0,
-        "oneOf": WAYS.iter().map(way).collect::<Vec<_>>(),
+        "oneOf": AUTH_METHODS.iter().map(way).collect::<Vec<_>>(),
     })
 }
 
-fn way(way: &Way) -> Value {
+fn way(way: &AuthMethod) -> Value {
     let mut properties = Map::new();
     let auth_type = json!({"type": "string", "const": way.auth_type, "order": 0});
     properties.insert("auth_type".to_owned(), auth_type);
@@ -78,7 +79,7 @@ fn property(key: &ConfigKey, order: u32) -> Value {
     property["title"] = key.title.into();
     property["description"] = key.about.into();
     property["order"] = order.into();
-    if key.place == Place::Hidden {
+    if key.place == Visibility::Hidden {
         property["airbyte_hidden"] = true.into();
     }
     property

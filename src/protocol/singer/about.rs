@@ -1,6 +1,6 @@
 //! Describes the tap and its configuration, for orchestrators and people.
 
-use crate::model::{ConfigKey, KEYS, Place, ValueType, WAYS};
+use crate::model::{AUTH_METHODS, ConfigKey, KEYS, ValueType, Visibility};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -25,12 +25,12 @@ pub fn about() -> Value {
 /// Returns the JSON Schema of the configuration.
 fn settings() -> Value {
     let mut credentials = Map::new();
-    let ways: Vec<_> = WAYS.iter().map(|way| way.auth_type).collect();
+    let ways: Vec<_> = AUTH_METHODS.iter().map(|way| way.auth_type).collect();
     credentials.insert(
         "auth_type".to_owned(),
         json!({"type": ["string", "null"], "enum": ways, "title": "Way to identify"}),
     );
-    for key in WAYS.iter().flat_map(|way| way.keys) {
+    for key in AUTH_METHODS.iter().flat_map(|way| way.keys) {
         credentials.insert(key.name.to_owned(), setting(key));
     }
     let mut properties = Map::new();
@@ -51,9 +51,9 @@ fn settings() -> Value {
 /// Returns the keys that a tap reads. Its token is at the top level, as in the existing tap.
 fn shown() -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(|key| match key.place {
-        Place::Everywhere | Place::Singer => true,
-        Place::Hidden => matches!(key.name, "api_token" | "user_agent" | "base_url"),
-        Place::Warehouse => false,
+        Visibility::Everywhere | Visibility::Singer => true,
+        Visibility::Hidden => matches!(key.name, "api_token" | "user_agent" | "base_url"),
+        Visibility::Warehouse => false,
     })
 }
 

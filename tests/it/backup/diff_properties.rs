@@ -3,7 +3,7 @@
 use crate::support::Folder;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use source_pipedrive::dataset::Place;
+use source_pipedrive::dataset::Location;
 use source_pipedrive::dataset::diff::{Change, Diff, Options, What};
 use source_pipedrive::dataset::snapshot::BackupReader;
 use std::collections::BTreeMap;
@@ -50,13 +50,13 @@ fn canonical(value: &Value) -> Value {
     }
 }
 
-fn snapshot(folder: &Folder, name: &str, deals: &Deals) -> Place {
+fn snapshot(folder: &Folder, name: &str, deals: &Deals) -> Location {
     let dir = folder.path().join(name);
     std::fs::create_dir_all(&dir).expect("it can be made");
     let rows: Vec<&Value> = deals.values().collect();
     let text = serde_json::to_string_pretty(&rows).expect("values are JSON");
     std::fs::write(dir.join("deals.json"), text).expect("it can be written");
-    Place::Folder(dir)
+    Location::Folder(dir)
 }
 
 fn changes(old: &Deals, new: &Deals) -> Vec<Change> {

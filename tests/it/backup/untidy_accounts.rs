@@ -5,7 +5,7 @@
 use crate::support::backup::BackupFixture;
 use crate::support::{BINARY, profiles, sandbox, small};
 use serde_json::Value;
-use source_pipedrive::dataset::Place;
+use source_pipedrive::dataset::Location;
 use source_pipedrive::dataset::snapshot::{BackupReader, Manifest};
 use source_pipedrive::dataset::verify::{Options as Checks, verify};
 use source_pipedrive::model::Kind;
@@ -113,7 +113,7 @@ fn what_is_odd_is_listed_and_counted_and_no_damage() {
 /// Returns whether a check reports damage, or cannot continue because of damage: exit code 65 either way.
 fn is_red(runtime: &tokio::runtime::Runtime, dir: &Path, sample: f64) -> bool {
     runtime.block_on(async {
-        match BackupReader::open(&Place::Folder(dir.to_owned())).await {
+        match BackupReader::open(&Location::Folder(dir.to_owned())).await {
             Err(error) => error.kind() == Kind::Data,
             Ok(snapshot) => {
                 let checks = Checks { sample, ..Checks::default() };

@@ -3,7 +3,7 @@
 use crate::support::bundle::{ARRAYS, BundleFixture};
 use crate::support::{Folder, profiles, sandbox, small};
 use serde_json::{Map, Value, json};
-use source_pipedrive::bundle::map::{Pins, RESOURCES, SETUP, Setup};
+use source_pipedrive::bundle::map::{AccountSetup, Pins, RESOURCES, SETUP};
 use source_pipedrive::bundle::{Entity, Export, Sidecar, Source, validate};
 use source_pipedrive::model::{Resource, Time};
 use source_pipedrive::sandbox::{Options, Sandbox};
@@ -42,8 +42,8 @@ fn odd() -> Vec<Value> {
 }
 
 /// The set-up of the sandbox's account.
-fn set_up(sandbox: &Sandbox, pins: Pins) -> Setup {
-    let mut setup = Setup::of(900, pins);
+fn set_up(sandbox: &Sandbox, pins: Pins) -> AccountSetup {
+    let mut setup = AccountSetup::of(900, pins);
     for name in SETUP {
         let resource = Resource::named(name).expect("it exists");
         for row in sandbox.state(|account| account.truth(name)) {
@@ -54,7 +54,7 @@ fn set_up(sandbox: &Sandbox, pins: Pins) -> Setup {
 }
 
 /// What a validation says of a bundle of these records, and how many rows it has.
-fn checked(path: &Path, setup: Setup, records: &[Vec<String>]) -> (Vec<String>, u64) {
+fn checked(path: &Path, setup: AccountSetup, records: &[Vec<String>]) -> (Vec<String>, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let time = Time::from_seconds(1_793_534_400);
     let mut export = Export::start(path, "partial", setup, Source::default(), time)

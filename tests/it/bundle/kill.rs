@@ -1,7 +1,7 @@
 //! A push is interrupted at every request, and resumed: the target ends as the bundle, no row
 //! twice.
 
-use crate::support::bundle::{ARRAYS, BundleFixture, Said, assert_same, held, rows};
+use crate::support::bundle::{ARRAYS, BundleFixture, CommandOutput, assert_same, held, rows};
 use crate::support::{ended_at_hang, sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Fault, FaultKind, Options, Sandbox};
@@ -182,7 +182,7 @@ pub(crate) fn account(sandbox: &Sandbox) -> Vec<usize> {
     sandbox.state(|account| RESOURCES.iter().map(|name| account.truth(name).len()).collect())
 }
 
-fn assert_in_pipedrive(sandbox: &Sandbox, before: &[usize], said: &Said, what: &str) {
+fn assert_in_pipedrive(sandbox: &Sandbox, before: &[usize], said: &CommandOutput, what: &str) {
     let said = said.json();
     assert_eq!(said["verified"], 6, "{what}: {said}");
     let expected: Vec<_> = before.iter().zip([2, 1, 1, 1, 1]).map(|(n, more)| n + more).collect();

@@ -1,7 +1,7 @@
 //! What a push says before it writes, whom it asks, and what it leaves as it is.
 
 use crate::bundle::kill::{INTO, account, little};
-use crate::support::bundle::{ARRAYS, BundleFixture, Said, held, rows};
+use crate::support::bundle::{ARRAYS, BundleFixture, CommandOutput, held, rows};
 use crate::support::{sandbox, small};
 use serde_json::{Value, json};
 use source_pipedrive::sandbox::{Edit, Options, Sandbox};
@@ -37,7 +37,7 @@ fn a_push_that_nobody_can_say_yes_to_is_refused_before_anything_is_asked() {
     bundles.put("a.json", &little().to_string());
     for more in [&[][..], &["--to", "pipedrive"]] {
         let push = [&["push", "a.json"], more].concat();
-        let said = Said::of(&bundles.unattended(&push).output().expect("it starts"));
+        let said = CommandOutput::of(&bundles.unattended(&push).output().expect("it starts"));
         let (code, message) = said.error();
         assert_eq!(code, 64, "{message}");
         assert!(message.contains("--yes") && message.contains("--dry-run"), "{message}");
@@ -47,7 +47,7 @@ fn a_push_that_nobody_can_say_yes_to_is_refused_before_anything_is_asked() {
     // A plan needs no yes.
     for more in [&["--foreign"][..], &["--to", "pipedrive"]] {
         let push = [&["push", "a.json", "--dry-run"], more].concat();
-        Said::of(&bundles.unattended(&push).output().expect("it starts")).json();
+        CommandOutput::of(&bundles.unattended(&push).output().expect("it starts")).json();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Keepers of files: warehouse and backup.
 
 use super::weather::End;
-use super::{Ended, Keeper, carried_out};
+use super::{Driver, Ended, carried_out};
 use crate::support::backup::BackupFixture;
 use crate::support::raw_truth;
 use crate::support::warehouse::WarehouseFixture;
@@ -66,7 +66,7 @@ impl Warehouse {
     }
 }
 
-impl Keeper for Warehouse {
+impl Driver for Warehouse {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -168,7 +168,7 @@ impl Backup {
     }
 }
 
-impl Keeper for Backup {
+impl Driver for Backup {
     fn name(&self) -> String {
         self.name.clone()
     }

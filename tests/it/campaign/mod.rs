@@ -48,7 +48,7 @@ const POOL: &[&str] = &[
 ];
 
 /// Something that keeps what it reads, and can be held against the account.
-trait Keeper {
+trait Driver {
     /// For the log.
     fn name(&self) -> String;
 
@@ -152,7 +152,7 @@ fn rolled_keeper(
     dice: &mut Rng,
     account: &Sandbox,
     resources: Vec<&'static str>,
-) -> Box<dyn Keeper> {
+) -> Box<dyn Driver> {
     match dice.u8(..8) {
         0 | 1 => Box::new(files::Warehouse::new(account, "ndjson", &resources, dice)),
         2 => Box::new(files::Warehouse::new(account, "parquet", &resources, dice)),

@@ -2,7 +2,7 @@
 
 use super::files::tells_deletes;
 use super::weather::End;
-use super::{Ended, Keeper, carried_out};
+use super::{Driver, Ended, carried_out};
 use crate::support::tap::{Tap, spelled};
 use crate::support::{Read, key, truth};
 use fastrand::Rng;
@@ -197,7 +197,7 @@ impl Platform {
     }
 }
 
-impl Keeper for Platform {
+impl Driver for Platform {
     fn name(&self) -> String {
         self.name.clone()
     }

@@ -4,7 +4,8 @@ use crate::singer::property_order::pairs;
 use crate::support::{sandbox, small};
 use bytes::Bytes;
 use source_pipedrive::model::{
-    Conformer, Custom, InOrder, Inside, Layout, Page, Resource, TypeMismatches, json_schema, key_of,
+    Conformer, Custom, InOrder, Layout, NestedRows, Page, Resource, TypeMismatches, json_schema,
+    key_of,
 };
 
 /// Records of every resource, as the sandbox answers and with a value of another type, without a
@@ -26,7 +27,7 @@ fn a_record_that_is_exact_comes_out_as_one_that_is_read_whole() {
         };
         let declared = keys(declared);
         let mut fit = Conformer::of(resource, &schema, &schema, &[]);
-        let mut put = |json: &str, exact: Option<&Inside>| {
+        let mut put = |json: &str, exact: Option<&NestedRows>| {
             let (mut out, mut misfits) = (Vec::new(), TypeMismatches::default());
             fit.put(json, exact, &mut out, &mut misfits).expect("it has a key");
             (String::from_utf8(out).expect("it was text"), misfits)

@@ -54,7 +54,7 @@ struct Asked {
     body: Vec<u8>,
 }
 
-struct Said {
+struct Reply {
     status: &'static str,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
@@ -240,15 +240,15 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn said(status: &'static str, body: impl Into<Vec<u8>>) -> Said {
-    Said { status, headers: Vec::new(), body: body.into(), cut: None }
+fn said(status: &'static str, body: impl Into<Vec<u8>>) -> Reply {
+    Reply { status, headers: Vec::new(), body: body.into(), cut: None }
 }
 
-fn no(status: &'static str, code: &str) -> Said {
+fn no(status: &'static str, code: &str) -> Reply {
     refused(status, code, code)
 }
 
-fn refused(status: &'static str, code: &str, message: &str) -> Said {
+fn refused(status: &'static str, code: &str, message: &str) -> Reply {
     said(
         status,
         format!(
@@ -274,7 +274,7 @@ fn checksum(bytes: &[u8]) -> String {
 }
 
 /// What a request lacks that is demanded.
-fn lacking(asked: &Asked, demands: &Demands) -> Option<Said> {
+fn lacking(asked: &Asked, demands: &Demands) -> Option<Reply> {
     let header = |name: &str| asked.headers.get(name).map_or("", String::as_str);
     if let Some((method, status, code, message)) = demands.refusal
         && method == asked.method
@@ -330,7 +330,7 @@ fn tag(bytes: &[u8]) -> String {
     format!("\"{}\"", &crate::support::backup::sha256(bytes)[..32])
 }
 
-fn answer(asked: &Asked, state: &mut State) -> Said {
+fn answer(asked: &Asked, state: &mut State) -> Reply {
     state.asked += 1;
     if state.busy > 0 {
         state.busy -= 1;
@@ -368,7 +368,7 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
             for name in ["x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"] {
                 headers.extend(asked.headers.get(name).map(|value| (name, value.clone())));
             }
-            Said { headers, ..said("200 OK", "") }
+            Reply { headers, ..said("200 OK", "") }
         }
         ("PUT", _) => {
             let there = state.objects.contains_key(&asked.path);
@@ -385,7 +385,7 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
                 None => asked.body.clone(),
             };
             state.objects.insert(asked.path.clone(), bytes);
-            Said { headers, ..said("200 OK", "<CopyObjectResult></CopyObjectResult>") }
+            Reply { headers, ..said("200 OK", "<CopyObjectResult></CopyObjectResult>") }
         }
         ("POST", _) if upload.is_some() => {
             let parts = state.uploads.remove(&upload.unwrap_or_default()).unwrap_or_default();
@@ -416,7 +416,7 @@ fn answer(asked: &Asked, state: &mut State) -> Said {
     }
 }
 
-fn object(asked: &Asked, state: &mut State) -> Said {
+fn object(asked: &Asked, state: &mut State) -> Reply {
     let Some(bytes) = state.objects.get(&asked.path).cloned() else {
         return no("404 Not Found", "NoSuchKey");
     };
@@ -437,10 +437,10 @@ fn object(asked: &Asked, state: &mut State) -> Said {
     let cut =
         (asked.method == "GET" && state.broken > 0 && body.len() > 1).then_some(body.len() / 2);
     state.broken -= u32::from(cut.is_some());
-    Said { headers, cut, ..said(status, body) }
+    Reply { headers, cut, ..said(status, body) }
 }
 
-fn listing(state: &State, prefix: &str) -> Said {
+fn listing(state: &State, prefix: &str) -> Reply {
     let mut text =
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
     for (key, bytes) in state.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {

@@ -23,7 +23,7 @@ pub(crate) struct BundleFixture {
 
 /// The output of a command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -139,8 +139,8 @@ impl BundleFixture {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(&self.command(arguments).output().expect("the binary starts"))
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(&self.command(arguments).output().expect("the binary starts"))
     }
 
     /// Exports the account as a bundle of this name.
@@ -149,7 +149,7 @@ impl BundleFixture {
     }
 }
 
-impl Said {
+impl CommandOutput {
     pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),

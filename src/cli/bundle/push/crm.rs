@@ -5,8 +5,8 @@ use super::report::{Itself, Report};
 use super::{Input, checked, journal, pushed, whose};
 use crate::bundle::crm::{changes, fetch, pipelines};
 use crate::bundle::push::{
-    Begin, Dropped, Fate, Fates, Fit, Fitted, JOURNAL_VERSION, Known, Plan, Stages, account,
-    send_plan, verify,
+    Begin, Conformer, Dropped, Fates, Fitted, JOURNAL_VERSION, Known, Plan, RowFate, Stages,
+    account, send_plan, verify,
 };
 use crate::bundle::{
     Entity, Index, Sidecar, Source, Stamp, Survey, observed, public_id_of, value_of,
@@ -40,7 +40,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let survey = checked(flags, &path, input, &index).await?;
     foreign(flags, input, &survey, &organization)?;
     let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
-    let mut fit = Fit::new(stages, dropped, flags.strict_fields, &flags.activity_parents)?;
+    let mut fit = Conformer::new(stages, dropped, flags.strict_fields, &flags.activity_parents)?;
     let fates = Fates::of(&survey, &mut index, &Known::default(), flags.recreate_deleted).await?;
     // Rows that were pulled from the organization itself.
     let pulled = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
@@ -126,7 +126,13 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
 }
 
 /// A row as it is sent, where `there` is what the CRM has of it.
-fn fitted(fates: &Fates, fit: &mut Fit, entity: Entity, json: &str, there: Option<&str>) -> Fitted {
+fn fitted(
+    fates: &Fates,
+    fit: &mut Conformer,
+    entity: Entity,
+    json: &str,
+    there: Option<&str>,
+) -> Fitted {
     Fitted::whole(revived(fates, &fit.row(entity, json, there)), there)
 }
 
@@ -139,7 +145,7 @@ async fn remember(
     index: &mut Index,
     fates: &Fates,
     plan: &Plan,
-    mut new: Fit,
+    mut new: Conformer,
 ) -> Result<()> {
     let before = input.context.as_ref().and_then(|context| context.forms.get(organization));
     let before = before.cloned().unwrap_or_default();
@@ -162,7 +168,7 @@ async fn remember(
 
 /// The row, which says that it lives if it was deleted in the CRM and is to be brought back.
 fn revived(fates: &Fates, row: &str) -> String {
-    let again = public_id_of(row).is_some_and(|id| fates.row(&id) == Some(&Fate::Again));
+    let again = public_id_of(row).is_some_and(|id| fates.row(&id) == Some(&RowFate::Again));
     match row.strip_suffix('}') {
         Some(open) if again && value_of(row, "deleted_at").is_none() => {
             format!("{open},\"deleted_at\":null}}")

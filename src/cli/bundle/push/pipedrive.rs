@@ -3,7 +3,7 @@
 use super::confirm::confirm;
 use super::report::{Itself, Report};
 use super::{Input, checked, journal, pushed, whose};
-use crate::bundle::map::{Expected, PUBLIC_ID_FIELD, Pins, Setup};
+use crate::bundle::map::{AccountSetup, Expected, PUBLIC_ID_FIELD, Pins};
 use crate::bundle::pipedrive::{
     IdMap, MissingFields, PipedriveProjection, prepare, send_plan, tokens,
 };
@@ -228,7 +228,7 @@ fn pin(pins: &mut Pins, field: &KnownField) {
 }
 
 /// The fields that keep public ids.
-fn markers(setup: &Setup) -> impl Iterator<Item = (Entity, &str)> {
+fn markers(setup: &AccountSetup) -> impl Iterator<Item = (Entity, &str)> {
     OWNERS.into_iter().filter_map(|entity| Some((entity, setup.marker(entity)?)))
 }
 
@@ -250,7 +250,7 @@ async fn expected(bundle: &Path) -> Result<Expected> {
 /// Writes into the journal which fields keep public ids, and which are the bundle's, where it does not
 /// know that.
 fn remember(
-    setup: &Setup,
+    setup: &AccountSetup,
     matched: &[KnownField],
     memory: &Memory,
     journal: &mut Journal,
@@ -268,13 +268,13 @@ fn remember(
 
 /// Nothing is written while the field that is known to keep the public ids is not there: rows that are
 /// there already would be created again.
-fn recognizable(setup: &Setup, company: i64) -> Result<()> {
+fn recognizable(setup: &AccountSetup, company: i64) -> Result<()> {
     let lost = OWNERS.into_iter().find_map(|entity| Some((entity, setup.lost_marker(entity)?)));
     let Some((entity, (key, why))) = lost else { return Ok(()) };
     let message = format!(
         "the custom field {key}, which keeps the public ids of {} in company {company}, {why}: without it \
          rows that were pushed before cannot be recognized, and would be created again. Restore the field \
-         in Pipedrive; or, if they are to be created anew, name another --journal and remove \
+         in Pipedrive; or, if they are to be created again, name another --journal and remove \
          \"id_fields\" from the side-car FILE.context.json",
         entity.name()
     );
@@ -283,7 +283,7 @@ fn recognizable(setup: &Setup, company: i64) -> Result<()> {
 
 /// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
 /// that are there already would be created again.
-fn readable(setup: &Setup, plan: &Plan) -> Result<()> {
+fn readable(setup: &AccountSetup, plan: &Plan) -> Result<()> {
     let hidden =
         |entity: &Entity| plan.counts(*entity).create > 0 && setup.may_hide_marker(*entity);
     let Some(entity) = Entity::ALL.into_iter().find(hidden) else { return Ok(()) };
@@ -300,7 +300,7 @@ fn note(
     input: &Input,
     survey: &Survey,
     report: &Report,
-    setup: &Setup,
+    setup: &AccountSetup,
 ) -> Result<()> {
     let company = setup.company;
     let stamp = Stamp { sha256: survey.sha256.clone(), bytes: survey.bytes };

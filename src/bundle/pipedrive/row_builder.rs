@@ -6,7 +6,7 @@ use crate::model::{Members, Time, members, quoted, text};
 use std::borrow::Cow;
 
 /// A row that is being made.
-pub(super) struct Made<'r> {
+pub(super) struct RowBuilder<'r> {
     pub(super) entity: Entity,
     pub(super) fields: Members<'r>,
     /// What the account has of it, as its own export says it; `None` of a row that is new.
@@ -28,7 +28,7 @@ pub(super) enum Inexact {
     Guess,
 }
 
-impl<'r> Made<'r> {
+impl<'r> RowBuilder<'r> {
     pub(super) fn of(entity: Entity, json: &'r str, there: Option<&'r str>) -> Self {
         Self {
             entity,
