@@ -116,7 +116,12 @@ impl Reader {
         loop {
             let state = self.state;
             match self.window.take(|json| step(state, json)).await {
-                Ok(None) => return Ok(None),
+                Ok(None) if self.one || self.is_bundle() => return Ok(None),
+                Ok(None) => {
+                    let entities = Entity::ALL.map(Entity::name).join(", ");
+                    let message = format!("is no bundle: it has no version and none of {entities}");
+                    return Err(self.error(message));
+                }
                 Ok(Some(Step::Opened)) => self.state = State::Top(true),
                 Ok(Some(Step::Done)) => self.state = State::After,
                 Ok(Some(Step::Closed)) if self.one => return Ok(None),
@@ -148,6 +153,11 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Whether the head or an array says that the object is a bundle.
+    fn is_bundle(&self) -> bool {
+        self.head.version.is_some() || !self.spans.is_empty()
     }
 
     /// What the file proved to be. To be asked for after the last row.
@@ -292,7 +302,6 @@ mod tests {
 
     #[test]
     fn rows_come_with_their_places() {
-        check("{}", "version , 0 other");
         check(
             r#" {"version":"1","contacts":[{"a":1}, {"b":"]"}],"x":{"y":[1]},"accounts":[]} "#,
             r#"contacts/0 {"a":1} | contacts/1 {"b":"]"} | version "1", 1 other"#,
@@ -301,13 +310,16 @@ mod tests {
             r#"{"leads":[7,null],"version":12}"#,
             "leads/0 7 | leads/1 null | version 12, 0 other",
         );
-        check(r#"{"accounts":null}"#, "version , 1 other");
+        check(r#"{"accounts":null,"version":1}"#, "version 1, 1 other");
     }
 
     #[test]
     fn what_is_no_bundle_is_named() {
         check("", "f: is empty");
         check("[]", "f: is no bundle: no JSON object (byte 0)");
+        let other = "f: is no bundle: it has no version and none of accounts, contacts, opportunities, leads, activities";
+        check("{}", other);
+        check(r#"{"api_token":"a"}"#, other);
         check("{} x", "f: has data after the bundle, at byte 3");
         check(
             r#"{"accounts":[{"a":1}"#,

@@ -121,8 +121,15 @@ impl CommandContext {
     /// Checks the configuration.
     pub(super) fn of(given: ConfigSource) -> Result<Self> {
         let ConfigSource { config, keeper, sandbox, origins } = given;
-        let settings = Settings::from_json(&config).map_err(|error| origins.named(error))?;
         let unread = unread_keys(&config);
+        let settings = Settings::from_json(&config).map_err(|error| {
+            let error = origins.named(error);
+            // A misspelt key is often why the right one is missing.
+            match &unread {
+                Some(sentence) => error.with_note(sentence),
+                None => error,
+            }
+        })?;
         Ok(Self { config, settings, unread, keeper, _sandbox: sandbox })
     }
 

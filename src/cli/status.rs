@@ -29,12 +29,22 @@ fn next(flags: &Flags, standing: &RunStatus) -> String {
     let dir = &flags.dir;
     let left = standing.unfinished.len();
     match (standing.backup, standing.complete, left) {
-        (true, _, 1..) => format!("backup --dir {dir} continues it; --restart starts over"),
-        (true, ..) => {
-            format!("backup verify {dir} proves it; backup --dir {dir} begins a new one")
+        (true, _, 1..) => {
+            format!("source-pipedrive backup --dir {dir} continues it; --restart starts over")
         }
-        (false, true, 0) => format!("sync warehouse --dir {dir} takes what has changed since"),
-        (false, ..) => format!("sync warehouse --dir {dir} continues where the last run stopped"),
+        (true, ..) => {
+            format!(
+                "source-pipedrive backup verify {dir} proves it; source-pipedrive backup --dir {dir} begins a new one"
+            )
+        }
+        (false, true, 0) => {
+            format!("source-pipedrive sync warehouse --dir {dir} takes what has changed since")
+        }
+        (false, ..) => {
+            format!(
+                "source-pipedrive sync warehouse --dir {dir} continues where the last run stopped"
+            )
+        }
     }
 }
 

@@ -235,6 +235,13 @@ impl Error {
         self
     }
 
+    /// Adds a remark to the sentence, in brackets.
+    #[must_use]
+    pub fn with_note(mut self, note: &str) -> Self {
+        self.inner.message = format!("{} ({note})", self.inner.message);
+        self
+    }
+
     /// Marks the error of a response that was too large. A page of half as many rows may not be.
     #[must_use]
     pub fn too_large(mut self) -> Self {

@@ -129,6 +129,12 @@ impl Manifest {
         let fail = |message: String| Error::new(Kind::Data, message).at(place);
         let json: Value = serde_json::from_slice(bytes)
             .map_err(|error| fail(format!("manifest is not JSON ({error}): {WAY_OUT}")))?;
+        if json.get("watermarks").is_some() || json.get("streams").is_some() {
+            return Err(fail(
+                "this is the manifest of a warehouse, not of a backup: use another --dir"
+                    .to_owned(),
+            ));
+        }
         match json.get("version").map(Value::as_u64) {
             Some(Some(version)) if version > MANIFEST_VERSION => {
                 return Err(fail(format!(
@@ -137,12 +143,6 @@ impl Manifest {
             }
             Some(None) => return Err(fail(format!("manifest is corrupt: {WAY_OUT}"))),
             _ => {}
-        }
-        if json.get("watermarks").is_some() || json.get("streams").is_some() {
-            return Err(fail(
-                "this is the manifest of a warehouse, not of a backup: use another --dir"
-                    .to_owned(),
-            ));
         }
         if json.get("completed").is_none() {
             return Err(fail(format!("this is no manifest of a backup: {WAY_OUT}")));

@@ -320,7 +320,10 @@ fn read<T>(raw: &str, to: Option<To>, read: impl Fn(&str) -> Option<T>) -> (Opti
     (value, said)
 }
 
-fn add<T: Default>(values: &mut Vec<T>, (value, said): (Option<T>, ScalarText)) -> (bool, ScalarText) {
+fn add<T: Default>(
+    values: &mut Vec<T>,
+    (value, said): (Option<T>, ScalarText),
+) -> (bool, ScalarText) {
     let fits = value.is_some();
     values.push(value.unwrap_or_default());
     (fits, said)

@@ -58,7 +58,11 @@ impl RowReader {
 
     /// Looks into a row. One that says it is deleted is not held to what it names: that may be gone
     /// with it.
-    pub(super) fn at(&mut self, row: &str, mut fields: Option<&mut Fields>) -> Result<RowReferences> {
+    pub(super) fn at(
+        &mut self,
+        row: &str,
+        mut fields: Option<&mut Fields>,
+    ) -> Result<RowReferences> {
         let mut seen = RowReferences::default();
         let mut deleted = false;
         let mut json = Json::new(row);

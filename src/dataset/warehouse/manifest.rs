@@ -259,6 +259,12 @@ impl Manifest {
         })?;
         let version = json.get("version").and_then(Value::as_u64);
         let ours = json.get("format").is_some() && json.get("streams").is_some();
+        if json.get("completed").is_some() && json.get("streams").is_none() {
+            return Err(fail(
+                "this is the manifest of a backup, not of a warehouse: use another --dir"
+                    .to_owned(),
+            ));
+        }
         match version {
             Some(version) if version > MANIFEST_VERSION => {
                 return Err(fail(format!(
