@@ -19,7 +19,7 @@ pub fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n
         .into_iter()
         .filter_map(|known| {
             let other = folded(known);
-            let typos = distance(&name, &other);
+            let typos = strsim::osa_distance(&name, &other);
             let part = letters >= TYPOS_MAX && other.contains(&name);
             (typos <= TYPOS_MAX.min(letters / 2) || part).then_some((typos, part, known))
         })
@@ -45,26 +45,6 @@ pub fn mistyped<'n>(
     };
     let all: Vec<String> = names.into_iter().map(|name| one(name.as_ref())).collect();
     all.join(", ")
-}
-
-/// Letters to change, add, drop or swap with the next one to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.iter().enumerate() {
-        let mut next = vec![line + 1];
-        for (place, with) in other.iter().enumerate() {
-            let changed = row[place] + usize::from(letter != with);
-            let mut least = changed.min(row[place + 1] + 1).min(next[place] + 1);
-            if line > 0 && place > 0 && *letter == other[place - 1] && one[line - 1] == *with {
-                least = least.min(before[place - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

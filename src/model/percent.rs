@@ -1,17 +1,12 @@
 //! Percent-encodes text for a URL or a form.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The text with everything but letters, digits and `-._~` percent-encoded (RFC 3986, 2.3).
+/// What is encoded: everything but letters, digits and `-._~` (RFC 3986, 2.3).
+const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Returns the text with everything but letters, digits and `-._~` percent-encoded.
 pub fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(byte.into());
-            }
-            _ => write!(out, "%{byte:02X}").expect("a string takes everything"),
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
