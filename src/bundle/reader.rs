@@ -119,7 +119,7 @@ impl Reader {
                 Ok(None) if self.one || self.is_bundle() => return Ok(None),
                 Ok(None) => {
                     let entities = Entity::ALL.map(Entity::name).join(", ");
-                    let message = format!("is no bundle: it has no version and none of {entities}");
+                    let message = format!("is no bundle: it has none of {entities}, and no version that is known");
                     return Err(self.error(message));
                 }
                 Ok(Some(Step::Opened)) => self.state = State::Top(true),
@@ -155,9 +155,9 @@ impl Reader {
         }
     }
 
-    /// Whether the head or an array says that the object is a bundle.
+    /// Whether an array or the version says that the object is a bundle.
     fn is_bundle(&self) -> bool {
-        self.head.version.is_some() || !self.spans.is_empty()
+        !self.spans.is_empty() || self.head.check_version().is_ok()
     }
 
     /// What the file proved to be. To be asked for after the last row.
@@ -317,7 +317,7 @@ mod tests {
     fn what_is_no_bundle_is_named() {
         check("", "f: is empty");
         check("[]", "f: is no bundle: no JSON object (byte 0)");
-        let other = "f: is no bundle: it has no version and none of accounts, contacts, opportunities, leads, activities";
+        let other = "f: is no bundle: it has none of accounts, contacts, opportunities, leads, activities, and no version that is known";
         check("{}", other);
         check(r#"{"api_token":"a"}"#, other);
         check("{} x", "f: has data after the bundle, at byte 3");

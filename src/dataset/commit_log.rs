@@ -62,14 +62,22 @@ pub struct Owner {
     expires: Option<Time>,
 }
 
+/// Returns the name of this machine.
+#[cfg(unix)]
+fn host() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+/// Returns the name of this machine.
+#[cfg(not(unix))]
+fn host() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}
+
 impl Owner {
     /// This process, as the owner of a run.
     pub fn new(run: String, now: Time) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = match host.trim() {
-            "" => std::env::var("HOSTNAME").unwrap_or_else(|_| "this host".to_owned()),
-            host => host.to_owned(),
-        };
+        let host = host().unwrap_or_else(|| "this host".to_owned());
         Self {
             run,
             process: format!("process {} on {host}", std::process::id()),

@@ -11,7 +11,7 @@ use crate::cli::progress::{Progress, ProgressMode};
 use crate::cli::run::{Run, Stop};
 use crate::cli::setup::{now, runtime};
 use crate::cli::stdout;
-use crate::cli::text::Text;
+use crate::cli::text::{Grid, Text};
 use crate::dataset::Location;
 use crate::dataset::snapshot::BackupReader;
 use crate::extract::{Backpressure, Mode, Reader, Selected, plan};
@@ -370,22 +370,13 @@ fn print(
         return stdout::programs(&format!("{object}\n"));
     }
     let mut text = Text::new();
+    let mut table = Grid::new(["array", "rows", "of these deleted", "archived"], &[1, 2, 3]);
     for entity in Entity::ALL {
         let counts = context.counts.get(entity.name()).copied().unwrap_or_default();
-        let mut notes = Vec::new();
-        if counts.deleted > 0 {
-            notes.push(format!("{} deleted", grouped(counts.deleted)));
-        }
-        if counts.archived > 0 {
-            notes.push(format!("{} archived", grouped(counts.archived)));
-        }
-        let notes = if notes.is_empty() {
-            String::new()
-        } else {
-            format!(", of these {}", notes.join(", "))
-        };
-        text.line(format!("{:<14}{:>10}{notes}", entity.name(), grouped(counts.rows)));
+        let figures = [counts.rows, counts.deleted, counts.archived].map(grouped);
+        table.row([entity.name(), &figures[0], &figures[1], &figures[2]]);
     }
+    text.grid(table.without_columns_of(&["0"]));
     let spent = spent.map(|(tokens, left)| format!("; {} tokens spent{left}", grouped(tokens)));
     text.line(format!(
         "{out}: {} rows, {} bytes; {} fields have no place in a bundle, see {out}.context.json{}",
