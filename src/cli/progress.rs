@@ -275,7 +275,7 @@ impl<W: Write> Progress<W> {
     fn show(&mut self, text: String) {
         let total = self.total.get_or_insert_with(|| {
             let line = self.screen.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
                 line.set_style(style);
             }
             line
