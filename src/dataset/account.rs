@@ -3,22 +3,22 @@
 use crate::model::{Error, Kind, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Whose data it is, and what the token that read it could see.
+/// The company a data set belongs to, and what the token that read it could see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The company's id; `None` where it is not known, which is no company's.
+    /// The company's id. `None` means that it is not known; an unknown company matches no other company.
     #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub company_id: Option<i64>,
-    /// Its subdomain, empty if Pipedrive did not say.
+    /// The company's subdomain. It is empty if Pipedrive returned none.
     #[serde(default)]
     pub company_domain: String,
-    /// The user behind the token.
+    /// The id of the user who owns the token.
     #[serde(default)]
     pub user_id: i64,
-    /// Whether that user is an admin, who sees everything.
+    /// Whether that user is an administrator and sees all rows.
     #[serde(default)]
     pub admin: bool,
-    /// The OAuth scopes granted; absent for an API token.
+    /// The granted OAuth scopes. `None` for an API token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
 }
@@ -47,7 +47,7 @@ impl Account {
         Err(Error::new(Kind::Config, message).at(place))
     }
 
-    /// The company, for people.
+    /// Returns the company's name and id for messages.
     pub fn name(&self) -> String {
         match self.company_id {
             Some(id) => format!("\"{}\" (id {id})", self.company_domain),
@@ -55,7 +55,7 @@ impl Account {
         }
     }
 
-    /// Why this token may see less than that one did.
+    /// Returns why this token may see fewer rows than the token of `before`. `None` if it does not.
     pub(super) fn narrower_than(&self, before: &Self) -> Option<String> {
         if before.admin && !self.admin {
             return Some(format!("user {} is not an admin, as the one before was", self.user_id));

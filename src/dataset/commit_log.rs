@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 
-/// The manifest, or in a bucket its copy for readers.
+/// The manifest. In a bucket it is a copy for readers.
 pub(super) const MANIFEST: &str = "manifest.json";
-/// The lock of a folder.
+/// The lock file of a folder.
 pub(super) const LOCK_FILE: &str = "manifest.lock";
-/// How a lock begins, and the most bytes it has.
+/// The first bytes of a lock file, followed by its maximum size.
 const LOCK_HEAD: &[u8] = b"{\"run\":";
 const LOCK_BYTES_MAX: u64 = 4096;
-/// The folder of a bucket's commits.
+/// The folder of the commits in a bucket.
 pub(super) const COMMITS: &str = "_manifest";
-/// The lock of a bucket whose server ignores conditions.
+/// The lock object in a bucket whose server ignores conditional writes.
 const LOCK_OBJECT: &str = "_manifest/lock.json";
-/// What a server's heed of conditions is tried out on, and the name of the run.
+/// The beginning of the name of the object that probes conditional writes. The name of the run follows.
 pub(super) const PROBE: &str = "_manifest/probe-";
-/// Seconds after which a lock object counts as left behind; it is renewed before.
+/// Seconds after which a lock object expires. It is renewed before that.
 const LOCK_SECONDS: i64 = 30 * 60;
-/// Commits that are kept in a bucket.
+/// The number of commits that are kept in a bucket.
 const COMMITS_KEPT: u64 = 2;
 
-/// The right to commit, held by one run.
+/// The right to commit, which one run holds.
 #[derive(Debug)]
 pub(super) struct CommitLog {
     owner: Owner,
@@ -40,24 +40,25 @@ pub(super) struct CommitLog {
 
 #[derive(Debug)]
 enum Right {
-    /// The lock is dropped with the file.
+    /// The lock, which is released when the file is closed.
     Folder { _lock: File },
     /// The number of the newest commit.
     Bucket { newest: u64 },
-    /// The same, on a server that ignores conditions: guarded by a lock object until then.
+    /// The number of the newest commit, on a server that ignores conditional writes. A lock object
+    /// protects it until `until`.
     Locked { newest: u64, until: Time },
 }
 
-/// Who writes.
+/// The run that writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Name of the run; no two runs share one.
+    /// The name of the run, which is unique.
     pub run: String,
-    /// Where it runs, and as which process.
+    /// The process and host of the run.
     pub process: String,
-    /// Since when.
+    /// The start of the run.
     pub since: Time,
-    /// When a lock object of this owner counts as left behind.
+    /// The time at which the lock object of this owner expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<Time>,
 }
@@ -75,7 +76,7 @@ fn host() -> Option<String> {
 }
 
 impl Owner {
-    /// This process, as the owner of a run.
+    /// Creates the owner for a run of this process.
     pub fn new(run: String, now: Time) -> Self {
         let host = host().unwrap_or_else(|| "this host".to_owned());
         Self {
@@ -87,19 +88,19 @@ impl Owner {
     }
 }
 
-/// What was found when the right to commit was taken.
+/// The state that was found when the right to commit was taken.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) commits: CommitLog,
-    /// The newest manifest.
+    /// The newest manifest. `None` if there is none.
     pub(super) manifest: Option<Bytes>,
-    /// Whether the one-writer rule rests on a lock object, since the server ignores conditions.
+    /// Whether a lock object enforces the single writer, because the server ignores conditional writes.
     pub(super) unconditional: bool,
 }
 
 impl CommitLog {
-    /// Takes the right to commit. Fails when another run holds it, unless `break_lock` says that
-    /// that run is gone.
+    /// Takes the right to commit. Fails if another run holds it, unless `break_lock` states that the
+    /// other run has ended.
     pub(super) async fn open(store: &Store, owner: Owner, break_lock: bool) -> Result<Found> {
         if store.place().folder().is_some() {
             let lock = lock_folder(store, &owner, break_lock).await?;
@@ -114,23 +115,24 @@ impl CommitLog {
             return Ok(Found { commits, manifest, unconditional: false });
         }
         let until = lock_object(store, &owner, break_lock).await?;
-        // What was committed between the listing and the lock is seen now.
+        // The manifest is read again, because a commit may have occurred between the listing and the
+        // lock.
         let (newest, manifest) = self::newest(store).await?;
         let commits = Self { owner, right: Right::Locked { newest, until } };
         Ok(Found { commits, manifest, unconditional: true })
     }
 
-    /// Fails if another process took over the lock of a folder: nothing may be written any more.
+    /// Fails if another process took over the lock of a folder. This run must then write nothing more.
     pub(super) fn still_ours(&self, store: &Store) -> Result<()> {
         let lost = matches!(self.right, Right::Folder { .. })
             && held_by(store).is_none_or(|holder| holder.run != self.owner.run);
         if lost { Err(taken_over(store)) } else { Ok(()) }
     }
 
-    /// Replaces the manifest atomically. Afterwards it is durable, and all files that it names are
-    /// visible.
+    /// Replaces the manifest atomically. Afterwards the manifest is durable, and all files that it names
+    /// are visible.
     ///
-    /// On an error the previous manifest is still valid, and this run must not continue.
+    /// After an error the previous manifest is still valid, and this run must not continue.
     pub(super) async fn replace(
         &mut self,
         store: &Store,
@@ -143,7 +145,7 @@ impl CommitLog {
             Right::Bucket { newest } => {
                 let next = *newest + 1;
                 let path = commit(next);
-                // An answer that was lost on the way is asked for again, and meets itself.
+                // A repeated request after a lost response finds the object of the first request.
                 if !store.create(&path, manifest.clone()).await?
                     && store.get(&path).await?.as_ref() != Some(&manifest)
                 {
@@ -168,22 +170,23 @@ impl CommitLog {
         }
     }
 
-    /// Gives the right back.
+    /// Releases the right to commit.
     pub(super) async fn end(&self, store: &Store) -> Result<()> {
         match &self.right {
-            // The file stays: removing it would let two runs hold locks on two files of one name.
+            // The file stays. If it were removed, two runs could hold locks on two files of the same
+            // name.
             Right::Folder { .. } | Right::Bucket { .. } => Ok(()),
             Right::Locked { .. } => store.remove(LOCK_OBJECT).await,
         }
     }
 }
 
-/// `_manifest/00000000000000000042.json`.
+/// Returns the path of a commit: `_manifest/00000000000000000042.json`.
 fn commit(number: u64) -> String {
     format!("{COMMITS}/{number:020}.json")
 }
 
-/// The manifest as it stands.
+/// Returns the newest manifest.
 pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
     match store.place().folder() {
         Some(_) => store.get(MANIFEST).await,
@@ -191,7 +194,7 @@ pub(super) async fn newest_manifest(store: &Store) -> Result<Option<Bytes>> {
     }
 }
 
-/// The newest commit of a bucket, 0 when there is none.
+/// Returns the number and content of the newest commit of a bucket. The number is 0 if there is none.
 async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     let listed = store.list(Some(COMMITS)).await?;
     let Some(newest) = listed.keys().filter_map(|path| commit_number(path)).max() else {
@@ -199,7 +202,7 @@ async fn newest(store: &Store) -> Result<(u64, Option<Bytes>)> {
     };
     match store.get(&commit(newest)).await? {
         Some(manifest) => Ok((newest, Some(manifest))),
-        // A writer that commits right now has removed it already.
+        // A concurrent writer has already removed the commit.
         None => Err(taken_over(store)),
     }
 }
@@ -211,7 +214,7 @@ async fn published(store: &Store, number: u64, manifest: Bytes) -> Result<()> {
     let listed = store.list(Some(COMMITS)).await?;
     let numbers: Vec<u64> = listed.keys().filter_map(|path| commit_number(path)).collect();
     if let Some(newest) = numbers.iter().max().filter(|newest| **newest > number) {
-        // Our copy came late: readers must not be led to files that are gone.
+        // A newer commit exists. The copy must not name files that were removed.
         if let Some(manifest) = store.get(&commit(*newest)).await? {
             store.put(MANIFEST, manifest).await?;
         }
@@ -246,7 +249,7 @@ fn locked(store: &Store, holder: Option<Owner>) -> Error {
 
 async fn lock_folder(store: &Store, owner: &Owner, break_lock: bool) -> Result<File> {
     if break_lock {
-        // Looked at before it is removed: it must be a lock of ours.
+        // The file is checked before it is removed: it must be a lock of this program.
         if let Some(bytes) = store.get(LOCK_FILE).await? {
             must_be_lock(store, &bytes)?;
             store.remove(LOCK_FILE).await?;
@@ -274,8 +277,8 @@ async fn lock_folder(store: &Store, owner: &Owner, break_lock: bool) -> Result<F
     Ok(file)
 }
 
-/// Refuses to write over a file that only has the lock's name. One of ours may be empty or cut off:
-/// its run may have ended while it was written.
+/// Refuses to overwrite a file that only has the name of a lock. A lock may be empty or incomplete,
+/// because its run may have ended during the write.
 pub(super) fn must_be_lock(store: &Store, bytes: &[u8]) -> Result<()> {
     let head = &bytes[..bytes.len().min(LOCK_HEAD.len())];
     if bytes.len() as u64 <= LOCK_BYTES_MAX && LOCK_HEAD.starts_with(head) {
@@ -285,7 +288,7 @@ pub(super) fn must_be_lock(store: &Store, bytes: &[u8]) -> Result<()> {
     Err(Error::new(Kind::Data, message).at(store.place().name_of(LOCK_FILE)))
 }
 
-/// Who a folder's lock file names.
+/// Returns the owner that the lock file of a folder names.
 fn held_by(store: &Store) -> Option<Owner> {
     let mut text = String::new();
     store.reading(LOCK_FILE).ok()?.take(LOCK_BYTES_MAX).read_to_string(&mut text).ok()?;
@@ -306,7 +309,7 @@ async fn lock_object(store: &Store, owner: &Owner, break_lock: bool) -> Result<T
         return Err(locked(store, Some(holder)));
     }
     let until = write_lock_object(store, owner, now).await?;
-    // Of two that wrote at once, the last one has it.
+    // If two runs wrote the lock object at the same time, the last one holds the lock.
     match object_holder(store).await? {
         Some(holder) if holder.run == owner.run => Ok(until),
         holder => Err(locked(store, holder)),

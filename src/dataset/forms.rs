@@ -8,35 +8,35 @@ use super::commit_log::{COMMITS, LOCK_FILE, MANIFEST, PROBE};
 use super::snapshot::{CONTENT_INDEX, CONTENTS, file_name, resource_of};
 use crate::model::{Error, Kind, Resource, Result};
 
-/// The folder of a backup that is to take another one's place.
+/// The folder of a backup that replaces an existing one.
 pub(super) const NEXT: &str = "_next";
-/// The folder of a bucket's parts, of a backup that replaces no other.
+/// The folder of the pieces in a bucket, for a backup that replaces no other.
 pub(super) const PIECES: &str = "_pieces";
-/// Ending of a file that grows beside whole ones.
+/// The suffix of a growing file beside complete ones.
 pub(super) const PART: &str = ".part";
-/// Ending of the stem of a file that is written once more, without the rows that came twice.
+/// The suffix of the stem of a file that is rewritten without duplicate rows.
 pub(super) const ONCE: &str = ".once";
-/// Beginning of the name of an attachment that is being written.
+/// The prefix of the name of an attachment that is being written.
 pub(super) const ARRIVING: &str = "_part-";
-/// The folder of a warehouse's files that say which rows are known. Readers of data skip names like
-/// it.
+/// The folder of a warehouse's index files, which list the known rows. Data readers skip names that
+/// begin with an underscore.
 pub(super) const INDEXES: &str = "_keys";
-/// How the columns of a warehouse's custom fields are called, for people.
+/// The file that describes the columns of a warehouse's custom fields.
 pub(super) const FIELDS: &str = "_fields.json";
-/// The current rows of a warehouse, as views for a query engine.
+/// The file with views of the current rows of a warehouse, for a query engine.
 pub(super) const VIEWS: &str = "views.sql";
 
 /// Longest name of a resource of any version, in bytes.
 const RESOURCE_BYTES_MAX: usize = 64;
-/// Hexadecimal digits of a SHA-256.
+/// The number of hexadecimal digits of a SHA-256.
 pub(super) const SHA256_DIGITS: usize = 64;
-/// Digits of the number of a piece, and of a file of a run, at least.
+/// The minimum number of digits of a piece number, and of the number of a file of a run.
 const PIECE_DIGITS: usize = 8;
 const FILE_DIGITS: usize = 5;
 /// Most characters of a bad name that are shown.
 const SHOWN_MAX: usize = 80;
 
-/// An error that names the key of a manifest, and what stands there.
+/// Creates an error that names the key of a manifest and its invalid value.
 pub(super) fn refused(place: &str, key: &str, name: &str, way_out: &str) -> Error {
     let mut shown: String = name.chars().take(SHOWN_MAX).collect();
     if shown.len() < name.len() {
@@ -46,12 +46,12 @@ pub(super) fn refused(place: &str, key: &str, name: &str, way_out: &str) -> Erro
     Error::new(Kind::Data, message).at(place)
 }
 
-/// Whether a name can be the file stem of a resource, of whichever version, or the attachments'.
+/// Returns whether a name can be the file stem of a resource of any version, or of the attachments.
 pub(super) fn is_stem(text: &str) -> bool {
     is_resource(text, |byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether a name can be that of a resource, of whichever version.
+/// Returns whether a name can be the name of a resource of any version.
 pub(super) fn is_table(text: &str) -> bool {
     is_resource(text, |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
@@ -60,21 +60,21 @@ fn is_resource(text: &str, may: impl Fn(u8) -> bool) -> bool {
     text.len() <= RESOURCE_BYTES_MAX
         && text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
         && text.bytes().all(may)
-        // Its file would be the manifest's.
+        // The resulting file name would be that of the manifest.
         && text != "manifest"
 }
 
-/// Whether this version knows the stem.
+/// Returns whether this version knows the stem.
 fn is_known_stem(stem: &str) -> bool {
     stem == CONTENT_INDEX || resource_of(stem).is_some()
 }
 
-/// Whether a text is a SHA-256 in hexadecimal: the name of an attachment.
+/// Returns whether a text is a SHA-256 in hexadecimal, which is the name of an attachment.
 pub(super) fn is_sha256(text: &str) -> bool {
     text.len() == SHA256_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether a text is the name of a run: `20261129T183559123456Z-9f3c`.
+/// Returns whether a text is the name of a run: `20261129T183559123456Z-9f3c`.
 fn is_run(text: &str) -> bool {
     let Some((time, dice)) = text.split_once("Z-") else { return false };
     let Some((day, time)) = time.split_once('T') else { return false };
@@ -89,8 +89,8 @@ fn is_number(text: &str, digits: usize) -> bool {
     (digits..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a backup's file of this stem can grow there: a file, or in a bucket the folder of its
-/// pieces.
+/// Returns whether the growing file of a backup's stem can have this path. In a bucket it is the folder
+/// of the pieces.
 pub(super) fn is_growing(path: &str, stem: &str) -> bool {
     let name = file_name(stem);
     is_known_stem(stem)
@@ -100,7 +100,7 @@ pub(super) fn is_growing(path: &str, stem: &str) -> bool {
             || path == format!("{NEXT}/{PIECES}/{stem}"))
 }
 
-/// Whether a backup's whole file of this stem can lie there until it gets its name.
+/// Returns whether a complete file of a backup's stem can have this path before it is renamed.
 pub(super) fn is_staged(path: &str, stem: &str) -> bool {
     [stem, &format!("{stem}{ONCE}")].iter().any(|stem| {
         let name = file_name(stem);
@@ -108,12 +108,12 @@ pub(super) fn is_staged(path: &str, stem: &str) -> bool {
     }) && is_known_stem(stem)
 }
 
-/// Whether a path is that of an attachment.
+/// Returns whether a path is the path of an attachment.
 pub(super) fn is_attachment(path: &str) -> bool {
     path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/')).is_some_and(is_sha256)
 }
 
-/// Whether a path can only be what a run of a backup wrote for a while: it is removed when no
+/// Returns whether a path can only be a temporary file of a backup run. Such a file is removed if no
 /// manifest names it.
 pub(super) fn is_passing(path: &str) -> bool {
     let known = |stem: &str| is_known_stem(stem.strip_suffix(ONCE).unwrap_or(stem));
@@ -132,7 +132,7 @@ pub(super) fn is_passing(path: &str) -> bool {
     arriving.is_some_and(|id| is_number(id, 1)) || part.is_some_and(known) || piece(path)
 }
 
-/// Whether a path is one of a backup.
+/// Returns whether a path belongs to a backup.
 pub(super) fn is_of_backup(path: &str) -> bool {
     is_ours_anyhow(path)
         || path.strip_suffix(".json").is_some_and(is_known_stem)
@@ -143,7 +143,7 @@ pub(super) fn is_of_backup(path: &str) -> bool {
 /// The folders of a backup.
 pub(super) const BACKUP_FOLDERS: [&str; 3] = [NEXT, PIECES, CONTENTS];
 
-/// Whether a file of a warehouse's rows of this resource can have this name.
+/// Returns whether a file with rows of this resource in a warehouse can have this path.
 pub(super) fn is_rows(path: &str, table: &str) -> bool {
     let Some(rest) = path.strip_prefix(table) else { return false };
     if let Some(part) = rest.strip_prefix("/part-") {
@@ -153,19 +153,19 @@ pub(super) fn is_rows(path: &str, table: &str) -> bool {
     is_lines_of(path, table) || is_rebuild(path, table)
 }
 
-/// Whether a file to which a resource's rows are appended can have this name.
+/// Returns whether a file to which rows of a resource are appended can have this path.
 pub(super) fn is_lines_of(path: &str, table: &str) -> bool {
     path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).is_some_and(is_lines)
 }
 
-/// Returns whether a file into which a resource is read again can have this name.
+/// Returns whether a file into which a resource is read again can have this path.
 pub(super) fn is_rebuild(path: &str, table: &str) -> bool {
     let rest = path.strip_prefix(table).and_then(|rest| rest.strip_prefix(".rebuild-"));
     rest.and_then(|rest| rest.split_once('.'))
         .is_some_and(|(run, ending)| is_run(run) && is_lines(ending))
 }
 
-/// Whether a file of known keys of this resource can have this name.
+/// Returns whether an index file of this resource can have this path.
 pub(super) fn is_index(path: &str, table: &str) -> bool {
     path.strip_prefix(INDEXES)
         .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(table)?.strip_prefix('-'))
@@ -177,12 +177,12 @@ fn is_lines(ending: &str) -> bool {
     matches!(ending, "ndjson" | "ndjson.zst" | "ndjson.gz")
 }
 
-/// `RUN-00001`.
+/// Returns whether a text is the name of a run and a number: `RUN-00001`.
 fn is_numbered(text: &str) -> bool {
     text.rsplit_once('-').is_some_and(|(run, n)| is_run(run) && is_number(n, FILE_DIGITS))
 }
 
-/// Whether a path can only be a warehouse's file of rows or keys, of whichever run.
+/// Returns whether a path can only be a file of rows or an index of a warehouse, of any run.
 pub(super) fn is_of_tables(path: &str) -> bool {
     let name = path.strip_prefix(INDEXES).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
     let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
@@ -190,7 +190,7 @@ pub(super) fn is_of_tables(path: &str) -> bool {
     Resource::named(table).is_some() && (is_rows(path, table) || is_index(path, table))
 }
 
-/// Whether a path is one of a warehouse.
+/// Returns whether a path belongs to a warehouse.
 pub(super) fn is_of_warehouse(path: &str) -> bool {
     is_ours_anyhow(path) || [FIELDS, VIEWS].contains(&path) || is_of_tables(path)
 }
@@ -204,23 +204,23 @@ fn is_ours_anyhow(path: &str) -> bool {
     [MANIFEST, LOCK_FILE].contains(&path)
 }
 
-/// What a file was to become that a broken-off write left in a folder.
+/// Returns the final path of a temporary file that an interrupted write left in a folder.
 pub(super) fn stub_of(path: &str) -> Option<&str> {
     path.rsplit_once('#').filter(|(_, number)| is_number(number, 1)).map(|(path, _)| path)
 }
 
-/// Whether an object is the one that a server's heed of conditions was tried out on.
+/// Returns whether an object is one that probes conditional writes.
 pub(super) fn is_probe(path: &str) -> bool {
     path.strip_prefix(PROBE).is_some_and(is_run)
 }
 
-/// The number of a bucket's commit.
+/// Returns the number of a commit in a bucket. `None` if the path is not a commit.
 pub(super) fn commit_number(path: &str) -> Option<u64> {
     let number = path.strip_prefix(COMMITS)?.strip_prefix('/')?.strip_suffix(".json")?;
     (number.len() == 20 && is_number(number, 20)).then(|| number.parse().ok())?
 }
 
-/// Refuses a name of an attachment out of an index.
+/// Refuses an invalid name of an attachment in an index.
 pub(super) fn attachment(place: &str, id: u64, sha256: &str) -> Result<()> {
     if is_sha256(sha256) {
         return Ok(());

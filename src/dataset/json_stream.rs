@@ -9,49 +9,49 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Take};
 use std::path::Path;
 
-/// Bytes read at a time.
+/// The number of bytes that are read at a time.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
 /// Longest piece that is held: what a whole answer of the API may be.
 const PIECE_BYTES_MAX: usize = 64 << 20;
-/// How near the end of what was read an error may be the end's fault: longer than any word or
-/// escape of JSON.
+/// The distance from the end of the buffer, in bytes, within which an error may result from missing
+/// input. It is longer than any literal or escape of JSON.
 const NEAR: usize = 12;
 
-/// Where the bytes of a file come from.
+/// The source of the bytes of a file.
 pub(super) enum Source {
-    /// A local file, or the first bytes of it.
+    /// A local file, or its first bytes.
     File(Take<File>),
     /// An object in a bucket.
     Stream(BoxStream<'static, Result<Bytes>>),
 }
 
-/// A text that is read piece by piece. Holds one piece and a chunk.
+/// A JSON text that is read piece by piece. It holds one piece and one chunk.
 pub(crate) struct JsonStream {
     source: Source,
-    /// Names the file in errors.
+    /// The name of the file in errors.
     place: String,
-    /// What was read and not passed yet, from `at` on.
+    /// The text that was read. The part from `at` on is not consumed yet.
     text: String,
     at: usize,
-    /// Where the window begins in the file.
+    /// The offset of the buffer in the file.
     offset: u64,
-    /// The first bytes of a character that the last chunk cut.
+    /// The first bytes of a character that the end of the last chunk split.
     cut: Vec<u8>,
     exhausted: bool,
     hash: Option<Sha256>,
 }
 
-/// Why there is no next piece.
+/// The reason why there is no next piece.
 pub(crate) enum ReadError {
-    /// Something stands there that must not.
+    /// The text contains something that is not permitted at this position.
     Stray {
-        /// Where in the file.
+        /// The offset in the file, in bytes.
         byte: u64,
         /// Whether the file ends there.
         cut_off: bool,
         /// Whether it ends right after the last piece.
         clean: bool,
-        /// The error of the step.
+        /// The error of the parser.
         error: Error,
     },
     /// The file cannot be read.
@@ -59,7 +59,7 @@ pub(crate) enum ReadError {
 }
 
 impl JsonStream {
-    /// The text of a source; `hashed` to learn its SHA-256 in the end.
+    /// Creates a stream from a source. With `hashed` it computes the SHA-256.
     pub(super) fn of(source: Source, place: String, hashed: bool) -> Self {
         Self {
             source,
@@ -73,7 +73,7 @@ impl JsonStream {
         }
     }
 
-    /// The text of a local file, from this byte on.
+    /// Opens a local file from this offset on, in bytes.
     pub(crate) fn open(path: &Path, from: u64, hashed: bool) -> Result<Self> {
         let place = path.display().to_string();
         let file = File::open(path).and_then(|mut file| {
@@ -89,10 +89,10 @@ impl JsonStream {
         Ok(window)
     }
 
-    /// Passes what `step` reads. `None` when it says that nothing may follow, and nothing does.
+    /// Consumes what `step` reads. Returns `None` if `step` states the end and no text follows.
     ///
-    /// An error of the step may be the end of what was read so far: then it is tried again with
-    /// more.
+    /// An error of `step` near the end of the buffer may result from missing input. The step is then
+    /// repeated with more input.
     pub(crate) async fn take<T>(
         &mut self,
         mut step: impl FnMut(&mut Json<'_>) -> Result<Option<T>>,
@@ -121,37 +121,38 @@ impl JsonStream {
         }
     }
 
-    /// The last so many bytes that were passed. To be asked for before the next piece.
+    /// Returns the last `length` consumed bytes. It must be called before the next piece is read.
     pub(crate) fn passed(&self, length: usize) -> &str {
         &self.text[self.at - length..self.at]
     }
 
-    /// How many bytes of the file were passed.
+    /// Returns the number of consumed bytes of the file.
     pub(crate) const fn byte(&self) -> u64 {
         self.offset + self.at as u64
     }
 
-    /// How many bytes of the file were read.
+    /// Returns the number of bytes that were read from the file.
     pub(crate) const fn read(&self) -> u64 {
         self.offset + self.text.len() as u64
     }
 
-    /// The file's name in errors.
+    /// Returns the name of the file in errors.
     pub(crate) fn place(&self) -> &str {
         &self.place
     }
 
-    /// The hash of all that was read; none if it was not asked for.
+    /// Returns the hash of all bytes that were read. `None` if it was not requested.
     pub(super) fn into_hash(self) -> Option<Sha256> {
         self.hash
     }
 
-    /// The SHA-256 of all that was read, in hexadecimal; none if it was not asked for.
+    /// Returns the SHA-256 of all bytes that were read, in hexadecimal. `None` if it was not requested.
     pub(crate) fn sha256(self) -> Option<String> {
         self.hash.map(|hash| hex(&hash.finalize()))
     }
 
-    /// Reads as much again as is held, so that a long piece is not looked at too often.
+    /// Reads as much text as is buffered, and at least one chunk, so that a long piece is not parsed too
+    /// often.
     async fn fill(&mut self) -> Result<()> {
         self.text.drain(..self.at);
         self.offset += self.at as u64;
@@ -226,11 +227,11 @@ impl JsonStream {
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Returns bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

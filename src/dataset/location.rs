@@ -12,12 +12,12 @@ const BUCKET_BYTES_MIN: usize = 3;
 /// Longest name of a bucket.
 const BUCKET_BYTES_MAX: usize = 63;
 
-/// Where a data set lies.
+/// The location of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A local folder.
     Folder(PathBuf),
-    /// A bucket, and the prefix of all names in it, without slashes at its ends; may be empty.
+    /// A bucket, and the prefix of all names in it. The prefix has no outer slashes and may be empty.
     Bucket {
         /// The bucket's name.
         bucket: String,
@@ -27,14 +27,14 @@ pub enum Location {
 }
 
 impl Location {
-    /// Reads `DIR` or `s3://bucket/prefix`, the value of `--dir`.
+    /// Parses `DIR` or `s3://bucket/prefix`, the value of `--dir`.
     pub fn parse(text: &str) -> Result<Self> {
         Self::named("--dir", text)
     }
 
-    /// The same, of another flag or argument.
+    /// Parses the value of another flag or argument, which errors name.
     pub fn named(flag: &str, text: &str) -> Result<Self> {
-        // Around an address white space says nothing; a folder may begin or end with it.
+        // White space around an address has no meaning. The name of a folder may begin or end with it.
         let text = if text.contains("://") { text.trim() } else { text };
         let usage =
             |message: &str| Err(Error::new(Kind::Usage, message).at(format!("{flag} {text}")));
@@ -67,13 +67,13 @@ impl Location {
         Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 
-    /// The object store behind a bucket; all names are relative to the place itself.
+    /// Opens the object store of a bucket. All names are relative to the prefix.
     pub(super) fn objects(&self) -> Result<Arc<dyn ObjectStore>> {
         let Self::Bucket { bucket, prefix } = self else {
             return Err(Error::new(Kind::Bug, "a folder is no bucket").at(self.to_string()));
         };
         let bucket = s3::bucket(bucket, &|name| std::env::var_os(name)).map_err(|error| {
-            // Most are the fault of a variable, and name it.
+            // Most errors result from a variable, and name it.
             if error.place().is_some() { error } else { error.at(self.to_string()) }
         })?;
         if prefix.is_empty() {
@@ -87,7 +87,7 @@ impl Location {
         Ok(Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)))
     }
 
-    /// The folder, if it is one.
+    /// Returns the folder. `None` for a bucket.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
@@ -95,7 +95,7 @@ impl Location {
         }
     }
 
-    /// The name of something in it, as people write it.
+    /// Returns the full name of a path in it, for messages.
     pub(super) fn name_of(&self, path: &str) -> String {
         match self {
             Self::Folder(folder) => folder.join(path).display().to_string(),
@@ -104,7 +104,7 @@ impl Location {
     }
 }
 
-/// Whether a server of any make may have a bucket of this name.
+/// Returns whether any kind of S3 server accepts this name of a bucket.
 fn is_bucket(name: &str) -> bool {
     let inner = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
     let ends = [name.bytes().next(), name.bytes().last()];

@@ -6,13 +6,14 @@ use super::forms::stub_of;
 use super::store::Store;
 use crate::model::{Error, Kind, Result};
 
-/// Folders that file systems and sync programs make, at the top of what they manage.
+/// The folders that file systems and synchronization programs create at the top of a volume.
 const LITTER_FOLDERS: [&str; 3] = ["lost+found", "$RECYCLE.BIN", "System Volume Information"];
-/// Files that file managers create in folders.
+/// The files that file managers create in folders.
 const LITTER_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
 /// Returns whether a path is created by the system and contains no user data: hidden files and folders
-/// (`.DS_Store`, `.snapshot`, `.nfs…`), `lost+found`, `Thumbs.db`. No file of ours has such a name.
+/// (`.DS_Store`, `.snapshot`, `.nfs…`), `lost+found`, `Thumbs.db`. This program creates no file with
+/// such a name.
 fn is_litter(path: &str) -> bool {
     let top = path.split('/').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
@@ -20,11 +21,11 @@ fn is_litter(path: &str) -> bool {
     hidden(top) || hidden(name) || LITTER_FOLDERS.contains(&top) || LITTER_FILES.contains(&name)
 }
 
-/// A place without a manifest must be empty, apart from what systems leave there by themselves:
-/// nothing of anybody's is mixed with ours.
+/// Requires a location without a manifest to be empty, except for files of the system. This prevents
+/// mixing data of this program with other data.
 pub(super) async fn refuse(store: &Store) -> Result<()> {
     let Some(path) = stranger(store).await? else {
-        // Committed since the newest commit was looked for?
+        // A commit may have occurred since the newest one was read.
         let committed =
             !store.supports_append() && commit_log::newest_manifest(store).await?.is_some();
         return if committed { Err(commit_log::taken_over(store)) } else { Ok(()) };
@@ -42,7 +43,7 @@ pub(super) async fn refuse(store: &Store) -> Result<()> {
     .at(store.place().to_string()))
 }
 
-/// What lies there before the first commit and is not ours.
+/// Returns a path of another program that exists before the first commit.
 async fn stranger(store: &Store) -> Result<Option<String>> {
     if !store.supports_append() {
         let folder = format!("{COMMITS}/");
@@ -51,7 +52,8 @@ async fn stranger(store: &Store) -> Result<Option<String>> {
     let Listed { files, others } = store.survey(None).await?;
     let ours = |path: &str| path == LOCK_FILE || stub_of(path) == Some(MANIFEST);
     let strange = files.into_keys().find(|path| !ours(path) && !is_litter(path));
-    // A folder that may not be read is not looked into: what is in it is not mixed with ours.
+    // A folder without read permission is not examined. Its contents do not mix with files of this
+    // program.
     let harmless = |path: &str, other: Other| {
         matches!(other, Other::Folder | Other::Closed) || is_litter(path)
     };
@@ -60,8 +62,9 @@ async fn stranger(store: &Store) -> Result<Option<String>> {
     }))
 }
 
-/// Refuses a folder where what is no file stands under the name of one of our files, or what is no
-/// folder under that of one of our folders: it would be reached through a link, or be in the way.
+/// Refuses a folder in which an entry has the name of a file of this program and is not a regular file,
+/// or has the name of one of its folders and is not a folder. A link could redirect a write, and other
+/// entries would block it.
 pub(super) fn links(
     store: &Store,
     listed: &Listed,

@@ -9,45 +9,45 @@ use super::warehouse::Inventory;
 use crate::model::{Error, Kind, Resource, Result, Time};
 use serde_json::Value;
 
-/// How a warehouse or a backup stands.
+/// The state of a warehouse or a backup.
 #[derive(Debug, Clone)]
 pub struct RunStatus {
-    /// Whether it is a backup; else it is a warehouse.
+    /// Whether it is a backup. Otherwise it is a warehouse.
     pub backup: bool,
-    /// Whose data it is, where that is known.
+    /// The account of the data, if it is known.
     pub account: Option<Account>,
-    /// When the last run wrote its manifest last.
+    /// The time of the last write of the manifest.
     pub last_run: Option<Time>,
-    /// Whether the last run that came to its end read everything it was asked for. Of a backup: of the
-    /// one that stands.
+    /// Whether the last finished run read everything that was requested. For a backup this describes the
+    /// current one, not an unfinished replacement.
     pub complete: bool,
-    /// Rows of all resources.
+    /// The number of rows of all resources.
     pub rows: u64,
-    /// Bytes of the files that the manifest names.
+    /// The bytes of all files that the manifest names.
     pub bytes: u64,
-    /// Its resources, in the order they are documented.
+    /// The resources, in the documented order.
     pub resources: Vec<Part>,
     /// The names of the unfinished resources of the run that is resumed.
     pub unfinished: Vec<String>,
-    /// Of a backup that is being replaced: when the new one was begun.
+    /// For a backup that is being replaced: the start of the new one.
     pub next: Option<Option<Time>>,
 }
 
-/// One resource of it.
+/// The state of one resource.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// Its name.
+    /// The name of the resource.
     pub name: String,
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Bytes of its files.
+    /// The bytes of its files.
     pub bytes: u64,
-    /// How far it was read, by Pipedrive's clock, where that is known.
+    /// The time up to which it was read, by Pipedrive's clock, if it is known.
     pub until: Option<Time>,
 }
 
 impl RunStatus {
-    /// Looks at a data set without touching it. Fails with [`Kind::Usage`] when there is none.
+    /// Reads the state of a data set without changing it. Fails with [`Kind::Usage`] if there is none.
     pub async fn of(place: &Location) -> Result<Self> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             let message = "there is no such folder";
@@ -65,7 +65,7 @@ impl RunStatus {
         let manifest = Manifest::from_json(&bytes, &place.name_of(MANIFEST))?;
         let mut standing = Self::of_backup(&manifest);
         if manifest.backup.is_pdcli_backup() {
-            // Its manifest knows no sizes.
+            // The manifest contains no sizes.
             let snapshot = BackupReader::open(place).await?;
             for part in &mut standing.resources {
                 let stem = Resource::named(&part.name).map_or("", |resource| resource.file);

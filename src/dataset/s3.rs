@@ -7,11 +7,11 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A bucket of this name, as the environment describes it: the `AWS_*` variables, or a profile of
-/// `~/.aws/credentials` and `~/.aws/config`, or what the machine itself offers (web identity,
-/// container and instance roles). Everything is checked before the library sees it.
+/// Opens a bucket with the configuration of the environment: the `AWS_*` variables, a profile of
+/// `~/.aws/credentials` and `~/.aws/config`, or the services of the machine (web identity, container and
+/// instance roles). All values are checked before the library receives them.
 pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
-    // Both this and the API's client come here; installing a second time is refused and harmless.
+    // The API client installs the provider, too. A second installation fails without effect.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let given = AwsSettings::of(env)?;
     let profile = Profile::of(&given, env)?;
@@ -69,7 +69,7 @@ pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
         .with_client_options(options(plain, &trusted)?)
         .build();
     built.map_err(|error| {
-        // What is left to be refused are the certificates of the system.
+        // The only remaining cause of an error is the system's certificates.
         let sets = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find(|name| env(name).is_some());
         let error = Error::new(Kind::Config, "the client for S3 cannot be set up").because(error);
         match sets {
@@ -79,7 +79,7 @@ pub(super) fn bucket(name: &str, env: Variables<'_>) -> Result<AmazonS3> {
     })
 }
 
-/// Keys of the environment, or else of the profile.
+/// Returns the access keys of the environment, or else of the profile.
 fn keys(
     given: &AwsSettings,
     profile: &Profile,
@@ -107,7 +107,7 @@ fn keys(
     }
 }
 
-/// Amazon's own names are stricter than those of other servers.
+/// Checks a bucket name against Amazon's rules, which are stricter than those of other servers.
 fn fits_amazon(
     bucket: &str,
     given: &AwsSettings,
@@ -139,7 +139,7 @@ fn fits_amazon(
     }
 }
 
-/// `eu-north-1`, `us-gov-west-1`: lower case, and a number at the end.
+/// Returns whether a text has the form of an Amazon region, such as `eu-north-1` or `us-gov-west-1`.
 fn is_amazons_region(region: &str) -> bool {
     let number = region.rsplit_once('-').map(|(_, number)| number).unwrap_or_default();
     !number.is_empty()
@@ -148,7 +148,7 @@ fn is_amazons_region(region: &str) -> bool {
         && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// What the shared files of the AWS tools say about a profile.
+/// The values of a profile in the shared files of the AWS tools.
 struct Profile {
     name: String,
     values: HashMap<String, String>,
@@ -174,7 +174,7 @@ impl Profile {
         Ok(Self { name, values })
     }
 
-    /// A value that is there, checked, and where it stands.
+    /// Returns a checked value of the profile, and its source. `None` if it is missing or empty.
     fn checked(
         &self,
         key: &str,
@@ -189,7 +189,7 @@ impl Profile {
     }
 }
 
-/// The keys of an INI file's section of one of these names.
+/// Returns the keys of the sections of an INI file that have one of these names.
 fn section_of(text: &str, names: &[&str]) -> HashMap<String, String> {
     let mut inside = false;
     let mut values = HashMap::new();

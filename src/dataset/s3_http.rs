@@ -26,8 +26,8 @@ const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How many times as long as the one before a pause may be at most. Its length is thrown by dice
-/// between the shortest and that, so with 2 pauses would not grow at all on the average.
+/// The maximum ratio of a pause to the previous one. The pause is random between the minimum and that
+/// limit, so a ratio of 2 would not increase the average.
 const PAUSE_GROWTH: f64 = 4.0;
 /// Attempts after the first. Never what ends them: so many of the shortest pauses take longer than
 /// [`RETRY_TIMEOUT`].
@@ -40,10 +40,10 @@ const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 /// Times that reading an object is taken up again without a byte that is new.
 const RESUMES_MAX: u32 = 5;
 
-/// All names and all addresses, as a list of exceptions from a proxy says it: `*` is names only.
+/// A proxy exception list that covers all names and all addresses: `*` covers only names.
 const EVERY_HOST: &str = "*,0.0.0.0/0,::/0";
 
-/// When a request is made again.
+/// Returns the rules for repeating a request.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
@@ -56,8 +56,8 @@ pub(super) fn retries() -> RetryConfig {
     }
 }
 
-/// How connections are made, with these certificates trusted beside the system's. Answers may take as
-/// long as they take; silence ends them.
+/// Returns the connection options, with additional trusted certificates. A response has no total time
+/// limit, only a limit on silence.
 pub(super) fn options(plain: bool, trusted: &[Vec<u8>]) -> Result<ClientOptions> {
     let options = ClientOptions::new()
         .with_timeout_disabled()
@@ -71,8 +71,8 @@ pub(super) fn options(plain: bool, trusted: &[Vec<u8>]) -> Result<ClientOptions>
     })
 }
 
-/// Makes clients that use this proxy for what is encrypted. Plain http, this machine and what is on its
-/// link are asked past it: it would see what is meant for them.
+/// Creates clients that use this proxy for encrypted requests. Plain http requests, and requests to this
+/// machine or to link-local addresses, bypass the proxy, because it could read them.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) proxy: Option<Proxy>,
@@ -105,7 +105,7 @@ impl HttpConnector for Connector {
 struct Clients {
     usual: HttpClient,
     direct: HttpClient,
-    /// The same for requests with a body, whose silence says nothing.
+    /// The clients for requests with a body, which have no limit on silence.
     usual_sending: HttpClient,
     direct_sending: HttpClient,
 }
@@ -130,7 +130,7 @@ impl HttpService for Clients {
             if bytes == 0 {
                 return client.execute(request).await;
             }
-            // Answers to these are short, and wanted within the same time.
+            // Responses to these requests are short. The time limit includes them.
             let answer = async {
                 let (head, body) = client.execute(request).await?.into_parts();
                 let body = body.collect().await?.to_bytes();
@@ -144,18 +144,18 @@ impl HttpService for Clients {
     }
 }
 
-/// Whether no proxy is asked for this: it would see what is not encrypted.
+/// Returns whether a request bypasses the proxy, which could read unencrypted data.
 fn is_direct(scheme: Option<&str>, host: Option<&str>) -> bool {
     scheme != Some("https") || host.is_some_and(is_near)
 }
 
-/// Whether a host is this machine or on its link, as the services are that hand out credentials: no
-/// proxy has the same ones.
+/// Returns whether a host is this machine or link-local. Services that provide credentials have such
+/// addresses, and a proxy reaches other ones.
 fn is_near(host: &str) -> bool {
     is_this_machine(host) || address(host).is_some_and(address_is_neighbour)
 }
 
-/// How long so many bytes may take to be sent and answered.
+/// Returns the time limit for sending this number of bytes and receiving the response.
 fn patience(bytes: u64) -> Duration {
     SILENCE_MAX + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN)
 }
@@ -179,7 +179,7 @@ pub(super) async fn read(
     Ok(stream::try_unfold(reading, Reading::next).boxed())
 }
 
-/// All bytes of an object, with the same patience.
+/// Reads all bytes of an object, with the same time limits.
 pub(super) async fn read_whole(
     objects: Arc<dyn ObjectStore>,
     path: Path,
@@ -200,7 +200,7 @@ struct Reading {
     bytes: BoxStream<'static, object_store::Result<Bytes>>,
     at: u64,
     end: u64,
-    /// How often it was taken up again since the last byte.
+    /// The number of resumptions since the last received byte.
     resumes: u32,
 }
 
@@ -216,7 +216,7 @@ impl Reading {
                 Ok(None) => return Ok(None),
                 Err(error) => error,
             };
-            // Without a tag the rest might be another version's.
+            // Without a tag the remaining bytes might belong to another version.
             if self.resumes >= RESUMES_MAX || self.tag.is_none() || self.at >= self.end {
                 return Err(error);
             }
@@ -239,7 +239,7 @@ impl Reading {
 mod tests {
     use super::*;
 
-    /// What ends the attempts at a request is the minute, whatever the dice say.
+    /// The time limit ends the attempts, not their number.
     #[test]
     fn a_request_is_made_again_for_a_whole_minute() {
         let retries = retries();

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 /// Throws of dice for a name that is free; one is nearly always enough.
 const NAMES_MAX: u32 = 16;
-/// Hexadecimal digits that tell two files for the same one apart.
+/// The number of random hexadecimal digits in the name of a temporary file.
 const DICE_DIGITS: usize = 16;
 /// How often, and how long apart, a folder is tried that another command holds for a moment.
 const TURN_TRIES_MAX: u32 = 500;
 const TURN_PAUSE: Duration = Duration::from_millis(10);
 
-/// A file beside another one, `FILE.<16 hex digits>.<what>`, for its owner alone. It is locked until
-/// this is dropped, which removes it unless it was [persisted](Self::persist).
+/// A temporary file `FILE.<16 hex digits>.<what>` beside another file, with access for the owner only.
+/// It is locked until it is dropped. Dropping it removes the file unless it was
+/// [persisted](Self::persist).
 #[derive(Debug)]
 pub struct TempFile {
     path: PathBuf,
@@ -28,8 +29,7 @@ pub struct TempFile {
 }
 
 impl TempFile {
-    /// Makes one that was not there before. What commands left behind that are gone, for the same file
-    /// and of the same kind, is removed.
+    /// Creates a temporary file. Removes files that ended commands left for the same target and purpose.
     pub fn beside(target: &Path, what: &str) -> Result<Self> {
         sweep(target, what);
         let failed = |error: &io::Error| failed(target, error);
@@ -43,7 +43,7 @@ impl TempFile {
                 opened => opened.map_err(|error| failed(&error))?,
             };
             let scrap = Self { path, file, settled: false };
-            // Between the two steps another command may have taken it for one that is left behind.
+            // Another command may have removed the file between its creation and the lock.
             if !matches!(scrap.file.try_lock(), Err(TryLockError::WouldBlock)) && scrap.is_there() {
                 return Ok(scrap);
             }
@@ -51,23 +51,23 @@ impl TempFile {
         Err(failed(&io::Error::new(ErrorKind::AlreadyExists, "no free name was found beside it")))
     }
 
-    /// Where it lies.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, open for writing.
+    /// Returns the file, which is open for writing.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Makes it durable and gives it this name, in place of a file that has it.
+    /// Makes the file durable and renames it to `target`, in place of an existing file.
     pub fn persist(mut self, target: &Path) -> Result<()> {
         let settled = self.file.sync_all().and_then(|()| fs::rename(&self.path, target));
         settled.map_err(|error| failed(target, &error))?;
         self.settled = true;
         if cfg!(unix) {
-            // Where folders cannot be synced, nothing better is known.
+            // A failure is ignored, because some file systems cannot sync folders.
             let _ = File::open(folder(target)).and_then(|folder| folder.sync_all());
         }
         Ok(())
@@ -89,21 +89,21 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.settled {
-            // What is half written is of no use; that it cannot be removed either changes nothing.
+            // An incomplete file has no use. A failure to remove it is ignored.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The right to give names in the folder of a file: two that belong together, a bundle and its
-/// side-car, are then of one command. Held for a moment, until dropped.
+/// The right to rename files in a folder. It ensures that files that belong together, such as a bundle
+/// and its side file, come from one command. It is held until it is dropped.
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "held for its lock")] Option<File>);
 
 impl Turn {
-    /// Waits until no other command holds it.
+    /// Waits until no other command holds the right.
     pub fn beside(target: &Path) -> Result<Self> {
-        // Where folders cannot be opened or locked, the last command has the last word.
+        // If the folder cannot be opened or locked, the last command determines the result.
         let Ok(folder) = File::open(folder(target)) else { return Ok(Self(None)) };
         for _ in 0..TURN_TRIES_MAX {
             match folder.try_lock() {
@@ -117,7 +117,7 @@ impl Turn {
     }
 }
 
-/// Removes what commands that are gone left beside this file.
+/// Removes files that ended commands left beside this file.
 fn sweep(target: &Path, what: &str) {
     let Ok(entries) = fs::read_dir(folder(target)) else { return };
     for entry in entries.filter_map(io::Result::ok) {
@@ -127,13 +127,13 @@ fn sweep(target: &Path, what: &str) {
         }
         let Ok(file) = options().open(entry.path()) else { continue };
         if file.try_lock().is_ok() {
-            // What cannot be removed does no harm.
+            // A file that cannot be removed is harmless.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether a name is that of a scrap for this file.
+/// Returns whether a name is that of a temporary file for this file.
 fn is_scrap(name: &OsStr, file: &OsStr, what: &str) -> bool {
     let rest = name.as_encoded_bytes().strip_prefix(file.as_encoded_bytes());
     rest.and_then(|rest| rest.strip_prefix(b"."))

@@ -6,39 +6,40 @@ use crate::model::{
 };
 use std::path::Path;
 
-/// What a value is.
+/// The kind of a value, which decides how it is checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ValueCheck {
     /// Printable ASCII without spaces.
     Token,
-    /// A key or a token, which is never shown.
+    /// An access key or a token. Its value never appears in a message.
     Secret,
     Region,
     Flag,
-    /// An address; in plain http only where [`Plain`] says so.
+    /// An address. [`Plain`] says where plain http is accepted.
     Address(Plain),
-    /// A path on a host that is known.
+    /// A path on a known host.
     Path,
-    /// A file that can be read.
+    /// The path of a file that can be read.
     File,
-    /// A file of certificates.
+    /// The path of a file of certificates.
     Certificates,
-    /// One of these words, whatever their case.
+    /// One of these words, in any case.
     Word(&'static [&'static str]),
     /// A 256-bit key in base64.
     Key256,
-    /// What a session may be called.
+    /// The name of a session.
     Session,
-    /// Any text: names of profiles and files that need not be there.
+    /// Any text, such as the name of a profile or of a file that does not have to exist.
     Text,
 }
 
-/// Where an address may be plain http.
+/// The rule by which an address may use plain http.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Plain {
-    /// Decided with `AWS_ALLOW_HTTP`.
+    /// Decided later, by `AWS_ALLOW_HTTP`.
     Later,
-    /// On this machine, or its link: where machines get their credentials.
+    /// Accepted for this machine and for link-local addresses, which provide the credentials of
+    /// machines.
     Near,
     Never,
 }
@@ -47,28 +48,28 @@ pub(super) fn wrong(name: &str, message: &str) -> Error {
     Error::new(Kind::Config, message).at(name)
 }
 
-/// An access key, or a token beside it, wherever it stands.
+/// Checks an access key or a session token. `name` names its source in errors.
 pub(in crate::dataset) fn key(name: &str, text: &str) -> Result<String> {
     ValueCheck::Secret.checked(name, text.to_owned())
 }
 
-/// A region, wherever it stands.
+/// Checks a region. `name` names its source in errors.
 pub(in crate::dataset) fn region(name: &str, text: &str) -> Result<String> {
     ValueCheck::Region.checked(name, text.to_owned())
 }
 
-/// The address of a server, wherever it stands.
+/// Checks the address of a server. `name` names its source in errors.
 pub(in crate::dataset) fn endpoint(name: &str, text: &str) -> Result<String> {
     ValueCheck::Address(Plain::Later).checked(name, text.to_owned())
 }
 
-/// Certificates of a file.
+/// Reads the certificates of a file. `name` names the setting in errors.
 pub(in crate::dataset) fn certificates_of(name: &str, path: &str) -> Result<Vec<Vec<u8>>> {
     certificates(name, std::fs::read(path))
 }
 
 impl ValueCheck {
-    /// The value as the library takes it.
+    /// Checks a value and returns it in the form that the library expects.
     pub(super) fn checked(self, name: &str, text: String) -> Result<String> {
         let fits = |fits: bool, message: &str| {
             if fits { Ok(()) } else { Err(wrong(name, message)) }
@@ -140,11 +141,11 @@ fn location(name: &str, text: &str, plain: Plain) -> Result<String> {
     if url.scheme() == "http" && !may {
         return wrong("must begin with https://");
     }
-    // As it was understood: `127.1` is this machine, too.
+    // The normalized form is returned, because `127.1` is this machine, too.
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Whether a text is 32 bytes in base64.
+/// Returns whether a text is 32 bytes in base64.
 fn is_key256(text: &str) -> bool {
     let digits = text.strip_suffix('=').unwrap_or_default();
     digits.len() == 43 && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))

@@ -8,24 +8,24 @@ use crate::model::{Result, Variables, variable};
 use checks::{Plain, ValueCheck, wrong};
 use std::collections::BTreeMap;
 
-/// A variable that is honoured. Whatever other `AWS_*` variables hold is for other tools.
+/// A variable that this program evaluates. Other `AWS_*` variables are ignored.
 #[derive(Debug)]
 pub struct Variable {
-    /// Its name.
+    /// The name of the variable.
     pub name: &'static str,
-    /// What it means, a sentence or two.
+    /// The meaning of the variable, in one or two sentences.
     pub about: &'static str,
     takes: ValueCheck,
-    /// Who reads it.
+    /// The part of the program that reads it.
     reads: Reads,
 }
 
-/// Who reads a variable.
+/// The reader of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reads {
-    /// The library, by the same name.
+    /// The library reads it, under the same name.
     Library,
-    /// This program.
+    /// This program reads it.
     Program,
 }
 
@@ -43,7 +43,7 @@ use ValueCheck::{Address, Flag, Secret, Token, Word};
 
 const ENCRYPTIONS: &[&str] = &["AES256", "aws:kms", "aws:kms:dsse", "sse-c"];
 
-/// Every variable that is honoured.
+/// The variables that are evaluated.
 pub const VARIABLES: &[Variable] = &[
     variable_of(
         "AWS_ACCESS_KEY_ID",
@@ -227,11 +227,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
 ];
 
-/// The variables that are set, checked.
+/// The variables that are set. Their values were checked.
 pub(super) struct AwsSettings(BTreeMap<&'static str, String>);
 
 impl AwsSettings {
-    /// Reads and checks all of them.
+    /// Reads and checks all variables.
     pub(super) fn of(env: Variables<'_>) -> Result<Self> {
         let mut given = BTreeMap::new();
         for row in VARIABLES {
@@ -248,24 +248,24 @@ impl AwsSettings {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Whether a flag is set, and raised.
+    /// Returns whether a flag is set to `true`.
     pub(super) fn raised(&self, name: &str) -> bool {
         self.get(name) == Some("true")
     }
 
-    /// What the library reads, by the names it has for them.
+    /// Returns the settings of the library, by the library's names.
     pub(super) fn for_library(&self) -> impl Iterator<Item = (String, &str)> {
         let theirs = VARIABLES.iter().filter(|row| row.reads == Library);
         theirs.filter_map(|row| Some((row.name.to_ascii_lowercase(), self.get(row.name)?)))
     }
 
-    /// The endpoint, and the variable that names it.
+    /// Returns the endpoint, and the variable that sets it.
     pub(super) fn endpoint(&self) -> Option<(&'static str, &str)> {
         let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
         names.into_iter().find_map(|name| Some((name, self.get(name)?)))
     }
 
-    /// The region, and the variable that names it.
+    /// Returns the region, and the variable that sets it.
     pub(super) fn region(&self) -> Option<(&'static str, &str)> {
         let names = ["AWS_REGION", "AWS_DEFAULT_REGION"];
         names.into_iter().find_map(|name| Some((name, self.get(name)?)))

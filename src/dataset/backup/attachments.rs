@@ -16,71 +16,72 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The folder of attachments.
 pub(super) const FOLDER: &str = CONTENTS;
 
-/// An attachment as the account lists it: what we need of a row of `files.json`.
+/// An attachment as the account lists it: the used columns of a row of `files.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Attachment {
     /// The file's id.
     pub id: u64,
-    /// Its name.
+    /// The file's name.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its size as Pipedrive tells it.
+    /// The size in bytes that Pipedrive reports.
     #[serde(default)]
     pub file_size: Option<u64>,
-    /// Where its bytes lie: `s3` is Pipedrive's own storage, anything else a service of others that
-    /// Pipedrive only links to (pipedrive-api.md 5.2).
+    /// The storage of the content: `s3` is Pipedrive's own storage. Any other value is an external
+    /// service to which Pipedrive only links (pipedrive-api.md 5.2).
     #[serde(default)]
     pub remote_location: Option<String>,
-    /// Whether it is not deleted.
+    /// Whether the file is not deleted.
     #[serde(default)]
     pub active_flag: Option<bool>,
 }
 
 impl Attachment {
-    /// Whether Pipedrive has its bytes.
+    /// Returns whether the file is not deleted and Pipedrive stores its content.
     pub fn is_stored(&self) -> bool {
         self.active_flag != Some(false)
             && self.remote_location.as_deref().is_none_or(|place| place == "s3")
     }
 }
 
-/// What became of an attachment: a row of `fileContents.json`.
+/// The outcome for an attachment: a row of `fileContents.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// The file's id.
     pub id: u64,
-    /// Its name.
+    /// The file's name.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its size.
+    /// The size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// The SHA-256 of its bytes: its name in the folder. None if there are no bytes.
+    /// The SHA-256 of the content, which is also its file name in the folder. `None` if there is no
+    /// content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Why there are no bytes: `deleted`, the service that has them, or a refusal.
+    /// The reason why there is no content: `deleted`, the service that stores it, or a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
-    /// Whether Pipedrive says that it no longer has the bytes (404, 410): there is nothing to be had.
+    /// Whether Pipedrive no longer has the content (404, 410), so that it can never be downloaded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
-    /// Whether that is a gap in the backup.
+    /// Whether the missing content is a gap in the backup.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
 }
 
 impl Content {
-    /// Refuses a name that no attachment has. `place` names the index in errors.
+    /// Refuses a name that is no name of an attachment. `place` names the index in errors.
     pub(in crate::dataset) fn must_be_named(&self, place: &str) -> Result<()> {
         self.sha256.as_ref().map_or(Ok(()), |name| forms::attachment(place, self.id, name))
     }
 }
 
-/// A place for attachments; several may be written side by side.
+/// The storage of attachments. Several uploads may be written at the same time.
 #[derive(Debug, Clone)]
 pub struct AttachmentStore {
     store: Store,
-    /// What is known of attachments that are here already, by id: they never change.
+    /// The SHA-256 and size of each stored attachment, by id. Stored attachments never change.
     known: BTreeMap<u64, (String, u64)>,
 }
 
@@ -93,19 +94,20 @@ pub struct AttachmentUpload<'c> {
     bytes: u64,
 }
 
-/// Attachments in order, one after the other.
+/// The attachments of an account, in order.
 pub struct Attachments {
     rows: Rows,
     unread: u64,
 }
 
 impl Attachments {
-    /// Rows that were passed over, because they have no usable id or no form of a file.
+    /// Returns the number of rows that were skipped because they have no usable id or are not a valid
+    /// file row.
     pub const fn unread(&self) -> u64 {
         self.unread
     }
 
-    /// The next ones, at most this many; empty when there are none left.
+    /// Returns at most `most` next attachments. The list is empty at the end.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Attachment>> {
         let mut next = Vec::new();
         while next.len() < most
@@ -113,7 +115,7 @@ impl Attachments {
         {
             match read(row.json) {
                 Ok(attachment) => next.push(attachment),
-                // One file that cannot be asked for keeps no other from it.
+                // A row that cannot be parsed does not stop the others.
                 Err(_) => self.unread += 1,
             }
         }
@@ -122,14 +124,15 @@ impl Attachments {
 }
 
 impl AttachmentStore {
-    /// One that is here already: its SHA-256 and size.
+    /// Returns the SHA-256 and size of a stored attachment. `None` if it is not stored, or if its listed
+    /// size differs.
     pub fn known(&self, attachment: &Attachment) -> Option<(String, u64)> {
         let (sha256, bytes) = self.known.get(&attachment.id)?;
         let same = attachment.file_size.is_none_or(|size| size == *bytes);
         same.then(|| (sha256.clone(), *bytes))
     }
 
-    /// Begins one.
+    /// Starts an upload.
     pub async fn start_upload(&self, id: u64) -> Result<AttachmentUpload<'_>> {
         let path = format!("{FOLDER}/{ARRIVING}{id}");
         let upload = self.store.upload(&path).await?;
@@ -145,12 +148,12 @@ impl AttachmentUpload<'_> {
         self.upload.write(bytes).await
     }
 
-    /// How many bytes came.
+    /// Returns the number of bytes that were written.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Puts it into its place, called after its bytes. Returns its SHA-256 and size.
+    /// Finishes the file and names it by its SHA-256. Returns the SHA-256 and the size in bytes.
     pub async fn finish(self) -> Result<(String, u64)> {
         let Self { store, path, upload, hash, bytes } = self;
         upload.finish().await?;
@@ -160,9 +163,9 @@ impl AttachmentUpload<'_> {
     }
 }
 
-/// Attachments, for an [`BackupWriter`].
+/// The part of [`BackupWriter`] that handles attachments.
 impl BackupWriter {
-    /// Whether attachments belong to this backup and are not all here yet.
+    /// Returns whether the backup includes attachments and their index is not complete yet.
     pub fn wants_contents(&self) -> bool {
         self.backup().is_some_and(|backup| {
             let done = backup.files.contains_key(CONTENT_INDEX);
@@ -171,7 +174,7 @@ impl BackupWriter {
         })
     }
 
-    /// The place for attachments, which knows those of earlier runs.
+    /// Opens the storage of attachments, with the attachments of earlier runs.
     pub async fn contents(&self) -> Result<AttachmentStore> {
         self.store.make_folder(FOLDER)?;
         let here = self.store.list(Some(FOLDER)).await?;
@@ -191,7 +194,7 @@ impl BackupWriter {
         Ok(AttachmentStore { store: self.store.clone(), known })
     }
 
-    /// The attachments that nothing is known of yet, in the order of `files.json`.
+    /// Returns the attachments without a recorded outcome, in the order of `files.json`.
     pub async fn attachments(&mut self, now: Time) -> Result<Attachments> {
         let Some((path, file)) = self.whole("files") else {
             return Err(Error::new(Kind::Bug, "attachments were asked for before their list"));
@@ -209,7 +212,7 @@ impl BackupWriter {
         Ok(attachments)
     }
 
-    /// Notes what became of some attachments; durable afterwards.
+    /// Records the outcome of attachments. The records are durable afterwards.
     pub async fn note_contents(&mut self, contents: &[Content], now: Time) -> Result<()> {
         let entries = contents.iter().map(|content| Entry {
             json: serde_json::to_vec(content).unwrap_or_default().into(),
@@ -219,8 +222,8 @@ impl BackupWriter {
         self.append(CONTENT_INDEX, entries.collect(), state, now).await
     }
 
-    /// All attachments are noted: the index becomes part of the backup. Returns those that could not
-    /// be had, and those that are gone for good; the manifest counts these, and they are no gap.
+    /// Completes the index of attachments, which becomes part of the backup. Returns the attachments
+    /// that failed, and those that are gone. The manifest counts the gone ones, which are not a gap.
     pub async fn finish_contents(&mut self, until: Time, now: Time) -> Result<Vec<Content>> {
         let endpoint = vec!["/api/v1/files/{id}/download".to_owned()];
         self.complete(CONTENT_INDEX, endpoint, until, now).await?;
@@ -250,7 +253,7 @@ impl BackupWriter {
         Ok(failed)
     }
 
-    /// Removes attachments that no backup names any more.
+    /// Removes stored attachments that the index does not name.
     pub(super) async fn forget_contents(&mut self) -> Result<()> {
         let Some(path) = self.standing(CONTENT_INDEX) else {
             return Ok(());
@@ -261,7 +264,7 @@ impl BackupWriter {
             let content: Content = read(row.json)?;
             named.extend(content.sha256);
         }
-        // Only what is called like an attachment: other people's files stay.
+        // Only files whose name is that of an attachment are removed. Foreign files stay.
         let here = self.store.list(Some(FOLDER)).await?.into_keys();
         for path in here.filter(|path| is_attachment(path)) {
             let name = path.rsplit('/').next().unwrap_or_default();
@@ -273,8 +276,8 @@ impl BackupWriter {
     }
 }
 
-/// Refuses an index of attachments that names one as no run does. What else may be wrong with it is
-/// found when it is used.
+/// Refuses an index with a name that is no name of an attachment. Other defects are found when the index
+/// is used.
 pub(super) async fn must_be_named(store: &Store, path: &str) -> Result<()> {
     let mut rows = rows(store, path, false).await?;
     while let Ok(Some(row)) = rows.next().await {

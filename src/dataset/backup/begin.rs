@@ -17,13 +17,13 @@ use crate::dataset::store::Store;
 use crate::model::{Error, Kind, Resource, Result, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A backup that is in order.
+/// A backup that was opened and checked.
 pub(super) struct OpenedBackup {
     pub(super) commits: CommitLog,
     pub(super) manifest: Manifest,
     pub(super) area: Staging,
     pub(super) writing: BTreeMap<String, Writing>,
-    /// What runs before left behind and no manifest names.
+    /// Files of earlier runs that no manifest names.
     pub(super) leftovers: Vec<String>,
     pub(super) notes: Vec<String>,
 }
@@ -110,7 +110,7 @@ pub(super) async fn begin(
     Ok(OpenedBackup { commits, manifest, area, writing, leftovers, notes })
 }
 
-/// The manifest and all files there, if nothing in them leads elsewhere.
+/// Returns the manifest and the listed files. Refuses entries that are links, and invalid names.
 async fn look(
     store: &Store,
     manifest: Option<&[u8]>,
@@ -155,15 +155,15 @@ fn begins(
     }
 }
 
-/// Whose data it holds, as far as it says so.
+/// Returns the accounts that the manifest names.
 fn holders(manifest: &Manifest) -> impl Iterator<Item = &Account> {
     let next = manifest.next.as_ref().and_then(|next| next.account.as_ref());
     manifest.backup.account.iter().chain(next)
 }
 
-/// Notes what is asked for, in addition to what was.
+/// Adds the requested resources and options to those of the backup.
 fn ask(backup: &mut Backup, options: &Options, fresh: bool) {
-    // What is backed up on request only was asked for, if it is among the usual.
+    // A history resource is in `usual` only if the user requested it.
     let usual = options.usual.iter().filter(|resource| fresh || resource.is_history());
     let wanted: Vec<_> = match &options.resources {
         Some(named) => named.iter().collect(),
@@ -185,7 +185,7 @@ fn ask(backup: &mut Backup, options: &Options, fresh: bool) {
     }
 }
 
-/// Finishes the renaming that belongs to a commit. Whether there was anything to do.
+/// Completes the renames that belong to a commit. Returns whether a file was renamed.
 pub(super) async fn finish_renames(
     store: &Store,
     backup: &mut Backup,
@@ -208,8 +208,8 @@ pub(super) async fn finish_renames(
     Ok(moved)
 }
 
-/// Gives the files of pdcli, which knows no hashes, what proves them from now on. Sentences
-/// about those that are damaged, which are no longer part of the backup.
+/// Records sizes and hashes of the files of a pdcli backup, which has none. Returns a message for each
+/// damaged file; a damaged file is no longer part of the backup.
 async fn adopt(
     store: &Store,
     backup: &mut Backup,
@@ -243,8 +243,8 @@ async fn adopt(
     Ok(damaged)
 }
 
-/// Has files of which pdcli does not read all rows read again. They stay part of the backup
-/// until that is done.
+/// Marks files of which pdcli reads only some rows to be read again. They stay part of the backup until
+/// the new file is complete.
 fn read_lacking_again(backup: &mut Backup) -> Option<String> {
     let lacking = |stem: &String| backup.files.get(stem).is_some_and(|file| file.partial);
     let lacking: Vec<String> =
@@ -258,7 +258,7 @@ fn read_lacking_again(backup: &mut Backup) -> Option<String> {
     })
 }
 
-/// What proves a file from now on, if its rows are as many as they should be.
+/// Returns the size and hash of a file. Fails if its number of rows differs from the expected one.
 async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> Result<File> {
     let mut rows = rows(store, &file_name(resource.file), true).await?;
     while rows.next().await?.is_some() {}
@@ -283,8 +283,8 @@ async fn counted(store: &Store, resource: &Resource, expected: Option<&u64>) -> 
     })
 }
 
-/// Checks that every file the manifest calls whole is there, with its size and hash. One that is not
-/// is read again.
+/// Checks the size and hash of every complete file in the manifest. A file that fails the check is read
+/// again.
 async fn prove(
     store: &Store,
     backup: &mut Backup,
@@ -314,7 +314,7 @@ async fn prove(
         backup.counts.remove(&stem);
         backup.completed.retain(|done| *done != stem);
     }
-    // What is called whole and has no file is not.
+    // A stem without a file is not complete.
     let files = &backup.files;
     backup.completed.retain(|stem| files.contains_key(stem));
     Ok(())
@@ -324,7 +324,7 @@ fn again(path: &str, error: &Error) -> String {
     format!("warning: {path} is damaged and is read again: {error}")
 }
 
-/// Takes up what was being read, from where it is proven.
+/// Resumes unfinished files from their last durable position.
 async fn go_on(
     store: &Store,
     backup: &mut Backup,
@@ -361,7 +361,7 @@ async fn go_on(
     Ok(writing)
 }
 
-/// Paths of ours that the manifest does not name.
+/// Returns files of this program that the manifest does not name.
 fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
     let backups = || [Some(&manifest.backup), manifest.next.as_ref()].into_iter().flatten();
     let named = |path: &str| {

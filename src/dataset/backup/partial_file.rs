@@ -12,20 +12,20 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 
-/// Bytes that are rewritten at a time when rows came twice.
+/// The number of bytes per write when a file is rewritten without duplicate rows.
 const REWRITE_BYTES: usize = 1 << 20;
 
-/// A JSON array that grows. In a folder it is a file; in a bucket, where nothing can grow, pieces
-/// that become one object in the end.
+/// A JSON array that grows. In a folder it is a file. In a bucket, where objects cannot grow, it is a
+/// series of pieces that become one object at the end.
 #[derive(Debug)]
 pub(super) struct PartialFile {
     path: String,
-    /// Pieces written, in a bucket.
+    /// The number of pieces that were written. `None` in a folder.
     pieces: Option<u64>,
     bytes: u64,
     rows: u64,
     hash: Sha256,
-    /// A number for each row's key, to find rows that came twice: 8 bytes a row.
+    /// A number for the key of each row, to find duplicate rows. It takes 8 bytes per row.
     keys: Vec<u64>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Entry {
     pub(super) key: Option<u64>,
 }
 
-/// A number for a key: the key itself if it is one, else a digest.
+/// Returns a number for a key: the value of a numeric key, or a digest of another one.
 pub(in crate::dataset) fn number(key: &str) -> u64 {
     let plain = !key.starts_with('0') || key == "0";
     let digits = key.bytes().all(|byte| byte.is_ascii_digit());
@@ -44,7 +44,7 @@ pub(in crate::dataset) fn number(key: &str) -> u64 {
 }
 
 impl PartialFile {
-    /// A new one at this path: a file, or in a bucket the folder of its pieces.
+    /// Creates an array at this path: a file, or in a bucket the folder of its pieces.
     pub(super) fn new(store: &Store, path: String) -> Self {
         Self {
             path,
@@ -56,8 +56,8 @@ impl PartialFile {
         }
     }
 
-    /// The one that a broken run left, if what it claims is really there: rows, size and hash.
-    /// What lies beyond was never proven, and is cut off. A [`Kind::Data`] error says what is wrong.
+    /// Opens the array of an interrupted run, if its rows, size and hash match the manifest. Bytes after
+    /// the recorded size are cut off. A [`Kind::Data`] error states the difference.
     pub(super) async fn resumed(
         store: &Store,
         unfinished: &Unfinished,
@@ -90,7 +90,7 @@ impl PartialFile {
         Ok(growing)
     }
 
-    /// Adds rows; durable afterwards.
+    /// Appends rows. They are durable afterwards.
     pub(super) async fn append(&mut self, store: &Store, entries: Vec<Entry>) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -138,22 +138,23 @@ impl PartialFile {
         }
     }
 
-    /// Rows so far.
+    /// Returns the number of rows.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// SHA-256 of the bytes so far, in hexadecimal.
+    /// Returns the SHA-256 of the bytes, in hexadecimal.
     pub(super) fn sha256(&self) -> String {
         hex(&self.hash.clone().finalize())
     }
 
-    /// Ends the array. Afterwards it is whole, durable, and lies where this says: in a bucket at `to`.
+    /// Ends the array and makes it durable. Returns the path of the complete file, which in a bucket is
+    /// `to`.
     pub(super) async fn close(&mut self, store: &Store, to: &str) -> Result<String> {
         let end: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
         self.write(store, end.to_vec()).await?;
@@ -176,8 +177,8 @@ impl PartialFile {
         Ok(to.to_owned())
     }
 
-    /// Rewrites the array at another path if rows occur twice: a deal that was archived during the read
-    /// is in both lists. The later row is kept. Returns `None` if every key occurs once.
+    /// Rewrites the array at another path if a key occurs twice. For example, a deal that is archived
+    /// during the read is in both lists. The later row is kept. Returns `None` if every key occurs once.
     pub(super) async fn without_repeats(
         &mut self,
         store: &Store,
@@ -216,7 +217,7 @@ impl PartialFile {
         Ok(Some(fresh))
     }
 
-    /// The rows that were written so far, hashed.
+    /// Returns a reader of the rows that were written, with a hash.
     fn written(&self, store: &Store, bytes: u64) -> Result<Rows> {
         let source = match self.pieces {
             None => Source::File(store.reading(&self.path)?.take(bytes)),
@@ -226,12 +227,12 @@ impl PartialFile {
     }
 }
 
-/// The path of a piece.
+/// Returns the path of a piece.
 fn piece(folder: &str, number: u64) -> String {
     format!("{folder}/{number:08}")
 }
 
-/// The bytes of all pieces, one piece at a time.
+/// Returns the bytes of all pieces, one piece at a time.
 fn pieces_of(
     store: &Store,
     folder: &str,

@@ -3,17 +3,17 @@
 use crate::dataset::forms::{NEXT, ONCE, PART, PIECES};
 use crate::dataset::snapshot::{Backup, Manifest, file_name};
 
-/// Where a run writes.
+/// The area in which a run writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Staging {
-    /// In its place: there is no backup that could be harmed.
+    /// The top level. There is no earlier backup that could be damaged.
     Top,
-    /// Apart, until it takes the place of the backup that stands.
+    /// A separate folder, until the new backup replaces the earlier one.
     Next,
 }
 
 impl Staging {
-    /// The part of the manifest that tells of the run.
+    /// Returns the part of the manifest that describes the run.
     pub(super) fn of(self, manifest: &Manifest) -> Option<&Backup> {
         match self {
             Self::Top => Some(&manifest.backup),
@@ -21,7 +21,7 @@ impl Staging {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the same part for changes.
     pub(super) fn of_mut(self, manifest: &mut Manifest) -> &mut Backup {
         match self {
             Self::Top => &mut manifest.backup,
@@ -29,7 +29,7 @@ impl Staging {
         }
     }
 
-    /// Where a file grows: a file, or in a bucket the folder of its pieces.
+    /// Returns the path of a growing file, or in a bucket the folder of its pieces.
     pub(super) fn growing(self, stem: &str, in_folder: bool) -> String {
         match (self, in_folder) {
             (Self::Top, true) => format!("{}{PART}", file_name(stem)),
@@ -39,12 +39,12 @@ impl Staging {
         }
     }
 
-    /// Where a file is written once more, without the rows that came twice.
+    /// Returns the path at which a file is rewritten without duplicate rows.
     pub(super) fn fresh(self, stem: &str, in_folder: bool) -> String {
         self.growing(&format!("{stem}{ONCE}"), in_folder)
     }
 
-    /// Where a whole file lies until the run's backup takes its place.
+    /// Returns the path of a complete file before the run's backup replaces the earlier one.
     pub(super) fn whole(self, stem: &str) -> String {
         match self {
             Self::Top => file_name(stem),
@@ -53,7 +53,7 @@ impl Staging {
     }
 }
 
-/// What a run does with what it finds.
+/// The plan of a run at a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OpenPlan {
     pub(super) area: Staging,

@@ -18,26 +18,26 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a backup is to be written.
+/// The options of a backup.
 #[expect(clippy::struct_excessive_bools, reason = "what was asked for on a command line")]
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The resources that the user named. The default is the selection of the resumed backup, or else
     /// `usual`.
     pub resources: Option<Vec<&'static Resource>>,
-    /// What is backed up without being asked for.
+    /// The resources that are backed up by default.
     pub usual: Vec<&'static Resource>,
-    /// Whether attachments belong to it.
+    /// Whether to include attachments.
     pub contents: bool,
-    /// Whether secrets in rows stay as they are.
+    /// Whether to keep secrets in rows.
     pub secrets: bool,
     /// Whether to start a new backup instead of resuming an interrupted one.
     pub restart: bool,
-    /// Whether to replace a backup whose token may have seen more.
+    /// Whether to replace a backup whose token may have seen more rows.
     pub force: bool,
     /// Whether to take over from a run that holds the lock.
     pub break_lock: bool,
-    /// For tests: the process aborts at this step of its storage.
+    /// The step of the storage at which the process aborts. For tests only.
     pub crash_at_step: Option<u64>,
 }
 
@@ -54,7 +54,7 @@ pub struct BackupWriter {
     area: Staging,
     secrets: bool,
     writing: BTreeMap<String, Writing>,
-    /// What was whole before this run.
+    /// The number of resources that were complete before this run.
     skipped: usize,
 }
 
@@ -64,38 +64,38 @@ pub(super) struct Writing {
     pub(super) growing: PartialFile,
     pub(super) read_from: Time,
     pub(super) state: Value,
-    /// What of it was taken from the backup before.
+    /// The rows that were carried over from the previous backup.
     pub(super) carried: Option<Carry>,
-    /// Parents whose lists Pipedrive refused.
+    /// The keys of parents whose lists Pipedrive refused.
     pub(super) refused: BTreeSet<String>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Closed {
-    /// Whether everything that was asked for was read, or refused for good.
+    /// Whether every requested resource was read or permanently refused.
     pub finished: bool,
     /// Whether everything was read.
     pub complete: bool,
-    /// Resources that this run read to their end.
+    /// The number of resources that this run read to the end.
     pub exported: usize,
-    /// Resources that were whole before.
+    /// The number of resources that were complete before the run.
     pub skipped: usize,
-    /// Resources that were asked for.
+    /// The number of requested resources.
     pub total: usize,
-    /// What could not be read, by file stem.
+    /// The resources that could not be read, by file stem.
     pub failed: BTreeMap<String, Failure>,
-    /// What the company lacks, with Pipedrive's message.
+    /// The resources that the company does not have, with Pipedrive's message.
     pub unavailable: BTreeMap<String, String>,
     /// The files of the backup, by stem.
     pub files: BTreeMap<String, File>,
 }
 
 impl BackupWriter {
-    /// Opens a backup, or makes one in an empty place. Also tells what a person should know.
+    /// Opens a backup, or creates one in an empty location. Also returns messages for the user.
     ///
-    /// Fails when the place holds something else, another company's backup, a newer or damaged
-    /// manifest, or when another run is writing.
+    /// Fails if the location holds other data, the backup of another company, or a newer or damaged
+    /// manifest, or if another run holds the lock.
     pub async fn open(
         place: &Location,
         account: Account,
@@ -110,7 +110,7 @@ impl BackupWriter {
         let mut archive =
             Self { store, commits, manifest, area, secrets: options.secrets, writing, skipped };
         archive.commit(now).await?;
-        // This run has shown that no other one can resume them.
+        // The lock is held, so no other run can resume these files.
         for path in leftovers {
             archive.store.remove(&path).await?;
         }
@@ -120,7 +120,7 @@ impl BackupWriter {
         Ok((archive, notes))
     }
 
-    /// What there is to read, in the order it was asked for.
+    /// Returns the resources to read, in the documented order.
     pub fn pending(&self) -> Vec<&'static Resource> {
         let Some(backup) = self.area.of(&self.manifest) else {
             return Vec::new();
@@ -129,7 +129,7 @@ impl BackupWriter {
         resources.filter(|r| !backup.completed.iter().any(|stem| stem == r.file)).collect()
     }
 
-    /// From where to read a resource; all of it, if `None`.
+    /// Returns the state from which to read a resource. `None` means to read all of it.
     pub fn state(&self, resource: &Resource) -> Result<Option<StreamState>> {
         match self.writing.get(resource.file) {
             Some(writing) => StreamState::from_json(resource, &writing.state),
@@ -142,14 +142,14 @@ impl BackupWriter {
         self.writing.get(resource.file).map_or(0, |writing| writing.growing.rows())
     }
 
-    /// Rows of a resource in the backup that stands: about how many are to be expected.
+    /// Returns the number of rows of a resource in the previous backup, as an estimate.
     pub fn earlier_rows(&self, resource: &Resource) -> Option<u64> {
         let backup = &self.manifest.backup;
         let rows = backup.files.get(resource.file).map(|file| file.rows);
         rows.or_else(|| backup.counts.get(resource.file).copied())
     }
 
-    /// A resource is about to be read; `at` by Pipedrive's clock.
+    /// Starts a resource. `at` is the current time by Pipedrive's clock.
     pub fn start(&mut self, resource: &Resource, at: Time) {
         self.writing(resource.file, at);
     }
@@ -165,8 +165,8 @@ impl BackupWriter {
         })
     }
 
-    /// Notes that so many parents' rows, which come next, were taken from the backup before: of parents
-    /// that last changed before `unchanged_since`.
+    /// Records that the rows of `more.parents` parents, which are written next, come from the previous
+    /// backup. Those parents last changed before `more.unchanged_since`.
     pub fn carry(&mut self, resource: &Resource, more: Carry, at: Time) {
         let writing = self.writing(resource.file, at);
         let known = writing.carried.unwrap_or(Carry { parents: 0, rows: 0, ..more });
@@ -177,7 +177,7 @@ impl BackupWriter {
         });
     }
 
-    /// Writes rows and the progress they prove; both are durable afterwards.
+    /// Writes rows and the state that they reach. Both are durable afterwards.
     pub async fn write_batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let Batch { resource, records, reached, refused } = batch;
         let known = &mut self.writing(resource.file, now).refused;
@@ -196,7 +196,7 @@ impl BackupWriter {
         self.append(resource.file, entries, reached.to_json(), now).await
     }
 
-    /// Adds rows to a file, with the state they prove.
+    /// Appends rows to a file, with the state that they reach.
     pub(super) async fn append(
         &mut self,
         stem: &str,
@@ -214,8 +214,8 @@ impl BackupWriter {
         self.commit(now).await
     }
 
-    /// A resource was read to its end: its file becomes whole. Returns how many rows stood in it
-    /// twice, of which the later one is kept.
+    /// Completes the file of a resource that was read to the end. Returns the number of duplicate rows
+    /// that were removed. The later row of a key is kept.
     pub async fn finish(
         &mut self,
         resource: &'static Resource,
@@ -237,7 +237,7 @@ impl BackupWriter {
         Ok(repeats)
     }
 
-    /// Ends a file, which becomes part of the backup.
+    /// Completes a file, which becomes part of the backup.
     pub(super) async fn complete(
         &mut self,
         stem: &str,
@@ -255,7 +255,7 @@ impl BackupWriter {
             rows: growing.rows(),
             sha256: growing.sha256(),
             endpoint,
-            // One wrong clock does not make more of it than was read.
+            // The start is never later than the end, even if one of the clocks was wrong.
             read_from: writing.read_from.min(until),
             read_until: until,
             staged: (lies != name).then(|| lies.clone()),
@@ -282,7 +282,7 @@ impl BackupWriter {
         self.clear(stem, unfinished).await
     }
 
-    /// Discards what was written of a file, which starts empty with this state.
+    /// Discards the rows of a file. The file starts empty with this state.
     pub(super) async fn restart(&mut self, stem: &str, state: Value, now: Time) -> Result<()> {
         let old = self.backup_mut().in_progress.remove(stem);
         self.writing.remove(stem);
@@ -317,7 +317,7 @@ impl BackupWriter {
         now: Time,
     ) -> Result<()> {
         if kind.stops_the_run() {
-            // It is not the resource's fault, and asked for again by the next run.
+            // The error does not concern the resource, which the next run requests again.
             return Ok(());
         }
         let backup = self.backup_mut();
@@ -331,9 +331,9 @@ impl BackupWriter {
         self.commit(now).await
     }
 
-    /// Ends the run. A backup with nothing left to read takes the place of the one that stands;
-    /// files of that one which this one has not, or was refused, stay part of it. After an error of
-    /// the storage it keeps what is safe, if the storage lets it.
+    /// Ends the run. A complete backup replaces the previous one. Files of the previous backup that the
+    /// new one lacks, or was refused, stay part of it. After a storage error the durable rows are kept,
+    /// if the storage permits it.
     pub async fn close(&mut self, now: Time) -> Result<Closed> {
         let area = self.area;
         let backup = area.of_mut(&mut self.manifest);
@@ -381,12 +381,12 @@ impl BackupWriter {
         Ok(closed)
     }
 
-    /// Gives the right to write back, after an error of the storage itself.
+    /// Releases the lock after a storage error.
     pub async fn release(self) -> Result<()> {
         self.commits.end(&self.store).await
     }
 
-    /// What the manifest says of the run.
+    /// Returns the part of the manifest that describes this run.
     pub(super) fn backup(&self) -> Option<&Backup> {
         self.area.of(&self.manifest)
     }
@@ -402,7 +402,7 @@ impl BackupWriter {
         Some((file.staged.clone().unwrap_or_else(|| file_name(stem)), file))
     }
 
-    /// The same of the backup that stands.
+    /// Returns the path of a stem's file in the previous backup.
     pub(super) fn standing(&self, stem: &str) -> Option<String> {
         let file = self.manifest.backup.files.get(stem)?;
         Some(file.staged.clone().unwrap_or_else(|| file_name(stem)))
@@ -413,18 +413,18 @@ impl BackupWriter {
         self.commits.replace(&self.store, self.manifest.to_json().into(), now).await
     }
 
-    /// Gives the files of the backup that stands their names. Whether there was anything to do.
+    /// Renames the files of the current backup to their final names. Returns whether a file was renamed.
     async fn finish_renames(&mut self) -> Result<bool> {
         begin::finish_renames(&self.store, &mut self.manifest.backup, None).await
     }
 
-    /// Removes what a file grew in.
+    /// Removes the unfinished file of a stem, or its pieces.
     async fn clear(&self, stem: &str, unfinished: Option<Unfinished>) -> Result<()> {
         let Some(Unfinished { path, pieces, .. }) = unfinished else {
             return Ok(());
         };
         if pieces.is_none() {
-            // Unless it is the file itself, which has its name by now.
+            // The path may belong to the complete file, which must stay.
             let grown = self.whole(stem).is_none_or(|(lies, _)| lies != path);
             return if grown { self.store.remove(&path).await } else { Ok(()) };
         }
@@ -438,7 +438,7 @@ impl BackupWriter {
     }
 }
 
-/// A row without its secrets.
+/// Returns a row with its secrets masked.
 fn hidden(resource: &Resource, json: &Bytes) -> Result<Bytes> {
     let text = String::from_utf8_lossy(json);
     Ok(masked(resource, &text)?.map_or_else(|| json.clone(), Bytes::from))

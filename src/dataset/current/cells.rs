@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY_SECONDS: i64 = 86_400;
-/// What stands between the items of a list that people read.
+/// The separator of list items in text for people.
 const SEPARATOR: &str = ", ";
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'b> {
-    /// Nothing.
+    /// No value.
     Null,
-    /// Yes or no.
+    /// A Boolean.
     Bool(bool),
     /// A whole number.
     Int(i64),
@@ -33,17 +33,18 @@ pub enum Cell<'b> {
     Text(Cow<'b, str>),
 }
 
-/// How lists are spelled.
+/// The representation of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lists {
-    /// As JSON.
+    /// JSON.
     Json,
-    /// For people: items with commas between, of e-mail addresses and the like the values.
+    /// Text for people: items separated by commas. Items such as e-mail addresses are shown by their
+    /// value.
     Joined,
 }
 
 impl Cell<'_> {
-    /// As text: dates and times as RFC 3339 in UTC; none for null.
+    /// Returns the value as text, with dates and times as RFC 3339 in UTC. `None` for null.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Null => return None,
@@ -61,7 +62,7 @@ fn date(days: i32) -> String {
     Time::from_seconds(i64::from(days) * DAY_SECONDS).date()
 }
 
-/// The value of a column in a row.
+/// Returns the value of a column in a row.
 pub(super) fn cell(array: &ArrayRef, row: usize, lists: Lists) -> Cell<'_> {
     if array.is_null(row) {
         return Cell::Null;
@@ -82,7 +83,7 @@ pub(super) fn cell(array: &ArrayRef, row: usize, lists: Lists) -> Cell<'_> {
     }
 }
 
-/// The labels of an id, or of a list of them.
+/// Returns the label of an option id, or the labels of a list of ids.
 pub(super) fn labels<'b>(
     array: &ArrayRef,
     row: usize,
@@ -128,7 +129,7 @@ fn joined(items: &ArrayRef) -> String {
     shown.collect::<Vec<_>>().join(SEPARATOR)
 }
 
-/// A value as JSON.
+/// Returns a value as JSON.
 fn json(array: &ArrayRef, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
@@ -141,7 +142,7 @@ fn json(array: &ArrayRef, row: usize) -> Value {
         DataType::Struct(fields) => {
             let parts = fields.iter().zip(array.as_struct().columns());
             let parts = parts.map(|(field, part)| (field.name().clone(), json(part, row)));
-            // A part that is absent says as much as one that is null.
+            // An absent member is equivalent to a null one.
             Value::Object(parts.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
         }
         _ => match cell(array, row, Lists::Json) {

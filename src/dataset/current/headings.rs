@@ -7,36 +7,36 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The part of an object that stands under the name of its column; others have their names behind it.
+/// The member of an object whose column has the object's name. Other members add their name.
 const VALUE: &str = "value";
 
-/// A column.
+/// A column of an exported table.
 #[derive(Debug, Clone)]
 pub struct Heading {
-    /// Its name, as databases take it: the one of the Parquet warehouse.
+    /// The column's name for databases, which is the name in the Parquet warehouse.
     pub name: String,
-    /// Its name for people: of a custom field the one it has in Pipedrive, where the labels of its
-    /// options are its values, and their ids stand beside them.
+    /// The column's name for people. For a custom field it is the name in Pipedrive. If the field has
+    /// options, their labels are the values, and a column beside it holds their ids.
     pub title: String,
-    /// What its values are.
+    /// The type of its values.
     pub kind: Kind,
-    /// What it says of the custom field that it is of, as in `_fields.json`.
+    /// The entry of `_fields.json` for the custom field of this column.
     pub field: Option<Value>,
-    /// The column that has its values, before objects were taken apart.
+    /// The source column, before objects are split into columns.
     pub(super) from: String,
     pub(super) part: Part,
 }
 
-/// What the values of a column are.
+/// The type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Yes or no.
+    /// A Boolean.
     Bool,
     /// A whole number.
     Int,
     /// A number.
     Num,
-    /// A day.
+    /// A date.
     Date,
     /// An instant.
     Time,
@@ -44,7 +44,7 @@ pub enum Kind {
     Text,
 }
 
-/// What of its column's values a heading has.
+/// The part of the source column's values that a heading shows.
 #[derive(Debug, Clone)]
 pub(super) enum Part {
     Whole,
@@ -54,16 +54,16 @@ pub(super) enum Part {
     Labels(Arc<BTreeMap<String, String>>),
 }
 
-/// What is known of the custom fields of a table.
+/// The known custom fields of a table.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     /// The entries of `_fields.json` for the columns of the batches.
     pub(super) entries: Vec<Value>,
-    /// Where columns are called by hashes: the names and labels they get.
+    /// The new names and labels, if the source columns are named by hashes.
     pub(super) renamed: Option<(Vec<Definition>, Names)>,
 }
 
-/// What a column is to a custom field.
+/// The role of a column for its custom field.
 enum Role {
     Value,
     Label,
@@ -85,7 +85,7 @@ impl Fields {
         })
     }
 
-    /// The columns of a table with these.
+    /// Returns the headings of a table with these columns.
     pub(super) fn headings(&self, fields: &[Field]) -> Vec<Heading> {
         let mut list = List::default();
         for field in fields.iter().filter(|field| field.name() != DELETED) {
@@ -127,7 +127,7 @@ impl Fields {
     }
 }
 
-/// A column of a batch, and what is known of it.
+/// A column of a batch, with its metadata.
 #[derive(Clone, Copy)]
 struct Own<'f> {
     from: &'f str,
@@ -140,7 +140,7 @@ struct Own<'f> {
 #[derive(Default)]
 struct List {
     headings: Vec<Heading>,
-    /// Names and titles that are taken, in lower case: databases and sheets do not tell cases apart.
+    /// The names and titles in use, in lower case, because databases and sheets ignore case.
     names: BTreeSet<String>,
     titles: BTreeSet<String>,
 }
@@ -175,7 +175,7 @@ impl List {
     }
 }
 
-/// A name that nothing else has: itself, with what is known to tell it apart, or with a number.
+/// Returns an unused name: `name` itself, `name` with the suffix `apart`, or `name` with a number.
 fn free(taken: &mut BTreeSet<String>, name: &str, glue: &str, apart: Option<&str>) -> String {
     let apart = apart.map(|apart| format!("{name}{apart}"));
     let numbered = (2..).map(|number| format!("{name}{glue}{number}"));

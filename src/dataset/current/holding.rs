@@ -13,7 +13,7 @@ use crate::model::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A warehouse or a backup.
+/// A warehouse or a backup, opened for reading.
 #[derive(Debug)]
 pub struct Holding(pub(super) Held);
 
@@ -24,7 +24,8 @@ pub(super) enum Held {
 }
 
 impl Holding {
-    /// Opens what lies there; nothing is written to it. Fails with [`Kind::Usage`] when that is neither.
+    /// Opens a location for reading. Fails with [`Kind::Usage`] if it holds neither a warehouse nor a
+    /// backup.
     pub async fn open(place: &Location) -> Result<Self> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             let message = "there is no such folder";
@@ -34,7 +35,8 @@ impl Holding {
         let manifest = commit_log::newest_manifest(&store).await?;
         let json = manifest.as_deref().map(serde_json::from_slice::<Value>);
         let json = json.and_then(std::result::Result::ok).unwrap_or_default();
-        // Of ours, or of pdcli, which says then how to take it over.
+        // The manifest is one of this program, or one of pdcli, for which the error states how to
+        // convert it.
         if json.get("streams").is_some() || json["watermarks"].is_object() {
             let inventory = Inventory::of(place).await?;
             return inventory
@@ -54,7 +56,7 @@ impl Holding {
         }
     }
 
-    /// `warehouse` or `backup`.
+    /// Returns `warehouse` or `backup`.
     pub fn what(&self) -> &'static str {
         match &self.0 {
             Held::Warehouse(_) => "warehouse",
@@ -62,7 +64,7 @@ impl Holding {
         }
     }
 
-    /// The tables that have rows, or had.
+    /// Returns the resources with rows in the warehouse, or with a file in the backup.
     pub fn resources(&self) -> Vec<&'static Resource> {
         let holds = |resource: &&'static Resource| match &self.0 {
             Held::Warehouse(inventory) => inventory.rows(resource).is_some_and(|rows| rows > 0),
@@ -71,11 +73,11 @@ impl Holding {
         Resource::all().filter(holds).collect()
     }
 
-    /// What a person should know before relying on it: that not all of it was read.
+    /// Returns a warning if the data is incomplete.
     pub fn caveat(&self) -> Option<String> {
         let complete = match &self.0 {
             Held::Warehouse(inventory) => inventory.complete(),
-            // pdcli's do not say.
+            // A pdcli backup does not state it.
             Held::Backup(snapshot) => snapshot.backup().complete.unwrap_or(true),
         };
         let what = self.what();
@@ -83,22 +85,22 @@ impl Holding {
             .then(|| format!("the {what} is incomplete: its last run did not read everything"))
     }
 
-    /// A table, with the rows that are current.
+    /// Returns a table with its current rows.
     pub async fn table(&self, resource: &'static Resource) -> Result<Table<'_>> {
         Table::open(self, resource).await
     }
 }
 
-/// How the rows of a table come, and what is known of its custom fields.
+/// The form of the rows of a table, and its custom fields.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// Definitions by the keys that rows have, for rows of JSON.
+    /// The field definitions by the keys of the rows, for rows of JSON.
     pub(super) definitions: Vec<Definition>,
-    /// The columns that they get.
+    /// The columns of the custom fields.
     pub(super) names: Option<Names>,
-    /// Keys of labels in rows that have them already.
+    /// The keys of labels, in rows that already contain labels.
     pub(super) labels: BTreeSet<String>,
-    /// Hashes by key, where rows are keyed by names.
+    /// The hashes by key, if the rows are keyed by names.
     pub(super) hashes: BTreeMap<String, String>,
     pub(super) fields: Fields,
 }
@@ -145,7 +147,8 @@ impl Shape {
     }
 }
 
-/// The definition that an entry of `_fields.json` was made of, under this key of the entry.
+/// Returns the definition for an entry of `_fields.json`. `key` is the entry's member with the field's
+/// key.
 fn definition(entry: &Value, key: &str) -> Option<Definition> {
     let option = |option: &Value| FieldOption {
         id: option["id"].clone(),
@@ -161,7 +164,7 @@ fn definition(entry: &Value, key: &str) -> Option<Definition> {
     })
 }
 
-/// The custom fields of a resource, as a backup has them.
+/// Returns the custom fields of a resource in a backup.
 async fn dictionary(snapshot: &BackupReader, resource: &Resource) -> Result<Vec<Definition>> {
     let dictionary = resource.fields.and_then(Resource::named).map(|fields| fields.file);
     let Some(stem) = dictionary.filter(|stem| snapshot.holds(stem)) else {

@@ -8,17 +8,17 @@ use arrow_array::{Array as _, BooleanArray, Int64Array, RecordBatch, StringArray
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
-/// The length of a digest that distinguishes keys which are no single number, in bytes.
+/// The length in bytes of a digest that identifies a key that is not a single number.
 const DIGEST_BYTES: usize = 16;
 
-/// The last row of each key, by the number of the row: 16 bytes for a key that is a number, and 24 for
-/// another one, beside what a hash map needs.
+/// The number of the last row of each key. A numeric key takes 16 bytes and another key 24, in addition
+/// to the overhead of a hash map.
 #[derive(Debug)]
 pub(super) struct Latest {
     key: &'static [&'static str],
     seen: KeyState,
     rows: u64,
-    /// Rows without a usable key.
+    /// The number of rows without a usable key.
     keyless: u64,
 }
 
@@ -51,7 +51,7 @@ impl Latest {
         Self { key: resource.key, seen, rows: 0, keyless: 0 }
     }
 
-    /// Takes the next rows.
+    /// Records the rows of a batch.
     pub(super) fn note(&mut self, batch: &RecordBatch) {
         let keys = Keys::of(batch, self.key);
         let gone = deleted(batch);
@@ -70,17 +70,18 @@ impl Latest {
         }
     }
 
-    /// Whether every row has a usable key.
+    /// Returns whether every row has a usable key.
     pub(super) fn all_keyed(&self) -> bool {
         self.keyless == 0
     }
 
-    /// Begins to pass the same rows once more.
+    /// Starts a second pass over the same rows.
     pub(super) fn again(&mut self) {
         self.rows = 0;
     }
 
-    /// Which of the next rows hold. A row without a usable key holds, unless it says that it is gone.
+    /// Returns the indexes of the current rows of the batch. A row without a usable key is current
+    /// unless it is marked as deleted.
     pub(super) fn holding(&mut self, batch: &RecordBatch) -> Vec<usize> {
         let keys = Keys::of(batch, self.key);
         let gone = deleted(batch);
@@ -98,7 +99,7 @@ impl Latest {
         (0..batch.num_rows()).filter(holds).collect()
     }
 
-    /// Keys whose last row says that the row is gone.
+    /// Returns the number of keys whose last row is marked as deleted.
     pub(super) fn gone(&self) -> u64 {
         let gone = match &self.seen {
             KeyState::Numbers(seen) => seen.values().filter(|last| last.gone).count(),
@@ -118,7 +119,7 @@ struct Keys<'b>(Vec<Values<'b>>);
 enum Values<'b> {
     Numbers(&'b Int64Array),
     Texts(&'b StringArray),
-    /// Of no type that is a key.
+    /// A column whose type cannot be a key.
     Other,
 }
 

@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 /// Most rows of a table whose names are put beside references to them: they are held in memory.
 const NAMED_ROWS_MAX: u64 = 100_000;
-/// Columns that name a row for people.
+/// The columns that name a row for people.
 const NAMES: [&str; 2] = ["name", "title"];
 
-/// Names by key, of tables that are referred to.
+/// The names of rows in referenced tables, by key.
 #[derive(Debug, Default)]
 pub struct Lookups {
     names: BTreeMap<&'static str, Arc<BTreeMap<String, String>>>,
-    /// Tables that have too many rows.
+    /// The tables with too many rows.
     large: BTreeSet<&'static str>,
 }
 
 impl Holding {
-    /// The names of the rows that rows of these tables may refer to, as far as they are there.
+    /// Returns the names of the rows that these resources may reference, for the tables that exist.
     pub async fn lookups(&self, resources: &[&'static Resource]) -> Result<Lookups> {
         let mut wanted: BTreeMap<&str, &'static Resource> = BTreeMap::new();
         for resource in resources {
@@ -47,7 +47,7 @@ impl Holding {
         Ok(lookups)
     }
 
-    /// Rows of a table, older versions of them included.
+    /// Returns the number of rows of a table, including older versions of a row.
     fn rows(&self, resource: &Resource) -> u64 {
         match &self.0 {
             Held::Warehouse(inventory) => inventory.rows(resource).unwrap_or_default(),
@@ -72,8 +72,8 @@ async fn names(table: Table<'_>, column: &str) -> Result<BTreeMap<String, String
 }
 
 impl Lookups {
-    /// Adds a column of names behind each column that refers to other rows. A sentence for tables whose
-    /// names are too many.
+    /// Adds a column of names after each column that references other rows. Returns a message about
+    /// tables with too many names.
     pub(super) fn join(&self, resource: &Resource, headings: &mut Vec<Heading>) -> Option<String> {
         let mut taken: BTreeSet<String> =
             headings.iter().map(|heading| heading.title.to_lowercase()).collect();

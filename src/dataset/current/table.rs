@@ -12,9 +12,9 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field};
 use std::collections::BTreeSet;
 
-/// Rows of JSON that become columns at a time.
+/// The number of JSON rows that are converted to columns at a time.
 const ROWS_AT_A_TIME: usize = 2_000;
-/// Bytes of JSON that become columns at a time; a single row may have more.
+/// The number of bytes of JSON that are converted to columns at a time. A single row may be longer.
 const BYTES_AT_A_TIME: usize = 8 << 20;
 
 /// A table of a warehouse or backup.
@@ -28,11 +28,11 @@ pub struct Table<'h> {
     keyed: bool,
 }
 
-/// What passing a table comes upon.
+/// An item that reading a table produces.
 pub(in crate::dataset) enum Found {
-    /// A file with these columns, and whether `_extra` contains anything.
+    /// The columns of a file, and whether `_extra` contains a value.
     Columns { fields: Vec<Field>, extra: bool },
-    /// Its next rows.
+    /// The next rows of the file.
     Rows(RecordBatch),
 }
 
@@ -70,14 +70,14 @@ impl<'h> Table<'h> {
             }
             entry
         }));
-        // Rows of JSON do not say when they were read.
+        // JSON rows carry no read time.
         let timed = table.shape.names.is_none();
         columns.retain(|field| match field.name().as_str() {
             EXTRA => odd,
             SYNCED_AT => timed,
             _ => true,
         });
-        // Columns that only later files have stand before ours.
+        // Columns that only later files have are placed before the columns of this program.
         let ours = [SYNCED_AT, DELETED, EXTRA];
         columns.sort_by_key(|field| ours.contains(&field.name().as_str()));
         table.headings = table.shape.fields.headings(&columns);
@@ -86,32 +86,32 @@ impl<'h> Table<'h> {
         Ok(table)
     }
 
-    /// Puts the names of rows behind references to them. A sentence about names that are too many.
+    /// Adds the names of referenced rows. Returns a message about tables with too many names.
     pub fn name_references(&mut self, lookups: &Lookups) -> Option<String> {
         lookups.join(self.resource, &mut self.headings)
     }
 
-    /// The resource.
+    /// Returns the resource.
     pub fn resource(&self) -> &'static Resource {
         self.resource
     }
 
-    /// Its columns.
+    /// Returns the columns.
     pub fn headings(&self) -> &[Heading] {
         &self.headings
     }
 
-    /// Whether every row has a key.
+    /// Returns whether every row has a key.
     pub fn is_keyed(&self) -> bool {
         self.keyed
     }
 
-    /// Rows that are left out because they say that they are deleted, or were found to be gone.
+    /// Returns the number of deleted rows, which are left out.
     pub fn gone(&self) -> u64 {
         self.latest.gone()
     }
 
-    /// Hands out the current rows, in the order in which they were written, a cell for each heading.
+    /// Passes on the current rows in the order in which they were written, one cell per heading.
     pub async fn rows(
         mut self,
         lists: Lists,
@@ -134,8 +134,8 @@ impl<'h> Table<'h> {
         Ok(())
     }
 
-    /// Passes all rows; of keys only, where that is less work. What is known of the columns of rows of
-    /// JSON, in the end.
+    /// Reads all rows. With `keys` it reads only the key columns, if that is cheaper. Returns the
+    /// description of the custom field columns of JSON rows.
     async fn pass(
         &mut self,
         keys: bool,
@@ -178,7 +178,7 @@ impl<'h> Table<'h> {
     }
 }
 
-/// Rows of JSON on their way into columns.
+/// JSON rows that are being converted to columns.
 struct Typed<'t> {
     columns: Columns,
     take: &'t mut dyn FnMut(Found) -> Result<()>,
@@ -202,10 +202,10 @@ impl Typed<'_> {
     }
 }
 
-/// Where the cells of a heading are in a batch.
+/// The source of a heading's cells in a batch.
 struct Source<'b> {
     heading: &'b Heading,
-    /// The column, and the member of its objects; none if the batch has no such column.
+    /// The column, and the member of its objects. `None` if the batch has no such column.
     arrays: Option<(&'b ArrayRef, Option<&'b ArrayRef>)>,
 }
 
@@ -229,7 +229,7 @@ impl<'b> Source<'b> {
     }
 }
 
-/// Adds a column, or makes it a text where another file has it in another type.
+/// Adds a column. If another file has it with another type, the column becomes text.
 fn join(columns: &mut Vec<Field>, field: Field) {
     match columns.iter_mut().find(|known| known.name() == field.name()) {
         None => columns.push(field),
@@ -240,7 +240,7 @@ fn join(columns: &mut Vec<Field>, field: Field) {
     }
 }
 
-/// A row without the keys of labels, which stand beside its custom fields.
+/// Returns a row without the keys of labels beside its custom fields.
 fn without(line: &str, resource: &Resource, labels: &BTreeSet<String>) -> Result<String> {
     let mut out = String::with_capacity(line.len());
     let mut inner = Ok(());

@@ -13,62 +13,62 @@ use crate::model::{Error, Kind, Resource, Result, members, text};
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// How two backups are to be compared.
+/// The options of a comparison.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What to compare; everything both have, if `None`.
+    /// The resources to compare. `None` means all resources that both backups have.
     pub resources: Option<Vec<&'static Resource>>,
-    /// Whether custom fields keep their hashes, and options their ids.
+    /// Whether to show the hashes of custom fields and the ids of options instead of names and labels.
     pub raw: bool,
-    /// Whether fields that Pipedrive computes or stamps itself are compared, and what only one side can
-    /// have is reported row by row.
+    /// Whether to compare fields that Pipedrive computes or sets, and to report every row that only one
+    /// side can contain.
     pub all_fields: bool,
-    /// Fields that do not count.
+    /// The fields to leave out.
     pub ignore: Ignore,
 }
 
 /// A row that differs.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What it is a row of: the file stem of a resource, or the array of a bundle.
+    /// The collection of the row: the file stem of a resource, or the array of a bundle.
     pub resource: &'static str,
-    /// Its key.
+    /// The row's key.
     pub key: String,
-    /// What people call the row, by its newest version, where it has a name or title.
+    /// The name or title of the row in its newest version. `None` if it has neither.
     pub name: Option<String>,
-    /// How it differs.
+    /// The kind of difference.
     pub what: What,
 }
 
-/// How a row differs.
+/// The difference of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// Only the newer backup has it: its JSON on one line.
+    /// Only the newer backup has the row. The text is its JSON on one line.
     Added(String),
-    /// Only the older one has it.
+    /// Only the older backup has the row. The text is its JSON on one line.
     Removed(String),
-    /// Both have it, with other values.
+    /// Both backups have the row, with different values.
     Modified(Vec<FieldChange>),
-    /// Both have it, and the newer one says that it was deleted: its JSON on one line, and what differs
-    /// beside that.
+    /// Both backups have the row, and it is deleted in the newer one. The text is its JSON on one line;
+    /// the list holds the other changes.
     Deleted(String, Vec<FieldChange>),
 }
 
-/// How many rows differ.
+/// The numbers of rows that differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Rows that only the newer backup has.
     pub added: u64,
-    /// Rows that only the older one has.
+    /// Rows that only the older backup has.
     pub removed: u64,
-    /// Rows that both have, with other values.
+    /// Rows that both have, with different values.
     pub modified: u64,
-    /// Rows that both have, and that were deleted in between.
+    /// Rows that both have and that were deleted in between.
     pub deleted: u64,
-    /// Values that differ in those.
+    /// Changed values in modified and deleted rows.
     #[serde(rename = "fieldsChanged")]
     pub fields: u64,
-    /// Rows of which nothing differs but what Pipedrive counts or stamps by itself.
+    /// Rows in which only values changed that Pipedrive computes or sets.
     pub folded: u64,
 }
 
@@ -106,22 +106,22 @@ impl std::iter::Sum for Counts {
 /// A resource that only one of the backups has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Its file stem.
+    /// The file stem of the resource.
     pub resource: &'static str,
-    /// `A` for the older one, `B` for the newer.
+    /// `A` for the older backup, `B` for the newer one.
     #[serde(rename = "presentIn")]
     pub present: &'static str,
 }
 
-/// Two backups that are being compared. Rows are matched by key; a row with the same bytes on both
-/// sides costs a hash of them and no more.
+/// A comparison of two backups. Rows are matched by key. A row with the same bytes on both sides costs
+/// only a hash.
 ///
-/// Memory: 32 bytes for each row of the older side of the resource at hand.
+/// Memory: 32 bytes for each row of the current resource in the older backup.
 pub struct Diff<'s> {
     old: &'s BackupReader,
     new: &'s BackupReader,
     options: Options,
-    /// Resources still to be compared.
+    /// The resources that are not compared yet.
     rest: VecDeque<&'static Resource>,
     current: Option<Current<'s>>,
     schema: Vec<SchemaChange>,
@@ -130,22 +130,22 @@ pub struct Diff<'s> {
     one_sided: onesided::Found,
 }
 
-/// The resource at hand.
+/// The resource that is being compared.
 struct Current<'s> {
     resource: &'static Resource,
     naming: Naming,
     ignored: Meanings,
-    /// The fields that either side has at all.
+    /// The fields that occur on each side.
     both: Both,
-    /// Where the older rows lie; none once the newer ones have been passed.
+    /// The positions of the older rows. `None` after all newer rows were read.
     index: Option<Index>,
     rows: Rows,
     parts: Parts<'s>,
-    /// Rows that only the older side has.
+    /// The rows that only the older side has.
     removed: VecDeque<Entry>,
 }
 
-/// What came of the next row.
+/// The result for the next row.
 enum Step {
     Changed(Change),
     Folded,
@@ -154,9 +154,9 @@ enum Step {
 }
 
 impl<'s> Diff<'s> {
-    /// Begins to compare: reads what the set-up of the account says on both sides.
+    /// Starts a comparison. Reads the field definitions, pipelines and stages of both sides.
     ///
-    /// A name of a field to be left out that nothing is called is a [`Kind::Usage`] error.
+    /// Returns a [`Kind::Usage`] error if a name in `ignore` matches no field.
     pub async fn open(
         old: &'s BackupReader,
         new: &'s BackupReader,
@@ -188,38 +188,39 @@ impl<'s> Diff<'s> {
         Ok(Self { old, new, options, rest, current: None, schema, skipped, counts, one_sided })
     }
 
-    /// Changes of the set-up.
+    /// Returns the changes of field definitions, pipelines and stages.
     pub fn schema(&self) -> &[SchemaChange] {
         &self.schema
     }
 
-    /// Resources that only one of the backups has.
+    /// Returns the resources that only one of the backups has.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// What only one of the backups can have, so far. It is no change.
+    /// Returns the data found so far that only one of the backups can contain. It is not counted as a
+    /// change.
     pub fn one_sided(&self) -> &[OneSided] {
         self.one_sided.all()
     }
 
-    /// Names of fields to be left out that nothing has, when all is compared.
+    /// Returns the names in `ignore` that matched no field. The result is final after the comparison.
     pub fn unmet(&self) -> Vec<&str> {
         self.options.ignore.unmet()
     }
 
-    /// What was counted so far, by resource.
+    /// Returns the counts so far, by resource.
     pub fn counts(&self) -> &[(&'static Resource, Counts)] {
         &self.counts
     }
 
-    /// What was counted so far, all together.
+    /// Returns the sum of all counts so far.
     pub fn total(&self) -> Counts {
         self.counts.iter().map(|(_, counts)| *counts).sum()
     }
 
-    /// The next change: by file stem, in the order of the newer file, removed rows last. `None` when
-    /// all is compared. A damaged file is a [`Kind::Data`] error, never a missing one.
+    /// Returns the next change: by file stem, in the order of the newer file, with removed rows last.
+    /// `None` means the end. A damaged file is a [`Kind::Data`] error and never counts as missing.
     pub async fn next(&mut self) -> Result<Option<Change>> {
         loop {
             let Some(current) = &mut self.current else {
@@ -339,7 +340,7 @@ impl Current<'_> {
     }
 }
 
-/// How a row is one that the tool which made this side does not read; `None` if it would have.
+/// Returns why the program that wrote this side does not read the row. `None` if it reads the row.
 fn unread(
     side: &BackupReader,
     resource: &Resource,
@@ -356,7 +357,7 @@ async fn read(parts: &mut Parts<'_>, entry: Entry) -> Result<String> {
         .map_err(|error| Error::new(Kind::Data, "file changed while it was read").because(error))
 }
 
-/// What people call a row: the first of the fields that hold names in one resource or another.
+/// Returns the name of a row: the first non-empty one of the fields that hold names.
 pub(crate) fn called(row: &str) -> Option<String> {
     const NAMES: [&str; 8] =
         ["title", "name", "subject", "field_name", "label", "file_name", "email", "public_name"];

@@ -4,19 +4,19 @@
 use crate::model::{Column, Type, json_eq, list, text};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// How the value of a field is compared.
+/// The way in which the values of a field are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Likeness {
-    /// As it stands.
+    /// Compared as they are.
     Plain,
-    /// Ids or words in no order: labels, options, members.
+    /// Compared as a set of ids or words: labels, options, members.
     Set,
-    /// Contacts, which are known by their values.
+    /// Compared as contacts, which are identified by their values.
     Contacts,
 }
 
 impl Likeness {
-    /// Of a column: lists of ids and words have no order.
+    /// Returns the comparison for a column. Lists of ids and words are unordered.
     pub(super) fn of(column: &Column) -> Self {
         match column.ty {
             Type::List(Type::Int | Type::Text | Type::OptionId) => Self::Set,
@@ -29,14 +29,14 @@ impl Likeness {
     }
 }
 
-/// Whether two sets hold the same. They are lists, or texts with commas between their members; none is
-/// as good as an empty one.
+/// Returns whether two sets are equal. A set is a list, or a text with comma-separated members. Null is
+/// equal to an empty set.
 pub(super) fn same_sets(old: &str, new: &str) -> bool {
     let (old, new) = (set(old), set(new));
     old.is_some() && old == new
 }
 
-/// The members of a set; `None` for what is none.
+/// Returns the members of a set. `None` if the value is not a set.
 fn set(raw: &str) -> Option<BTreeSet<String>> {
     let plain = |raw: &str| text(raw).unwrap_or_else(|| raw.to_owned());
     match raw.as_bytes().first()? {
@@ -52,14 +52,14 @@ fn set(raw: &str) -> Option<BTreeSet<String>> {
     }
 }
 
-/// How two lists of contacts differ.
+/// The difference between two lists of contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contacts {
-    /// Not at all: the same ones, in whatever order. One without a value is none.
+    /// Equal: the same contacts in any order. A contact without a value is ignored.
     Alike,
-    /// Values in both have one order: differences are reported by position.
+    /// The common values have the same order. Differences are reported by position.
     InPlace,
-    /// Otherwise.
+    /// Any other difference.
     Moved,
 }
 
@@ -87,8 +87,8 @@ pub(super) fn contacts(old: &str, new: &str) -> Contacts {
     if in_place && list(old).len() == list(new).len() { Contacts::InPlace } else { Contacts::Moved }
 }
 
-/// The contacts of a list that have a value: their place, the value, and the raw object; `None` where
-/// it is no list of objects.
+/// Returns the contacts that have a value: the position, the value and the raw object. `None` if the
+/// text is not a list of objects.
 fn entries(raw: &str) -> Option<Vec<(usize, String, &str)>> {
     if !raw.starts_with(['[', 'n']) {
         return None;
@@ -99,7 +99,7 @@ fn entries(raw: &str) -> Option<Vec<(usize, String, &str)>> {
             return None;
         }
         let mut value = String::new();
-        // Of what is no object nothing is known.
+        // An entry that cannot be parsed has no value.
         let _ = crate::model::pairs(entry, |key, raw| {
             if key == "value" {
                 value = text(raw).unwrap_or_else(|| raw.to_owned());
@@ -148,7 +148,7 @@ mod tests {
         check(&all(&[a, b]), &all(&[b, r#"{"value":"a","label":"x"}"#]), Moved);
         check(&all(&[a, b]), &all(&[b]), Moved);
         check(&all(&[a, a]), &all(&[a]), Moved);
-        // An account without e-mail addresses says so in three ways.
+        // An account without e-mail addresses is represented in three ways.
         check("[]", r#"[{"value":"","primary":true}]"#, Alike);
         check("null", r#"[{"value":null}]"#, Alike);
         check("[]", "null", Alike);

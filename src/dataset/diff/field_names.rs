@@ -9,10 +9,10 @@ use crate::model::{
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Labels by option id, as text.
+/// Labels of options by id as text.
 type Labels = HashMap<String, String>;
 
-/// The names of one resource's fields, and the labels of its options on either side.
+/// The names of a resource's fields, and the labels of its options on both sides.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
     resource: Option<&'static Resource>,
@@ -20,22 +20,22 @@ pub(super) struct Naming {
     names: HashMap<String, String>,
     /// Custom fields that hold several options.
     sets: HashSet<String>,
-    /// Whether hashes and ids stay as they are.
+    /// Whether to keep hashes and ids.
     raw: bool,
     old: Side,
     new: Side,
 }
 
-/// Options of one side.
+/// The options of one side.
 #[derive(Debug, Default)]
 struct Side {
-    /// By custom field, for those that are chosen from options.
+    /// The labels by custom field, for fields with options.
     fields: HashMap<String, Labels>,
-    /// Of the column `label_ids`.
+    /// The labels of the column `label_ids`.
     labels: Labels,
 }
 
-/// Which of the two backups a value is from.
+/// The backup that a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
     Old,
@@ -43,7 +43,7 @@ pub(super) enum Of {
 }
 
 impl Naming {
-    /// Reads the names from both sides. A field is called what the newer one calls it.
+    /// Reads the names from both sides. The newer name of a field is used.
     pub(super) async fn read(
         resource: &'static Resource,
         old: &BackupReader,
@@ -69,15 +69,15 @@ impl Naming {
         Ok(naming)
     }
 
-    /// Whether a column or a custom field, by name or hash, is called so.
+    /// Returns whether a column or a custom field has this name or hash.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.resource.is_some_and(|resource| resource.column(name).is_some())
             || self.names.contains_key(name)
             || self.names.values().any(|known| known == name)
     }
 
-    /// Whether a field may be called so: also the part of a flat custom field beside it, like its
-    /// currency.
+    /// Returns whether a field may have this name. This includes the companions of a flat custom field,
+    /// such as its currency.
     pub(super) fn may_call(&self, name: &str) -> bool {
         let part = |known: &String| {
             name.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('_'))
@@ -85,12 +85,12 @@ impl Naming {
         self.knows(name) || self.names.iter().any(|(code, known)| part(code) || part(known))
     }
 
-    /// What custom fields are called.
+    /// Returns the names of the custom fields.
     pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
         self.names.values().map(String::as_str)
     }
 
-    /// How the value at a path is compared.
+    /// Returns the comparison for the value at a path.
     pub(super) fn likeness(&self, path: &[String]) -> Likeness {
         let code = match (path, self.custom) {
             ([custom, code], Some(Custom::Nested)) if custom == "custom_fields" => Some(code),
@@ -105,7 +105,7 @@ impl Naming {
         column.map_or(Likeness::Plain, Likeness::of)
     }
 
-    /// What a key of an object is called. `path` are the keys that lead to the object.
+    /// Returns the name for a key of an object. `path` holds the keys that lead to the object.
     pub(super) fn name<'n>(&'n self, path: &[String], key: &'n str) -> std::borrow::Cow<'n, str> {
         if self.raw {
             return key.into();
@@ -123,7 +123,7 @@ impl Naming {
         key.into()
     }
 
-    /// A value with labels in place of option ids; `None` if it has none.
+    /// Returns a value with labels in place of option ids. `None` if the value has no labels.
     pub(super) fn labelled(&self, of: Of, path: &[String], value: &str) -> Option<String> {
         if self.raw {
             return None;
@@ -144,7 +144,7 @@ impl Naming {
         };
         match value.as_bytes().first()? {
             b'[' => together(list(value).into_iter().map(one)),
-            // One text contains several options of a flat field.
+            // The text of a flat field holds several option ids.
             b'"' if value.contains(',') => {
                 let ids = text(value)?;
                 let ids = ids.split(',').map(|id| {
@@ -158,8 +158,8 @@ impl Naming {
     }
 }
 
-/// Labels as a list; `None` where they are longer than [`LABELS_BYTES_MAX`] together: a value may name
-/// an option as often as it likes.
+/// Returns the labels as a list. `None` if they are longer than [`LABELS_BYTES_MAX`] together, because a
+/// value may repeat an option any number of times.
 fn together(labels: impl Iterator<Item = String>) -> Option<String> {
     let mut all = String::from("[");
     for label in labels {
@@ -218,7 +218,7 @@ async fn definitions(
     if snapshot.holds(dictionary.file) {
         let mut rows = snapshot.rows(dictionary.file, false).await?;
         while let Some(row) = rows.next().await? {
-            // A definition that cannot be read names nothing; that is no reason to compare nothing.
+            // An unreadable definition is skipped and does not end the comparison.
             definitions.add_page(row.json.as_bytes());
         }
     }

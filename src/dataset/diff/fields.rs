@@ -5,21 +5,21 @@ use super::field_names::{Naming, Of};
 use crate::model::{Lookup, json_eq, list, members};
 use std::fmt::Write as _;
 
-/// A value that differs.
+/// A value that differs between two versions of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
-    /// What people call the field: `address.locality`, `custom_fields.Region`, `emails[0].value`.
+    /// The field's name for people: `address.locality`, `custom_fields.Region`, `emails[0].value`.
     pub label: String,
-    /// A JSON pointer by the keys of the API: `/custom_fields/<hash>`.
+    /// A JSON pointer with the keys of the API: `/custom_fields/<hash>`.
     pub path: String,
-    /// The keys of that path, one by one.
+    /// The keys of the path.
     pub keys: Vec<String>,
-    /// What people call each of them; `[0]` for a place in a list.
+    /// The name of each key for people. An index in a list is `[0]`.
     pub names: Vec<String>,
-    /// The older value as raw JSON on one line, labels in place of option ids; none if it was absent
-    /// or null.
+    /// The older value as raw JSON on one line, with labels in place of option ids. `None` if it was
+    /// absent or null.
     pub old: Option<String>,
-    /// The newer value, likewise.
+    /// The newer value in the same form.
     pub new: Option<String>,
 }
 
@@ -41,7 +41,8 @@ impl<'n> Compare<'n> {
         Self { naming, path, names, label: String::new(), found: Vec::new() }
     }
 
-    /// What differs, in the order of the newer version; what only the older one has comes last.
+    /// Returns the differences in the order of the newer version. Values that only the older version has
+    /// come last.
     pub(super) fn rows(mut self, old: &str, new: &str) -> Vec<FieldChange> {
         self.objects(old, new);
         self.found
@@ -51,7 +52,7 @@ impl<'n> Compare<'n> {
         let (before, after) = (members(old), members(new));
         let (old, new) = (Lookup::of(&before), Lookup::of(&after));
         for (place, (key, value)) in after.iter().enumerate() {
-            // Of a key that is there twice the last one counts.
+            // The last value of a repeated key counts.
             if new.last(key) == Some(place) {
                 let old = old.get(place, key).unwrap_or("null");
                 self.inside(key, |this| this.values(old, value));
@@ -79,7 +80,7 @@ impl<'n> Compare<'n> {
         self.label.truncate(length);
     }
 
-    /// Values are gone into once: what differs inside of them is found there, or nothing is.
+    /// Compares two values. If both are objects or lists of objects, it compares their members.
     fn values(&mut self, old: &str, new: &str) {
         if old == new {
             return;
@@ -98,7 +99,7 @@ impl<'n> Compare<'n> {
             Likeness::Plain => {}
         }
         let object = |value: &str| value.starts_with('{');
-        // A row without custom fields has them all empty.
+        // A row without custom fields equals one in which all of them are empty.
         let custom = self.path == ["custom_fields"];
         if object(old) && object(new) || custom && (object(old) || object(new)) {
             return self.objects(old, new);
@@ -109,7 +110,7 @@ impl<'n> Compare<'n> {
         {
             for (place, (old, new)) in before.into_iter().zip(after).enumerate() {
                 let length = self.label.len();
-                // A string takes everything.
+                // Writing to a string cannot fail.
                 let _ = write!(self.label, "[{place}]");
                 self.names.push(format!("[{place}]"));
                 self.path.push(place.to_string());
@@ -132,7 +133,7 @@ impl<'n> Compare<'n> {
     fn change(&self, old: &str, new: &str) -> FieldChange {
         let labelled = |of, value| self.naming.labelled(of, &self.path, value);
         let labels = (labelled(Of::Old, old), labelled(Of::New, new));
-        // Two options may have one label.
+        // Two options may have the same label. The ids are then shown.
         let (before, after) = if labels.0 == labels.1 { (None, None) } else { labels };
         let value = |labelled: Option<String>, raw: &str| {
             (raw != "null").then(|| labelled.unwrap_or_else(|| one_line(raw)))
@@ -149,7 +150,7 @@ impl<'n> Compare<'n> {
     }
 }
 
-/// A raw value without line breaks, which stand between tokens only.
+/// Returns raw JSON on one line. Line breaks can occur only between tokens.
 pub(crate) fn one_line(raw: &str) -> String {
     if raw.contains(['\n', '\r']) {
         let lines = raw.lines().map(str::trim);

@@ -3,24 +3,24 @@
 use super::fields::FieldChange;
 use crate::model::{Error, Kind, Result};
 
-/// Fields that do not matter, and which of their names were of use.
+/// Fields to leave out of a comparison. It records which of their names matched.
 ///
-/// A list of names with commas between them. A name is that of a field (`title`, a custom field's name
-/// or hash) or a path into it (`address.locality`), after the name of a resource and a dot if it is
-/// about that only. A part in double quotes is taken as it stands, commas and dots in it: `"Net, yearly"`,
-/// `deals."No. of seats"`; two quotes in it are one.
+/// The syntax is a comma-separated list of names. A name is a field (`title`, or the name or hash of a
+/// custom field) or a path into it (`address.locality`). A resource and a dot before it limit it to that
+/// resource. A part in double quotes is literal, including commas and dots: `"Net, yearly"`,
+/// `deals."No. of seats"`. Two double quotes within quotes stand for one.
 #[derive(Debug, Clone, Default)]
 pub struct Ignore {
     items: Vec<Item>,
 }
 
-/// A field that does not matter.
+/// A field to leave out.
 #[derive(Debug, Clone)]
 struct Item {
-    /// The text of the command line.
+    /// The name as it is written on the command line.
     said: String,
     parts: Vec<Part>,
-    /// Whether a field of this name was met.
+    /// Whether a compared field matched the name.
     met: bool,
 }
 
@@ -30,12 +30,12 @@ struct Part {
     quoted: bool,
 }
 
-/// What of them is about one resource: the item's place, and the path it means there.
+/// The names that apply to one resource: the index of the item, and its path in that resource.
 #[derive(Debug, Default)]
 pub(crate) struct Meanings(Vec<(usize, Vec<String>)>);
 
 impl Ignore {
-    /// Reads the values of a flag. Fails on a quote that is not closed.
+    /// Parses the values of the flag. Fails if a quote is not closed.
     pub fn parse(values: &[String]) -> Result<Self> {
         let mut items = Vec::new();
         for value in values {
@@ -83,7 +83,7 @@ impl Ignore {
         Ok(Self { items })
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
@@ -93,7 +93,7 @@ impl Ignore {
         self.items.iter().map(|item| item.said.as_str())
     }
 
-    /// What each name begins with, if more follows: it may be a resource.
+    /// Returns the first part of each name that has more parts. It may be the name of a resource.
     pub(crate) fn firsts(&self) -> impl Iterator<Item = Option<&str>> {
         self.items.iter().map(|item| match item.parts.as_slice() {
             [first, _, ..] if !first.quoted => Some(first.text.as_str()),
@@ -101,8 +101,8 @@ impl Ignore {
         })
     }
 
-    /// For each name the path it means for a resource, as [`Self::of`] has it, and whether that begins
-    /// with a known field.
+    /// Returns the path of each name for a resource, as [`Self::of`] resolves it, and whether the path
+    /// begins with a known field.
     pub(crate) fn paths(
         &self,
         names: &[&str],
@@ -115,15 +115,15 @@ impl Ignore {
         met.zip(meanings.0).map(|(met, (_, path))| (met, path)).collect()
     }
 
-    /// Leaves another field out.
+    /// Adds a field to leave out.
     pub(crate) fn with(mut self, name: &str) -> Self {
         let parts = vec![Part { text: name.to_owned(), quoted: true }];
         self.items.push(Item { said: name.to_owned(), parts, met: true });
         self
     }
 
-    /// What the names mean for a resource that goes by these `names` and has `known` fields: exact
-    /// names come first, with their dots, then paths.
+    /// Resolves the names for a resource with these `names` and `known` fields. An exact name, including
+    /// its dots, takes precedence over a path.
     pub(crate) fn of(&mut self, names: &[&str], known: impl Fn(&str) -> bool) -> Meanings {
         let mut meanings = Meanings::default();
         for (place, item) in self.items.iter_mut().enumerate() {
@@ -149,7 +149,7 @@ impl Ignore {
         meanings
     }
 
-    /// Whether a field is one of those that do not matter.
+    /// Returns whether a field is left out, and records the match.
     pub(crate) fn takes(&mut self, meanings: &Meanings, field: &FieldChange) -> bool {
         let mut taken = false;
         for (place, path) in &meanings.0 {
@@ -161,7 +161,7 @@ impl Ignore {
         taken
     }
 
-    /// The names that no field of what was compared has.
+    /// Returns the names that matched no compared field.
     pub fn unmet(&self) -> Vec<&str> {
         let unmet = self.items.iter().filter(|item| !item.met);
         unmet.map(|item| item.said.as_str()).collect()
@@ -180,7 +180,7 @@ impl Item {
 }
 
 impl Part {
-    /// `emails[0]` is a field and a place in it.
+    /// Splits `emails[0]` into a field and an index.
     fn steps(&self) -> Vec<String> {
         match self.text.split_once('[') {
             Some((name, rest)) if !self.quoted && rest.ends_with(']') => {
@@ -191,8 +191,8 @@ impl Part {
     }
 }
 
-/// Whether a path leads to a field, or to what it is in. Places in lists may be left out, and so may
-/// the object that holds custom fields.
+/// Returns whether a path leads to a field or to a value that contains it. The path may omit list
+/// indexes and the object that holds custom fields.
 fn leads_to(path: &[String], field: &FieldChange) -> bool {
     let steps: Vec<(&str, &str)> = field
         .keys
@@ -224,8 +224,8 @@ mod tests {
         FieldChange { label, path, keys: all(keys), names: all(names), old: None, new: None }
     }
 
-    /// Of `deals`, which have a title and custom fields of odd names: those that are left out, and
-    /// what matched nothing.
+    /// Checks names against `deals` with a title and custom fields of unusual names. `expected` lists
+    /// the fields that are left out, and the names that matched nothing.
     #[track_caller]
     fn check(said: &str, expected: &str) {
         let odd = ["Region", "Region.old", "Net, yearly", "deals.title", "say \"so\""];

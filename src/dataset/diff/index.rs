@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 /// A row of the older file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    /// Its key, as a number.
+    /// The key of the row, as a number.
     key: u64,
     content: u64,
     pub(super) offset: u64,
@@ -17,30 +17,30 @@ pub(super) struct Entry {
     seen: bool,
 }
 
-/// The rows of the older file by key; of two with one key the first.
+/// The rows of the older file by key. The first row of a repeated key counts.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: Vec<Entry>,
-    /// Where the next row is likely to be found: both files are mostly in one order.
+    /// The likely position of the next row, because both files mostly have the same order.
     next: usize,
-    /// Keys of rows that are only in the newer file, so that each comes once.
+    /// The keys of rows that only the newer file has, to report each of them once.
     added: HashSet<u64>,
 }
 
-/// What the older file has of a row of the newer one.
+/// The result of looking up a row of the newer file in the older one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found {
-    /// Nothing.
+    /// The older file has no such row.
     Added,
-    /// The same bytes.
+    /// The older file has a row with the same bytes.
     Unchanged,
-    /// Other bytes, there.
+    /// The older file has a row with other bytes at this position.
     Other(Entry),
-    /// A row of this key came before: it counts, and this one does not.
+    /// The newer file repeats the key. Only the first row counts.
     Again,
 }
 
-/// The key of a row; a row without one is known by its content.
+/// Returns the key of a row. A row without a key is identified by a digest of its content.
 pub(super) fn key(resource: &Resource, row: &str) -> String {
     key_of(resource, row).unwrap_or_else(|| Digest::of(row.as_bytes()).to_string())
 }
@@ -54,18 +54,18 @@ impl Index {
                 key: number(&key(resource, json)),
                 content: content(json),
                 offset,
-                // A row is at most as long as a whole answer of the API.
+                // A row is at most as long as one response of the API.
                 length: u32::try_from(json.len()).unwrap_or(u32::MAX),
                 seen: false,
             });
         }
-        // Stable, so the first of a key stays the first; mostly they are in order.
+        // The sort is stable, so the first row of a key stays first. The rows are mostly sorted already.
         entries.sort_by_key(|entry| entry.key);
         entries.dedup_by_key(|entry| entry.key);
         Ok(Self { entries, ..Self::default() })
     }
 
-    /// Looks up a row of the newer file, by its key.
+    /// Looks up a row of the newer file by its key.
     pub(super) fn find(&mut self, key: &str, row: &str) -> Found {
         let key = number(key);
         let likely = self.entries.get(self.next).is_some_and(|entry| entry.key == key);
@@ -88,7 +88,7 @@ impl Index {
         }
     }
 
-    /// The rows that the newer file has not, in the order of the older one.
+    /// Returns the rows that the newer file does not have, in the order of the older file.
     pub(super) fn unseen(self) -> Vec<Entry> {
         let mut unseen: Vec<Entry> = self.entries.into_iter().filter(|entry| !entry.seen).collect();
         unseen.sort_by_key(|entry| entry.offset);
@@ -96,8 +96,8 @@ impl Index {
     }
 }
 
-/// A number for the bytes of a row. Two rows are taken for equal when it is: by chance, one time in
-/// 10^19.
+/// Returns a hash of a row. Rows with equal hashes are treated as equal; the probability of a collision
+/// is 1 in 10^19.
 fn content(row: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(row.as_bytes());

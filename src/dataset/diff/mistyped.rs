@@ -5,17 +5,17 @@ use super::ignore::Ignore;
 use crate::dataset::snapshot::BackupReader;
 use crate::model::{Error, Kind, Resource, Result, mistyped, near, quoted};
 
-/// Objects that hold custom fields, in backups and in bundles: what follows is the name that counts.
+/// The objects that hold custom fields in backups and bundles. The name after them identifies the field.
 const HOLDERS: [&str; 2] = ["custom_fields", "custom"];
 
-/// The names that nothing is called as far as is known.
+/// The names that match no known field so far.
 #[derive(Debug)]
 pub(crate) struct Doubts<'i> {
     ignore: &'i Ignore,
-    /// By the place of a name in the list: the keys that rows would have to have; `None` when
-    /// something is called so.
+    /// For each name in the list, the keys that rows would have to contain. `None` if a field has the
+    /// name.
     open: Vec<Option<Vec<(&'static str, String)>>>,
-    /// What is known to be called something, to tell what may have been meant.
+    /// The known names, for suggestions.
     known: Vec<String>,
 }
 
@@ -25,8 +25,7 @@ impl<'i> Doubts<'i> {
         Self { ignore, open, known: Vec::new() }
     }
 
-    /// Takes what is known of a resource or array that goes by these `names`: whether a field of its own
-    /// is called so.
+    /// Adds a resource or array with these `names`. `known` returns whether it has a field of a name.
     pub(crate) fn describe(
         &mut self,
         of: &'static str,
@@ -49,7 +48,7 @@ impl<'i> Doubts<'i> {
         }
     }
 
-    /// Takes names as known that are about something else than what is compared.
+    /// Resolves names that refer to something that is not compared.
     fn resolve(&mut self, elsewhere: impl Fn(&str) -> bool) {
         for (open, first) in self.open.iter_mut().zip(self.ignore.firsts()) {
             if first.is_some_and(&elsewhere) {
@@ -58,12 +57,12 @@ impl<'i> Doubts<'i> {
         }
     }
 
-    /// Whether rows of this resource or array have to be looked into.
+    /// Returns whether the rows of this resource or array must be searched.
     pub(crate) fn about(&self, of: &str) -> bool {
         self.open.iter().flatten().flatten().any(|(one, _)| *one == of)
     }
 
-    /// Looks into a row.
+    /// Searches a row for the names.
     pub(crate) fn row(&mut self, of: &str, json: &str) {
         for open in &mut self.open {
             let keys = open.iter().flatten();
@@ -73,7 +72,7 @@ impl<'i> Doubts<'i> {
         }
     }
 
-    /// The error of the names that nothing is called, if there are any: a [`Kind::Usage`] one.
+    /// Returns a [`Kind::Usage`] error if a name matches no field.
     pub(crate) fn refuse(self) -> Result<()> {
         let said = self.ignore.said().zip(&self.open);
         let unknown: Vec<&str> =
@@ -90,8 +89,8 @@ impl<'i> Doubts<'i> {
     }
 }
 
-/// Refuses names that no column, no custom field and no row of what is compared has. Rows are looked
-/// into only for names that no description has.
+/// Refuses names that match no column, no custom field and no key of a compared row. Rows are searched
+/// only for names that no definition contains.
 pub(super) async fn refuse(
     ignore: &Ignore,
     sides: [&BackupReader; 2],

@@ -10,24 +10,24 @@ use std::collections::HashSet;
 /// Keys of a file that are remembered; one with more is taken to have every field.
 const KEYS_MAX: usize = 10_000;
 
-/// What only one of the backups has.
+/// Data that only one of the backups has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OneSided {
     /// The file stem of the resource.
     pub resource: &'static str,
-    /// `field` for a field that no row of the other side has, `rows` for rows that the tool which made
-    /// the other side does not read.
+    /// The kind: `field` for a field that no row of the other side has, or `rows` for rows that the
+    /// program that wrote the other side does not read.
     pub kind: &'static str,
-    /// What the field is called, or `archived` or `deleted`.
+    /// The name of the field, or `archived` or `deleted`.
     pub name: String,
-    /// `A` for the older one, `B` for the newer.
+    /// `A` for the older backup, `B` for the newer one.
     #[serde(rename = "presentIn")]
     pub present: &'static str,
-    /// Rows with a value in the field, or rows.
+    /// The number of rows, or of rows with a value in the field.
     pub rows: u64,
 }
 
-/// The side a backup is on.
+/// The side of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Old,
@@ -43,7 +43,7 @@ impl Side {
     }
 }
 
-/// What was found on one side only, and was counted.
+/// The data that was found on one side only, with counts.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     all: Vec<OneSided>,
@@ -79,17 +79,17 @@ impl Found {
     }
 }
 
-/// The fields that rows of a file have: their keys, and those of their custom fields.
+/// The fields of the rows of a file: their keys, and the keys of their custom fields.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     keys: HashSet<String>,
     custom: HashSet<String>,
-    /// Whether there are too many to remember.
+    /// Whether the file has more keys than are recorded.
     many: bool,
 }
 
 impl Fields {
-    /// Reads the file of a resource for its keys.
+    /// Reads the keys of all rows of a resource.
     pub(super) async fn of(snapshot: &BackupReader, resource: &Resource) -> Result<Self> {
         let mut fields = Self::default();
         let mut rows: Rows = snapshot.rows(resource.file, false).await?;
@@ -106,7 +106,7 @@ impl Fields {
                 *many |= set.len() == KEYS_MAX || !set.insert(key.to_owned());
             }
         };
-        // What is no row is found where it is compared.
+        // An invalid row is reported when it is compared.
         let _ = pairs(row, |key, value| {
             if resource.custom == Custom::Nested && key == "custom_fields" && value.starts_with('{')
             {
@@ -116,19 +116,19 @@ impl Fields {
         });
     }
 
-    /// Whether some row has the field in which this difference is.
+    /// Returns whether any row has the field of this difference.
     fn have(&self, field: &FieldChange) -> bool {
         match &field.keys[..] {
             _ if self.many => true,
             [custom, code] if custom == "custom_fields" => self.custom.contains(code),
             [key] => self.keys.contains(key),
-            // What is deeper is in a field that both have.
+            // A deeper value belongs to a field that both sides have.
             _ => true,
         }
     }
 }
 
-/// The fields of both sides of a resource, read when they are asked for.
+/// The fields of a resource on both sides, which are read on demand.
 #[derive(Debug, Default)]
 pub(super) struct Both {
     old: Option<Fields>,
@@ -136,7 +136,7 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// The side that alone has the field in which this difference is; `None` if both have it.
+    /// Returns the only side that has the field of this difference. `None` if both have it.
     pub(super) async fn one_sided(
         &mut self,
         (old, new): (&BackupReader, &BackupReader),
@@ -159,10 +159,10 @@ impl Both {
     }
 }
 
-/// How a row is one that pdcli does not read; `None` if it is none.
+/// Returns why pdcli does not read a row. `None` if pdcli reads it.
 pub(super) fn unread(row: &str) -> Option<&'static str> {
     let (mut deleted, mut archived) = (false, false);
-    // What is no row is neither.
+    // A row that cannot be parsed counts as neither.
     let _ = pairs(row, |key, value| match &*key {
         "is_deleted" => deleted |= value == "true",
         "status" => deleted |= value == "\"deleted\"",

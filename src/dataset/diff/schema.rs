@@ -5,46 +5,46 @@ use crate::model::{Lookup, Resource, Result, list, members, pairs, text, usable}
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A change of the set-up.
+/// A change of a field definition, a pipeline or a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SchemaChange {
-    /// The file it is in: `dealFields`, `stages`.
+    /// The file of the change: `dealFields`, `stages`.
     pub resource: &'static str,
     /// `field`, `option`, `pipeline` or `stage`.
     pub kind: &'static str,
     /// `added`, `removed`, `renamed`, or `retyped` for a field of another type.
     pub change: &'static str,
-    /// The field's code, the row's id, or for an option the field's code, `/` and the option's id.
+    /// The field's code or the row's id. For an option it is the field's code, `/` and the option's id.
     pub id: String,
-    /// What it is called, in the newer backup if it is there.
+    /// The name in the newer backup, or else in the older one.
     pub name: String,
     /// The older name or type.
     #[serde(rename = "oldValue")]
     pub old: Option<String>,
-    /// The newer one.
+    /// The newer name or type.
     #[serde(rename = "newValue")]
     pub new: Option<String>,
 }
 
-/// A field definition, of v2 or v1, or a pipeline or stage.
+/// A field definition of API v1 or v2, a pipeline, or a stage.
 #[derive(Debug, Clone, Default)]
 struct Thing {
     id: String,
     name: Option<String>,
     ty: Option<String>,
-    /// Labels by option id.
+    /// The labels by option id.
     options: BTreeMap<String, String>,
 }
 
 impl Thing {
-    /// Reads one of a row; `None` where it has no id by which it could be held against another. What
-    /// cannot be read is absent, and nothing but what is compared is looked at.
+    /// Reads a row. `None` if it has no id for a comparison. Unreadable members are treated as absent,
+    /// and only compared members are read.
     fn of(row: &str) -> Option<Self> {
         let mut thing = Self::default();
         let (mut id, mut code) = (None, None);
         pairs(row, |key, raw| match &*key {
             "id" => id = as_text(raw),
-            // A v1 definition has a numeric id beside its key, which is what counts.
+            // A v1 definition has a numeric id in addition to its key. The key identifies it.
             "key" | "field_code" => code = as_text(raw),
             "name" | "field_name" => thing.name = text(raw),
             "field_type" => thing.ty = text(raw),
@@ -59,7 +59,7 @@ impl Thing {
     }
 }
 
-/// The id and the label of an option.
+/// Returns the id and the label of an option.
 fn option(raw: &str) -> Option<(String, String)> {
     let all = members(raw);
     let option = Lookup::of(&all);
@@ -69,7 +69,7 @@ fn option(raw: &str) -> Option<(String, String)> {
 
 type Things = BTreeMap<String, Thing>;
 
-/// Everything about the set-up that differs between two backups, for files that both have.
+/// Returns all changes of definitions, pipelines and stages, for the files that both backups have.
 pub(super) async fn changes(
     old: &BackupReader,
     new: &BackupReader,
@@ -77,7 +77,7 @@ pub(super) async fn changes(
 ) -> Result<Vec<SchemaChange>> {
     let mut found = Vec::new();
     let mut deals: BTreeSet<String> = BTreeSet::new();
-    // Deals come first: leads have the same custom fields, which are reported once.
+    // Deals come first. Leads have the same custom fields, which are reported once.
     for resource in Resource::all().filter(|resource| wanted(resource)) {
         let Some(kind) = kind(resource) else { continue };
         if !old.holds(resource.file) || !new.holds(resource.file) {
@@ -96,7 +96,7 @@ pub(super) async fn changes(
     Ok(found)
 }
 
-/// Whether a file tells of the set-up only, and its rows are no records.
+/// Returns whether a file contains definitions instead of records.
 pub(super) fn is_dictionary(resource: &Resource) -> bool {
     resource.file.ends_with("Fields")
 }
@@ -172,7 +172,7 @@ fn compare(
     }
 }
 
-/// An id as text, if it is one.
+/// Returns an id as text. `None` if the value is not a usable id.
 fn as_text(raw: &str) -> Option<String> {
     usable(raw).then(|| text(raw).unwrap_or_else(|| raw.to_owned()))
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// The files, each under a name for a while until all are written.
+/// The CSV files. Each has a temporary name until all are written.
 pub(super) struct Sheets {
     target: Target,
     files: Vec<(TempFile, PathBuf)>,
@@ -77,8 +77,8 @@ impl Sheets {
     }
 }
 
-/// Whether a spreadsheet would take a text for a formula: it begins like one, and is no number or phone
-/// number.
+/// Returns whether a spreadsheet would treat a text as a formula: it begins like a formula, and is
+/// neither a number nor a phone number.
 fn is_formula(text: &str) -> bool {
     let harmless = |part: &str| {
         let rest = part.strip_prefix(['+', '-']).unwrap_or(part);
@@ -86,7 +86,7 @@ fn is_formula(text: &str) -> bool {
     };
     match text.as_bytes().first() {
         Some(b'=' | b'@' | b'\t' | b'\r') => true,
-        // A list of them has commas between.
+        // A list of phone numbers is separated by commas.
         Some(b'+' | b'-') => !text.split(", ").all(harmless),
         _ => false,
     }

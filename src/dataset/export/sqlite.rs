@@ -8,23 +8,23 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql};
 use std::path::{Path, PathBuf};
 
-/// What says which custom field a column is of.
+/// The name of the table that describes the custom field of each column.
 const COLUMNS: &str = "_columns";
-/// What a table of it is.
+/// The definition of that table.
 const COLUMNS_DDL: &str = "CREATE TABLE \"_columns\" (\"table\" TEXT, \"column\" TEXT, \"field\" TEXT, \
                            \"hash\" TEXT, \"type\" TEXT, \"label_column\" TEXT, \"options\" TEXT)";
 
 /// Columns of a table: `SQLite`'s limit.
 const COLUMNS_MAX: usize = 2_000;
 
-/// The database, under a name for a while until it is whole.
+/// The database, under a temporary name until it is complete.
 pub(super) struct Database {
     connection: Connection,
     scrap: TempFile,
     out: PathBuf,
     name: String,
     insert: String,
-    /// What makes the key unique, and tables quick to search by it.
+    /// The statement that creates the index on the key. The index is unique if every row has a key.
     index: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Database {
     pub(super) fn begin(out: &Path) -> Result<Self> {
         let scrap = TempFile::beside(out, "new")?;
         let connection = Connection::open(scrap.path()).map_err(|error| failed(out, error))?;
-        // What is half written goes away as a whole: nothing has to be taken back.
+        // An incomplete file is removed as a whole, so no rollback journal is required.
         let begun = connection.execute_batch(&format!(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {COLUMNS_DDL};"
         ));
@@ -125,7 +125,7 @@ impl Database {
     }
 }
 
-/// A cell as a value of `SQLite`: dates and times as text.
+/// A cell as a value for `SQLite`. Dates and times are text.
 struct Bound<'c>(&'c Cell<'c>);
 
 impl ToSql for Bound<'_> {

@@ -7,54 +7,54 @@ use super::xlsx::Book;
 use crate::model::{Error, Kind, Resource, Result};
 use std::path::{Path, PathBuf};
 
-/// What is written.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A file of comma-separated values a table, in a folder.
+    /// A folder with one file of comma-separated values per table.
     Csv,
     /// A `SQLite` database.
     Sqlite,
-    /// An Excel workbook, a sheet a table.
+    /// An Excel workbook with one sheet per table.
     Xlsx,
 }
 
-/// Where an export goes.
+/// The destination of an export.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// What is written.
+    /// The format.
     pub form: Form,
-    /// The file; of CSV the folder, or the file of the only table.
+    /// The output file. For CSV it is the folder, or the file if there is only one table.
     pub out: PathBuf,
-    /// Whether files that are there are replaced.
+    /// Whether to replace existing files.
     pub overwrite: bool,
-    /// Whether texts that a spreadsheet would take for a formula go into CSV as they are.
+    /// Whether to write texts to CSV unchanged that a spreadsheet would treat as a formula.
     pub raw: bool,
 }
 
-/// What became of a table.
+/// The result of exporting a table.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The table.
+    /// The resource of the table.
     pub resource: &'static Resource,
-    /// Rows that were written.
+    /// The number of rows that were written.
     pub rows: u64,
-    /// Rows that are deleted and were left out.
+    /// The number of deleted rows, which were left out.
     pub gone: u64,
-    /// What is not there as it was, a sentence each.
+    /// Messages about values that were changed or left out, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// One of the programs' forms, while it is written.
+/// The writer for the selected format.
 enum Writer {
     Csv(Box<Sheets>),
     Sqlite(Box<Database>),
     Xlsx(Box<Book>),
 }
 
-/// Writes the current rows of these tables.
+/// Exports the current rows of these tables.
 ///
-/// Nothing has its name before everything is written. Fails with [`Kind::Usage`] where something is in the
-/// way, before anything is read.
+/// The files get their final names after all of them are written. Fails with [`Kind::Usage`] before
+/// reading if a file already exists.
 pub async fn export(
     holding: &Holding,
     resources: &[&'static Resource],
@@ -62,7 +62,7 @@ pub async fn export(
 ) -> Result<Vec<Written>> {
     target.check(resources)?;
     let mut writer = Writer::begin(target)?;
-    // A database joins tables by itself.
+    // A database can join tables itself.
     let (lists, lookups) = match target.form {
         Form::Sqlite => (Lists::Json, Lookups::default()),
         Form::Csv | Form::Xlsx => (Lists::Joined, holding.lookups(resources).await?),
@@ -89,13 +89,13 @@ pub async fn export(
 }
 
 impl Target {
-    /// Whether it is one file.
+    /// Returns whether the output is a single file.
     fn is_file(&self) -> bool {
         let ending = self.out.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         self.form != Form::Csv || ending.as_deref() == Some("csv")
     }
 
-    /// The file of a table, of CSV.
+    /// Returns the CSV file of a table.
     pub(super) fn file(&self, resource: &Resource) -> PathBuf {
         if self.is_file() {
             return self.out.clone();
@@ -184,7 +184,7 @@ impl Writer {
     }
 }
 
-/// A file that cannot be written.
+/// Creates the error for a file that cannot be written.
 pub(super) fn failed(out: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Storage, format!("cannot be written ({error})")).at(out.display().to_string())
 }

@@ -20,22 +20,22 @@ const CELL_UNITS_MAX: usize = 32_767;
 const SHEET_NAME_CHARS_MAX: usize = 31;
 /// The largest whole number of which Excel shows every digit: it has 15.
 const WHOLE_MAX: u64 = 999_999_999_999_999;
-/// The number of 1970-01-01 among the days of Excel.
+/// The serial number of 1970-01-01 in Excel.
 const EPOCH_DAYS: f64 = 25_569.0;
-/// Days of Excel that are the same in every program: 1900-03-01 to 9999-12-31. Excel takes 1900 for a leap
-/// year, so that earlier ones differ by one.
+/// The range of serial numbers that have the same meaning in every program: 1900-03-01 to 9999-12-31.
+/// Excel treats 1900 as a leap year, so earlier numbers differ by one day.
 const DAYS: std::ops::RangeInclusive<f64> = 61.0..=2_958_465.0;
-/// Microseconds of a day.
+/// Microseconds per day.
 const DAY_MICROS: f64 = 86_400e6;
 /// Columns that are named when texts in them were cut.
 const CUT_NAMED_MAX: usize = 10;
 
-/// The workbook, under a name for a while until it is whole.
+/// The workbook, under a temporary name until it is complete.
 pub(super) struct Book {
     workbook: Workbook,
     scrap: TempFile,
     out: PathBuf,
-    /// Names of sheets, in lower case.
+    /// The names of the sheets, in lower case.
     names: BTreeSet<String>,
     formats: Formats,
     sheet: Sheet,
@@ -47,17 +47,17 @@ struct Formats {
     time: Format,
 }
 
-/// The sheet that is written.
+/// The sheet that is being written.
 #[derive(Default)]
 struct Sheet {
     table: String,
-    /// The number of sheets of the table.
+    /// The number of sheets of the current table.
     nth: u32,
-    /// Its place among all sheets.
+    /// The index of the sheet in the workbook.
     place: usize,
     row: u32,
     titles: Vec<String>,
-    /// Texts that were cut, by column.
+    /// The number of truncated texts, by column.
     cut: BTreeMap<usize, u64>,
 }
 
@@ -65,7 +65,7 @@ impl Book {
     pub(super) fn begin(out: &Path) -> Result<Self> {
         let scrap = TempFile::beside(out, "new")?;
         let mut book = Workbook::new();
-        // Where there is room for the workbook there is room for its parts.
+        // The parts of the workbook are written to its folder, which has the required space.
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         book.set_tempdir(folder.unwrap_or(Path::new("."))).map_err(|error| failed(out, error))?;
         let formats = Formats {
@@ -94,7 +94,7 @@ impl Book {
         Ok((left > 0).then_some(note).into_iter().collect())
     }
 
-    /// Begins a sheet with the titles of the table.
+    /// Starts a sheet with the titles of the table.
     fn sheet(&mut self) -> Result<()> {
         self.sheet.nth += 1;
         let name = self.name();
@@ -114,8 +114,8 @@ impl Book {
         Ok(())
     }
 
-    /// A name that no other sheet has: that of the table, as far as there is room, with a number behind it
-    /// for later sheets.
+    /// Returns an unused sheet name: the name of the table, shortened if necessary, with a number for
+    /// later sheets.
     fn name(&mut self) -> String {
         let Sheet { table, nth, .. } = &self.sheet;
         let mut number = *nth;
@@ -185,7 +185,7 @@ impl Book {
     }
 }
 
-/// Writes a cell; whether its text was cut.
+/// Writes a cell. Returns whether its text was truncated.
 fn write(
     page: &mut Worksheet,
     (row, column): (u32, u16),
@@ -222,18 +222,18 @@ fn write(
     Ok(false)
 }
 
-/// An instant in days of Excel. Most instants lie between two doubles, and some programs cut what they read down to
-/// milliseconds: they would show one that is a little too early as the second before. So it is two steps later,
-/// about a microsecond. Whole days are exact.
+/// Converts an instant to a serial number of Excel. Most instants lie between two doubles. Some programs
+/// truncate to milliseconds, and would show a value that is slightly too low as the previous second.
+/// Therefore the result is two doubles higher, which is about a microsecond. Whole days are exact.
 #[expect(clippy::cast_precision_loss, reason = "a cell says no more than a double")]
 fn excel(micros: i64) -> f64 {
     let days = Time::from_micros(micros).micros() as f64 / DAY_MICROS + EPOCH_DAYS;
     if days.fract() == 0.0 { days } else { days.next_up().next_up() }
 }
 
-/// As much of a text as a cell holds, and whether that is less than all.
+/// Returns as much of a text as fits into a cell, and whether it was truncated.
 fn shortened(text: &str) -> (Cow<'_, str>, bool) {
-    // No text has more code units of UTF-16 than bytes.
+    // A text has at most as many UTF-16 code units as bytes.
     if text.len() <= CELL_UNITS_MAX {
         return (text.into(), false);
     }

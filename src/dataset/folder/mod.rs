@@ -25,36 +25,37 @@ use unix::Handle;
 /// Throws of dice for a name that is free; one is nearly always enough.
 const NAMES_MAX: u32 = 16;
 
-/// A folder that is held open.
+/// An open folder. All file operations are relative to it.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(Arc<Handle>);
 
-/// What lies in a folder, by path.
+/// The contents of a folder, by path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listed {
-    /// Regular files, with their sizes.
+    /// The regular files, with their sizes in bytes.
     pub(super) files: BTreeMap<String, u64>,
-    /// What is no regular file, and files whose name is not UTF-8, which is shown as far as it is.
+    /// The entries that are not regular files, and files whose name is not UTF-8. Invalid bytes of a
+    /// name are replaced.
     pub(super) others: BTreeMap<String, Other>,
 }
 
-/// What is no file of ours, whatever its name.
+/// An entry that cannot be a file of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Other {
-    /// A symbolic link; what it leads to was not looked at.
+    /// A symbolic link, which is not followed.
     Link,
-    /// A folder. What is in it is listed, too.
+    /// A folder. Its contents are listed, too.
     Folder,
-    /// A folder that may not be read, like a file system's `lost+found`.
+    /// A folder without read permission, such as the `lost+found` of a file system.
     Closed,
     /// A pipe, a socket or a device.
     Special,
-    /// Anything with a name that is not UTF-8. What is in such a folder is not listed.
+    /// An entry whose name is not UTF-8. The contents of such a folder are not listed.
     Unnamed,
 }
 
 impl Other {
-    /// What it is, for people.
+    /// Returns a description for messages.
     pub(super) const fn what(self) -> &'static str {
         match self {
             Self::Link => "is a link",
@@ -66,20 +67,20 @@ impl Other {
     }
 }
 
-/// How an existing file is opened.
+/// The way in which a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
-    /// Also to be read.
+    /// Opens an existing file for reading and writing.
     Write,
-    /// The same of a file that is made if it is not there.
+    /// Opens a file for reading and writing, and creates it if it does not exist.
     WriteOrCreate,
-    /// Only if it is not there.
+    /// Creates a file that does not exist yet.
     Create,
 }
 
 impl Folder {
-    /// Opens a folder; `make` to make it, with those above it, if it is not there.
+    /// Opens a folder. With `make` it creates the folder and its parents if they do not exist.
     pub(super) fn open(path: &Path, make: bool) -> Result<Self> {
         Handle::open(path, make).map(|handle| Self(Arc::new(handle)))
     }
@@ -89,12 +90,12 @@ impl Folder {
         self.0.file(path, Access::Read)
     }
 
-    /// Opens a file for reading and writing; `create` to make one that is not there.
+    /// Opens a file for reading and writing. With `create` it creates a file that does not exist.
     pub(super) fn write(&self, path: &str, create: bool) -> Result<File> {
         self.0.file(path, if create { Access::WriteOrCreate } else { Access::Write })
     }
 
-    /// Begins a file that takes its name when it is whole: see [`PendingFile::settle`].
+    /// Creates a file under a temporary name. [`PendingFile::persist`] gives it the final name.
     pub(super) fn create_pending(&self, path: &str) -> Result<PendingFile> {
         for _ in 0..NAMES_MAX {
             let stub = format!("{path}#{}", fastrand::u64(..));
@@ -116,22 +117,22 @@ impl Folder {
         Err(Error::new(ErrorKind::AlreadyExists, "no free name was found beside it"))
     }
 
-    /// Gives a file another name, in place of a file that has it.
+    /// Renames a file. An existing file of the new name is replaced.
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.0.rename(from, to)
     }
 
-    /// Removes a file. Fails with [`ErrorKind::NotFound`] when there is none.
+    /// Removes a file. Fails with [`ErrorKind::NotFound`] if it does not exist.
     pub(super) fn remove(&self, path: &str) -> Result<()> {
         self.0.remove(path)
     }
 
-    /// Makes a folder, if it is not there.
+    /// Creates a folder if it does not exist.
     pub(super) fn make_folder(&self, path: &str) -> Result<()> {
         self.0.make_folder(path)
     }
 
-    /// Removes a folder that is empty.
+    /// Removes an empty folder.
     pub(super) fn remove_folder(&self, path: &str) -> Result<()> {
         self.0.remove_folder(path)
     }
@@ -141,14 +142,14 @@ impl Folder {
         self.0.sync_names(path)
     }
 
-    /// Everything in it, or in a folder in it; nothing if that is not there. A folder further down
-    /// that may not be read is listed as [`Other::Closed`].
+    /// Lists the contents of the folder, or of one of its subfolders. A missing subfolder is empty. A
+    /// deeper folder without read permission is listed as [`Other::Closed`].
     pub(super) fn list(&self, below: Option<&str>) -> Result<Listed> {
         let mut listed = Listed::default();
         let mut folders = vec![below.unwrap_or_default().to_owned()];
         while let Some(folder) = folders.pop() {
             let entries = match self.0.entries(&folder) {
-                // Not there, or removed meanwhile.
+                // The folder does not exist, or was removed in the meantime.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error)
                     if error.kind() == ErrorKind::PermissionDenied
@@ -192,7 +193,7 @@ enum Found {
     Other(Other),
 }
 
-/// A file that has a name of its own until it is whole. Dropped before, it is removed.
+/// A file with a temporary name until it is complete. It is removed if it is dropped before.
 #[derive(Debug)]
 pub(super) struct PendingFile {
     folder: Folder,
@@ -203,12 +204,12 @@ pub(super) struct PendingFile {
 }
 
 impl PendingFile {
-    /// Adds bytes.
+    /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes)
     }
 
-    /// Makes it durable and gives it its name, in place of a file that has it.
+    /// Makes the file durable and renames it to its final name, in place of an existing file.
     pub(super) fn persist(mut self) -> Result<()> {
         self.file.sync_all()?;
         self.folder.rename(&self.stub, &self.path)?;
@@ -220,13 +221,13 @@ impl PendingFile {
 impl Drop for PendingFile {
     fn drop(&mut self) {
         if !self.settled {
-            // What is half written is of no use; one that stays is removed by the next run.
+            // An incomplete file has no use. If it cannot be removed, the next run removes it.
             let _ = self.folder.remove(&self.stub);
         }
     }
 }
 
-/// The names on the way to a file, and its own.
+/// Splits a path into the names of its folders and the name of the file.
 fn names(path: &str) -> Result<(Vec<&str>, &str)> {
     let apart = if cfg!(unix) { &['\0'][..] } else { &['\0', '\\', ':'] };
     let bad = |name: &&str| matches!(*name, "" | "." | "..") || name.contains(apart);

@@ -58,7 +58,7 @@ impl Handle {
         fs::remove_dir(self.looked_at(path)?)
     }
 
-    /// Folders cannot be synced here; nothing better is known.
+    /// Checks the path only, because folders cannot be synced on this platform.
     pub(super) fn sync_names(&self, path: &str) -> Result<()> {
         self.looked_at(path).map(drop)
     }
@@ -92,7 +92,7 @@ impl Handle {
         Err(refused("is no regular file"))
     }
 
-    /// The path, none of whose names is a link.
+    /// Returns the full path. Fails if one of its names is a link.
     fn looked_at(&self, path: &str) -> Result<PathBuf> {
         let (folders, name) = names(path)?;
         let mut at = self.0.clone();

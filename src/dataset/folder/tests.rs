@@ -1,7 +1,7 @@
 use super::*;
 use std::path::PathBuf;
 
-/// What both handles do, on the same folder with a link, a pipe's place and a second name in it.
+/// Runs a check with both implementations on the same folder.
 macro_rules! with_both {
     ($folder:expr, $check:expr) => {{
         #[cfg(unix)]
@@ -31,7 +31,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left of it does no harm.
+        // Remaining files are harmless.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -14,18 +14,18 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// How every name below the folder is opened: never through a link, never waiting for the other end
-/// of a pipe, and closed in programs that are started.
+/// The flags with which every name below the folder is opened: links are not followed, pipes do not
+/// block, and the descriptor is closed on exec.
 const FLAGS: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
-/// Of files: for their owner alone.
+/// The mode of files: only the owner has access.
 const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
-/// Of folders: the same.
+/// The mode of folders: only the owner has access.
 const FOLDER_MODE: u32 = 0o700;
 
 #[derive(Debug)]
 pub(super) struct Handle(OwnedFd);
 
-/// A folder on the way to a file.
+/// A folder on the path of a file.
 enum FolderFd<'h> {
     Top(BorrowedFd<'h>),
     Below(OwnedFd),
@@ -111,7 +111,7 @@ impl Handle {
 
     pub(super) fn entries(&self, path: &str) -> Result<Vec<(OsString, Found)>> {
         let folder = if path.is_empty() {
-            // A handle of its own: what was read of a folder is remembered in it.
+            // A separate descriptor is required, because its read position is shared with duplicates.
             openat(&self.0, ".", FLAGS | OFlag::O_DIRECTORY, Mode::empty())?
         } else {
             let (folder, name) = self.parent(path)?;
@@ -132,7 +132,7 @@ impl Handle {
                 Some(Type::Symlink) => Found::Other(Other::Link),
                 _ => match fstatat(&folder, &*name, AtFlags::AT_SYMLINK_NOFOLLOW) {
                     Ok(stat) => found(&stat),
-                    // Removed meanwhile.
+                    // The entry was removed in the meantime.
                     Err(Errno::ENOENT) => continue,
                     Err(errno) => return Err(errno.into()),
                 },
@@ -142,7 +142,7 @@ impl Handle {
         Ok(entries)
     }
 
-    /// The folder that a file lies in, and the file's name there.
+    /// Returns the folder that contains a file, and the name of the file in it.
     fn parent<'p>(&self, path: &'p str) -> Result<(FolderFd<'_>, &'p str)> {
         let (folders, name) = names(path)?;
         let mut place = FolderFd::Top(self.0.as_fd());
@@ -153,7 +153,7 @@ impl Handle {
     }
 }
 
-/// Opens a folder on the way to a file.
+/// Opens a folder on the path of a file.
 fn enter(place: &FolderFd<'_>, name: &str, path: &str) -> Result<OwnedFd> {
     openat(place.fd(), name, FLAGS | OFlag::O_DIRECTORY, Mode::empty())
         .map_err(|errno| explained(place, name, path, errno))
@@ -185,7 +185,7 @@ fn must_be_file(place: &FolderFd<'_>, name: &str, path: &str) -> Result<()> {
     }
 }
 
-/// Systems differ in what they say of a link that must not be followed.
+/// Explains an error. Systems return different errors for a link that must not be followed.
 fn explained(place: &FolderFd<'_>, name: &str, path: &str, errno: Errno) -> std::io::Error {
     let stat = fstatat(place.fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW);
     match stat.as_ref().map(kind) {
@@ -194,7 +194,7 @@ fn explained(place: &FolderFd<'_>, name: &str, path: &str, errno: Errno) -> std:
         Ok(kind) if errno == Errno::EISDIR && kind == SFlag::S_IFDIR => {
             refused("is no regular file")
         }
-        // What a socket answers to being opened.
+        // Opening a socket or a pipe fails in this way.
         Ok(SFlag::S_IFSOCK | SFlag::S_IFIFO) => refused("is no regular file"),
         _ => errno.into(),
     }

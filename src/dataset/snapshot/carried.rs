@@ -6,8 +6,9 @@ use crate::model::{Carried, Error, Kind, Resource, Result, key_of};
 use serde_json::Value;
 
 impl BackupReader {
-    /// The rows of a list per parent that [may be carried](Resource::carried), and the parents there
-    /// were. `None` where the backup does not hold both whole, or more than is held in memory.
+    /// Returns the rows of a list per parent that [may be carried over](Resource::carried), and the
+    /// parents of the previous backup. `None` if the backup does not contain both completely, or if they
+    /// exceed the memory limit.
     pub async fn carried(&self, resource: &'static Resource) -> Result<Option<Carried>> {
         let (Some(file), Some(parents)) = (self.file(resource.file), resource.parent_resource())
         else {
@@ -24,7 +25,7 @@ impl BackupReader {
         let mut carried = Carried::new(file.read_from);
         let mut rows = self.rows(parents.file, true).await?;
         while let Some(row) = rows.next().await? {
-            // What was refused then may be open now.
+            // A list that was refused may be accessible now.
             let key = key_of(parents, row.json).filter(|key| !file.refused.contains(key));
             if key.is_some_and(|key| !carried.parent(&key)) {
                 return Ok(None);

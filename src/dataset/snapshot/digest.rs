@@ -8,10 +8,10 @@ use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 
-/// Bytes read at a time: few enough to stay in the processor's cache.
+/// The number of bytes that are read at a time. A chunk fits into the processor's cache.
 const CHUNK_BYTES: usize = 128 << 10;
 
-/// The SHA-256 in hexadecimal, and the size, of something in a place.
+/// Returns the SHA-256 in hexadecimal and the size in bytes of a file.
 pub(in crate::dataset) async fn digest(store: &Store, path: &str) -> Result<(String, u64)> {
     let mut hash = Sha256::new();
     let mut bytes = 0;

@@ -5,47 +5,47 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Keys that rows of a file name and that are not there.
+/// The keys that the rows of a file reference and that do not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dangling {
-    /// How many.
+    /// The number of keys.
     pub keys: u64,
-    /// SHA-256 of their numbers, in hexadecimal.
+    /// The SHA-256 of their numbers, in hexadecimal.
     pub sha256: String,
 }
 
-/// A file that is whole.
+/// A complete file of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct File {
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Rows of its array.
+    /// The number of rows of its array.
     pub rows: u64,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// The paths that were asked.
+    /// The requested API paths.
     pub endpoint: Vec<String>,
-    /// When reading it began, by Pipedrive's clock.
+    /// The start of the read, by Pipedrive's clock.
     pub read_from: Time,
-    /// When reading it ended.
+    /// The end of the read, by Pipedrive's clock.
     pub read_until: Time,
-    /// Where it still lies if the process ended while the backup took its place.
+    /// The temporary path of the file, if the process ended before the rename.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<String>,
-    /// Whether it is of an earlier backup: the last one did not read it, or could not.
+    /// Whether the file belongs to an earlier backup, because the last one did not or could not read it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
-    /// Whether pdcli wrote it, which does not read all of its rows: see [`super::SEED_LACKS`].
+    /// Whether pdcli wrote the file. It does not read all rows: see [`super::SEED_LACKS`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// What of it was not asked for, but taken from the backup before.
+    /// The rows that were carried over from the previous backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carry>,
-    /// Parents whose lists Pipedrive refused, so that it holds no rows of them: at most
-    /// [`REFUSED_KEYS_MAX`].
+    /// The parents whose lists Pipedrive refused, so that the file has no rows of them. At most
+    /// [`REFUSED_KEYS_MAX`] are stored.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<String>,
-    /// How many of what its rows tell of are gone for good: attachments that Pipedrive no longer has.
+    /// The number of attachments in its rows that Pipedrive no longer has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<u64>,
 }
@@ -53,51 +53,52 @@ pub struct File {
 /// Most parents that are named whose lists Pipedrive refused.
 pub const REFUSED_KEYS_MAX: usize = 1_000;
 
-/// Rows that were taken from the backup before, because their parents have not changed.
+/// The rows that were carried over from the previous backup, because their parents have not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carry {
-    /// How many parents were not asked for.
+    /// The number of parents that were not requested.
     pub parents: u64,
-    /// How many rows they have.
+    /// The number of their rows.
     pub rows: u64,
-    /// Which ones: those that last changed before this, by Pipedrive's clock, and were in the backup before.
+    /// The limit: parents that last changed before this time, by Pipedrive's clock, and were in the
+    /// previous backup.
     pub unchanged_since: Time,
 }
 
-/// A file that is being written, and what of it is safe.
+/// A file that is being written, and its durable part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// Where it grows: a file, or in a bucket the prefix of its pieces.
+    /// The path of the growing file, or in a bucket the prefix of its pieces.
     pub path: String,
-    /// In a bucket, the number of pieces.
+    /// The number of pieces in a bucket. `None` in a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pieces: Option<u64>,
-    /// Bytes that count; what lies beyond was never proven.
+    /// The number of durable bytes. Later bytes are not part of the file.
     pub bytes: u64,
-    /// Rows in them.
+    /// The number of rows in these bytes.
     pub rows: u64,
-    /// Their SHA-256, in hexadecimal.
+    /// The SHA-256 of these bytes, in hexadecimal.
     pub sha256: String,
-    /// When reading it began.
+    /// The start of the read, by Pipedrive's clock.
     pub read_from: Time,
-    /// What of it was taken from the backup before.
+    /// The rows that were carried over from the previous backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carry>,
-    /// Parents whose lists Pipedrive refused.
+    /// The parents whose lists Pipedrive refused.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<String>,
     /// The state to continue from, as [`crate::model::StreamState`] writes it.
     pub state: Value,
 }
 
-/// Why something could not be read.
+/// The reason why a resource could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The kind of error: `permission`, `upstream`, …
+    /// The kind of error, such as `permission` or `upstream`.
     pub error: String,
-    /// A sentence.
+    /// The message.
     pub message: String,
-    /// How many runs in a row it failed.
+    /// The number of consecutive runs that failed.
     #[serde(default)]
     pub runs: u64,
 }
@@ -107,8 +108,8 @@ pub struct Failure {
 const RUNS_MAX: u64 = 2;
 
 impl Failure {
-    /// Whether it is not to be asked for again in this backup: the token may not see it, the plan
-    /// lacks it, Pipedrive does not know it, or it failed in several runs.
+    /// Returns whether this backup no longer requests the resource: the token has no permission, the
+    /// plan does not include it, Pipedrive does not know it, or several runs failed.
     pub fn for_good(&self) -> bool {
         [Kind::Permission, Kind::Unavailable, Kind::Refused]
             .iter()

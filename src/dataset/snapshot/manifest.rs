@@ -10,26 +10,26 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Layout of a backup's manifest. 1: first. 2: ends with a SHA-256 of itself, and says which
-/// references led nowhere. A manifest without a version is pdcli's: it has `started_at`,
-/// `completed`, `counts` and `updated_at`, and no hashes.
+/// The version of a backup's manifest. 1: the first version. 2: the manifest ends with a SHA-256 of
+/// itself, and lists dangling references. A manifest without a version was written by pdcli: it has
+/// `started_at`, `completed`, `counts` and `updated_at`, and no hashes.
 ///
-/// Older versions are read, a newer one is refused: writing over what we do not understand could
-/// lose a backup.
+/// Older versions are read. A newer version is refused, because overwriting an unknown format could
+/// destroy a backup.
 pub const MANIFEST_VERSION: u64 = 2;
 /// The version from which a manifest has a SHA-256 of itself.
 const SEALED_VERSION: u64 = 2;
-/// What stands before that SHA-256, at the end of the manifest.
+/// The text before that SHA-256, at the end of the manifest.
 const SEAL: &str = ",\n  \"manifest_sha256\": \"";
-/// What stands after it.
+/// The text after that SHA-256.
 const SEAL_END: &str = "\"\n}";
 
-/// Stem of the file that says which attachment is which of the files in [`CONTENTS`].
+/// The stem of the index that maps attachments to the files in [`CONTENTS`].
 pub const CONTENT_INDEX: &str = "fileContents";
-/// The folder of attachments, each called after the SHA-256 of its bytes.
+/// The folder of attachments. Each is named by the SHA-256 of its content.
 pub const CONTENTS: &str = "files";
 
-/// The 18 resources pdcli backs up, by file stem, in its order (pdcli.md 1).
+/// The 18 resources that pdcli backs up, by file stem, in the order of pdcli (pdcli.md 1).
 pub const PDCLI_LAYOUT: [&str; 18] = [
     "deals",
     "persons",
@@ -51,70 +51,71 @@ pub const PDCLI_LAYOUT: [&str; 18] = [
     "currencies",
 ];
 
-/// Those of them of which pdcli does not ask for all rows, by file stem: archived and deleted
-/// deals, and archived leads, have lists or states of their own (pipedrive-api.md 2.1).
+/// The resources of which pdcli does not request all rows, by file stem. Archived and deleted deals and
+/// archived leads have separate lists or states (pipedrive-api.md 2.1).
 pub const SEED_LACKS: [&str; 2] = ["deals", "leads"];
 
-/// A manifest: the backup that stands, and one that is to take its place.
+/// A manifest: the current backup, and one that will replace it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The backup, at the top level.
+    /// The current backup, at the top level.
     #[serde(flatten)]
     pub backup: Backup,
-    /// A newer one that is not complete yet. What it has written lies in a folder of its own, so the
-    /// one that stands is whole until it is replaced.
+    /// A newer backup that is not complete. It is written to a separate folder, so the current backup
+    /// stays complete until it is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Backup>,
 }
 
-/// One backup. Everything is keyed by file stem (`dealFields`).
+/// One backup. All maps are keyed by file stem, such as `dealFields`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Backup {
-    /// When it was begun.
+    /// The start of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// What was read to its end, in the order it was.
+    /// The resources that were read to the end, in the order of their completion.
     #[serde(default)]
     pub completed: Vec<String>,
-    /// Rows of what was read to its end.
+    /// The number of rows of each resource that was read to the end.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
-    /// When the manifest was last written.
+    /// The time of the last write of the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Time>,
-    /// [`MANIFEST_VERSION`]; absent in a manifest of pdcli.
+    /// The [`MANIFEST_VERSION`]. It is absent in a manifest of pdcli.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The program that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Whose data it is; unknown for pdcli.
+    /// The account of the data. It is absent in a manifest of pdcli.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
-    /// What was asked for.
+    /// The requested resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// What was asked for beyond: `file_contents`, `secrets`.
+    /// The additional requested data: `file_contents`, `secrets`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// The files, and how to prove them; empty for pdcli.
+    /// The files with their sizes and hashes. It is empty for pdcli.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, File>,
-    /// What is being read, and how far it is.
+    /// The resources that are being read, with their durable positions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_progress: BTreeMap<String, Unfinished>,
-    /// What could not be read, and why.
+    /// The resources that could not be read, with the reasons.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, Failure>,
-    /// What the company lacks, with Pipedrive's message: `402 Required suites missing`. The user did not
-    /// name it, so the backup is complete without it. Rows of an earlier backup stay, see [`File::kept`].
+    /// The resources that the company does not have, with Pipedrive's message, such as
+    /// `402 Required suites missing`. The user did not name them, so the backup is complete without them.
+    /// Rows of an earlier backup stay, see [`File::kept`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unavailable: BTreeMap<String, String>,
     /// References to rows that the backup did not contain when it was written: by file, and by the file
     /// that lacks the rows. It is absent before the backup is complete, and in older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dangling: Option<BTreeMap<String, BTreeMap<String, Dangling>>>,
-    /// When everything that was asked for was read or refused for good.
+    /// The time at which every requested resource had been read or permanently refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// Whether all selected resources were read. pdcli never writes it.
@@ -123,7 +124,7 @@ pub struct Backup {
 }
 
 impl Manifest {
-    /// Reads a manifest of ours or of pdcli. `place` names it in errors.
+    /// Reads a manifest of this program or of pdcli. `place` names it in errors.
     pub fn from_json(bytes: &[u8], place: &str) -> Result<Self> {
         const WAY_OUT: &str = "bring it back from a copy, or back up to another --dir";
         let fail = |message: String| Error::new(Kind::Data, message).at(place);
@@ -154,8 +155,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest as it is stored: indented, as pdcli writes it, with a SHA-256 of itself
-    /// at its end. That is of the same bytes with zeros in its place.
+    /// Returns the manifest as it is stored: indented like a manifest of pdcli, with a SHA-256 of itself
+    /// at the end. The SHA-256 is computed with zeros in its place.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.truncate(json.len().saturating_sub("\n}".len()));
@@ -166,8 +167,8 @@ impl Manifest {
         json
     }
 
-    /// Whether the bytes of this manifest are as a run wrote them, as far as they can tell: pdcli
-    /// and older versions keep no SHA-256 of it.
+    /// Returns whether the manifest's SHA-256 matches its bytes. Manifests of pdcli and of older
+    /// versions have no SHA-256 and are accepted.
     pub(super) fn is_as_written(&self, bytes: &[u8]) -> bool {
         let newer = [Some(&self.backup), self.next.as_ref()].into_iter().flatten();
         let must =
@@ -188,7 +189,7 @@ impl Manifest {
 }
 
 impl Backup {
-    /// Refuses names that no run gives. `above` is what stands before their keys.
+    /// Refuses names that no run writes. `above` is the prefix of their keys in errors.
     fn must_be_named(&self, above: &str, place: &str) -> Result<()> {
         const WAY_OUT: &str = "bring the manifest back from a copy, or back up to another --dir";
         let refused = |key: String, name: &str| {
@@ -225,19 +226,19 @@ impl Backup {
         }
     }
 
-    /// Whether its file of a resource is of pdcli, which asks neither for archived and deleted
-    /// deals nor for archived leads: rows may exist and not be in it.
+    /// Returns whether pdcli wrote the file of this resource and does not request all of its rows, such
+    /// as archived and deleted deals.
     pub fn lacks_rows_of(&self, resource: &Resource) -> bool {
         self.files.get(resource.file).is_some_and(|file| file.partial)
             || self.is_pdcli_backup() && SEED_LACKS.contains(&resource.file)
     }
 
-    /// Whether pdcli wrote it.
+    /// Returns whether pdcli wrote the backup.
     pub fn is_pdcli_backup(&self) -> bool {
         self.version.is_none()
     }
 
-    /// The file stems that were asked for.
+    /// Returns the file stems of the requested resources.
     pub fn asked(&self) -> Vec<&str> {
         if self.is_pdcli_backup() {
             return PDCLI_LAYOUT.to_vec();
@@ -245,21 +246,20 @@ impl Backup {
         self.resources.iter().map(String::as_str).collect()
     }
 
-    /// Whether attachments belong to it.
+    /// Returns whether the backup includes attachments.
     pub fn includes_contents(&self) -> bool {
         self.include.iter().any(|name| name == "file_contents")
     }
 
-    /// Whether nothing is left to read of a file: it was read to its end, or refused for good, or the
-    /// company has it not.
+    /// Returns whether a resource needs no further read: it was read to the end, was permanently
+    /// refused, or does not exist in the company.
     pub fn settled(&self, stem: &str) -> bool {
         self.completed.iter().any(|done| done == stem)
             || self.failed.get(stem).is_some_and(Failure::for_good)
             || self.unavailable.contains_key(stem)
     }
 
-    /// Whether there is nothing left to read: everything that was asked for was read, or refused for
-    /// good.
+    /// Returns whether every requested resource was read or permanently refused.
     pub fn finished(&self) -> bool {
         let contents = !self.includes_contents()
             || self.files.contains_key(CONTENT_INDEX)
@@ -270,7 +270,8 @@ impl Backup {
     }
 }
 
-/// SHA-256 in hexadecimal of a manifest that begins so, with zeros in its place.
+/// Returns the SHA-256, in hexadecimal, of a manifest with this beginning and zeros in place of the
+/// SHA-256.
 fn sealed(body: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(body);
@@ -280,12 +281,12 @@ fn sealed(body: &[u8]) -> String {
     hex(&hash.finalize())
 }
 
-/// The resource of a file stem.
+/// Returns the resource of a file stem.
 pub fn resource_of(stem: &str) -> Option<&'static Resource> {
     Resource::all().find(|resource| resource.file == stem)
 }
 
-/// The name of a file in a backup.
+/// Returns the name of the file of a stem.
 pub fn file_name(stem: &str) -> String {
     format!("{stem}.json")
 }
@@ -377,7 +378,7 @@ mod tests {
                 assert!(!passes, "bit {bit} of byte {place}");
             }
         }
-        // Those of older versions and of pdcli cannot tell.
+        // Manifests of older versions and of pdcli have no SHA-256.
         for older in [r#"{"version":1,"completed":[]}"#, r#"{"completed":[]}"#] {
             let manifest = Manifest::from_json(older.as_bytes(), "").expect("it is a manifest");
             assert!(manifest.is_as_written(older.as_bytes()));

@@ -15,22 +15,22 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
-/// A backup that is looked at: of ours, or of pdcli. Nothing is ever written to it.
+/// A backup of this program or of pdcli, opened for reading. It is never changed.
 #[derive(Debug)]
 pub struct BackupReader {
     store: Store,
     manifest: Manifest,
-    /// Sizes of all that lies there, by path.
+    /// The sizes in bytes of all files in the location, by path.
     listed: BTreeMap<String, u64>,
-    /// What lies there and is no file.
+    /// The entries in the location that are not regular files.
     others: BTreeMap<String, Other>,
-    /// Whether the manifest is as a run wrote it.
+    /// Whether the manifest's SHA-256 matches.
     as_written: bool,
 }
 
 impl BackupReader {
-    /// Opens a backup. One of pdcli may lack its manifest; then the files that are there
-    /// are the backup. Fails with [`Kind::Usage`] when there is no backup at all.
+    /// Opens a backup. A pdcli backup may have no manifest; its files are then the backup. Fails with
+    /// [`Kind::Usage`] if there is no backup.
     pub async fn open(place: &Location) -> Result<Self> {
         let none = || {
             let message = "this is no backup: there is no manifest.json and no file of a resource";
@@ -65,90 +65,90 @@ impl BackupReader {
         Ok(snapshot)
     }
 
-    /// A backup that is about to be what this manifest says: its files lie there.
+    /// Opens a backup whose manifest is not written yet, but whose files exist.
     pub(in crate::dataset) async fn coming(store: &Store, manifest: &Manifest) -> Result<Self> {
         let Listed { files: listed, others } = store.survey(None).await?;
         let (store, manifest) = (store.clone(), manifest.clone());
         Ok(Self { store, manifest, listed, others, as_written: true })
     }
 
-    /// Whether the manifest is as a run wrote it, as far as it can tell: those of pdcli and of
-    /// older versions cannot.
+    /// Returns whether the manifest's SHA-256 matches. Manifests of pdcli and of older versions have
+    /// none and are accepted.
     pub fn manifest_is_as_written(&self) -> bool {
         self.as_written
     }
 
-    /// What the manifest says.
+    /// Returns the manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The backup that stands.
+    /// Returns the current backup.
     pub fn backup(&self) -> &Backup {
         &self.manifest.backup
     }
 
-    /// Where it lies.
+    /// Returns the location.
     pub fn place(&self) -> &Location {
         self.store.place()
     }
 
-    /// Sizes of all that lies there, by path.
+    /// Returns the sizes in bytes of all files in the location, by path.
     pub fn listed(&self) -> &BTreeMap<String, u64> {
         &self.listed
     }
 
-    /// Paths of what lies there and is neither a file nor a folder that can be read, and what it is.
+    /// Returns the paths of entries that are neither files nor readable folders, with a description.
     pub fn strange(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let others = self.others.iter().filter(|(_, other)| **other != Other::Folder);
         others.map(|(path, other)| (path.as_str(), other.what()))
     }
 
-    /// What the manifest says of a file.
+    /// Returns the manifest's entry of a file.
     pub fn file(&self, stem: &str) -> Option<&File> {
         self.manifest.backup.files.get(stem)
     }
 
-    /// Where the file of a stem lies, be it there or not.
+    /// Returns the path of a stem's file. The file need not exist.
     pub fn path(&self, stem: &str) -> String {
         let staged = self.file(stem).and_then(|file| file.staged.as_ref());
-        // The renaming that follows a commit may have been done already.
+        // The rename after the commit may already be complete.
         match staged.filter(|staged| self.listed.contains_key(*staged)) {
             Some(staged) => staged.clone(),
             None => file_name(stem),
         }
     }
 
-    /// Whether the backup has a file of this stem: for one of ours, because its manifest says so.
+    /// Returns whether the manifest states that the backup has a file of this stem.
     pub fn claims(&self, stem: &str) -> bool {
         let backup = self.backup();
         backup.files.contains_key(stem)
             || backup.is_pdcli_backup() && backup.completed.iter().any(|done| done == stem)
     }
 
-    /// Whether there is a file of this stem that is part of the backup. For pdcli any that
-    /// lies there is, since its manifest forgets earlier runs.
+    /// Returns whether a file of this stem exists and belongs to the backup. For pdcli every existing
+    /// file belongs to it, because its manifest omits files of earlier runs.
     pub fn holds(&self, stem: &str) -> bool {
         let there = self.listed.contains_key(&self.path(stem));
         there && (self.backup().is_pdcli_backup() || self.claims(stem))
     }
 
-    /// Bytes of the file of a stem, as it lies there.
+    /// Returns the actual size in bytes of a stem's file. `None` if it does not exist.
     pub fn size(&self, stem: &str) -> Option<u64> {
         self.listed.get(&self.path(stem)).copied()
     }
 
-    /// The rows of a file; `hashed` to learn its SHA-256 in the end.
+    /// Returns the rows of a file. With `hashed` their reader computes the SHA-256.
     pub async fn rows(&self, stem: &str, hashed: bool) -> Result<Rows> {
         rows(&self.store, &self.path(stem), hashed).await
     }
 
-    /// The SHA-256 and size of something that lies there.
+    /// Returns the SHA-256 and the size in bytes of a file in the location.
     pub async fn digest(&self, path: &str) -> Result<(String, u64)> {
         super::digest::digest(&self.store, path).await
     }
 
-    /// The file of a stem, to look up parts of it.
+    /// Opens the file of a stem for random access.
     pub fn parts(&self, stem: &str) -> Result<Parts<'_>> {
         let path = self.path(stem);
         let file =
@@ -156,22 +156,22 @@ impl BackupReader {
         Ok(Parts { store: &self.store, path, file })
     }
 
-    /// The path of an attachment.
+    /// Returns the path of an attachment.
     pub fn content_path(sha256: &str) -> String {
         format!("{CONTENTS}/{sha256}")
     }
 }
 
-/// A file of which parts are looked up.
+/// A file that is open for random access.
 pub struct Parts<'s> {
     store: &'s Store,
     path: String,
-    /// Kept open, in a folder.
+    /// The open file. `None` in a bucket.
     file: Option<std::fs::File>,
 }
 
 impl Parts<'_> {
-    /// So many bytes from this place on.
+    /// Reads `length` bytes from `offset` on.
     pub async fn at(&mut self, offset: u64, length: usize) -> Result<Bytes> {
         let Some(file) = &mut self.file else {
             return self.store.get_part(&self.path, offset, length).await;
@@ -186,13 +186,13 @@ impl Parts<'_> {
     }
 }
 
-/// The rows of a file.
+/// Returns the rows of a file.
 pub(in crate::dataset) async fn rows(store: &Store, path: &str, hashed: bool) -> Result<Rows> {
     let source = source(store, path).await?;
     Ok(Rows::of(source, store.place().name_of(path), hashed))
 }
 
-/// The bytes of a file, as they come.
+/// Returns the bytes of a file as a stream.
 pub(super) async fn source(store: &Store, path: &str) -> Result<Source> {
     Ok(if store.supports_append() {
         Source::File(store.reading(path)?.take(u64::MAX))

@@ -4,13 +4,13 @@ use crate::dataset::json_stream::{JsonStream, ReadError, Source};
 use crate::model::{Error, Json, Kind, Result};
 use sha2::Sha256;
 
-/// The rows of a JSON array, checked while they are passed. Holds one row and a chunk.
+/// A reader of the rows of a JSON array, which it validates. It holds one row and one chunk.
 pub struct Rows {
     window: JsonStream,
     state: State,
-    /// Whether the array may lack its end.
+    /// Whether the array may be incomplete at the end.
     open: bool,
-    /// Whether it lacked its end, or the rest of a row.
+    /// Whether the end of the array, or of a row, is missing.
     cut_off: bool,
     passed: u64,
 }
@@ -23,42 +23,42 @@ enum State {
     After,
 }
 
-/// A row, and where it stands.
+/// A row and its position.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
-    /// The object with the bytes of the file.
+    /// The object, with the bytes of the file.
     pub json: &'r str,
-    /// Where it begins in the file.
+    /// The offset of the row in the file, in bytes.
     pub offset: u64,
 }
 
-/// What a file proved to be when all its rows had been passed.
+/// The size and hash of a file after all rows were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// SHA-256 of its bytes in hexadecimal, if that was asked for.
+    /// The SHA-256 of its bytes in hexadecimal. `None` if it was not requested.
     pub sha256: Option<String>,
 }
 
 impl Rows {
-    /// The rows of a file; `hashed` to have its SHA-256 in the end.
+    /// Creates a reader. With `hashed` it computes the SHA-256.
     pub(in crate::dataset) fn of(source: Source, place: String, hashed: bool) -> Self {
         let window = JsonStream::of(source, place, hashed);
         Self { window, state: State::Before, open: false, cut_off: false, passed: 0 }
     }
 
-    /// The same of an array that is still growing: it may end after any row.
+    /// Permits the array to end after any row, as a growing array does.
     pub(in crate::dataset) fn open_ended(mut self) -> Self {
         self.open = true;
         self
     }
 
-    /// The next row; `None` after the last one, when the array was closed and nothing follows.
+    /// Returns the next row. `None` means that the array is closed and nothing follows it.
     ///
-    /// Anything else than an array of objects is a [`Kind::Data`] error that names the byte.
+    /// Anything other than an array of objects is a [`Kind::Data`] error that states the offset.
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
         loop {
             let state = self.state;
@@ -82,7 +82,7 @@ impl Rows {
         }
     }
 
-    /// Whether reading failed because the file ends too early.
+    /// Returns whether reading failed because the file ends too early.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
     }
@@ -92,7 +92,7 @@ impl Rows {
         self.window.into_hash()
     }
 
-    /// What the file proved to be. To be asked for after the last row.
+    /// Returns the size and hash of the file. It must be called after the last row.
     pub fn proof(self) -> Proof {
         let (bytes, rows) = (self.window.read(), self.passed);
         Proof { bytes, rows, sha256: self.window.sha256() }
@@ -112,12 +112,12 @@ impl Rows {
 
 enum Step {
     Opened,
-    /// A row of this length was passed.
+    /// A row of this length in bytes was read.
     Row(usize),
     Closed,
 }
 
-/// What comes next; `None` for the end.
+/// Parses the next step. `None` means the end.
 fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
     match state {
         State::Before if json.peek() == b'[' => {
@@ -150,7 +150,7 @@ mod tests {
     use futures_util::{StreamExt as _, stream};
     use sha2::Digest as _;
 
-    /// Reads a file that comes in pieces of this size.
+    /// Reads a file in pieces of this size in bytes.
     fn read(bytes: &[u8], piece: usize) -> String {
         let pieces: Vec<_> = bytes.chunks(piece).map(|p| Ok(Bytes::copy_from_slice(p))).collect();
         let mut rows = Rows::of(Source::Stream(stream::iter(pieces).boxed()), "f".to_owned(), true);

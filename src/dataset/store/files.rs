@@ -18,7 +18,7 @@ impl Store {
     }
 
     pub(super) fn broken(&self, what: &str, path: &str, error: std::io::Error) -> Error {
-        // What is no file of ours is not touched, and not the disk's fault.
+        // An entry that is not a file of this program is a data error, not a storage error.
         let (kind, message) = match error.kind() {
             ErrorKind::InvalidData => (Kind::Data, error.to_string()),
             _ => (Kind::Storage, format!("cannot {what} ({error})")),
@@ -26,7 +26,7 @@ impl Store {
         Error::new(kind, message).at(self.place.name_of(path)).because(error)
     }
 
-    /// Makes a folder for files that grow, if it is not there.
+    /// Creates a folder for growing files if it does not exist.
     pub(in crate::dataset) fn make_folder(&self, path: &str) -> Result<()> {
         match &self.backing {
             Backing::Bucket(_) => Ok(()),
@@ -36,38 +36,37 @@ impl Store {
         }
     }
 
-    /// Removes a folder, if it is there and empty.
+    /// Removes a folder if it exists and is empty.
     pub(in crate::dataset) fn remove_folder(&self, path: &str) {
         if let Backing::Folder(folder) = &self.backing {
-            // One that is not empty, or cannot be removed, does no harm.
+            // A folder that is not empty, or cannot be removed, is harmless.
             let _ = folder.remove_folder(path);
         }
     }
 
-    /// A file that is open for reading.
+    /// Opens a file for reading.
     pub(in crate::dataset) fn reading(&self, path: &str) -> Result<File> {
         self.folder()?.read(path).map_err(|error| self.broken("read", path, error))
     }
 
-    /// A file that is open for reading and writing, made if it is not there.
+    /// Opens a file for reading and writing. Creates it if it does not exist.
     pub(in crate::dataset) fn writing(&self, path: &str) -> Result<File> {
         self.folder()?.write(path, true).map_err(|error| self.broken("write", path, error))
     }
 
-    /// Whether files can grow here.
+    /// Returns whether files can grow in this location.
     pub(in crate::dataset) fn supports_append(&self) -> bool {
         matches!(self.backing, Backing::Folder(_))
     }
 
-    /// Writes bytes at a place in a file, the end of what is known of it. What lay beyond is
-    /// overwritten: it was never committed. Durable after [`Self::sync`].
+    /// Writes bytes at an offset, which is the end of the committed part. It overwrites uncommitted
+    /// bytes. The bytes are durable after [`Self::sync`].
     pub(in crate::dataset) fn append(&self, path: &str, at: u64, bytes: &[u8]) -> Result<()> {
         let folder = self.folder()?;
         self.step();
         let written = folder.write(path, true).and_then(|mut file| {
             file.seek(SeekFrom::Start(at))?;
-            // In two halves with a step between: a crash may leave a torn tail, and tests
-            // make one.
+            // The write has two halves with a step between them, so that tests can produce a torn write.
             let (first, second) = bytes.split_at(bytes.len() / 2);
             file.write_all(first)?;
             self.step();
@@ -100,7 +99,7 @@ impl Store {
         cut.map_err(|error| self.broken("cut back", path, error))
     }
 
-    /// Gives a file another name, in place of one that has it.
+    /// Renames a file. An existing file of the new name is replaced.
     pub(in crate::dataset) fn rename(&self, from: &str, to: &str) -> Result<()> {
         let folder = self.folder()?;
         self.step();

@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs a function that waits for a disk, on a thread where it does not block readers.
+/// Runs a blocking function on a separate thread, so that it does not block readers.
 pub(super) async fn aside<T: Send + 'static>(
     act: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
@@ -24,30 +24,30 @@ pub(super) async fn aside<T: Send + 'static>(
     done.map_err(|error| Error::new(Kind::Bug, "writing a file ended").because(error))
 }
 
-/// Where objects go.
+/// The storage of objects.
 #[derive(Debug, Clone)]
 pub(super) enum Backing {
     Folder(Folder),
     Bucket(Arc<dyn ObjectStore>),
 }
 
-/// A place that is open for reading and writing.
+/// A location that is open for reading and writing.
 #[derive(Debug, Clone)]
 pub(in crate::dataset) struct Store {
     pub(super) place: Location,
     pub(super) backing: Backing,
-    /// Steps until the process ends itself; 0 for never. For tests of crashes.
+    /// The number of steps until the process aborts. 0 means never. For tests of crashes.
     crash: Arc<AtomicU64>,
 }
 
 impl Store {
-    /// Opens a place; a folder is made if it is not there. The process aborts at the step of this
-    /// number, if one is given: each operation has one before it and one after it.
+    /// Opens a location, and creates its folder if it does not exist. The process aborts at the step of
+    /// the given number. Each operation has a step before it and one after it.
     pub(in crate::dataset) fn open(place: &Location, crash_at_step: Option<u64>) -> Result<Self> {
         Self::of(place, true, crash_at_step)
     }
 
-    /// Opens a place to look at it: nothing is made.
+    /// Opens a location for reading. Nothing is created.
     pub(in crate::dataset) fn look(place: &Location) -> Result<Self> {
         Self::of(place, false, None)
     }
@@ -69,7 +69,7 @@ impl Store {
         &self.place
     }
 
-    /// The bytes of an object; `None` when there is none.
+    /// Returns the bytes of an object. `None` if it does not exist.
     pub(in crate::dataset) async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         let objects = match &self.backing {
             Backing::Bucket(objects) => objects,
@@ -97,7 +97,7 @@ impl Store {
         }
     }
 
-    /// A part of an object of a bucket.
+    /// Returns a part of an object in a bucket.
     pub(in crate::dataset) async fn get_part(
         &self,
         path: &str,
@@ -109,7 +109,7 @@ impl Store {
         part.map_err(|error| self.failed("read", path, error))
     }
 
-    /// The bytes of an object of a bucket, as they come.
+    /// Returns the bytes of an object in a bucket as a stream.
     pub(in crate::dataset) async fn stream(
         &self,
         path: &str,
@@ -125,7 +125,7 @@ impl Store {
             .boxed())
     }
 
-    /// Writes an object as a whole, in place of one that is there. It is durable afterwards.
+    /// Writes a whole object, and replaces an existing one. The object is durable afterwards.
     pub(in crate::dataset) async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
         let outcome = match &self.backing {
             Backing::Folder(folder) => {
@@ -156,8 +156,8 @@ impl Store {
         outcome
     }
 
-    /// Writes an object of a bucket unless there is one. `false` when there is, as far as the server
-    /// heeds the condition: see [`Self::heeds_conditions`].
+    /// Writes an object of a bucket unless it exists. Returns `false` if it exists, provided that the
+    /// server supports conditional writes: see [`Self::supports_conditional_put`].
     pub(in crate::dataset) async fn create(&self, path: &str, bytes: Bytes) -> Result<bool> {
         let name = self.name(path)?;
         self.step();
@@ -171,13 +171,14 @@ impl Store {
         }
     }
 
-    /// Whether the server refuses to create what exists. Several S3 servers answer 200 to a
-    /// conditional put and overwrite, others know no conditions, so it is tried out with this name.
+    /// Returns whether the server refuses to create an object that exists. Some S3 servers answer 200 to
+    /// a conditional put and overwrite the object, and others reject conditions. The object `path` is
+    /// used for the test.
     pub(in crate::dataset) async fn supports_conditional_put(&self, path: &str) -> Result<bool> {
         let heeds = match self.create(path, Bytes::from_static(b"first")).await {
             Ok(true) => !self.create(path, Bytes::from_static(b"second")).await?,
             Ok(false) => true,
-            // What cannot be written without a condition either has another reason.
+            // If the unconditional write fails, too, the error has another cause.
             Err(error) => match self.put(path, Bytes::from_static(b"first")).await {
                 Ok(()) => false,
                 Err(_) => return Err(error),
@@ -187,8 +188,8 @@ impl Store {
         Ok(heeds)
     }
 
-    /// Begins an object that is written piece by piece. It becomes visible, in place of one that is
-    /// there, when it is finished; dropped before, it leaves nothing.
+    /// Starts an object that is written in pieces. It becomes visible when it is finished, and replaces
+    /// an existing object. If it is dropped before, nothing remains.
     pub(in crate::dataset) async fn upload(&self, path: &str) -> Result<Upload<'_>> {
         self.step();
         let writer = match &self.backing {
@@ -206,8 +207,8 @@ impl Store {
         Ok(Upload::new(self, path, writer))
     }
 
-    /// Gives an object another name, in place of one that has it. If the process ends meanwhile,
-    /// doing it again finishes it; an object that was moved already stays moved.
+    /// Renames an object, and replaces an existing one. An interrupted rename can be repeated. An object
+    /// that was already moved stays moved.
     pub(in crate::dataset) async fn relocate(&self, from: &str, to: &str) -> Result<()> {
         if self.supports_append() {
             return self.rename(from, to);
@@ -219,7 +220,7 @@ impl Store {
         self.remove(from).await
     }
 
-    /// Removes an object; one that is not there is removed already.
+    /// Removes an object. A missing object is not an error.
     pub(in crate::dataset) async fn remove(&self, path: &str) -> Result<()> {
         let objects = match &self.backing {
             Backing::Bucket(objects) => objects,
@@ -245,7 +246,7 @@ impl Store {
         }
     }
 
-    /// Names and sizes of all objects, or of those below a folder.
+    /// Returns the names and sizes in bytes of all objects, or of those below a folder.
     pub(in crate::dataset) async fn list(
         &self,
         below: Option<&str>,
@@ -253,7 +254,7 @@ impl Store {
         Ok(self.survey(below).await?.files)
     }
 
-    /// The same, and what a folder holds beside regular files.
+    /// Returns the same files, and the other entries of a folder.
     pub(in crate::dataset) async fn survey(&self, below: Option<&str>) -> Result<Listed> {
         let objects = match &self.backing {
             Backing::Bucket(objects) => objects,
@@ -274,7 +275,7 @@ impl Store {
         Ok(Listed { files, ..Listed::default() })
     }
 
-    /// The first object in a bucket's listing that is not one of these.
+    /// Returns the first object in a bucket's listing that `these` does not match.
     pub(in crate::dataset) async fn first_but(
         &self,
         these: impl Fn(&str) -> bool,
@@ -308,7 +309,7 @@ impl Store {
         refusal(what, error).at(self.place.name_of(path))
     }
 
-    /// One step further; the process may end here, as if killed.
+    /// Counts a step. The process aborts at the configured step.
     pub(super) fn step(&self) {
         let counted = self
             .crash

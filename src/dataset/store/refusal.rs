@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// Most characters of a server's own words that are quoted.
 const QUOTE_MAX: usize = 300;
 
-/// What a server says in its XML.
+/// The error response of a server, in XML.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ServerError {
@@ -15,15 +15,15 @@ struct ServerError {
     message: String,
 }
 
-/// Whether there is no such object, in a bucket that exists.
+/// Returns whether the object does not exist in an existing bucket.
 pub(super) fn is_absent(error: &Refusal) -> bool {
     let bucket = || said(&root(error)).is_some_and(|said| said.code == "NoSuchBucket");
     matches!(error, Refusal::NotFound { .. }) && !bucket()
 }
 
-/// The error of a request that failed: `what` was to be done.
+/// Creates the error of a failed request. `what` describes the operation.
 pub(super) fn refusal(what: &str, error: Refusal) -> Error {
-    // Only the server's own message names the cause of a failed listing.
+    // Only the server's message names the cause of a failed listing.
     let words = format!("{error:?}");
     let root = root(&error);
     let said = said(&root);
@@ -43,7 +43,7 @@ pub(super) fn refusal(what: &str, error: Refusal) -> Error {
     } else if said.is_some() {
         format!("the object store refuses it {quoted}")
     } else if matches!(error, Refusal::Generic { .. }) {
-        // A certificate is refused below a sentence that does not say so.
+        // The library's message about a refused certificate does not name the certificate.
         let advice = if root.contains("certificate") {
             "; AWS_CA_BUNDLE names a file of certificates to trust"
         } else if root.contains("LOCATION") {
@@ -55,7 +55,7 @@ pub(super) fn refusal(what: &str, error: Refusal) -> Error {
     } else {
         format!("the object store refuses it ({})", short(&root))
     };
-    // A sentence that quotes nothing has a space too many.
+    // A message without a quotation contains an extra space.
     let message = format!("cannot {what}: {}", message.replace(" ;", ";").trim_end());
     Error::new(Kind::Storage, message).because(error)
 }
@@ -64,7 +64,7 @@ const KEYS: &str = "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_PROF
                     do (docs/configuration.md lists it)";
 const PLACE: &str = "look at AWS_REGION and AWS_ENDPOINT_URL";
 
-/// What a code means, and what to do.
+/// Returns the meaning of an error code, and what to do.
 fn known(code: &str, message: &str) -> Option<(&'static str, &'static str)> {
     const WHO: &str = "the object store refuses these credentials";
     const IT: &str = "the object store refuses it";
@@ -95,7 +95,7 @@ fn known(code: &str, message: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What lies below all of an error's sentences.
+/// Returns the message of the innermost cause of an error.
 fn root(error: &Refusal) -> String {
     let mut root: &dyn std::error::Error = error;
     while let Some(cause) = root.source() {
@@ -104,7 +104,7 @@ fn root(error: &Refusal) -> String {
     root.to_string()
 }
 
-/// The server's XML in the words of the library.
+/// Returns the server's XML from the message of the library.
 fn said(root: &str) -> Option<ServerError> {
     let xml = root.get(root.find('<')?..)?;
     let said: ServerError = quick_xml::de::from_str(xml).ok()?;

@@ -6,22 +6,22 @@ use crate::model::Result;
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, WriteMultipart};
 
-/// Bytes of a piece of an upload: a server may refuse pieces under 5 MiB.
+/// The number of bytes per piece of an upload. A server may refuse pieces smaller than 5 MiB.
 const PIECE_BYTES: usize = 8 << 20;
 /// Pieces of an upload under way.
 const PIECES_IN_FLIGHT_MAX: usize = 2;
 
-/// Bytes that are gathered before they are written to a local file.
+/// The number of bytes that are buffered before a write to a local file.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// An object that is being written. Holds a few pieces.
+/// An object that is being written. It holds a few pieces in memory.
 pub(in crate::dataset) struct Upload<'s> {
     store: &'s Store,
     path: String,
     writer: Writer,
 }
 
-/// Where its bytes go.
+/// The destination of the bytes.
 pub(super) enum Writer {
     File { file: PendingFile, held: BytesMut },
     Object(WriteMultipart),
@@ -42,7 +42,7 @@ impl<'s> Upload<'s> {
         Self { store, path: path.to_owned(), writer }
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     pub(in crate::dataset) async fn write(&mut self, bytes: Bytes) -> Result<()> {
         match &mut self.writer {
             Writer::File { file, held } => {

@@ -14,11 +14,11 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use std::mem;
 use std::sync::Arc;
 
-/// The values of a column so far.
+/// The values of a column.
 ///
-/// Values are put into rows that ascend. Rows that are left out are null, which costs nothing until
-/// a value follows: most custom fields are null in most records. What does not fit leaves null, or
-/// as much of a list or object as does fit.
+/// Values are added to rows in ascending order. Skipped rows are null. They cost nothing until a later
+/// value is added: most custom fields are null in most records. A value that does not fit becomes null.
+/// Of a list or object, the parts that fit are kept.
 #[derive(Debug)]
 pub(super) struct Cells {
     nulls: NullBufferBuilder,
@@ -28,18 +28,18 @@ pub(super) struct Cells {
 #[derive(Debug)]
 enum Values {
     Bool(BooleanBufferBuilder),
-    /// Whole numbers; `quoted` where the API writes them as text.
+    /// Whole numbers. `quoted` means that the API writes them as text.
     Int {
         ints: Vec<i64>,
         quoted: bool,
     },
     Num(Vec<f64>),
-    /// Days since 1970.
+    /// Days since 1970-01-01.
     Date(Vec<i32>),
-    /// Microseconds since 1970.
+    /// Microseconds since 1970-01-01T00:00:00Z.
     Time(Vec<i64>),
     Text(Texts, Form),
-    /// `quoted` where the API writes whole numbers, comma-separated, as one text.
+    /// A list. `quoted` means that the API writes whole numbers as one text, separated by commas.
     List {
         ends: Vec<i32>,
         of: Box<Cells>,
@@ -52,20 +52,20 @@ enum Values {
     },
 }
 
-/// How much of a value its column says.
+/// The extent to which a column represents a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ScalarText {
-    /// All of it, in its own type.
+    /// The value is represented completely, in its own type.
     #[default]
     Whole,
-    /// The same, in the type of the column.
+    /// The value is represented completely, in the type of the column.
     Converted,
-    /// Less.
+    /// The value is not represented completely.
     Less,
 }
 
 impl Cells {
-    /// A column for values of this type.
+    /// Creates a column for values of this type.
     pub(super) fn of(ty: Type) -> Self {
         let text = |form| Values::Text(Texts::default(), form);
         Self::new(match ty {
@@ -89,9 +89,9 @@ impl Cells {
         })
     }
 
-    /// A column for the values of a custom field.
+    /// Creates a column for the values of a custom field.
     ///
-    /// Flat fields write chosen options as text, `"2"` or `"1,2"`: they are whole numbers here.
+    /// Flat fields write the selected options as text, `"2"` or `"1,2"`. The column holds whole numbers.
     pub(super) fn of_field(field: &Definition, flat: bool) -> Self {
         let mut cells = Self::of(field.column(flat));
         if !(flat && field.chosen()) {
@@ -104,12 +104,12 @@ impl Cells {
         cells
     }
 
-    /// A column of texts that are ours.
+    /// Creates a column of texts that this program generates.
     pub(super) fn texts() -> Self {
         Self::of(Type::Text)
     }
 
-    /// A column of lists of texts that are ours.
+    /// Creates a column of lists of texts that this program generates.
     pub(super) fn text_lists() -> Self {
         Self::of(Type::List(&Type::Text))
     }
@@ -118,7 +118,7 @@ impl Cells {
         Self { nulls: NullBufferBuilder::new(0), values }
     }
 
-    /// Puts a value of well-formed JSON into a row. How much of it the column now says.
+    /// Adds a value of well-formed JSON to a row. Returns how completely the column represents it.
     pub(super) fn put(&mut self, row: usize, raw: &str) -> ScalarText {
         if raw == "null" {
             self.reach(row + 1);
@@ -157,7 +157,7 @@ impl Cells {
         said
     }
 
-    /// Puts a text into a row of a column of texts.
+    /// Adds a text to a row of a text column.
     pub(super) fn put_text(&mut self, row: usize, text: &str) {
         self.reach(row);
         if let Values::Text(texts, _) = &mut self.values {
@@ -166,7 +166,7 @@ impl Cells {
         }
     }
 
-    /// Puts a list into a row of a column of lists of texts.
+    /// Adds a list to a row of a column of text lists.
     pub(super) fn put_list<'t>(&mut self, row: usize, list: impl Iterator<Item = Option<&'t str>>) {
         self.reach(row);
         if let Values::List { ends, of, .. } = &mut self.values {
@@ -181,13 +181,13 @@ impl Cells {
         }
     }
 
-    /// Rows up to the last one that was put.
+    /// Returns the number of rows up to the last one that was added.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.nulls.len()
     }
 
-    /// Makes the rows before this one null that were left out.
+    /// Fills the skipped rows before this one with nulls.
     fn reach(&mut self, row: usize) {
         let missing = row.saturating_sub(self.len());
         if missing == 0 {
@@ -205,7 +205,7 @@ impl Cells {
         self.nulls.append_n_nulls(missing);
     }
 
-    /// Takes back the values from this one on.
+    /// Removes the values from row `len` on.
     pub(super) fn truncate(&mut self, len: usize) {
         if len >= self.len() {
             return;
@@ -225,7 +225,7 @@ impl Cells {
         }
     }
 
-    /// Memory it holds, about.
+    /// Returns the approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.nulls.allocated_size()
             + match &self.values {
@@ -239,7 +239,7 @@ impl Cells {
             }
     }
 
-    /// The Arrow type of the column.
+    /// Returns the Arrow type of the column.
     pub(super) fn ty(&self) -> DataType {
         match &self.values {
             Values::Bool(_) => DataType::Boolean,
@@ -253,7 +253,7 @@ impl Cells {
         }
     }
 
-    /// The values of so many rows, leaving none.
+    /// Returns the values of `rows` rows, and empties the column.
     pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
         self.reach(rows);
         let nulls = self.nulls.finish();
@@ -282,12 +282,12 @@ impl Cells {
     }
 }
 
-/// Instants in UTC. `+00:00` needs no table of time zones in any reader.
+/// Returns the type of instants in UTC. With `+00:00` no reader needs a time zone database.
 pub(super) fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()))
 }
 
-/// A column of instants in UTC, from microseconds since 1970.
+/// Returns a column of instants in UTC, from microseconds since 1970.
 pub(super) fn instants_array(
     micros: Vec<i64>,
     nulls: Option<NullBuffer>,
@@ -295,7 +295,8 @@ pub(super) fn instants_array(
     TimestampMicrosecondArray::new(micros.into(), nulls).with_timezone("+00:00")
 }
 
-/// Lists call their items `element`, as the Parquet format has it; readers look for the name.
+/// Returns the item field of a list. The Parquet format names it `element`, and readers depend on that
+/// name.
 fn element(of: &Cells) -> Arc<Field> {
     Arc::new(Field::new("element", of.ty(), true))
 }
@@ -304,13 +305,14 @@ fn fields(names: &[&'static str], parts: &[Cells]) -> Fields {
     names.iter().zip(parts).map(|(name, part)| Field::new(*name, part.ty(), true)).collect()
 }
 
-/// What was collected; the next batch will be about as long.
+/// Takes the collected values. The new vector has capacity for as many values, because the next batch
+/// has a similar size.
 pub(super) fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
     let capacity = values.len();
     mem::replace(values, Vec::with_capacity(capacity))
 }
 
-/// What a value says, if need be converted.
+/// Reads a value, with a conversion if necessary.
 fn read<T>(raw: &str, to: Option<To>, read: impl Fn(&str) -> Option<T>) -> (Option<T>, ScalarText) {
     if let Some(value) = read(raw) {
         return (Some(value), ScalarText::Whole);
@@ -377,7 +379,7 @@ fn read_struct(row: usize, keys: &mut Keys, parts: &mut [Cells], raw: &str) -> R
         match key {
             Key::Known(place) => {
                 let part = &mut parts[place];
-                // Of a key that comes twice the last value counts, as JSON readers have it.
+                // The last value of a repeated key counts, as in JSON readers.
                 if part.len() > row {
                     part.truncate(row);
                     said = ScalarText::Less;

@@ -7,17 +7,17 @@ use arrow_array::ArrayRef;
 use arrow_schema::Field;
 use std::collections::BTreeMap;
 
-/// Where the values of one key go.
+/// The column for the values of one key.
 #[derive(Debug)]
 pub(super) struct Column {
     name: String,
     cells: Cells,
     labels: Option<Labels>,
-    /// How much it says of the value of the row that is being read.
+    /// How completely the column represents the value of the current row.
     pub(super) said: ScalarText,
 }
 
-/// What the options of a field are called.
+/// The labels of the options of a field.
 #[derive(Debug)]
 struct Labels {
     name: String,
@@ -27,12 +27,12 @@ struct Labels {
 }
 
 impl Column {
-    /// A column of this name.
+    /// Creates a column with this name.
     pub(super) fn new(name: &str, cells: Cells) -> Self {
         Self { name: name.to_owned(), cells, labels: None, said: ScalarText::Whole }
     }
 
-    /// The column with one beside it for the labels of its options, by their ids as text.
+    /// Adds a column for the labels of its options, by their ids as text.
     pub(super) fn labelled(
         mut self,
         name: &str,
@@ -44,7 +44,7 @@ impl Column {
         self
     }
 
-    /// Its one or two Arrow fields.
+    /// Returns the one or two Arrow fields.
     pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
         let labels = self.labels.as_ref().map(|labels| (&labels.name, &labels.cells));
         [(&self.name, &self.cells)]
@@ -53,7 +53,8 @@ impl Column {
             .map(|(name, cells)| Field::new(name, cells.ty(), true))
     }
 
-    /// Puts a value of well-formed JSON, not null, into a row. How much of it the column now says.
+    /// Adds a value of well-formed JSON, not null, to a row. Returns how completely the column
+    /// represents it.
     pub(super) fn put(&mut self, row: usize, raw: &str) -> ScalarText {
         if let Some(labels) = &mut self.labels {
             labels.put(row, raw);
@@ -61,13 +62,13 @@ impl Column {
         self.cells.put(row, raw)
     }
 
-    /// Rows up to the last one that was put.
+    /// Returns the number of rows up to the last one that was added.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Takes back the values from this one on.
+    /// Removes the values from row `rows` on.
     pub(super) fn truncate(&mut self, rows: usize) {
         self.said = ScalarText::Whole;
         self.cells.truncate(rows);
@@ -76,12 +77,12 @@ impl Column {
         }
     }
 
-    /// Memory it holds, about.
+    /// Returns the approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.cells.bytes() + self.labels.as_ref().map_or(0, |labels| labels.cells.bytes())
     }
 
-    /// The one or two arrays of so many rows, leaving no values.
+    /// Appends the one or two arrays of `rows` rows to `into`, and empties the column.
     pub(super) fn finish(&mut self, rows: usize, into: &mut Vec<ArrayRef>) {
         into.push(self.cells.finish(rows));
         into.extend(self.labels.as_mut().map(|labels| labels.cells.finish(rows)));
@@ -89,13 +90,13 @@ impl Column {
 }
 
 impl Labels {
-    /// Puts the label of an option id, or the labels of a list of them; null where one is unknown, and
-    /// where they are longer than [`LABELS_BYTES_MAX`] together.
+    /// Adds the label of an option id, or the labels of a list of ids. The label is null if an id is
+    /// unknown, or if the labels are longer than [`LABELS_BYTES_MAX`] bytes together.
     fn put(&mut self, row: usize, raw: &str) {
         let Self { cells, of_list, by_id, .. } = self;
         let label = |raw: &str| by_id.get(exact::quoted(raw).unwrap_or(raw)).map(String::as_str);
         let mut room = LABELS_BYTES_MAX;
-        // Whether there is room for a label; what has none is not collected.
+        // Returns whether a label fits into the limit. Other labels are not collected.
         let mut fits = |label: Option<&str>| {
             let left = room.checked_sub(label.map_or(1, |label| label.len() + 1));
             room = left.unwrap_or(0);

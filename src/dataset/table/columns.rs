@@ -17,76 +17,76 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-/// When the row was read: `Timestamp(us, UTC)`, never null.
+/// The time at which the row was read: `Timestamp(us, UTC)`, never null.
 pub const SYNCED_AT: &str = "_synced_at";
-/// Whether the row is gone: a tombstone, or a row that says `is_deleted` or
-/// has the status `deleted`. Never null.
+/// Whether the row is deleted: a tombstone, or a row with `is_deleted` or the status `deleted`. It is
+/// never null.
 pub const DELETED: &str = "_deleted";
-/// What has no place in the typed columns: a JSON object by the API's own keys, or null.
+/// The values that the typed columns do not represent: a JSON object with the API's keys, or null.
 pub const EXTRA: &str = "_extra";
 
-/// Records of one resource on their way into a table, column by column.
+/// Converts records of one resource to the columns of a table.
 ///
-/// The columns are those of the resource's row, then the account's custom fields with the labels
-/// of their options, then [`SYNCED_AT`], [`DELETED`] and [`EXTRA`]. All but `_synced_at` and
-/// `_deleted` may be null, keys included: a row without one is kept too. Give names made by
-/// [`Names::pinned`]: those of the wire formats do not avoid the resource's own columns.
+/// The columns are those of the resource, the account's custom fields with the labels of their options,
+/// and [`SYNCED_AT`], [`DELETED`] and [`EXTRA`]. All columns except `_synced_at` and `_deleted` may be
+/// null, including keys: a row without a key is kept. The names must be made by [`Names::pinned`],
+/// because the names of the wire formats may collide with the resource's columns.
 ///
-/// **Nothing is lost.** A value fits its column when the column says the same: whole numbers of 64
-/// bits, decimal numbers that a double spells the same way, real dates, instants in any spelling
-/// (kept as the instant) down to microseconds, text. Ids of options are text; where the shape is open,
-/// the column holds the raw JSON. A value of another type that says the same is converted. Whatever
-/// does not fit wholly, or was converted, is in [`EXTRA`] under its key with its own bytes (line
-/// breaks between tokens left out), and so does every unknown key; the column keeps as much as fits. So
-/// a record is its columns, overridden by `_extra`; custom fields of v2 are under `custom_fields`
-/// there.
-/// Null, a missing key, and an empty `custom_fields` are the same thing here.
+/// **Nothing is lost.** A value fits its column if the column represents the same value: whole numbers
+/// of 64 bits, decimal numbers that a double prints identically, valid dates, instants in any notation
+/// down to microseconds, and text. Ids of options are text. If the shape is open, the column holds the
+/// raw JSON. A value of another type is converted if the result is equivalent. A value that does not fit
+/// completely, or was converted, is stored in [`EXTRA`] under its key with its own bytes, without line
+/// breaks between tokens. The same applies to every unknown key. The column keeps the part that fits. A
+/// record therefore equals its columns, overridden by `_extra`, where custom fields of v2 are under
+/// `custom_fields`. Null, a missing key and an empty `custom_fields` are equivalent.
 #[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "the columns of a table are its columns")]
 pub struct Columns {
     resource: &'static Resource,
     schema: SchemaRef,
-    /// Top-level keys: by place those of `columns`, the last one being `custom_fields` if nested.
+    /// The top-level keys, by index in `columns`. If custom fields are nested, the last one is
+    /// `custom_fields`.
     keys: Keys,
-    /// Keys of nested custom fields, whose columns begin at `nested`.
+    /// The keys of nested custom fields, whose columns begin at `nested`.
     hashes: Keys,
     nested: Option<usize>,
     is_deleted: Option<usize>,
-    /// Projects say it here alone.
+    /// The column `status`, which marks deleted projects.
     status: Option<usize>,
     columns: Vec<Column>,
     synced: Vec<i64>,
     deleted: BooleanBufferBuilder,
     extra: Cells,
-    /// Bytes of JSON in the rows.
+    /// The bytes of JSON in the rows.
     json: usize,
     row: Row,
     misfits: TypeMismatches,
     mapping: Value,
 }
 
-/// What is known of the row that is being read.
+/// The state of the row that is being read.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent findings about one row")]
 struct Row {
     deleted: bool,
-    /// Whether its status says that it is deleted.
+    /// Whether the row's status is `deleted`.
     stated: bool,
     tombstone: bool,
-    /// Whether something has to go to `_extra`.
+    /// Whether `_extra` must contain a value.
     odd: bool,
-    /// Whether all of `custom_fields` has to.
+    /// Whether `_extra` must contain all of `custom_fields`.
     odd_custom: bool,
     seen_custom: bool,
-    /// Columns that do not say all of their values.
+    /// The columns that do not represent their values completely.
     unfit: Vec<usize>,
 }
 
 impl Columns {
-    /// The columns of a resource in an account with these field definitions.
+    /// Creates the columns of a resource in an account with these field definitions.
     ///
-    /// Custom fields are called as `names` has it, with a column of labels beside those that have
-    /// options; without names they are called by the API's own keys, and there are no labels.
+    /// `names` determines the names of custom fields, and adds a column of labels for fields with
+    /// options. Without `names` the columns have the keys of the API, and there are no labels.
     pub fn of(
         resource: &'static Resource,
         definitions: &[Definition],
@@ -119,20 +119,20 @@ impl Columns {
         }
     }
 
-    /// The Arrow schema of the batches.
+    /// Returns the Arrow schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// The resource.
+    /// Returns the resource.
     pub const fn resource(&self) -> &'static Resource {
         self.resource
     }
 
-    /// Adds a record: a JSON object as the API sent it, or a tombstone, which is a key with
-    /// `"_deleted":true`.
+    /// Adds a record: a JSON object from the API, or a tombstone, which is a key with `"_deleted":true`.
     ///
-    /// On error, of kind [`Kind::Shape`] for what is no JSON object, nothing was added.
+    /// After an error nothing was added. The error has the kind [`Kind::Shape`] if the text is not a
+    /// JSON object.
     pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
         let text = simdutf8::basic::from_utf8(json)
             .map_err(|error| Error::new(Kind::Shape, "record is not UTF-8").because(error))?;
@@ -153,24 +153,24 @@ impl Columns {
         Ok(())
     }
 
-    /// Rows added since the last batch.
+    /// Returns the number of rows since the last batch.
     pub fn rows(&self) -> usize {
         self.synced.len()
     }
 
-    /// Bytes of JSON that were added since the last batch.
+    /// Returns the bytes of JSON since the last batch.
     pub const fn json_bytes(&self) -> usize {
         self.json
     }
 
-    /// Memory the rows take, about.
+    /// Returns the approximate memory of the rows in bytes.
     pub fn bytes(&self) -> usize {
         let columns = self.columns.iter().map(Column::bytes);
         columns.sum::<usize>() + self.extra.bytes() + 9 * self.synced.capacity()
     }
 
-    /// The rows added since the last batch, sorted by the resource's key: numbers by size, text by
-    /// its bytes, a missing key first; rows of one key in the order they came.
+    /// Returns the rows since the last batch, sorted by the resource's key: numbers by value, text by
+    /// bytes, and missing keys first. Rows with the same key keep their order.
     pub fn finish(&mut self) -> Result<RecordBatch> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         let rows = self.rows();
@@ -189,19 +189,19 @@ impl Columns {
         }
     }
 
-    /// By field, how many values the columns do not say, unknown keys included. Custom fields of
-    /// v2 are called `custom_fields.<hash>`. Tombstones do not count.
+    /// Returns the number of values that the columns do not represent, by field, including unknown keys.
+    /// Custom fields of v2 are named `custom_fields.<hash>`. Tombstones are not counted.
     pub const fn misfits(&self) -> &BTreeMap<String, u64> {
         self.misfits.by_field()
     }
 
-    /// A list that says for each custom field its `column`, `hash`, `name` and `type`; where there
-    /// are any, `options`, the `label_column`, and under `parts` the columns of companions.
+    /// Returns a list with the `column`, `hash`, `name` and `type` of each custom field. An entry also
+    /// has `options`, the `label_column`, and under `parts` the columns of companions, if there are any.
     pub const fn mapping(&self) -> &Value {
         &self.mapping
     }
 
-    /// Fills the next row, and returns what goes to `_extra`.
+    /// Fills the next row. Returns the content of `_extra`.
     fn fill(&mut self, text: &str) -> Result<Option<String>> {
         self.keys.begin();
         self.row = Row::default();
@@ -215,7 +215,7 @@ impl Columns {
         if self.row.odd { self.left_over(text) } else { Ok(None) }
     }
 
-    /// Takes a pair of the record.
+    /// Reads a pair of the record.
     fn take(&mut self, json: &mut Json<'_>) -> Result<()> {
         match self.keys.next(json)? {
             Key::Known(place) if self.nested == Some(place) => self.take_custom(json, place),
@@ -266,7 +266,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Takes back the row's custom fields: all of them go to `_extra`.
+    /// Removes the row's custom fields from their columns. All of them are stored in `_extra`.
     fn forget_custom(&mut self, first: usize) {
         let rows = self.rows();
         for column in &mut self.columns[first..] {
@@ -280,8 +280,7 @@ impl Columns {
         let rows = self.synced.len();
         let column = &mut self.columns[place];
         let fitted = column.said == ScalarText::Whole;
-        // Of a key that comes twice the last value counts, as JSON readers have it; `_extra` has
-        // them all.
+        // The last value of a repeated key counts, as in JSON readers. `_extra` contains all of them.
         let again = column.len() > rows;
         if again {
             column.truncate(rows);
@@ -296,7 +295,7 @@ impl Columns {
         }
     }
 
-    /// Reads the row again for what goes to `_extra`.
+    /// Reads the row again to collect the content of `_extra`.
     fn left_over(&mut self, text: &str) -> Result<Option<String>> {
         let Self { keys, hashes, nested, columns, row, misfits, .. } = self;
         let mut count = |path: &str, key: &str| {
@@ -359,10 +358,10 @@ mod tests {
         for (name, rows) in work::ODD_ROWS {
             work::grows_with_its_input(name, 1_000, |times| {
                 let mut columns = deals();
-                // As `Page` takes them apart: one after the other.
+                // `Page` splits rows one after the other.
                 let rows = format!("[{}]", rows(times));
                 crate::model::items(&rows, |row| {
-                    // Half of a character is no text, and was mended before.
+                    // Unpaired surrogates were replaced before.
                     columns.push(row.as_bytes(), NOW).expect("it is an object");
                 })
                 .expect("they are rows");

@@ -4,7 +4,8 @@
 
 use crate::model::Time;
 
-/// The whole number that is written so: `1.0`, `-0` and what lies beyond 64 bits are not.
+/// Parses a whole number in canonical form. Returns `None` for `1.0`, for `-0` and for numbers beyond 64
+/// bits.
 pub(super) fn int(raw: &str) -> Option<i64> {
     if !is_whole(raw) {
         return None;
@@ -17,7 +18,7 @@ pub(super) fn int(raw: &str) -> Option<i64> {
     Some(if digits.len() < raw.len() { -number } else { number })
 }
 
-/// Whether this is a whole number, of any length, in its one proper spelling.
+/// Returns whether a text is a whole number of any length in its canonical form.
 pub(super) fn is_whole(raw: &str) -> bool {
     match raw.strip_prefix('-').unwrap_or(raw).as_bytes() {
         [b'0'] => raw == "0",
@@ -26,7 +27,7 @@ pub(super) fn is_whole(raw: &str) -> bool {
     }
 }
 
-/// The double whose shortest spelling is this number.
+/// Returns the double whose shortest notation is this number. `None` if there is none.
 pub(super) fn num(raw: &str) -> Option<f64> {
     if !raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
@@ -37,16 +38,16 @@ pub(super) fn num(raw: &str) -> Option<f64> {
     })
 }
 
-/// Most digits that every double keeps.
+/// The number of decimal digits that every double preserves.
 const DIGITS_KEPT: usize = 15;
 
-/// Powers of ten that a double holds exactly.
+/// The powers of ten that a double represents exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// The common case: few digits, no exponent. Both operands of the one division are exact, so its
+/// Parses the common case: few digits and no exponent. Both operands of the division are exact, so the
 /// result is the nearest double.
 fn short(raw: &str) -> Option<f64> {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
@@ -72,9 +73,9 @@ fn short(raw: &str) -> Option<f64> {
     Some(if digits.len() < raw.len() { -number } else { number })
 }
 
-/// A number as its digits without outer zeros, and the power of ten of the last one.
+/// Returns the sign of a number, its digits without outer zeros, and the power of ten of the last digit.
 ///
-/// Nothing where the exponent itself is beyond reason.
+/// Returns `None` if the exponent exceeds 32 bits.
 fn decimal(raw: &str) -> Option<(bool, String, i64)> {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
@@ -92,20 +93,20 @@ fn decimal(raw: &str) -> Option<(bool, String, i64)> {
     Some((digits.len() < raw.len(), kept.to_owned(), power))
 }
 
-/// What stands between the quotes of a text, escapes as they are written.
+/// Returns the text between the quotes, with its escapes.
 pub(super) fn quoted(raw: &str) -> Option<&str> {
     raw.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Days since 1970 of a date `YYYY-MM-DD`.
+/// Returns the days since 1970 for a date `YYYY-MM-DD`.
 pub(super) fn day(raw: &str) -> Option<i32> {
     let text = quoted(raw).filter(|text| text.len() == 10)?;
     i32::try_from(Time::parse(text)?.seconds().div_euclid(86_400)).ok()
 }
 
-/// Microseconds since 1970 of an instant in any spelling of the API.
+/// Returns the microseconds since 1970 for an instant in any notation of the API.
 ///
-/// Nothing for fractions finer than that.
+/// Returns `None` for a fraction finer than a microsecond.
 pub(super) fn micros(raw: &str) -> Option<i64> {
     let text = quoted(raw)?;
     let time = Time::parse(text)?;
@@ -118,7 +119,7 @@ pub(super) fn micros(raw: &str) -> Option<i64> {
     Some(time.micros())
 }
 
-/// Appends the text between quotes. Whether it could: half a surrogate pair is no character.
+/// Appends the unescaped text. Returns whether it succeeded: an unpaired surrogate is no character.
 pub(super) fn unescape(mut text: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     while let Some(place) = memchr::memchr(b'\\', text.as_bytes()) {
@@ -134,7 +135,7 @@ pub(super) fn unescape(mut text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// The character that follows a backslash, and the text after it.
+/// Returns the character after a backslash, and the remaining text.
 fn escape(text: &str) -> Option<(char, &str)> {
     let letter = match text.as_bytes().first()? {
         b'u' => return unicode(&text[1..]),

@@ -4,7 +4,7 @@ use super::texts::one_line;
 use crate::model::quoted;
 use std::collections::{BTreeMap, HashSet};
 
-/// How often values of a field went to `_extra`.
+/// The number of values of each field that are stored in `_extra`.
 #[derive(Debug, Default)]
 pub(super) struct TypeMismatches(BTreeMap<String, u64>);
 
@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 1_000;
 const OTHERS: &str = "(other fields)";
 
 impl TypeMismatches {
-    /// Counts one more.
+    /// Counts a value.
     pub(super) fn count(&mut self, field: &str) {
         if let Some(count) = self.0.get_mut(field) {
             *count += 1;
@@ -25,13 +25,13 @@ impl TypeMismatches {
         }
     }
 
-    /// The counts by field.
+    /// Returns the counts by field.
     pub(super) const fn by_field(&self) -> &BTreeMap<String, u64> {
         &self.0
     }
 }
 
-/// The pairs of one object that go to `_extra`.
+/// The pairs of one object that are stored in `_extra`.
 #[derive(Debug, Default)]
 pub(super) struct LeftOver {
     json: String,
@@ -39,8 +39,8 @@ pub(super) struct LeftOver {
 }
 
 impl LeftOver {
-    /// Whether the pair is kept: its value does not fit, or the key is unknown, which is no `fits`
-    /// at all. Null under an unknown key says nothing, unless it takes back a value before it.
+    /// Keeps a pair whose value does not fit, or whose key is unknown (`fits` is `None`). Null under an
+    /// unknown key is kept only if it overrides an earlier value. Returns whether the pair was kept.
     pub(super) fn keep(&mut self, key: &str, raw: &str, fits: Option<bool>) -> bool {
         let kept = match fits {
             Some(fits) => !fits,
@@ -59,7 +59,7 @@ impl LeftOver {
         kept
     }
 
-    /// The object; nothing where no pair was kept.
+    /// Returns the object. `None` if no pair was kept.
     pub(super) fn finish(mut self) -> Option<String> {
         self.json.push('}');
         (self.json.len() > 1).then_some(self.json)

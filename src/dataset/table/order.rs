@@ -13,7 +13,7 @@ enum Values<'b> {
     Texts(&'b StringArray),
 }
 
-/// A row's value in a key column. Nothing comes before everything.
+/// The value of a row in a key column. Null sorts first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     Null,
@@ -22,7 +22,7 @@ pub(super) enum Value {
 }
 
 impl<'b> Order<'b> {
-    /// By these columns, the first deciding; numbers by size, texts by their bytes.
+    /// Orders by these columns in sequence: numbers by value, texts by bytes.
     pub(super) fn of(batch: &'b RecordBatch, key: &[&str]) -> Self {
         let columns = key.iter().filter_map(|name| batch.column_by_name(name));
         let values = columns.filter_map(|column| {
@@ -32,7 +32,7 @@ impl<'b> Order<'b> {
         Self(values.collect())
     }
 
-    /// A row's key.
+    /// Returns the key of a row.
     pub(super) fn key(&self, row: usize) -> Vec<Value> {
         let value = |values: &Values<'_>| match values {
             Values::Ints(ints) if ints.is_valid(row) => Value::Int(ints.value(row)),
@@ -42,7 +42,7 @@ impl<'b> Order<'b> {
         self.0.iter().map(value).collect()
     }
 
-    /// The rows in order, where they are not yet. Equal ones stay as they came.
+    /// Returns the sorted order of the rows. `None` if they are sorted. The sort is stable.
     pub(super) fn permutation(&self, rows: usize) -> Option<UInt32Array> {
         if (1..rows).all(|row| self.compare(row - 1, row) != Ordering::Greater) {
             return None;

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::mem;
 
-/// Most rows of a row group: enough for scans, few enough to hold the columns in memory.
+/// The number of rows at which a row group ends.
 pub const ROW_GROUP_ROWS: usize = 20_000;
 
-/// Most bytes of JSON whose columns make one row group.
+/// The bytes of JSON at which a row group ends.
 pub const ROW_GROUP_JSON_BYTES: usize = 32 << 20;
 
 /// Most cells of a row group: where an account has very many fields, most of them empty, they take more
@@ -31,31 +31,32 @@ const ROW_GROUP_CELLS_MAX: usize = 32 << 20;
 /// Encoded bytes at which a part ends, after the row group that reaches them.
 pub const PART_BYTES_MAX: usize = 16 << 20;
 
-/// A line of a file's metadata that tells Spark 3 which calendar dates and times are in: the one that
-/// Parquet prescribes. Without it Spark 3 refuses a file with a date before 1582-10-15, or a time before
-/// 1900, since it might be of Spark 2 (`INCONSISTENT_BEHAVIOR_CROSS_VERSION.READ_ANCIENT_DATETIME`); with
-/// the version of a writer that is not older than 3.0 it reads them as they are (Spark's
-/// `DataSourceUtils.datetimeRebaseSpec`). Other readers do not look at it.
+/// A metadata entry that tells Spark 3 which calendar the dates and times use. It is the calendar that
+/// Parquet prescribes. Without the entry, Spark 3 refuses a file with a date before 1582-10-15 or a time
+/// before 1900, because Spark 2 could have written it
+/// (`INCONSISTENT_BEHAVIOR_CROSS_VERSION.READ_ANCIENT_DATETIME`). With a writer version of at least 3.0
+/// it reads the values unchanged (Spark's `DataSourceUtils.datetimeRebaseSpec`). Other readers ignore
+/// the entry.
 const SPARK_VERSION: (&str, &str) = ("org.apache.spark.version", "3.1.0");
 
 /// A finished Parquet file.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    /// The file.
+    /// The bytes of the file.
     pub bytes: Bytes,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
 }
 
-/// The Parquet parts of one resource while they are written.
+/// Writes the Parquet parts of one resource.
 ///
-/// Within a part rows ascend by the resource's key (see [`Columns::finish`]); where the next rows
-/// begin below the last one, a new part begins. Compressed with zstd, with statistics per row
-/// group and a dictionary for the columns whose values repeat.
+/// Within a part the rows ascend by the resource's key (see [`Columns::finish`]). If the next rows begin
+/// below the last key, a new part begins. Parts are compressed with zstd, have statistics per row group,
+/// and use a dictionary for columns whose values repeat.
 #[derive(Debug)]
 pub struct Parts {
     columns: Columns,
-    /// Most rows of a row group.
+    /// The maximum number of rows of a row group.
     group_rows: usize,
     part: Option<Part>,
     full: Vec<Encoded>,
@@ -69,7 +70,7 @@ struct Part {
 }
 
 impl Parts {
-    /// A table of these columns, without rows.
+    /// Creates an empty table with these columns.
     pub fn new(columns: Columns) -> Self {
         let cells = ROW_GROUP_CELLS_MAX / columns.schema().fields().len().max(1);
         let group_rows = cells.clamp(1, ROW_GROUP_ROWS);
@@ -78,7 +79,7 @@ impl Parts {
 
     /// Adds a record; see [`Columns::push`].
     ///
-    /// An error of kind [`Kind::Shape`] leaves the table as it was.
+    /// After an error of kind [`Kind::Shape`] the table is unchanged.
     pub fn push(&mut self, json: &[u8], synced: Time) -> Result<()> {
         self.columns.push(json, synced)?;
         if self.columns.rows() >= self.group_rows
@@ -89,12 +90,13 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether a part came to its end.
+    /// Returns whether a part is complete.
     pub const fn has_full(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// Memory held, about: rows that are not encoded yet, and parts that were not taken.
+    /// Returns the approximate memory in bytes: rows that are not encoded, and parts that were not
+    /// taken.
     pub fn held(&self) -> usize {
         let part = self
             .part
@@ -104,21 +106,21 @@ impl Parts {
         self.columns.bytes() + part + full
     }
 
-    /// Parts that came to their end meanwhile, in order: full ones, and those whose last key is
+    /// Takes the complete parts in order. A part is complete when it is full, or when its last key is
     /// above the next one.
     pub fn take_full(&mut self) -> Vec<Encoded> {
         mem::take(&mut self.full)
     }
 
-    /// Everything that was pushed and not taken, as finished parts in order. The table is empty
-    /// afterwards and can be pushed to again.
+    /// Takes all remaining rows as complete parts in order. The table is empty afterwards and accepts
+    /// new rows.
     pub fn close(&mut self) -> Result<Vec<Encoded>> {
         self.end_group()?;
         self.end_part()?;
         Ok(self.take_full())
     }
 
-    /// The columns.
+    /// Returns the columns.
     pub const fn columns(&self) -> &Columns {
         &self.columns
     }
@@ -152,7 +154,7 @@ impl Parts {
 }
 
 impl Part {
-    /// A part whose first rows are these: the others are expected to be like them.
+    /// Starts a part. The first rows determine which columns use a dictionary.
     fn begin(first: &RecordBatch) -> Result<Self> {
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -172,8 +174,8 @@ impl Part {
                 properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), true);
             }
         }
-        // Without a copy of the Arrow schema readers go by the Parquet types alone, which all of
-        // them understand alike; `+00:00` is nothing to them but UTC.
+        // Without a copy of the Arrow schema, readers use only the Parquet types, which all of them
+        // interpret in the same way. In these types `+00:00` means UTC.
         let options = ArrowWriterOptions::new()
             .with_properties(properties.build())
             .with_skip_arrow_metadata(true);
@@ -203,10 +205,10 @@ fn leaves(path: Vec<String>, array: &ArrayRef, repeating: &mut Vec<Vec<String>>)
     }
 }
 
-/// Values that are looked at to see whether they repeat.
+/// The number of values that are examined for repetition.
 const SAMPLE: usize = 2_048;
 
-/// Whether a value of this column is found three times on average, in the first rows.
+/// Returns whether each value of this column occurs at least three times on average in the first rows.
 fn repeats(array: &ArrayRef) -> bool {
     let valid = (0..array.len()).filter(|row| array.is_valid(*row)).take(SAMPLE);
     let (mut values, mut distinct) = (0, 0);

@@ -7,24 +7,23 @@ use crate::model::{Custom, Definition, Names, Resource};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The columns, and the keys of records whose values they take.
+/// The columns of a table, and the keys of records whose values they hold.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Top-level keys, for the first columns.
+    /// The top-level keys, for the first columns.
     pub(super) top: Vec<String>,
-    /// Keys of nested custom fields, for the columns after them.
+    /// The keys of nested custom fields, for the columns after them.
     pub(super) hashes: Vec<String>,
     pub(super) columns: Vec<Column>,
-    /// What the columns of custom fields stand for.
+    /// The descriptions of the custom field columns.
     pub(super) mapping: Vec<Value>,
 }
 
 impl Plan {
-    /// For a resource; see [`super::columns::Columns::of`].
+    /// Creates the plan for a resource. See [`super::columns::Columns::of`].
     ///
-    /// No two columns have one name. Where the pinned name of a custom field has become the name
-    /// of a column that Pipedrive added since, the custom field keeps it, and the newcomer's values
-    /// go to `_extra`.
+    /// Column names are unique. If Pipedrive adds a column with the pinned name of a custom field, the
+    /// custom field keeps the name, and the values of the new column are stored in `_extra`.
     pub(super) fn of(
         resource: &Resource,
         definitions: &[Definition],
@@ -97,7 +96,7 @@ impl Plan {
     }
 }
 
-/// Whether the column of a field, and those beside it, would be the same if it were of this type.
+/// Returns whether a field would have the same columns if it had the type `ty`.
 pub(in super::super) fn same_column(field: &Definition, ty: &str, flat: bool) -> bool {
     let other = Definition { ty: ty.to_owned(), ..field.clone() };
     let beside = |field: &Definition| {

@@ -8,19 +8,19 @@ use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use std::borrow::Cow;
 use std::mem;
 
-/// What a text column takes.
+/// The values that a text column accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Text,
-    /// Texts, and of an object its label.
+    /// Texts, and objects by their label.
     Label,
-    /// Whole numbers too, as their digits, and true and false.
+    /// Texts, whole numbers as their digits, and Booleans.
     OptionId,
-    /// Any value, as its JSON.
+    /// Any value as JSON.
     Json,
 }
 
-/// Texts, one after the other.
+/// Texts in one buffer.
 #[derive(Debug)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
@@ -34,7 +34,7 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// Adds a value, or an empty text where it does not fit.
+    /// Adds a value. If the value does not fit, an empty text is added.
     pub(super) fn push(&mut self, raw: &str, form: Form) -> ScalarText {
         let to = match form {
             Form::Text => Some(To::Text),
@@ -68,18 +68,18 @@ impl Texts {
         }
     }
 
-    /// Adds a text that is ours.
+    /// Adds a text that this program generates.
     pub(super) fn push_text(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.end();
     }
 
-    /// Fills up to so many values with empty ones.
+    /// Adds empty texts up to `rows` values.
     pub(super) fn reach(&mut self, rows: usize) {
         self.ends.resize(rows + 1, offset(self.bytes.len()));
     }
 
-    /// Memory it holds.
+    /// Returns the memory in bytes.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity() + 4 * self.ends.capacity()
     }
@@ -88,13 +88,13 @@ impl Texts {
         self.ends.push(offset(self.bytes.len()));
     }
 
-    /// Takes back the values from this one on.
+    /// Removes the values from `len` on.
     pub(super) fn truncate(&mut self, len: usize) {
         self.ends.truncate(len + 1);
         self.bytes.truncate(usize::try_from(self.ends[len]).unwrap_or_default());
     }
 
-    /// The values, leaving none.
+    /// Returns the values, and empties the buffer.
     pub(super) fn finish(&mut self, nulls: Option<NullBuffer>) -> StringArray {
         let mut ends = Vec::with_capacity(self.ends.len());
         ends.push(0);
@@ -103,7 +103,7 @@ impl Texts {
     }
 }
 
-/// JSON without line breaks, which can only stand between its tokens.
+/// Removes line breaks from JSON, which contains them only between tokens.
 pub(super) fn one_line(raw: &str) -> Cow<'_, str> {
     match memchr::memchr2(b'\n', b'\r', raw.as_bytes()) {
         None => Cow::Borrowed(raw),

@@ -15,51 +15,51 @@ use crate::dataset::snapshot::{
 use crate::model::{Error, Kind, Resource, Result, key_of};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a backup is to be checked.
+/// The options of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The share of rows, in percent, whose references, options and custom fields are looked at. With
-    /// 0 nothing is parsed: sizes and hashes are all that is checked.
+    /// The percentage of rows whose references, options and custom fields are checked. With 0 nothing is
+    /// parsed, and only sizes and hashes are checked.
     pub sample: f64,
-    /// Kinds of defects that are not reported.
+    /// The kinds of defects that are not reported.
     pub ignore: Vec<DefectKind>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What is wrong, and what is odd.
+    /// The defects that were found: damage and observations.
     pub findings: Vec<Finding>,
-    /// How many they are.
+    /// The numbers of findings.
     pub tally: Tally,
-    /// What could not be checked, or is worth knowing: sentences.
+    /// Messages about parts that could not be checked, and other notes.
     pub unchecked: Vec<String>,
-    /// Files of resources and their index of attachments.
+    /// The number of files of resources, including the index of attachments.
     pub files: u64,
-    /// Their rows; 0 if nothing was parsed.
+    /// The number of rows. It is 0 if nothing was parsed.
     pub rows: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
-    /// Attachments.
+    /// The number of attachments.
     pub contents: u64,
 }
 
-/// A check under way.
+/// A check in progress.
 struct Check<'s> {
     snapshot: &'s BackupReader,
     sample: f64,
     findings: Findings,
     report: Report,
     references: References,
-    /// Custom fields and options, by dictionary.
+    /// The custom fields and options, by dictionary.
     fields: BTreeMap<&'static str, Fields>,
 }
 
-/// Checks a backup: every file present, of the size and SHA-256 the manifest says, well-formed, with
-/// as many rows, each under a key of its own, and naming only rows, options and custom fields that
-/// are there. Nothing is asked of Pipedrive, and nothing written.
+/// Checks a backup. Every file must exist with the size and SHA-256 of the manifest, be well-formed and
+/// have the expected number of rows. Each row must have a unique key, and must reference only rows,
+/// options and custom fields that exist. No request is made to Pipedrive, and nothing is written.
 ///
-/// An error means that the check could not be done, not that something is wrong with the backup.
+/// An error means that the check failed to run, not that the backup is damaged.
 pub async fn verify(snapshot: &BackupReader, options: &Options) -> Result<Report> {
     let mut check = Check {
         snapshot,
@@ -86,7 +86,7 @@ pub async fn verify(snapshot: &BackupReader, options: &Options) -> Result<Report
 }
 
 impl Check<'_> {
-    /// The file stems that make the backup.
+    /// Returns the file stems of the backup.
     fn stems(&self) -> BTreeSet<String> {
         let backup = self.snapshot.backup();
         let mut stems: BTreeSet<String> = backup.files.keys().cloned().collect();
@@ -157,7 +157,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Passes all rows of a file. Its SHA-256, if that was asked for.
+    /// Reads all rows of a file. Returns its SHA-256 if it was requested.
     async fn rows(
         &mut self,
         stem: &str,
@@ -176,7 +176,7 @@ impl Check<'_> {
                 return Err(error);
             }
             let flaw = if torn { DefectKind::Torn } else { DefectKind::Json };
-            // The file is named beside it.
+            // The finding already names the file.
             let summary = error.summary();
             let place = error.place().unwrap_or_default();
             let message = summary.trim_start_matches(place).trim_start_matches(": ");
@@ -245,7 +245,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Names the rows whose key another row has too.
+    /// Reports the rows whose key is not unique.
     async fn repeats(
         &mut self,
         resource: &'static Resource,
@@ -268,7 +268,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Attachments, by the index that names them.
+    /// Checks the attachments that the index names.
     async fn contents(&mut self) -> Result<()> {
         let snapshot = self.snapshot;
         if !snapshot.holds(CONTENT_INDEX) {
@@ -276,7 +276,7 @@ impl Check<'_> {
         }
         let mut named: BTreeSet<String> = BTreeSet::new();
         let mut rows = snapshot.rows(CONTENT_INDEX, false).await?;
-        // What is wrong with the index itself was found before.
+        // Defects of the index itself were reported before.
         while let Ok(Some(row)) = rows.next().await {
             let Ok(content) = serde_json::from_str::<Content>(row.json) else { continue };
             content.must_be_named(&snapshot.place().name_of(&snapshot.path(CONTENT_INDEX)))?;
@@ -339,7 +339,7 @@ impl Check<'_> {
             let failed = backup.failed.contains_key(stem);
             let done = self.snapshot.claims(stem) && !failed && !partial;
             let refused = backup.failed.get(stem).is_some_and(Failure::for_good);
-            // A backup of pdcli without its manifest does not say what was asked for.
+            // A pdcli backup without a manifest does not record the requested resources.
             let unknown = backup.is_pdcli_backup() && backup.updated_at.is_none();
             if done || refused || unknown || backup.unavailable.contains_key(stem) {
                 continue;
@@ -421,7 +421,7 @@ impl Check<'_> {
     }
 }
 
-/// Which rows are looked into: evenly spread, always the same.
+/// Selects the rows to check. The selection is evenly spread and deterministic.
 struct Sampling {
     share: f64,
     owed: f64,

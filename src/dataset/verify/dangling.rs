@@ -13,46 +13,46 @@ use crate::model::{Kind, Resource, Result, key_of};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A file that names rows of another one: both by their stems.
+/// The stems of a file and of a file that it references.
 type Pair = (&'static str, &'static str);
 
-/// The keys of all rows, and those that rows name.
+/// The keys of all rows, and the keys that rows reference.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    /// By file stem, of the files that could be read to their end.
+    /// The keys by file stem, for files that were read to the end.
     keys: BTreeMap<&'static str, Keyset>,
     named: BTreeMap<Pair, Named>,
 }
 
-/// Who names a key that is not there.
+/// The references to a missing key.
 struct Naming {
     key: String,
-    /// The column of the first row that names it.
+    /// The column of the first row that references the key.
     column: &'static str,
-    /// That row's key.
+    /// The key of that row.
     row: String,
-    /// How many rows of the file do.
+    /// The number of rows of the file that reference the key.
     times: u64,
 }
 
 impl References {
-    /// A row of `file` names a row of `target`.
+    /// Records that a row of `file` references a row of `target`.
     pub(super) fn add(&mut self, file: &'static str, target: &'static str, key: &str) {
         self.named.entry((file, target)).or_default().add(key);
     }
 
-    /// A file was read to its end; its keys are sorted.
+    /// Records that a file was read to the end. Its keys are sorted.
     pub(super) fn read(&mut self, file: &'static str, keys: Keyset) {
         self.keys.insert(file, keys);
     }
 
-    /// The files that were read to their end.
+    /// Returns the files that were read to the end.
     fn files(&self) -> BTreeSet<&'static str> {
         self.keys.keys().copied().collect()
     }
 
-    /// The keys that are named and not there. A file that cannot be read says neither what it would
-    /// hold nor what it would name.
+    /// Returns the keys that are referenced and do not exist. A pair of files is left out if one of them
+    /// could not be read.
     fn missing(self) -> BTreeMap<Pair, Vec<u64>> {
         let Self { keys, named } = self;
         let read = named.into_iter().filter(|((file, _), _)| keys.contains_key(file));
@@ -64,13 +64,13 @@ impl References {
     }
 }
 
-/// Whether the file of a resource is looked at for what others name of it. What pdcli does
-/// not ask for is named all the same.
+/// Returns whether references to the resource are checked. They are not if its file is missing, or if
+/// pdcli wrote it without requesting all rows.
 pub(super) fn is_whole(snapshot: &BackupReader, resource: &Resource) -> bool {
     snapshot.holds(resource.file) && !snapshot.backup().lacks_rows_of(resource)
 }
 
-/// So many keys, and a digest of them.
+/// Returns the number of keys and their digest.
 fn counted(missing: &[u64]) -> Dangling {
     let mut hash = Sha256::new();
     for number in missing {
@@ -80,8 +80,8 @@ fn counted(missing: &[u64]) -> Dangling {
     Dangling { keys: missing.len() as u64, sha256: digest }
 }
 
-/// Tells of references that lead nowhere. They are as the account has them, unless the backup says
-/// that it was written with others, and `all` rows were looked into.
+/// Reports dangling references. They are an observation, unless the manifest records other ones and
+/// `all` rows were read; then they are damage.
 pub(super) async fn tell(
     snapshot: &BackupReader,
     references: References,
@@ -129,17 +129,18 @@ pub(super) async fn tell(
     Ok(())
 }
 
-/// What a backup says of the references of one file that lead nowhere; `None` if it says nothing.
+/// Returns the dangling references between two files that the manifest records. `None` if it records
+/// none at all.
 fn recorded(backup: &Backup, (file, target): Pair) -> Option<Dangling> {
     let all = backup.dangling.as_ref()?;
     let of = all.get(file).and_then(|targets| targets.get(target)).cloned();
     Some(of.unwrap_or_else(|| counted(&[])))
 }
 
-/// The references of a whole backup that lead nowhere, by file and by the file they should lead to.
-/// Files that are damaged are left out.
+/// Returns the dangling references of a complete backup, by file and by target file. Damaged files are
+/// left out.
 ///
-/// Memory: 8 bytes a row, and 8 for each key that rows of a file name.
+/// Memory: 8 bytes for each row, and 8 bytes for each key that the rows of a file reference.
 pub(in crate::dataset) async fn dangling(
     snapshot: &BackupReader,
 ) -> Result<BTreeMap<String, BTreeMap<String, Dangling>>> {
@@ -148,7 +149,7 @@ pub(in crate::dataset) async fn dangling(
         let mut rows = snapshot.rows(resource.file, false).await?;
         match read_missing_keys(snapshot, resource, &mut rows, &mut references).await {
             Err(error) if error.kind() != Kind::Data => return Err(error),
-            // What is wrong with a file is found by those who look for it.
+            // Defects of a file are reported by the check of that file.
             Ok(()) | Err(_) => {}
         }
     }
@@ -179,8 +180,8 @@ async fn read_missing_keys(
     Ok(())
 }
 
-/// Finds the first rows that refer to these keys, in the order of the file, for as many keys as are
-/// reported.
+/// Finds the first rows that reference these keys, in the order of the file. Stops at the number of keys
+/// that are reported.
 async fn named_by(
     snapshot: &BackupReader,
     (file, target): Pair,

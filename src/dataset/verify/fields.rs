@@ -9,25 +9,25 @@ use std::collections::HashSet;
 pub(super) struct Fields {
     codes: Keys,
     known: Vec<Field>,
-    /// The dictionary, with what could not be read of it.
+    /// The dictionary, with its unreadable entries.
     unread: Option<Definitions>,
 }
 
 #[derive(Debug)]
 struct Field {
     name: String,
-    /// Ids of its options as the API writes them; none for fields that are not chosen from some.
+    /// The ids of the options as the API writes them. `None` for fields without options.
     options: Option<HashSet<String>>,
-    /// Whether several may be chosen.
+    /// Whether several options may be selected.
     set: bool,
 }
 
-/// What a value of a custom field is not.
+/// An unknown part of a custom field.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stranger {
-    /// The field is unknown.
+    /// A field that is not in the dictionary.
     Field(String),
-    /// An option of a known field is.
+    /// An option that a known field does not have.
     Option {
         /// The option's id.
         id: String,
@@ -37,7 +37,7 @@ pub(super) enum Stranger {
 }
 
 impl Fields {
-    /// Reads a dictionary of a backup; `None` if the backup has none that can be read.
+    /// Reads a dictionary of a backup. `None` if the backup has no readable one.
     pub(super) async fn read(
         snapshot: &BackupReader,
         dictionary: &'static Resource,
@@ -47,7 +47,7 @@ impl Fields {
         }
         let mut definitions = Definitions::default();
         let mut rows = snapshot.rows(dictionary.file, false).await?;
-        // What is wrong with the file itself is found when it is checked.
+        // Defects of the file itself are reported by its check.
         while let Ok(Some(row)) = rows.next().await {
             definitions.add_page(row.json.as_bytes());
         }
@@ -75,12 +75,12 @@ impl Fields {
         }
     }
 
-    /// Whether a field may be one of those whose definition cannot be read.
+    /// Returns whether an unreadable definition may be that of this field.
     fn excuses(unread: Option<&Definitions>, code: &str) -> bool {
         unread.is_some_and(|unread| unread.may_hold(code))
     }
 
-    /// Looks at an object keyed by hashes.
+    /// Checks an object that is keyed by hashes.
     pub(super) fn strangers(&mut self, object: &str, found: &mut Vec<Stranger>) -> Result<()> {
         let mut json = crate::model::Json::new(object);
         let mut more = json.open(b'{')?;
@@ -104,7 +104,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Looks at a key of a row whose custom fields stand flat: a hash, or a part of one.
+    /// Checks a key of a row with flat custom fields: a hash, or a hash with a suffix.
     pub(super) fn stranger(&self, key: &str, value: &str, found: &mut Vec<Stranger>) {
         let (code, part) = key.split_at_checked(40).unwrap_or((key, ""));
         match self.codes.place(code) {
@@ -136,7 +136,7 @@ impl Field {
     }
 }
 
-/// An id without its quotes; ids hold no escapes.
+/// Returns an id without quotes. Ids contain no escapes.
 fn unquoted(value: &str) -> &str {
     value.trim().trim_matches('"')
 }

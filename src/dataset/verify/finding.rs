@@ -5,39 +5,39 @@ use std::collections::BTreeMap;
 /// The maximum number of findings of one kind in one file that are listed one by one.
 pub const FINDINGS_MAX: u64 = 100;
 
-/// What is wrong.
+/// The kind of a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DefectKind {
-    /// A file that the manifest names is not there.
+    /// A file that the manifest names does not exist.
     Missing,
-    /// A file has another size than the manifest says.
+    /// The size of a file differs from the manifest.
     Size,
-    /// A file has another SHA-256 than the manifest says.
+    /// The SHA-256 of a file differs from the manifest.
     Hash,
-    /// A file ends too early, or was never finished.
+    /// A file ends too early, or was never completed.
     Torn,
-    /// A file is no array of JSON objects.
+    /// A file is not an array of JSON objects.
     Json,
-    /// A file holds more or fewer rows than the manifest says.
+    /// The number of rows of a file differs from the manifest.
     Rows,
-    /// A row has no key, or one that another row has too.
+    /// A row has no key, or its key is not unique.
     Key,
-    /// A row names a row that is not there.
+    /// A row references a row that does not exist.
     Reference,
-    /// A row carries a custom field that the field file does not know.
+    /// A row has a custom field that the dictionary does not contain.
     Field,
-    /// A row holds an option that the field file does not know.
+    /// A row has an option that the dictionary does not contain.
     Option,
-    /// An attachment is not there, not as it should be, or not named.
+    /// An attachment is missing, damaged, or not in the index.
     Content,
-    /// Something was to be read and was not.
+    /// A requested resource was not read.
     Unfinished,
-    /// A file that is no part of the backup.
+    /// A file does not belong to the backup.
     Foreign,
 }
 
 impl DefectKind {
-    /// All of them.
+    /// The list of all kinds.
     pub const ALL: [Self; 13] = [
         Self::Missing,
         Self::Size,
@@ -54,8 +54,8 @@ impl DefectKind {
         Self::Foreign,
     ];
 
-    /// Whether it means that the backup is not what was written. The others are observations: they may
-    /// be as they are in the account itself, or are none of the backup's business.
+    /// Returns whether the kind means that the backup differs from what was written. Other kinds are
+    /// observations: they may exist in the account itself, or do not concern the backup.
     pub const fn is_damage(self) -> bool {
         match self {
             Self::Missing
@@ -71,7 +71,7 @@ impl DefectKind {
         }
     }
 
-    /// Its name on the command line and in reports.
+    /// Returns the name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -91,33 +91,33 @@ impl DefectKind {
     }
 }
 
-/// Something that is wrong, and where.
+/// A defect and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// The kind.
     pub flaw: DefectKind,
-    /// Whether it is damage; an observation otherwise.
+    /// Whether the defect is damage. Otherwise it is an observation.
     pub damage: bool,
-    /// The file.
+    /// The path of the file.
     pub file: String,
-    /// Key of the row, if it is about one.
+    /// The key of the row. `None` if the defect does not concern a row.
     pub row: Option<String>,
-    /// A sentence with names, ids and counts, and no other contents.
+    /// A sentence that contains names, ids and counts, and no other data.
     pub message: String,
 }
 
-/// How many findings there are.
+/// The numbers of findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Damage.
+    /// The number of findings that are damage.
     pub damage: u64,
-    /// Observations.
+    /// The number of findings that are observations.
     pub observations: u64,
-    /// Counts by kind, including findings that are not listed one by one.
+    /// The counts by kind, including findings that are not listed one by one.
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Findings as they come up.
+/// The findings of a check in progress.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
@@ -130,7 +130,7 @@ impl Findings {
         Self { ignored: ignored.to_vec(), ..Self::default() }
     }
 
-    /// Notes one, unless there are too many of its kind already.
+    /// Records a finding, unless the limit of its kind is reached.
     pub(super) fn add(
         &mut self,
         flaw: DefectKind,
@@ -141,12 +141,12 @@ impl Findings {
         self.judged(flaw, flaw.is_damage(), file, row, message.into());
     }
 
-    /// Notes one that is harmless although others of its kind are damage.
+    /// Records an observation of a kind that is otherwise damage.
     pub(super) fn observe(&mut self, flaw: DefectKind, file: &str, message: impl Into<String>) {
         self.judged(flaw, false, file, None, message.into());
     }
 
-    /// Notes one of which the finder knows whether it is damage.
+    /// Records a finding. The caller states whether it is damage.
     pub(super) fn judged(
         &mut self,
         flaw: DefectKind,
@@ -171,8 +171,8 @@ impl Findings {
         *count
     }
 
-    /// All of them, by file, with a last one of each kind that says how many more there are; and how
-    /// many they are.
+    /// Returns all findings by file, and their numbers. If findings of a kind were not listed, a last
+    /// finding states how many.
     pub(super) fn finish(mut self) -> (Vec<Finding>, Tally) {
         let mut tally = Tally::default();
         for ((flaw, damage, file), count) in self.counts {
@@ -183,7 +183,7 @@ impl Findings {
                 self.found.push(Finding { flaw, damage, file, row: None, message });
             }
         }
-        // Stable, so what was found first stays first.
+        // The sort is stable, so findings of a kind stay in the order of discovery.
         self.found.sort_by(|a, b| (&a.file, a.flaw).cmp(&(&b.file, b.flaw)));
         (self.found, tally)
     }

@@ -2,17 +2,17 @@
 
 use crate::dataset::backup::number;
 
-/// The keys of a file's rows.
+/// The keys of the rows of a file.
 #[derive(Debug, Default)]
 pub(super) struct Keyset {
     numbers: Vec<u64>,
 }
 
-/// Keys that are named, each once: 8 bytes each, and as many again while they are gathered.
+/// The distinct keys that are referenced. Each takes 8 bytes, and as many again before they are sorted.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     numbers: Vec<u64>,
-    /// So many of them are sorted, and each once.
+    /// The number of keys at the beginning that are sorted and distinct.
     settled: usize,
 }
 
@@ -24,13 +24,13 @@ impl Keyset {
         self.numbers.push(number(key));
     }
 
-    /// Sorts the keys: they may be looked for now. Whether some are there twice.
+    /// Sorts the keys, which is required before a search. Returns whether a key occurs twice.
     pub(super) fn seal(&mut self) -> bool {
         self.numbers.sort_unstable();
         self.numbers.windows(2).any(|two| two[0] == two[1])
     }
 
-    /// Whether this key's number is there twice.
+    /// Returns whether the number of this key occurs twice.
     pub(super) fn twice(&self, key: &str) -> bool {
         let number = number(key);
         let from = self.numbers.partition_point(|known| *known < number);
@@ -43,7 +43,7 @@ impl Keyset {
 }
 
 impl Named {
-    /// Notes that a row names a key.
+    /// Records that a row references a key.
     pub(super) fn add(&mut self, key: &str) {
         self.numbers.push(number(key));
         if self.numbers.len() > 2 * self.settled + UNSORTED_MIN {
@@ -57,7 +57,7 @@ impl Named {
         self.settled = self.numbers.len();
     }
 
-    /// Those that are not there, sorted.
+    /// Returns the keys that do not exist, sorted.
     pub(super) fn missing(mut self, keys: &Keyset) -> Vec<u64> {
         self.sort();
         self.numbers.retain(|number| !keys.contains(*number));

@@ -7,7 +7,7 @@ use crate::dataset::snapshot::{
     Backup, BackupReader, CONTENT_INDEX, CONTENTS, file_name, resource_of,
 };
 
-/// What is wrong with a file's being there; `None` if nothing is.
+/// Returns the defect of a file that should not exist. `None` if the file belongs to the backup.
 pub(super) fn stranger(snapshot: &BackupReader, path: &str) -> Option<(DefectKind, &'static str)> {
     let manifest = snapshot.manifest();
     let bucket = snapshot.place().folder().is_none();
@@ -26,7 +26,7 @@ pub(super) fn stranger(snapshot: &BackupReader, path: &str) -> Option<(DefectKin
         return Some((DefectKind::Torn, why));
     }
     if let Some(name) = path.strip_prefix(CONTENTS).and_then(|rest| rest.strip_prefix('/')) {
-        // Those that are called after a hash are held against the index.
+        // Files that are named by a hash are compared with the index.
         return match name {
             _ if !is_sha256(name) => Some((DefectKind::Foreign, "is no part of this backup")),
             _ if snapshot.claims(CONTENT_INDEX) => None,
@@ -38,12 +38,12 @@ pub(super) fn stranger(snapshot: &BackupReader, path: &str) -> Option<(DefectKin
     Some((DefectKind::Foreign, "is no part of this backup"))
 }
 
-/// Whether a backup has a file at this path, whole or growing.
+/// Returns whether a backup has a complete or growing file at this path.
 fn names(backup: &Backup, path: &str) -> bool {
     let stem = path.strip_suffix(".json");
     let whole = stem.is_some_and(|stem| {
         backup.files.contains_key(stem)
-            // pdcli forgets the files of earlier runs; they are looked at all the same.
+            // pdcli omits files of earlier runs from its manifest. They are checked, too.
             || backup.is_pdcli_backup() && resource_of(stem).is_some()
     });
     let staged = backup.files.values().any(|file| file.staged.as_deref() == Some(path));

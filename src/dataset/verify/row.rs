@@ -4,43 +4,44 @@ use super::fields::{Fields, Stranger};
 use crate::model::{Custom, Json, Key, Keys, Resource, Result, is_custom, items, reference};
 use std::borrow::Cow;
 
-/// Looks into the rows of one resource.
+/// Checks the rows of one resource.
 #[derive(Debug)]
 pub(super) struct RowReader {
     resource: &'static Resource,
     keys: Keys,
-    /// By place of the column.
+    /// The meanings by index of the column.
     columns: Vec<Meaning>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Meaning {
     Nothing,
-    /// The key of a row of this resource, or a list of such.
+    /// The key of a row of this resource, or a list of keys.
     Names(&'static Resource),
-    /// Says that the row is deleted if it is this.
+    /// A value that marks the row as deleted if it is one of these.
     Deleted(&'static [&'static str]),
     /// An object of custom fields.
     Custom,
 }
 
-/// What was found in a row.
+/// The references and unknown fields of a row.
 #[derive(Debug, Default)]
 pub(super) struct RowReferences {
-    /// Columns, and the keys they name.
+    /// The columns, and the keys that they reference.
     pub(super) references: Vec<(&'static str, &'static Resource, String)>,
     pub(super) strangers: Vec<Stranger>,
 }
 
 impl RowReader {
-    /// For a resource; it names rows of those for which `is_there` holds.
+    /// Creates a reader for a resource. References to resources for which `is_there` is false are
+    /// ignored.
     pub(super) fn of(
         resource: &'static Resource,
         is_there: impl Fn(&'static Resource) -> bool,
     ) -> Self {
         let meaning = |column: &str| match column {
             "is_deleted" => Meaning::Deleted(&["true"]),
-            // Notes, files, users and the like (pipedrive-api.md 2.5).
+            // This applies to notes, files, users and similar rows (pipedrive-api.md 2.5).
             "active_flag" => Meaning::Deleted(&["false", "0"]),
             "status" => Meaning::Deleted(&["\"deleted\""]),
             "custom_fields" if resource.custom == Custom::Nested => Meaning::Custom,
@@ -56,7 +57,7 @@ impl RowReader {
         }
     }
 
-    /// Looks into a row. One that says it is deleted is not held to what it names: that may be gone
+    /// Reads a row. The references of a deleted row are ignored, because their targets may be deleted
     /// with it.
     pub(super) fn at(
         &mut self,
@@ -105,7 +106,7 @@ impl RowReader {
     }
 }
 
-/// The keys a value names: a number or text, a list of them, or an object that has its key under
+/// Passes on the keys in a value: a number or text, a list of them, or an object with its key under
 /// `value` or `id` (pipedrive-api.md 5.2).
 fn named(value: &str, mut each: impl FnMut(String)) {
     let plain = |value: &str| -> Option<String> {

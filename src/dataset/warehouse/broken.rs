@@ -2,8 +2,8 @@
 
 use crate::model::{Error, Kind, Resource, Result};
 
-/// Resources whose files could not be written, and why: none of what a run took of them since the
-/// last commit is committed.
+/// The resources whose files could not be written, with the errors. Rows that a run received of them
+/// since the last commit are not committed.
 #[derive(Debug, Default)]
 pub(super) struct Broken(Vec<(&'static Resource, Kind, String)>);
 
@@ -24,7 +24,7 @@ impl Broken {
         self.0.iter().map(|(resource, kind, text)| (*resource, Error::new(*kind, text.clone())))
     }
 
-    /// Fails when there is anything: nothing more should be taken.
+    /// Fails if there is an error. The run must then accept no more rows.
     pub(super) fn check(&self) -> Result<()> {
         self.errors().next().map_or(Ok(()), |(_, error)| Err(error))
     }

@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The key of the time at which a field was found to be deleted.
 const DELETED: &str = "deleted_at";
-/// The key of the time at which a field was found to be of another type, and to need another column.
+/// The key of the time at which a field was found to have a type that requires another column.
 const RETYPED: &str = "retyped_at";
 
-/// The field definitions of a resource, as an account has them; the default is that nothing is known of them.
+/// The field definitions of a resource in an account. By default none are known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Dictionary<'d> {
-    /// Those that can be read.
+    /// The readable definitions.
     pub definitions: &'d [Definition],
-    /// Whether these are all: a field that is not among them is gone.
+    /// Whether the definitions are complete, so that a field without a definition is deleted.
     pub whole: bool,
 }
 
-/// The side car, once it was looked at.
+/// The file of custom field descriptions. `None` until it is read.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Option<Map<String, Value>>);
 
@@ -34,7 +34,7 @@ impl Fields {
 
     async fn read(&mut self, store: &Store) -> Result<&mut Map<String, Value>> {
         if self.0.is_none() {
-            // The file is derived from the manifest and the account: a damaged one is written again.
+            // The file is derived from the manifest and the account. A damaged file is rewritten.
             let read = store.get(FIELDS).await?;
             let read = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
             self.0 = Some(read.unwrap_or_default());
@@ -42,7 +42,7 @@ impl Fields {
         Ok(self.0.get_or_insert_default())
     }
 
-    /// Writes what changed of it.
+    /// Writes the file if its content changed.
     pub(super) async fn write(
         &mut self,
         store: &Store,
@@ -68,8 +68,9 @@ impl Fields {
     }
 }
 
-/// Gives up the columns of fields that are of another type by now than their files say: the column stays
-/// as it is, under a key that no field has, and the field gets another one. Says so, a sentence each.
+/// Releases the columns of fields whose type has changed since the files were written. The column is
+/// kept under a key that no field has, and the field gets a new column. Returns one message for each
+/// field.
 pub(super) fn give_up(
     resource: &Resource,
     columns: &mut BTreeMap<String, String>,
@@ -102,8 +103,9 @@ pub(super) fn give_up(
     said
 }
 
-/// The entries of today, followed by those whose column stands for nothing in the account any more, each
-/// with the time at which that was found. Says which are new among them, a sentence each.
+/// Returns the current entries, followed by the known entries whose column no current entry uses. Each
+/// of the latter has the time at which its field was found to be deleted or retyped. Adds a message to
+/// `said` for each newly deleted field.
 pub(super) fn remembered(
     mut today: Vec<Value>,
     known: &[Value],

@@ -12,7 +12,7 @@ use super::reading;
 use crate::model::{CustomFields, Resource, Result, StreamState, Time};
 use serde_json::Value;
 
-/// What a warehouse holds.
+/// The contents of a warehouse, opened for reading.
 #[derive(Debug)]
 pub struct Inventory {
     store: Store,
@@ -20,7 +20,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Looks into a warehouse without touching it; `None` when there is none.
+    /// Opens a warehouse without changing it. `None` if there is none.
     pub async fn of(place: &Location) -> Result<Option<Self>> {
         if place.folder().is_some_and(|folder| !folder.is_dir()) {
             return Ok(None);
@@ -39,28 +39,28 @@ impl Inventory {
             .map_or(Ok(None), |table| table.state(resource, capped))
     }
 
-    /// Whether the company did not have a resource when the last run asked for it.
+    /// Returns whether the company did not have a resource when the last run requested it.
     pub fn lacks(&self, resource: &Resource) -> bool {
         self.manifest.unavailable.contains_key(resource.name)
     }
 
-    /// Bytes of the files of a resource; `None` when it was never read.
+    /// Returns the bytes of the files of a resource. `None` if it was never read.
     pub fn bytes(&self, resource: &Resource) -> Option<u64> {
         let table = self.manifest.tables.get(resource.name)?;
         Some(table.files.iter().map(|file| file.bytes).sum())
     }
 
-    /// Whose data it is.
+    /// Returns the account of the data.
     pub fn account(&self) -> &Account {
         &self.manifest.account
     }
 
-    /// When the last run committed last.
+    /// Returns the time of the last commit.
     pub fn updated_at(&self) -> Time {
         self.manifest.updated_at
     }
 
-    /// Whether the last run read everything it was asked for.
+    /// Returns whether the last run read every requested resource completely.
     pub fn complete(&self) -> bool {
         self.manifest.complete
     }
@@ -82,12 +82,12 @@ impl Inventory {
         Ok(unfinished)
     }
 
-    /// Rows of a resource; `None` when it was never read.
+    /// Returns the number of rows of a resource. `None` if it was never read.
     pub fn rows(&self, resource: &Resource) -> Option<u64> {
         self.table(resource).map(Table::rows)
     }
 
-    /// How custom fields are keyed.
+    /// Returns how custom fields are keyed.
     pub(in super::super) fn keys(&self) -> CustomFields {
         self.manifest.layout.keys
     }
@@ -97,7 +97,7 @@ impl Inventory {
         self.manifest.layout.format == Format::Parquet
     }
 
-    /// What `_fields.json` says of the custom fields of a resource.
+    /// Returns the entries of a resource in `_fields.json`.
     pub(in super::super) async fn fields(&self, resource: &Resource) -> Result<Vec<Value>> {
         Fields::default().of(&self.store, resource).await
     }
@@ -116,7 +116,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Hands out the rows of a resource that are lines, in the order they were committed in.
+    /// Passes on the rows of a resource that are stored as lines, in commit order.
     pub(in super::super) async fn lines(
         &self,
         resource: &Resource,

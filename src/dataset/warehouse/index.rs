@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 
 /// Most rows an index holds; rows beyond it are delivered with every run.
 const ROWS_MAX: usize = 1_000_000;
-/// What the digest of a row without a usable key begins with, where its key would stand.
+/// The prefix of the index key of a row without a usable key. The digest of the row follows.
 const KEYLESS: &str = "\u{0}keyless ";
 
-/// The known rows of one resource.
+/// The index of the known rows of one resource.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The number of the walk that is under way, or was last.
+    /// The number of the current or last walk.
     walk: u64,
-    /// By key: the digest delivered last, and the walk that saw it last.
+    /// The digest that was delivered last and the walk that saw the row last, by key.
     rows: BTreeMap<String, (Digest, u64)>,
-    /// Whether something changed since it was written.
+    /// Whether the index changed since it was written.
     pub(super) changed: bool,
 }
 
@@ -54,7 +54,7 @@ impl Index {
         self.walk += 1;
     }
 
-    /// Keeps the rows that are new or changed.
+    /// Returns the rows that are new or changed.
     pub(super) fn sift(&mut self, records: Vec<Record>) -> Vec<Record> {
         records.into_iter().filter(|record| self.is_news(record)).collect()
     }
@@ -76,7 +76,7 @@ impl Index {
         true
     }
 
-    /// Forgets rows: should they come back, they are news.
+    /// Removes rows from the index. If they reappear, they count as new.
     pub(super) fn forget(&mut self, keys: &[String]) {
         for key in keys {
             self.changed |= self.rows.remove(key).is_some();

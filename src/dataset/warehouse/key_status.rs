@@ -11,26 +11,26 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::HashMap;
 
-/// How a row stands.
+/// The status of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyStatus {
-    /// There, in the list of live rows.
+    /// The row exists in the list of live rows.
     Live,
-    /// There, in the archive.
+    /// The row exists in the archive.
     Archived,
-    /// Deleted, according to the row itself or to a tombstone.
+    /// The row is deleted, according to itself or to a tombstone.
     Gone,
 }
 
-/// Keys with how the latest row of each stands.
+/// The status of the latest row of each key.
 pub(super) type Known = HashMap<Box<str>, KeyStatus>;
 
-/// The column that is the key of every resource that is swept.
+/// The key column of every resource that is swept.
 pub(super) const KEY: &str = "id";
 const DELETED: &str = "_deleted";
 const ARCHIVED: &str = "is_archived";
 
-/// The keys of one resource's files, which are in the order they were committed in.
+/// Returns the keys in the files of one resource. The files are in commit order.
 pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Result<Known> {
     let mut known = Known::new();
     for file in files {
@@ -52,7 +52,7 @@ pub(super) async fn known(store: &Store, layout: Layout, files: &[File]) -> Resu
     Ok(known)
 }
 
-/// The key of a row, and how it stands; `None` for a row without a key.
+/// Returns the key and the status of a row. `None` if the row has no key.
 pub(super) fn standing(json: &[u8]) -> Result<Option<(Box<str>, KeyStatus)>> {
     let json = std::str::from_utf8(json)
         .map_err(|error| Error::new(Kind::Data, "row is not UTF-8").because(error))?;

@@ -4,14 +4,14 @@ use super::writer::Warehouse;
 use crate::model::{Resource, Result, Time};
 
 impl Warehouse {
-    /// A resource is being read: that the company had it not before says nothing any more.
+    /// Records that a resource is being read. This removes the entry that the company does not have it.
     pub fn starts(&mut self, resource: &Resource) {
         self.manifest.unavailable.remove(resource.name);
     }
 
-    /// Records that the company lacks a resource; `said` is Pipedrive's message. Earlier rows and the
-    /// watermark stay. When the resource is available again, the next run continues from there, or
-    /// starts.
+    /// Records that the company does not have a resource. `said` is Pipedrive's message. Earlier rows
+    /// and the watermark stay. When the resource is available again, the next run continues from the
+    /// watermark, or reads from the beginning if there is none.
     pub async fn lacks(
         &mut self,
         resource: &'static Resource,

@@ -3,18 +3,18 @@
 use crate::model::{CustomFields, Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// A JSON object a line, as the API sent it.
+    /// One JSON object per line, as the API sent it.
     Ndjson,
     /// Typed columns.
     Parquet,
 }
 
 impl Format {
-    /// Its name on the command line and in manifests.
+    /// Returns the name on the command line and in manifests.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
@@ -23,11 +23,11 @@ impl Format {
     }
 }
 
-/// How files are packed.
+/// The compression of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// Zstandard, level 1.
     Zstd,
@@ -35,30 +35,30 @@ pub enum Compression {
     Gzip,
 }
 
-/// How a warehouse is laid out; fixed when it is made.
+/// The layout of a warehouse. It is fixed when the warehouse is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// How rows are written.
+    /// The format of rows.
     pub format: Format,
-    /// How files are packed.
+    /// The compression of files.
     pub compression: Compression,
-    /// How custom fields are keyed.
+    /// The keys of custom fields.
     pub keys: CustomFields,
 }
 
-/// A layout as asked for.
+/// The requested layout. `None` means no preference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// How rows are written.
+    /// The format of rows.
     pub format: Option<Format>,
-    /// How files are packed.
+    /// The compression of files.
     pub compression: Option<Compression>,
-    /// How custom fields are keyed.
+    /// The keys of custom fields.
     pub keys: Option<CustomFields>,
 }
 
 impl Wanted {
-    /// The layout of a new warehouse.
+    /// Returns the layout of a new warehouse.
     pub(super) fn or_default(self) -> Result<Layout> {
         let format = self.format.unwrap_or(Format::Ndjson);
         let compression = match (format, self.compression) {
@@ -76,7 +76,7 @@ impl Wanted {
         Ok(Layout { format, compression, keys })
     }
 
-    /// Refuses to continue in another layout.
+    /// Refuses a layout that differs from that of the existing warehouse.
     pub(super) fn must_be(self, found: Layout, place: &str) -> Result<()> {
         let differs = |flag: &str, is: &dyn std::fmt::Debug| {
             let is = format!("{is:?}").to_lowercase();

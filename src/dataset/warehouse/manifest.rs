@@ -13,39 +13,39 @@ use std::collections::BTreeMap;
 /// continues.
 const WALKED_AGAIN_ROWS_MAX: u64 = 10_000;
 
-/// Layout of a warehouse's manifest. 1: first.
+/// The version of a warehouse's manifest. 1: the first version.
 ///
-/// Older versions are read, a newer one is refused: writing over what we do not understand could
-/// lose rows.
+/// Older versions are read. A newer version is refused, because overwriting an unknown format could
+/// destroy rows.
 pub const MANIFEST_VERSION: u64 = 1;
 
 /// A file of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct File {
     pub(super) path: String,
-    /// Committed bytes; what lies beyond is not part of the data.
+    /// The committed bytes. Later bytes are not part of the data.
     pub(super) bytes: u64,
     pub(super) rows: u64,
-    /// The name it still has if the process ended between the commit and the renaming.
+    /// The temporary path of the file, if the process ended between the commit and the rename.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) staged: Option<String>,
 }
 
-/// What is known of one resource.
+/// The state of one resource.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    /// How far it was read, as JSON: resources of other versions are kept as they are.
+    /// The position of the read, as JSON. The state of a resource of another version is preserved.
     pub(super) state: Option<Value>,
     pub(super) files: Vec<File>,
-    /// The file of keys and digests, for resources that are read in full every time.
+    /// The path of the index of keys and digests, for resources that every run reads in full.
     pub(super) index: Option<String>,
-    /// Column by the hash of a custom field, fixed at first sight.
+    /// The column of each custom field by hash. It is fixed when the field is first seen.
     pub(super) columns: BTreeMap<String, String>,
-    /// When a complete read or key sweep began that saw every row there was.
+    /// The start of the last complete read or key sweep that saw all rows.
     pub(super) checked: Option<Time>,
     /// The start of the data, if the first run was configured to leave older rows out.
     pub(super) start: Option<Time>,
-    /// Rows of the last run.
+    /// The number of rows of the last run.
     pub(super) count: u64,
 }
 
@@ -67,12 +67,12 @@ impl Table {
         self.files.iter().map(|file| file.rows).sum()
     }
 
-    /// The names of everything it consists of.
+    /// Returns the paths of all files of the table.
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|file| file.path.as_str()).chain(self.index.as_deref())
     }
 
-    /// Notes that a file has its proper name.
+    /// Records that a file was renamed to its final name.
     pub(super) fn renamed(&mut self, to: &str) {
         for file in self.files.iter_mut().filter(|file| file.path == to) {
             file.staged = None;
@@ -80,7 +80,7 @@ impl Table {
     }
 }
 
-/// Everything a warehouse knows of itself.
+/// The content of a warehouse's manifest.
 #[derive(Debug, Clone)]
 pub(super) struct Manifest {
     pub(super) layout: Layout,
@@ -89,11 +89,11 @@ pub(super) struct Manifest {
     /// Resources that are being read again as a whole. They replace their table at the end.
     pub(super) rebuilds: BTreeMap<String, Table>,
     pub(super) updated_at: Time,
-    /// Whether the last run read everything it was asked for.
+    /// Whether the last run read every requested resource completely.
     pub(super) complete: bool,
-    /// What the company lacks, with Pipedrive's message.
+    /// The resources that the company does not have, with Pipedrive's message.
     pub(super) unavailable: BTreeMap<String, String>,
-    /// The newest `_synced_at` given out, so that a later row has a later one.
+    /// The latest `_synced_at` that was assigned. A later row gets a later one.
     pub(super) stamp: Time,
 }
 
@@ -110,7 +110,7 @@ struct Stored {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     unavailable: BTreeMap<String, String>,
     synced_at: Time,
-    /// Newest time delivered, by resource: for people and for tools of pdcli's users.
+    /// The latest delivered time by resource, for people and for tools that read manifests of pdcli.
     #[serde(default)]
     watermarks: BTreeMap<String, Value>,
     #[serde(default)]
@@ -138,7 +138,7 @@ struct Tables {
 }
 
 impl Tables {
-    /// Refuses names that no run gives. `above` is what stands before their keys.
+    /// Refuses names that no run writes. `above` is the prefix of their keys in errors.
     fn must_be_named(&self, above: &str, place: &str) -> Result<()> {
         const WAY_OUT: &str = "bring the manifest back from a copy, or sync to another --dir";
         let refused = |key: String, name: &str| {
@@ -211,13 +211,13 @@ impl Tables {
 }
 
 impl Manifest {
-    /// Keeps a resource as it is now; apart from its table while it is rebuilt.
+    /// Stores the state of a resource. During a rebuild it is separate from the table.
     pub(super) fn keep(&mut self, name: &str, table: &Table, rebuild: bool) {
         let tables = if rebuild { &mut self.rebuilds } else { &mut self.tables };
         tables.insert(name.to_owned(), table.clone());
     }
 
-    /// Ends a rebuild: it takes the table's place. The names of what it replaces.
+    /// Ends a rebuild, which replaces the table. Returns the paths of the replaced files.
     pub(super) fn promote(&mut self, name: &str, rebuilt: &Table) -> Vec<String> {
         self.rebuilds.remove(name);
         let kept: Vec<&str> = rebuilt.paths().collect();
@@ -309,8 +309,8 @@ impl Manifest {
     }
 }
 
-/// A manifest in which every key has something to tell, for the test that each is documented.
-// Without `..`: a new key has to be added here.
+/// Returns a manifest in which every key has a value, for the test that each key is documented.
+// There is no `..`, so that a new key must be added here.
 #[cfg(test)]
 pub(crate) fn every_key(account: Account) -> Value {
     let name = || "deals".to_owned();

@@ -5,10 +5,10 @@ use crate::model::{Error, Kind, Result};
 use flate2::write::GzEncoder;
 use std::io::Write as _;
 
-/// Lines that wait to be written, packed as they come.
+/// A buffer of lines, which are compressed as they are added.
 ///
-/// What [`Self::take`] hands out is whole: a Zstandard frame or a gzip member of its own, which may
-/// stand one after the other in one file.
+/// The output of [`Self::take`] is a complete Zstandard frame or gzip member. A file may contain several
+/// of them in sequence.
 pub(super) struct Lines {
     compression: Compression,
     out: Out,
@@ -28,8 +28,8 @@ impl Lines {
         Ok(Self { compression, out: Out::new(compression)?, rows: 0 })
     }
 
-    /// Adds a record as a line. Line breaks between its tokens are left out; inside strings they
-    /// are always escaped.
+    /// Adds a record as a line. Line breaks between tokens are removed. Line breaks within strings are
+    /// always escaped.
     pub(super) fn push(&mut self, json: &[u8]) -> Result<()> {
         self.rows += 1;
         let mut rest = json;
@@ -41,12 +41,13 @@ impl Lines {
         self.write(b"\n")
     }
 
-    /// Whether there is nothing to hand over; packers hold bytes back, so rows tell.
+    /// Returns whether the buffer has no rows. Its bytes do not show that, because encoders delay their
+    /// output.
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Bytes held in memory.
+    /// Returns the number of bytes in memory.
     pub(super) fn held(&self) -> usize {
         match &self.out {
             Out::Plain(bytes) => bytes.len(),
@@ -55,7 +56,8 @@ impl Lines {
         }
     }
 
-    /// Hands the bytes so far to `write`, and tells their rows; memory is used again.
+    /// Passes the bytes to `write`, and returns their number of rows. The memory of uncompressed lines
+    /// is reused.
     pub(super) fn drain(&mut self, write: impl FnOnce(&[u8]) -> Result<()>) -> Result<u64> {
         if let Out::Plain(bytes) = &mut self.out {
             if !bytes.is_empty() {
@@ -70,7 +72,7 @@ impl Lines {
         }
     }
 
-    /// The bytes and rows so far, and a new beginning; `None` when there are none.
+    /// Returns the bytes and their number of rows, and starts a new buffer. `None` if there are no rows.
     pub(super) fn take(&mut self) -> Result<Option<(Vec<u8>, u64)>> {
         if self.rows == 0 {
             return Ok(None);
@@ -111,7 +113,7 @@ impl Out {
 }
 
 impl Compression {
-    /// What a file's name ends with.
+    /// Returns the suffix of file names.
     pub(super) fn ending(self) -> &'static str {
         match self {
             Self::None => "",
@@ -125,7 +127,7 @@ fn packing(error: std::io::Error) -> Error {
     Error::new(Kind::Bug, "rows cannot be packed").because(error)
 }
 
-/// A reader of packed lines, from the first byte.
+/// Creates a reader that decompresses lines from the first byte on.
 pub(super) fn reader<'r>(
     compression: Compression,
     bytes: impl std::io::Read + 'r,

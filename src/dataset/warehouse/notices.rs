@@ -4,21 +4,22 @@ use super::manifest::Table;
 use super::writer::Warehouse;
 use crate::model::{Resource, Time};
 
-/// Letters of the hash of a custom field.
+/// The number of characters of the hash of a custom field.
 const HASH_LETTERS: usize = 40;
 
 impl Warehouse {
-    /// When the run before last committed something; `None` where nothing was read into it yet.
+    /// Returns the time of the previous run's last commit. `None` if nothing was read into the warehouse
+    /// yet.
     pub fn before(&self) -> Option<Time> {
         self.before
     }
 
-    /// Rows of the table that a resource has; `None` where it has none.
+    /// Returns the number of rows of a resource's table. `None` if it has no table.
     pub fn held(&self, resource: &Resource) -> Option<u64> {
         self.manifest.tables.get(resource.name).map(Table::rows)
     }
 
-    /// A field as people know it: that of a custom field by its column, where it has one.
+    /// Returns the name of a field for people. For a custom field it is the column, if there is one.
     pub fn called(&self, resource: &Resource, field: &str) -> String {
         let key = field.strip_prefix("custom_fields.").unwrap_or(field);
         let (hash, part) = key.split_at_checked(HASH_LETTERS).unwrap_or((key, ""));

@@ -12,11 +12,11 @@ use super::writer::Options;
 use crate::model::{Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A warehouse that is in order.
+/// A warehouse that was opened and checked.
 pub(super) struct OpenedWarehouse {
     pub(super) commits: CommitLog,
     pub(super) manifest: Manifest,
-    /// Files that no manifest names.
+    /// The files that no manifest names.
     pub(super) leftovers: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) narrowed: Option<String>,
@@ -55,7 +55,7 @@ pub(super) async fn open(
         let listed = listed(store).await?;
         let (manifest, more) = pdclis.manifest(store, account, &listed, now)?;
         notes.extend(more);
-        // From now on what lies here is ours; what is torn is cut off after that.
+        // From this commit on the files belong to this program. Only then are incomplete ends cut off.
         commits.replace(store, manifest.to_json().into(), now).await?;
         repair(store, &manifest, &listed, &[], &mut notes)?;
         return Ok(OpenedWarehouse {
@@ -79,7 +79,7 @@ pub(super) async fn open(
             unavailable: BTreeMap::new(),
             stamp: now,
         };
-        // Before any row: from now on what lies here is ours.
+        // The manifest is written before the first row, so that the location belongs to this program.
         commits.replace(store, manifest.to_json().into(), now).await?;
         return Ok(OpenedWarehouse {
             commits,
@@ -93,7 +93,7 @@ pub(super) async fn open(
     options.layout.must_be(manifest.layout, &store.place().to_string())?;
     let narrowed = owned(&mut manifest, account, options.force, &store.place().to_string())?;
     let mut listed = listed(store).await?;
-    // Until this run is known to have read everything.
+    // The value is set again when this run has read everything.
     manifest.complete = false;
     finish_renames(store, &mut manifest, &mut listed)?;
     // A requested rebuild starts again if an interrupted one is damaged.
@@ -108,7 +108,7 @@ pub(super) async fn open(
     Ok(OpenedWarehouse { commits, manifest, leftovers, notes, narrowed })
 }
 
-/// All files there, if none of ours is anything else.
+/// Returns all files. Fails if a path of this program is a link or another special entry.
 async fn listed(store: &Store) -> Result<BTreeMap<String, u64>> {
     let listed = store.survey(None).await?;
     let folder = |path: &str| warehouse_folders().any(|folder| folder == path);
@@ -116,8 +116,9 @@ async fn listed(store: &Store) -> Result<BTreeMap<String, u64>> {
     Ok(listed.files)
 }
 
-/// Refuses a warehouse of another account. Reports a token that may see less than the ones before it; the
-/// manifest then still names what the widest token could see.
+/// Refuses a warehouse of another account. Returns why the token may see fewer rows than an earlier one.
+/// The manifest then keeps the account of the earlier token. With `force` it takes over the new account
+/// instead.
 fn owned(
     manifest: &mut Manifest,
     account: Account,
@@ -134,7 +135,7 @@ fn owned(
     Ok(narrowed)
 }
 
-/// Finishes what a process left between a commit and the renaming that belongs to it.
+/// Completes the renames that belong to a commit and that a process did not finish.
 fn finish_renames(
     store: &Store,
     manifest: &mut Manifest,
@@ -168,7 +169,8 @@ fn repair(
                 store.place().folder().is_some() && manifest.layout.format == Format::Ndjson;
             match size {
                 Some(size) if size == file.bytes => {}
-                // What another version wrote of a resource it knows is left to that one.
+                // The rows of an unknown resource were written by another version and are left
+                // unchanged.
                 Some(size) if grows && size > file.bytes && Resource::named(name).is_none() => {}
                 Some(size) if grows && size > file.bytes => {
                     store.cut(&file.path, file.bytes)?;
@@ -197,7 +199,7 @@ fn damaged(store: &Store, name: &str, file: &File, size: Option<u64>) -> Error {
     .at(store.place().name_of(&file.path))
 }
 
-/// Files of ours that no manifest names.
+/// Returns the files of this program that no manifest names.
 fn leftovers(store: &Store, manifest: &Manifest, listed: &BTreeMap<String, u64>) -> Vec<String> {
     let tables = manifest.tables.values().chain(manifest.rebuilds.values());
     let named: BTreeSet<&str> = tables.flat_map(Table::paths).collect();

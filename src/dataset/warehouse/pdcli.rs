@@ -16,25 +16,25 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 
-/// Where later versions keep their watermarks.
+/// The manifest in which later versions store their watermarks.
 const LATER_MANIFEST: &str = "warehouse-manifest.json";
-/// What it reads.
+/// The entities that pdcli reads.
 const ENTITIES: [&str; 5] = ["deals", "persons", "organizations", "activities", "products"];
-/// Seconds a deleted deal is listed (pipedrive-api.md 2.5): so long before the watermark those that
-/// are listed now may have been deleted, and pdcli does not ask for them.
+/// Seconds for which the API lists a deleted deal (pipedrive-api.md 2.5). Deals that are listed now may
+/// have been deleted this long before the watermark, and pdcli does not request them.
 const DELETED_SECONDS: i64 = 30 * 86_400;
-/// How such a warehouse is laid out.
+/// The layout of a pdcli warehouse.
 pub(super) const LAYOUT: Layout =
     Layout { format: Format::Ndjson, compression: Compression::None, keys: CustomFields::Hash };
 
-/// A warehouse of pdcli: the time from which each entity is to be read on.
+/// A warehouse of pdcli, with the time from which to read each entity.
 #[derive(Debug, Default)]
 pub(super) struct Pdclis {
     since: BTreeMap<&'static str, Time>,
 }
 
-/// Looks for one in a folder whose `manifest.json` is this. Fails where it shares the folder with a
-/// backup of pdcli: there is one `manifest.json`.
+/// Detects a pdcli warehouse in a folder whose `manifest.json` has this content. Fails if a backup of
+/// pdcli is in the same folder, because there is only one `manifest.json`.
 pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Option<Pdclis>> {
     if !store.supports_append() {
         return Ok(None);
@@ -55,7 +55,7 @@ pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Opti
             );
             return Err(Error::new(Kind::Data, message).at(store.place().to_string()));
         }
-        // The file is ours, or its origin is unknown.
+        // The file belongs to this program, or its origin is unknown.
         Some(_) => return Ok(None),
     };
     if early.is_none() && later.is_none() {
@@ -76,10 +76,10 @@ pub(super) async fn found(store: &Store, manifest: Option<&[u8]>) -> Result<Opti
 }
 
 impl Pdclis {
-    /// Returns the manifest of a warehouse of ours over the same files, and the notices for the user.
+    /// Returns the manifest that this program uses for the same files, and messages for the user.
     ///
-    /// Nothing is written. Fails on a file with a line that is no row: pdcli continues after a line that
-    /// a killed run cut off, so that the content of that line is lost.
+    /// Nothing is written. Fails if a line of a file is not a row. After a killed run pdcli appends to
+    /// the incomplete line, whose content is then lost.
     pub(super) fn manifest(
         self,
         store: &Store,
@@ -131,7 +131,8 @@ impl Pdclis {
     }
 }
 
-/// From where a resource is read on. A listing that pdcli does not ask for is read from its beginning.
+/// Returns the state from which a resource is read. A listing that pdcli does not request is read from
+/// its beginning.
 fn state(resource: &Resource, since: Time) -> StreamState {
     let [live, others @ ..] = resource.listings else { return StreamState::default() };
     if others.is_empty() {
@@ -142,7 +143,8 @@ fn state(resource: &Resource, since: Time) -> StreamState {
     StreamState { listings, ..StreamState::default() }
 }
 
-/// The bytes and rows of a file's whole lines. What follows the last line break was cut off.
+/// Returns the number of bytes and rows in the complete lines of a file. An incomplete line follows the
+/// last line break.
 fn whole_lines(store: &Store, path: &str) -> Result<(u64, u64)> {
     let fail = |message: String| Error::new(Kind::Data, message).at(store.place().name_of(path));
     let mut reader = BufReader::new(store.reading(path)?.take(u64::MAX));

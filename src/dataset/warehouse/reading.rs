@@ -15,7 +15,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use std::io::{BufRead as _, BufReader, Read};
 
-/// Hands out the lines of a file, as far as it is committed.
+/// Passes on the lines in the committed part of a file.
 pub(super) async fn lines(
     store: &Store,
     compression: Compression,
@@ -51,8 +51,8 @@ fn each_line(
     }
 }
 
-/// Hands out the rows of a file of columns: of all columns, or of those of a key and what says that a
-/// row is gone.
+/// Passes on the rows of a Parquet file. With `key` it reads only the columns of the key and those that
+/// mark a row as deleted.
 pub(super) async fn batches(
     store: &Store,
     file: &File,
@@ -92,7 +92,7 @@ fn each_batch(
     Ok(())
 }
 
-/// Whether the statistics of a file say that a column has nothing but nulls.
+/// Returns whether the statistics of a file state that a column contains only nulls.
 fn is_empty(metadata: &ParquetMetaData, name: &str) -> bool {
     metadata.row_groups().iter().all(|group| {
         let mut columns = group.columns().iter();
@@ -103,7 +103,7 @@ fn is_empty(metadata: &ParquetMetaData, name: &str) -> bool {
     })
 }
 
-/// Where a file lies: the renaming that follows a commit may have been missed.
+/// Returns the path of a file. The rename after a commit may not have been done.
 async fn path(store: &Store, file: &File) -> Result<String> {
     if let Some(staged) = &file.staged
         && store.list(None).await?.contains_key(staged)

@@ -18,48 +18,49 @@ const LINES_BYTES_MAX: usize = 1 << 20;
 /// A resource that is being written.
 pub(super) struct Stream {
     pub(super) resource: &'static Resource,
-    /// As it will be once everything taken so far is committed, but for what waits in memory.
+    /// The table after all received rows are committed, except for those in memory.
     pub(super) table: Table,
-    /// Whether the resource is read again as a whole, to replace what the warehouse holds.
+    /// Whether the resource is read again completely, to replace the existing rows.
     pub(super) rebuild: bool,
-    /// The state before a run that was configured to start elsewhere. It is never given up.
+    /// The state before a run that was configured to start at another time. The state never falls behind
+    /// it.
     pub(super) floor: Option<StreamState>,
     pub(super) index: Option<Index>,
-    /// How far the rows taken so far reach.
+    /// The state that the received rows reach.
     pub(super) reached: Option<StreamState>,
-    /// When the oldest thing that is not committed was taken.
+    /// The time at which the oldest uncommitted item was received.
     pub(super) waiting: Option<Time>,
     pub(super) phase: Phase,
-    /// How custom fields are called, for people.
+    /// The descriptions of custom fields.
     pub(super) mapping: Vec<Value>,
     pub(super) written: Written,
-    /// What of it is committed.
+    /// The committed part of what was written.
     pub(super) proven: Written,
     rows: Rows,
-    /// Whether lines were appended that are not durable yet.
+    /// Whether appended lines are not durable yet.
     unsynced: bool,
 }
 
-/// Where the reading of a resource is.
+/// The phase of reading a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Reading,
-    /// Something is missing.
+    /// The read ended before all rows were received.
     GivenUp,
-    /// It was read to its end.
+    /// The resource was read to the end.
     Finished,
 }
 
-/// What a run wrote of one resource.
+/// The amount that a run wrote of one resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Rows, tombstones included.
+    /// The number of rows, including tombstones.
     pub rows: u64,
-    /// Of those, tombstones.
+    /// The number of tombstones.
     pub deleted: u64,
-    /// Files that are new, or grew.
+    /// The number of new or extended files.
     pub files: u64,
-    /// Bytes added to them.
+    /// The number of bytes added to the files.
     pub bytes: u64,
 }
 
@@ -68,25 +69,25 @@ enum Rows {
     Lines(Box<Feed>),
 }
 
-/// Lines, with readable keys if wanted.
+/// The buffer of lines, and the readable names of custom fields if they were requested.
 struct Feed {
     lines: Lines,
     names: Option<Names>,
-    /// What the names of its files end with.
+    /// The suffix of its file names.
     ending: String,
 }
 
-/// What is known of a resource's custom fields when a run begins.
+/// The known custom fields of a resource at the start of a run.
 pub(super) struct Known<'k> {
-    /// As the account has them.
+    /// The definitions of the account.
     pub(super) dictionary: Dictionary<'k>,
-    /// As earlier runs left them in the side car.
+    /// The entries in `_fields.json` that earlier runs wrote.
     pub(super) fields: &'k [Value],
     pub(super) now: Time,
 }
 
 impl Stream {
-    /// Prepares writing. `notes` receives what a person should know about its columns.
+    /// Prepares writing. Messages for the user about columns are added to `notes`.
     pub(super) fn new(
         resource: &'static Resource,
         mut table: Table,
@@ -154,14 +155,15 @@ impl Stream {
         })
     }
 
-    /// Continues from the state in which fewer custom fields were known, before any row.
+    /// Takes over the state from before the custom fields were known. It must be called before the first
+    /// row.
     pub(super) fn follow(&mut self, before: Option<Self>) {
         if let Some(Self { reached, waiting, phase, .. }) = before {
             (self.reached, self.waiting, self.phase) = (reached, waiting, phase);
         }
     }
 
-    /// Takes rows, stamped with the time that orders them among all rows of their key.
+    /// Adds rows. `stamp` orders them among all rows of their key.
     pub(super) fn push(&mut self, records: &[Record], stamp: Time) -> Result<()> {
         for record in records {
             self.push_json(&record.json, stamp)?;
@@ -169,7 +171,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Takes one row.
+    /// Adds a row.
     pub(super) fn push_json(&mut self, json: &[u8], stamp: Time) -> Result<()> {
         self.written.rows += 1;
         self.table.count += 1;
@@ -179,7 +181,7 @@ impl Stream {
         }
     }
 
-    /// Bytes held in memory.
+    /// Returns the number of bytes in memory.
     pub(super) fn held(&self) -> usize {
         match &self.rows {
             Rows::Columns(parts) => parts.held(),
@@ -187,7 +189,7 @@ impl Stream {
         }
     }
 
-    /// What did not fit its column so far, by field.
+    /// Returns the number of values that did not fit their column, by field.
     pub(super) fn misfits(&self) -> Vec<(String, u64)> {
         match &self.rows {
             Rows::Columns(parts) => parts
@@ -200,7 +202,7 @@ impl Stream {
         }
     }
 
-    /// Whether something is full.
+    /// Returns whether a part or the buffer of lines is full.
     pub(super) fn is_full(&self, store: &Store) -> bool {
         match &self.rows {
             Rows::Columns(parts) => parts.has_full(),
@@ -208,7 +210,7 @@ impl Stream {
         }
     }
 
-    /// Stores the index if it changed; the name of the one it replaces.
+    /// Stores the index if it changed. Returns the path of the index that it replaces.
     async fn store_index(&mut self, store: &Store, namer: &mut Namer) -> Result<Option<String>> {
         let Some(index) = self.index.as_mut().filter(|index| index.changed) else {
             return Ok(None);
@@ -219,7 +221,7 @@ impl Stream {
         Ok(self.table.index.replace(path))
     }
 
-    /// Everything taken so far is stored: what it reaches is the table's state.
+    /// Updates the table's state after all received rows were stored.
     pub(super) fn write_manifest_entry(&mut self) {
         if let Some(reached) = &self.reached {
             let state = match &self.floor {
@@ -243,7 +245,7 @@ impl Stream {
         Some((staged, path))
     }
 
-    /// Stores what [is full](Self::is_full). It is named by no manifest yet.
+    /// Stores [full](Self::is_full) parts. No manifest names them yet.
     pub(super) async fn store_full(&mut self, store: &Store, namer: &mut Namer) -> Result<()> {
         match &mut self.rows {
             Rows::Columns(parts) => {
@@ -254,8 +256,8 @@ impl Stream {
         }
     }
 
-    /// Stores everything taken so far, durably. Nothing of it is visible before the manifest names
-    /// it. Returns the name of a file that is of no use after that.
+    /// Stores all received rows durably. They become visible when the manifest names them. Returns the
+    /// path of a file that is not needed after that.
     pub(super) async fn store(
         &mut self,
         store: &Store,
@@ -291,7 +293,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Appends the lines that wait to the resource's file.
+    /// Appends the buffered lines to the resource's file.
     fn append(&mut self, store: &Store, namer: &Namer) -> Result<()> {
         let Rows::Lines(feed) = &mut self.rows else {
             return Ok(());
@@ -352,7 +354,7 @@ impl Feed {
     }
 }
 
-/// Names for the files of a run.
+/// Generates names for the files of a run.
 #[derive(Debug)]
 pub(super) struct Namer {
     pub(super) run: String,

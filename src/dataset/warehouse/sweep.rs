@@ -17,7 +17,7 @@ const VANISHING_PERCENT_MAX: usize = 20;
 /// next sweep finds the rest.
 const RETURNED_MAX: usize = 10_000;
 
-/// What a sweep of one resource has seen so far.
+/// The state of a sweep of one resource.
 #[derive(Debug)]
 pub struct Sweep {
     resource: &'static Resource,
@@ -25,11 +25,11 @@ pub struct Sweep {
     /// The number of rows that were present and not deleted at the start.
     expected: usize,
     returned: Vec<Record>,
-    /// Rows changed from here on come with the next run.
+    /// The time from which changed rows are left to the next run.
     bound: Time,
-    /// Rows changed before this are not wanted here.
+    /// The time before which changed rows are excluded from this warehouse.
     start: Option<Time>,
-    /// Whether the keys are still to be walked.
+    /// Whether the keys are not walked yet.
     walk: bool,
 }
 
@@ -39,17 +39,17 @@ struct Row {
     seen: bool,
 }
 
-/// What a sweep changed.
+/// The changes of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Rows that got a tombstone.
+    /// The number of rows that got a tombstone.
     pub gone: u64,
-    /// Rows the account listed and the warehouse lacked, or held as something else.
+    /// The number of rows that the account listed and the warehouse lacked or held with another status.
     pub returned: u64,
 }
 
 impl Sweep {
-    /// Names of the resources that are swept: those whose rows vanish without a word.
+    /// The names of the resources that are swept. Their rows can disappear from the API without notice.
     pub const RESOURCES: &'static [&'static str] = &[
         "deals",
         "persons",
@@ -62,12 +62,12 @@ impl Sweep {
         "notes",
     ];
 
-    /// Whether the keys are to be walked; not where this run has read the whole list anyway.
+    /// Returns whether the keys must be walked. They need not be if this run has read the complete list.
     pub fn needs_walk(&self) -> bool {
         self.walk
     }
 
-    /// Notes what a walk of the keys sees.
+    /// Records the keys that a walk returns.
     pub fn remember_keys(&mut self, records: Vec<Record>) -> Result<()> {
         for record in records {
             let Some((key, standing)) = key_status::standing(&record.json)? else {
@@ -86,12 +86,12 @@ impl Sweep {
         Ok(())
     }
 
-    /// Whether it found rows that the warehouse lacks.
+    /// Returns whether the sweep found rows that the warehouse lacks.
     pub fn found_rows(&self) -> bool {
         !self.returned.is_empty()
     }
 
-    /// Keys that are held here and were not seen.
+    /// Returns the keys that the warehouse holds and the walk did not return.
     pub fn missing(&self) -> Vec<String> {
         let missing = |row: &Row| !row.seen && row.standing != KeyStatus::Gone;
         let mut keys: Vec<_> = self
@@ -104,7 +104,7 @@ impl Sweep {
         keys
     }
 
-    /// Why nothing may be written: too much would vanish.
+    /// Returns why no tombstone may be written, if too many rows would be marked as deleted.
     pub fn refusal(&self, missing: usize) -> Option<String> {
         (missing * 100 > self.expected * VANISHING_PERCENT_MAX).then(|| {
             format!(
@@ -138,8 +138,8 @@ impl Sweep {
 }
 
 impl Warehouse {
-    /// Begins a sweep: reads back which keys are held. Rows changed from `bound` on are left to
-    /// the next run.
+    /// Starts a sweep. Reads the keys in the warehouse. Rows changed from `bound` on are left to the
+    /// next run.
     pub async fn sweep(
         &mut self,
         resource: &'static Resource,
@@ -164,8 +164,8 @@ impl Warehouse {
         Ok(Sweep { resource, rows, expected, returned: Vec::new(), bound, start, walk })
     }
 
-    /// Ends a sweep: writes a tombstone for each of these keys, and the rows that were lacking.
-    /// `until`: Pipedrive's clock by now.
+    /// Ends a sweep. Writes a tombstone for each of these keys, and the rows that the warehouse lacked.
+    /// `until` is the current time by Pipedrive's clock.
     pub async fn write_tombstones(
         &mut self,
         sweep: Sweep,

@@ -8,15 +8,15 @@ use super::manifest::{Manifest, Table};
 use crate::model::{Resource, Result};
 use std::fmt::Write as _;
 
-/// How a file begins that this program wrote: another is left alone.
+/// The first line of a file of this program. Other files are not overwritten.
 const MARK: &str = "-- Made by source-pipedrive sync warehouse";
 
-/// The file, once it was looked at.
+/// The state of the file of views.
 #[derive(Debug, Default)]
 pub(super) enum Views {
     #[default]
     Unknown,
-    /// As it lies there; none if it is not there.
+    /// The stored content of the file. `None` if it does not exist.
     Ours(Option<String>),
     /// A file of another program.
     Theirs,
@@ -60,8 +60,8 @@ impl Views {
     }
 }
 
-/// A view of each table, of the files that the manifest names. In a folder they are named as seen from
-/// there, so that it can be moved.
+/// Returns the statements that create a view of each table over the files in the manifest. In a folder
+/// the paths are relative, so that the folder can be moved.
 fn views(place: &Location, manifest: &Manifest) -> String {
     let how = if place.folder().is_some() {
         "-- Open it in this folder: duckdb -init views.sql\n\

@@ -17,39 +17,39 @@ use std::collections::BTreeMap;
 
 /// Most bytes of rows that wait in memory, over all resources; then the largest goes to disk.
 const HELD_BYTES_MAX: usize = 64 << 20;
-/// Seconds between two commits, unless one is due for another reason.
+/// Seconds between two commits, unless a commit is due for another reason.
 const COMMIT_PAUSE_SECONDS: i64 = 1;
 
-/// How a warehouse is opened.
+/// The options for opening a warehouse.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What it must be laid out like; `None` parts take what is there, or the default.
+    /// The required layout. A part that is `None` accepts the existing value or the default.
     pub layout: Wanted,
-    /// Resources to read again as a whole.
+    /// The resources to read again completely.
     pub rebuild: Vec<&'static Resource>,
     /// Whether to take over from a run that holds the lock.
     pub break_lock: bool,
-    /// Whether the token may see less than the one before (see [`Warehouse::narrowed`]).
+    /// Whether to accept a token that may see fewer rows than an earlier one (see
+    /// [`Warehouse::narrowed`]).
     pub force: bool,
-    /// Where resources begin that were never read; everything, if `None`.
+    /// The time from which to read resources that were never read. `None` means everything.
     pub start: Option<Time>,
-    /// Where resources begin this once that were read before.
+    /// The time from which this run reads resources that were read before.
     pub since: Option<Time>,
     /// Whether the run's tokens are limited, so that a short list may take several runs.
     pub capped: bool,
-    /// States from elsewhere. Resources that were never read continue from them.
+    /// The states from another source. Resources that were never read continue from them.
     pub handed: BTreeMap<&'static str, StreamState>,
-    /// Seconds after which rows that were taken are committed.
+    /// Seconds after which received rows are committed.
     pub commit_seconds: i64,
-    /// For tests: the process aborts at this step of its storage.
+    /// The step of the storage at which the process aborts. For tests only.
     pub crash_at_step: Option<u64>,
 }
 
 /// A warehouse that is open for one run.
 ///
-/// Rows and the state they prove become visible together, when the manifest is replaced: a process
-/// that ends at any moment leaves the last commit, and files that no manifest names, which the next
-/// run removes.
+/// Rows and their state become visible together, when the manifest is replaced. A process that ends at
+/// any time leaves the last commit, and files that no manifest names. The next run removes those files.
 pub struct Warehouse {
     store: Store,
     commits: CommitLog,
@@ -63,7 +63,7 @@ pub struct Warehouse {
     handed: BTreeMap<&'static str, StreamState>,
     commit_seconds: i64,
     committed: Time,
-    /// Files that earlier runs left behind; removed once a commit shows that none is still at work.
+    /// The files of earlier runs. They are removed after a commit shows that no such run is active.
     leftovers: Vec<String>,
     broken: Broken,
     fields: Fields,
@@ -72,33 +72,33 @@ pub struct Warehouse {
     pub(super) before: Option<Time>,
 }
 
-/// What a warehouse says when a resource is about to be read into it.
+/// The state of a table when a resource is about to be read into it.
 #[derive(Debug, Default)]
 pub struct OpenedTable {
-    /// From where to read it; all of it, if `None`.
+    /// The state from which to read. `None` means to read everything.
     pub state: Option<StreamState>,
-    /// Whether reading it from there brings every row there is.
+    /// Whether a read from that state returns every existing row.
     pub whole: bool,
-    /// Whether it replaces a table that is there.
+    /// Whether the read replaces an existing table.
     pub rebuild: bool,
-    /// Whether the company did not have it when the last run asked for it.
+    /// Whether the company did not have the resource when the last run requested it.
     pub lacking: bool,
-    /// What a person should know.
+    /// The messages for the user.
     pub notes: Vec<String>,
 }
 
 impl Warehouse {
-    /// Opens a warehouse, or makes one in an empty place. What a broken run left is put in order.
+    /// Opens a warehouse, or creates one in an empty location. Repairs the files of an interrupted run.
     ///
-    /// Also tells what a person should know. Fails when the place holds something else, another
-    /// account's data, a newer or damaged manifest, or when another run is writing.
+    /// Also returns messages for the user. Fails if the location holds other data, data of another
+    /// account, or a newer or damaged manifest, or if another run holds the lock.
     pub async fn open(
         place: &Location,
         account: Account,
         options: &Options,
         owner: Owner,
     ) -> Result<(Self, Vec<String>)> {
-        // Flags that contradict each other leave no folder behind.
+        // Contradictory options are refused before a folder is created.
         options.layout.or_default()?;
         let store = Store::open(place, options.crash_at_step)?;
         let (run, now) = (owner.run.clone(), owner.since);
@@ -125,10 +125,10 @@ impl Warehouse {
             views: Views::default(),
             narrowed,
         };
-        // Where the last run ended between its commit and these, they name files that go now.
+        // The views may name files that are removed next, if the last run ended after its commit.
         notes.extend(warehouse.views.write(&warehouse.store, &warehouse.manifest).await?);
         if place.folder().is_some() {
-            // The lock is ours: no other writer is active.
+            // The lock is held, so no other writer is active.
             warehouse.remove_leftovers().await?;
         }
         notes.extend(warehouse.interrupted_rebuilds());
@@ -145,18 +145,18 @@ impl Warehouse {
         })
     }
 
-    /// How it is laid out.
+    /// Returns the layout.
     pub fn layout(&self) -> Layout {
         self.manifest.layout
     }
 
-    /// Why the token may see less than those before it, if it does: rows that are missing then
-    /// need not be gone.
+    /// Returns why the token may see fewer rows than an earlier one. Missing rows are then not
+    /// necessarily deleted.
     pub fn narrowed(&self) -> Option<&str> {
         self.narrowed.as_deref()
     }
 
-    /// Prepares a resource for reading; once more when its definitions are known, before any row.
+    /// Prepares a resource for reading. A second call, before any row, adds its definitions.
     pub async fn begin_resource(
         &mut self,
         resource: &'static Resource,
@@ -260,7 +260,7 @@ impl Warehouse {
         Ok(index)
     }
 
-    /// Takes rows, and commits if it is time to.
+    /// Adds rows, and commits if a commit is due.
     pub async fn write_batch(&mut self, batch: Batch, now: Time) -> Result<()> {
         let stamp = self.stamp(now);
         let stream = begun(&mut self.streams, batch.resource)?;
@@ -268,7 +268,7 @@ impl Warehouse {
             Some(index) => index.sift(batch.records),
             None => batch.records,
         };
-        // A page of which only a part was taken must not be committed: it would come again.
+        // A partially received page must not be committed, because the next run receives it again.
         stream.push(&records, stamp).map_err(|error| error.of_kind(Kind::Data))?;
         stream.reached = Some(batch.reached);
         stream.waiting.get_or_insert(now);
@@ -280,7 +280,7 @@ impl Warehouse {
         self.commit_if_due(now).await
     }
 
-    /// A resource was read to its end; as a whole, if a time is given, beginning then.
+    /// Records that a resource was read to the end. `whole` is the start of a read of all rows.
     pub async fn finish(
         &mut self,
         resource: &'static Resource,
@@ -296,13 +296,13 @@ impl Warehouse {
         self.commit_if_due(now).await
     }
 
-    /// A resource was given up. What was taken of it stays.
+    /// Records that reading a resource failed. Its received rows stay.
     pub async fn fail(&mut self, resource: &'static Resource, now: Time) -> Result<()> {
         begun(&mut self.streams, resource)?.phase = Phase::GivenUp;
         self.commit_if_due(now).await
     }
 
-    /// Adds rows that say that others are gone, and rows that a key sweep found beside them.
+    /// Adds tombstones, and rows that a key sweep found.
     pub(super) async fn amend(
         &mut self,
         resource: &'static Resource,
@@ -330,8 +330,8 @@ impl Warehouse {
         &self.store
     }
 
-    /// The rows of one resource that this run wrote; of a [broken](Self::broken) one, what is
-    /// committed of them.
+    /// Returns the rows of a resource that this run wrote. For a [broken](Self::broken) resource it
+    /// returns only the committed ones.
     pub fn written(&self, resource: &Resource) -> Written {
         let broken = self.broken.holds(resource);
         let stream = self.streams.get(resource.name);
@@ -343,39 +343,39 @@ impl Warehouse {
         self.streams.get(resource.name).map(Stream::misfits).unwrap_or_default()
     }
 
-    /// Resources whose files could not be written. [`Self::close`] commits what was taken of all
+    /// Returns the resources whose files could not be written. [`Self::close`] commits the rows of all
     /// others.
     pub fn broken(&self) -> impl Iterator<Item = (&'static Resource, Error)> {
         self.broken.errors()
     }
 
-    /// Gives the warehouse free without a commit: what the last one holds stands.
+    /// Releases the lock without a commit. The last commit stays valid.
     pub async fn release(&self) -> Result<()> {
         self.commits.end(&self.store).await
     }
 
-    /// Commits everything and gives the warehouse free. `complete`: whether the run read all it
-    /// was asked for.
+    /// Commits everything and releases the lock. `complete` states whether the run read every requested
+    /// resource completely.
     pub async fn close(&mut self, complete: bool, now: Time) -> Result<()> {
         self.manifest.complete = complete;
         self.commit(now, |_| true).await?;
         self.commits.end(&self.store).await
     }
 
-    /// Commits everything that was taken so far.
+    /// Commits all received rows.
     pub async fn flush(&mut self, now: Time) -> Result<()> {
         self.commit(now, |_| true).await?;
         self.broken.check()
     }
 
-    /// Later than every stamp before, also when a clock was set back.
+    /// Returns a timestamp that is later than all previous ones, even if the clock was set back.
     fn stamp(&mut self, now: Time) -> Time {
         self.manifest.stamp = now.max(self.manifest.stamp.next());
         self.manifest.stamp
     }
 
-    /// Commits what is due: ended resources, rows that have waited long enough, and the largest
-    /// resource when too much is held in memory.
+    /// Commits what is due: finished resources, rows that have waited long enough, and the largest
+    /// resource if too much memory is in use.
     async fn commit_if_due(&mut self, now: Time) -> Result<()> {
         self.broken.check()?;
         self.commit_due(now).await?;
@@ -404,8 +404,8 @@ impl Warehouse {
         Ok(())
     }
 
-    /// Stores what these resources hold, then replaces the manifest. What cannot be stored is
-    /// [broken](Self::broken), and the others are committed.
+    /// Stores the rows of these resources, then replaces the manifest. A resource that cannot be stored
+    /// becomes [broken](Self::broken). The others are committed.
     async fn commit(&mut self, now: Time, which: impl Fn(&Stream) -> bool) -> Result<()> {
         self.commits.still_ours(&self.store)?;
         let mut superseded = Vec::new();
@@ -441,7 +441,7 @@ impl Warehouse {
             let streams = self.streams.values_mut().map(|stream| &mut stream.table);
             streams.chain(self.manifest.tables.values_mut()).for_each(|table| table.renamed(&to));
         }
-        // An obstacle was reported when the warehouse was opened.
+        // A foreign file of views was reported when the warehouse was opened.
         self.views.write(&self.store, &self.manifest).await?;
         self.remove_leftovers().await?;
         for path in superseded {
