@@ -110,8 +110,8 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
     Ok(pipelines.collect())
 }
 
-/// Writes the export of the organization as a bundle, byte for byte as the CRM sent it, and a sidecar. The
-/// sidecar holds the pipelines, and the value forms that other sidecars in the folder record for this
+/// Writes the export of the organization as a bundle, byte for byte as the CRM sent it, and a side-car. The
+/// side-car holds the pipelines, and the value forms that other side-cars in the folder record for this
 /// organization.
 pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Sidecar)> {
     let scrap = TempFile::beside(path, "partial")?;

@@ -98,13 +98,13 @@ impl Export {
         self.mapper.repeats()
     }
 
-    /// Makes both files visible, the sidecar first.
+    /// Makes both files visible, the side-car first.
     pub fn finish(mut self) -> Result<(Written, Sidecar)> {
         self.catch_up()?;
         self.mapper.close();
         let (written, scrap) = self.writer.finish()?;
         let mut context = Sidecar::empty(Stamp::of(&written), self.source);
-        // Keeps what an existing sidecar records about other companies and about CRMs.
+        // Keeps what an existing side-car records about other companies and about CRMs.
         if let Some(before) = Sidecar::read(&self.path).ok().flatten() {
             context.id_fields = before.id_fields;
             context.forms = before.forms;

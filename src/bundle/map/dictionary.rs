@@ -23,11 +23,11 @@ pub(super) struct Dictionary {
     pub(super) by_name: HashMap<String, String>,
     /// The code of the field that stores public ids.
     pub(super) marker: Option<String>,
-    /// The problem with the field that a journal or sidecar names as the store of public ids.
+    /// The problem with the field that a journal or side-car names as the store of public ids.
     pub(super) lost: Option<&'static str>,
 }
 
-/// The field keys recorded in a journal or a sidecar. They identify fields that were renamed since.
+/// The field keys recorded in a journal or a side-car. They identify fields that were renamed since.
 #[derive(Debug, Clone, Default)]
 pub struct Pins {
     /// The keys of the fields that store public ids, by dictionary.

@@ -405,7 +405,7 @@ impl Mapper {
         self.repeats
     }
 
-    /// Writes the account data and the losses into the sidecar.
+    /// Writes the account data and the losses into the side-car.
     pub fn describe(&self, context: &mut Sidecar) {
         for (entity, counts) in Entity::ALL.into_iter().zip(self.counts) {
             *context.counts_of(entity) = counts;

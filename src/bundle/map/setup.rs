@@ -348,13 +348,13 @@ impl AccountSetup {
         self.activity_keys.contains(key)
     }
 
-    /// Returns the custom fields of an array for the sidecar.
+    /// Returns the custom fields of an array for the side-car.
     pub(super) fn fields(&self, entity: Entity) -> Vec<CustomField> {
         let Some(place) = dictionary(entity) else { return Vec::new() };
         self.dictionaries[place].described()
     }
 
-    /// Returns the custom fields of all arrays for the sidecar.
+    /// Returns the custom fields of all arrays for the side-car.
     pub(super) fn described(&self) -> BTreeMap<String, Vec<CustomField>> {
         let described =
             Entity::ALL.into_iter().map(|entity| (entity.name().to_owned(), self.fields(entity)));

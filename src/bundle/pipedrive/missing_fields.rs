@@ -45,7 +45,7 @@ pub struct NewField {
     pub ty: String,
     /// The labels of the options.
     pub options: Vec<String>,
-    /// The key of the field in the source account, if the sidecar contains it.
+    /// The key of the field in the source account, if the side-car contains it.
     pub source: Option<String>,
 }
 
@@ -231,7 +231,7 @@ impl FieldValues {
         }
     }
 
-    /// Returns the field for the values found: with the type from the sidecar, otherwise with a type that
+    /// Returns the field for the values found: with the type from the side-car, otherwise with a type that
     /// fits the values.
     fn field(self, entity: Entity, name: String, context: Option<&Sidecar>) -> NewField {
         let described = described(entity, &name, context);
@@ -268,7 +268,7 @@ impl FieldValues {
     }
 }
 
-/// Returns the sidecar's description of a field.
+/// Returns the side-car's description of a field.
 fn described<'c>(
     entity: Entity,
     name: &str,

@@ -23,7 +23,7 @@ pub struct Known<'k> {
     pub memory: Option<&'k Memory>,
 }
 
-/// What became of a row that the target had, or has.
+/// The state in the target of a row that it has or had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowFate {
     /// The row exists under the public id `own`, which differs from the pushed one. Its id in the target is

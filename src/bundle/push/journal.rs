@@ -166,7 +166,7 @@ impl Earlier {
         self.sent.get(&entity).is_some_and(|rows| rows.contains(index))
     }
 
-    /// How many of the rows that were sent are not sent again.
+    /// Returns the number of sent rows that are not sent again.
     pub fn kept(&self, plan: &Plan) -> u64 {
         let kept = self.sent.iter().map(|(entity, rows)| {
             // The ranges in the journal are limited to the rows that the bundle has.
