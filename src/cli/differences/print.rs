@@ -77,7 +77,7 @@ pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
     out.flush()
 }
 
-/// For people: the changes, then what they come to.
+/// Prints the changes as a table, followed by a summary.
 pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
     let mut table = Grid::framed(["Resource", "ID", "Name", "Change", "Field", "Old", "New"]);
     let (mut shown, mut more) = (0, 0);
