@@ -28,7 +28,7 @@ pub(super) struct Asked {
     pub(super) lacking: BTreeMap<&'static str, String>,
 }
 
-/// Requests the account, and one page for each feature that a company may lack.
+/// Requests the account, and sends one request for each feature that a company may lack.
 pub(super) fn ask(setup: &mut CommandContext, progress: &mut Progress) -> Result<Asked> {
     let (client, mut rotations) = setup.client()?;
     let settings = setup.settings.clone();

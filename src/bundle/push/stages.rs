@@ -17,7 +17,7 @@ pub enum How {
     Name,
     /// By the name of the stage in another pipeline.
     StageName,
-    /// By its type alone: the first fitting stage of the pipeline.
+    /// By its type alone: a stage of the pipeline that fits the status.
     Type,
     /// No stage fits, so the target chooses one.
     Target,

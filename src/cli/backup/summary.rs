@@ -45,7 +45,7 @@ impl<'s> Summary<'s> {
         Error::new(Kind::Incomplete, format!("incomplete: could not be read: {whys}"))
     }
 
-    /// Returns whether every file is complete and no row count or reading problem was found in this run.
+    /// Returns whether every file is complete and no resource of this run lacks data.
     fn complete(&self) -> bool {
         self.closed.complete && self.report.rows().all(|row| row.lack().is_none())
     }

@@ -11,8 +11,8 @@ use crate::model::{Error, Resource, Result};
 use crate::protocol::singer::catalog;
 use std::process::ExitCode;
 
-/// Prints the catalog. It requests the account, one page for each feature that a company may lack, and then
-/// the field dictionaries concurrently.
+/// Prints the catalog. It sends one request for the account and one for each feature that a company may lack,
+/// and then reads the field dictionaries concurrently.
 pub(super) fn discover(args: &Args) -> Result<ExitCode> {
     let mut run = open(args)?;
     let (found, lacking) = runtime()?.block_on(async {
