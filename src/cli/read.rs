@@ -218,7 +218,7 @@ impl Run {
         }
     }
 
-    /// Reads the field definitions of these streams, if custom fields are named.
+    /// Reads the field definitions of these streams, if records use the names of custom fields.
     async fn dictionaries(&mut self, streams: &[Configured]) -> Result<FieldDefinitions> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);

@@ -31,8 +31,8 @@ pub(super) struct Row {
     keyless: u64,
     /// The reason why data is missing although reading continues.
     lack: Option<Failure>,
-    /// Pipedrive's message, if the company lacks the resource. It is no failure, because the user did not
-    /// name it.
+    /// Pipedrive's message, if the company does not have the resource. It is not a failure, because the
+    /// user did not name the resource.
     unavailable: Option<Failure>,
     /// Pipedrive's messages about single unavailable lists of the resource.
     lists: Vec<(&'static str, Failure)>,

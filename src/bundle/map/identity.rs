@@ -92,9 +92,9 @@ impl Known {
 /// The public id of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Called {
-    /// The id is free.
+    /// An id that no other row has.
     Its(String),
-    /// The id belongs to another row.
+    /// An id that another row has.
     Taken(String),
 }
 

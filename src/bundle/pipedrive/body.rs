@@ -63,8 +63,8 @@ impl<'r> BodyBuilder<'r> {
 pub(super) struct WriteMode {
     /// Whether the row is created.
     pub(super) new: bool,
-    /// Whether the row stores its public id in a field or note. All rows do, except existing ones whose public
-    /// id is generated from their own id.
+    /// Whether the row stores its public id in a field or note. All rows do, except existing ones with a
+    /// public id that is generated from their own id.
     pub(super) marked: bool,
 }
 

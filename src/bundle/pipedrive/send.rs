@@ -60,7 +60,8 @@ pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
     rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
 }
 
-/// Creates missing fields and options. Returns the keys of the fields, which the journal contains, too.
+/// Creates missing fields and options. Returns the keys of the fields, which are also written to the
+/// journal.
 pub async fn prepare(
     client: &Client,
     needs: &MissingFields,
@@ -83,9 +84,9 @@ pub async fn prepare(
     Ok(created)
 }
 
-/// Carries out the plan row by row. Each row has an entry in the journal before and after it is written.
-/// `fit` is that of the plan, and `target` is what the plan was made against. An error of a kind that
-/// stops a run ends the push; a row that Pipedrive refuses does not.
+/// Executes the plan row by row. Each row has a journal entry before and after it is written. `fit` and
+/// `target` are those with which the plan was made. An error of a kind that stops a run ends the push; a
+/// row that Pipedrive refuses does not.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a push joins: the bundle, the account, the record"

@@ -44,9 +44,9 @@ pub struct Sent {
     pub requests: u64,
 }
 
-/// Carries out the plan array by array, with a maximum number of rows a request, and calls `seen` for
-/// every batch. Each batch has an entry in the journal before and after it is sent. `target` is what the
-/// plan was made against.
+/// Executes the plan array by array, with a maximum number of rows per request. Calls `seen` after every
+/// batch. Each batch has a journal entry before and after it is sent. `target` is the index with which the
+/// plan was made.
 pub async fn send_plan<F>(
     survey: &Survey,
     plan: &Plan,

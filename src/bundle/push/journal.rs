@@ -120,7 +120,7 @@ pub struct Refused {
     pub error: String,
 }
 
-/// What an earlier, interrupted push of the same bundle to the same target did.
+/// The work of an earlier, interrupted push of the same bundle to the same target.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
     /// The time at which it began, by the target's clock.

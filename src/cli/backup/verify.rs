@@ -129,7 +129,7 @@ fn object(flags: &Flags, snapshot: &BackupReader, report: &Report) -> Value {
         "strict": flags.strict,
         "complete": backup.complete,
         "pdcli": backup.is_pdcli_backup(),
-        // The name of the `pdcli` format before 0.3.
+        // The old name of the key `pdcli`. It is kept until version 0.3.
         "seed": backup.is_pdcli_backup(),
         "started_at": backup.started_at,
         "finished_at": backup.finished_at,

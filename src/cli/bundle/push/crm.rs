@@ -177,8 +177,8 @@ fn revived(fates: &Fates, row: &str) -> String {
     }
 }
 
-/// Returns an error for a bundle of another organization of the CRM. Public ids are unique across the
-/// product, so its ids are taken.
+/// Returns an error for a bundle of another organization of the CRM, unless `--foreign` or `--as-copy` is
+/// given. Public ids are unique across the product, so its ids are taken.
 fn foreign(flags: &Flags, input: &Input, survey: &Survey, organization: &str) -> Result<()> {
     let Some(own) = survey.head.organization() else { return Ok(()) };
     let of_crm = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
