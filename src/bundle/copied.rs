@@ -11,15 +11,15 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Bytes of a hash that tell one target's copies from those of another.
+/// The number of hash bytes that distinguish the copies of one target from those of another.
 const TARGET_BYTES: usize = 4;
-/// The internal id, which belongs to the row that is copied.
+/// The internal id. A copy does not have it.
 const INTERNAL: &str = "id";
 
-/// The copy of a bundle for a target, beside the bundle and gone with what this returns: the same one for
-/// the same bundle and target always.
+/// Copies a bundle for a target into a temporary file next to the bundle. The same bundle and target always
+/// give the same copy. The file is deleted when the returned value is dropped.
 ///
-/// Memory: 16 bytes a row.
+/// Memory: 16 bytes per row.
 pub async fn copied(bundle: &Path, target: &str) -> Result<TempFile> {
     let mut reader = Reader::open(bundle)?;
     let mut ids = HashSet::new();
@@ -39,9 +39,9 @@ pub async fn copied(bundle: &Path, target: &str) -> Result<TempFile> {
     Ok(writer.finish()?.1)
 }
 
-/// Which ids get another name.
+/// The ids to replace and the target they are derived from.
 struct Copies {
-    /// Numbers of the public ids of the bundle.
+    /// The hashes of the public ids of the bundle.
     ids: HashSet<u64>,
     target: String,
 }
@@ -61,7 +61,7 @@ impl Copies {
         format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
     }
 
-    /// A value in which every public id of the bundle is the copy's.
+    /// Replaces each public id of the bundle inside a value with the id of the copy.
     fn value(&self, raw: &str) -> String {
         match raw.as_bytes().first() {
             Some(b'"') => match text(raw).filter(|id| self.ids.contains(&number(id))) {
@@ -82,7 +82,8 @@ impl Copies {
         }
     }
 
-    /// The id of the copy: what ids of its kind begin with, the target, and the rest of the id.
+    /// Returns the id of the copy: the prefix of the array, the hash of the target, and the rest of the
+    /// original id.
     fn id(&self, id: &str) -> String {
         let prefix =
             Entity::ALL.into_iter().map(Entity::prefix).find(|prefix| id.starts_with(prefix));

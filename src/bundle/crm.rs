@@ -10,18 +10,18 @@ use crate::model::{Error, Kind, Result, Time};
 use serde::Deserialize;
 use std::path::Path;
 
-/// The organization's own rows, as a bundle.
+/// The endpoint that exports the rows of the organization as a bundle.
 const EXPORT: &str = "/crm/export";
-/// Pipelines and stages.
+/// The endpoint that lists pipelines and their stages.
 const PIPELINES: &str = "/crm/opportunity_pipelines";
-/// What happened.
+/// The endpoint that lists change events.
 const CHANGES: &str = "/crm/change_events";
 
 /// Bytes of an export, or of a list of events, that are taken unless more is asked for: some ten million
 /// rows.
 pub const ANSWER_BYTES_MAX: u64 = 16 << 30;
 
-/// Lists come below a plural key, with pagination nowhere.
+/// The list of pipelines. The key varies between CRMs; the list is not paginated.
 #[derive(Deserialize, Default)]
 struct Pipelines {
     #[serde(default, alias = "pipelines", alias = "data")]
@@ -52,15 +52,15 @@ struct ListedStage {
     position: Option<f64>,
 }
 
-/// Fetches the organization's export into a file that is there, of which nothing stays. Says what
-/// the server's clock was.
+/// Downloads the export of the organization into an existing file and replaces its content. Returns the
+/// time of the server's clock.
 ///
 /// An export of more than `most` bytes is a [`Kind::Data`] error.
 pub async fn fetch(crm: &Crm, path: &Path, most: u64) -> Result<Option<Time>> {
     crm.download(EXPORT, &[], path, most).await
 }
 
-/// Fetches the change events into a file.
+/// Downloads the change events into a file.
 pub async fn changes(
     crm: &Crm,
     record_type: Option<&str>,
@@ -74,7 +74,7 @@ pub async fn changes(
     crm.download(CHANGES, &query, path, most).await.map(|_| ())
 }
 
-/// The organization's pipelines; none where the CRM has no such list.
+/// Returns the pipelines of the organization. The list is empty if the CRM has no such endpoint.
 pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
     let found: Pipelines = crm
         .get(PIPELINES, &[], |reply| {
@@ -110,9 +110,9 @@ pub async fn pipelines(crm: &Crm) -> Result<Vec<Pipeline>> {
     Ok(pipelines.collect())
 }
 
-/// Makes a bundle of the organization's export, byte for byte as the CRM sent it, and a side-car
-/// with its pipelines, and what it is known to have made of the values of bundles: as the side-cars in the
-/// folder say.
+/// Writes the export of the organization as a bundle, byte for byte as the CRM sent it, and a side-car. The
+/// side-car holds the pipelines, and the value forms that other side-cars in the folder record for this
+/// organization.
 pub async fn pull(crm: &Crm, path: &Path, most: u64) -> Result<(Survey, Sidecar)> {
     let scrap = TempFile::beside(path, "partial")?;
     fetch(crm, scrap.path(), most).await?;

@@ -11,12 +11,12 @@ use crate::model::{Digest, Result};
 use std::collections::VecDeque;
 use std::path::Path;
 
-/// The internal id, which a CRM adds to its own export: no part of a bundle.
+/// The internal id. A CRM adds it to its own export; it is not part of the bundle format.
 const INTERNAL: &str = "id";
 
-/// Two bundles that are being compared. Rows are matched by public id.
+/// A comparison of two bundles. Rows are matched by public id.
 ///
-/// Memory: 24 bytes for each row of the older one.
+/// Memory: 24 bytes per row of the older bundle.
 pub struct Diff {
     old: Index,
     new: Survey,
@@ -27,16 +27,16 @@ pub struct Diff {
     counts: Vec<(Entity, Counts)>,
 }
 
-/// The array at hand.
+/// The array being compared.
 struct Current {
     entity: Entity,
-    /// The newer rows; none once they have been passed.
+    /// The rows of the newer bundle. `None` after the last one was read.
     rows: Option<Reader>,
     ignored: Meanings,
 }
 
 impl Diff {
-    /// Begins to compare. A name of a field to be left out that no row has is a [`crate::model::Kind::Usage`] error.
+    /// Starts a comparison. An ignored field name that no row has is a [`crate::model::Kind::Usage`] error.
     pub async fn open(old: &Path, new: &Path, ignore: Ignore) -> Result<Self> {
         let (index, before) = Index::of(old).await?;
         let mut reader = Reader::open(new)?;
@@ -60,22 +60,23 @@ impl Diff {
         Ok(Self { old: index, new: after, ignore, rest, current: None, skipped, counts })
     }
 
-    /// Arrays that only one of the bundles has.
+    /// Returns the arrays that only one of the bundles has.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// Names of fields to be left out that nothing has, when all is compared.
+    /// Returns the ignored field names that matched nothing. Call it after the last change.
     pub fn unmet(&self) -> Vec<&str> {
         self.ignore.unmet()
     }
 
-    /// What was counted so far, by array.
+    /// Returns the counts so far, by array.
     pub fn counts(&self) -> Vec<(&'static str, Counts)> {
         self.counts.iter().map(|(entity, counts)| (entity.name(), *counts)).collect()
     }
 
-    /// The next change: by array, in the order of the newer one, removed rows last.
+    /// Returns the next change. Changes come by array, in the order of the newer bundle; removed rows come
+    /// last.
     pub async fn next(&mut self) -> Result<Option<Change>> {
         loop {
             let Some(current) = &mut self.current else {
@@ -126,7 +127,7 @@ fn is_field(entity: Entity, name: &str) -> bool {
     name == INTERNAL || entity.field(name).is_some()
 }
 
-/// Refuses names of fields to be left out that neither we know nor a row has.
+/// Returns an error for ignored field names that are neither known nor present in a row.
 async fn refuse(ignore: &Ignore, files: [&Path; 2], both: &[Span]) -> Result<()> {
     let mut doubts = Doubts::new(ignore);
     for Span { entity, .. } in both {
@@ -144,7 +145,7 @@ async fn refuse(ignore: &Ignore, files: [&Path; 2], both: &[Span]) -> Result<()>
     if both.is_empty() { Ok(()) } else { doubts.refuse() }
 }
 
-/// The public id of a row; a row without one is known by its content.
+/// Returns the public id of a row, or a hash of its content if it has none.
 fn key(row: &str) -> String {
     public_id_of(row).unwrap_or_else(|| Digest::of(row.as_bytes()).to_string())
 }

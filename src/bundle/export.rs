@@ -8,13 +8,13 @@ use crate::dataset::{TempFile, Turn};
 use crate::model::{Resource, Result, Time};
 use std::path::{Path, PathBuf};
 
-/// A bundle that is being made of records. Nothing is visible before [`Export::finish`].
+/// A bundle that is being written from records. Nothing is visible before [`Export::finish`].
 pub struct Export {
     path: PathBuf,
     mapper: Mapper,
     writer: Writer,
     source: Source,
-    /// Deleted records of the resource at hand, which come after the others.
+    /// The deleted records of the current resource. They are written after the others.
     waiting: Vec<(&'static Resource, String)>,
     waiting_bytes: usize,
 }
@@ -23,7 +23,7 @@ pub struct Export {
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
 impl Export {
-    /// Begins to export an account that says this of itself, beside this path as `what`: see
+    /// Starts an export of an account. The temporary file is next to `path`, with `what` in its name: see
     /// [`TempFile`].
     pub fn start(
         path: &Path,
@@ -39,18 +39,18 @@ impl Export {
         Ok(Self { path, mapper, writer, source, waiting: Vec::new(), waiting_bytes: 0 })
     }
 
-    /// Resources whose records must be passed to [`Export::learn`] before the first row: the account
-    /// may keep public ids of an earlier push.
+    /// Returns the resources whose records must be passed to [`Export::learn`] before the first row. The
+    /// account may keep public ids of an earlier push.
     pub fn known_ids(&self) -> &'static [&'static str] {
         if self.mapper.keeps_ids() { LEARNT } else { &[] }
     }
 
-    /// Learns the public id of an organization or person.
+    /// Records the public id of an organization or person.
     pub fn learn(&mut self, resource: &'static Resource, json: &str) {
         self.mapper.learn(resource, json);
     }
 
-    /// Takes a record; those of one resource after the other, in the order of
+    /// Adds a record. The records of a resource are added together, in the order of
     /// [`super::map::RESOURCES`].
     pub fn add_row(&mut self, resource: &'static Resource, json: &str) -> Result<()> {
         if self.waiting.first().is_some_and(|(of, _)| of.name != resource.name) {
@@ -65,7 +65,7 @@ impl Export {
         self.write(resource, json)
     }
 
-    /// Takes the records that have waited.
+    /// Writes the waiting records.
     fn catch_up(&mut self) -> Result<()> {
         self.waiting_bytes = 0;
         for (resource, json) in std::mem::take(&mut self.waiting) {
@@ -81,18 +81,19 @@ impl Export {
         }
     }
 
-    /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
-    /// after the last record.
+    /// Returns the fields that probably keep public ids, although neither their name nor a key identifies
+    /// them. Call it after the last record.
     pub fn likely_markers(&self) -> Vec<(Entity, String)> {
         self.mapper.likely_markers()
     }
 
-    /// Rows written so far, of each array.
+    /// Returns the number of rows written so far, for each array.
     pub const fn rows(&self) -> [u64; 5] {
         self.writer.rows()
     }
 
-    /// Records that came again and were left out: they moved while they were read.
+    /// Returns the number of records that were returned twice, because they moved between pages, and were
+    /// skipped.
     pub const fn repeats(&self) -> u64 {
         self.mapper.repeats()
     }
@@ -103,7 +104,7 @@ impl Export {
         self.mapper.close();
         let (written, scrap) = self.writer.finish()?;
         let mut context = Sidecar::empty(Stamp::of(&written), self.source);
-        // What a side-car that stands knows of other companies, and of CRMs, stays known.
+        // Keeps what an existing side-car records about other companies and about CRMs.
         if let Some(before) = Sidecar::read(&self.path).ok().flatten() {
             context.id_fields = before.id_fields;
             context.forms = before.forms;
@@ -116,7 +117,8 @@ impl Export {
         Ok((written, context))
     }
 
-    /// Ends the export without making anything visible: the bundle is gone with what this returns.
+    /// Finishes the bundle without making it visible. The file is deleted when the returned value is
+    /// dropped.
     pub fn hold(mut self) -> Result<TempFile> {
         self.catch_up()?;
         self.mapper.close();

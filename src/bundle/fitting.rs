@@ -8,9 +8,9 @@ use std::borrow::Cow;
 const SHOWN_MAX: usize = 80;
 /// Characters that stay of a name which makes its row too long.
 const NAME_CHARS_MAX: usize = 255;
-/// What a row is called that has no name and needs one.
+/// The name, as raw JSON, of a row that requires a name and has none.
 pub(super) const NAMELESS: &str = "\"–\"";
-/// Fields without which a row is none: of a row that is too long they stay.
+/// The fields that a row must have. They are kept when a long row is shortened.
 const NEEDED: &[&str] = &[
     "public_id",
     "external_system",
@@ -20,17 +20,17 @@ const NEEDED: &[&str] = &[
     "deleted_at",
 ];
 
-/// Whether rows of an array must have a name.
+/// Returns whether the rows of an array must have a name.
 pub(super) const fn is_named(entity: Entity) -> bool {
     matches!(entity, Entity::Accounts | Entity::Opportunities)
 }
 
-/// Whether a name, as raw JSON, is none.
+/// Returns whether a name, given as raw JSON, is empty or null.
 pub(super) fn is_nameless(name: &str) -> bool {
     matches!(name, "null" | "\"\"")
 }
 
-/// What is wrong with a value of a field, which is not null. Where references lead is not looked at.
+/// Describes what is wrong with a non-null value of a field. The target of a reference is not checked.
 pub(super) fn fault(shape: Shape, value: &str) -> Option<String> {
     let first = value.as_bytes().first().copied().unwrap_or(b'n');
     let is_text = first == b'"';
@@ -79,17 +79,17 @@ pub(super) fn mended(shape: Shape, value: &str) -> Option<Cow<'_, str>> {
     fault(shape, &other).is_none().then_some(Cow::Owned(other))
 }
 
-/// Whether a value says nothing, in one of the ways Pipedrive has: nothing is lost without it.
+/// Returns whether a value is empty in one of the forms that Pipedrive uses. Dropping it loses nothing.
 pub(super) fn says_nothing(value: &str) -> bool {
     let blank = |text: String| {
-        // 0000-00-00, with or without a time of day.
+        // Pipedrive also writes 0000-00-00, with or without a time of day.
         text.trim().is_empty() || text.starts_with("0000-00-00")
     };
     matches!(value, "null" | "[]" | "{}") || text(value).is_some_and(blank)
 }
 
-/// Addresses or numbers of a contact without the entries that hold none (pipedrive-api.md 11);
-/// `None` if there is nothing else.
+/// Returns the addresses or numbers of a contact without the empty entries (pipedrive-api.md 11). Returns
+/// `None` if no entry is left.
 pub(super) fn filled_entries(entries: &str) -> Option<String> {
     let filled = |entry: &&str| {
         let blank = |(key, value): &(Cow<'_, str>, &str)| key == "value" && says_nothing(value);
@@ -99,7 +99,8 @@ pub(super) fn filled_entries(entries: &str) -> Option<String> {
     (!kept.is_empty()).then(|| format!("[{}]", kept.join(",")))
 }
 
-/// A row that can be imported, of one that is too long: its longest values go. Their names are noted.
+/// Shortens a row that is too long until it can be imported. Drops its longest values and appends their
+/// names to `lost`.
 pub(super) fn shortened(row: &str, lost: &mut Vec<String>) -> String {
     let mut excess = row.len().saturating_sub(ROW_BYTES_MAX);
     let mut fields: Vec<(Cow<'_, str>, Cow<'_, str>)> =
@@ -131,7 +132,7 @@ pub(super) fn shortened(row: &str, lost: &mut Vec<String>) -> String {
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
 }
 
-/// An object without its longest members, so many bytes shorter if it has that many.
+/// Removes the longest members of an object until it is `excess` bytes shorter or empty.
 fn without_longest(object: &str, excess: usize, lost: &mut Vec<String>) -> String {
     let mut kept = members(object);
     let mut longest: Vec<usize> = kept.iter().map(|(_, value)| value.len()).collect();
@@ -166,13 +167,13 @@ fn is_number(words: &str) -> bool {
     begins && serde_json::from_str::<serde::de::IgnoredAny>(words).is_ok()
 }
 
-/// ISO 4217, or what a company calls a currency of its own.
+/// Returns whether a code is an ISO 4217 code or the code of a custom currency.
 fn is_currency(code: &str) -> bool {
     (2..=8).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// A value in a message: short, on one line.
+/// Formats a value for a message: short and on one line.
 pub(super) fn shown(value: &str) -> String {
     let letters: Vec<char> = value.chars().filter(|letter| !letter.is_control()).collect();
     if letters.len() <= SHOWN_MAX {

@@ -3,50 +3,50 @@
 use crate::model::{Error, Json, Kind, Result, Time, text};
 use serde::Serialize;
 
-/// The version that is written, as text.
+/// The version that is written to bundles, as text.
 pub const BUNDLE_VERSION: &str = "1";
 /// Longest row that is taken: the target of a push has to take it in one request.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
 /// Longest public id.
 pub const PUBLIC_ID_MAX: usize = 255;
 
-/// One of the arrays of a bundle, in the order in which they are imported: rows refer to rows of
-/// earlier ones (and activities to any).
+/// One of the arrays of a bundle, in import order. Rows refer to rows of earlier arrays; activities refer
+/// to rows of any array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Entity {
-    /// Companies.
+    /// The companies.
     Accounts,
-    /// People.
+    /// The people.
     Contacts,
-    /// Deals.
+    /// The deals.
     Opportunities,
-    /// What may become a deal.
+    /// The potential deals.
     Leads,
-    /// Calls, meetings, tasks.
+    /// The calls, meetings and tasks.
     Activities,
 }
 
-/// What the value of a field is. Every field may be null or absent.
+/// The type of a field's value. Every field may be null or absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Text.
+    /// A text.
     Text,
     /// A number.
     Number,
-    /// True or false.
+    /// A boolean.
     Flag,
-    /// RFC 3339, or a date alone.
+    /// A time in RFC 3339, or a date alone.
     Time,
-    /// `open`, `won` or `lost`.
+    /// One of `open`, `won` and `lost`.
     Status,
-    /// Three capital letters, or what Pipedrive's custom currencies are called.
+    /// Three capital letters, or the code of a custom currency of Pipedrive.
     Currency,
     /// The public id of a row of this array.
     Reference(Entity),
-    /// `account`, `contact`, `opportunity` or `lead`.
+    /// One of `account`, `contact`, `opportunity` and `lead`.
     RecordType,
-    /// The public id of the row that [`Shape::RecordType`] names the array of.
+    /// The public id of a row in the array that [`Shape::RecordType`] names.
     Parent,
     /// A list.
     List,
@@ -54,16 +54,16 @@ pub enum Shape {
     Object,
 }
 
-/// A field that we know of. All others are kept as they are.
+/// A field of the format. Unknown fields are kept unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Its key.
+    /// The key.
     pub name: &'static str,
-    /// What its value is.
+    /// The type of the value.
     pub shape: Shape,
-    /// Whether the other CRM documents it; the rest are guesses, or ours.
+    /// Whether the other CRM documents the field. The rest are assumed or specific to this program.
     pub documented: bool,
-    /// What an export puts there, in Pipedrive's words, as Markdown.
+    /// The Pipedrive value that an export writes to the field, as Markdown.
     pub from: &'static str,
 }
 
@@ -75,7 +75,7 @@ const fn own(name: &'static str, shape: Shape, from: &'static str) -> Field {
     Field { name, shape, documented: false, from }
 }
 
-/// What every row has.
+/// The fields of every row.
 const COMMON: &[Field] = &[
     doc(
         "public_id",
@@ -174,11 +174,11 @@ const ACTIVITIES: &[Field] = &[
 ];
 
 impl Entity {
-    /// All of them, in the order in which they are imported.
+    /// All arrays, in import order.
     pub const ALL: [Self; 5] =
         [Self::Accounts, Self::Contacts, Self::Opportunities, Self::Leads, Self::Activities];
 
-    /// Its key in the bundle.
+    /// Returns the key in the bundle.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
@@ -189,7 +189,7 @@ impl Entity {
         }
     }
 
-    /// What a row of it is called, in `record_type`.
+    /// Returns the `record_type` of a row of this array.
     pub const fn record_type(self) -> &'static str {
         match self {
             Self::Accounts => "account",
@@ -200,7 +200,7 @@ impl Entity {
         }
     }
 
-    /// How its public ids begin.
+    /// Returns the prefix of the public ids.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Accounts => "acct_",
@@ -211,7 +211,7 @@ impl Entity {
         }
     }
 
-    /// The array of this key.
+    /// Returns the array with this key.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|entity| entity.name() == name)
     }
@@ -222,7 +222,7 @@ impl Entity {
         parents.find(|entity| entity.record_type() == name)
     }
 
-    /// The field by which an activity refers to a row of this array beside its parent.
+    /// Returns the field by which an activity refers to a row of this array, in addition to its parent.
     pub const fn link(self) -> Option<&'static str> {
         match self {
             Self::Accounts => Some("account_public_id"),
@@ -233,12 +233,12 @@ impl Entity {
         }
     }
 
-    /// The fields that rows of every array have.
+    /// Returns the fields that rows of every array have.
     pub const fn common() -> &'static [Field] {
         COMMON
     }
 
-    /// The fields that only rows of this array have.
+    /// Returns the fields that only rows of this array have.
     pub const fn own(self) -> &'static [Field] {
         match self {
             Self::Accounts => ACCOUNTS,
@@ -249,51 +249,51 @@ impl Entity {
         }
     }
 
-    /// The fields we know of.
+    /// Returns all known fields of this array.
     pub fn fields(self) -> impl Iterator<Item = &'static Field> {
         COMMON.iter().chain(self.own())
     }
 
-    /// The field of this key.
+    /// Returns the field with this key.
     pub fn field(self, name: &str) -> Option<&'static Field> {
         self.fields().find(|field| field.name == name)
     }
 }
 
-/// Fields that say when a row was written. A target may stamp rows by itself, so they are no reason
-/// to push a row, and none to call it different.
+/// The fields with the times of creation and update. A target may set them itself, so a difference in them
+/// is neither a reason to push a row nor a reported difference.
 pub const STAMPS: &[&str] = &["created_at", "updated_at"];
 
-/// In rows of an account that a bundle goes into, and in no bundle: the fields of which the row says a part
-/// only, as the rest has no name.
+/// The names of fields whose value is incomplete because a part has no name. Only rows that are read from
+/// the target account have this key; no bundle has it.
 pub(super) const PARTIAL: &str = "partial_fields";
 
-/// What stands at the top of a bundle beside its arrays, each as raw JSON.
+/// The top-level values of a bundle other than its arrays, each as raw JSON.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
-    /// `version`: text or a number.
+    /// The `version`: text or a number.
     pub version: Option<String>,
-    /// `exported_at`.
+    /// The `exported_at`.
     pub exported_at: Option<String>,
-    /// `organization_id`.
+    /// The `organization_id`.
     pub organization_id: Option<String>,
-    /// Other keys, and arrays that are no lists.
+    /// The other keys, including entity keys whose value is not a list.
     pub other: Vec<(String, String)>,
 }
 
 impl Head {
-    /// Whose rows they are, as text.
+    /// Returns the organization that owns the rows, as text.
     pub fn organization(&self) -> Option<String> {
         let raw = self.organization_id.as_deref().filter(|raw| *raw != "null")?;
         Some(text(raw).unwrap_or_else(|| raw.to_owned()))
     }
 
-    /// When it was exported.
+    /// Returns the time of the export.
     pub fn exported(&self) -> Option<Time> {
         Time::parse(&text(self.exported_at.as_deref()?)?)
     }
 
-    /// Refuses a version we do not know: its rows could mean anything.
+    /// Returns an error for an unknown version, because the meaning of its rows is unknown.
     pub fn check_version(&self) -> Result<()> {
         let known = ["1", "\"1\"", "\"1.0\"", "1.0"];
         match self.version.as_deref() {
@@ -306,13 +306,13 @@ impl Head {
                 );
                 Err(Error::new(Kind::Data, message))
             }
-            // A subset written by hand may lack it.
+            // A subset written by hand may have no version.
             None => Ok(()),
         }
     }
 }
 
-/// The raw value of a key of a row; reads no further than it must.
+/// Returns the raw value of a key of a row. Parsing stops at that key.
 pub fn value_of<'r>(row: &'r str, name: &str) -> Option<&'r str> {
     let mut json = Json::new(row);
     let mut more = json.open(b'{').ok()?;
@@ -327,7 +327,7 @@ pub fn value_of<'r>(row: &'r str, name: &str) -> Option<&'r str> {
     None
 }
 
-/// The public id of a row.
+/// Returns the public id of a row. An empty id counts as missing.
 pub fn public_id_of(row: &str) -> Option<String> {
     text(value_of(row, "public_id")?).filter(|id| !id.is_empty())
 }

@@ -21,36 +21,36 @@ const FORMS_MAX: usize = 10_000;
 const FORMS_OF_ALL_MAX: usize = 100_000;
 /// Longest value that is kept as it is, in bytes; of a longer one its hash is.
 const VALUE_BYTES_MAX: usize = 200;
-/// Fields that belong to the CRM alone.
+/// The fields that only the CRM sets.
 const INTERNAL: &[&str] = &["id", "public_id"];
 
-/// A value, and what a CRM made of it; both are raw JSON, or `sha256:` and a hash. Without either: the CRM changes the field in more
-/// ways than are kept.
+/// A value of a bundle and the value that a CRM stored for it. Both are raw JSON, or `sha256:` and a hash.
+/// If either is absent, the CRM changes the field in more ways than are recorded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Form {
-    /// The array.
+    /// The name of the array.
     #[serde(rename = "array")]
     pub entity: String,
-    /// The field; `custom.NAME` for a custom one.
+    /// The name of the field; `custom.NAME` for a custom field.
     pub field: String,
-    /// What the bundle says.
+    /// The value in the bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What the CRM says.
+    /// The value in the CRM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// Forms of values, to be looked up.
+/// The forms of values, indexed for look-up.
 #[derive(Debug, Default)]
 pub struct Forms {
     fields: HashMap<(Entity, String), HashMap<u64, Vec<String>>>,
-    /// Fields that the CRM changes in more ways than are kept.
+    /// The fields that the CRM changes in more ways than are recorded.
     any: BTreeSet<(Entity, String)>,
 }
 
 impl Forms {
-    /// Makes them ready.
+    /// Builds the index.
     pub fn of(list: &[Form]) -> Self {
         let mut forms = Self::default();
         for form in list {
@@ -69,7 +69,7 @@ impl Forms {
         forms
     }
 
-    /// Whether a value is what the CRM made of the other one.
+    /// Returns whether a value is what the CRM stored for the other value.
     pub fn is_form(&self, entity: Entity, field: &str, value: &str, other: &str) -> bool {
         let field = (entity, field.to_owned());
         let from = self.fields.get(&field).and_then(|of| of.get(&number(&kept(value))));
@@ -78,10 +78,11 @@ impl Forms {
     }
 }
 
-/// What a CRM made of the values of a bundle that was pushed into it, beside what was known already.
+/// Returns the known forms together with those that a push revealed: the values that a CRM stored for the
+/// values of the bundle.
 ///
-/// `fit` makes of a row what would be sent of a new one. What was created tells what the CRM did with it;
-/// of other rows only that counts which is as it would be sent: the rest may be edits.
+/// `fit` returns what a push would send for a new row. A created row shows what the CRM changed. Any other
+/// row counts only if it equals what would be sent, because other differences may be edits.
 pub async fn observed<F>(
     survey: &Survey,
     target: &mut Index,
@@ -127,7 +128,7 @@ where
     Ok(found.finish())
 }
 
-/// Forms that were found so far.
+/// The forms found so far.
 #[derive(Default)]
 struct Found {
     forms: BTreeMap<(Entity, String), BTreeSet<(String, String)>>,
@@ -176,7 +177,7 @@ impl Found {
     }
 }
 
-/// A value as it is kept: itself, or what stands for a long one.
+/// Returns the recorded form of a value: the value itself, or its hash if it is long.
 fn kept(value: &str) -> String {
     if value.len() <= VALUE_BYTES_MAX {
         return value.to_owned();
@@ -184,7 +185,7 @@ fn kept(value: &str) -> String {
     format!("sha256:{}", hex(&Sha256::digest(value.as_bytes())))
 }
 
-/// The raw value of a field; `None` where the row says nothing of it.
+/// Returns the raw value of a field. Returns `None` if the row does not have the field.
 fn value(row: &str, name: &str) -> Option<String> {
     let custom = name.strip_prefix(&custom_field(""));
     let found = match custom {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
 
-/// Where a row lies.
+/// The position of a row in the file.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     id: u64,
@@ -16,7 +16,7 @@ struct Entry {
     seen: bool,
 }
 
-/// The rows of a bundle by public id; of two with one id the first.
+/// The rows of a bundle, indexed by public id. If an id occurs twice, the first row wins.
 #[derive(Debug)]
 pub struct Index {
     rows: [Vec<Entry>; 5],
@@ -24,7 +24,7 @@ pub struct Index {
     path: std::path::PathBuf,
 }
 
-/// The number by which a public id is known: equal for two ids one time in 10^19.
+/// Returns a 64-bit hash of a public id. Two ids collide with a probability of about 10^-19.
 pub fn number(public_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(public_id.as_bytes());
@@ -32,7 +32,7 @@ pub fn number(public_id: &str) -> u64 {
 }
 
 impl Index {
-    /// Reads a bundle through and remembers where its rows lie.
+    /// Reads a whole bundle and records the positions of its rows.
     pub async fn of(path: &Path) -> Result<(Self, Survey)> {
         let mut reader = Reader::open(path)?;
         let mut rows: [Vec<Entry>; 5] = Default::default();
@@ -44,7 +44,7 @@ impl Index {
             }
         }
         for entries in &mut rows {
-            // Stable, so the first of an id stays the first.
+            // The sort is stable, so the first row of an id stays first.
             entries.sort_by_key(|entry| entry.id);
             entries.dedup_by_key(|entry| entry.id);
         }
@@ -53,22 +53,22 @@ impl Index {
         Ok((index, reader.survey()))
     }
 
-    /// How many rows an array has.
+    /// Returns the number of rows in an array.
     pub fn rows(&self, entity: Entity) -> usize {
         self.rows[entity as usize].len()
     }
 
-    /// The numbers of all public ids.
+    /// Returns the hashes of all public ids.
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
         self.rows.iter().flatten().map(|entry| entry.id)
     }
 
-    /// Whether a row is there.
+    /// Returns whether an array has a row with this id.
     pub fn holds(&self, entity: Entity, id: u64) -> bool {
         self.rows[entity as usize].binary_search_by_key(&id, |entry| entry.id).is_ok()
     }
 
-    /// The row of this public id, which is marked as seen.
+    /// Returns the row with this public id and marks it as seen.
     pub fn row(&mut self, entity: Entity, public_id: &str) -> Result<Option<String>> {
         let (id, entries) = (number(public_id), &mut self.rows[entity as usize]);
         let Ok(place) = entries.binary_search_by_key(&id, |entry| entry.id) else {
@@ -91,7 +91,7 @@ impl Index {
         Ok(None)
     }
 
-    /// Ends the looking up of an array: what is left is handed out in the order of the file.
+    /// Sorts the rows of an array for [`Index::unseen`]. The array cannot be searched afterwards.
     pub fn sort(&mut self, entity: Entity) {
         self.rows[entity as usize].sort_by_key(|entry| std::cmp::Reverse(entry.offset));
     }
@@ -106,7 +106,7 @@ impl Index {
     }
 }
 
-/// Reads from a place of a file: in one call where there is one for it.
+/// Reads from an offset of a file, with one system call on Unix.
 fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);

@@ -4,7 +4,8 @@ use crate::dataset::{JsonStream, ReadError};
 use crate::model::{Error, Json, Kind, Result};
 use std::path::Path;
 
-/// Rows of a file that holds an answer, whatever its size.
+/// A streaming reader of the rows in a file that holds a response. The memory use does not depend on the
+/// file size.
 pub struct Listing {
     window: JsonStream,
     state: State,
@@ -13,9 +14,9 @@ pub struct Listing {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Before,
-    /// Between two keys; whether none was read yet.
+    /// Between two keys. The value is `true` until the first key is read.
     Top(bool),
-    /// In the list; whether no row was read yet.
+    /// In the list. The value is `true` until the first row is read.
     In(bool),
 }
 
@@ -28,12 +29,12 @@ enum Step {
 }
 
 impl Listing {
-    /// Opens an answer.
+    /// Opens a response file.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { window: JsonStream::open(path, 0, false)?, state: State::Before })
     }
 
-    /// The next row; `None` after the last one, or if there is no list. What is no JSON is a
+    /// Returns the next row. Returns `None` after the last row, or if there is no list. Malformed JSON is a
     /// [`Kind::Shape`] error.
     pub async fn next(&mut self) -> Result<Option<&str>> {
         loop {
@@ -80,7 +81,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Step> {
                 return Ok(Step::List);
             }
             json.value()?;
-            // A number may continue in bytes that were not read yet.
+            // A number may continue in bytes that are not yet read.
             if json.is_at_end() { Err(json.malformed()) } else { Ok(Step::Passed) }
         }
         State::In(first) => {

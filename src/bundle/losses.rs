@@ -3,17 +3,17 @@
 use crate::bundle::format::Entity;
 use std::collections::BTreeMap;
 
-/// Why something is lost and of how many rows, by array and field.
+/// The reason of a loss and the number of affected rows, by array and field.
 pub type Losses = BTreeMap<(Entity, String), (String, u64)>;
 
 /// Most fields whose losses are named; the others are counted together.
 const FIELDS_MAX: usize = 1_000;
-/// What stands for fields that are not named.
+/// The name that replaces fields above the limit.
 const OTHERS: &str = "(other fields)";
 /// The maximum length of a reported field name, in bytes.
 const FIELD_BYTES_MAX: usize = 200;
 
-/// Counts a row of which this field is lost.
+/// Counts one row that loses this field.
 pub(in crate::bundle) fn count(losses: &mut Losses, entity: Entity, field: &str, why: &str) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
     let own = (entity, field.to_owned());

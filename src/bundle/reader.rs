@@ -10,64 +10,65 @@ const OTHERS_MAX: usize = 100;
 /// Bytes of such keys and their values that are remembered.
 const OTHERS_BYTES_MAX: usize = 64 << 20;
 
-/// Reads a bundle: its head, and its rows in the order of the file. Holds one row and a chunk.
+/// A streaming reader of a bundle. It returns the head and the rows in file order, and holds one row and
+/// one chunk in memory.
 pub struct Reader {
     window: JsonStream,
     path: PathBuf,
     state: State,
     head: Head,
     spans: Vec<Span>,
-    /// Bytes of keys beside the arrays that are remembered.
+    /// The size in bytes of the other keys and values kept so far.
     others: usize,
-    /// Whether it ends with the array it began in.
+    /// Whether reading ends with the first array.
     one: bool,
 }
 
-/// Where an array lies in the file.
+/// The position of an array in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// Which.
+    /// The array.
     pub entity: Entity,
-    /// The byte after its opening bracket.
+    /// The offset of the byte after the opening bracket.
     start: u64,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
 }
 
-/// A row.
+/// A row of a bundle.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'r> {
     /// The array of the row.
     pub entity: Entity,
-    /// Its place there, from 0.
+    /// The index in the array, from 0.
     pub index: u64,
-    /// The value, byte for byte; an object unless the bundle is broken.
+    /// The value, byte for byte. It is an object unless the bundle is invalid.
     pub json: &'r str,
-    /// Where it begins in the file.
+    /// The byte offset in the file.
     pub offset: u64,
 }
 
-/// What a file proved to be when all its rows had been passed.
+/// The structure of a file, known after all rows were read.
 #[derive(Debug, Clone)]
 pub struct Survey {
-    /// Where.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What stands beside the arrays.
+    /// The keys other than the arrays.
     pub head: Head,
-    /// Its arrays, in the order of the file.
+    /// The arrays, in file order.
     pub spans: Vec<Span>,
-    /// SHA-256 of the file, in hexadecimal; empty if [`Reader::hashed`] was not asked for it.
+    /// The SHA-256 of the file in hexadecimal. Empty unless the file was opened with [`Reader::hashed`].
     pub sha256: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Before,
-    /// Between two keys; whether none was read yet.
+    /// Between two keys. The value is `true` until the first key is read.
     Top(bool),
-    /// In an array; whether no row was read yet.
+    /// In an array. The value is `true` until the first row is read.
     In(Entity, bool),
     After,
 }
@@ -87,7 +88,7 @@ impl Reader {
         Self::of(path, false)
     }
 
-    /// The same, to learn its SHA-256 in the end.
+    /// Opens a bundle and computes its SHA-256.
     pub fn hashed(path: &Path) -> Result<Self> {
         Self::of(path, true)
     }
@@ -99,7 +100,7 @@ impl Reader {
         Ok(Self { window, path, state: State::Before, head, spans, others: 0, one: false })
     }
 
-    /// Opens one array of it.
+    /// Opens one array of a bundle.
     pub fn of_array(path: &Path, span: Span) -> Result<Self> {
         let window = JsonStream::open(path, span.start, false)?;
         let state = State::In(span.entity, true);
@@ -108,10 +109,10 @@ impl Reader {
         Ok(Self { window, path: path.to_owned(), state, head, spans, others: 0, one: true })
     }
 
-    /// The next row; `None` after the last one.
+    /// Returns the next row, or `None` after the last one.
     ///
-    /// What is no bundle is a [`Kind::Data`] error that names the byte: no object, an array that is
-    /// there twice, a file that is cut off.
+    /// An invalid bundle is a [`Kind::Data`] error with the byte offset. Examples are a value that is not
+    /// an object, an array that occurs twice, and a truncated file.
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
         loop {
             let state = self.state;
@@ -155,19 +156,19 @@ impl Reader {
         }
     }
 
-    /// Whether an array or the version says that the object is a bundle.
+    /// Returns whether the object has an array or a known version and therefore is a bundle.
     fn is_bundle(&self) -> bool {
         !self.spans.is_empty() || self.head.check_version().is_ok()
     }
 
-    /// What the file proved to be. To be asked for after the last row.
+    /// Returns the structure of the file. Call it after the last row.
     pub fn survey(self) -> Survey {
         let Self { window, path, head, spans, .. } = self;
         let bytes = window.read();
         Survey { path, head, spans, sha256: window.sha256().unwrap_or_default(), bytes }
     }
 
-    /// What was read of its head so far.
+    /// Returns the part of the head that was read so far.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -206,7 +207,7 @@ impl Reader {
     }
 }
 
-/// What comes next; `None` for the end.
+/// Reads the next element. Returns `None` at the end of the file.
 fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
     match state {
         State::Before => {
@@ -249,7 +250,7 @@ fn step(state: State, json: &mut Json<'_>) -> Result<Option<Step>> {
     }
 }
 
-/// Returns a value that certainly ends here: a number may continue in bytes that were not read yet.
+/// Returns a complete value. A number may continue in bytes that are not yet read.
 fn whole<'j>(json: &mut Json<'j>) -> Result<&'j str> {
     let number = matches!(json.peek(), b'-' | b'0'..=b'9');
     let value = json.value()?;

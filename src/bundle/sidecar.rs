@@ -10,107 +10,107 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Layout of `FILE.context.json`. 1: first.
+/// The version of the `FILE.context.json` format. 1 is the first one.
 ///
-/// We read every version up to this one, and refuse a newer one.
+/// The program reads every version up to this one and returns an error for a newer one.
 pub const CONTEXT_VERSION: u32 = 1;
-/// How the name of a side-car ends, after that of its bundle.
+/// The suffix that is appended to the file name of a bundle.
 const SUFFIX: &str = ".context.json";
 /// Largest side-car that is read.
 const CONTEXT_BYTES_MAX: u64 = 64 << 20;
 
-/// What a bundle cannot say itself without ceasing to be importable.
+/// The data about a bundle that the importable file itself cannot contain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sidecar {
-    /// [`CONTEXT_VERSION`].
+    /// The [`CONTEXT_VERSION`].
     pub version: u32,
-    /// Program and version that wrote it.
+    /// The program that wrote the file, and its version.
     pub tool: String,
-    /// The bundle it belongs to.
+    /// The bundle that the side-car describes.
     pub bundle: Stamp,
-    /// Where the rows come from.
+    /// The origin of the rows.
     pub source: Source,
-    /// What the arrays hold.
+    /// The row counts by array.
     pub counts: BTreeMap<String, Counts>,
-    /// The pipelines that `pipeline_id` and `pipeline_stage_id` point at.
+    /// The pipelines to which `pipeline_id` and `pipeline_stage_id` refer.
     #[serde(default)]
     pub pipelines: Vec<Pipeline>,
-    /// The custom fields of each array, by the name they have in `custom`.
+    /// The custom fields of each array, by their names in `custom`.
     #[serde(default)]
     pub fields: BTreeMap<String, Vec<CustomField>>,
-    /// Who `owner` may name.
+    /// The users to which `owner` refers.
     #[serde(default)]
     pub owners: Vec<Owner>,
-    /// What `activity_type` may name.
+    /// The activity types to which `activity_type` refers.
     #[serde(default)]
     pub activity_types: Vec<ActivityType>,
-    /// Values that are not in the bundle, or not as they were, with counts.
+    /// The values that are missing or changed in the bundle, with counts.
     #[serde(default)]
     pub unmapped: Vec<Unmapped>,
-    /// The keys of the fields that keep public ids, by `pipedrive:<company>` and array: whatever
-    /// people call them.
+    /// The keys of the fields that store public ids, by `pipedrive:<company>` and array. They stay valid
+    /// when a field is renamed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub id_fields: BTreeMap<String, BTreeMap<String, String>>,
-    /// What a CRM made of values by its own rules, by its organization.
+    /// The values that a CRM changed by its own rules, by organization of the CRM.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub forms: BTreeMap<String, Vec<Form>>,
-    /// What a target of a push could not hold, by target.
+    /// The values that the target of a push could not store, by target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, Vec<Unmapped>>,
 }
 
-/// Which file a side-car belongs to.
+/// The identity of the bundle file that a side-car describes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stamp {
-    /// SHA-256 of the bundle, in hexadecimal.
+    /// The SHA-256 of the bundle, in hexadecimal.
     pub sha256: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
-/// Where rows come from.
+/// The origin of rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Source {
-    /// `pipedrive` or `crm`.
+    /// Either `pipedrive` or `crm`.
     pub system: String,
-    /// `account`, `backup`, or the address of the CRM.
+    /// Either `account` or `backup`, or the address of the CRM.
     pub from: String,
-    /// The Pipedrive company.
+    /// The id of the Pipedrive company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub company_id: Option<i64>,
-    /// Its subdomain.
+    /// The subdomain of the Pipedrive company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub company_domain: Option<String>,
-    /// The CRM's organization.
+    /// The id of the CRM's organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<String>,
 }
 
-/// What an array holds.
+/// The row counts of an array.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Of these, deleted ones: `deleted_at` says when.
+    /// The number of deleted rows, which have a `deleted_at`.
     pub deleted: u64,
-    /// Of these, archived ones.
+    /// The number of archived rows.
     pub archived: u64,
 }
 
 /// A pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
-    /// As rows name it.
+    /// The id that rows refer to.
     pub id: String,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// Whether rows without a pipeline belong to it.
+    /// Whether rows without a pipeline belong to this one.
     #[serde(default)]
     pub default: bool,
-    /// Its id where it comes from, if that is another one.
+    /// The id in the source system, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Its stages, in order.
+    /// The stages, in order.
     #[serde(default)]
     pub stages: Vec<Stage>,
 }
@@ -118,13 +118,13 @@ pub struct Pipeline {
 /// A stage of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
-    /// As rows name it.
+    /// The id that rows refer to.
     pub id: String,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// `open`, `won` or `lost`.
+    /// One of `open`, `won` and `lost`.
     pub stage_type: String,
-    /// Its id where it comes from, if that is another one.
+    /// The id in the source system, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
@@ -132,14 +132,14 @@ pub struct Stage {
 /// A custom field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomField {
-    /// Its key in `custom`.
+    /// The key in `custom`.
     pub name: String,
-    /// Its key in Pipedrive: 40 hexadecimal digits.
+    /// The key in Pipedrive: 40 hexadecimal digits.
     pub key: String,
-    /// Its type in Pipedrive.
+    /// The type in Pipedrive.
     #[serde(rename = "type")]
     pub ty: String,
-    /// Labels of its options.
+    /// The labels of the options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
@@ -147,33 +147,33 @@ pub struct CustomField {
 /// A user who owns rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// As rows name them.
+    /// The e-mail address that rows refer to.
     pub email: String,
-    /// Their name.
+    /// The display name.
     pub name: String,
-    /// Their id where they come from.
+    /// The id in the source system.
     pub external_id: String,
 }
 
-/// A kind of activity.
+/// A type of activity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityType {
-    /// As rows name it.
+    /// The key that rows refer to.
     pub key: String,
-    /// What people call it.
+    /// The display name.
     pub name: String,
 }
 
-/// Values that could not be mapped.
+/// The values of a field that could not be mapped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
-    /// The resource, or array, they are of.
+    /// The resource or array.
     pub resource: String,
     /// The field.
     pub field: String,
-    /// How many rows have one.
+    /// The number of affected rows.
     pub rows: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -182,7 +182,7 @@ struct Versioned {
     version: u32,
 }
 
-/// Where the side-car of a bundle lies.
+/// Returns the path of a bundle's side-car.
 pub fn beside(bundle: &Path) -> PathBuf {
     let mut name = bundle.file_name().unwrap_or_default().to_owned();
     name.push(SUFFIX);
@@ -190,19 +190,19 @@ pub fn beside(bundle: &Path) -> PathBuf {
 }
 
 impl Stamp {
-    /// The stamp of a bundle that was written.
+    /// Returns the stamp of a written bundle.
     pub fn of(written: &Written) -> Self {
         Self { sha256: written.sha256.clone(), bytes: written.bytes }
     }
 }
 
 impl Sidecar {
-    /// What we are.
+    /// Returns the name and version of this program.
     pub fn tool() -> String {
         concat!("source-pipedrive ", env!("CARGO_PKG_VERSION")).to_owned()
     }
 
-    /// A side-car that says nothing yet, for a bundle of this stamp and source.
+    /// Creates an empty side-car for a bundle with this stamp and source.
     pub fn empty(bundle: Stamp, source: Source) -> Self {
         Self {
             version: CONTEXT_VERSION,
@@ -221,8 +221,8 @@ impl Sidecar {
         }
     }
 
-    /// Reads the side-car of a bundle; `None` if it has none. One of a newer version is a
-    /// [`Kind::Data`] error.
+    /// Reads the side-car of a bundle. Returns `None` if it has none. A newer version is a [`Kind::Data`]
+    /// error.
     pub fn read(bundle: &Path) -> Result<Option<Self>> {
         let path = beside(bundle);
         let place = path.display().to_string();
@@ -250,8 +250,8 @@ impl Sidecar {
         serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
     }
 
-    /// What an organization of a CRM made of the values of bundles, as the side-cars in a folder know it;
-    /// those that cannot be read say nothing.
+    /// Returns the value forms of a CRM's organization, as recorded in the side-cars of a folder. Unreadable
+    /// side-cars are ignored.
     pub fn forms_in(folder: &Path, organization: &str) -> Vec<Form> {
         let files =
             std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
@@ -268,7 +268,7 @@ impl Sidecar {
         forms.into_iter().collect()
     }
 
-    /// Writes it beside the bundle, in one step.
+    /// Writes the side-car next to the bundle and replaces an existing one atomically.
     pub fn write(&self, bundle: &Path) -> Result<()> {
         let path = beside(bundle);
         let new = TempFile::beside(&path, "partial")?;
@@ -279,7 +279,7 @@ impl Sidecar {
         new.persist(&path)
     }
 
-    /// Notes the keys of the fields that keep the public ids of a company's rows.
+    /// Records the keys of the fields that store the public ids of a company's rows.
     pub fn note_id_fields<'k>(
         &mut self,
         company: i64,
@@ -292,13 +292,13 @@ impl Sidecar {
         }
     }
 
-    /// The key of the field that keeps the public ids of an array in a company.
+    /// Returns the key of the field that stores the public ids of an array in a company.
     pub fn id_field(&self, company: i64, entity: Entity) -> Option<&str> {
         let keys = self.id_fields.get(&format!("pipedrive:{company}"))?;
         keys.get(entity.name()).map(String::as_str)
     }
 
-    /// The counts of an array.
+    /// Returns the counts of an array.
     pub fn counts_of(&mut self, entity: Entity) -> &mut Counts {
         self.counts.entry(entity.name().to_owned()).or_default()
     }

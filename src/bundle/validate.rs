@@ -13,21 +13,21 @@ use std::path::Path;
 /// Findings that are listed; all are counted.
 pub const FINDINGS_MAX: usize = 1_000;
 
-/// What a finding is about.
+/// The rule that a finding violates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// `version` is none we know.
+    /// The `version` is unknown.
     Version,
-    /// The bundle, an array or a row is not of the form.
+    /// The bundle, an array or a row has the wrong structure.
     Form,
-    /// A value is of another type than its field.
+    /// A value has another type than its field.
     Value,
     /// A row has no usable public id.
     PublicId,
-    /// Two rows have one public id.
+    /// Two rows have the same public id.
     Duplicate,
-    /// A reference leads nowhere.
+    /// A reference has no target.
     Reference,
     /// Stage, pipeline and status contradict each other.
     Stage,
@@ -35,29 +35,29 @@ pub enum Rule {
     Size,
 }
 
-/// Something that is wrong.
+/// A violation of a rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What it is about.
+    /// The violated rule.
     pub rule: Rule,
-    /// Where, as a JSON pointer.
+    /// The position, as a JSON pointer.
     pub pointer: String,
-    /// What.
+    /// The description of the violation.
     pub message: String,
 }
 
-/// What was found.
+/// The result of a validation.
 #[derive(Debug)]
 pub struct Validation {
-    /// The bundle.
+    /// The structure of the bundle.
     pub survey: Survey,
-    /// What is wrong, up to [`FINDINGS_MAX`].
+    /// The findings, up to [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
-    /// How much is wrong.
+    /// The total number of findings.
     pub total: u64,
 }
 
-/// A row as others refer to it.
+/// The public id and position of a row, for references to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Id {
     number: u64,
@@ -65,10 +65,10 @@ struct Id {
     index: u64,
 }
 
-/// Checks a bundle, in two passes. `elsewhere` tells whether a row that is not in it is where it is
-/// going to.
+/// Validates a bundle in two passes. `elsewhere` returns whether the target has a row that the bundle does
+/// not have.
 ///
-/// Memory: 24 bytes a row.
+/// Memory: 24 bytes per row.
 pub async fn validate(
     path: &Path,
     context: Option<&Sidecar>,
@@ -88,7 +88,7 @@ pub async fn validate(
         let message = format!("is the public id of {} too: ids are unique", at(&pair[0]));
         check.find(Rule::Duplicate, format!("{}/public_id", at(&pair[1])), message);
     }
-    // One of a kind is enough to be referred to.
+    // One row per id and array is sufficient for references.
     ids.dedup_by_key(|id| (id.number, id.entity));
     let stages = Stages::of(context);
     let held = |entity: Entity, public_id: &str| {
@@ -275,7 +275,7 @@ impl Check {
 /// Stages that are remembered of a bundle without a side-car.
 const STAGES_MAX: usize = 100_000;
 
-/// The stages of a side-car: pipeline and type by id.
+/// The pipeline and type of the stages in a side-car, by stage id.
 struct Stages {
     stages: HashMap<String, (String, String)>,
 }

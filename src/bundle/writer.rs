@@ -8,30 +8,30 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Bytes gathered before they are written.
+/// The size of the write buffer in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// A bundle that is being written, beside its place. Dropped before [`Writer::finish`], it leaves
-/// nothing.
+/// A bundle that is being written to a temporary file. If the writer is dropped before [`Writer::finish`],
+/// the file is deleted.
 pub struct Writer {
     path: PathBuf,
     scrap: TempFile,
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
-    /// The array that is open, by its place.
+    /// The index of the open array.
     entity: Option<usize>,
     rows: [u64; 5],
 }
 
-/// A bundle that stands.
+/// A finished bundle.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// Its SHA-256, in hexadecimal.
+    /// The SHA-256, in hexadecimal.
     pub sha256: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Rows of each array, in the order of [`Entity::ALL`].
+    /// The number of rows in each array, in the order of [`Entity::ALL`].
     pub rows: [u64; 5],
 }
 
@@ -40,7 +40,8 @@ pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {
 }
 
 impl Writer {
-    /// Begins a bundle of this organization, beside this path as `what`: see [`TempFile`].
+    /// Creates a bundle of this organization in a temporary file next to `path`, with `what` in its name:
+    /// see [`TempFile`].
     pub fn create(path: &Path, what: &str, exported_at: Time, organization: &str) -> Result<Self> {
         let scrap = TempFile::beside(path, what)?;
         let file = scrap.file().try_clone().map_err(|error| failed(path, &error))?;
@@ -56,7 +57,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Adds a row. Arrays come in their order; going back to one is a [`Kind::Bug`].
+    /// Adds a row. Arrays come in import order; a row of an earlier array is a [`Kind::Bug`] error.
     pub fn row(&mut self, entity: Entity, json: &str) -> Result<()> {
         self.reach(entity as usize)?;
         let place = entity as usize;
@@ -65,12 +66,12 @@ impl Writer {
         self.write(json)
     }
 
-    /// Rows written so far.
+    /// Returns the number of rows written so far.
     pub const fn rows(&self) -> [u64; 5] {
         self.rows
     }
 
-    /// Ends the bundle, beside its place; [`TempFile::persist`] makes it visible.
+    /// Finishes the bundle in the temporary file. [`TempFile::persist`] makes it visible.
     pub fn finish(mut self) -> Result<(Written, TempFile)> {
         self.reach(Entity::ALL.len() - 1)?;
         self.write("\n]}\n")?;

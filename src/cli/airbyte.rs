@@ -15,12 +15,12 @@ use std::io::Stdout;
 use std::process::ExitCode;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// A writer on stdout that masks this configuration's secrets.
+/// Returns a writer on stdout that masks the secrets of this configuration.
 pub(super) fn writer(setup: &CommandContext) -> Writer<Stdout> {
     Writer::new(stdout::protocol(), &setup.settings.secrets())
 }
 
-/// Hands on every refresh token that was replaced so far.
+/// Passes on all refresh tokens that were replaced so far.
 pub(super) fn keep(
     setup: &mut CommandContext,
     rotations: &mut UnboundedReceiver<SecretString>,
@@ -32,7 +32,7 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Hands on a refresh token that Pipedrive replaced, and keeps it out of all other messages.
+/// Passes a replaced refresh token on to the platform and masks it in all other messages.
 pub(super) fn hand_on(
     setup: &mut CommandContext,
     token: &SecretString,
@@ -47,10 +47,10 @@ pub(super) fn spec() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names the company, the user, and what the user's permissions hide.
+/// Reports the company, the user, and the data that the user's permissions hide.
 ///
-/// A configuration that does not work is an answer (FAILED, exit 0); a file that cannot be read is
-/// an error.
+/// A configuration that does not work gives the status FAILED and exit code 0. An unreadable file is an
+/// error.
 pub(super) fn check(given: ConfigSource) -> Result<ExitCode> {
     let mut setup = match CommandContext::of(given) {
         Ok(setup) => setup,
@@ -88,13 +88,13 @@ pub(super) fn check(given: ConfigSource) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names keys of the configuration that nothing reads. Platforms put keys of their own there, so it is
-/// no warning.
+/// Logs the configuration keys that are not used. Platforms add keys of their own, so this is not a
+/// warning.
 pub(super) fn log_unread(setup: &CommandContext, writer: &mut Writer<Stdout>) -> Result<()> {
     setup.unread.iter().try_for_each(|sentence| writer.log(Level::Debug, sentence))
 }
 
-/// `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
+/// Returns a text such as `company "Acme" (acme, id 900), user "Ola" (id 3, admin)`.
 pub(super) fn greeting(account: &Account) -> String {
     format!(
         "company \"{}\" ({}, {}), user \"{}\" (id {}, {})",
@@ -107,7 +107,7 @@ pub(super) fn greeting(account: &Account) -> String {
     )
 }
 
-/// What a company has not, in a sentence.
+/// Returns a sentence about the resources that the company does not have.
 pub(super) fn sentence(lacking: &BTreeMap<&'static str, String>) -> Option<String> {
     unavailable(lacking.iter().map(|(name, said)| (said.as_str(), (*name).to_owned())))
 }
@@ -117,7 +117,8 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     let mut writer = writer(&setup);
     let (client, mut rotations) = setup.client()?;
     let outcome = runtime()?.block_on(async {
-        // One request before the dictionaries: a wrong token is found once, not five times.
+        // One request precedes the field definitions, so that a wrong token is reported once, not five
+        // times.
         Account::of(&client, &setup.settings).await?;
         let resources: Vec<_> = Resource::all().collect();
         let lacking = survey(&client, &resources).await?;
@@ -142,11 +143,12 @@ pub(super) fn discover(source: &Source) -> Result<ExitCode> {
     writer.conclude(outcome.map(|()| ExitCode::SUCCESS), now())
 }
 
-/// An Airbyte command failed before it had a configuration: TRACE ERROR, and exit code 1.
+/// Reports the failure of an Airbyte command that has no configuration yet: a TRACE ERROR message and exit
+/// code 1.
 pub(super) fn fail(error: &Error) -> ExitCode {
     // Settings that failed to load leave no secret to mask, and no message quotes a value.
     let mut writer = Writer::new(stdout::protocol(), &[]);
-    // A full disk takes no message either; a reader that is gone will not miss it.
+    // On a full disk the message cannot be written, so stderr gets it. A closed pipe is ignored.
     let told = writer.error(error, now());
     let lost = told.is_err_and(|error| error.kind() != Kind::Pipe);
     if lost || stderr::is_terminal() {

@@ -10,8 +10,8 @@ use crate::model::{Mask, Result};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// An orchestrator, and a command without a terminal, gets the Airbyte message. Otherwise the result is a
-/// table or an object, and a failure is an error with its exit code.
+/// Runs the check. With `airbyte` the result is an Airbyte message. Otherwise it is a table or an object,
+/// and a failure is an error with its exit code.
 pub(super) fn check(flags: &Check, airbyte: bool) -> Result<ExitCode> {
     let standalone = &flags.standalone;
     if airbyte {

@@ -20,15 +20,15 @@ use std::time::Duration;
 /// How far the clocks of this machine and of Pipedrive may be apart without a word, in seconds.
 const CLOCKS_APART_MAX: i64 = 60;
 
-/// What an account answers.
+/// The answers of an account.
 pub(super) struct Asked {
     pub(super) account: Account,
     pub(super) spending: Spending,
-    /// What the company has not, and what Pipedrive says of it.
+    /// The resources that the company does not have, with Pipedrive's messages.
     pub(super) lacking: BTreeMap<&'static str, String>,
 }
 
-/// Asks whose account it is, and once for each feature that a company may lack.
+/// Requests the account, and sends one request for each feature that a company may lack.
 pub(super) fn ask(setup: &mut CommandContext, progress: &mut Progress) -> Result<Asked> {
     let (client, mut rotations) = setup.client()?;
     let settings = setup.settings.clone();
@@ -55,7 +55,7 @@ pub(super) fn ask(setup: &mut CommandContext, progress: &mut Progress) -> Result
 }
 
 impl Asked {
-    /// What there is to know, thing by thing.
+    /// Returns the facts about the account, as pairs of topic and text.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let Self { account, spending, lacking } = self;
         let id =
@@ -84,7 +84,7 @@ impl Asked {
     }
 }
 
-/// How a thing stands.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -92,11 +92,11 @@ enum Verdict {
     Bad,
 }
 
-/// What was looked at, and how it stands.
+/// The checks with their results.
 #[derive(Default)]
 struct Findings {
     rows: Vec<(Verdict, &'static str, String)>,
-    /// Why runs fail, the first reason.
+    /// The error kind of the first check that would make runs fail.
     kind: Option<Kind>,
 }
 
@@ -114,7 +114,7 @@ impl Findings {
         self.rows.push((Verdict::Bad, what, error.to_string()));
     }
 
-    /// Takes the outcome of a look.
+    /// Records the result of a check.
     fn record(&mut self, what: &'static str, outcome: Result<String>) {
         match outcome {
             Ok(text) => self.good(what, text),
@@ -123,7 +123,7 @@ impl Findings {
     }
 }
 
-/// Looks at everything; the exit code is that of the first thing on which runs would fail.
+/// Runs all checks. The exit code is that of the first problem that would make runs fail.
 pub(super) fn examine(flags: &Doctor) -> Result<ExitCode> {
     let standalone = &flags.standalone;
     let mut findings = Findings::default();

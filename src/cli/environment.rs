@@ -4,27 +4,27 @@ use crate::model::{self, Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The value of an environment variable; an empty one is absent.
+/// Returns the value of an environment variable. An empty value counts as absent.
 pub(super) fn variable(name: &str) -> Result<Option<String>> {
     model::variable(name, &|name| std::env::var_os(name))
 }
 
-/// Keys of a configuration that a variable sets, by the variable.
+/// The configuration keys that environment variables set, with the names of the variables.
 #[derive(Debug, Default)]
 pub(super) struct Origins(BTreeMap<String, String>);
 
 impl Origins {
-    /// Remembers that a variable sets this key.
+    /// Records that a variable sets this key.
     pub(super) fn set(&mut self, key: &str, variable: &str) {
         self.0.insert(key.to_owned(), variable.to_owned());
     }
 
-    /// Forgets a key that a file sets after all.
+    /// Removes a key that a file sets instead.
     pub(super) fn forget(&mut self, key: &str) {
         self.0.remove(key);
     }
 
-    /// An error about a key, as one about the variable that sets it.
+    /// Replaces the key in an error by the name of the variable that sets it.
     pub(super) fn named(&self, error: Error) -> Error {
         let Some(place) = error.place().map(str::to_owned) else { return error };
         let above = place.split('.').next().unwrap_or_default();
@@ -36,7 +36,7 @@ impl Origins {
     }
 }
 
-/// Variables of pdcli, and those that say the same to this program (pdcli.md 3).
+/// The variables of pdcli and their counterparts in this program (pdcli.md 3).
 const PDCLI: [(&str, &str); 5] = [
     ("PDCLI_API_TOKEN", "PIPEDRIVE_API_TOKEN"),
     ("PDCLI_COMPANY_DOMAIN", "PIPEDRIVE_COMPANY_DOMAIN"),
@@ -45,7 +45,8 @@ const PDCLI: [(&str, &str); 5] = [
     ("PDCLI_BASE_URL", "PIPEDRIVE_BASE_URL"),
 ];
 
-/// Returns a hint for a user who set variables of pdcli instead of ours. `None` if there are none.
+/// Returns a hint for a user who set the variables of pdcli instead of those of this program. Returns
+/// `None` if there are none.
 pub(super) fn pdcli_hint(set: impl Fn(&str) -> bool) -> Option<String> {
     let set = PDCLI.iter().filter(|(theirs, ours)| set(theirs) && !set(ours));
     let (theirs, ours): (Vec<&str>, Vec<&str>) = set.copied().unzip();
@@ -60,10 +61,10 @@ pub(super) fn pdcli_hint(set: impl Fn(&str) -> bool) -> Option<String> {
     })
 }
 
-/// The file's configuration with the environment over it.
+/// Merges the environment into the configuration of the file.
 ///
-/// A token in the environment replaces the credentials of the file: `PIPEDRIVE_API_TOKEN` before
-/// `PIPEDRIVE_REFRESH_TOKEN`. The id and secret of an OAuth app go over those of the file.
+/// A token in the environment replaces the credentials of the file. `PIPEDRIVE_API_TOKEN` takes precedence
+/// over `PIPEDRIVE_REFRESH_TOKEN`. The id and secret of an OAuth app override those of the file.
 pub(super) fn overlay(
     file: Value,
     env: impl Fn(&str) -> Result<Option<String>>,
@@ -100,13 +101,13 @@ pub(super) fn overlay(
     let own = nested.and_then(|key| config.get(key)).and_then(Value::as_object);
     let own = own.filter(|own| own.contains_key("refresh_token")).cloned();
     let token = config.contains_key("api_token") || nested.is_some();
-    // An app without a grant says nothing against the token of a file.
+    // An app without a refresh token does not replace a token in the file.
     if app.is_empty() || (!granted && own.is_none() && token) {
         return Ok((Value::Object(config), origins));
     }
     let mut credentials = own.unwrap_or_default();
     for (variable, key) in APP {
-        // One that is missing stands nowhere, and could stand here.
+        // An error about a missing key names the variable that could set it.
         if app.iter().any(|(set, _)| *set == key) || !credentials.contains_key(key) {
             origins.set(&format!("credentials.{key}"), variable);
         }
@@ -120,7 +121,7 @@ pub(super) fn overlay(
     Ok((Value::Object(config), origins))
 }
 
-/// The variables of an OAuth app and a user's grant to it.
+/// The variables of an OAuth app and its refresh token.
 const APP: [(&str, &str); 3] = [
     ("PIPEDRIVE_CLIENT_ID", "client_id"),
     ("PIPEDRIVE_CLIENT_SECRET", "client_secret"),

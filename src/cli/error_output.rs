@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 
-/// Whether a command line asks for JSON: with `-o json`, or with no `-o` when stdout is not a
-/// terminal. Errors go by the same rule as results, also before the command line is understood.
+/// Returns whether the output is JSON: with `-o json`, or without `-o` if stdout is not a terminal. Errors
+/// follow the same rule, even before the command line is parsed.
 pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     match asked(arguments).as_deref() {
         Some("json") => true,
@@ -18,13 +18,13 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     }
 }
 
-/// Returns whether stdout is no terminal and the command line does not name an output format.
+/// Returns whether stdout is not a terminal and the command line has no output format.
 pub(super) fn names_no_form(arguments: &[OsString]) -> bool {
     asked(arguments).is_none() && !stdout::is_terminal()
 }
 
-/// The command line that was probably meant by one that is not understood: `sync` without saying of
-/// what, `backup` with a folder and no flag before it.
+/// Returns the probable meaning of an invalid command line. Examples are `sync` without a target, and
+/// `backup` with a folder but without `--dir`.
 fn meant(arguments: &[OsString]) -> Option<String> {
     let words: Vec<_> = arguments.iter().skip(1).map(|word| word.to_string_lossy()).collect();
     let (command, rest) = words.split_first()?;
@@ -48,7 +48,7 @@ fn strs<'w>(words: &'w [std::borrow::Cow<'_, str>]) -> Vec<&'w str> {
     words.iter().map(AsRef::as_ref).collect()
 }
 
-/// The error of a command line that is not understood.
+/// Returns the error of an invalid command line.
 pub(super) fn usage(error: &clap::Error, arguments: &[OsString]) -> Error {
     if let Some(meant) = meant(arguments) {
         let message = format!("the command line is not understood; did you mean `{meant}`?");
@@ -63,10 +63,10 @@ pub(super) fn usage(error: &clap::Error, arguments: &[OsString]) -> Error {
     Error::new(Kind::Usage, words.join(" ").trim_start_matches("error: "))
 }
 
-/// What clap says of a command line that is not understood: its error, and how to use the command.
+/// Returns clap's message about an invalid command line: the error and the usage.
 ///
-/// Arguments may be others' words too, a file's name for one. They are parsed once more as they are
-/// shown, so that every line of the answer is clap's own.
+/// Arguments may contain text of others, such as file names. They are parsed again in printable form, so
+/// that every line of the message comes from clap.
 pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
     let shown =
         arguments.iter().map(|argument| printable(&argument.to_string_lossy()).into_owned());
@@ -87,7 +87,7 @@ pub(super) fn advice<A: Parser>(arguments: &[OsString]) -> Text {
     text
 }
 
-/// An error on stderr; its causes only where more is asked for.
+/// Prints an error to stderr. The causes are printed in verbose mode only.
 pub(super) fn print_error(error: &Error, as_json: bool, verbose: bool) {
     if as_json {
         stderr::programs(&object(error).to_string());
@@ -96,7 +96,7 @@ pub(super) fn print_error(error: &Error, as_json: bool, verbose: bool) {
     }
 }
 
-/// Whether a command line asks for more words, with `-v` or `--verbose`.
+/// Returns whether a command line contains `-v` or `--verbose`.
 pub(super) fn wants_words(arguments: &[OsString]) -> bool {
     arguments.iter().skip(1).any(|argument| {
         let argument = argument.to_string_lossy();
@@ -107,7 +107,7 @@ pub(super) fn wants_words(arguments: &[OsString]) -> bool {
     })
 }
 
-/// The sentence, and its causes.
+/// Returns the message and its causes.
 fn sentences(error: &Error, verbose: bool) -> Text {
     let mut text = Text::of(format!("error: {error}"));
     let causes = error.causes();
@@ -136,7 +136,7 @@ fn object(error: &Error) -> Value {
     object
 }
 
-/// The value of the last `-o` or `--output`.
+/// Returns the value of the last `-o` or `--output`.
 fn asked(arguments: &[OsString]) -> Option<String> {
     let mut form = None;
     let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
@@ -147,7 +147,7 @@ fn asked(arguments: &[OsString]) -> Option<String> {
         let value = match argument.strip_prefix("--") {
             Some("output") => Some(""),
             Some(long) => long.strip_prefix("output="),
-            // Short flags may be combined in one word: `-qojson`.
+            // Short flags may be combined in one argument: `-qojson`.
             None => argument.strip_prefix('-').and_then(|flags| {
                 let (before, value) = flags.split_once('o')?;
                 let flags = before.chars().all(|flag| matches!(flag, 'q' | 'v'));

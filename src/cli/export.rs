@@ -25,7 +25,7 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
         overwrite: flags.overwrite,
         raw: flags.raw,
     };
-    // What leaves an account is for its owner.
+    // Exported data is readable by the owner only.
     files::private();
     runtime()?.block_on(async {
         let holding = Holding::open(&place).await?;
@@ -45,7 +45,7 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-/// The tables that are wanted, all of which must be there.
+/// Returns the selected tables. A table that is not stored is an error.
 fn selected(flags: &Flags, holding: &Holding) -> Result<Vec<&'static Resource>> {
     let held = holding.resources();
     let wanted = match &flags.resources {

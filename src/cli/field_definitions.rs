@@ -4,24 +4,24 @@ use crate::api::{Client, definitions};
 use crate::model::{Definition, Definitions, Error, Kind, Resource, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Definitions by the name of their dictionary, and what a person should know about it.
+/// The field definitions by dictionary, and messages about them.
 #[derive(Debug, Default)]
 pub(super) struct FieldDefinitions {
     pub(super) fields: BTreeMap<&'static str, Vec<Definition>>,
-    /// What was left out of them, and which could not be read: a sentence each.
+    /// The warnings about skipped and unreadable definitions, one sentence each.
     pub(super) warnings: Vec<String>,
-    /// Which the company has not: a sentence each.
+    /// The notes about missing dictionaries, one sentence each.
     pub(super) notes: Vec<String>,
-    /// Dictionaries of which rows could not be read.
+    /// The dictionaries with unreadable rows.
     patchy: BTreeSet<&'static str>,
-    /// Dictionaries that could not be read, and why.
+    /// The dictionaries that could not be read, with the errors.
     missing: BTreeMap<&'static str, Error>,
 }
 
 impl FieldDefinitions {
-    /// Reads those of these resources, side by side. One that cannot be read stops no other: the rows
-    /// it names are read all the same, with custom fields under their hashes. An error is of a kind
-    /// that stops a run.
+    /// Reads the field definitions of these resources concurrently. An unreadable dictionary does not
+    /// affect the others: its rows are read with custom fields under their hashes. Only an error of a kind
+    /// that stops a run is returned.
     pub(super) async fn read(
         client: &Client,
         resources: impl Iterator<Item = &'static Resource>,
@@ -42,7 +42,7 @@ impl FieldDefinitions {
         Ok(found)
     }
 
-    /// Takes what came of reading a dictionary. What is new about it is among the warnings.
+    /// Adds the result of reading a dictionary, with warnings and notes.
     pub(super) fn add(&mut self, name: &'static str, outcome: Result<Definitions>) {
         if self.fields.contains_key(name) || self.missing.contains_key(name) {
             return;
@@ -72,7 +72,7 @@ impl FieldDefinitions {
         }
     }
 
-    /// Adds what came of reading others.
+    /// Adds other definitions.
     pub(super) fn join(&mut self, other: Self) {
         self.fields.extend(other.fields);
         self.patchy.extend(other.patchy);
@@ -81,25 +81,26 @@ impl FieldDefinitions {
         self.notes.extend(other.notes);
     }
 
-    /// The definitions of a resource's custom fields; none where it has none, or they are unknown.
+    /// Returns the definitions of a resource's custom fields. The list is empty if there are none or they
+    /// are unknown.
     pub(super) fn of(&self, resource: &Resource) -> &[Definition] {
         resource.fields.and_then(|name| self.fields.get(name)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether those are all there are: a field that is not among them is gone.
+    /// Returns whether the definitions are complete. If so, a field without a definition was deleted.
     pub(super) fn whole(&self, resource: &Resource) -> bool {
         let name = resource.fields.filter(|name| self.fields.contains_key(name));
         name.is_some_and(|name| !self.patchy.contains(name))
     }
 
-    /// What the rows of a resource lack because its dictionary could not be read.
+    /// Returns an error if the rows of a resource lack field names because the dictionary is unreadable.
     pub(super) fn lack(&self, resource: &Resource) -> Option<Error> {
         let (name, error) = self.missing.get_key_value(resource.fields?)?;
         Some(Error::new(error.kind(), format!("{BY_HASH}: {name} cannot be read ({error})")))
     }
 
-    /// Returns the same for a protocol whose runs either succeed or fail. A missing permission does not
-    /// appear by itself, so a run that fails for it would always fail. This is a warning only.
+    /// Returns the error of [`Self::lack`] for a protocol whose runs either succeed or fail. A permanent
+    /// error, such as a missing permission, is excluded because every run would fail. It is a warning only.
     pub(super) fn failure(&self, resource: &Resource) -> Option<Error> {
         let lasting = |error: &Error| {
             matches!(error.kind(), Kind::Permission | Kind::Unavailable | Kind::Refused)
@@ -108,5 +109,5 @@ impl FieldDefinitions {
     }
 }
 
-/// What becomes of custom fields without a dictionary.
+/// The message about custom fields without a dictionary.
 const BY_HASH: &str = "custom fields keep the names they had, or their hashes";

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Largest file that is read: a state or catalog is a few hundred kilobytes.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
-/// Reads a JSON file. `what` names it in errors: "config", "catalog", "state".
+/// Reads a JSON file. `what` names it in errors: "config", "catalog" or "state".
 pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
     let place = || format!("--{what} {}", path.display());
     let unreadable = |error: std::io::Error| {
@@ -30,8 +30,8 @@ pub(super) fn json(what: &str, path: &Path) -> Result<Value> {
     })
 }
 
-/// Replaces a file in one step: whoever reads it sees the old content or the new. Permissions
-/// stay, and a link stays a link.
+/// Replaces a file atomically: readers see the old or the new content. Permissions are kept, and a symbolic
+/// link remains one.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Storage, format!("file cannot be replaced ({error})"))
@@ -46,7 +46,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     new.persist(&path)
 }
 
-/// Writes a file in one step, for its owner only; one that stands is replaced.
+/// Writes a file atomically, readable by the owner only. An existing file is replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let new = TempFile::beside(path, "new")?;
     new.file().write_all(content).map_err(|error| {
@@ -56,7 +56,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     new.persist(path)
 }
 
-/// Whether users beside its owner may read a file.
+/// Returns whether users other than the owner may access a file.
 pub(super) fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -70,7 +70,7 @@ pub(super) fn is_open_to_others(path: &Path) -> bool {
     }
 }
 
-/// Keeps everything this process writes to its owner: files 0600, folders 0700.
+/// Restricts everything that this process writes to its owner: files 0600, folders 0700.
 pub(super) fn private() {
     #[cfg(unix)]
     {

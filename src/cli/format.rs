@@ -3,7 +3,7 @@
 use crate::api::Spending;
 use std::time::Duration;
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -31,18 +31,18 @@ pub(super) fn left_today(spending: Spending) -> String {
     }
 }
 
-/// Tokens as percent of a day's, to a thousandth.
+/// Returns tokens as a percentage of the daily limit, to a thousandth.
 pub(super) fn share(tokens: u64, limit: Option<u64>) -> Option<f64> {
     let thousandths = tokens.saturating_mul(100_000) / limit.filter(|limit| *limit > 0)?;
     Some(f64::from(u32::try_from(thousandths).unwrap_or(u32::MAX)) / 1_000.0)
 }
 
-/// `0.3 %`; `<0.1 %` for what is nearly nothing.
+/// Formats a percentage: `0.3 %`, or `<0.1 %` for a smaller one.
 pub(super) fn percent(share: f64) -> String {
     if share < 0.1 { "<0.1 %".to_owned() } else { format!("{share:.1} %") }
 }
 
-/// `12 s`, `4 min`, `2 h 05 min`; rounded up.
+/// Formats a duration as `12 s`, `4 min` or `2 h 05 min`, rounded up.
 pub(super) fn lasting(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let minutes = seconds.div_ceil(60);

@@ -5,32 +5,32 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
-/// Letters of a line below the flags: a man page of 80 columns indents it by seven.
+/// The line width below the flags, in characters. A man page of 80 columns indents the text by seven.
 const LINE_LETTERS: usize = 72;
 /// Longest name that has its meaning beside it.
 const NAME_LETTERS_MAX: usize = 24;
 
-/// A command's examples, and whom it talks to.
+/// The examples of a command and the environment it uses.
 struct Entry {
     command: &'static str,
     examples: &'static [&'static str],
     talks: Talks,
 }
 
-/// What a command reads of the environment.
+/// The environment variables that a command reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Talks {
-    /// Nothing: it works with files.
+    /// None: the command works with files.
     No,
-    /// What an account on its own needs.
+    /// The variables of an account.
     Account,
-    /// What an account and a bucket need.
+    /// The variables of an account and a bucket.
     Store,
-    /// What a bucket needs.
+    /// The variables of a bucket.
     Bucket,
-    /// What the CRM of bundles needs.
+    /// The variables of the CRM for bundles, and of an account.
     Crm,
-    /// An account, whose configuration is a file.
+    /// The variables of the network. The configuration of the account is a file.
     Platform,
 }
 
@@ -191,7 +191,7 @@ const COMMANDS: &[Entry] = &[
     ),
 ];
 
-/// What stands below the flags of a command: its examples, its exit codes, and the variables it reads.
+/// Returns the text below the flags of a command: examples, exit codes and environment variables.
 pub(super) fn after(command: &str) -> String {
     let mut text = examples(command);
     let Some(entry) = named(command) else { return text };
@@ -203,7 +203,7 @@ pub(super) fn after(command: &str) -> String {
     text
 }
 
-/// The examples alone.
+/// Returns the examples only.
 pub(super) fn examples(command: &str) -> String {
     let examples = named(command).map_or(&[][..], |entry| entry.examples);
     format!("Examples:\n  {}", examples.join("\n  "))
@@ -226,7 +226,7 @@ fn exits(command: &str, talks: Talks) -> String {
     kinds.sort_by_key(|kind| kind.exit_code());
     for kind in kinds {
         let code = kind.exit_code().to_string();
-        // A code that has several meanings stands once.
+        // A code with several meanings is printed once.
         let again = codes.iter().any(|(known, _)| *known == code);
         codes.push((if again { String::new() } else { code }, kind.meaning()));
     }
@@ -234,7 +234,7 @@ fn exits(command: &str, talks: Talks) -> String {
     lines(&codes)
 }
 
-/// The variables, and what they are.
+/// Returns the variables with their descriptions.
 fn variables(talks: Talks) -> Vec<(&'static str, &'static str)> {
     const ACCOUNT: &[(&str, &str)] = &[
         ("PIPEDRIVE_API_TOKEN", "the token"),
@@ -259,7 +259,8 @@ fn variables(talks: Talks) -> Vec<(&'static str, &'static str)> {
     parts.concat()
 }
 
-/// Names with their meanings, which stand below a name that is long; as narrow as man pages have it.
+/// Formats names with their descriptions, within the width of man pages. Descriptions of long names start
+/// on a new line.
 fn lines(rows: &[(&str, &str)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let beside = width <= NAME_LETTERS_MAX;
@@ -284,7 +285,7 @@ fn lines(rows: &[(&str, &str)]) -> String {
     out.join("\n")
 }
 
-/// A man page in which what stands below the flags has sections of its own, line by line.
+/// Converts the text below the flags of a man page into separate sections with unfilled lines.
 pub(super) fn sections(page: &str) -> String {
     let Some((above, below)) = page.split_once(".SH EXTRA\n") else { return page.to_owned() };
     let mut out = above.to_owned();
@@ -314,7 +315,7 @@ pub(super) fn sections(page: &str) -> String {
     out
 }
 
-/// Names of resources, comma-separated: shells complete the names of all there are.
+/// A parser for comma-separated resource names. Shells complete all known names.
 #[derive(Debug, Clone)]
 pub(super) struct Names;
 

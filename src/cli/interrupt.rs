@@ -8,16 +8,16 @@ use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The maximum time between the first signal and the end of the process. It suffices to commit what is in
-/// progress, or for a slow reader to take it, and is shorter than the ten seconds that containers get.
-/// After it the process ends as if killed, which loses nothing.
+/// The maximum time between the first signal and the end of the process. It allows work in progress to be
+/// committed and a slow reader to receive it. It is shorter than the ten seconds that containers get. After
+/// it the process ends immediately, which loses no committed data.
 const ENDING: Duration = Duration::from_secs(8);
 
 /// Resolves to the error of an interrupted run on Ctrl-C, SIGTERM or SIGHUP.
 ///
-/// It is used in `tokio::select!` by the standalone commands, which then commit what was received. From
-/// the first call on, the signals have no other effect, except that the process ends [`ENDING`] after the
-/// first one. If signals cannot be watched it never resolves.
+/// The standalone commands use it in `tokio::select!` and then commit the received data. From the first
+/// call on, signals have no other effect, except that the process ends [`ENDING`] after the first one. If
+/// signals cannot be watched, it never resolves.
 pub(super) fn interrupted() -> impl Future<Output = Error> {
     static TOLD: OnceLock<watch::Receiver<bool>> = OnceLock::new();
     let mut told = TOLD.get_or_init(listen).clone();
@@ -29,7 +29,7 @@ pub(super) fn interrupted() -> impl Future<Output = Error> {
     }
 }
 
-/// Starts the thread that listens, and waits until it does.
+/// Starts the signal thread and waits until it listens.
 fn listen() -> watch::Receiver<bool> {
     let (tell, told) = watch::channel(false);
     let (ready, begun) = mpsc::channel();
@@ -38,7 +38,7 @@ fn listen() -> watch::Receiver<bool> {
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
             let Some(signalled) = signalled() else { return };
-            // Whoever waits for it is still there.
+            // The receiver exists while this function waits.
             let _ = ready.send(());
             signalled.await;
             tell.send_replace(true);
@@ -47,7 +47,7 @@ fn listen() -> watch::Receiver<bool> {
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         });
     };
-    // Without the thread nothing is notified, and signals end the process by themselves.
+    // Without the thread nothing is notified, and signals end the process with their default action.
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(listener);
     let _ = begun.recv();
     told
@@ -77,8 +77,8 @@ fn signalled() -> Option<impl Future<Output = ()>> {
     })
 }
 
-/// Returns whether the program was started to outlive its terminal, as `nohup` does. If that is unknown,
-/// hangups keep their usual meaning: the process ends, and commits stay.
+/// Returns whether the program was started to outlive its terminal, as `nohup` does. If this is unknown, it
+/// returns `true`, and a hangup keeps its default action: the process ends, and committed data stays.
 #[cfg(unix)]
 fn hangups_ignored() -> bool {
     static IGNORED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();

@@ -44,18 +44,18 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The name under which the program is the Singer tap.
+/// The program name that selects the Singer tap.
 const TAP: &str = "tap-pipedrive";
 
-/// Runs the program and turns its outcome into an exit code. The first argument is the name it was
-/// called by: as `tap-pipedrive`, and as `source-pipedrive tap`, it is the Singer tap.
+/// Runs the program and converts its result to an exit code. The first argument is the program name. The
+/// names `tap-pipedrive` and `source-pipedrive tap` select the Singer tap.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
     if let Some(arguments) = for_tap(&arguments) {
         return tap::main(arguments.into_iter());
     }
     let airbyte = arguments.get(1).is_some_and(|command| {
-        // People check, too: on a terminal, or where they say how they want the answer.
+        // The command `check` is also used interactively: on a terminal, or with an output format.
         command == "check" && error_output::names_no_form(&arguments)
             || ["spec", "discover", "read"].iter().any(|name| command == name)
     });
@@ -80,14 +80,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The arguments of the tap, if that is what was called.
+/// Returns the arguments of the tap if the command line selects it.
 fn for_tap(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let (name, rest) = arguments.split_first()?;
     if Path::new(name).file_stem().is_some_and(|stem| stem == TAP) {
         return Some(arguments.to_vec());
     }
     let (_, rest) = rest.split_first().filter(|(command, _)| *command == "tap")?;
-    // Under this name its help shows how it is called.
+    // The help of the tap shows this name.
     let name = OsString::from("source-pipedrive tap");
     Some([name].into_iter().chain(rest.iter().cloned()).collect())
 }

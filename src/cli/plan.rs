@@ -31,7 +31,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
         (None, Some(dir)) => runtime()?.block_on(Earlier::warehouse(dir, &resources, capped))?,
         (None, None) => Earlier::default(),
     };
-    // The cap is for the run that is planned; asking what it would cost has a price of its own.
+    // The limit applies to the planned run, not to the requests of this command.
     setup.settings.max_tokens = None;
     let (client, mut rotations) = setup.client()?;
     let mode = ProgressMode::of(&args.standalone);
@@ -78,7 +78,7 @@ pub(super) fn show(args: &Plan) -> Result<ExitCode> {
 struct Asked {
     sizes: Sizes,
     lacking: BTreeMap<&'static str, String>,
-    /// Which lists the run leaves out, in a sentence.
+    /// A sentence about the lists that the run leaves out.
     put_off: Option<String>,
 }
 
@@ -103,14 +103,14 @@ async fn ask(
     Ok(Asked { sizes, lacking, put_off })
 }
 
-/// A plan, ready to be shown.
+/// A plan that is ready to print.
 struct Shown {
     settings: Settings,
     forecast: Forecast,
     spending: Spending,
-    /// What the company has not, and what Pipedrive says of it.
+    /// The resources that the company does not have, with Pipedrive's messages.
     lacking: BTreeMap<&'static str, String>,
-    /// Which lists the run leaves out, in a sentence.
+    /// A sentence about the lists that the run leaves out.
     put_off: Option<String>,
     /// The tokens that the run needs to make progress, if tokens are limited.
     least: Option<Least>,
@@ -222,7 +222,7 @@ impl Shown {
         })
     }
 
-    /// Returns the unselected resources, which are read on request only.
+    /// Returns the unselected resources that are read only on request.
     fn unasked(&self) -> impl Iterator<Item = &'static Resource> {
         let planned = |resource: &Resource| {
             self.forecast.estimates.iter().any(|estimate| estimate.resource.name == resource.name)
@@ -230,13 +230,13 @@ impl Shown {
         Resource::all().filter(move |resource| resource.on_request && !planned(resource))
     }
 
-    /// Returns whether the run finishes within the limit. `None` while no limit is known.
+    /// Returns whether the run finishes within the limit. Returns `None` while no limit is known.
     fn fits(&self) -> Option<bool> {
         let limited = self.settings.max_tokens.is_some() || self.spending.daily_remaining.is_some();
         limited.then(|| self.shortfalls().is_empty())
     }
 
-    /// What would stop the run.
+    /// Returns the limits that would stop the run.
     fn shortfalls(&self) -> Vec<String> {
         let tokens = self.forecast.total.tokens;
         let stops = match self.forecast.bound {
@@ -284,7 +284,7 @@ impl Shown {
     }
 }
 
-/// Resources read on request that a backup has all the same.
+/// Returns the resources that a backup includes although other commands read them only on request.
 fn carried() -> Vec<&'static str> {
     Resource::all().filter(|resource| resource.carried).map(|resource| resource.name).collect()
 }

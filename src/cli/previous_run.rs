@@ -8,18 +8,18 @@ use crate::protocol::SavedState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// An earlier run of these resources; empty for a first one.
+/// The state of an earlier run. It is empty for a first run.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
     pub(super) states: BTreeMap<&'static str, StreamState>,
-    /// Rows of each resource, where they were counted.
+    /// The row counts by resource, where known.
     pub(super) rows: BTreeMap<&'static str, u64>,
-    /// What the company did not have.
+    /// The resources that the company did not have.
     pub(super) lacking: BTreeSet<&'static str>,
 }
 
 impl Earlier {
-    /// From a state file, as `read` takes it.
+    /// Reads a state file of the command `read`.
     pub(super) fn state(path: &Path, resources: &[&'static Resource]) -> Result<Self> {
         let saved = SavedState::from_json(&files::json("state", path)?)?;
         let mut earlier = Self::default();
@@ -31,7 +31,7 @@ impl Earlier {
         Ok(earlier)
     }
 
-    /// From the manifest of a warehouse.
+    /// Reads the manifest of a warehouse.
     pub(super) async fn warehouse(
         dir: &str,
         resources: &[&'static Resource],

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io::{Stderr, Write};
 use std::time::{Duration, Instant};
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Debug,
@@ -23,14 +23,14 @@ enum Level {
     Error,
 }
 
-/// The duration of a run from which the remaining time is shown.
+/// The run time after which the remaining time is shown.
 const ESTIMATED_FROM: Duration = Duration::from_secs(5);
-/// Time between two turns of a spinner.
+/// The time between two frames of a spinner.
 const TURN: Duration = Duration::from_millis(120);
 
-/// What people see of a run. Dropping it takes the live lines away.
+/// The progress output of a run. Dropping it removes the live lines.
 ///
-/// It shows names, counts, waits and messages: never a record, and no secret of the mask.
+/// It prints names, counts, waiting times and messages. It never prints a record or a masked secret.
 #[derive(Debug)]
 pub(super) struct Progress<W: Write = Stderr> {
     mode: ProgressMode,
@@ -38,18 +38,18 @@ pub(super) struct Progress<W: Write = Stderr> {
     out: W,
     screen: MultiProgress,
     tallies: BTreeMap<&'static str, Tally>,
-    /// Rows that are expected of a resource, by what it had before.
+    /// The expected number of rows by resource, taken from an earlier run.
     expected: BTreeMap<&'static str, u64>,
-    /// The line of the run as a whole, below the others.
+    /// The live line of the whole run, below the others.
     total: Option<ProgressBar>,
-    /// Whether a table tells afterwards how each resource ended: then nothing else does.
+    /// Whether a table at the end shows the results of the resources. If so, they are not printed before.
     tabled: bool,
-    /// Whether a sentence tells afterwards what the company has not.
+    /// Whether a sentence at the end lists the missing resources.
     summed: bool,
     run: Whole,
 }
 
-/// How far the run as a whole is.
+/// The progress of the whole run.
 #[derive(Debug)]
 struct Whole {
     began: Instant,
@@ -60,11 +60,11 @@ struct Whole {
     spending: Spending,
 }
 
-/// What was read of a resource, and its live line while it is read.
+/// The progress of a resource, and its live line while it is read.
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
-    /// Rows of an earlier run that is resumed.
+    /// The number of rows from an earlier run that is resumed.
     here: u64,
     pages: u64,
     tokens: u64,
@@ -73,7 +73,7 @@ struct Tally {
 }
 
 impl Progress {
-    /// Progress on stderr.
+    /// Creates progress output on stderr.
     pub(super) fn new(mode: ProgressMode, mask: Mask) -> Self {
         Self::onto(stderr::log(), mode, mask)
     }
@@ -107,19 +107,20 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    /// Suppresses the result of each resource, which a table shows at the end, unless the mode is
-    /// verbose.
+    /// Suppresses the results of the resources, because a table shows them at the end. Verbose mode still
+    /// prints them.
     pub(super) fn before_a_table(&mut self) {
         self.tabled = self.mode != ProgressMode::Verbose;
         self.before_a_summary();
     }
 
-    /// A sentence tells afterwards what the company has not.
+    /// Suppresses messages about missing resources, because a sentence lists them at the end. Verbose mode
+    /// still prints them.
     pub(super) fn before_a_summary(&mut self) {
         self.summed = self.mode != ProgressMode::Verbose;
     }
 
-    /// The run is of so many resources.
+    /// Sets the number of resources in the run.
     pub(super) fn expect_resources(&mut self, resources: usize) {
         self.run.resources = resources;
         self.refresh();
@@ -199,7 +200,7 @@ impl<W: Write> Progress<W> {
         self.refresh();
     }
 
-    /// ` (12 of 39)`, where it is known how many there are.
+    /// Returns a text such as ` (12 of 39)` if the number of resources is known.
     fn count(&self) -> String {
         match self.run.resources {
             0 => String::new(),
@@ -207,7 +208,7 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    /// How far the run is after so long.
+    /// Returns the progress of the run after this time.
     fn whole(&self, passed: Duration) -> String {
         let Whole { resources, ended, rows, tokens, spending, .. } = &self.run;
         let spent = grouped(spending.tokens.max(*tokens));
@@ -220,7 +221,7 @@ impl<W: Write> Progress<W> {
         )
     }
 
-    /// The time left, where the rows of all that is still to be read are known.
+    /// Returns the remaining time, if the row counts of all remaining resources are known.
     fn time_left(&self, passed: Duration) -> Option<Duration> {
         let open = self.run.resources - self.run.ended.min(self.run.resources);
         let known: u64 = self.expected.values().sum();
@@ -234,33 +235,32 @@ impl<W: Write> Progress<W> {
         Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
 
-    /// Shows how far the run is, in its live line.
+    /// Updates the live line of the run.
     fn refresh(&mut self) {
         if self.mode == ProgressMode::Live && self.run.resources > 0 {
             self.show(self.whole(self.run.began.elapsed()));
         }
     }
 
-    /// Takes a resource's live line away, without a word.
+    /// Removes the live line of a resource without a message.
     pub(super) fn leave(&mut self, resource: &'static Resource) {
         self.end(resource);
     }
 
-    /// So many rows are expected of a resource: its live line becomes a bar. So many are here
-    /// already.
+    /// Sets the expected number of rows of a resource, which turns its live line into a bar. `here` is the
+    /// number of rows from an earlier run.
     pub(super) fn expect(&mut self, resource: &'static Resource, rows: Option<u64>, here: u64) {
         self.expected.extend(rows.map(|rows| (resource.name, rows)));
         self.tally(resource).here = here;
     }
 
-    /// What the run has cost by now, and what is left.
+    /// Sets the cost of the run so far and the remaining budget.
     pub(super) fn spent(&mut self, spending: Spending) {
         self.run.spending = spending;
         self.refresh();
     }
 
-    /// Tells how far the run as a whole has come: in its live line, or as a line for those who want
-    /// to know more.
+    /// Shows the progress of the whole run: in its live line, or as a line in verbose mode.
     pub(super) fn tell(&mut self, text: &str) {
         match self.mode {
             ProgressMode::Live => self.show(self.shown(text)),
@@ -283,14 +283,14 @@ impl<W: Write> Progress<W> {
         total.set_message(text);
     }
 
-    /// Says what a table and its last lines tell as well, unless there is one.
+    /// Prints a message, unless a table at the end repeats it.
     pub(super) fn aside(&mut self, text: &str) {
         if !self.tabled {
             self.note(text);
         }
     }
 
-    /// Says something about the run as a whole.
+    /// Prints a message about the whole run.
     pub(super) fn note(&mut self, text: &str) {
         self.line(Level::Info, text);
     }
@@ -320,12 +320,12 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    /// Masks one more secret from here on.
+    /// Masks a further secret from now on.
     pub(super) fn mask(&mut self, secret: &str) {
         self.mask.add(secret);
     }
 
-    /// Takes the live lines away: results may be printed.
+    /// Removes the live lines so that results can be printed.
     pub(super) fn done(&mut self) {
         for tally in self.tallies.values_mut() {
             if let Some(bar) = tally.bar.take() {
@@ -348,7 +348,7 @@ impl<W: Write> Progress<W> {
                 None => (ProgressBar::new_spinner(), "{spinner} {prefix}: {msg}"),
             };
             let bar = bar.with_prefix(resource.name);
-            // The line of the run stays last.
+            // The live line of the run stays last.
             let bar = match &self.total {
                 Some(total) => self.screen.insert_before(total, bar),
                 None => self.screen.add(bar),
@@ -378,8 +378,7 @@ impl<W: Write> Progress<W> {
         self.tallies.entry(resource.name).or_default()
     }
 
-    /// Text as it may be shown: without secrets, on one line, with nothing in it that steers a
-    /// terminal.
+    /// Returns a text without secrets and control characters, on one line.
     fn shown(&self, text: &str) -> String {
         printable(&self.mask.apply(text)).into_owned()
     }
@@ -409,7 +408,7 @@ impl<W: Write> Progress<W> {
 }
 
 impl Level {
-    /// As Python's logging spells it.
+    /// Returns the level as Python's logging spells it.
     fn name(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",

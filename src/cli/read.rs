@@ -43,7 +43,7 @@ pub(super) fn read(args: &Read) -> Result<ExitCode> {
     run.writer.conclude(outcome.and_then(|code| kept.map(|()| code)), now())
 }
 
-/// What an earlier run left of these streams; others are ignored.
+/// Returns the saved states of these streams. Other states are ignored.
 fn states(
     saved: &SavedState,
     streams: &[Configured],
@@ -55,7 +55,7 @@ fn states(
     states.filter_map(Result::transpose).collect()
 }
 
-/// Every stream that is not read on request only, incrementally.
+/// Returns all streams except those that are read on request only. They are read incrementally.
 fn everything() -> Vec<Configured> {
     Resource::all()
         .filter(|resource| !resource.on_request)
@@ -66,11 +66,11 @@ fn everything() -> Vec<Configured> {
         .collect()
 }
 
-/// Returns how the records of each stream are encoded, and the notices about names.
+/// Returns the record encoders of the streams, and the notices about names.
 ///
 /// Names are derived from the dictionaries that were `found`. The destination has the columns of the
-/// configured catalog, so its names take precedence over those of the state: a refreshed catalog may have
-/// others.
+/// configured catalog, so the names of the catalog take precedence over those of the state. A refreshed
+/// catalog may have other names.
 fn wires(
     streams: &[Configured],
     (keys, found): (CustomFields, &FieldDefinitions),
@@ -84,7 +84,7 @@ fn wires(
         let names = Names::wire(keys, resource, found.of(resource), &pins);
         if let Some(names) = &names {
             let changed = before.iter().map(|(code, key)| (code, key, names.key(code)));
-            // A field that is gone has no name any more.
+            // A deleted field has no name any more.
             let changed = changed.filter(|(code, key, now)| now != key && now != code);
             said.extend(changed.map(|(code, key, now)| {
                 format!(
@@ -162,12 +162,12 @@ impl Run {
         for sentence in renamed {
             self.writer.log(Level::Warn, &sentence)?;
         }
-        // Orchestrators select whatever discover lists: nothing counts as named.
+        // Orchestrators select all streams that discover lists, so no stream counts as named by the user.
         let selected = streams.iter().map(|stream| {
             let mode = if stream.incremental { Mode::Incremental } else { Mode::Full };
             let state = states.remove(stream.resource.name);
             let finished = Selected::new(stream.resource, mode, state);
-            // A stream that is to be replaced as a whole has to come.
+            // A stream that replaces the whole table must be read.
             let recent =
                 finished.finished.map(|at| if stream.incremental { at } else { Time::EPOCH });
             Selected { finished: recent, ..finished }
@@ -218,7 +218,7 @@ impl Run {
         }
     }
 
-    /// What names the custom fields of these streams, where names are asked for.
+    /// Reads the field definitions of these streams, if records use the names of custom fields.
     async fn dictionaries(&mut self, streams: &[Configured]) -> Result<FieldDefinitions> {
         let readable = self.setup.settings.custom_fields.readable();
         let resources = streams.iter().map(|stream| stream.resource).filter(|_| readable);
@@ -291,7 +291,7 @@ impl Run {
         }
     }
 
-    /// Says which streams are incomplete, if any; that some are is an error.
+    /// Reports incomplete streams. Returns an error if there are any.
     fn conclude(&mut self) -> Result<ExitCode> {
         for (resource, error) in self.report.close(None) {
             self.writer.failed(resource, &error, now())?;

@@ -5,7 +5,7 @@ use super::text::{Grid, Text};
 use crate::api::{Account, Spending};
 use crate::model::{Cost, Error, Event, Kind, Resource, Time};
 
-/// What happened to every resource of a run.
+/// The results of all resources in a run.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     rows: Vec<Row>,
@@ -13,32 +13,32 @@ pub(super) struct Report {
     pub(super) least_tokens: Option<u64>,
 }
 
-/// What happened to one.
+/// The result of one resource.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) resource: &'static Resource,
     pub(super) records: u64,
     pub(super) warnings: u64,
-    /// What its requests cost. Those under way when a run is stopped are in the total only.
+    /// The cost of its requests. Requests in progress when a run stops are counted in the total only.
     pub(super) cost: Cost,
-    /// Whether anything of it was asked for.
+    /// Whether any request was made.
     pub(super) begun: bool,
-    /// How it ended; `None` while it has not.
+    /// The result. `None` until the resource ends.
     pub(super) outcome: Option<Result<(), Failure>>,
-    /// Up to when what changed was read, where it ended well and its rows have times.
+    /// The time up to which changes were read, if the read succeeded and the rows have times.
     pub(super) until: Option<Time>,
-    /// Rows that came without a usable id.
+    /// The number of rows without a usable id.
     keyless: u64,
-    /// What is missing although it is read on.
+    /// The reason why data is missing although reading continues.
     lack: Option<Failure>,
-    /// Pipedrive's message, if the company lacks the resource. It is no failure, because the user did not
-    /// name it.
+    /// Pipedrive's message, if the company does not have the resource. It is not a failure, because the
+    /// user did not name the resource.
     unavailable: Option<Failure>,
-    /// The same of single lists of it.
+    /// Pipedrive's messages about single unavailable lists of the resource.
     lists: Vec<(&'static str, Failure)>,
 }
 
-/// That rows were left to the next run, if any were.
+/// Returns a sentence about rows that are left to the next run, if there are any.
 pub(super) fn left(until: Option<Time>, postponed: usize) -> Option<String> {
     let rows = if postponed == 1 { "row" } else { "rows" };
     let until = until.filter(|_| postponed > 0)?;
@@ -64,14 +64,14 @@ pub(super) fn unavailable<'s>(
     (!whys.is_empty()).then(|| format!("not available to this company: {whys}"))
 }
 
-/// Why a resource is incomplete.
+/// The reason why a resource is incomplete.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) kind: Kind,
     pub(super) text: String,
-    /// Status and words of the server.
+    /// The status and message of the server.
     short: String,
-    /// What caused it, the nearest cause first.
+    /// The causes, the nearest one first.
     causes: Vec<String>,
 }
 
@@ -81,17 +81,17 @@ impl Failure {
         Self { kind: error.kind(), text, short, causes: error.causes() }
     }
 
-    /// Status and words of the server.
+    /// Returns the status and message of the server.
     pub(super) fn in_short(&self) -> &str {
         &self.short
     }
 
-    /// As an error again.
+    /// Converts the failure back to an error.
     pub(super) fn error(&self) -> Error {
         self.caused(Error::new(self.kind, self.text.clone()))
     }
 
-    /// An error with the causes of this failure.
+    /// Adds the causes of this failure to an error.
     fn caused(&self, error: Error) -> Error {
         if self.causes.is_empty() { error } else { error.because(self.causes.join(": ")) }
     }
@@ -114,42 +114,42 @@ impl Row {
         }
     }
 
-    /// Why it is incomplete, if it is.
+    /// Returns the reason if the resource is incomplete.
     pub(super) fn failure(&self) -> Option<&Failure> {
         self.outcome.as_ref()?.as_ref().err().or(self.lack())
     }
 
-    /// Why the company has it not, if so.
+    /// Returns the reason if the company does not have the resource.
     pub(super) fn unavailable(&self) -> Option<&Failure> {
         self.unavailable.as_ref()
     }
 
-    /// Whether every list of it is there.
+    /// Returns whether all lists of the resource are available.
     pub(super) fn is_whole(&self) -> bool {
         self.lists.is_empty() && self.unavailable.is_none()
     }
 
-    /// What is missing of it although it was read to its end.
+    /// Returns the reason if data is missing although the resource was read to the end.
     pub(super) fn lack(&self) -> Option<&Failure> {
         self.lack.as_ref().filter(|_| self.was_read())
     }
 
-    /// Whether it was read to its end, whatever is missing of it.
+    /// Returns whether the resource was read to the end, even if data is missing.
     pub(super) fn was_read(&self) -> bool {
         matches!(self.outcome, Some(Ok(()))) && self.unavailable.is_none()
     }
 
-    /// Whether every row of it has a usable id, as far as it was read.
+    /// Returns whether all rows read so far have a usable id.
     pub(super) fn is_keyed(&self) -> bool {
         self.keyless == 0
     }
 
-    /// Why it is incomplete, unless it was only stopped along with the run.
+    /// Returns the reason if the resource is incomplete, unless it only stopped together with the run.
     fn reason(&self) -> Option<&Failure> {
         self.failure().filter(|failure| failure.kind != Kind::Incomplete)
     }
 
-    /// Whether it was read to its end and lacks nothing, or the company has it not.
+    /// Returns whether the resource was read without missing data, or the company does not have it.
     pub(super) fn complete(&self) -> bool {
         self.was_read() && self.lack.is_none()
             || self.unavailable.is_some() && matches!(self.outcome, Some(Ok(())))
@@ -170,12 +170,12 @@ impl Report {
         Self { rows: resources.map(Row::new).collect(), least_tokens: None }
     }
 
-    /// Leaves resources out that the run does not read after all.
+    /// Removes resources that the run does not read.
     pub(super) fn without(&mut self, resources: &[&'static Resource]) {
         self.rows.retain(|row| resources.iter().all(|other| other.name != row.resource.name));
     }
 
-    /// The row of a resource that is part of the run.
+    /// Returns the row of a resource and adds it if necessary.
     pub(super) fn row(&mut self, resource: &'static Resource) -> &mut Row {
         let place = self.rows.iter().position(|row| row.resource.name == resource.name);
         let place = place.unwrap_or_else(|| {
@@ -229,18 +229,18 @@ impl Report {
         }
     }
 
-    /// Something of a resource is missing, whether or not it is read to its end.
+    /// Records that data of a resource is missing, even if it is read to the end.
     pub(super) fn lack(&mut self, resource: &'static Resource, error: &Error) {
         self.row(resource).lacks(error);
     }
 
-    /// A resource is incomplete after all.
+    /// Records that a resource is incomplete.
     pub(super) fn fail(&mut self, resource: &'static Resource, error: &Error) {
         self.row(resource).outcome = Some(Err(Failure::of(error)));
     }
 
-    /// Ends the run. What is unfinished is incomplete, and is named with the reason. `stop` is the error
-    /// that stopped the run, if no resource did.
+    /// Ends the run. Unfinished resources become incomplete and are returned with the reason. `stop` is the
+    /// error that stopped the run, if it was not the error of a resource.
     pub(super) fn close(&mut self, stop: Option<&Error>) -> Vec<(&'static Resource, Error)> {
         let failed = self.rows.iter().filter_map(Row::failure).find(|f| f.kind.stops_the_run());
         let stop =
@@ -256,8 +256,8 @@ impl Report {
         .collect()
     }
 
-    /// What the company has not, in a sentence: `not available to this company: projects, tasks (402
-    /// Required suites missing)`.
+    /// Returns a sentence about the resources that the company does not have, such as `not available to
+    /// this company: projects, tasks (402 Required suites missing)`.
     pub(super) fn unavailable(&self) -> Option<String> {
         let mut lacking = Vec::new();
         for row in &self.rows {
@@ -270,12 +270,12 @@ impl Report {
         unavailable(lacking)
     }
 
-    /// Whether every resource was read to its end, or the company has it not.
+    /// Returns whether every resource is complete or not available.
     pub(super) fn complete(&self) -> bool {
         self.rows.iter().all(Row::complete)
     }
 
-    /// The error of a run that was closed and is incomplete: its first reason, and what is missing.
+    /// Returns the error of a closed and incomplete run: the first reason and the missing resources.
     pub(super) fn failure(&self, spending: Spending) -> Option<Error> {
         if self.complete() {
             return None;
@@ -285,7 +285,8 @@ impl Report {
         missing
             .extend(open.clone().filter(|row| row.begun).map(|row| row.resource.name.to_owned()));
         missing.extend(self.unbegun());
-        // What only stopped along with the run explains nothing, unless there is nothing else.
+        // A resource that only stopped together with the run explains nothing, so other reasons are
+        // preferred.
         let reason = self.rows.iter().find_map(Row::reason);
         let reason = reason.or_else(|| self.rows.iter().find_map(Row::failure));
         let read = self.rows.iter().any(|row| row.lack().is_some());
@@ -311,7 +312,7 @@ impl Report {
         })
     }
 
-    /// How many resources were not begun, if any were not: each of them tells nothing.
+    /// Returns a sentence about the number of resources that were not begun, if there are any.
     pub(super) fn unbegun(&self) -> Option<String> {
         match self.rows.iter().filter(|row| !row.begun && !row.complete()).count() {
             0 => None,
@@ -320,11 +321,11 @@ impl Report {
         }
     }
 
-    /// A table and a last line that says whether the run is complete.
+    /// Returns a table of the results, and a last line that states whether the run is complete.
     pub(super) fn table(&self, account: &Account, spending: Spending) -> Text {
         let head = ["stream", "records", "requests", "tokens", "outcome"];
         let mut table = Grid::new(head, &[1, 2, 3]);
-        // What the company lacks is reported in a sentence of its own.
+        // Unavailable resources are reported in a separate sentence.
         let told = |row: &&Row| row.begun && (row.unavailable.is_none() || row.cost.tokens > 0);
         let mut rows: Vec<_> = self.rows.iter().filter(told).collect();
         rows.sort_by_key(|row| row.resource.name);
@@ -361,7 +362,7 @@ impl Report {
     }
 }
 
-/// The error of that many rows without a usable id.
+/// Returns the error for this number of rows without a usable id.
 pub(super) fn keyless(rows: u64) -> Option<Error> {
     let message = match rows {
         0 => return None,

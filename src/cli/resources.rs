@@ -11,7 +11,7 @@ use crate::model::{Mask, PerParent, Resource, Result};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Lists all resources. An account is asked where there is a configuration, unless it is not to be.
+/// Lists all resources. The account is requested if there is a configuration, unless `--offline` is given.
 pub(super) fn list(flags: &Resources) -> Result<ExitCode> {
     let standalone = &flags.standalone;
     let asked = if flags.offline || !ConfigSource::is_there(standalone)? {
@@ -71,7 +71,7 @@ fn object(resource: &Resource, asked: Option<&Asked>) -> Value {
     })
 }
 
-/// When a resource is read.
+/// Returns when a resource is read.
 fn usual(resource: &Resource) -> &'static str {
     match (resource.on_request, resource.carried) {
         (false, _) => "always",
@@ -80,7 +80,7 @@ fn usual(resource: &Resource) -> &'static str {
     }
 }
 
-/// What it costs, in tokens: `10 per 500 rows`, `20 per deal`, `2 for all`.
+/// Returns the cost in tokens: `10 per 500 rows`, `20 per deal` or `2 for all`.
 fn cost(resource: &Resource) -> String {
     let mut costs: Vec<u32> = resource.listings.iter().map(|listing| listing.cost).collect();
     costs.sort_unstable();
@@ -100,7 +100,7 @@ fn cost(resource: &Resource) -> String {
     }
 }
 
-/// Why the account, or the token, has it not.
+/// Returns the reason if the account or the token does not have the resource.
 fn lack(resource: &Resource, asked: &Asked) -> Option<String> {
     let said = asked.lacking.get(resource.name).map(|said| format!("no: {said}"));
     said.or_else(|| asked.account.closed(resource).map(|why| format!("no: {why}")))

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// A run: what it works with, what it reads, and what it has to tell.
+/// A run: its configuration, client, resources and reports.
 pub(super) struct Run {
     pub(super) setup: CommandContext,
     pub(super) client: Arc<Client>,
@@ -26,16 +26,16 @@ pub(super) struct Run {
     pub(super) resources: Vec<&'static Resource>,
     /// Whether the user named them. It is then an error if the company lacks one.
     pub(super) named: bool,
-    /// Whether another module masks the secrets in rows: a backup does so itself, unless configured
+    /// Whether another module masks the secrets in rows. A backup masks them itself, unless configured
     /// otherwise.
     pub(super) unmasked: bool,
 }
 
-/// What ends a run early.
+/// A future that ends a run early with an error.
 pub(super) type Stop<'s> = Pin<&'s mut dyn Future<Output = Error>>;
 
 impl Run {
-    /// A run over these resources.
+    /// Creates a run over these resources.
     pub(super) fn new(
         standalone: &CommonOptions,
         resources: Vec<&'static Resource>,
@@ -49,7 +49,7 @@ impl Run {
         Ok(run)
     }
 
-    /// A run with this set-up.
+    /// Creates a run with this context.
     pub(super) fn of(
         setup: CommandContext,
         mode: ProgressMode,
@@ -70,7 +70,7 @@ impl Run {
         })
     }
 
-    /// Whose account it is.
+    /// Requests the account.
     pub(super) async fn account(&mut self, stop: Stop<'_>) -> Result<Account> {
         let account = tokio::select! {
             biased;
@@ -81,7 +81,7 @@ impl Run {
         account
     }
 
-    /// Says whose account it is, and what the token may not see.
+    /// Reports the account, and the data that the token cannot read.
     pub(super) fn log_account(&mut self, account: &Account) {
         self.progress.aside(&airbyte::greeting(account));
         for sentence in account.caveats() {
@@ -89,8 +89,8 @@ impl Run {
         }
     }
 
-    /// Prints the messages about the run's tokens before it reads: that it is costly. Too few tokens to
-    /// make progress are an error.
+    /// Prints a warning before the run reads if it is costly. A token limit that is too small to make
+    /// progress is an error.
     pub(super) async fn weigh(
         &mut self,
         jobs: &[Job],
@@ -110,7 +110,7 @@ impl Run {
         Ok(())
     }
 
-    /// Takes a reader's events until it ends; an interrupt is an error.
+    /// Passes the events of a reader to `take` until the reader ends. An interrupt is an error.
     pub(super) async fn follow(
         &mut self,
         mut reader: Reader,
@@ -139,15 +139,15 @@ impl Run {
         }
     }
 
-    /// Says what is missing of a resource that was read to its end.
+    /// Warns about data that is missing from a resource that was read to the end.
     pub(super) fn tell_lack(&mut self, resource: &'static Resource) {
         if let Some(lack) = self.report.row(resource).lack() {
             self.progress.warn(&format!("{}: {}", resource.name, lack.text));
         }
     }
 
-    /// An error when something is missing: of the kind that stopped the run or kept everything
-    /// from being read, else one that says that the run is incomplete.
+    /// Returns an error if data is missing. The error has its own kind if it stopped the run or nothing was
+    /// read; otherwise its kind is [`Kind::Incomplete`].
     pub(super) fn conclude(&self) -> Result<ExitCode> {
         let Some(error) = self.report.failure(self.client.spending()) else {
             return Ok(ExitCode::SUCCESS);
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Keeps a refresh token that Pipedrive replaced, out of sight.
+    /// Masks and stores a refresh token that Pipedrive replaced.
     fn keep_token(&mut self, token: &SecretString) {
         self.progress.mask(token.expose_secret());
         if let Some(sentence) = self.setup.save(token) {
@@ -171,19 +171,19 @@ impl Run {
     }
 }
 
-/// The error of a run in which something is missing, as its exit code tells it: of its own kind when it
-/// stopped the run, or when nothing could be read; else `Incomplete`.
+/// Returns the error of a run with missing data. The error keeps its kind if it stopped the run or nothing
+/// was read; otherwise its kind is [`Kind::Incomplete`].
 pub(super) fn final_error(error: Error, nothing: bool) -> Error {
     if nothing || error.kind().stops_the_run() { error } else { error.of_kind(Kind::Incomplete) }
 }
 
-/// A name that no other run has: when it began, and a throw of dice.
+/// Returns a name for a run: its start time and a random number.
 pub(super) fn run_name(now: Time) -> String {
     let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{time}-{:04x}", fastrand::u16(..))
 }
 
-/// The account as data sets remember it. One that does not say which it is is refused.
+/// Returns the account in the form that data sets store. An account without a company id is an error.
 pub(super) fn holder(account: &Account) -> Result<dataset::Account> {
     Ok(dataset::Account {
         company_id: Some(account.company()?),

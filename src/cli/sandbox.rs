@@ -30,7 +30,7 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     let sandbox = Sandbox::start(options).map_err(|error| {
         Error::new(Kind::Storage, "cannot listen").at(format!("127.0.0.1:{port}")).because(error)
     })?;
-    // The configuration to read it with is the result; a script takes it from the first line.
+    // The configuration of the sandbox is the result. A script reads it from the first line.
     let mut config = sandbox.config();
     if let Some(object) = config.as_object_mut() {
         object.remove("backoff_millis");
@@ -57,8 +57,8 @@ pub(super) fn serve(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An account of this plan, or the one that is usual: its features, and its limits where a plan is
-/// named.
+/// Returns options for an account of this plan, or of the default one. The limits of a plan apply only if
+/// the plan is named.
 pub(super) fn simulated(edition: Option<Edition>, everything: bool, lacks: &[Lack]) -> Options {
     let usual = Options::default();
     let plan = edition.map(plan);

@@ -2,7 +2,7 @@
 
 use crate::model::{Error, Kind, Resource, Result, folded, mistyped, near};
 
-/// What people and other products call rows, and the stream that has them.
+/// The words that users and other products use for rows, and the corresponding streams.
 const WORDS: &[(&[&str], &str)] = &[
     (&["people", "contact", "contacts"], "persons"),
     (&["account", "accounts", "company", "companies", "org", "orgs"], "organizations"),
@@ -11,8 +11,9 @@ const WORDS: &[(&[&str], &str)] = &[
     (&["attachments", "documents"], "files"),
 ];
 
-/// The resources a person listed, by stream name (`deal_fields`) or file stem (`dealFields`), each
-/// once, but for those that are excluded; without a list, all but those that are read on request only.
+/// Returns the listed resources without the excluded ones. Resources are listed by stream name
+/// (`deal_fields`) or file stem (`dealFields`), each once. Without a list, returns all resources except
+/// those that are read on request only.
 pub(super) fn resources(
     list: Option<&str>,
     exclude: Option<&str>,
@@ -29,7 +30,7 @@ pub(super) fn resources(
     without(listed, exclude)
 }
 
-/// These resources but for those that are excluded.
+/// Returns these resources without the excluded ones.
 pub(super) fn without(
     mut resources: Vec<&'static Resource>,
     exclude: Option<&str>,
@@ -68,13 +69,13 @@ fn named(list: &str, flag: &str) -> Result<Vec<&'static Resource>> {
     Err(Error::new(Kind::Usage, message).at(flag))
 }
 
-/// The resource of a stream name or file stem, however its words are joined and whatever is a capital.
+/// Returns the resource with a stream name or file stem, ignoring case and word separators.
 fn meant(name: &str) -> Option<&'static Resource> {
     let name = folded(name);
     Resource::all().find(|known| folded(known.name) == name || folded(known.file) == name)
 }
 
-/// Stream names that a slip, a part of a name or another product's word may have meant.
+/// Returns stream names that are similar to a name, contain it, or correspond to another product's word.
 fn close(name: &str) -> Vec<&'static str> {
     let lower = name.to_lowercase();
     let word = WORDS.iter().find(|(theirs, _)| theirs.contains(&lower.as_str()));

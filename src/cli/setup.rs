@@ -14,43 +14,43 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Percent of the company's daily tokens that a standalone command leaves to others, unless it is
+/// The percentage of the company's daily tokens that a standalone command leaves unused, unless it is
 /// configured.
 const RESERVE_PERCENT_USUAL: u32 = 10;
 
-/// A configuration as it was given, not checked yet.
+/// A configuration that is not yet validated.
 pub(super) struct ConfigSource {
     config: Value,
     keeper: TokenStore,
     sandbox: Option<Sandbox>,
-    /// Keys that come from the environment.
+    /// The keys that come from the environment.
     origins: Origins,
 }
 
-/// Who keeps the refresh token.
+/// The place that stores the refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TokenStore {
-    /// The file it came from.
+    /// The configuration file.
     File(PathBuf),
-    /// The environment, which we cannot change.
+    /// The environment, which the program cannot change.
     Environment,
-    /// The embedded account.
+    /// The embedded sandbox.
     Sandbox,
 }
 
-/// What a command works with: the configuration, and the embedded account if that is used.
+/// The context of a command: the configuration, and the embedded sandbox if it is used.
 pub(super) struct CommandContext {
     pub(super) config: Value,
     pub(super) settings: Settings,
-    /// Keys of the configuration that nothing reads, in a sentence.
+    /// A sentence about configuration keys that are not used.
     pub(super) unread: Option<String>,
     keeper: TokenStore,
-    /// Held so that it is served until the command ends.
+    /// The embedded sandbox. It runs until this value is dropped.
     _sandbox: Option<Sandbox>,
 }
 
 impl ConfigSource {
-    /// What an Airbyte command was given: a file.
+    /// Returns the configuration of an Airbyte command: a file or the embedded sandbox.
     pub(super) fn by(source: &Source) -> Result<Self> {
         match &source.config {
             Some(path) => Ok(Self::file(path)?),
@@ -58,12 +58,13 @@ impl ConfigSource {
         }
     }
 
-    /// What a platform hands to `check`: a file as it is, or as a standalone command is given it.
+    /// Returns the configuration of `check` on a platform: a file without the environment, or the
+    /// configuration of a standalone command.
     pub(super) fn of_platform(standalone: &CommonOptions) -> Result<Self> {
         standalone.config.as_deref().map_or_else(|| Self::alone(standalone), Self::file)
     }
 
-    /// Whether there is any configuration, in a file, in the environment or simulated.
+    /// Returns whether there is a configuration in a file, in the environment, or in the sandbox.
     pub(super) fn is_there(standalone: &CommonOptions) -> Result<bool> {
         let names = ["PIPEDRIVE_API_TOKEN", "PIPEDRIVE_REFRESH_TOKEN"];
         let mut found = standalone.sandbox || standalone.config.is_some();
@@ -73,8 +74,8 @@ impl ConfigSource {
         Ok(found)
     }
 
-    /// What a standalone command was given: a file, the environment over it, or the environment
-    /// alone. With `--sandbox` neither is looked at.
+    /// Returns the configuration of a standalone command: a file with the environment merged into it, or
+    /// the environment alone. With `--sandbox` both are ignored.
     pub(super) fn alone(standalone: &CommonOptions) -> Result<Self> {
         if standalone.sandbox {
             return Self::sandbox(&standalone.simulated);
@@ -101,13 +102,13 @@ impl ConfigSource {
         Ok(Self::layered(config, Some(path.to_owned()), Origins::default()))
     }
 
-    /// What several layers make together, and the file that keeps the refresh token.
+    /// Returns a configuration merged from several layers, with the file that stores the refresh token.
     pub(super) fn layered(config: Value, keeper: Option<PathBuf>, origins: Origins) -> Self {
         let keeper = keeper.map_or(TokenStore::Environment, TokenStore::File);
         Self { config, keeper, sandbox: None, origins }
     }
 
-    /// The embedded account.
+    /// Starts the embedded sandbox and returns its configuration.
     pub(super) fn sandbox(of: &Simulated) -> Result<Self> {
         let options = sandbox::simulated(of.plan, of.everything, &of.lacks);
         let sandbox = Sandbox::start(Options { scale: 1.0, ..options })
@@ -118,13 +119,13 @@ impl ConfigSource {
 }
 
 impl CommandContext {
-    /// Checks the configuration.
+    /// Validates the configuration.
     pub(super) fn of(given: ConfigSource) -> Result<Self> {
         let ConfigSource { config, keeper, sandbox, origins } = given;
         let unread = unread_keys(&config);
         let settings = Settings::from_json(&config).map_err(|error| {
             let error = origins.named(error);
-            // A misspelt key is often why the right one is missing.
+            // A misspelled key is often the reason why the correct one is missing.
             match &unread {
                 Some(sentence) => error.with_note(sentence),
                 None => error,
@@ -142,7 +143,7 @@ impl CommandContext {
         Ok(setup)
     }
 
-    /// Where the configuration comes from, and which way to identify it holds.
+    /// Describes the source of the configuration and its type of credentials.
     pub(super) fn described(&self) -> String {
         let from = match &self.keeper {
             TokenStore::File(path) => path.display().to_string(),
@@ -156,19 +157,19 @@ impl CommandContext {
         format!("{from}: {way} for {}", self.settings.origin)
     }
 
-    /// Keys of the configuration that nothing reads, as a standalone command warns of them.
+    /// Returns the warning of a standalone command about configuration keys that are not used.
     pub(super) fn unread_warning(&self) -> Option<String> {
         let sentence = self.unread.as_ref()?;
         Some(format!("{sentence}: ignored (`source-pipedrive spec` prints the keys there are)"))
     }
 
-    /// What a person should know of the configuration of a standalone command, a sentence each: keys
-    /// that nothing reads, and a file with credentials that others can read.
+    /// Returns the warnings about the configuration of a standalone command, one sentence each: keys that
+    /// are not used, and a file with credentials that others can read.
     pub(super) fn warnings(&self) -> Vec<String> {
         self.unread_warning().into_iter().chain(self.exposed()).collect()
     }
 
-    /// That others on this machine can read the file with the credentials, if they can.
+    /// Returns a warning if other users of the machine can read the file with the credentials.
     fn exposed(&self) -> Option<String> {
         let TokenStore::File(path) = &self.keeper else { return None };
         let config = files::json("config", path).ok()?;
@@ -181,7 +182,7 @@ impl CommandContext {
         })
     }
 
-    /// A client, and the channel of refresh tokens that Pipedrive replaced.
+    /// Returns a client, and a channel that receives replaced refresh tokens.
     pub(super) fn client(&self) -> Result<(Arc<Client>, UnboundedReceiver<SecretString>)> {
         let (mut client, rotations) = Client::new(&self.settings)?;
         if let TokenStore::File(path) = &self.keeper {
@@ -191,14 +192,14 @@ impl CommandContext {
         Ok((Arc::new(client), rotations))
     }
 
-    /// The configuration with a new refresh token.
+    /// Returns the configuration with a new refresh token.
     pub(super) fn rotated(&mut self, token: &SecretString) -> &Value {
         replace(&mut self.config, token);
         &self.config
     }
 
-    /// Keeps a refresh token that Pipedrive replaced: in the file the old one came from. Where
-    /// that cannot be done, the sentence that tells a person what to do.
+    /// Stores a replaced refresh token in the file that contained the old one. If this is not possible,
+    /// returns a sentence with the required action.
     pub(super) fn save(&mut self, token: &SecretString) -> Option<String> {
         self.rotated(token);
         let lost = "Pipedrive replaced the refresh token";
@@ -223,35 +224,35 @@ impl CommandContext {
     }
 }
 
-/// The refresh token that a configuration file holds by now: another process may have replaced it.
+/// Returns the current refresh token of a configuration file. Another process may have replaced it.
 fn kept(path: &Path) -> Option<SecretString> {
     let config = files::json("config", path).ok()?;
     let token = config[grant(&config)?]["refresh_token"].as_str()?.trim();
     (!token.is_empty()).then(|| token.to_owned().into())
 }
 
-/// The key below which the credentials of a configuration stand, if they stand below one.
+/// Returns the key that contains the credentials of a configuration, if they are nested.
 fn grant(config: &Value) -> Option<&'static str> {
     ["credentials", "authorization"].into_iter().find(|key| config[key].is_object())
 }
 
-/// Puts a refresh token where the old one stands.
+/// Replaces the refresh token in a configuration.
 fn replace(config: &mut Value, token: &SecretString) {
     if let Some(nested) = grant(config) {
         config[nested]["refresh_token"] = token.expose_secret().into();
     }
 }
 
-/// Replaces the refresh token in a configuration file. Everything else in it stays, as it is by
-/// now; so do its permissions.
+/// Replaces the refresh token in a configuration file. The other current contents and the permissions are
+/// kept.
 fn rewrite(path: &Path, token: &SecretString) -> Result<()> {
     let mut config = files::json("config", path)?;
     replace(&mut config, token);
     files::replace(path, format!("{config:#}\n").as_bytes())
 }
 
-/// A runtime for a command. One worker reads and parses while the main thread writes: a second
-/// one would cost switches and memory, and the network is slower than either.
+/// Creates the runtime of a command. One worker reads and parses while the main thread writes. A second
+/// worker would cost context switches and memory, and the network is slower than either thread.
 pub(super) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -268,19 +269,19 @@ pub(super) struct ServerClock {
 }
 
 impl ServerClock {
-    /// The clock that showed this, just now.
+    /// Creates a clock from the current time of Pipedrive.
     pub(super) fn at(date: Time) -> Self {
         Self { date, began: Instant::now() }
     }
 
-    /// What it shows by now, rounded up.
+    /// Returns the current time of Pipedrive, rounded up.
     pub(super) fn now(&self) -> Time {
         let passed = i64::try_from(self.began.elapsed().as_secs()).unwrap_or(0);
         self.date.plus_seconds(passed + 1)
     }
 }
 
-/// The wall clock: for stamps on messages, never for deciding what is read.
+/// Returns the local wall-clock time. It is used for timestamps on messages and never decides what is read.
 pub(super) fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))

@@ -24,7 +24,7 @@ pub(super) fn status(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to run next, and what that does.
+/// Returns the next command to run and its effect.
 fn next(flags: &Flags, standing: &RunStatus) -> String {
     let dir = &flags.dir;
     let left = standing.unfinished.len();

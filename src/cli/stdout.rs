@@ -4,13 +4,13 @@ use super::text::Text;
 use crate::model::{Error, Kind, Result, plain_json, plain_lines};
 use std::io::{IsTerminal as _, Stdout, Write as _};
 
-/// Prints what people read.
+/// Prints text for users.
 pub(super) fn people(text: &Text) -> Result<()> {
     print(&text.render(width()))
 }
 
-/// Prints JSON, one value or several. What would steer a terminal is escaped in it, and is the same
-/// value for whoever parses it.
+/// Prints one or several JSON values. Characters that control a terminal are escaped, which does not change
+/// the parsed value.
 pub(super) fn programs(json: &str) -> Result<()> {
     print(&plain_json(json))
 }
@@ -20,27 +20,28 @@ pub(super) fn own(text: &str) -> Result<()> {
     print(&plain_lines(text))
 }
 
-/// Prints what clap answers to `--help` and `--version`, in colours where there are any.
+/// Prints clap's output for `--help` and `--version`, in colours if the terminal supports them.
 pub(super) fn help(answer: &clap::Error) -> Result<()> {
     answer.print().map_err(|error| failed(&error))
 }
 
-/// Whether people look at it.
+/// Returns whether stdout is a terminal.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Columns of the terminal that shows it, if one does.
+/// Returns the number of columns if stdout is a terminal.
 fn width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
-/// For the lines of a protocol: records go out as they came, all other messages escaped.
+/// Returns stdout for the lines of a protocol. Records are written unchanged, all other messages escaped.
 pub(super) fn protocol() -> Stdout {
     std::io::stdout()
 }
 
-/// Prints text, and sees it out. A reader that went away is a quiet end.
+/// Prints text and flushes it. A closed pipe is an error of kind [`Kind::Pipe`], which ends the program
+/// quietly.
 fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| failed(&e))

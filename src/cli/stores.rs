@@ -11,8 +11,8 @@ use std::path::Path;
 #[cfg(unix)]
 const FREE_BYTES_MIN: u64 = 1 << 30;
 
-/// Looks at these places; without any at those that `sync` and `backup` take by themselves, where they
-/// are there. A bucket is asked unless the look is `offline`.
+/// Examines these locations. Without any, it examines the default locations of `sync` and `backup` if they
+/// exist. Buckets are skipped if `offline` is set.
 pub(super) fn looked_at(
     dirs: &[String],
     offline: bool,
@@ -49,7 +49,7 @@ async fn look(place: &Location) -> Result<String> {
     }
 }
 
-/// Whether files can be made in a folder, and how many bytes are free there, as words to add.
+/// Checks that files can be created in a folder. Returns a text with the free space.
 #[cfg(unix)]
 fn writable(folder: &Path) -> Result<String> {
     use crate::model::Error;

@@ -14,20 +14,20 @@ use serde_json::{Map, Value, json};
 /// The maximum number of fields named for values that are in `_extra`.
 const MISFITS_NAMED_MAX: usize = 4;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Summary {
     company: String,
-    /// When the run before last committed something; `None` for a first run.
+    /// The time of the last commit of an earlier run. `None` for a first run.
     before: Option<Time>,
     dir: String,
     format: String,
     run: String,
     seconds: f64,
     complete: bool,
-    /// What the company has not, in a sentence.
+    /// A sentence about the resources that the company does not have.
     unavailable: Option<String>,
-    /// How many resources were not begun, if any were not.
+    /// A sentence about the number of resources that were not begun, if there are any.
     unbegun: Option<String>,
     rows: Vec<Row>,
 }
@@ -40,13 +40,13 @@ struct Row {
     cost: Cost,
     warnings: u64,
     misfits: Vec<(String, u64)>,
-    /// The same with the names that people know.
+    /// The counts of `misfits`, with display names of the fields.
     named: Vec<(String, u64)>,
-    /// The window that was read: from where, and to where. From nowhere: everything.
+    /// The time range that was read. `from` is `None` if everything was read.
     from: Option<Time>,
     until: Option<Time>,
     failure: Option<(&'static str, String)>,
-    /// Why the company has it not: the sentence, and the server's words.
+    /// The reason if the company does not have the resource: a sentence and the server's message.
     unavailable: Option<(String, String)>,
 }
 
@@ -88,7 +88,7 @@ impl Summary {
         }
     }
 
-    /// Prints it, for programs or for people; `all` that was read, also where nothing is new.
+    /// Prints the summary as JSON or as text. With `all`, resources without news are listed too.
     pub(super) fn print(&self, as_json: bool, all: bool, spending: Spending) -> Result<()> {
         if as_json {
             return stdout::programs(&format!("{}\n", self.json(spending)));
@@ -104,7 +104,7 @@ impl Summary {
         }
     }
 
-    /// Whether the run came to its end and there is nothing to tell.
+    /// Returns whether the run is complete and has no news.
     fn is_nothing(&self) -> bool {
         self.complete && !self.rows.iter().any(Row::tells)
     }
@@ -184,7 +184,7 @@ impl Summary {
 }
 
 impl Row {
-    /// Whether there is anything to tell of it but that it was read.
+    /// Returns whether the resource has any news.
     fn tells(&self) -> bool {
         self.written.rows > 0 || self.failure.is_some() || self.warnings > 0
     }
@@ -251,7 +251,7 @@ impl Row {
     }
 }
 
-/// Values in `_extra` by the names that people know.
+/// Returns the counts of values in `_extra` by display name.
 fn named(warehouse: &Warehouse, resource: &Resource) -> Vec<(String, u64)> {
     let misfits = warehouse.misfits(resource).into_iter();
     misfits.map(|(field, count)| (warehouse.called(resource, &field), count)).collect()

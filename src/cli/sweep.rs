@@ -7,17 +7,17 @@ use crate::dataset::warehouse::{Sweep, Warehouse};
 use crate::extract::{Backpressure, MissingRows, Mode, Reader, Selected, find_missing_rows, plan};
 use crate::model::{Error, Event, Kind, Resource, Result, Time};
 
-/// What a sweep goes by.
+/// The parameters of a sweep.
 pub(super) struct Sweeping<'s> {
     pub(super) start: &'s mut Start,
-    /// Whether the token sees everything.
+    /// Whether the token can read everything.
     pub(super) admin: bool,
-    /// Whether to write whatever it finds.
+    /// Whether to apply any result of the sweep.
     pub(super) force: bool,
 }
 
 impl Run {
-    /// Sweeps the resources that were read to their end. An interrupt is an error.
+    /// Sweeps the resources that were read to the end. An interrupt is an error.
     pub(super) async fn sweep(
         &mut self,
         warehouse: &mut Warehouse,
@@ -25,13 +25,12 @@ impl Run {
         mut stop: Stop<'_>,
     ) -> Result<()> {
         for resource in self.resources.clone() {
-            // What this run has read from its first row to its last, into an empty table, has just
-            // been seen.
+            // A resource that this run read completely into an empty table needs no sweep.
             let fresh = resource.incremental() && sweeping.start.is_fresh(resource);
             let swept = Sweep::RESOURCES.contains(&resource.name) && !fresh;
-            // A row without a usable id may be one that is known by another.
+            // A row without a usable id may be one that is known by its id.
             let row = self.report.row(resource);
-            // What the company has not, or no longer, tells nothing about rows that were read before.
+            // A missing or incomplete resource does not show which rows still exist.
             if !swept || !row.was_read() || !row.is_keyed() || !row.is_whole() {
                 continue;
             }
@@ -40,7 +39,7 @@ impl Run {
             if error.kind().stops_the_run() {
                 return Err(error);
             }
-            // Its rows were read all the same: the run is incomplete, no more.
+            // The rows of the resource were read, so the run is only incomplete.
             let error = Error::new(Kind::Incomplete, format!("key sweep: {error}"));
             self.progress.note(&format!("{}: {error}", resource.name));
             self.report.fail(resource, &error);
@@ -108,7 +107,7 @@ impl Run {
                 Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
                     return Err(error);
                 }
-                // These rows are looked at, not taken.
+                // These rows are only compared, not written.
                 Event::Finished { .. } => run.progress.leave(resource),
                 event => {
                     run.progress.observe(&event);

@@ -39,7 +39,8 @@ pub(super) fn warehouse(flags: &Flags) -> Result<ExitCode> {
     runtime()?.block_on(run.sync(flags, &place, &options))
 }
 
-/// `2026-01-31T00:00:00Z`, or so many days or months of 30 days back.
+/// Parses a time such as `2026-01-31T00:00:00Z`, or a number of days (`30d`) or months of 30 days (`6m`)
+/// before now.
 fn since(text: &str, now: Time) -> Result<Time> {
     let days = |digits: &str, days: i64| {
         digits
@@ -63,14 +64,15 @@ fn not_in_the_future(since: Option<Time>, now: Time) -> Result<()> {
     Err(Error::new(Kind::Usage, message).at("--since"))
 }
 
-/// Where the resources of a run stand before it reads.
+/// The state of the resources before a run reads them.
 pub(super) struct Start {
     begun: BTreeMap<&'static str, OpenedTable>,
-    /// What is known of custom fields: asked for when a resource is new, or when it has rows.
+    /// The field definitions. They are read when a resource is new or has rows.
     found: FieldDefinitions,
-    /// Resources whose custom fields are known.
+    /// The resources whose custom fields are known.
     named: BTreeSet<&'static str>,
-    /// When Pipedrive answered first, by its clock: rows changed from then on belong to the next run.
+    /// The time of Pipedrive's first response, by its clock. Rows changed from then on belong to the next
+    /// run.
     pub(super) bound: Option<Time>,
     pub(super) clock: ServerClock,
     pub(super) began: Instant,
@@ -114,13 +116,13 @@ impl Run {
         self.report.close(outcome.as_ref().err());
         self.progress.done();
         let stopped = match outcome {
-            // What the warehouse itself cannot write, it cannot commit either; but where one
-            // resource alone could not be written, all others are committed.
+            // An error of the warehouse itself prevents the commit. If only one resource could not be
+            // written, all others are committed.
             Err(error)
                 if warehouse.broken().next().is_none()
                     && matches!(error.kind(), Kind::Storage | Kind::Data | Kind::Bug) =>
             {
-                // The first error says more than one about giving the lock back.
+                // The first error is more useful than an error from releasing the lock.
                 let _ = warehouse.release().await;
                 return Err(error);
             }
@@ -148,7 +150,7 @@ impl Run {
             self.client.spending(),
         );
         match stopped {
-            // Whoever hung up took the terminal away as well.
+            // A hang-up of the terminal also makes printing fail, so the interrupt is reported first.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
                 "interrupted: all rows received are committed, run again to continue",
@@ -158,14 +160,14 @@ impl Run {
         }
     }
 
-    /// What could not be written is incomplete, whatever was read of it.
+    /// Marks the resources that could not be written as incomplete.
     fn blame(&mut self, warehouse: &Warehouse) {
         for (resource, error) in warehouse.broken() {
             self.report.fail(resource, &error);
         }
     }
 
-    /// Reads everything into the warehouse. An interrupt is an error; what was taken is kept.
+    /// Reads everything into the warehouse. An interrupt is an error; the data read so far is kept.
     async fn fill(
         &mut self,
         warehouse: &mut Warehouse,
@@ -177,9 +179,9 @@ impl Run {
         for resource in self.resources.clone() {
             self.begin(warehouse, resource, start).await?;
         }
-        // A resource that was read before may have no row now: it is asked when there is one.
+        // The field definitions of a resource that was read before are requested only when it has rows.
         let capped = self.setup.settings.max_tokens.is_some();
-        // So is a new one where tokens are few.
+        // With a token limit the same holds for new resources.
         let new = |resource: &Resource| {
             let begun = start.begun.get(resource.name);
             begun.is_some_and(|begun| !capped && (begun.rebuild || begun.state.is_none()))
@@ -201,7 +203,7 @@ impl Run {
         Ok(())
     }
 
-    /// Prepares a resource whose custom fields are not known.
+    /// Prepares a resource whose custom fields are not yet known.
     async fn begin(
         &mut self,
         warehouse: &mut Warehouse,
@@ -219,7 +221,7 @@ impl Run {
         Ok(())
     }
 
-    /// Prepares a resource once more, now that its custom fields are known as far as they can be.
+    /// Prepares a resource again after its field definitions were read.
     async fn name(
         &mut self,
         warehouse: &mut Warehouse,
@@ -250,7 +252,7 @@ impl Run {
         Ok(())
     }
 
-    /// The same for a resource that turns out to have rows only now.
+    /// Reads the field definitions of a resource whose first rows have arrived, and prepares it again.
     pub(super) async fn name_late(
         &mut self,
         warehouse: &mut Warehouse,
@@ -278,7 +280,7 @@ impl Run {
         });
         let keys = keys.or(configured.then_some(match self.setup.settings.custom_fields {
             CustomFields::Hash => CustomFields::Hash,
-            // In Parquet the names are columns; NDJSON has rows as the API shapes them.
+            // In Parquet the names are columns; NDJSON rows have the shape of the API.
             CustomFields::Name | CustomFields::Columns => CustomFields::Name,
         }));
         Options {
@@ -306,7 +308,7 @@ impl Run {
         }
     }
 
-    /// Reads every resource from where it stands.
+    /// Reads every resource from its saved state.
     async fn read(
         &mut self,
         warehouse: &mut Warehouse,
@@ -381,18 +383,18 @@ impl Run {
 }
 
 impl Start {
-    /// Whether this run alone sees all rows a resource has: no part of them was read by an earlier one.
+    /// Returns whether this run reads all rows of a resource and does not resume an earlier one.
     fn is_seen(&self, resource: &Resource) -> bool {
         let begun = self.begun.get(resource.name);
         begun.is_some_and(|begun| begun.whole && begun.state.is_none())
     }
 
-    /// Whether it does so for a table that was empty.
+    /// Returns whether this run reads all rows of a resource into an empty table.
     pub(super) fn is_fresh(&self, resource: &Resource) -> bool {
         self.is_seen(resource) && self.begun.get(resource.name).is_some_and(|begun| !begun.rebuild)
     }
 
-    /// From where a resource is read; `None` for all of it.
+    /// Returns the time from which a resource is read. Returns `None` if it is read completely.
     pub(super) fn from(&self, resource: &Resource) -> Option<Time> {
         let begun = self.begun.get(resource.name).filter(|_| resource.incremental())?;
         begun.state.as_ref().filter(|_| !begun.whole).and_then(StreamState::since)

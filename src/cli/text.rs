@@ -9,7 +9,7 @@ use comfy_table::{
 /// Fewest columns of a terminal that tables are fitted to.
 pub(super) const WIDTH_MIN: u16 = 80;
 
-/// pdcli's table: lines around, between columns, and below the header.
+/// The table style of pdcli: lines around the table, between columns and below the header.
 const FRAME: TableStyle = TableStyle::new()
     .top_border(LineStyle::new('┌', '─', '┬', '┐'))
     .header_lines(ContentLineStyle::new('│', '│', '│'))
@@ -17,8 +17,8 @@ const FRAME: TableStyle = TableStyle::new()
     .content_lines(ContentLineStyle::new('│', '│', '│'))
     .bottom_border(LineStyle::new('└', '─', '┴', '┘'));
 
-/// Text that is fit for a terminal or a log: every line of it was begun by this program, and no
-/// character in it steers the terminal.
+/// A text for a terminal or a log. Every line begins with text of this program, and no character controls
+/// the terminal.
 #[derive(Debug, Default)]
 pub(super) struct Text(Vec<Part>);
 
@@ -28,12 +28,12 @@ enum Part {
     Grid(Grid),
 }
 
-/// A table. Each cell is one line, and is wrapped between words where a terminal is too narrow.
+/// A table. Each cell is one line. It is wrapped between words if a terminal is too narrow.
 #[derive(Debug)]
 pub(super) struct Grid {
     framed: bool,
     head: Vec<String>,
-    /// Columns that are never wrapped: figures, at the right.
+    /// The indexes of right-aligned columns with numbers. They are never wrapped.
     figures: Vec<usize>,
     rows: Vec<Vec<String>>,
 }
@@ -43,26 +43,26 @@ impl Text {
         Self::default()
     }
 
-    /// One line.
+    /// Creates a text of one line.
     pub(super) fn of(text: impl AsRef<str>) -> Self {
         let mut one = Self::new();
         one.line(text);
         one
     }
 
-    /// Adds one line. A line break in it is spelled out.
+    /// Adds one line. Line breaks in it are escaped.
     pub(super) fn line(&mut self, text: impl AsRef<str>) {
         self.0.push(Part::Line(printable(text.as_ref()).into_owned()));
     }
 
-    /// Adds a table; none if it has no rows.
+    /// Adds a table, unless it has no rows.
     pub(super) fn grid(&mut self, grid: Grid) {
         if !grid.rows.is_empty() {
             self.0.push(Part::Grid(grid));
         }
     }
 
-    /// The text with secrets taken out by `mask`.
+    /// Returns the text after applying `mask` to every line and cell.
     pub(super) fn masked(mut self, mask: impl Fn(&str) -> String) -> Self {
         for part in &mut self.0 {
             match part {
@@ -75,8 +75,8 @@ impl Text {
         self
     }
 
-    /// The text, its tables as wide as they are or, on a terminal, at most as wide as that. No line ends
-    /// with a blank.
+    /// Renders the text. On a terminal lines and tables are wrapped to its width. No line ends with a
+    /// space.
     pub(super) fn render(&self, width: Option<u16>) -> String {
         let mut out = String::new();
         for part in &self.0 {
@@ -110,17 +110,17 @@ fn wrap(line: &str, width: usize, out: &mut String) {
 }
 
 impl Grid {
-    /// A table without lines. The columns of these numbers hold figures.
+    /// Creates a table without lines. The columns with these indexes contain numbers.
     pub(super) fn new<const N: usize>(head: [&str; N], figures: &[usize]) -> Self {
         Self::of(false, head, figures)
     }
 
-    /// A table without lines and without a head.
+    /// Creates a table without lines and header.
     pub(super) fn bare() -> Self {
         Self::of(false, [], &[])
     }
 
-    /// A table with lines around.
+    /// Creates a table with lines.
     pub(super) fn framed<const N: usize>(head: [&str; N]) -> Self {
         Self::of(true, head, &[])
     }
@@ -135,7 +135,7 @@ impl Grid {
         self.rows.push(cells.map(|cell| printable(cell.as_ref()).into_owned()).to_vec());
     }
 
-    /// Leaves out the columns of these numbers in which no row says anything but this.
+    /// Removes the columns in which every cell is one of these texts.
     pub(super) fn without_columns_of(mut self, nothing: &[&str]) -> Self {
         for column in (0..self.head.len()).rev() {
             let mut cells = self.rows.iter().map(|row| row[column].as_str());
@@ -170,7 +170,7 @@ impl Grid {
             if self.figures.contains(&number) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
-            // What a table without lines is about is not wrapped either.
+            // The first column of a table without lines is not wrapped either.
             if self.figures.contains(&number) || !self.framed && number == 0 {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }

@@ -8,34 +8,34 @@ use crate::extract::{
 use crate::model::{Error, Kind, Resource, Result, Settings, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Times what the default selection costs, above which a run is announced as costly.
+/// The multiple of the default selection's cost above which a run is announced as costly.
 const COSTLY_TIMES_DEFAULT: u64 = 10;
-/// Percent of the company's daily tokens above which a run is announced as costly.
+/// The percentage of the company's daily tokens above which a run is announced as costly.
 const COSTLY_DAY_PERCENT: u64 = 10;
 /// Most tokens that lists can cost which need no request per row: those of 50 million rows. Where a tenth
 /// of the day is more, their sizes decide nothing and are not asked for.
 const LISTS_TOKENS_MAX: u64 = 1_000_000;
-/// Percent of a costly run above which one of its streams is named.
+/// The percentage of a costly run's tokens above which a stream is named.
 const NAMED_PERCENT: u64 = 5;
 /// Most streams that are named.
 const NAMED_MAX: usize = 6;
 
-/// What is known of a run before it reads.
+/// The data about a run that is known before it reads.
 pub(super) struct Foreseen<'f> {
     pub(super) client: &'f Client,
     pub(super) settings: &'f Settings,
-    /// What is read without being asked for.
+    /// The resources of the default selection.
     pub(super) usual: Vec<&'static Resource>,
-    /// Rows of resources, as an earlier run found them.
+    /// The row counts of an earlier run, by resource.
     pub(super) earlier: BTreeMap<&'static str, u64>,
-    /// Resources of which rows are taken from an earlier run.
+    /// The resources whose rows are partly taken from an earlier run.
     pub(super) carried: BTreeSet<&'static str>,
-    /// How streams of these names, comma-separated, are left out.
+    /// Returns the instruction for leaving out these streams, which are given as a comma-separated list.
     pub(super) way_out: fn(&str) -> String,
 }
 
 impl<'f> Foreseen<'f> {
-    /// Of a run that nothing is known of but what it reads.
+    /// Creates the data of a run without an earlier one.
     pub(super) fn of(
         client: &'f Client,
         settings: &'f Settings,
@@ -109,7 +109,8 @@ impl<'f> Foreseen<'f> {
     }
 }
 
-/// Takes the set-up lists out of a run with limited tokens that need not be read in it, and says so.
+/// Removes setup lists that a run with limited tokens does not need to read. Returns them and a sentence
+/// about them.
 pub(super) fn put_off_recent(
     settings: &Settings,
     jobs: &mut Vec<Job>,

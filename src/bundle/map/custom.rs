@@ -19,30 +19,30 @@ use std::collections::HashMap;
 /// The custom values of a record.
 #[derive(Default)]
 pub(super) struct Custom {
-    /// The object, as JSON.
+    /// The values as a JSON object.
     pub(super) json: String,
     /// The value of the field that stores the public id.
     pub(super) marker: Option<String>,
-    /// Fields of which something could not be mapped, and why.
+    /// The fields that could not be mapped completely, and the reasons.
     pub(super) lost: Vec<(String, &'static str)>,
-    /// Fields that refer to an account or contact which has not come yet.
+    /// The fields that refer to an account or contact that is not yet read.
     pub(super) deferred: Vec<(String, Entity, u64)>,
 }
 
-/// What values refer to.
+/// The rows and users that values can refer to.
 pub(super) struct Targets<'t> {
     pub(super) users: &'t HashMap<u64, String>,
     pub(super) known: &'t Known,
 }
 
-/// Why a value stays as Pipedrive has it.
+/// The reasons why a value is kept as Pipedrive has it.
 const UNKNOWN_OPTION: &str = "names an option that the field no longer has; the id is kept";
 const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; the ids are kept";
 const UNKNOWN_USER: &str = "is no user with an e-mail address; the id is kept";
 const NO_ID: &str = "is no id; the value is kept";
 const UNKNOWN_FIELD: &str = "belongs to a field that the account does not describe; left out";
 
-/// Values of version 2: an object by hash.
+/// Maps the values of API version 2: an object by field hash.
 pub(super) fn nested(dictionary: &Dictionary, targets: &Targets<'_>, raw: &str) -> Custom {
     let mut custom = Custom::begin();
     for (code, value) in members(raw) {
@@ -53,7 +53,7 @@ pub(super) fn nested(dictionary: &Dictionary, targets: &Targets<'_>, raw: &str) 
     custom.end()
 }
 
-/// Values of version 1: keys at the root, with parts beside them.
+/// Maps the values of API version 1: keys at the top level, with subfields in separate keys.
 pub(super) fn flat<'r>(
     dictionary: &Dictionary,
     targets: &Targets<'_>,
@@ -147,7 +147,7 @@ impl Custom {
     }
 }
 
-/// A value as the bundle has it; `None` where it is the same.
+/// Converts a value to its form in the bundle. Returns `None` if it does not change.
 fn value(
     field: &CustomValue,
     targets: &Targets<'_>,
@@ -179,7 +179,7 @@ fn value(
     })
 }
 
-/// These members of an object under other names.
+/// Returns an object with only the named members, renamed. Null members are dropped.
 fn renamed(raw: &str, names: &[(&str, &str)]) -> String {
     let object = members(raw);
     let pairs = names.iter().filter_map(|(old, new)| {

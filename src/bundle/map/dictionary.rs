@@ -5,64 +5,64 @@ use crate::bundle::sidecar::CustomField;
 use crate::model::Definition;
 use std::collections::HashMap;
 
-/// The custom field of accounts, contacts, opportunities and leads in which a push into Pipedrive
-/// keeps the public id.
+/// The name of the custom field of accounts, contacts, opportunities and leads in which a push into
+/// Pipedrive stores the public id.
 pub const PUBLIC_ID_FIELD: &str = "Portable id";
 
-/// The fields of organizations, persons or deals.
+/// The field definitions of organizations, persons or deals.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dictionary {
     pub(super) custom: HashMap<String, CustomValue>,
-    /// In the order of the dictionary.
+    /// The codes of the custom fields, in the order of the definitions.
     pub(super) codes: Vec<String>,
-    /// Labels of the options of built-in fields, by field and option id.
+    /// The labels of the options of built-in fields, by field and option id.
     labels: HashMap<String, HashMap<String, String>>,
-    /// Their ids, by field and label.
+    /// The ids of these options, by field and label.
     pub(super) label_ids: HashMap<String, HashMap<String, String>>,
-    /// Codes of custom fields, by their keys in `custom`.
+    /// The codes of custom fields, by their keys in `custom`.
     pub(super) by_name: HashMap<String, String>,
-    /// The code of the field that keeps public ids.
+    /// The code of the field that stores public ids.
     pub(super) marker: Option<String>,
-    /// What is wrong with the field that is known to keep them.
+    /// The problem with the field that a journal or side-car names as the store of public ids.
     pub(super) lost: Option<&'static str>,
 }
 
-/// What fields are known by, whatever people call them by now: keys out of a journal, or a side-car.
+/// The field keys recorded in a journal or a side-car. They identify fields that were renamed since.
 #[derive(Debug, Clone, Default)]
 pub struct Pins {
-    /// Keys of the fields that keep public ids, by the place of their dictionary.
+    /// The keys of the fields that store public ids, by dictionary.
     pub(super) markers: [Option<String>; 3],
-    /// Names in `custom` by key.
+    /// The names in `custom`, by key.
     pub(super) names: [HashMap<String, String>; 3],
 }
 
-/// A custom field and how its values are read.
+/// A custom field and the data to read its values.
 #[derive(Debug, Clone)]
 pub(super) struct CustomValue {
-    /// Its key in `custom`.
+    /// The key in `custom`.
     pub(super) name: String,
-    /// Its type in Pipedrive.
+    /// The type in Pipedrive.
     pub(super) ty: String,
-    /// Labels by option id.
+    /// The labels, by option id.
     pub(super) labels: HashMap<String, String>,
-    /// Ids and labels in order.
+    /// The option ids and labels, in order.
     pub(super) options: Vec<(String, String)>,
-    /// Ids by label.
+    /// The option ids, by label.
     pub(super) ids: HashMap<String, String>,
 }
 
-/// A custom field, to be written to.
+/// A custom field as the target of a write.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'s> {
-    /// Its key.
+    /// The key.
     pub code: &'s str,
-    /// Its type.
+    /// The type.
     pub ty: &'s str,
-    /// Ids of its options, by label.
+    /// The option ids, by label.
     pub options: &'s HashMap<String, String>,
 }
 
-/// The place of an array's dictionary: leads have the fields of deals. Activities have none.
+/// Returns the index of an array's dictionary. Leads share the fields of deals. Activities have none.
 pub(super) const fn dictionary(entity: Entity) -> Option<usize> {
     match entity {
         Entity::Accounts => Some(0),
@@ -73,14 +73,14 @@ pub(super) const fn dictionary(entity: Entity) -> Option<usize> {
 }
 
 impl Pins {
-    /// The field of this key keeps the public ids of an array's rows.
+    /// Records that the field with this key stores the public ids of an array's rows.
     pub fn marker(&mut self, entity: Entity, key: &str) {
         if let Some(place) = dictionary(entity) {
             self.markers[place] = Some(key.to_owned());
         }
     }
 
-    /// The field of this key has this name in `custom`.
+    /// Records that the field with this key has this name in `custom`.
     pub fn name(&mut self, entity: Entity, key: &str, name: &str) {
         if let Some(place) = dictionary(entity) {
             self.names[place].insert(key.to_owned(), name.to_owned());
@@ -88,14 +88,14 @@ impl Pins {
     }
 }
 
-/// Whether a field of this type can keep public ids.
+/// Returns whether a field of this type can store public ids.
 fn keeps_text(ty: &str) -> bool {
     matches!(ty, "varchar" | "text")
 }
 
 impl Dictionary {
-    /// Finds the field that keeps public ids: by its key where that is known, else by the name and type
-    /// it was created with.
+    /// Finds the field that stores public ids: by its key if that is known, otherwise by the name and type
+    /// with which a push creates it.
     pub(super) fn mark(&mut self, fields: &[Definition], key: Option<&str>) {
         let mut custom = fields.iter().filter(|field| field.custom);
         let found = match key {
@@ -110,7 +110,8 @@ impl Dictionary {
         self.marker = found.filter(|_| self.lost.is_none()).map(|field| field.code.clone());
     }
 
-    /// Keys and names of the fields that may keep public ids although nothing says so: by their type.
+    /// Returns the keys and names of the fields whose type can store public ids. Returns nothing if the
+    /// field is known or lost.
     pub(super) fn suspects(&self) -> impl Iterator<Item = (&str, &str)> {
         let unknown = self.marker.is_none() && self.lost.is_none();
         let codes = self.codes.iter().filter(move |_| unknown);
@@ -121,13 +122,13 @@ impl Dictionary {
     }
 
     pub(super) fn add_definition(&mut self, definition: Definition) {
-        // An option without a label is unknown: its id is kept.
+        // An option without a label is skipped, so its id is kept in values.
         let options = definition.options.iter().flatten();
         let options = options.filter_map(|option| Some((option.key(), option.label.clone()?)));
         let (labels, options): (_, Vec<_>) = (options.clone().collect(), options.collect());
         let mut ids = HashMap::new();
         for (id, label) in &options {
-            // Of two options with one label the first counts.
+            // If two options share a label, the first wins.
             ids.entry(label.clone()).or_insert_with(|| id.clone());
         }
         let Definition { name, code, ty, custom, .. } = definition;
@@ -140,8 +141,8 @@ impl Dictionary {
         }
     }
 
-    /// Names that two fields share get the beginning of their hash; a name that is known by its key
-    /// stays.
+    /// Sets the names of custom fields. A recorded name is kept; a name that several fields share gets the
+    /// first 8 characters of the field's hash.
     pub(super) fn name(&mut self, pinned: &HashMap<String, String>) {
         let mut times: HashMap<String, usize> = HashMap::new();
         for (code, field) in &mut self.custom {
@@ -162,7 +163,7 @@ impl Dictionary {
         self.by_name = named.collect();
     }
 
-    /// The label of an option of a built-in field.
+    /// Returns the label of an option of a built-in field.
     pub(super) fn label(&self, field: &str, option: &str) -> Option<&str> {
         let labels = self.labels.get(field)?;
         labels.get(option.trim_matches('"')).map(String::as_str)

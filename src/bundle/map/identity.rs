@@ -4,32 +4,32 @@ use crate::bundle::format::{Entity, PUBLIC_ID_MAX};
 use crate::bundle::index::number;
 use std::collections::{HashMap, HashSet};
 
-/// Why a row is not called as it says.
+/// The reason for replacing a public id that occurs twice.
 const TWICE: &str = "is in two rows; the later one gets a new id";
-/// The same.
+/// The reason for replacing a public id that is too long.
 const TOO_LONG: &str = "is longer than 255 bytes, so the row gets an id of its own";
 
-/// Rows that were taken, by id: what later rows may refer to.
+/// The rows read so far, by id. Later rows can refer to them.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     company: i64,
-    /// For each array: the public id, where it is not the one made of the id.
+    /// For each array: the public id, or `None` if it is generated from the id.
     pub(super) rows: [HashMap<u64, Option<Box<str>>>; 5],
-    /// Public ids of accounts and contacts that keep one, from [`Mapper::learn`].
+    /// The public ids that accounts and contacts store, from [`Mapper::learn`].
     pub(super) public_ids: [HashMap<u64, Box<str>>; 2],
-    /// Their numbers.
+    /// The hashes of these public ids.
     pub(super) learnt_ids: HashSet<u64>,
-    /// Numbers of public ids that rows have and that are not made of their own ids.
+    /// The hashes of the public ids that are not generated from the row's own id.
     kept: HashSet<u64>,
 }
 
 impl Known {
-    /// Nothing is known yet of the rows of a company.
+    /// Creates an empty set for a company.
     pub(super) fn of(company: i64) -> Self {
         Self { company, ..Self::default() }
     }
 
-    /// The public id of an account or contact that may come later, and whether it came already.
+    /// Returns the public id of an account or contact that may come later, and whether it is already read.
     pub(super) fn deferred_id(&self, entity: Entity, id: u64) -> (String, bool) {
         let came = self.rows[entity as usize].get(&id);
         let own = match came {
@@ -42,7 +42,8 @@ impl Known {
         (public_id, came.is_some())
     }
 
-    /// What a record is called: as it says itself, else after its own id. And why not as it says.
+    /// Returns the public id of a record: the one it stores, otherwise the one generated from its id. Also
+    /// returns the reason if the stored id is not used.
     pub(super) fn call(
         &mut self,
         says: Option<String>,
@@ -64,7 +65,7 @@ impl Known {
         (Called::Its(generated.to_owned()), refused)
     }
 
-    /// A public id for a record whose own is another's.
+    /// Returns a free public id for a record whose own id is taken.
     pub(super) fn another(&mut self, generated: &str) -> String {
         let mut id = generated.to_owned();
         let mut n = 1_u64;
@@ -75,7 +76,7 @@ impl Known {
         id
     }
 
-    /// Whether another row is called so: because it says so, or after its own id.
+    /// Returns whether another row has this id, either stored or generated.
     fn is_taken(&self, id: &str) -> bool {
         let after_its_id = || {
             Entity::ALL.into_iter().any(|entity| {
@@ -88,22 +89,22 @@ impl Known {
     }
 }
 
-/// What a record is called.
+/// The public id of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Called {
-    /// This, and nothing else is.
+    /// An id that no other row has.
     Its(String),
-    /// This, and another row is called so already.
+    /// An id that another row has.
     Taken(String),
 }
 
-/// The public id of a record that does not keep one: the same for the same record always, and
-/// never that of another company's.
+/// Returns the public id of a record that does not store one. It is always the same for a record and unique
+/// across companies.
 pub(in crate::bundle) fn generated_id(company: i64, entity: Entity, id: &str) -> String {
     format!("{}pd{company}_{id}", entity.prefix())
 }
 
-/// The number by which a record is known: its id, or what stands for a text that is one.
+/// Returns the number that identifies a record: its id, or a hash of a text id.
 pub(super) fn key(entity: Entity, external: &str) -> u64 {
     match external.parse() {
         Ok(id) if entity != Entity::Leads => id,

@@ -13,30 +13,30 @@ use std::sync::Arc;
 /// How many of a field's values must be public ids, and how many of these different ones, percent: people
 /// edit some, and copies of rows carry the id of the first.
 const IDS_PERCENT_MIN: u64 = 90;
-/// The arrays whose dictionaries these are.
+/// The arrays that own the dictionaries.
 const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 
-/// What a bundle holds that goes into the account.
+/// The contents of the bundle that is pushed into the account.
 #[derive(Debug, Default)]
 pub struct Expected {
-    /// Numbers of the public ids of its rows. 8 bytes each.
+    /// The hashes of the public ids of its rows. 8 bytes each.
     pub numbers: HashSet<u64>,
-    /// Names of its custom fields: none of these keeps the rows' own public ids.
+    /// The names of its custom fields. A field with such a name does not store the rows' own public ids.
     pub names: HashSet<String>,
 }
 
-/// What was seen of a field.
+/// The statistics of a field.
 #[derive(Debug, Default)]
 struct Observed {
-    /// Values.
+    /// The number of values.
     values: u64,
-    /// Of these, such as look like public ids.
+    /// The number of values that look like public ids.
     ids: u64,
-    /// The numbers of the different ones. 8 bytes each.
+    /// The hashes of the distinct ids. 8 bytes each.
     different: HashSet<u64>,
 }
 
-/// The fields that may keep public ids.
+/// The fields that may store public ids.
 #[derive(Debug, Default)]
 pub(super) struct Likely {
     fields: [HashMap<String, Observed>; 3],
@@ -44,7 +44,7 @@ pub(super) struct Likely {
 }
 
 impl Likely {
-    /// The fields of an account that are of the type, where nothing says which one it is.
+    /// Collects the fields of an account whose type fits, for dictionaries without a known field.
     pub(super) fn of(setup: &AccountSetup) -> Self {
         let fields = std::array::from_fn(|place| {
             let suspects = setup.dictionaries[place].suspects();
@@ -55,12 +55,12 @@ impl Likely {
         Self { fields, expected: Arc::clone(&setup.expected) }
     }
 
-    /// Whether rows of an array have something to tell.
+    /// Returns whether the rows of an array need to be examined.
     pub(super) fn asks(&self, entity: Entity) -> bool {
         dictionary(entity).is_some_and(|place| !self.fields[place].is_empty())
     }
 
-    /// Takes the custom values of a row.
+    /// Examines the custom values of a row.
     pub(super) fn add_row<'r>(
         &mut self,
         entity: Entity,
@@ -79,7 +79,8 @@ impl Likely {
         }
     }
 
-    /// The fields that keep public ids, to all appearances: of each dictionary the one with most.
+    /// Returns the fields that probably store public ids. Each dictionary gives the field with the most
+    /// ids.
     pub(super) fn found(&self) -> Vec<(Entity, String)> {
         let most = |part: u64, whole: u64| part * 100 >= whole * IDS_PERCENT_MIN;
         let found = OWNERS.into_iter().zip(&self.fields).filter_map(|(entity, fields)| {
@@ -94,7 +95,7 @@ impl Likely {
     }
 }
 
-/// Whether a value begins like the public ids of the arrays that have this dictionary.
+/// Returns whether a value begins like the public ids of the arrays that use this dictionary.
 fn looks_like_one(place: usize, value: &str) -> bool {
     let arrays = Entity::ALL.into_iter().filter(|entity| dictionary(*entity) == Some(place));
     value.len() <= PUBLIC_ID_MAX

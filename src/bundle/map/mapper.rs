@@ -14,7 +14,7 @@ use crate::bundle::sidecar::{Counts, Sidecar, Unmapped};
 use crate::model::{Error, Kind, LABELS_BYTES_MAX, Resource, Result, Time, quoted, text, usable};
 use std::collections::BTreeSet;
 
-/// The resources whose rows become rows of a bundle, in the order in which they must be taken.
+/// The resources that become rows of a bundle, in the order in which they must be passed.
 pub const RESOURCES: &[(&str, Entity)] = &[
     ("organizations", Entity::Accounts),
     ("persons", Entity::Contacts),
@@ -25,14 +25,14 @@ pub const RESOURCES: &[(&str, Entity)] = &[
 
 /// Longest id of a record of which a public id can be made.
 const ID_BYTES_MAX: usize = 200;
-/// The resources whose public ids custom fields of any row may name.
+/// The resources whose public ids a custom field of any row may contain.
 pub const LEARNT: &[&str] = &["organizations", "persons"];
 
-/// How an activity keeps its public id in Pipedrive, which has no custom fields for activities: as
-/// the last paragraph of its note.
+/// The markers around the public id of an activity. Pipedrive has no custom fields for activities, so a
+/// push stores the id as the last paragraph of the note.
 pub(in crate::bundle) const NOTE_MARK: (&str, &str) = ("<p>Portable id: ", "</p>");
 
-/// Why a value is not in the bundle.
+/// The reasons why a value is not in the bundle.
 const NOT_IN_BUNDLE: &str = "has no field in a bundle";
 const DANGLING: &str = "refers to a row that is not there; its external id is kept";
 const DANGLING_REFERENCE: &str = "refers to a row that is not there; the id it would have is kept";
@@ -41,10 +41,10 @@ const NO_OWNER: &str = "is no user with an e-mail address";
 const NO_LABEL: &str = "is no label that the account has";
 const LABELS_TOO_LONG: &str = "has labels of more than 64 KiB together; left out";
 const NO_STAGE: &str = "is no stage that the account has";
-/// Why a row is not in the bundle.
+/// The reason why a row is not in the bundle.
 pub const NO_ID: &str = "cannot be used, and without it the row has no public id: left out";
 
-/// Makes rows of records.
+/// Converts records to rows of a bundle.
 #[derive(Debug)]
 pub struct Mapper {
     setup: AccountSetup,
@@ -52,16 +52,16 @@ pub struct Mapper {
     losses: Losses,
     likely: Likely,
     counts: [Counts; 5],
-    /// References of custom fields to accounts and contacts that had not come yet.
+    /// The references of custom fields to accounts and contacts that are not yet read.
     deferred: Vec<(&'static str, Box<str>, Entity, u64)>,
-    /// Records that came again.
+    /// The number of records that were returned twice.
     repeats: u64,
-    /// Fields of the row at hand that say a part only of what the record has.
+    /// The fields of the current row whose value is incomplete.
     pub(super) partial: BTreeSet<&'static str>,
     out: String,
 }
 
-/// What every row begins and ends with.
+/// The values that begin and end every row.
 pub(super) struct Common {
     pub(super) public_id: String,
     pub(super) external_id: String,
@@ -71,7 +71,7 @@ pub(super) struct Common {
     pub(super) deleted_at: Option<String>,
 }
 
-/// What a record is called in external ids.
+/// Returns the name of an array's records in external ids.
 const fn external_kind(entity: Entity) -> &'static str {
     match entity {
         Entity::Accounts => "organization",
@@ -82,13 +82,13 @@ const fn external_kind(entity: Entity) -> &'static str {
     }
 }
 
-/// The resource that an array is made of.
+/// Returns the resource that an array is made from.
 fn resource(entity: Entity) -> &'static str {
     RESOURCES[entity as usize].0
 }
 
 impl Mapper {
-    /// Begins, with a set-up that is ready.
+    /// Creates a mapper with a setup on which [`AccountSetup::ready`] was called.
     pub fn new(setup: AccountSetup) -> Self {
         let known = Known::of(setup.company);
         let likely = Likely::of(&setup);
@@ -105,20 +105,20 @@ impl Mapper {
         }
     }
 
-    /// Whether an account may keep public ids, so that those of accounts and contacts must be learnt
-    /// before rows can refer to them.
+    /// Returns whether the account may store public ids of accounts and contacts. If so, they must be
+    /// passed to [`Mapper::learn`] before the rows that refer to them.
     pub fn keeps_ids(&self) -> bool {
         self.setup.dictionaries[..2].iter().any(|dictionary| dictionary.marker.is_some())
     }
 
-    /// The fields that keep public ids by all appearances, although nothing says so. To be asked for
-    /// after the last record.
+    /// Returns the fields that probably store public ids, although neither their name nor a key identifies
+    /// them. Call it after the last record.
     pub fn likely_markers(&self) -> Vec<(Entity, String)> {
         self.likely.found()
     }
 
-    /// Whether a record is to be taken after the others of its resource: a deleted one, whose public id
-    /// another one may have taken over.
+    /// Returns whether a record must be passed after the others of its resource. This holds for deleted
+    /// deals, because another deal may have taken over the public id.
     pub fn waits(&self, resource: &'static Resource, json: &str) -> bool {
         let keeps = self.setup.marker(Entity::Opportunities).is_some();
         let deleted = || {
@@ -128,7 +128,7 @@ impl Mapper {
         resource.name == "deals" && keeps && deleted()
     }
 
-    /// Learns the public id of an organization or person, if it keeps one.
+    /// Records the public id of an organization or person, if it stores one.
     pub fn learn(&mut self, resource: &'static Resource, json: &str) {
         let entity =
             RESOURCES.iter().find(|(name, _)| *name == resource.name).map(|(_, entity)| *entity);
@@ -140,7 +140,7 @@ impl Mapper {
         let marker = self.setup.dictionaries[entity as usize].marker.as_deref();
         let kept = value_of(json, "custom_fields").and_then(|custom| value_of(custom, marker?));
         let public_id = kept.and_then(text).filter(|id| (1..=PUBLIC_ID_MAX).contains(&id.len()));
-        // Of two rows that keep the same one the first has it.
+        // If two rows store the same id, the first one keeps it.
         if let Some(public_id) = public_id
             && self.known.learnt_ids.insert(number(&public_id))
         {
@@ -148,8 +148,7 @@ impl Mapper {
         }
     }
 
-    /// Counts references of custom fields to rows that never came. To be called after the last
-    /// record.
+    /// Counts the references of custom fields to rows that do not exist. Call it after the last record.
     pub fn close(&mut self) {
         for name in std::mem::take(&mut self.setup.lacking) {
             self.losses.count(name, "*", NOT_READ);
@@ -161,8 +160,9 @@ impl Mapper {
         }
     }
 
-    /// The row for a record of one of the [`RESOURCES`]; `None` for a record that came before, as it
-    /// moved while it was read, and for one without a usable id, which is counted.
+    /// Returns the row for a record of one of the [`RESOURCES`]. Returns `None` for a record that was
+    /// already passed, because it moved between pages. Returns `None` also for a record without a usable
+    /// id, and counts it.
     pub fn row(
         &mut self,
         resource: &'static Resource,
@@ -208,7 +208,7 @@ impl Mapper {
         let mut common = self.common(entity, &mut fields, public_id, &external);
         if let Some(taken) = taken {
             if common.deleted_at.is_some() {
-                // It was created again: whoever refers to it means the row that lives.
+                // The record was created again, so references to it mean the new row.
                 self.known.rows[entity as usize].insert(key, Some(taken.into()));
                 return Ok(None);
             }
@@ -277,7 +277,7 @@ impl Mapper {
         let updated_at = fields.consume("update_time").map(time);
         let deleted = fields.flag("is_deleted")
             || entity == Entity::Opportunities && fields.consume("status") == Some("\"deleted\"");
-        // Of a deleted record `update_time` says when it was deleted (pipedrive-api.md 2.5).
+        // The `update_time` of a deleted record is the time of the deletion (pipedrive-api.md 2.5).
         let created_at = fields.consume("add_time").map(time);
         let at = [&updated_at, &created_at].into_iter().flatten();
         let at = at.into_iter().find(|at| fault(Shape::Time, at).is_none()).cloned();
@@ -292,7 +292,7 @@ impl Mapper {
         }
     }
 
-    /// Counts a row of which this field is lost.
+    /// Counts one row that loses this field.
     pub(super) fn lose(&mut self, entity: Entity, field: &str, why: &'static str) {
         self.losses.count(resource(entity), field, why);
     }
@@ -305,8 +305,8 @@ impl Mapper {
         counts.archived += u64::from(archived);
     }
 
-    /// A reference to a row of this array, as JSON. One to a row that is not there is counted, and
-    /// the row gets the external id instead.
+    /// Returns a reference to a row of the array `to`. A reference to a missing row is counted, and the row
+    /// gets the external id instead.
     pub(super) fn reference(
         &mut self,
         of: Entity,
@@ -337,7 +337,7 @@ impl Mapper {
         Reference { id: None, external: Some(external) }
     }
 
-    /// Labels by name, as a JSON list.
+    /// Returns the names of labels as a JSON list.
     pub(super) fn labels(&mut self, entity: Entity, raw: Option<&str>) -> Option<String> {
         let ids = crate::model::list(raw?);
         let (mut labels, mut bytes) = (Vec::new(), 0);
@@ -367,19 +367,19 @@ impl Mapper {
         (!labels.is_empty()).then(|| format!("[{}]", labels.join(",")))
     }
 
-    /// Whether rows say what of them is a part only.
+    /// Returns whether rows list the fields whose value is incomplete.
     pub(super) fn tells_parts(&self) -> bool {
         self.setup.is_target
     }
 
-    /// The label of an option of a built-in field of accounts, or the value itself.
+    /// Returns the label of an industry, or the value itself if the account has no such option.
     pub(super) fn industry(&self, raw: &str) -> String {
         self.setup.dictionaries[0]
             .label("industry", raw)
             .map_or_else(|| text(raw).unwrap_or_else(|| raw.to_owned()), str::to_owned)
     }
 
-    /// Pipeline and stage of a deal: ids and names.
+    /// Returns the pipeline id, stage id, pipeline name and stage name of a deal.
     pub(super) fn stage(
         &mut self,
         pipeline: Option<u64>,
@@ -400,12 +400,12 @@ impl Mapper {
         [pipeline.map(|p| p.id.clone()), None, pipeline.map(|p| p.name.clone()), None]
     }
 
-    /// How many records came again and were left out.
+    /// Returns the number of records that were returned twice and skipped.
     pub const fn repeats(&self) -> u64 {
         self.repeats
     }
 
-    /// Writes into the side-car what is known of the account and what was lost.
+    /// Writes the account data and the losses into the side-car.
     pub fn describe(&self, context: &mut Sidecar) {
         for (entity, counts) in Entity::ALL.into_iter().zip(self.counts) {
             *context.counts_of(entity) = counts;
@@ -430,22 +430,22 @@ impl Mapper {
     }
 }
 
-/// Where a reference leads.
+/// The target of a reference.
 #[derive(Debug, Default)]
 pub(super) struct Reference {
     /// The public id of the row.
     pub(super) id: Option<String>,
-    /// The external id of a row that is not there.
+    /// The external id of a row that does not exist.
     pub(super) external: Option<String>,
 }
 
-/// A time as RFC 3339 in UTC, as JSON; what is no time stays as it is.
+/// Converts a time to RFC 3339 in UTC, as JSON. A value that is not a time is returned unchanged.
 pub(super) fn time(raw: &str) -> String {
     let parsed = text(raw).and_then(|text| Time::parse(&text));
     parsed.map_or_else(|| raw.to_owned(), |time| quoted(&time.to_string()))
 }
 
-/// A note of an activity without the paragraph that keeps its public id, and that id.
+/// Splits the note of an activity into the text and the public id in its last paragraph.
 pub(in crate::bundle) fn split(note: &str) -> (&str, Option<String>) {
     let (before, after) = NOTE_MARK;
     let found = note.trim_end().strip_suffix(after).and_then(|rest| rest.rsplit_once(before));

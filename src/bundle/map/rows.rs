@@ -6,7 +6,7 @@ use crate::bundle::fitting::{fault, filled_entries};
 use crate::bundle::format::{Entity, PARTIAL, Shape};
 use crate::model::{list, members, quoted, text};
 
-/// Why the status of a deal is not in the bundle.
+/// The reason why the status of a deal is not in the bundle.
 const NO_STATUS: &str = "is none that a bundle has; its times tell what it is";
 
 /// Writes the row of a record into a buffer.
@@ -86,7 +86,7 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
     let (won, lost) = (fields.consume("won_time"), fields.consume("lost_time"));
     let status = match fields.consume("status") {
         Some(status) if fault(Shape::Status, status).is_none() => status,
-        // A deleted deal does not say what it was before; the times do.
+        // A deleted deal does not contain its former status; its times show it.
         other => {
             if other.is_some_and(|status| status != "\"deleted\"") {
                 out.lose("status", NO_STATUS);
@@ -100,7 +100,7 @@ fn opportunity(mapper: &mut Mapper, common: &Common, fields: &mut Fields<'_>, ou
     };
     out.raw("status", Some(status));
     out.raw("probability", fields.consume("probability"));
-    // An object `{id, label}` since the reasons can be predefined (pipedrive-api.md 5.1).
+    // The value is an object `{id, label}` since reasons can be predefined (pipedrive-api.md 5.1).
     let reason = fields.consume("lost_reason").map(|raw| {
         match members(raw).iter().find(|(k, _)| k == "label") {
             Some((_, label)) => *label,
@@ -152,7 +152,7 @@ fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
         let raw = fields.consume(name);
         (entity, mapper.reference(Entity::Activities, name, entity, raw))
     });
-    // One parent, as the other CRM has it: what is nearest to the sale comes first.
+    // The other CRM has one parent per activity. A deal wins over a contact, an account and a lead.
     let parent = found.iter().find_map(|(entity, link)| Some((*entity, link.id.as_deref()?)));
     out.text("record_type", parent.map(|(entity, _)| entity.record_type()));
     out.text("record_public_id", parent.map(|(_, id)| id));
@@ -182,7 +182,7 @@ fn activity(mapper: &mut Mapper, fields: &mut Fields<'_>, out: &mut Out<'_>) {
     out.raw("participants", participants.as_deref());
 }
 
-/// Everybody who takes part, as a JSON list; `None` where that is the contact alone.
+/// Returns all participants as a JSON list. Returns `None` if the contact is the only one.
 fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -> Option<String> {
     let mut all = Vec::new();
     for one in list(raw?) {
@@ -204,7 +204,7 @@ fn participants(mapper: &mut Mapper, raw: Option<&str>, contact: Option<&str>) -
     Some(format!("[{}]", rows.collect::<Vec<_>>().join(",")))
 }
 
-/// A reference, and beside it the external id of a row that is not there.
+/// Writes a reference, and the external id if the row does not exist.
 fn refer(
     mapper: &mut Mapper,
     out: &mut Out<'_>,
@@ -221,7 +221,7 @@ fn refer(
     }
 }
 
-/// A date, or an instant if the time of day is known (which Pipedrive has in UTC).
+/// Returns a date, or a time in UTC if the time of day is known. Pipedrive stores it in UTC.
 fn due(date: &str, clock: Option<&str>) -> String {
     match clock {
         Some(clock) if clock.len() == 5 => format!("{date}T{clock}:00Z"),
@@ -230,14 +230,14 @@ fn due(date: &str, clock: Option<&str>) -> String {
     }
 }
 
-/// An address as people write it.
+/// Returns an address as one text.
 fn spelled(address: &str) -> Option<&str> {
     let parts = members(address);
     let part = |name: &str| parts.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
     ["value", "formatted_address"].into_iter().filter_map(part).find(|raw| !is_empty(raw))
 }
 
-/// The value that is marked as primary, else the first.
+/// Returns the value marked as primary, otherwise the first value.
 fn primary(values: &str) -> Option<&str> {
     let values: Vec<_> = list(values).into_iter().map(members).collect();
     let marked =

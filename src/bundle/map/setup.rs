@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// What is read of an account before its rows, in this order.
+/// The resources that are read before the rows, in this order.
 pub const SETUP: &[&str] = &[
     "users",
     "pipelines",
@@ -22,45 +22,45 @@ pub const SETUP: &[&str] = &[
     "activity_types",
 ];
 
-/// Of these, what changes when fields are created.
+/// The resources of [`SETUP`] that change when fields are created.
 pub const FIELDS: &[&str] = &["organization_fields", "person_fields", "deal_fields"];
 
-/// What an account says of itself.
+/// The users, pipelines, fields and labels of an account.
 #[derive(Debug, Clone, Default)]
 pub struct AccountSetup {
-    /// The company, as ids name it.
+    /// The company id, as it occurs in public ids.
     pub company: i64,
     pub(super) users: HashMap<u64, String>,
-    /// Users who can be given rows, by e-mail address in small letters.
+    /// The active users, by lower-case e-mail address.
     active: HashMap<String, u64>,
     pub(super) owners: Vec<Owner>,
     pub(super) pipelines: Vec<Pipeline>,
-    /// Where a pipeline lies in `pipelines`, by its external id.
+    /// The index of a pipeline in `pipelines`, by external id.
     pub(super) pipeline_places: HashMap<String, usize>,
-    /// Stages as they were read: pipeline, order, id, name.
+    /// The stages as they were read: pipeline, order, id, name.
     found: Vec<(u64, i64, u64, String)>,
-    /// Where a stage lies in `pipelines`, by its id in Pipedrive.
+    /// The pipeline and stage index in `pipelines`, by stage id in Pipedrive.
     pub(super) stages: HashMap<u64, (usize, usize)>,
-    /// Ids of stages in Pipedrive, by those in a bundle.
+    /// The stage ids in Pipedrive, by stage id in a bundle.
     stage_ids: HashMap<String, u64>,
     pub(super) activity_types: Vec<ActivityType>,
     activity_keys: HashSet<String>,
-    /// Labels of leads, by id.
+    /// The labels of leads, by id.
     pub(super) lead_labels: HashMap<String, String>,
-    /// Their ids, by label.
+    /// The ids of lead labels, by label.
     lead_label_ids: HashMap<String, String>,
     pub(super) dictionaries: [Dictionary; 3],
-    /// What of it is not known.
+    /// The resources that are missing from the backup.
     pub(super) lacking: Vec<&'static str>,
-    /// The dictionaries as they were read.
+    /// The field definitions as they were read.
     read: [Definitions; 3],
-    /// Fields that are known by their keys.
+    /// The recorded field keys.
     pins: Pins,
-    /// What a bundle that goes there holds.
+    /// The contents of the bundle that is pushed into the account.
     pub(super) expected: Arc<Expected>,
-    /// Whether a bundle goes there.
+    /// Whether a bundle is pushed into the account.
     pub(super) is_target: bool,
-    /// What cannot be read of the rest, by resource: how many rows.
+    /// The number of unreadable rows of the other resources, by resource.
     unread: BTreeMap<&'static str, u64>,
 }
 
@@ -92,10 +92,10 @@ struct Named {
     is_deleted: Option<bool>,
 }
 
-/// A UUID that is always the same for the same name.
+/// Derives a UUID from a name. The same name always gives the same UUID.
 ///
-/// The bundle's documented ids of pipelines and stages are UUIDs; version 8 is the one for
-/// schemes of one's own (RFC 9562).
+/// The bundle format documents the ids of pipelines and stages as UUIDs. Version 8 is reserved for custom
+/// schemes (RFC 9562).
 pub(super) fn uuid(name: &str) -> String {
     let mut bytes: [u8; 16] = [0; 16];
     bytes.copy_from_slice(&Sha256::digest(name.as_bytes())[..16]);
@@ -106,12 +106,12 @@ pub(super) fn uuid(name: &str) -> String {
 }
 
 impl AccountSetup {
-    /// The set-up of a company, still empty, of whose fields some are known by their keys.
+    /// Creates an empty setup of a company, with the recorded field keys.
     pub fn of(company: i64, pins: Pins) -> Self {
         Self { company, pins, ..Self::default() }
     }
 
-    /// Learns of more fields that are known by their keys, after [`AccountSetup::ready`].
+    /// Adds recorded field keys after [`AccountSetup::ready`] and rebuilds the dictionaries.
     #[must_use]
     pub fn pinned(mut self, pin: impl FnOnce(&mut Pins)) -> Self {
         pin(&mut self.pins);
@@ -119,19 +119,20 @@ impl AccountSetup {
         self.ready()
     }
 
-    /// A bundle with these rows goes there: by their public ids the field that keeps them is found where
-    /// nothing else tells which it is. Rows of it say from then on what of them is a part only.
+    /// Declares that a bundle with these rows is pushed into the account. If nothing else identifies the
+    /// field that stores public ids, it is found by the ids of these rows. Rows of the account list the
+    /// fields whose value is incomplete from then on.
     pub fn expect(&mut self, expected: Expected) {
         self.expected = Arc::new(expected);
         self.is_target = true;
     }
 
-    /// Whether the bundle that goes there has values of a custom field of this name.
+    /// Returns whether the pushed bundle has values of a custom field with this name.
     pub fn expects(&self, name: &str) -> bool {
         self.expected.names.contains(name)
     }
 
-    /// Forgets the fields, so that they are read again.
+    /// Drops the field definitions so that they can be read again.
     pub fn forget_fields(&mut self) {
         self.dictionaries = Default::default();
         self.read = Default::default();
@@ -150,8 +151,8 @@ impl AccountSetup {
         fields.chain(rows).collect()
     }
 
-    /// The field that is known to keep the public ids of an array, and what is wrong with it: then rows
-    /// that are there already cannot be recognized.
+    /// Returns the key of the recorded field that stores the public ids of an array, and the problem with
+    /// it. In this state existing rows cannot be recognized.
     pub fn lost_marker(&self, entity: Entity) -> Option<(&str, &'static str)> {
         let place = dictionary(entity)?;
         let key = self.pins.markers[place].as_deref()?;
@@ -160,7 +161,7 @@ impl AccountSetup {
         Some((key, if hidden { "cannot be read" } else { why }))
     }
 
-    /// The name that people give to the field of public ids by now.
+    /// Returns the current name of the field that stores public ids.
     pub fn marker_name(&self, entity: Entity) -> Option<&str> {
         let place = dictionary(entity)?;
         let key = self.dictionaries[place].marker.as_deref()?;
@@ -168,20 +169,20 @@ impl AccountSetup {
         named.map(|field| field.name.as_str())
     }
 
-    /// Whether the field that keeps the public ids of an array may be among those that cannot be read:
-    /// rows that are there already could not be recognized.
+    /// Returns whether the field that stores the public ids of an array may be among the unreadable fields.
+    /// If so, existing rows could not be recognized.
     pub fn may_hide_marker(&self, entity: Entity) -> bool {
         dictionary(entity).is_some_and(|place| {
             self.dictionaries[place].marker.is_none() && self.read[place].is_patchy()
         })
     }
 
-    /// Notes that one of the [`SETUP`] resources is not known.
+    /// Records that one of the [`SETUP`] resources is missing.
     pub fn lacks(&mut self, resource: &'static Resource) {
         self.lacking.push(resource.name);
     }
 
-    /// Takes a row of one of the [`SETUP`] resources. One that cannot be read is left out, and counted in
+    /// Adds a row of one of the [`SETUP`] resources. An unreadable row is skipped and counted in
     /// [`AccountSetup::odd`].
     pub fn add_row(&mut self, resource: &'static Resource, json: &str) {
         let place = match resource.name {
@@ -253,8 +254,7 @@ impl AccountSetup {
         }
     }
 
-    /// Finishes: stages get their places, names of custom fields become unique. To be called after
-    /// the last row.
+    /// Builds the stage order and the unique names of custom fields. Call it after the last row.
     #[must_use]
     pub fn ready(mut self) -> Self {
         let mut found = std::mem::take(&mut self.found);
@@ -275,7 +275,7 @@ impl AccountSetup {
             stages.push(Stage {
                 id: own,
                 name,
-                // Pipedrive's stages have no type: won and lost are states of a deal.
+                // Stages of Pipedrive have no type: won and lost are states of a deal.
                 stage_type: "open".to_owned(),
                 external_id: Some(external),
             });
@@ -294,12 +294,12 @@ impl AccountSetup {
         self
     }
 
-    /// The id of the active user with this e-mail address.
+    /// Returns the id of the active user with this e-mail address.
     pub fn user(&self, email: &str) -> Option<u64> {
         self.active.get(&email.to_lowercase()).copied()
     }
 
-    /// The custom field that has this name in `custom`.
+    /// Returns the custom field with this name in `custom`.
     pub fn target(&self, entity: Entity, name: &str) -> Option<Target<'_>> {
         let fields = &self.dictionaries[dictionary(entity)?];
         let code = fields.by_name.get(name)?;
@@ -307,17 +307,17 @@ impl AccountSetup {
         Some(Target { code, ty: &field.ty, options: &field.ids })
     }
 
-    /// The custom fields of an array: name, type, labels of options.
+    /// Returns the name, type and option labels of the custom fields of an array.
     pub fn targets(&self, entity: Entity) -> Vec<CustomField> {
         self.fields(entity)
     }
 
-    /// The key of the field that carries public ids, for rows of an array, if the account has that field.
+    /// Returns the key of the field that stores the public ids of an array, if the account has it.
     pub fn marker(&self, entity: Entity) -> Option<&str> {
         self.dictionaries[dictionary(entity)?].marker.as_deref()
     }
 
-    /// The id of a label of rows of an array, as JSON.
+    /// Returns the id of a label of an array, as JSON.
     pub fn label_id(&self, entity: Entity, label: &str) -> Option<String> {
         if entity == Entity::Leads {
             return self.lead_label_ids.get(label).map(|id| crate::model::quoted(id));
@@ -325,17 +325,17 @@ impl AccountSetup {
         self.option_id(entity, "label_ids", label)
     }
 
-    /// The id of an option of a built-in field, as JSON.
+    /// Returns the id of an option of a built-in field, as JSON.
     pub fn option_id(&self, entity: Entity, field: &str, label: &str) -> Option<String> {
         self.dictionaries[dictionary(entity)?].label_ids.get(field)?.get(label).cloned()
     }
 
-    /// The pipelines, as a bundle has them.
+    /// Returns the pipelines in bundle form.
     pub fn pipelines(&self) -> &[Pipeline] {
         &self.pipelines
     }
 
-    /// The ids in Pipedrive of a stage and its pipeline, by the stage's id in a bundle.
+    /// Returns the Pipedrive ids of a pipeline and its stage, by stage id in a bundle.
     pub fn stage_ids(&self, stage: &str) -> Option<(u64, u64)> {
         let id = self.stage_ids.get(stage)?;
         let (pipeline, _) = self.stages.get(id)?;
@@ -343,18 +343,18 @@ impl AccountSetup {
         Some((pipeline.parse().ok()?, *id))
     }
 
-    /// Whether there is an activity type of this key.
+    /// Returns whether the account has an activity type with this key.
     pub fn has_activity_type(&self, key: &str) -> bool {
         self.activity_keys.contains(key)
     }
 
-    /// The custom fields of an array, for the side-car.
+    /// Returns the custom fields of an array for the side-car.
     pub(super) fn fields(&self, entity: Entity) -> Vec<CustomField> {
         let Some(place) = dictionary(entity) else { return Vec::new() };
         self.dictionaries[place].described()
     }
 
-    /// What the side-car says of the account.
+    /// Returns the custom fields of all arrays for the side-car.
     pub(super) fn described(&self) -> BTreeMap<String, Vec<CustomField>> {
         let described =
             Entity::ALL.into_iter().map(|entity| (entity.name().to_owned(), self.fields(entity)));

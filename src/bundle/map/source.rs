@@ -6,11 +6,11 @@ use crate::model::{Members, members, quoted, text, work};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-/// The members of a record, and which of them were taken.
+/// The members of a record, with a flag for each that was consumed.
 pub(super) struct Fields<'r> {
     members: Members<'r>,
     taken: Vec<bool>,
-    /// Where the next one is likely to be found.
+    /// The index where the next look-up starts.
     next: usize,
 }
 
@@ -21,7 +21,7 @@ impl<'r> Fields<'r> {
         Self { members, taken, next: 0 }
     }
 
-    /// The raw value of a key, unless it is absent or null.
+    /// Returns the raw value of a key and marks it as consumed. Returns `None` if it is absent or null.
     pub(super) fn consume(&mut self, name: &str) -> Option<&'r str> {
         let count = self.members.len();
         let place =
@@ -31,29 +31,29 @@ impl<'r> Fields<'r> {
         Some(self.members[place].1).filter(|value| *value != "null")
     }
 
-    /// The characters of a text.
+    /// Consumes a text and returns its characters.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.consume(name).and_then(text)
     }
 
-    /// A whole number that is an id.
+    /// Consumes an id, which is a whole number.
     pub(super) fn id(&mut self, name: &str) -> Option<u64> {
         id(self.consume(name)?)
     }
 
-    /// Whether it is there and true, or 1 as v1 writes it.
+    /// Consumes a flag. Returns `true` for true and for the 1 of API version 1.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         self.consume(name).is_some_and(|value| matches!(value, "true" | "1"))
     }
 
-    /// What was not taken and holds something, in the order of the record.
+    /// Returns the non-empty members that were not consumed, in the order of the record.
     pub(super) fn rest(self) -> impl Iterator<Item = (std::borrow::Cow<'r, str>, &'r str)> {
         let left = self.members.into_iter().zip(self.taken).filter(|(_, taken)| !taken);
         left.map(|(member, _)| member).filter(|(_, value)| !is_empty(value))
     }
 }
 
-/// An id, which v1 writes as a number, as text, or as an object with a `value`.
+/// Parses an id. API version 1 writes it as a number, a text, or an object with a `value`.
 pub(super) fn id(raw: &str) -> Option<u64> {
     match raw.as_bytes().first()? {
         b'{' => {
@@ -67,38 +67,38 @@ pub(super) fn id(raw: &str) -> Option<u64> {
     }
 }
 
-/// Whether a value says nothing.
+/// Returns whether a value is empty.
 pub(super) fn is_empty(value: &str) -> bool {
     matches!(value, "null" | "\"\"" | "[]" | "{}")
 }
 
-/// A row of the bundle, written pair by pair: nothing that a validation would refuse.
+/// A row of the bundle that is written pair by pair. Every value fits its field.
 pub(super) struct Out<'o> {
     row: &'o mut String,
     entity: Entity,
-    /// Fields whose values the target cannot hold, and why.
+    /// The fields whose values the bundle cannot hold, and the reasons.
     lost: Vec<(String, &'static str)>,
 }
 
-/// Why a value is not in its field.
+/// The reasons why a value is not in its field.
 const OTHER_SHAPE: &str = "is of another type than the bundle's field; left out";
 const TOO_LONG: &str = "makes the row longer than 1024 KiB; left out, or cut";
 const NO_NAME: &str = "is missing; a row needs one, and is called –";
 
 impl<'o> Out<'o> {
-    /// Begins a row of this array in this buffer.
+    /// Starts a row of this array in a buffer.
     pub(super) fn start(row: &'o mut String, entity: Entity) -> Self {
         row.clear();
         row.push('{');
         Self { row, entity, lost: Vec::new() }
     }
 
-    /// Notes that something of a field is lost.
+    /// Records that part of a field is lost.
     pub(super) fn lose(&mut self, field: &str, why: &'static str) {
         self.lost.push((field.to_owned(), why));
     }
 
-    /// The name of a row that needs one.
+    /// Writes the name of a row that requires one.
     pub(super) fn name(&mut self, value: Option<&str>) {
         let name = value.and_then(|raw| mended(Shape::Text, raw));
         let name = name.filter(|name| !is_nameless(name));
@@ -108,8 +108,8 @@ impl<'o> Out<'o> {
         self.raw("name", Some(name.as_deref().unwrap_or(NAMELESS)));
     }
 
-    /// A pair; the value is JSON, and null where there is none: a field that was emptied has to
-    /// be emptied in the target too.
+    /// Writes a pair with a JSON value. A missing value is written as null, so that a field that was
+    /// emptied is also emptied in the target.
     pub(super) fn raw(&mut self, key: &str, value: Option<&str>) {
         let shape = self.entity.field(key).map(|field| field.shape);
         let fitted = value.map(|raw| (raw, shape.map_or(Some(raw.into()), |s| mended(s, raw))));
@@ -130,7 +130,7 @@ impl<'o> Out<'o> {
         self.row.push_str(key);
         self.row.push_str("\":");
         match value.as_deref() {
-            // Line breaks stand between tokens only.
+            // Line breaks occur only between tokens.
             Some(value) if value.contains(['\n', '\r']) => {
                 self.row.extend(value.chars().filter(|c| !matches!(c, '\n' | '\r')));
             }
@@ -138,12 +138,12 @@ impl<'o> Out<'o> {
         }
     }
 
-    /// A pair whose value is text.
+    /// Writes a pair with a text value.
     pub(super) fn text(&mut self, key: &str, value: Option<&str>) {
         self.raw(key, value.map(quoted).as_deref());
     }
 
-    /// Ends the row. What of it was lost, and why.
+    /// Finishes the row and returns the lost fields with the reasons.
     pub(super) fn end(mut self) -> Vec<(String, &'static str)> {
         self.row.push('}');
         if self.row.len() > ROW_BYTES_MAX {
@@ -157,24 +157,25 @@ impl<'o> Out<'o> {
 
 /// Most fields of a resource whose losses are named; the others are counted together.
 const FIELDS_MAX: usize = 1_000;
-/// What stands for fields that are not named.
+/// The name that replaces fields above the limit.
 const OTHERS: &str = "(other fields)";
 /// The maximum length of a reported field name, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 
-/// Values that were not mapped, by resource and field: how many, and why.
+/// The values that were not mapped, by resource and field: reason and count.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     resources: BTreeMap<&'static str, Lost>,
 }
 
-/// What was lost of one resource.
+/// The losses of one resource.
 #[derive(Debug, Default)]
 struct Lost {
     fields: Vec<(String, &'static str, u64)>,
-    /// Positions in the list, by field: usually one each, one per reason.
+    /// The indexes in `fields`, by field. A field has one index per reason.
     places: HashMap<String, Vec<usize>>,
-    /// Records of one resource lack the same fields in the same order: where the next one is likely.
+    /// The index where the next look-up starts. Records of one resource usually lack the same fields in the
+    /// same order.
     next: usize,
 }
 

@@ -6,13 +6,13 @@ use crate::bundle::format::{Entity, value_of};
 use crate::bundle::push::alike;
 use crate::model::{list, quoted, text};
 
-/// What an activity may belong to, the nearest to the sale first: the order of an export.
+/// The arrays that can be the parent of an activity, in the order in which an export chooses one.
 const PARENTS: [Entity; 4] =
     [Entity::Opportunities, Entity::Contacts, Entity::Accounts, Entity::Leads];
 
 impl PipedriveProjection<'_> {
-    /// Links to rows that lie in another array by now lead there: a lead that became a deal has taken
-    /// its activities along.
+    /// Redirects links to rows that have moved to another array. When a lead becomes a deal, its activities
+    /// move too.
     pub(super) fn follow(&mut self, row: &mut RowBuilder<'_>) {
         if row.entity != Entity::Activities || self.fates.is_plain() {
             return;
@@ -45,7 +45,7 @@ impl PipedriveProjection<'_> {
             let link = entity.link().unwrap_or_default();
             row.consume(link);
             let own = parent.filter(|(of, _)| *of == entity).map(|(_, id)| id);
-            // What it belongs to is what a CRM knows of; the links beside it are ours.
+            // The parent is part of the CRM's format; the other links are specific to this program.
             if own.is_some() && row.get(link).is_some_and(|id| Some(id) != own) {
                 self.lose(row, link, "the row it belongs to is another one");
             }
@@ -90,9 +90,9 @@ impl PipedriveProjection<'_> {
         }
     }
 
-    /// An activity comes out belonging to the first link that it has.
+    /// Reports a loss if the parent changes. In an export the first link of an activity becomes its parent.
     fn parent(&mut self, row: &RowBuilder<'_>, own: Option<&str>) {
-        // The loss of its parent row was reported before.
+        // The loss of the parent row is already reported.
         if own.is_none() && row.get("record_type").is_some() {
             return;
         }
@@ -107,7 +107,7 @@ impl PipedriveProjection<'_> {
         }
     }
 
-    /// The contact of an activity is who takes part first (pipedrive-api.md 7).
+    /// Writes the participants. The first participant is the contact of an activity (pipedrive-api.md 7).
     fn participants(&mut self, row: &mut RowBuilder<'_>) {
         row.consume("participants");
         let contact = row.made("contact_public_id").filter(|id| *id != "null").map(str::to_owned);
@@ -146,7 +146,7 @@ impl PipedriveProjection<'_> {
     }
 }
 
-/// What a row of an array is called in `record_type`, as JSON.
+/// Returns the `record_type` of an array, as JSON.
 const fn kind(entity: Entity) -> &'static str {
     match entity {
         Entity::Accounts => "\"account\"",

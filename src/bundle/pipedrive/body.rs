@@ -7,18 +7,18 @@ use crate::bundle::format::Entity;
 use crate::bundle::map::{AccountSetup, NOTE_MARK};
 use crate::model::{Members, Time, list, members, quoted, text};
 
-/// What a row becomes.
+/// The request bodies that write a row.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// The object that is sent.
+    /// The object to send.
     pub(super) json: String,
-    /// For a lead that is archived, which cannot be created so: what is sent next.
+    /// The second request for an archived lead, because a lead cannot be created as archived.
     pub(super) then: Option<String>,
     /// Whether a custom field refers to a row that does not exist yet.
     pub(super) early: bool,
 }
 
-/// A body that is being made.
+/// A request body that is being built.
 struct BodyBuilder<'r> {
     fields: Members<'r>,
     out: Vec<(String, String)>,
@@ -29,7 +29,7 @@ impl<'r> BodyBuilder<'r> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// The raw value, unless it is null.
+    /// Returns the raw value, unless it is null.
     fn some(&self, name: &str) -> Option<&'r str> {
         self.get(name).filter(|value| *value != "null")
     }
@@ -45,7 +45,7 @@ impl<'r> BodyBuilder<'r> {
         }
     }
 
-    /// A reference by id.
+    /// Writes a reference by id.
     fn refer(&mut self, entity: Entity, key: &str, ids: &IdMap) {
         let Some(value) = entity.link().and_then(|name| self.get(name)) else { return };
         let id = text(value).and_then(|id| ids.find(entity, &id));
@@ -58,17 +58,18 @@ impl<'r> BodyBuilder<'r> {
     }
 }
 
-/// How a row is written.
+/// The way in which a row is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriteMode {
-    /// It is to be created.
+    /// Whether the row is created.
     pub(super) new: bool,
-    /// It keeps its public id in a field, or a note: all do but those that are known by their own ids.
+    /// Whether the row stores its public id in a field or note. All rows do, except existing ones with a
+    /// public id that is generated from their own id.
     pub(super) marked: bool,
 }
 
-/// The body for a row as [`super::PipedriveProjection::row`] made it: of one that is there it has the fields alone that
-/// change.
+/// Returns the request body for a row made by [`super::PipedriveProjection::row`]. The body of an existing
+/// row has only the fields that change.
 pub(super) fn body(
     entity: Entity,
     row: &str,
@@ -101,7 +102,7 @@ pub(super) fn body(
     Body { json: making.finish(), then, early }
 }
 
-/// Custom fields. Whether one refers to a row that does not exist yet.
+/// Writes the custom fields. Returns whether one refers to a row that does not exist yet.
 fn custom(
     making: &mut BodyBuilder<'_>,
     entity: Entity,
@@ -123,7 +124,7 @@ fn custom(
             continue;
         }
         let Some(value) = written(target, value, setup, ids) else {
-            // Deals and leads are written after all that they can refer to.
+            // Deals and leads are written after all rows that they can refer to.
             early |= matches!(entity, Entity::Accounts | Entity::Contacts)
                 && matches!(target.ty, "org" | "people");
             continue;
@@ -253,7 +254,7 @@ fn activity(making: &mut BodyBuilder<'_>, public_id: &str, manner: WriteMode, id
     ] {
         making.refer(entity, key, ids);
     }
-    // A person is set by taking part (pipedrive-api.md 7).
+    // A person is set through the participants (pipedrive-api.md 7).
     let one = |id: &str, primary: bool| {
         let id = ids.find(Entity::Contacts, id)?;
         Some(format!("{{\"person_id\":{id},\"primary\":{primary}}}"))
@@ -307,7 +308,7 @@ fn activity(making: &mut BodyBuilder<'_>, public_id: &str, manner: WriteMode, id
         Some(text) => making.put("location", format!("{{\"value\":{text}}}")),
         None => {}
     }
-    // A note without edits stays as it is.
+    // A note that was not edited is not sent.
     let edited = making.get("body").is_some();
     if edited || manner.new {
         let body = making.some("body").and_then(text).unwrap_or_default();

@@ -10,17 +10,17 @@ use crate::bundle::map::PUBLIC_ID_FIELD;
 use crate::bundle::push::{Fitted, RowFate, alike, custom_field};
 use crate::model::{list, members, quoted, text};
 
-/// Why archived deals are not changed (pipedrive-api.md 2.1: read-only since 2025-07-15).
+/// The reason why archived deals are not changed (pipedrive-api.md 2.1: read-only since 2025-07-15).
 const ARCHIVED: &str = "Pipedrive does not allow changes to archived deals: unarchive the deal there, and \
                         push again";
 
-/// Why a list stays.
+/// The reason why a list is not changed.
 const PART: &str = "the account has more in it than a bundle can say, which would be lost";
 
-/// Why a reference stays.
+/// The reason why a reference is not changed.
 const OUTSIDE: &str = "led to a row that is not in the bundle";
 
-/// Fields that go together: where the first changes, the second is sent too.
+/// The fields that are sent together: if the first changes, the second is sent too.
 const TOGETHER: &[(&str, &str)] = &[
     ("status", "closed_at"),
     ("status", "lost_reason"),
@@ -37,7 +37,7 @@ const TOGETHER: &[(&str, &str)] = &[
     ("public_id", "body"),
 ];
 
-/// The fields of a bundle that a field of the row that is made follows from.
+/// Returns the fields of a bundle from which a field of the Pipedrive row is computed.
 fn sources(field: &str) -> &[&str] {
     match field {
         "emails" => &["emails", "email"],
@@ -50,7 +50,7 @@ fn sources(field: &str) -> &[&str] {
         }
         "opportunity_public_id" => &["opportunity_public_id", "record_type", "record_public_id"],
         "lead_public_id" => &["lead_public_id", "record_type", "record_public_id"],
-        // The name is what is left where a half is lacking.
+        // If the first or last name is missing, the name consists of the other one.
         "name" => &["name", "first_name", "last_name"],
         _ => &[],
     }
@@ -58,7 +58,7 @@ fn sources(field: &str) -> &[&str] {
 
 impl PipedriveProjection<'_> {
     /// Computes the changes to write to an existing row: the fields that were edited. A value that cannot
-    /// be held exactly replaces nothing, and is counted.
+    /// be stored exactly does not replace anything, and is counted.
     pub(super) fn change(&mut self, row: &RowBuilder<'_>, custom: Vec<String>) -> Fitted {
         let mut changes = Vec::new();
         let partial = list(row.other(PARTIAL));
@@ -72,7 +72,7 @@ impl PipedriveProjection<'_> {
             if key != "public_id" && !edited && !again {
                 continue;
             }
-            // The bundle had no row to lead to: an external id stands beside the link.
+            // The bundle has an external id instead of a link, because the exported row did not exist.
             let beside = key.replace("_public_id", "_external_id");
             if value == "null" && beside != *key && row.get(&beside).is_some() {
                 count(&mut self.kept, row.entity, key, OUTSIDE);
@@ -100,15 +100,15 @@ impl PipedriveProjection<'_> {
         Fitted { json, changes, locked }
     }
 
-    /// Whether a field refers to a row that is created once more: it still leads to the one that was
-    /// deleted, which has the same public id.
+    /// Returns whether a field refers to a row that is created again. The field in the account still refers
+    /// to the deleted row, which has the same public id.
     fn leads_to_a_new_row(&self, key: &str, value: &str) -> bool {
         let again = || text(value).is_some_and(|id| self.fates.row(&id) == Some(&RowFate::Again));
         !self.checking && key.ends_with("_public_id") && key != "public_id" && again()
     }
 
-    /// The custom fields of a row, as Pipedrive holds them: all of a new row, those that change of one that
-    /// is there, whose names are returned.
+    /// Returns the names of the custom fields that change, and writes their values in Pipedrive's form. A
+    /// new row gets all custom fields and returns no names.
     pub(super) fn custom(&mut self, row: &mut RowBuilder<'_>) -> Vec<String> {
         row.consume("custom");
         if !row.says("custom") {
@@ -149,7 +149,7 @@ impl PipedriveProjection<'_> {
                     changes.push(field);
                 }
                 Some(kind) => match held(kind, value, self.setup) {
-                    // The account says it in another way.
+                    // The account stores the same value in another form.
                     Ok(held) if !row.is_new() && alike(&held, other) => {}
                     Ok(held) => {
                         if row.is_new() && !crate::model::json_eq(&held, value) {
@@ -162,7 +162,7 @@ impl PipedriveProjection<'_> {
                 },
             }
         }
-        // What the row no longer has was emptied, if the bundle knows the field at all.
+        // A field that the row no longer has was emptied, provided that the bundle has the field at all.
         for (name, value) in &there {
             let gone = own.iter().all(|(key, _)| key != name) && !says_nothing(value);
             if gone && self.setup.expects(name) && self.setup.target(owner, name).is_some() {

@@ -6,7 +6,7 @@ use crate::bundle::fitting::filled_entries;
 use crate::bundle::format::value_of;
 use crate::model::{list, members, quoted, text};
 
-/// Lists, and the field that is the primary one of each.
+/// The list fields and the fields that hold their primary values.
 const LISTS: [(&str, &str); 2] = [("email", "emails"), ("phone", "phones")];
 
 impl PipedriveProjection<'_> {
@@ -41,8 +41,8 @@ impl PipedriveProjection<'_> {
         row.keep_some("created_at");
     }
 
-    /// A name is written by its halves where both are there: they say more than the whole, which Pipedrive
-    /// splits by itself.
+    /// Writes the name as first and last name if both are present. They are more exact than the full name,
+    /// which Pipedrive splits itself.
     fn name(&mut self, row: &mut RowBuilder<'_>) {
         let filled = |name: &str| row.text(name).filter(|text| !text.is_empty());
         let (name, first, last) = (filled("name"), filled("first_name"), filled("last_name"));
@@ -58,7 +58,7 @@ impl PipedriveProjection<'_> {
         if let Some(name) = name.or(first).or(last) {
             row.put("name", quoted(&name));
         } else if row.is_new() {
-            // Pipedrive wants a name; who has none is called by their address.
+            // Pipedrive requires a name. The e-mail address replaces a missing one.
             row.put("name", quoted(&filled("email").unwrap_or_else(|| "–".to_owned())));
         } else {
             self.lose(row, "name", "a person always has one");
@@ -71,20 +71,22 @@ impl PipedriveProjection<'_> {
     }
 }
 
-/// Whether a value is the primary one of a list, or there is none of either.
+/// Returns whether a value is the primary one of a list. Without a value, returns whether no entry is
+/// marked as primary.
 fn is_primary(all: &str, own: Option<&str>) -> bool {
     let filled = |raw: &str| text(raw).filter(|text| !text.is_empty());
     let values = list(all);
     let marked = values.iter().find(|one| value_of(one, "primary") == Some("true"));
     let Some(own) = own.and_then(filled) else {
-        // The one that is marked may have been left out, as it is blank.
+        // A marked entry may have been dropped because it is blank.
         return marked.is_none();
     };
     let primary = marked.or(values.first()).and_then(|one| value_of(one, "value"));
     primary.and_then(filled).is_some_and(|primary| primary == own)
 }
 
-/// A list in which everything has a label, as Pipedrive gives one to what has none. Whether one was added.
+/// Adds a label to each entry without one, because Pipedrive does the same. Returns whether a label was
+/// added.
 fn labelled(all: &str) -> (String, bool) {
     let bare = |one: &str| {
         let label = value_of(one, "label").and_then(text);
@@ -105,7 +107,8 @@ fn labelled(all: &str) -> (String, bool) {
     (format!("[{}]", items.collect::<Vec<_>>().join(",")), true)
 }
 
-/// A list of addresses, or numbers, with another primary one; without one that is no more.
+/// Replaces the primary value in a list of addresses or numbers. Without a value, removes the primary
+/// entry.
 fn with_primary(all: &str, own: Option<&str>) -> String {
     let own = own.filter(|own| text(own).is_some_and(|text| !text.is_empty()));
     let mut all: Vec<String> = list(all).into_iter().map(str::to_owned).collect();

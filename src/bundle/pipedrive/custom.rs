@@ -8,7 +8,7 @@ use crate::model::{list, members, quoted, text};
 /// Longest text of a `varchar` field.
 const VARCHAR_MAX: usize = 255;
 
-/// How values of a field type are written.
+/// The way in which values of a field type are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Varchar,
@@ -22,14 +22,14 @@ pub(super) enum Kind {
     User,
     Account,
     Contact,
-    /// An object, as version 2 of the API has it: `time`, `timerange`.
+    /// An object, as in version 2 of the API: `time`, `timerange`.
     Clock,
     Address,
     Other,
 }
 
 impl Kind {
-    /// The kind of a field type.
+    /// Returns the kind of a field type.
     pub(super) fn of(ty: &str) -> Self {
         match ty {
             "varchar" | "varchar_auto" | "phone" => Self::Varchar,
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// The value as it will come out again, or why Pipedrive cannot hold it.
+/// Returns the value as Pipedrive will return it, or the reason why it cannot store the value.
 pub(super) fn held(kind: Kind, value: &str, setup: &AccountSetup) -> Result<String, &'static str> {
     let first = value.as_bytes().first().copied().unwrap_or(b'n');
     let is_text = first == b'"';
@@ -85,7 +85,8 @@ pub(super) fn held(kind: Kind, value: &str, setup: &AccountSetup) -> Result<Stri
     })
 }
 
-/// The value as the API takes it; `None` if what it refers to is not there.
+/// Returns the value in the form of the API. Returns `None` if the value refers to something that does not
+/// exist.
 pub(super) fn written(
     target: Target<'_>,
     value: &str,
@@ -111,7 +112,8 @@ pub(super) fn written(
     })
 }
 
-/// A value of version 2 as version 1 has it: parts stand beside the key (pipedrive-api.md 5.4).
+/// Converts a value of API version 2 to version 1, where subfields have separate keys (pipedrive-api.md
+/// 5.4).
 pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
     let code = target.code;
     match Kind::of(target.ty) {
@@ -122,7 +124,7 @@ pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
         }
         Kind::Money | Kind::DateRange | Kind::Clock | Kind::Address => members(value)
             .into_iter()
-            // A sum without a currency says so; other parts are absent where they are not set.
+            // A missing currency is sent as null; other missing subfields are omitted.
             .filter(|(part, value)| *value != "null" || part == "currency")
             .map(|(part, value)| {
                 let key = if part == "value" { code.to_owned() } else { format!("{code}_{part}") };
@@ -133,7 +135,7 @@ pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
     }
 }
 
-/// The parts of an address that can be written; `formatted_address` follows from them
+/// Returns the writable parts of an address. Pipedrive computes `formatted_address` from them
 /// (pipedrive-api.md 5.1).
 pub(super) fn address(value: &str) -> String {
     const PARTS: [&str; 10] = [
@@ -156,7 +158,7 @@ pub(super) fn address(value: &str) -> String {
     format!("{{{}}}", parts.collect::<Vec<_>>().join(","))
 }
 
-/// These members of an object under other names.
+/// Returns an object with only the named members, renamed. Missing members become null.
 fn renamed(value: &str, names: &[(&str, &str)]) -> String {
     let object = members(value);
     let pairs = names.iter().map(|(old, new)| {

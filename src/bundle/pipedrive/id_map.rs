@@ -8,14 +8,14 @@ use crate::model::{Result, text};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Ids in Pipedrive by public id, as JSON writes them. About 40 bytes a row.
+/// The Pipedrive ids by public id, as JSON. About 40 bytes per row.
 #[derive(Debug, Default)]
 pub struct IdMap {
     ids: [HashMap<u64, Box<str>>; 5],
 }
 
 impl IdMap {
-    /// The ids of an account, from its own export.
+    /// Reads the ids of an account from its export.
     pub async fn of(export: &Path) -> Result<Self> {
         let mut ids = Self::default();
         let mut reader = Reader::open(export)?;
@@ -29,25 +29,25 @@ impl IdMap {
         Ok(ids)
     }
 
-    /// Notes ids that only a journal knows.
+    /// Adds the ids that only a journal contains.
     pub fn know(&mut self, fates: &Fates) {
         for (entity, number, id) in fates.by_id() {
             self.ids[entity as usize].insert(number, json(entity, id).into());
         }
     }
 
-    /// Notes the id of a row.
+    /// Adds the id of a row.
     pub fn add(&mut self, entity: Entity, public_id: &str, id: &str) {
         self.ids[entity as usize].insert(number(public_id), json(entity, id).into());
     }
 
-    /// The id of a row, as JSON.
+    /// Returns the id of a row, as JSON.
     pub fn find(&self, entity: Entity, public_id: &str) -> Option<&str> {
         self.ids[entity as usize].get(&number(public_id)).map(AsRef::as_ref)
     }
 }
 
-/// An id as JSON: those of leads are text.
+/// Returns an id as JSON. The ids of leads are text.
 fn json(entity: Entity, id: &str) -> String {
     if entity == Entity::Leads { crate::model::quoted(id) } else { id.to_owned() }
 }

@@ -8,13 +8,13 @@ use crate::bundle::sidecar::{CustomField, Sidecar};
 use crate::model::{Result, list, members, quoted, text};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The arrays whose rows have custom fields of their own; leads have those of opportunities.
+/// The arrays whose rows have custom fields. Leads use the fields of opportunities.
 const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 /// Options of a field that is to be created; a list with more different values becomes text.
 const OPTIONS_MAX: usize = 500;
 /// Longest text of a `varchar` field (pipedrive-api.md 5.3, 7).
 const VARCHAR_MAX: usize = 255;
-/// The types that can be created (pipedrive-api.md 5.3).
+/// The field types that can be created (pipedrive-api.md 5.3).
 const CREATABLE: &[&str] = &[
     "varchar",
     "varchar_auto",
@@ -34,46 +34,46 @@ const CREATABLE: &[&str] = &[
     "user",
 ];
 
-/// A field that is to be created.
+/// A custom field to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewField {
-    /// Whose field.
+    /// The array that owns the field.
     pub entity: Entity,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type.
+    /// The type.
     pub ty: String,
-    /// Labels of its options.
+    /// The labels of the options.
     pub options: Vec<String>,
-    /// The key of the field where the bundle comes from, if the side-car knows it.
+    /// The key of the field in the source account, if the side-car contains it.
     pub source: Option<String>,
 }
 
-/// Options that are to be added to a field that is there.
+/// The options to add to an existing field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOptions {
-    /// Whose field.
+    /// The array that owns the field.
     pub entity: Entity,
-    /// Its key.
+    /// The key of the field.
     pub code: String,
-    /// Its name.
+    /// The name of the field.
     pub name: String,
-    /// Labels.
+    /// The labels of the options.
     pub options: Vec<String>,
 }
 
-/// What is to be created before the first row.
+/// The fields and options to create before the first row is written.
 #[derive(Debug, Clone, Default)]
 pub struct MissingFields {
-    /// Fields.
+    /// The fields to create.
     pub fields: Vec<NewField>,
-    /// Options.
+    /// The options to add.
     pub options: Vec<NewOptions>,
-    /// Fields that are there, by the names they have in the bundle.
+    /// The existing fields, by their names in the bundle.
     pub matched: Vec<KnownField>,
 }
 
-/// What was seen of a name in `custom`.
+/// The kinds of values found under a name in `custom`.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "kinds of values that were met")]
 struct FieldValues {
@@ -87,7 +87,7 @@ struct FieldValues {
     labels: BTreeSet<String>,
 }
 
-/// The path of a field dictionary.
+/// Returns the path of a field dictionary.
 pub(super) const fn dictionary(entity: Entity) -> &'static str {
     match entity {
         Entity::Accounts => "/api/v2/organizationFields",
@@ -96,12 +96,12 @@ pub(super) const fn dictionary(entity: Entity) -> &'static str {
     }
 }
 
-/// Whether a custom value is as good as none.
+/// Returns whether a custom value is empty.
 pub(super) fn says_nothing(value: &str) -> bool {
     matches!(value, "null" | "[]" | "{}" | "\"\"")
 }
 
-/// Whose custom fields rows of an array have.
+/// Returns the array that owns the custom fields of an array's rows.
 pub(super) const fn owner(entity: Entity) -> Option<Entity> {
     match entity {
         Entity::Activities => None,
@@ -111,7 +111,7 @@ pub(super) const fn owner(entity: Entity) -> Option<Entity> {
 }
 
 impl MissingFields {
-    /// Reads the bundle for names and values of custom fields and compares with the account.
+    /// Reads the names and values of custom fields in the bundle and compares them with the account.
     pub async fn of(
         survey: &Survey,
         context: Option<&Sidecar>,
@@ -167,7 +167,8 @@ impl MissingFields {
         Ok(needs)
     }
 
-    /// The same for a plan: what rows need that are created, or of which this field changes.
+    /// Keeps only what a plan needs: fields of arrays with rows to create, and fields that change in
+    /// existing rows.
     #[must_use]
     pub fn of_plan(mut self, plan: &Plan) -> Self {
         let needed = |entity: Entity, name: &str| {
@@ -183,7 +184,7 @@ impl MissingFields {
         self
     }
 
-    /// Requests that it takes to create all this.
+    /// Returns the number of requests that create these fields and options.
     pub fn requests(&self) -> u64 {
         (self.fields.len() + self.options.len()) as u64
     }
@@ -203,7 +204,7 @@ impl FieldValues {
                 self.lists |= items.iter().all(|item| item.starts_with('"'));
                 self.other |= items.iter().any(|item| !item.starts_with('"'));
                 for label in items.into_iter().filter_map(text) {
-                    // No option is called nothing, or begins with a space.
+                    // An option label cannot be empty or begin or end with a space.
                     self.other |= label.is_empty() || label.trim() != label;
                     self.label(Some(label));
                 }
@@ -230,7 +231,8 @@ impl FieldValues {
         }
     }
 
-    /// The field for what was seen: as the side-car describes it, else as its values are.
+    /// Returns the field for the values found: with the type from the side-car, otherwise with a type that
+    /// fits the values.
     fn field(self, entity: Entity, name: String, context: Option<&Sidecar>) -> NewField {
         let described = described(entity, &name, context);
         let source = described.map(|field| field.key.clone());
@@ -266,7 +268,7 @@ impl FieldValues {
     }
 }
 
-/// What the side-car says of a field.
+/// Returns the side-car's description of a field.
 fn described<'c>(
     entity: Entity,
     name: &str,
@@ -276,7 +278,7 @@ fn described<'c>(
 }
 
 impl NewField {
-    /// The body of the request that creates it.
+    /// Returns the body of the request that creates the field.
     pub(super) fn body(&self) -> String {
         let options = if self.options.is_empty() {
             String::new()
@@ -292,7 +294,7 @@ impl NewField {
 }
 
 impl NewOptions {
-    /// The body of the request that adds them.
+    /// Returns the body of the request that adds the options.
     pub(super) fn body(&self) -> String {
         labels(&self.options)
     }

@@ -12,45 +12,45 @@ use crate::bundle::push::{Fates, Fitted, RowStage, Stages};
 use crate::model::{json_eq, list, quoted, text};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Rows as Pipedrive holds them.
+/// Converts rows of a bundle to the form in which Pipedrive can store them.
 #[derive(Debug)]
 pub struct PipedriveProjection<'a> {
     pub(super) setup: &'a AccountSetup,
-    /// Types of the fields that will be created, by array and name.
+    /// The types of the fields to create, by array and name.
     pub(super) needs: HashMap<Entity, HashMap<&'a str, &'a str>>,
-    /// Which stage becomes which.
+    /// The mapping of stages.
     pub stages: Stages,
-    /// Whether rows are made to be sent: then they have parts that Pipedrive may rewrite, and that are
-    /// not compared.
+    /// Whether rows are built to be sent. Such rows also contain parts that Pipedrive may rewrite and that
+    /// are not compared.
     sending: bool,
-    /// Whether rows are held against what came of them.
+    /// Whether rows are compared with the result of the push.
     pub(super) checking: bool,
-    /// What values became in the CRM that the bundle passed through.
+    /// The value forms of the CRM that the bundle passed through.
     forms: Option<&'a Forms>,
-    /// Rows that are not pushed, by the number of their public id.
+    /// The rows that are not pushed, as hashes of their public ids.
     pub(super) left: HashSet<u64>,
-    /// What became of rows that the account had.
+    /// The state in the target of rows that were there before.
     pub(super) fates: &'a Fates,
-    /// The rows of the bundle and of the account, by the numbers of their public ids.
+    /// The rows of the bundle and of the account, as hashes of their public ids.
     there: &'a HashSet<u64>,
-    /// What is lost of rows that are new, by array and field: why, and of how many rows.
+    /// The losses of new rows, by array and field: reason and count.
     pub losses: Losses,
-    /// What the bundle has otherwise of rows that are there, and does not replace what is there.
+    /// The differences of existing rows that are not written, so that the account's value stays.
     pub kept: Losses,
-    /// Rows that are not created, by array and reason.
+    /// The rows that are not created, by array and reason.
     pub left_out: BTreeMap<(Entity, &'static str), u64>,
 }
 
-/// Why a deleted row is left out.
+/// The reason why a deleted row is skipped.
 const DELETED: &str = "deleted rows are not created";
-/// Why a stage stays.
+/// The reason why a stage is not changed.
 const NO_STAGE: &str = "the account has no stage of this name, and a guess replaces none";
-/// Why a reference stays.
+/// The reason why a reference is not written.
 const LEFT: &str = "refers to a row that is left out";
-/// Why a lead is left out.
+/// The reason why a lead is skipped.
 const NOBODYS: &str = "a lead needs a contact or an account";
 
-/// Fields that say the same as others, or that only a CRM needs.
+/// The fields that repeat other fields or that only a CRM needs.
 const DERIVED: &[&str] = &[
     "id",
     "organization_id",
@@ -67,8 +67,8 @@ const DERIVED: &[&str] = &[
 ];
 
 impl<'a> PipedriveProjection<'a> {
-    /// For an account with this set-up, to which these needs will be added, and of whose rows this
-    /// became. References may lead to the rows that are `there`, in the bundle or in the account.
+    /// Creates a projection for an account with this setup and these fields to create. A reference to a row
+    /// that is not in `there` is dangling.
     pub fn new(
         setup: &'a AccountSetup,
         needs: &'a MissingFields,
@@ -97,29 +97,29 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    /// The same, for a bundle that passed through a CRM which gave values other forms.
+    /// Sets the value forms of the CRM that the bundle passed through.
     #[must_use]
     pub fn through(mut self, forms: Option<&'a Forms>) -> Self {
         self.forms = forms;
         self
     }
 
-    /// The same, for rows that were sent.
+    /// Compares rows with the result of the push.
     #[must_use]
     pub fn for_checking(mut self) -> Self {
         self.checking = true;
         self
     }
 
-    /// The same, for rows that are to be sent.
+    /// Builds rows to be sent.
     #[must_use]
     pub fn for_sending(mut self) -> Self {
         self.sending = true;
         self
     }
 
-    /// Returns the row as Pipedrive can hold it, where `there` is the account's row. `None` for a row
-    /// that it cannot hold: a deleted one, or a lead without a person or organization.
+    /// Returns the row in the form that Pipedrive can store. `there` is the account's row. Returns `None`
+    /// for a deleted row, and for a new lead without a person or organization.
     pub fn row(&mut self, entity: Entity, json: &str, there: Option<&str>) -> Option<Fitted> {
         let mut row = RowBuilder::of(entity, json, there);
         let id = row.text("public_id").map(|id| number(&id)).unwrap_or_default();
@@ -160,7 +160,7 @@ impl<'a> PipedriveProjection<'a> {
             .collect();
         for field in left {
             let why = match field.as_str() {
-                // What a row that is there was stamped with is no business of the bundle.
+                // The times of an existing row are not part of the comparison.
                 "updated_at" | "created_at" if !row.is_new() => continue,
                 "updated_at" => "Pipedrive stamps it",
                 "created_at" => "Pipedrive does not allow setting it here",
@@ -179,13 +179,12 @@ impl<'a> PipedriveProjection<'a> {
         *self.left_out.entry((entity, why)).or_insert(0) += 1;
     }
 
-    /// Whether a value is but another form, made by the CRM that the bundle passed through, of what is
-    /// there.
+    /// Returns whether a value is a form that the CRM stored for the account's value.
     pub(super) fn is_form(&self, entity: Entity, field: &str, value: &str, other: &str) -> bool {
         self.forms.is_some_and(|forms| forms.is_form(entity, field, value, other))
     }
 
-    /// Makes references to rows that are not pushed null.
+    /// Sets references to rows that are not pushed to null.
     fn forget(&mut self, row: &mut RowBuilder<'_>) {
         if self.left.is_empty() {
             return;
@@ -200,7 +199,7 @@ impl<'a> PipedriveProjection<'a> {
             lost.push(key.to_string());
         }
         for field in lost {
-            // The existing value is reported if it is known to stay.
+            // The loss is not reported here if the account keeps its own value.
             if row.is_new() || row.other(&field) == "null" {
                 self.lose(row, &field, LEFT);
             }
@@ -212,25 +211,25 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    /// Whether a value is the public id of a row that is not pushed.
+    /// Returns whether a value is the public id of a row that is not pushed.
     pub(super) fn is_left(&self, value: &str) -> bool {
         is_in(&self.left, value)
     }
 
-    /// Whether a value is the public id of a row that neither the bundle nor the account has.
+    /// Returns whether a value is the public id of a row that neither the bundle nor the account has.
     pub(super) fn is_nowhere(&self, value: &str) -> bool {
         !is_in(self.there, value)
     }
 
-    /// Counts what of a field cannot be held; what is there as it is was not lost.
+    /// Counts a field that cannot be stored, for a new row or an edited field.
     pub(super) fn lose(&mut self, row: &RowBuilder<'_>, field: &str, why: &str) {
         if row.is_new() || row.edited(field) {
             self.lack(row, field, why);
         }
     }
 
-    /// Counts a field that differs, and cannot be held: lost where nothing is there, else what is there
-    /// stays.
+    /// Counts a differing field that cannot be stored. It is a loss if the account has no value; otherwise
+    /// the account's value stays.
     pub(super) fn lack(&mut self, row: &RowBuilder<'_>, field: &str, why: &str) {
         let other = match field.strip_prefix("custom.") {
             Some(name) => value_of(row.other("custom"), name).unwrap_or("null"),
@@ -249,7 +248,7 @@ impl<'a> PipedriveProjection<'a> {
         }
         row.consume("industry");
         if let Some(industry) = row.text("industry") {
-            // An id without a label came out of Pipedrive and goes in again.
+            // An id without a label comes from Pipedrive and is accepted by it.
             let known = self.setup.option_id(Entity::Accounts, "industry", &industry).is_some();
             if known || industry.bytes().all(|byte| byte.is_ascii_digit()) {
                 row.put("industry", quoted(&industry));
@@ -260,7 +259,7 @@ impl<'a> PipedriveProjection<'a> {
             row.put("industry", "null");
         }
         row.leave_as_is("address");
-        // Parts of another address say nothing of this one.
+        // The parts are ignored if they belong to another address.
         let spelled = row.get("address");
         let parts = row.get("address_parts").filter(|parts| {
             let part = |name| value_of(parts, name).filter(|part| *part != "null");
@@ -283,7 +282,7 @@ impl<'a> PipedriveProjection<'a> {
         for name in ["name", "account_public_id", "contact_public_id"] {
             row.leave_as_is(name);
         }
-        // A deal always has a value and a currency: neither can be emptied.
+        // A deal always has an amount and a currency. Neither can be cleared.
         for name in ["amount", "currency"] {
             row.keep_some(name);
             if row.get(name).is_none() && row.says(name) && !row.is_new() {
@@ -318,7 +317,8 @@ impl<'a> PipedriveProjection<'a> {
         }
     }
 
-    /// Pipeline and stage. Of a deal that is there only what is certain counts: what it was moved to.
+    /// Writes the pipeline and stage. For an existing deal only an edited stage with a certain match is
+    /// written.
     fn standing(&mut self, row: &mut RowBuilder<'_>) {
         let mut standing = RowStage::of(&row.fields);
         if !row.is_new() {
@@ -367,7 +367,7 @@ impl<'a> PipedriveProjection<'a> {
         }
         row.consume("amount");
         row.consume("currency");
-        // A value has an amount and a currency, or it is none.
+        // The value of a lead needs both an amount and a currency.
         match (row.get("amount"), row.get("currency")) {
             (Some(amount), Some(currency)) => {
                 row.put("amount", amount);
@@ -381,7 +381,8 @@ impl<'a> PipedriveProjection<'a> {
         self.date(row, "close_date");
     }
 
-    /// What rows of several arrays have; the custom fields that change of one that is there.
+    /// Writes the fields that several arrays share. Returns the names of the custom fields that change in
+    /// an existing row.
     fn common(&mut self, row: &mut RowBuilder<'_>) -> Vec<String> {
         row.consume("owner");
         if let Some(owner) = row.text("owner") {
@@ -459,7 +460,7 @@ impl<'a> PipedriveProjection<'a> {
     }
 }
 
-/// Whether a value is the public id of one of these rows.
+/// Returns whether a value is the public id of one of these rows.
 fn is_in(rows: &HashSet<u64>, value: &str) -> bool {
     value.starts_with('"') && text(value).is_some_and(|id| rows.contains(&number(&id)))
 }

@@ -5,26 +5,26 @@ use crate::bundle::push::alike;
 use crate::model::{Members, Time, members, quoted, text};
 use std::borrow::Cow;
 
-/// A row that is being made.
+/// A row that is being built.
 pub(super) struct RowBuilder<'r> {
     pub(super) entity: Entity,
     pub(super) fields: Members<'r>,
-    /// What the account has of it, as its own export says it; `None` of a row that is new.
+    /// The row in the account's own export. `None` for a new row.
     there: Option<Members<'r>>,
-    /// Fields that say something else than what is there.
+    /// The fields whose values differ from the account's.
     edited: Vec<Cow<'r, str>>,
     pub(super) taken: Vec<&'r str>,
     pub(super) out: Vec<(String, String)>,
-    /// Fields of `out` that do not say exactly what the bundle does, and why.
+    /// The fields of `out` that do not exactly match the bundle, with the reasons.
     inexact: Vec<(&'static str, Inexact, &'static str)>,
 }
 
-/// How a value says something else than the bundle.
+/// The way in which a value differs from the bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inexact {
-    /// It is what is left of it: better than nothing.
+    /// The value is incomplete. It is written if the account has none.
     Part,
-    /// It is a guess, or stands for something that has no place: good for a new row only.
+    /// The value is a guess or a substitute. It is written to new rows only.
     Guess,
 }
 
@@ -41,19 +41,19 @@ impl<'r> RowBuilder<'r> {
         }
     }
 
-    /// Whether the account has nothing of it.
+    /// Returns whether the account does not have the row.
     pub(super) const fn is_new(&self) -> bool {
         self.there.is_none()
     }
 
-    /// The raw value of a field in the account.
+    /// Returns the raw value of a field in the account.
     pub(super) fn other(&self, name: &str) -> &'r str {
         let there = self.there.iter().flatten();
         there.rev().find(|(key, _)| key == name).map_or("null", |(_, value)| *value)
     }
 
-    /// Notes which fields say something else than what is there; `form` tells what of them is only
-    /// another form of it.
+    /// Records the fields that differ from the account. `form` returns whether a value is only another form
+    /// of the account's value.
     pub(super) fn compare(&mut self, form: impl Fn(&str, &str, &str) -> bool) {
         if self.is_new() {
             return;
@@ -65,39 +65,39 @@ impl<'r> RowBuilder<'r> {
         self.edited = edited.map(|(key, _)| key.clone()).collect();
     }
 
-    /// Whether a field says something that is not there yet: of a new row all do.
+    /// Returns whether a field differs from the account. All fields of a new row do.
     pub(super) fn edited(&self, name: &str) -> bool {
         self.is_new() || self.edited.iter().any(|field| field == name)
     }
 
-    /// Whether one of these fields does.
+    /// Returns whether one of these fields differs from the account.
     pub(super) fn any_edited(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.edited(name))
     }
 
-    /// Notes that a field of the row that is made does not say what the bundle does.
+    /// Records that a field of the built row does not match the bundle.
     pub(super) fn doubt(&mut self, name: &'static str, how: Inexact, why: &'static str) {
         self.inexact.push((name, how, why));
     }
 
-    /// How a field of the row that is made is not what the bundle says.
+    /// Returns how a field of the built row differs from the bundle, and the reason.
     pub(super) fn doubted(&self, name: &str) -> Option<(Inexact, &'static str)> {
         let found = self.inexact.iter().find(|(field, ..)| *field == name);
         found.map(|(_, how, why)| (*how, *why))
     }
 
-    /// A field of the row that is made.
+    /// Returns a field of the built row.
     pub(super) fn made(&self, name: &str) -> Option<&str> {
         self.out.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The raw value of a field, null and absent alike.
+    /// Returns the raw value of a field. Null counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&'r str> {
         let found = self.fields.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| *value).filter(|value| *value != "null")
     }
 
-    /// Whether the row says something of a field, be it null.
+    /// Returns whether the row has a field, including a null one.
     pub(super) fn says(&self, name: &str) -> bool {
         self.fields.iter().any(|(key, _)| key == name)
     }
@@ -106,7 +106,7 @@ impl<'r> RowBuilder<'r> {
         self.get(name).and_then(text)
     }
 
-    /// Gives a field of the row another value.
+    /// Replaces the value of a field in the row.
     pub(super) fn replace(&mut self, name: &'static str, value: &'r str) {
         self.fields.retain(|(key, _)| key != name);
         self.fields.push((Cow::Borrowed(name), value));
@@ -116,7 +116,7 @@ impl<'r> RowBuilder<'r> {
         self.taken.push(name);
     }
 
-    /// Takes a field as it is.
+    /// Copies a field unchanged.
     pub(super) fn leave_as_is(&mut self, name: &'r str) {
         self.consume(name);
         if self.says(name) {
@@ -125,7 +125,7 @@ impl<'r> RowBuilder<'r> {
         }
     }
 
-    /// Takes a field as it is, unless it says nothing.
+    /// Copies a field unchanged, unless it is null or absent.
     pub(super) fn keep_some(&mut self, name: &'r str) {
         self.consume(name);
         if let Some(value) = self.get(name) {
@@ -133,7 +133,7 @@ impl<'r> RowBuilder<'r> {
         }
     }
 
-    /// Takes an instant, to the second as Pipedrive has them; a date stays one.
+    /// Copies a time, truncated to seconds as in Pipedrive. A date stays a date.
     pub(super) fn instant(&mut self, name: &'r str) {
         self.consume(name);
         let Some(value) = self.text(name) else { return };
@@ -146,7 +146,7 @@ impl<'r> RowBuilder<'r> {
         self.out.push((name.to_owned(), value.into()));
     }
 
-    /// The row, with these fields alone.
+    /// Returns the row with the wanted fields only.
     pub(super) fn finish(&self, wanted: impl Fn(&str) -> bool) -> String {
         let pairs = self.out.iter().filter(|(key, _)| wanted(key));
         let pairs = pairs.map(|(key, value)| format!("{}:{value}", quoted(key)));

@@ -14,27 +14,27 @@ use crate::bundle::reader::{Reader, Survey};
 use crate::model::{Error, Kind, Result, list, text, usable};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tokens of a write, by version of the API (pipedrive-api.md 4.3).
+/// The tokens of a write, for API version 1 and 2 (pipedrive-api.md 4.3).
 const WRITE_TOKENS: [u64; 2] = [10, 5];
-/// Tokens of a look at the newest rows.
+/// The tokens of a request for the newest rows, for API version 1 and 2.
 const LOOK_TOKENS: [u32; 2] = [20, 10];
-/// Newest rows among which one is looked for that may have been created.
+/// The number of newest rows that are searched for a row after a lost response.
 const NEWEST: &str = "100";
 /// How often a row is created whose answer was lost and that is not there.
 const TRIES_MAX: u32 = 4;
 
-/// What came of the rows.
+/// The results of a push.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Rows that were written, by array.
+    /// The number of rows that were written, by array.
     pub rows: [u64; 5],
-    /// Rows that were refused.
+    /// The rows that were refused.
     pub refused: Vec<Refused>,
-    /// Requests that wrote something.
+    /// The number of write requests.
     pub requests: u64,
 }
 
-/// The path of rows of an array.
+/// Returns the path of the rows of an array.
 const fn path(entity: Entity) -> &'static str {
     match entity {
         Entity::Accounts => "/api/v2/organizations",
@@ -45,13 +45,13 @@ const fn path(entity: Entity) -> &'static str {
     }
 }
 
-/// Whether rows of an array are written by version 2 of the API.
+/// Returns whether rows of an array are written by version 2 of the API.
 const fn v2(entity: Entity) -> bool {
     !matches!(entity, Entity::Leads)
 }
 
-/// Tokens that a plan costs: a write for each row (two for a lead that is archived, at most), and for
-/// each field and its options.
+/// Returns the tokens that a plan costs: one write per row, field and set of options. The second write of
+/// an archived lead is not included.
 pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
     let rows = Entity::ALL.into_iter().map(|entity| {
         let counts = plan.counts(entity);
@@ -60,7 +60,8 @@ pub fn tokens(plan: &Plan, needs: &MissingFields) -> u64 {
     rows.sum::<u64>() + needs.requests() * WRITE_TOKENS[1]
 }
 
-/// Creates missing fields and options. Returns the keys of the fields, which the journal contains, too.
+/// Creates missing fields and options. Returns the keys of the fields, which are also written to the
+/// journal.
 pub async fn prepare(
     client: &Client,
     needs: &MissingFields,
@@ -83,9 +84,9 @@ pub async fn prepare(
     Ok(created)
 }
 
-/// Carries out the plan row by row. Each row has an entry in the journal before and after it is written.
-/// `fit` is that of the plan, and `target` is what the plan was made against. An error of a kind that
-/// stops a run ends the push; a row that Pipedrive refuses does not.
+/// Executes the plan row by row. Each row has a journal entry before and after it is written. `fit` and
+/// `target` are those with which the plan was made. An error of a kind that stops a run ends the push; a
+/// row that Pipedrive refuses does not.
 #[expect(
     clippy::too_many_arguments,
     reason = "what a push joins: the bundle, the account, the record"
@@ -109,7 +110,7 @@ where
     for span in in_order(survey) {
         let mut rows = Reader::of_array(&survey.path, span)?;
         while let Some(row) = rows.next().await? {
-            // Every row is examined, because later rows may refer to it.
+            // Every row is converted, because later rows may refer to it.
             let act = plan.act_of(row.entity, row.index);
             let there = fates.there(target, row.entity, &known(row.json)?)?;
             let Some(fitted) = fit(row.entity, row.json, there.as_deref()) else { continue };
@@ -124,7 +125,7 @@ where
             seen(&push.sent);
         }
     }
-    // Custom fields may refer to rows that did not exist when theirs was written.
+    // Custom fields may refer to rows that did not exist when the row was written.
     for span in in_order(survey) {
         let Some(waiting) = early.get(&span.entity) else { continue };
         let mut rows = Reader::of_array(&survey.path, span)?;
@@ -141,7 +142,7 @@ where
     Ok(push.sent)
 }
 
-/// A push that is under way.
+/// A push in progress.
 struct Push<'p> {
     client: &'p Client,
     setup: &'p AccountSetup,
@@ -151,8 +152,8 @@ struct Push<'p> {
 }
 
 impl Push<'_> {
-    /// Writes a row, between two entries of the journal. Whether it refers to rows that do not exist
-    /// yet.
+    /// Writes a row, with a journal entry before and after it. Returns whether it refers to rows that do
+    /// not exist yet.
     async fn row(&mut self, entity: Entity, index: u64, row: &str, new: bool) -> Result<bool> {
         let public_id = public_id_of(row).unwrap_or_default();
         let batch = self.journal.send(entity, &[index])?;
@@ -171,7 +172,7 @@ impl Push<'_> {
         }
     }
 
-    /// Writes a row once more, now that what it refers to is there.
+    /// Writes a row again after the rows that it refers to were created.
     async fn again(&mut self, entity: Entity, index: u64, row: &str) -> Result<()> {
         let public_id = public_id_of(row).unwrap_or_default();
         let batch = self.journal.send(entity, &[index])?;
@@ -181,7 +182,7 @@ impl Push<'_> {
         }
     }
 
-    /// A row that Pipedrive refuses does not end the push; anything else does.
+    /// Records a row that Pipedrive refused. Any other error ends the push.
     fn refused(
         &mut self,
         entity: Entity,
@@ -199,7 +200,7 @@ impl Push<'_> {
         self.journal.done(batch, vec![refused])
     }
 
-    /// Writes a row. Says its id, and whether it refers to rows that do not exist yet.
+    /// Writes a row. Returns its id, and whether it refers to rows that do not exist yet.
     async fn write(
         &mut self,
         entity: Entity,
@@ -209,7 +210,7 @@ impl Push<'_> {
     ) -> Result<(String, bool)> {
         let cost = u32::try_from(WRITE_TOKENS[usize::from(v2(entity))]).unwrap_or(0);
         let there = self.ids.find(entity, public_id).map(|id| id.trim_matches('"').to_owned());
-        // A row that is known by its own id keeps none in a field.
+        // A row that is identified by its own id does not store one in a field.
         let own = there
             .as_ref()
             .is_some_and(|id| generated_id(self.setup.company, entity, id) == public_id);
@@ -238,8 +239,8 @@ impl Push<'_> {
         self.client.ask(request, succeeded).await
     }
 
-    /// Creates a row. Where the answer is lost it is looked for among the newest rows, by the public
-    /// id it keeps, before it is created again.
+    /// Creates a row. If the response is lost, it searches the newest rows for the public id before it
+    /// creates the row again.
     async fn create(
         &mut self,
         entity: Entity,
@@ -266,7 +267,7 @@ impl Push<'_> {
         }
     }
 
-    /// The id of a row with this public id, if it is among the newest.
+    /// Returns the id of a row with this public id, if it is among the newest rows.
     async fn newest(&self, entity: Entity, public_id: &str) -> Result<Option<String>> {
         let cost = LOOK_TOKENS[usize::from(v2(entity))];
         let mut request = Request::new(path(entity), cost).with("limit", NEWEST);
@@ -289,7 +290,7 @@ impl Push<'_> {
             None => value_of(row, "note").and_then(text).is_some_and(|note| note.ends_with(&mark)),
         };
         let read = |answer: &Answer| {
-            // An answer that holds no list says nothing: taken for an empty one, the row would be
+            // A response without a list is an error. If it counted as an empty list, the row would be
             // created twice.
             let data = data(answer)?;
             if data != "null" && !data.starts_with('[') {
@@ -298,7 +299,7 @@ impl Push<'_> {
             let rows = list(data);
             Ok((rows.is_empty(), rows.into_iter().find(|row| is_it(row)).and_then(id_of)))
         };
-        // An empty list is believed if a second response repeats it.
+        // An empty list is accepted only if a second response repeats it.
         let (empty, found) = self.client.ask(request.clone(), read).await?;
         if !empty {
             return Ok(found);
@@ -307,7 +308,7 @@ impl Push<'_> {
     }
 }
 
-/// What a successful answer holds; anything else is a [`Kind::Shape`] error.
+/// Returns the data of a successful response. Anything else is a [`Kind::Shape`] error.
 fn data(answer: &Answer) -> Result<&str> {
     let held = || {
         serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).ok()?;
@@ -318,25 +319,25 @@ fn data(answer: &Answer) -> Result<&str> {
     held().ok_or_else(|| Error::new(Kind::Shape, "answer is no success"))
 }
 
-/// Whether a write was done.
+/// Checks that a write succeeded.
 fn succeeded(answer: &Answer) -> Result<()> {
     data(answer).map(|_| ())
 }
 
-/// The key of a field that was created.
+/// Returns the key of a created field.
 fn field_code(answer: &Answer) -> Result<String> {
     let code = value_of(data(answer)?, "field_code").and_then(text);
     code.ok_or_else(|| Error::new(Kind::Shape, "answer does not say which field was created"))
 }
 
-/// The id of a row that was created. Where the answer does not tell, the row may exist all the same: an
-/// error of the kind of answers that were lost.
+/// Returns the id of a created row. If the response has no id, the row may exist nevertheless, so the error
+/// has the kind of a lost response.
 fn created(answer: &Answer) -> Result<String> {
     let id = data(answer).ok().and_then(id_of);
     id.ok_or_else(|| Error::new(Kind::Upstream, "answer does not say what was created"))
 }
 
-/// The id of a row, as text.
+/// Returns the id of a row, as text.
 fn id_of(row: &str) -> Option<String> {
     let raw = value_of(row, "id").filter(|raw| usable(raw))?;
     Some(text(raw).unwrap_or_else(|| raw.to_owned()))

@@ -14,39 +14,39 @@ use std::collections::{HashMap, HashSet};
 
 /// Most bytes of a request, unless one row is larger.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
-/// The path of the import.
+/// The path of the import endpoint.
 const IMPORT: &str = "/crm/import";
 /// The reason for a refused row that the response does not mention.
 const UNSAID: &str = "refused without a word";
 
-/// Rows that go together.
+/// The rows that are sent in one request.
 #[derive(Debug, Default)]
 struct Batch {
     rows: Vec<Ready>,
     bytes: usize,
 }
 
-/// A row that is ready to be sent.
+/// A row that is ready to send.
 #[derive(Debug, Clone)]
 struct Ready {
     index: u64,
     json: String,
 }
 
-/// What came of the rows.
+/// The results of a push.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Rows that were sent and not refused, by array.
+    /// The number of rows that were sent and not refused, by array.
     pub rows: [u64; 5],
-    /// Rows that were refused.
+    /// The rows that were refused.
     pub refused: Vec<Refused>,
-    /// Requests that were answered.
+    /// The number of requests that got a response.
     pub requests: u64,
 }
 
-/// Carries out the plan array by array, with a maximum number of rows a request, and calls `seen` for
-/// every batch. Each batch has an entry in the journal before and after it is sent. `target` is what the
-/// plan was made against.
+/// Executes the plan array by array, with a maximum number of rows per request. Calls `seen` after every
+/// batch. Each batch has a journal entry before and after it is sent. `target` is the index with which the
+/// plan was made.
 pub async fn send_plan<F>(
     survey: &Survey,
     plan: &Plan,
@@ -102,7 +102,7 @@ async fn send(
     let indexes: Vec<u64> = batch.rows.iter().map(|row| row.index).collect();
     let number = journal.send(entity, &indexes)?;
     let mut refused = Vec::new();
-    // A request that is refused as a whole is taken apart until the rows at fault are alone.
+    // A request that is refused as a whole is split until the faulty rows are isolated.
     let mut waiting = vec![batch.rows];
     while let Some(mut rows) = waiting.pop() {
         let reply = crm.post(IMPORT, body(entity, &rows)).await?;
@@ -157,8 +157,8 @@ fn refusal(entity: Entity, row: &Ready, error: String) -> Refused {
     Refused { entity: entity.name().to_owned(), index: row.index, public_id, error }
 }
 
-/// A fault as an import may tell it. The answer's form is not documented, so several are taken: rows
-/// by index within the request or by public id, below `errors`.
+/// A fault in an import response. The format is not documented, so several are accepted: rows by index
+/// within the request or by public id, under `errors`.
 #[derive(Deserialize)]
 struct Fault {
     #[serde(default, alias = "row", alias = "position")]
@@ -169,7 +169,7 @@ struct Fault {
     error: Option<serde_json::Value>,
 }
 
-/// The rows an answer says were refused, each once.
+/// Returns the rows that a response refuses, each once.
 fn faults(answer: &[u8], entity: Entity, rows: &[Ready]) -> Vec<Refused> {
     let Some(errors) = std::str::from_utf8(answer).ok().and_then(|text| value_of(text, "errors"))
     else {

@@ -8,32 +8,32 @@ use crate::bundle::losses::{Losses, count};
 use crate::model::{Error, Kind, Members, Result, members, quoted, text};
 use std::borrow::Cow;
 
-/// Why what is there stays.
+/// The reason why the stage of an existing row is not changed.
 const GUESSED: &str = "the CRM has no stage of this name, and a guess replaces none";
-/// The same.
+/// The reason why the parent of an existing row is not changed.
 const OTHER_PARENT: &str = "the CRM takes no such parent, and another one replaces none";
 
-/// What rows go through on their way to the CRM.
+/// Converts rows of a bundle to the form that a CRM accepts.
 #[derive(Debug, Clone)]
 pub struct Conformer {
-    /// Which stage becomes which.
+    /// The mapping of stages.
     pub stages: Stages,
-    /// What the bundle has otherwise and the CRM keeps as it is, by array and field.
+    /// The differences of existing rows that are not written, by array and field.
     pub kept: Losses,
-    /// Fields that are left out.
+    /// The fields that are dropped.
     dropped: Dropped,
-    /// Whether only documented fields go.
+    /// Whether only documented fields are sent.
     strict: bool,
-    /// What an activity may belong to, the best first.
+    /// The arrays that can be the parent of an activity, best first.
     parents: Vec<Entity>,
 }
 
-/// A field that gets another value, or is left out.
+/// A field with its new value, or `None` to drop it.
 type Set = (&'static str, Option<String>);
 
 impl Conformer {
-    /// Leaves these fields out; with `strict` all that are not documented.
-    /// Activities belong to the first of these `parents` that they have.
+    /// Creates a conformer that drops these fields, and with `strict` also all undocumented fields.
+    /// Activities get the first of these `parents` that they have.
     pub fn new(stages: Stages, dropped: Dropped, strict: bool, parents: &[String]) -> Result<Self> {
         let parents = parents.iter().map(|name| {
             Entity::of_record_type(name.trim()).ok_or_else(|| {
@@ -45,8 +45,8 @@ impl Conformer {
         Ok(Self { stages, kept: Losses::new(), dropped, strict, parents })
     }
 
-    /// A row as it is sent, where `there` is what the CRM has of it: a guess goes over nothing that is
-    /// there.
+    /// Returns a row in the form that is sent. `there` is the CRM's row. A guess does not replace a value
+    /// of the CRM.
     pub fn row<'r>(&mut self, entity: Entity, json: &'r str, there: Option<&str>) -> Cow<'r, str> {
         let fields = members(json);
         let there = there.map(members);
@@ -91,8 +91,8 @@ impl Conformer {
         self.strict && undocumented() || self.dropped.has(entity, key)
     }
 
-    /// Pipeline and stage of the CRM. Where it has none that fits, or does not say, it decides by
-    /// itself: then they are left out.
+    /// Returns the pipeline and stage in the CRM. If no stage fits, they are dropped and the CRM chooses
+    /// them.
     fn standing(&mut self, fields: &Members<'_>, there: Option<&Members<'_>>) -> Vec<Set> {
         let row = RowStage::of(fields);
         let own = there.and_then(|there| {
@@ -100,7 +100,7 @@ impl Conformer {
             Some((value(there, "pipeline_id").unwrap_or("null"), stage))
         });
         let status = value(fields, "status").and_then(text).unwrap_or_else(|| "open".to_owned());
-        // One of another type would change the status.
+        // A stage of another type would change the status.
         let own = own.filter(|(_, stage)| {
             text(stage).is_some_and(|stage| self.stages.may_hold(&stage, &status))
         });

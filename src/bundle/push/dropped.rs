@@ -5,22 +5,22 @@ use crate::bundle::reader::Reader;
 use crate::model::{Error, Kind, Result, folded, mistyped, near};
 use std::path::Path;
 
-/// Fields that are left out of rows: of one array, or of all.
+/// The fields that are dropped from rows of one array or of all arrays.
 #[derive(Debug, Clone, Default)]
 pub struct Dropped(Vec<Field>);
 
-/// A field that is left out.
+/// A field that is dropped.
 #[derive(Debug, Clone)]
 struct Field {
-    /// The text of the command line.
+    /// The text from the command line.
     said: String,
     of: Option<Entity>,
     name: String,
 }
 
 impl Dropped {
-    /// The fields of these names: `custom`, `contacts.title`, capitals as you like. A name is that of a
-    /// field we know of, or of one that a row of the bundle has; all others are a [`Kind::Usage`] error.
+    /// Parses field names such as `custom` and `contacts.title`, ignoring case. A name that is neither a
+    /// known field nor a field of the bundle is a [`Kind::Usage`] error.
     pub async fn of(names: &[String], bundle: &Path) -> Result<Self> {
         let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
         let fields: Vec<Field> = names.map(Field::of).collect();
@@ -48,12 +48,12 @@ impl Dropped {
         Err(Error::new(Kind::Usage, message).at("--drop"))
     }
 
-    /// Whether nothing is left out.
+    /// Returns whether no field is dropped.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a field of a row is left out.
+    /// Returns whether a field of a row is dropped.
     pub fn has(&self, entity: Entity, key: &str) -> bool {
         self.0.iter().any(|field| field.is_in(entity) && field.name == key)
     }
@@ -80,7 +80,7 @@ impl Field {
         self.of.is_none_or(|of| of == entity)
     }
 
-    /// The names of fields that it may be.
+    /// Returns the known fields that the name may mean.
     fn known(&self) -> impl Iterator<Item = &'static str> + use<> {
         let of = self.of;
         let arrays =
@@ -93,7 +93,7 @@ impl Field {
     }
 }
 
-/// Fields that a name may have meant: of all arrays, or of the one it begins with.
+/// Returns known fields that are similar to a name, in all arrays or in the one that the name begins with.
 fn close(said: &str) -> Vec<&'static str> {
     let field = Field::of(said);
     near(&field.name, field.known())

@@ -14,67 +14,67 @@ use crate::model::{Result, text};
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// What is known of a target beside its own rows.
+/// The additional data about a target, beyond its rows.
 #[derive(Debug, Default)]
 pub struct Known<'k> {
-    /// The Pipedrive company; none for a CRM.
+    /// The Pipedrive company. `None` for a CRM.
     pub company: Option<i64>,
-    /// What the journal knows of it.
+    /// The rows and fields that the journal records for the target.
     pub memory: Option<&'k Memory>,
 }
 
-/// What became of a row that the target had, or has.
+/// The state in the target of a row that it has or had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowFate {
-    /// It is there under the public id `own`, which is not the one it was pushed with. Its id in the
-    /// target is `id`.
+    /// The row exists under the public id `own`, which differs from the pushed one. Its id in the target is
+    /// `id`.
     As {
-        /// The public id it has there.
+        /// The public id in the target.
         own: String,
-        /// Its id there.
+        /// The id in the target.
         id: String,
     },
-    /// It is there, in another array.
+    /// The row exists in another array.
     Moved(Entity),
-    /// It was deleted.
+    /// The row was deleted.
     Gone,
-    /// It was deleted, and is to be brought back.
+    /// The row was deleted and is to be created again.
     Again,
 }
 
 /// A row that was deleted in the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gone {
-    /// Its array.
+    /// The array.
     #[serde(rename = "array")]
     pub entity: Entity,
-    /// Its place there.
+    /// The index in the array of the bundle.
     pub index: u64,
-    /// Its public id.
+    /// The public id.
     pub public_id: String,
-    /// The id it had in the target, if that is known.
+    /// The id that the row had in the target, if known.
     pub id: Option<String>,
-    /// When it was deleted, if the target says so.
+    /// The time of the deletion, if the target returns it.
     pub deleted_at: Option<String>,
 }
 
-/// What became of the rows of a bundle. Nothing is kept of rows that are new, or where their public id
-/// says.
+/// The states of the rows of a bundle in the target. New rows, and rows found under their public id, have
+/// no entry.
 #[derive(Debug, Default)]
 pub struct Fates {
     rows: HashMap<u64, (Entity, RowFate)>,
-    /// Rows that were deleted in the target, in the order of the bundle.
+    /// The rows that were deleted in the target, in the order of the bundle.
     pub gone: Vec<Gone>,
 }
 
-/// Whether a row says that it was deleted.
+/// Returns whether a row is marked as deleted.
 pub(in crate::bundle) fn is_deleted(row: &str) -> bool {
     value_of(row, "deleted_at").is_some_and(|at| at != "null")
 }
 
 impl Fates {
-    /// Looks up every living row of a bundle in the target. With `recreate`, rows that were deleted there
-    /// are created again.
+    /// Looks up every row of a bundle that is not deleted in the target. With `recreate`, rows that were
+    /// deleted there are created again.
     pub async fn of(
         survey: &Survey,
         target: &mut Index,
@@ -108,27 +108,28 @@ impl Fates {
         Ok(fates)
     }
 
-    /// Whether every row is new, or where its public id says.
+    /// Returns whether every row is new or exists under its public id.
     pub fn is_plain(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Whether a row is to be created again.
+    /// Returns whether any row is to be created again.
     pub fn brings_back(&self) -> bool {
         self.rows.values().any(|(_, fate)| *fate == RowFate::Again)
     }
 
-    /// What became of the row with this public id; `None` for one that is new, or there.
+    /// Returns the state of the row with this public id. Returns `None` for a new row and for one that
+    /// exists under its public id.
     pub fn row(&self, public_id: &str) -> Option<&RowFate> {
         self.numbered(number(public_id))
     }
 
-    /// The same, by the number of its public id.
+    /// Returns the state of a row by the hash of its public id.
     pub fn numbered(&self, number: u64) -> Option<&RowFate> {
         self.rows.get(&number).map(|(_, fate)| fate)
     }
 
-    /// What a target has of a row, wherever its public id went.
+    /// Returns the target's row, also if it exists under another public id.
     pub fn there(
         &self,
         target: &mut Index,
@@ -142,7 +143,7 @@ impl Fates {
         }
     }
 
-    /// The array in which a row lies that moved to another one.
+    /// Returns the array to which a row has moved.
     pub fn moved(&self, public_id: &str) -> Option<Entity> {
         match self.row(public_id) {
             Some(RowFate::Moved(entity)) => Some(*entity),
@@ -150,13 +151,13 @@ impl Fates {
         }
     }
 
-    /// Numbers of the public ids of rows that are gone, and stay so.
+    /// Returns the hashes of the public ids of deleted rows that are not created again.
     pub fn left(&self) -> impl Iterator<Item = u64> {
         let gone = self.rows.iter().filter(|(_, (_, fate))| *fate == RowFate::Gone);
         gone.map(|(number, _)| *number)
     }
 
-    /// Rows that are known by an id of the journal: array, number of the public id, id.
+    /// Returns the rows found by an id in the journal: array, hash of the public id, and id.
     pub fn by_id(&self) -> impl Iterator<Item = (Entity, u64, &str)> {
         self.rows.iter().filter_map(|(number, (entity, fate))| match fate {
             RowFate::As { id, .. } => Some((*entity, *number, id.as_str())),
@@ -165,7 +166,7 @@ impl Fates {
     }
 }
 
-/// Looks for one living row. What is found of one that is gone is noted.
+/// Looks up one row. The details of a deleted row are written to `gone`.
 fn look(
     gone: &mut Gone,
     row: &str,
@@ -174,7 +175,7 @@ fn look(
 ) -> Result<Option<RowFate>> {
     let (entity, public_id) = (gone.entity, gone.public_id.clone());
     if let Some(there) = target.row(entity, &public_id)? {
-        // A CRM takes what a bundle says of life: `deleted_at: null` brings a row back there.
+        // A CRM takes the deletion state from the bundle: `deleted_at: null` restores a row there.
         let says = known.company.is_none() && value_of(row, "deleted_at").is_some();
         return Ok((is_deleted(&there) && !says).then(|| gone.note(&there)));
     }
@@ -197,7 +198,7 @@ fn look(
             None => RowFate::Gone,
         }));
     }
-    // A public id that this company's rows have of themselves: one of them had it.
+    // A public id generated from this company's own ids: such a row existed.
     let own = generated_id(company, entity, "");
     if let Some(id) = public_id.strip_prefix(&own) {
         gone.id = Some(id.to_owned());
@@ -206,7 +207,7 @@ fn look(
     Ok(None)
 }
 
-/// The arrays in which a row may be found that is not in its own: leads become deals, and deals leads.
+/// Returns the other arrays to which a row can move: leads become deals, and deals become leads.
 const fn others(entity: Entity) -> &'static [Entity] {
     match entity {
         Entity::Leads => &[Entity::Opportunities],
@@ -216,7 +217,7 @@ const fn others(entity: Entity) -> &'static [Entity] {
 }
 
 impl Gone {
-    /// Notes what the target says of the row.
+    /// Records the target's data about the deleted row.
     fn note(&mut self, there: &str) -> RowFate {
         let get = |name: &str| value_of(there, name).and_then(text);
         let id = get("external_id").and_then(|id| id.rsplit(':').next().map(str::to_owned));

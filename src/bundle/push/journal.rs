@@ -13,70 +13,70 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Layout of the journal. 1: first.
+/// The version of the journal format. 1 is the first one.
 ///
-/// We read every version up to this one, and refuse to write to a newer one.
+/// The program reads every version up to this one and returns an error for a newer one.
 pub const JOURNAL_VERSION: u32 = 1;
 
-/// How a journal begins.
+/// The first bytes of a journal.
 const JOURNAL_HEAD: &[u8] = br#"{"entry":"begin","#;
 /// Most rows that one array of a bundle can have; a journal that names others is broken.
 const ROWS_MAX: u64 = 1 << 32;
 /// Longest line of a journal: an entry names the rows of one request, and says why some were refused.
 const LINE_BYTES_MAX: u64 = 128 << 20;
 
-/// An entry: one JSON object on one line.
+/// A journal entry: one JSON object per line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
     /// A push begins.
     Begin(Begin),
-    /// These rows are about to be sent.
+    /// The rows are about to be sent.
     Send {
-        /// Its number within the push.
+        /// The number of the batch within the journal.
         batch: u64,
-        /// Which array.
+        /// The name of the array.
         #[serde(rename = "array")]
         entity: String,
-        /// Rows by index, from and to.
+        /// The ranges of row indexes: first and last.
         rows: Vec<(u64, u64)>,
     },
-    /// They were answered.
+    /// The batch got a response.
     Done {
         /// The number of the batch.
         batch: u64,
-        /// Rows the target refused.
+        /// The rows that the target refused.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         refused: Vec<Refused>,
     },
     /// A row has this id in Pipedrive.
     Id {
-        /// Which array.
+        /// The name of the array.
         #[serde(rename = "array")]
         entity: String,
         /// The public id.
         public_id: String,
-        /// The id there.
+        /// The id in Pipedrive.
         id: String,
     },
-    /// A custom field of Pipedrive was created, or found to be the one of public ids.
+    /// A custom field of Pipedrive was created, or identified as the store of public ids.
     Field {
-        /// Whose field.
+        /// The name of the array that owns the field.
         #[serde(rename = "array")]
         entity: String,
-        /// The name it was created under; people may have changed it since.
+        /// The name at the time of creation. The field may be renamed later.
         name: String,
-        /// Its key.
+        /// The key of the field.
         key: String,
-        /// The key of the field where the bundle comes from, if that is another one.
+        /// The key of the field in the source account, if it is another one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<String>,
     },
-    /// The push came to its end.
+    /// The push finished.
     End {
-        /// Rows that were there afterwards as they should be.
+        /// The number of rows that the target has as expected.
         verified: u64,
-        /// Rows that were not.
+        /// The number of rows that the target does not have as expected.
         missing: u64,
     },
 }
@@ -88,62 +88,62 @@ impl From<&KnownField> for Entry {
     }
 }
 
-/// How a push begins.
+/// The start of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begin {
-    /// [`JOURNAL_VERSION`].
+    /// The [`JOURNAL_VERSION`].
     pub version: u32,
-    /// Program and version.
+    /// The program and its version.
     pub tool: String,
-    /// SHA-256 of the bundle.
+    /// The SHA-256 of the bundle.
     pub bundle: String,
-    /// The target's address, or `pipedrive`.
+    /// The address of the target, or `pipedrive`.
     pub target: String,
-    /// The target's organization or company.
+    /// The organization or company of the target.
     pub organization: String,
-    /// The target's clock.
+    /// The time of the target's clock.
     pub at: Time,
 }
 
-/// A row the target refused.
+/// A row that the target refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Its array.
+    /// The name of the array.
     #[serde(rename = "array")]
     pub entity: String,
-    /// Its place there.
+    /// The index in the array.
     pub index: u64,
-    /// Its public id.
+    /// The public id.
     #[serde(default)]
     pub public_id: String,
-    /// Why.
+    /// The error message.
     pub error: String,
 }
 
-/// What an earlier, interrupted push of the same bundle to the same target did.
+/// The work of an earlier, interrupted push of the same bundle to the same target.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
-    /// When it began, by the target's clock.
+    /// The time at which it began, by the target's clock.
     pub at: Option<Time>,
-    /// Rows that were sent, by array; it is not certain that all arrived.
+    /// The rows that were sent, by array. They may not all have arrived.
     sent: BTreeMap<Entity, Rows>,
     /// The number of the last batch.
     batch: u64,
 }
 
-/// What a push finds in its journal.
+/// The state of a journal at the start of a push.
 #[derive(Debug)]
 pub enum Found {
-    /// Nothing that matters: it begins.
+    /// Nothing to resume. The push starts from the beginning.
     Nothing,
-    /// An interrupted push of another version of the bundle. What it sent is visible in the plan, and
+    /// An interrupted push of another version of the bundle. The plan shows which of its rows arrived, and
     /// this push starts from the beginning.
     OtherBundle,
     /// An interrupted push of this bundle, which this push resumes.
     Broken(Earlier),
 }
 
-/// A journal that is being written. Held by one push at a time.
+/// A journal that is open for writing. It is locked by one push at a time.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -151,7 +151,7 @@ pub struct Journal {
     batch: u64,
 }
 
-/// What a journal says.
+/// The contents of a journal.
 #[derive(Debug, Default)]
 struct Past {
     begin: Option<Begin>,
@@ -161,15 +161,15 @@ struct Past {
 }
 
 impl Earlier {
-    /// Whether a row was sent.
+    /// Returns whether a row was sent.
     pub fn sent(&self, entity: Entity, index: u64) -> bool {
         self.sent.get(&entity).is_some_and(|rows| rows.contains(index))
     }
 
-    /// How many of the rows that were sent are not sent again.
+    /// Returns the number of sent rows that are not sent again.
     pub fn kept(&self, plan: &Plan) -> u64 {
         let kept = self.sent.iter().map(|(entity, rows)| {
-            // What a journal says of rows that the bundle has not is no row.
+            // The ranges in the journal are limited to the rows that the bundle has.
             let all = rows.below(plan.rows(*entity));
             all.filter(|row| plan.act_of(*entity, *row) == Act::Keep).count() as u64
         });
@@ -177,7 +177,7 @@ impl Earlier {
     }
 }
 
-/// Where the journal of a bundle lies.
+/// Returns the path of a bundle's journal.
 pub fn beside(bundle: &Path) -> PathBuf {
     let mut name = bundle.file_name().unwrap_or_default().to_owned();
     name.push(".journal.ndjson");
@@ -185,11 +185,11 @@ pub fn beside(bundle: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Opens the journal for a push that begins like this, and returns what is resumed.
+    /// Opens the journal for a push and returns the state to resume.
     ///
-    /// With `resume` an interrupted push of the same bundle to the same organization is resumed. Without
-    /// it such a push is a [`Kind::Usage`] error. A journal of another target is always an error: a key
-    /// for another organization must not go unnoticed.
+    /// With `resume`, an interrupted push of the same bundle to the same organization is resumed. Without
+    /// it, such a push is a [`Kind::Usage`] error. A journal of another target is always an error, because
+    /// it indicates a key for the wrong organization.
     pub fn open(path: &Path, begin: &Begin, resume: bool) -> Result<(Self, Found)> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -216,8 +216,9 @@ impl Journal {
         Ok((journal, found))
     }
 
-    /// What the journal knows of earlier pushes to this organization of this target. One that is not
-    /// there, or is another target's, knows nothing: [`Journal::open`] says so.
+    /// Returns the rows and fields that earlier pushes to this organization of this target recorded. The
+    /// result is empty for a missing journal and for one of another target, which [`Journal::open`]
+    /// refuses.
     pub fn remember(path: &Path, target: &str, organization: &str) -> Result<Memory> {
         let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Memory::default()),
@@ -229,7 +230,7 @@ impl Journal {
         Ok(if same { past.memory } else { Memory::default() })
     }
 
-    /// Writes an entry, and sees it onto the disk.
+    /// Writes an entry and syncs it to disk.
     pub fn write(&mut self, entry: &Entry) -> Result<()> {
         let mut line = serde_json::to_vec(entry)
             .map_err(|error| Error::new(Kind::Bug, "an entry is no JSON").because(error))?;
@@ -238,7 +239,7 @@ impl Journal {
         written.map_err(|error| failed(&self.path, &error))
     }
 
-    /// Notes that these rows are about to be sent; the number is for [`Journal::done`].
+    /// Records that rows are about to be sent. Returns the batch number for [`Journal::done`].
     pub fn send(&mut self, entity: Entity, rows: &[u64]) -> Result<u64> {
         self.batch = self.batch.wrapping_add(1);
         let rows = ranges(rows);
@@ -246,7 +247,7 @@ impl Journal {
         Ok(self.batch)
     }
 
-    /// Notes that they were answered.
+    /// Records that a batch got a response.
     pub fn done(&mut self, batch: u64, refused: Vec<Refused>) -> Result<()> {
         self.write(&Entry::Done { batch, refused })
     }
@@ -275,7 +276,7 @@ impl Past {
             match serde_json::from_slice::<Entry>(&line) {
                 Ok(entry) => past.replay(entry).map_err(|what| broken(number, &what))?,
                 Err(_) if line.trim_ascii().is_empty() => {}
-                // A push that was killed may leave half a line; nothing was sent before it was whole.
+                // A killed push may leave an incomplete line. Nothing is sent before its line is complete.
                 Err(error) => {
                     let last = reader.fill_buf().map_err(|error| failed(path, &error))?.is_empty();
                     if last && !(number == 1 && is_foreign(&line)) {
@@ -295,7 +296,7 @@ impl Past {
         Ok(past)
     }
 
-    /// Takes an entry, or says why it can be none.
+    /// Applies an entry. Returns a message if it is invalid.
     fn replay(&mut self, entry: Entry) -> Result<(), String> {
         match entry {
             Entry::Begin(begin) => {
@@ -357,14 +358,14 @@ impl Past {
     }
 }
 
-/// Returns whether a line that is no entry cannot be the beginning of a journal's first entry either. The
-/// file then belongs to another program, and nothing of it is cut off.
+/// Returns whether an invalid line cannot be the beginning of a journal's first entry. If so, the file
+/// belongs to another program and is not truncated.
 fn is_foreign(line: &[u8]) -> bool {
     let head = &line[..line.len().min(JOURNAL_HEAD.len())];
     !JOURNAL_HEAD.starts_with(head)
 }
 
-/// Cuts off what a push that was killed left of its last line: the next entry begins a line.
+/// Removes an incomplete last line, so that the next entry starts on a new line.
 fn mend(file: &File) -> std::io::Result<()> {
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(0))?;
@@ -378,7 +379,7 @@ fn mend(file: &File) -> std::io::Result<()> {
     if file.metadata()?.len() > whole { file.set_len(whole) } else { Ok(()) }
 }
 
-/// Sorted numbers as ranges.
+/// Converts sorted numbers to ranges.
 fn ranges(rows: &[u64]) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for row in rows {
@@ -399,7 +400,7 @@ mod tests {
         let check = |line: &str, expected: &str| {
             let name = format!("journal-{}-{:x}", std::process::id(), fastrand::u64(..));
             let path = std::env::temp_dir().join(name);
-            // The last line may be half of one.
+            // The last line may be incomplete.
             std::fs::write(&path, format!("\n{line}\n{{\"entry\":\"se"))
                 .expect("it can be written");
             let file = File::open(&path).expect("it is there");

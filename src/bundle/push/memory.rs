@@ -7,35 +7,35 @@ use crate::bundle::format::Entity;
 use crate::bundle::index::number;
 use std::collections::HashMap;
 
-/// Rows and fields that earlier pushes wrote to one target. About 40 bytes a row.
+/// The rows and fields that earlier pushes wrote to one target. About 40 bytes per row.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     ids: [HashMap<u64, Box<str>>; 5],
     fields: Vec<KnownField>,
 }
 
-/// A custom field of the target that a push created, or found.
+/// A custom field of the target that a push created or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownField {
-    /// Whose field.
+    /// The array that owns the field.
     pub entity: Entity,
-    /// The name it was created under.
+    /// The name at the time of creation.
     pub name: String,
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// The key of the field where the bundle came from, if that is another one.
+    /// The key of the field in the source account, if it is another one.
     pub source: Option<String>,
 }
 
 impl Memory {
-    /// Notes the id of a row. The latest counts.
+    /// Records the id of a row. The latest one wins.
     pub(super) fn row(&mut self, entity: &str, public_id: &str, id: &str) {
         if let Some(entity) = Entity::named(entity) {
             self.ids[entity as usize].insert(number(public_id), id.into());
         }
     }
 
-    /// Notes the key of a field. The latest of a name counts.
+    /// Records the key of a field. The latest one for a name wins.
     pub(super) fn field(
         &mut self,
         entity: &str,
@@ -48,17 +48,17 @@ impl Memory {
         self.fields.push(KnownField { entity, name, key, source });
     }
 
-    /// The id in the target of a row that was pushed, by the number of its public id.
+    /// Returns the id of a pushed row in the target, by the hash of its public id.
     pub fn id(&self, entity: Entity, number: u64) -> Option<&str> {
         self.ids[entity as usize].get(&number).map(AsRef::as_ref)
     }
 
-    /// The fields that were created or found.
+    /// Returns the fields that were created or found.
     pub fn fields(&self) -> &[KnownField] {
         &self.fields
     }
 
-    /// The key of the field that was created under this name.
+    /// Returns the key of the field that was created under this name.
     pub fn key(&self, entity: Entity, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|known| known.entity == entity && known.name == name);
         found.map(|known| known.key.as_str())

@@ -8,38 +8,38 @@ use crate::bundle::reader::{Reader, Span, Survey};
 use crate::model::{Error, Kind, Lookup, Result, json_eq, members};
 use std::collections::BTreeMap;
 
-/// What becomes of a row.
+/// The action that a push takes for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// The target lacks it.
+    /// The target does not have the row.
     Create,
     /// The target has other values.
     Update,
-    /// The target has it so.
+    /// The target has the same values.
     Keep,
-    /// It is not pushed: deleted, and the target never had it; or the target cannot hold it.
+    /// The row is not pushed: it is deleted and the target never had it, or the target cannot store it.
     Leave,
-    /// It was deleted in the target, and stays so.
+    /// The row was deleted in the target and is not created again.
     Gone,
-    /// The target has it in another array, where it is left as it is.
+    /// The target has the row in another array, where it is not changed.
     Moved,
-    /// The target has other values, and would refuse the change.
+    /// The target has other values and would refuse the change.
     Locked,
 }
 
-/// A row as a target takes it.
+/// A row in the form that a target accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fitted {
-    /// What is sent. Of a row that is there this may be the fields alone that change.
+    /// The row to send. For an existing row it may contain only the fields that change.
     pub json: String,
-    /// The fields of a row that is there which would get another value; none of a row that is new.
+    /// The fields of an existing row that would change. Empty for a new row.
     pub changes: Vec<String>,
-    /// Why the target would refuse to change the row.
+    /// The reason why the target would refuse to change the row.
     pub locked: Option<&'static str>,
 }
 
 impl Fitted {
-    /// A row that is sent whole.
+    /// Creates a row that is sent with all fields.
     pub fn whole(json: String, there: Option<&str>) -> Self {
         let changes = there.map(|there| differing(&json, there)).unwrap_or_default();
         Self { json, changes, locked: None }
@@ -48,41 +48,41 @@ impl Fitted {
 
 /// Most fields that are counted by name; the others are counted together, as [`OTHERS`].
 const FIELDS_MAX: usize = 1_000;
-/// What stands for fields that are not named.
+/// The name that replaces fields above the limit.
 const OTHERS: &str = "(other fields)";
 
-/// What becomes of each row of a bundle. One byte a row.
+/// The actions for all rows of a bundle. One byte per row.
 #[derive(Debug, Default)]
 pub struct Plan {
     acts: [Vec<Act>; 5],
-    /// Fields in which rows to be updated differ, by array, and in how many rows.
+    /// The fields that change in existing rows, by array, and the number of rows.
     pub fields: BTreeMap<(Entity, String), u64>,
-    /// Rows that the target would refuse to change, and why.
+    /// The rows that the target would refuse to change, with the reasons.
     pub locked: Vec<Refused>,
-    /// Rows to be updated that came from the target itself, by array.
+    /// The number of rows to update that came from the target itself, by array.
     pub own: [u64; 5],
 }
 
-/// How many rows.
+/// The number of rows by action.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// That the target lacks.
+    /// The number of rows that the target does not have.
     pub create: u64,
-    /// That it has otherwise.
+    /// The number of rows that the target has with other values.
     pub update: u64,
-    /// That it has.
+    /// The number of rows that the target has with the same values.
     pub unchanged: u64,
-    /// That are not pushed.
+    /// The number of rows that are not pushed.
     pub left: u64,
-    /// That were deleted in the target.
+    /// The number of rows that were deleted in the target.
     pub gone: u64,
-    /// That it has in another array.
+    /// The number of rows that the target has in another array.
     pub moved: u64,
-    /// That it has otherwise, and would refuse to change.
+    /// The number of rows with other values that the target would refuse to change.
     pub locked: u64,
 }
 
-/// The arrays of a bundle in the order in which they are imported.
+/// Returns the arrays of a bundle in import order.
 pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
     let mut spans = survey.spans.clone();
     spans.sort_by_key(|span| span.entity);
@@ -90,8 +90,8 @@ pub(in crate::bundle) fn in_order(survey: &Survey) -> Vec<Span> {
 }
 
 impl Plan {
-    /// Holds a bundle against the target's own rows. `fit` makes of a row, and of what is there of it,
-    /// what would be sent; `None` if it cannot be. `own` tells rows that came from the target itself.
+    /// Compares a bundle with the target's rows. `fit` returns what would be sent for a row and the target's
+    /// row, or `None` if the row cannot be sent. `own` returns whether a row came from the target itself.
     pub async fn of<F>(
         survey: &Survey,
         target: &mut Index,
@@ -156,23 +156,23 @@ impl Plan {
         Act::Locked
     }
 
-    /// What becomes of a row.
+    /// Returns the action for a row.
     pub fn act_of(&self, entity: Entity, index: u64) -> Act {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         self.acts[entity as usize].get(place).copied().unwrap_or(Act::Leave)
     }
 
-    /// How many rows an array has.
+    /// Returns the number of rows in an array.
     pub(super) fn rows(&self, entity: Entity) -> u64 {
         self.acts[entity as usize].len() as u64
     }
 
-    /// Whether a row is sent.
+    /// Returns whether a row is sent.
     pub fn sends(&self, entity: Entity, index: u64) -> bool {
         matches!(self.act_of(entity, index), Act::Create | Act::Update)
     }
 
-    /// The counts of an array.
+    /// Returns the counts of an array.
     pub fn counts(&self, entity: Entity) -> Counts {
         let mut counts = Counts::default();
         for act in &self.acts[entity as usize] {
@@ -189,29 +189,29 @@ impl Plan {
         counts
     }
 
-    /// Whether a field changes in rows that are there.
+    /// Returns whether a field changes in existing rows.
     pub fn changes(&self, entity: Entity, field: &str) -> bool {
         [field, OTHERS].iter().any(|name| self.fields.contains_key(&(entity, (*name).to_owned())))
     }
 
-    /// How many rows would be sent.
+    /// Returns the number of rows to send.
     pub fn work(&self) -> u64 {
         let sent = |act: &&Act| matches!(act, Act::Create | Act::Update);
         self.acts.iter().flatten().filter(sent).count() as u64
     }
 }
 
-/// The public id of a row that was validated.
+/// Returns the public id of a validated row.
 pub(in crate::bundle) fn known(row: &str) -> Result<String> {
     public_id_of(row)
         .ok_or_else(|| Error::new(Kind::Bug, "a row without a public id was not found before"))
 }
 
-/// The fields of a row that the target has otherwise; custom fields one by one. What the target has
-/// beyond does not count, nor when a row was written.
+/// Returns the fields of a row that differ in the target, with custom fields listed one by one. Additional
+/// fields of the target and the times of creation and update are ignored.
 pub fn differing(wanted: &str, there: &str) -> Vec<String> {
-    // Most rows are as they were sent, behind what the target has put before them: an object whose end
-    // is the whole of another one has its members.
+    // Most rows are unchanged, with the target's own fields in front. If one object ends with all the
+    // members of the other, no member differs.
     if wanted.len() > 2 && there.ends_with(&wanted[1..]) {
         return Vec::new();
     }
@@ -233,12 +233,12 @@ pub fn differing(wanted: &str, there: &str) -> Vec<String> {
     differing
 }
 
-/// What a custom field is called beside the fields of every row.
+/// Returns the name of a custom field in a list of fields.
 pub(in crate::bundle) fn custom_field(name: &str) -> String {
     format!("custom.{name}")
 }
 
-/// The members in which two objects differ, of either.
+/// Returns the names of the members in which two objects differ.
 fn differing_members(one: &str, other: &str) -> Vec<String> {
     let (one, other) = (members(one), members(other));
     let (first, second) = (Lookup::of(&one), Lookup::of(&other));
@@ -253,7 +253,7 @@ fn differing_members(one: &str, other: &str) -> Vec<String> {
     both.chain(more).map(|(_, (key, _))| key.to_string()).collect()
 }
 
-/// Whether two values are the same to a CRM: an empty list or object is as good as none.
+/// Returns whether a CRM treats two values as equal. Empty text, lists and objects are equal to null.
 pub(in crate::bundle) fn alike(one: &str, other: &str) -> bool {
     let bare = |value| matches!(value, "null" | "[]" | "{}" | "\"\"");
     bare(one) && bare(other) || json_eq(one, other)

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-/// Rows by index, stored as ranges, so that they take no more memory than their journal entries.
+/// A set of row indexes, stored as ranges. It takes no more memory than the journal entries.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    /// The end of each range by its beginning, both of them in it. They neither overlap nor touch.
+    /// The last index of each range, by its first index. Both are inclusive. Ranges neither overlap nor
+    /// touch.
     ranges: BTreeMap<u64, u64>,
 }
 
 impl Rows {
-    /// Adds a range, both ends in it.
+    /// Adds a range. Both ends are inclusive.
     pub(super) fn add(&mut self, from: u64, to: u64) {
         let (mut from, mut to) = (from, to);
-        // The one that begins before it and reaches it, and those that begin in it.
+        // Merges every range that overlaps or touches the new one.
         while let Some((&start, &end)) = self.ranges.range(..=to.saturating_add(1)).next_back() {
             if end.saturating_add(1) < from {
                 break;
@@ -33,7 +34,7 @@ impl Rows {
         rows.fold(0, u64::saturating_add)
     }
 
-    /// Each row below this index.
+    /// Returns all row indexes below `end`.
     pub(super) fn below(&self, end: u64) -> impl Iterator<Item = u64> {
         self.ranges
             .range(..end)

@@ -5,56 +5,56 @@ use crate::model::{Error, Kind, Members, Result, text};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// How a stage was found.
+/// The way in which a stage was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// `--map-stages` says so.
+    /// By the option `--map-stages`.
     Given,
-    /// The target has a stage of this id.
+    /// By the same id in the target.
     Id,
-    /// Name of pipeline and stage.
+    /// By the names of pipeline and stage.
     Name,
-    /// Name of the stage, in another pipeline.
+    /// By the name of the stage in another pipeline.
     StageName,
-    /// Its type alone: the first one of the pipeline.
+    /// By its type alone: a stage of the pipeline that fits the status.
     Type,
-    /// The target has none that fits; it decides by itself.
+    /// No stage fits, so the target chooses one.
     Target,
 }
 
-/// A row of the table of stages that a push uses.
+/// A line of the table of mapped stages.
 #[derive(Debug, Clone, Serialize)]
 pub struct Used {
-    /// Pipeline and stage in the bundle.
+    /// The pipeline and stage in the bundle.
     pub from: String,
-    /// Status of the rows.
+    /// The status of the rows.
     pub status: String,
-    /// Pipeline and stage in the target.
+    /// The pipeline and stage in the target.
     pub to: String,
-    /// How it was found.
+    /// The way in which the stage was found.
     pub how: How,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
 }
 
-/// From stages of a bundle to those of a target.
+/// The mapping from the stages of a bundle to the stages of a target.
 #[derive(Debug, Clone)]
 pub struct Stages {
     source: Vec<Pipeline>,
-    /// Where the stages and pipelines of the source lie, by id.
+    /// The indexes of the source's stages and pipelines, by id.
     stage_places: HashMap<String, (usize, usize)>,
     pipeline_places: HashMap<String, usize>,
     target: Vec<Pipeline>,
     given: BTreeMap<String, (usize, usize)>,
-    /// Whether a stage decides the status of its rows.
+    /// Whether a stage determines the status of its rows.
     typed: bool,
     used: BTreeMap<(String, String), (String, How, u64)>,
-    /// Where rows that say this of themselves go: found once, as there may be many stages.
+    /// The results of earlier look-ups. They avoid repeated searches through many stages.
     found: HashMap<RowStage, Found>,
 }
 
-/// Pipeline and stage of the target, and how they were found.
+/// The pipeline and stage index in the target, and the way in which they were found.
 type Found = Option<((usize, usize), How)>;
 
 /// The maximum number of stages, with the status of their rows, that are listed one by one.
@@ -67,16 +67,16 @@ const FOUND_MAX: usize = 10_000;
 pub struct RowStage {
     pipeline: Option<String>,
     stage: Option<String>,
-    /// Names, for bundles without a side-car.
+    /// The names, for bundles without a side-car.
     pipeline_name: Option<String>,
     stage_name: Option<String>,
     status: Option<String>,
-    /// The pipeline of the target in which the row stands already, by id.
+    /// The id of the target's pipeline that already contains the row.
     home: Option<String>,
 }
 
 impl RowStage {
-    /// Of a row with these fields.
+    /// Reads the stage from the fields of a row.
     pub fn of(fields: &Members<'_>) -> Self {
         let get = |name: &str| {
             let found = fields.iter().rev().find(|(key, _)| key == name);
@@ -92,7 +92,7 @@ impl RowStage {
         }
     }
 
-    /// Returns the same for a row that is in this pipeline of the target already.
+    /// Sets the pipeline of the target that already contains the row.
     #[must_use]
     pub fn in_pipeline(mut self, id: Option<String>) -> Self {
         self.home = id;
@@ -101,8 +101,8 @@ impl RowStage {
 }
 
 impl Stages {
-    /// The mapping between these pipelines. `given` are wishes by name or id; one that names no
-    /// stage of the target, or several, is a [`Kind::Usage`] error.
+    /// Creates the mapping between these pipelines. `given` maps stages by name or id. An entry that
+    /// matches no stage of the target, or several, is a [`Kind::Usage`] error.
     pub fn new(
         source: Vec<Pipeline>,
         target: Vec<Pipeline>,
@@ -160,7 +160,7 @@ impl Stages {
         pipelines.flat_map(|(p, pipeline)| (0..pipeline.stages.len()).map(move |s| (p, s)))
     }
 
-    /// What the bundle calls the pipeline and the stage of a row.
+    /// Returns the names of a row's pipeline and stage in the bundle.
     fn names(&self, row: &RowStage) -> (Option<String>, Option<String>) {
         let source = self.source_of(row);
         let names = source.map(|(p, s)| (p.name.clone(), s.map(|s| s.name.clone())));
@@ -183,8 +183,8 @@ impl Stages {
         found
     }
 
-    /// Returns whether the stage of the target is certain for a row: configured, or found by id or name.
-    /// A row in a pipeline is moved to another one only if that has the right name, too.
+    /// Returns whether the target's stage is certain for a row: configured, or found by id or name. For a
+    /// row that is already in a pipeline, the name of the stage alone is not sufficient.
     pub fn is_certain(&mut self, row: &RowStage) -> bool {
         self.look(row).is_some_and(|(_, how)| match how {
             How::Given | How::Id | How::Name => true,
@@ -193,20 +193,20 @@ impl Stages {
         })
     }
 
-    /// The stage of the target for a row, be it a guess; the row is not counted.
+    /// Returns the target's stage for a row, even if it is a guess. The row is not counted.
     pub fn guess(&mut self, row: &RowStage) -> Option<&Stage> {
         let ((p, s), _) = self.look(row)?;
         Some(&self.target[p].stages[s])
     }
 
-    /// Whether a stage of the target may hold rows of a status.
+    /// Returns whether a stage of the target can contain rows with this status.
     pub fn may_hold(&self, stage: &str, status: &str) -> bool {
         let found = self.all().find(|(_, known)| known.id == stage);
         found.is_some_and(|(_, stage)| !self.typed || stage.stage_type == status)
     }
 
-    /// Pipeline and stage of the target for a row; `None` where the target decides by itself.
-    /// Counts the row.
+    /// Returns the target's pipeline and stage for a row and counts the row. Returns `None` if the target
+    /// chooses the stage.
     pub fn place(&mut self, row: &RowStage) -> Option<(&Pipeline, &Stage)> {
         let status = row.status.as_deref().unwrap_or("open");
         let (pipeline, stage) = self.names(row);
@@ -241,7 +241,7 @@ impl Stages {
         status: &str,
     ) -> Option<((usize, usize), How)> {
         let of = |(p, s): (usize, usize)| (&self.target[p], &self.target[p].stages[s]);
-        // A stage of another type would change the row's status.
+        // A stage of another type would change the status of the row.
         let fits = |place: &(usize, usize)| !self.typed || of(*place).1.stage_type == status;
         let told = self.given.iter().find(|(from, _)| {
             let whole = match (pipeline, stage) {
@@ -280,7 +280,7 @@ impl Stages {
         }
         let pipeline = home.unwrap_or(main);
         let mut fitting = self.places().filter(|(p, _)| *p == pipeline).filter(fits);
-        // Where stages have no type, what was won stood at the end.
+        // If stages have no type, a won row belongs to the last stage.
         let place = if !self.typed && status == "won" { fitting.last() } else { fitting.next() };
         place.or_else(|| self.places().find(fits)).map(|place| (place, How::Type))
     }
@@ -294,7 +294,7 @@ impl Stages {
         Some((&self.source[*place], None))
     }
 
-    /// Which stages were used so far, and for how many rows.
+    /// Returns the stages used so far, with the number of rows.
     pub fn used(&self) -> Vec<Used> {
         let used = self.used.iter().map(|((from, status), (to, how, rows))| Used {
             from: from.clone(),
@@ -307,14 +307,14 @@ impl Stages {
     }
 }
 
-/// Whether a wish means this stage: by id, by name, or by pipeline and name.
+/// Returns whether a text names this stage: by id, by name, or by pipeline and name.
 fn is_called(pipeline: &Pipeline, stage: &Stage, wish: &str) -> bool {
     stage.id == wish
         || alike(&stage.name, wish)
         || alike(&format!("{}/{}", pipeline.name, stage.name), wish)
 }
 
-/// Whether two names are the same to a person.
+/// Returns whether two names are equal, ignoring case and surrounding spaces.
 fn alike(one: &str, other: &str) -> bool {
     one == other || one.trim().to_lowercase() == other.trim().to_lowercase()
 }
@@ -381,7 +381,7 @@ mod tests {
         check(crm(), &[], ("Partners:proposal", "open"), "Main/Proposal StageName");
         check(crm(), &[], ("Partners:Talks", "open"), "Main/Unassigned Type");
         check(crm(), &[], ("Sales:Talks", "open"), "Sales/Demo Type");
-        // Stages decide the status, so won rows go where the type is.
+        // Stages determine the status, so won rows get the stage of that type.
         check(crm(), &[], ("Sales:Demo", "won"), "Main/Won Type");
         check(crm(), &[], ("Partners:proposal", "lost"), "Main/Lost Type");
         check(crm(), &[], ("nowhere", "open"), "Main/Unassigned Type");

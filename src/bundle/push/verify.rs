@@ -15,37 +15,38 @@ use std::path::Path;
 /// Rows that are named in a report; all are counted.
 pub const NAMED_MAX: usize = 20;
 
-/// What the target has of an array afterwards.
+/// The state of an array in the target after a push.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Checked {
-    /// Rows that are there as they were sent.
+    /// The number of rows with the values that were sent.
     pub verified: u64,
-    /// Rows that are not there.
+    /// The number of missing rows.
     pub missing: u64,
-    /// Rows that are there with other values.
+    /// The number of rows with other values.
     pub different: u64,
-    /// Deleted rows that the target does not export.
+    /// The number of deleted rows that the target does not export.
     pub hidden: u64,
-    /// Rows that were deleted there before, and not brought back.
+    /// The number of rows that were deleted in the target before the push and were not created again.
     pub gone: u64,
-    /// Rows that are there in another array.
+    /// The number of rows that exist in another array.
     pub moved: u64,
-    /// Rows that the target would refuse to change.
+    /// The number of rows that the target would refuse to change.
     pub locked: u64,
 }
 
-/// What was found.
+/// The results of the verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// By array.
+    /// The results by array.
     pub arrays: BTreeMap<Entity, Checked>,
-    /// Some of the rows that are not there.
+    /// The public ids of the first missing rows.
     pub missing: Vec<String>,
-    /// Fields that differ, by array, in how many rows.
+    /// The fields that differ, by array, with the number of rows.
     pub fields: BTreeMap<(Entity, String), u64>,
-    /// Internal ids of pushed rows, for the events: by the number of the id.
+    /// The arrays of the pushed rows, by the hash of their internal id. They are matched with change
+    /// events.
     pub pushed: HashMap<u64, Entity>,
-    /// Pushed rows of which the target does not say its internal id.
+    /// The number of pushed rows for which the target exports no internal id, by array.
     pub nameless: BTreeMap<Entity, u64>,
 }
 
@@ -54,7 +55,7 @@ impl Verified {
         self.arrays.entry(entity).or_default()
     }
 
-    /// How the journal ends.
+    /// Returns the last entry of the journal.
     pub fn entry(&self) -> Entry {
         let count = |of: fn(&Checked) -> u64| self.arrays.values().map(of).sum();
         Entry::End {
@@ -64,8 +65,9 @@ impl Verified {
     }
 }
 
-/// Holds every row of the bundle against the target's export. `fit` makes of a row, and of what is
-/// there of it, what is still to be sent (`None` if it is not sent at all), `pushed` tells which rows were sent now or by an earlier attempt.
+/// Compares every row of the bundle with the target's export. `fit` returns what would still be sent for a
+/// row and the target's row, or `None` if the row is not sent at all. `pushed` returns whether a row was
+/// sent by this push or an earlier attempt.
 pub async fn verify<F>(
     survey: &Survey,
     target: &mut Index,
@@ -92,7 +94,7 @@ where
                 }
                 _ => {}
             }
-            // A row that lives in the bundle and is deleted in the target is not there.
+            // A row that is deleted only in the target counts as missing.
             let deleted = is_deleted(row.json);
             let there = target.row(row.entity, &id)?;
             let there = there.filter(|there| deleted || !is_deleted(there));
@@ -132,18 +134,18 @@ where
     Ok(found)
 }
 
-/// What the change events say of the pushed rows.
+/// The pushed rows found in the change events.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Accounted {
-    /// Pushed rows with an event `imported`.
+    /// The number of pushed rows with an event `imported`.
     pub imported: u64,
-    /// Pushed rows without one.
+    /// The number of pushed rows without such an event.
     pub unaccounted: u64,
-    /// Whether rows were distinguished; otherwise events were counted by array.
+    /// Whether events were matched by row. Otherwise some were counted by array.
     pub by_row: bool,
 }
 
-/// Reads the change events for what was pushed since then (by the target's clock).
+/// Searches the change events for the rows that were pushed since a time of the target's clock.
 pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) -> Result<Accounted> {
     let mut waiting = verified.pushed.clone();
     let mut counts: BTreeMap<Entity, u64> = BTreeMap::new();
@@ -151,7 +153,7 @@ pub async fn account(events: &Path, verified: &Verified, since: Option<Time>) ->
     while let Some(event) = listing.next().await? {
         let get = |name| value_of(event, name).and_then(text);
         let imported = get("event_type").is_some_and(|ty| ty == "imported");
-        // Events that do not say when they happened are taken for ours.
+        // An event without a time counts as an event of this push.
         let at = get("created_at").and_then(|at| Time::parse(&at));
         let ours = match (at, since) {
             (Some(at), Some(since)) => at >= since.whole_second(),

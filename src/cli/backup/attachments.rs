@@ -10,20 +10,21 @@ use crate::dataset::backup::{
 use crate::model::{Error, Kind, Resource, Result};
 use futures_util::stream::{self, StreamExt as _};
 
-/// Attachments between two checkpoints.
+/// The number of attachments between two checkpoints.
 const PORTION: usize = 16;
 /// Downloads under way at a time.
 const DOWNLOADS_MAX: usize = 4;
-/// Tokens of one (pipedrive-api.md 2.3).
+/// The tokens of one download (pipedrive-api.md 2.3).
 const COST: u32 = 20;
 /// Attachments in a row that could not be had, after which it is not they that are in trouble.
 const FAILED_IN_A_ROW_MAX: usize = 8;
 /// Largest attachment that is taken when Pipedrive does not tell its size: 5 GiB.
 const ATTACHMENT_BYTES_MAX: u64 = 5 << 30;
 
-/// Downloads every attachment that is not stored yet. One that cannot be downloaded is noted and leaves a
-/// gap, and the next one is requested. Returns an error if the account is the cause (a spent budget, a
-/// revoked token), or if many in a row fail. The next run continues after those that were noted.
+/// Downloads every attachment that is not stored yet. An attachment that cannot be downloaded is recorded
+/// as missing, and the download continues with the next one. Returns an error if the account is the cause
+/// (a spent budget, a revoked token), or if many attachments in a row fail. The next run continues after
+/// the recorded ones.
 pub(super) async fn fetch(
     run: &mut Run,
     archive: &mut BackupWriter,
@@ -122,8 +123,8 @@ async fn one(
     }
 }
 
-/// Downloads the bytes of an attachment in as many attempts as needed, and returns its SHA-256 and size.
-/// After an interrupted connection the received bytes are kept if the server can send the rest.
+/// Downloads the bytes of an attachment in as many attempts as needed. Returns its SHA-256 and size. After
+/// an interrupted connection the received bytes are kept if the server can send the rest.
 async fn download(
     client: &Client,
     contents: &AttachmentStore,
@@ -163,7 +164,7 @@ async fn download(
     }
 }
 
-/// Adds what comes; an error as soon as it is more than there can be.
+/// Writes the received chunks. Returns an error as soon as they exceed `most` bytes.
 async fn arrived(part: &mut AttachmentUpload<'_>, most: u64, coming: &mut Download) -> Result<()> {
     while let Some(chunk) = coming.chunk().await? {
         part.write(chunk).await?;

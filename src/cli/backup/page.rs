@@ -20,7 +20,7 @@ const ROWS_MAX: u64 = 200_000;
 /// Bytes of rows a page holds at most; a browser takes several times as much to show them.
 const BYTES_MAX: usize = 128 << 20;
 
-/// A page in the making.
+/// A page that is being built.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     /// The rows as members of a JSON list, escaped.
@@ -29,7 +29,7 @@ pub(super) struct Page {
     cut: u64,
 }
 
-/// What the page shows of a row.
+/// The fields of a row that the page shows.
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow)]
@@ -55,7 +55,7 @@ impl Page {
 
     /// Adds a row of the JSON output.
     pub(super) fn change(&mut self, row: &str) {
-        // Once a row was left out, so are all after it: the page holds the first ones.
+        // After the first omitted row all others are omitted too, so the page holds the first rows.
         if self.cut > 0 || self.held == ROWS_MAX || self.rows.len() + row.len() > BYTES_MAX {
             self.cut += 1;
             return;
@@ -73,12 +73,12 @@ impl Page {
         self.rows.push(']');
     }
 
-    /// The page. `head` tells of both backups and sums the changes up.
+    /// Returns the page. `head` describes both backups and summarizes the changes.
     pub(super) fn finish(&self, head: &Value) -> String {
         let mut page = String::with_capacity(self.rows.len() + 64 * 1_024);
         let summary = &head["summary"];
         let count = |name: &str| grouped(summary[name].as_u64().unwrap_or(0));
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(
             page,
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -114,7 +114,7 @@ impl Page {
     }
 }
 
-/// The place of the changes, which the script fills and then shows.
+/// The table of changes. The script fills it and makes it visible.
 const TABLE: &str = "<section><h2>Changes</h2><noscript><p>The table needs JavaScript; \
     <code>-o table</code> and <code>-o ndjson</code> do not.</p></noscript>\
     <div id=\"browse\" hidden><form class=\"filters\" id=\"filters\"><label>Search \
@@ -128,7 +128,7 @@ const TABLE: &str = "<section><h2>Changes</h2><noscript><p>The table needs JavaS
     <button type=\"button\" id=\"before\">Previous</button><span id=\"where\"></span>\
     <button type=\"button\" id=\"after\">Next</button></nav></div></section>";
 
-/// The hash by which a browser knows that this is the style or script we wrote.
+/// Returns the hash of a style or script for the content security policy.
 fn integrity(text: &str) -> String {
     format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
 }
@@ -150,7 +150,8 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// A value for the script: text and null as they are, anything else as a list of its spelling.
+/// Writes a value for the script. Text and null are written unchanged, any other value as a list with its
+/// JSON text.
 fn spelled(json: &str, out: &mut String) {
     if json.starts_with('"') || json == "null" {
         inert(json, out);
@@ -161,7 +162,7 @@ fn spelled(json: &str, out: &mut String) {
     }
 }
 
-/// JSON that ends no script, begins no comment, and steers no terminal that the page is printed on.
+/// Writes JSON that cannot end a script, begin a comment, or control a terminal that shows the page.
 fn inert(json: &str, out: &mut String) {
     for letter in plain_json(json).chars() {
         match letter {
@@ -173,7 +174,7 @@ fn inert(json: &str, out: &mut String) {
     }
 }
 
-/// Text inside markup.
+/// Escapes text for HTML.
 fn escaped(text: &str) -> String {
     printable(text)
         .replace('&', "&amp;")
@@ -234,10 +235,10 @@ fn schema(page: &mut String, changes: &Value) {
     page.push_str("</tbody></table></div></section>");
 }
 
-/// How rows differ, as the classes of the style call it.
+/// The kinds of change, as named in the style sheet.
 const KINDS: [&str; 4] = ["added", "removed", "modified", "deleted"];
 
-/// A bar for each resource, split by kind of change.
+/// Writes a bar for each resource, divided by kind of change.
 fn chart(page: &mut String, resources: &Value) {
     const WIDTH: f64 = 100.0;
     let number = |row: &Value, name: &str| row[name].as_u64().unwrap_or(0);
@@ -361,7 +362,8 @@ mod tests {
         assert_eq!(rows[0][4], evil);
     }
 
-    /// The script spells out what [`plain`] does, but for line breaks and tabs, which a cell may hold.
+    /// The script implements the rules of [`plain`], except for line breaks and tabs, which a cell may
+    /// contain.
     #[test]
     fn the_page_shows_no_character_that_deceives() {
         let deceives = |code: &u32| {

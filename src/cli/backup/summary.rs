@@ -10,7 +10,7 @@ use crate::dataset::snapshot::{CONTENT_INDEX, File, file_name};
 use crate::model::{Error, Kind, Result};
 use serde_json::{Value, json};
 
-/// What a backup came to.
+/// The result of a backup.
 pub(super) struct Summary<'s> {
     closed: &'s Closed,
     report: &'s Report,
@@ -28,7 +28,7 @@ impl<'s> Summary<'s> {
         Self { closed, report, dir, spending }
     }
 
-    /// Prints it, for programs or for people.
+    /// Prints the summary as JSON or as text.
     pub(super) fn print(&self, as_json: bool) -> Result<()> {
         if as_json {
             stdout::programs(&format!("{}\n", self.json()))
@@ -37,7 +37,7 @@ impl<'s> Summary<'s> {
         }
     }
 
-    /// The error of a backup in which something is missing that this run did not ask for.
+    /// Returns the error of a backup in which a resource is missing that this run did not request.
     pub(super) fn incomplete(&self) -> Error {
         let failed = self.closed.failed.iter();
         let whys = failed.map(|(stem, why)| format!("{stem} ({})", why.message));
@@ -45,7 +45,7 @@ impl<'s> Summary<'s> {
         Error::new(Kind::Incomplete, format!("incomplete: could not be read: {whys}"))
     }
 
-    /// Whether every file is there, and this run found nothing odd in what it wrote.
+    /// Returns whether every file is complete and no resource of this run lacks data.
     fn complete(&self) -> bool {
         self.closed.complete && self.report.rows().all(|row| row.lack().is_none())
     }
@@ -75,7 +75,7 @@ impl<'s> Summary<'s> {
             }
         }
         for row in self.report.rows() {
-            // No fault of the resource's: the manifest does not hold it against it.
+            // A storage error is not caused by the resource, so the manifest does not record it.
             if let Some(failure) = row.failure().filter(|f| f.kind == Kind::Storage) {
                 text.line(format!("{}: {}", file_name(row.resource.file), failure.text));
             }

@@ -31,12 +31,12 @@ pub(super) fn verify(flags: &Flags) -> Result<ExitCode> {
     Err(Error::new(Kind::Data, findings(&report)).at(&flags.dir))
 }
 
-/// Whether the backup is what was written, and with --strict nothing about it is odd.
+/// Returns whether the backup has no damage, and with `--strict` no observations either.
 fn is_ok(flags: &Flags, report: &Report) -> bool {
     report.tally.damage == 0 && (!flags.strict || report.tally.observations == 0)
 }
 
-/// The kinds of findings of these names, whatever is a capital in them.
+/// Returns the kinds of findings with these names, ignoring case.
 fn flaws(names: &[String]) -> Result<Vec<DefectKind>> {
     let meant =
         |name: &str| DefectKind::ALL.iter().find(|flaw| folded(flaw.name()) == folded(name));
@@ -50,7 +50,7 @@ fn flaws(names: &[String]) -> Result<Vec<DefectKind>> {
     Err(Error::new(Kind::Usage, message).at("--ignore"))
 }
 
-/// How many findings there are: damage first.
+/// Returns the number of findings, damage first.
 fn findings(report: &Report) -> String {
     let Tally { damage, observations, .. } = report.tally;
     let many = |number: u64, one: &str| match number {
@@ -66,7 +66,7 @@ fn findings(report: &Report) -> String {
     }
 }
 
-/// What the check came to: `whole`, `whole, 12 observations`, `2 findings`.
+/// Returns the result of the check, such as `whole`, `whole, 12 observations` or `2 findings`.
 fn outcome(report: &Report) -> String {
     match (report.tally.damage, report.tally.observations) {
         (0, 0) => "whole".to_owned(),
@@ -129,7 +129,7 @@ fn object(flags: &Flags, snapshot: &BackupReader, report: &Report) -> Value {
         "strict": flags.strict,
         "complete": backup.complete,
         "pdcli": backup.is_pdcli_backup(),
-        // The old name of `pdcli`, until 0.3.
+        // The old name of the key `pdcli`. It is kept until version 0.3.
         "seed": backup.is_pdcli_backup(),
         "started_at": backup.started_at,
         "finished_at": backup.finished_at,

@@ -47,7 +47,7 @@ pub(super) fn write(flags: &Flags) -> Result<ExitCode> {
     runtime()?.block_on(run.back_up(flags, &place, &options))
 }
 
-/// What was asked for by name, the histories among it if they are included.
+/// Returns the resources that were requested by name, including the histories if they are enabled.
 fn named(flags: &Flags, histories: bool) -> Result<Option<Vec<&'static Resource>>> {
     let Some(list) = flags.resources.as_deref() else {
         return Ok(None);
@@ -86,7 +86,7 @@ impl Run {
         self.progress.done();
         let stopped = match outcome {
             Err(error) if matches!(error.kind(), Kind::Data | Kind::Bug) => {
-                // The first error says more than one about giving the lock back.
+                // The first error is more useful than an error from releasing the lock.
                 let _ = archive.release().await;
                 return Err(error);
             }
@@ -95,7 +95,7 @@ impl Run {
         };
         let closed = match archive.close(now()).await {
             Ok(closed) => closed,
-            // What cannot be written at all is no news after what could not be written first.
+            // After a storage error a second one when closing adds no information.
             Err(error) => {
                 let first = stopped.filter(|first| first.kind() == Kind::Storage);
                 if first.is_some() {
@@ -107,7 +107,7 @@ impl Run {
         let summary = Summary::of(&closed, &self.report, &flags.dir, self.client.spending());
         let printed = summary.print(flags.standalone.json());
         match stopped {
-            // Whoever hung up took the terminal away as well.
+            // A hang-up of the terminal also makes printing fail, so the interrupt is reported first.
             Some(error) if error.kind() == Kind::Interrupted => Err(Error::new(
                 Kind::Interrupted,
                 "interrupted: what was taken is safe, the same command continues from there (--restart starts over)",
@@ -116,14 +116,14 @@ impl Run {
             None if printed.is_err() => printed.map(|()| ExitCode::SUCCESS),
             None => match self.report.failure(self.client.spending()) {
                 None if closed.complete => Ok(ExitCode::SUCCESS),
-                // What an earlier run read of this backup is there.
+                // Data of this backup that an earlier run read is present.
                 Some(error) => Err(final_error(error, closed.exported + closed.skipped == 0)),
                 None => Err(summary.incomplete()),
             },
         }
     }
 
-    /// Reads what is missing. An interrupt is an error; what was taken is kept.
+    /// Reads the missing data. An interrupt is an error; the data read so far is kept.
     async fn read_missing(
         &mut self,
         archive: &mut BackupWriter,
@@ -191,7 +191,7 @@ impl Run {
         Ok(())
     }
 
-    /// What need not be asked for, since the backup before has it: by resource.
+    /// Returns the data that the previous backup contains and that is not requested again, by resource.
     async fn earlier(
         &mut self,
         flags: &Flags,
@@ -205,7 +205,7 @@ impl Run {
         let dir = flags.since_backup.as_deref().unwrap_or(&flags.dir);
         let snapshot = BackupReader::open(&Location::parse(dir)?).await;
         let snapshot = match snapshot {
-            // A first backup has none before it.
+            // A first backup has no previous one.
             Err(error) if flags.since_backup.is_none() && error.kind() == Kind::Usage => {
                 return Ok(earlier);
             }

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Bytes that are gathered before they are printed.
+/// The number of bytes that are buffered before they are printed.
 const BUFFER_BYTES: usize = 64 << 10;
 
 pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
@@ -41,8 +41,8 @@ pub(super) fn changes(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-/// Prints events, once each; the list has no order, no paging and no filter by time, so the ones
-/// that were printed are remembered (8 bytes each).
+/// Prints each event once. The list has no order, no paging and no time filter, so hashes of the printed
+/// events are kept (8 bytes each).
 async fn follow(crm: &Crm, flags: &Flags, path: &Path, pause: Duration) -> Result<ExitCode> {
     let mut printed = HashSet::new();
     loop {

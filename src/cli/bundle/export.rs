@@ -49,7 +49,7 @@ pub(super) fn export(flags: &Flags) -> Result<ExitCode> {
     })
 }
 
-/// Returns the error of an export whose tokens were spent: the next export does not continue from there.
+/// Extends the error of an export that ran out of tokens, because the next export does not resume it.
 fn in_one_run(error: Error) -> Error {
     if error.kind() != Kind::Quota {
         return error;
@@ -59,7 +59,7 @@ fn in_one_run(error: Error) -> Error {
     Error::new(Kind::Quota, format!("{error}; {message}"))
 }
 
-/// The error of a bundle from which rows are missing, because they have no usable id.
+/// Returns the error of a bundle that lacks rows because they have no usable id.
 fn left_out(context: &Sidecar) -> Option<Error> {
     let rows = context.unmapped.iter().filter(|lost| lost.reason == NO_ID);
     let rows = rows.map(|lost| format!("{} rows of {}", grouped(lost.rows), lost.resource));
@@ -72,10 +72,10 @@ fn resource(name: &str) -> Result<&'static Resource> {
     Resource::named(name).ok_or_else(|| Error::new(Kind::Bug, format!("{name} is no resource")))
 }
 
-/// What the side-car that stands knows of the company's fields.
+/// Returns the field keys of the company that an existing side-car contains.
 fn known(flags: &Flags, company: i64) -> Pins {
     let mut pins = Pins::default();
-    // One that cannot be read is replaced.
+    // An unreadable side-car is replaced.
     if let Some(context) = Sidecar::read(&flags.out).ok().flatten() {
         for entity in Entity::ALL {
             if let Some(key) = context.id_field(company, entity) {
@@ -86,7 +86,7 @@ fn known(flags: &Flags, company: i64) -> Pins {
     pins
 }
 
-/// A sentence for each field that kept public ids and does no longer.
+/// Returns a sentence for each field that stored public ids and no longer does.
 fn unrecognized(setup: &AccountSetup) -> impl Iterator<Item = String> {
     let owners = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
     owners.into_iter().filter_map(|entity| {
@@ -100,7 +100,7 @@ fn unrecognized(setup: &AccountSetup) -> impl Iterator<Item = String> {
 }
 
 impl Run {
-    /// Reads what the account says of itself.
+    /// Reads the setup of the account.
     pub(super) async fn set_up(
         &mut self,
         account: &Account,
@@ -121,7 +121,7 @@ impl Run {
         Ok(setup.ready())
     }
 
-    /// The same after fields were created.
+    /// Reads the fields of the account again, after fields were created.
     pub(super) async fn set_up_again(
         &mut self,
         mut setup: AccountSetup,
@@ -138,8 +138,8 @@ impl Run {
         Ok(setup.ready())
     }
 
-    /// Makes a bundle of the account, beside this file as what this says; it is not visible yet. Without every row there is no bundle: one that lacks some
-    /// would look like an account that lost them.
+    /// Exports the account into a temporary file next to `out`, with `what` in its name. If any row cannot
+    /// be read, there is no bundle, because an incomplete one would look like an account that lost rows.
     pub(super) async fn export(
         &mut self,
         (out, what): (&Path, &str),
@@ -175,8 +175,8 @@ impl Run {
         Ok(export)
     }
 
-    /// The same, once more where the rows themselves tell which field keeps their public ids. The
-    /// set-up then knows it.
+    /// Exports the account, and exports it again if the rows show which field stores their public ids. The
+    /// returned setup then contains the field.
     pub(super) async fn export_found(
         &mut self,
         place: (&Path, &str),
@@ -195,7 +195,7 @@ impl Run {
         Ok((export, setup))
     }
 
-    /// Reads a resource from its first row to its last, each as it is met.
+    /// Reads all rows of a resource and passes each to `take`.
     async fn pass(
         &mut self,
         resource: &'static Resource,
@@ -218,10 +218,10 @@ impl Run {
                     }
                 }
                 Event::Answered { .. } => run.progress.spent(run.client.spending()),
-                // Without it there is no bundle.
+                // Without the resource there is no bundle.
                 Event::Failed { error, .. } | Event::Unavailable { error, .. } => {
-                    // A bundle names no resources: a list that is not there is a refusal. One that the
-                    // token may not read has the exit code that it has in every command.
+                    // The user did not choose the resources of a bundle, so a missing list counts as a
+                    // refusal. A list that the token may not read keeps its usual exit code.
                     let lacking =
                         error.kind() == Kind::Unavailable && error.http_status() != Some(403);
                     let error = if lacking { error.of_kind(Kind::Refused) } else { error };
@@ -239,7 +239,7 @@ impl Run {
     }
 }
 
-/// Returns the configuration in which these fields store public ids, and reports it.
+/// Returns the setup in which these fields store public ids, and reports the fields.
 fn adopted(
     setup: AccountSetup,
     found: &[(Entity, String)],
@@ -293,7 +293,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
             };
             pass(&snapshot, resource, take).await?;
         } else {
-            // Backups of pdcli have no labels of leads: they stay unnamed, and are counted.
+            // Backups of pdcli have no lead labels. They stay unnamed and are counted.
             setup.lacks(resource);
         }
     }
@@ -327,7 +327,7 @@ async fn of_backup(flags: &Flags) -> Result<(Written, Sidecar)> {
             pass(&snapshot, resource(name)?, |resource, json| export.add_row(resource, json))
                 .await?;
         }
-        // Fields that are known by now are not found again.
+        // A field that is already known is not found again.
         let found = export.likely_markers();
         if found.is_empty() {
             return export.finish();

@@ -43,7 +43,7 @@ pub(super) fn validate(flags: &Flags) -> Result<ExitCode> {
     }
 }
 
-/// The error of a bundle with findings.
+/// Returns the error of a bundle with findings.
 pub(super) fn found(file: &Path, total: u64) -> Error {
     Error::new(Kind::Data, counted(total)).at(file.display().to_string())
 }
@@ -55,7 +55,7 @@ fn counted(total: u64) -> String {
     }
 }
 
-/// The findings as a table; empty if there are none.
+/// Returns the findings as a table. The table is empty if there are none.
 pub(super) fn table(validation: &Validation) -> Text {
     let mut text = Text::new();
     if validation.findings.is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn table(validation: &Validation) -> Text {
     text
 }
 
-/// The findings as an object.
+/// Returns the findings as a JSON object.
 pub(super) fn object(file: &Path, validation: &Validation) -> Value {
     let rows = validation
         .survey

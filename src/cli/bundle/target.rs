@@ -8,21 +8,21 @@ use crate::sandbox::{Options, Sandbox};
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// First pause before a request is tried again.
+/// The first pause before a request is retried.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The variable that sets another one.
+/// The environment variable that overrides the first pause.
 const BACKOFF: &str = "DRIPPULSE_BACKOFF_MILLIS";
 
-/// A CRM that a command talks to.
+/// A CRM that a command uses.
 pub(super) struct Target {
     pub(super) crm: Crm,
-    /// Held so that it is served until the command ends.
+    /// The embedded sandbox. It runs until this value is dropped.
     _sandbox: Option<Sandbox>,
 }
 
-/// The CRM at this address, at the one in the environment, or the embedded one. The key is never
-/// taken from a flag.
+/// Returns the CRM at this address, at the address in the environment, or the embedded one. The key is
+/// never taken from a flag.
 pub(super) fn target(flag: &str, address: Option<&str>, flags: &CommonOptions) -> Result<Target> {
     if flags.sandbox {
         let sandbox = Sandbox::start(Options { scale: 0.0, ..Options::default() })
@@ -43,7 +43,7 @@ pub(super) fn target(flag: &str, address: Option<&str>, flags: &CommonOptions) -
         let message = "set DRIPPULSE_API_KEY to a key (or JWT) of the organization";
         Error::new(Kind::Config, message).at("environment")
     })?;
-    // No retry delay against the sandbox.
+    // The pause can be shortened, for example for tests.
     let pause = match variable(BACKOFF)? {
         Some(text) => text.parse().map(Duration::from_millis).map_err(|_| {
             Error::new(Kind::Config, "must be a number of milliseconds").at(BACKOFF)

@@ -5,16 +5,16 @@ use crate::dataset::diff::{Change, Counts, Diff, OneSided, SchemaChange, Skipped
 use crate::model::Result;
 use std::process::ExitCode;
 
-/// A comparison that is under way.
+/// A comparison in progress.
 pub(in crate::cli) enum Differ<'s> {
-    /// Of backups.
+    /// A comparison of two backups.
     Backups(Box<Diff<'s>>),
-    /// Of bundles.
+    /// A comparison of two bundles.
     Bundles(Box<bundle::Diff>),
 }
 
 impl Differ<'_> {
-    /// The next change.
+    /// Returns the next change.
     pub(in crate::cli) async fn next(&mut self) -> Result<Option<Change>> {
         match self {
             Self::Backups(diff) => diff.next().await,
@@ -22,7 +22,7 @@ impl Differ<'_> {
         }
     }
 
-    /// Changes of the set-up; a bundle has none.
+    /// Returns the changes of the schema. Bundles have none.
     pub(in crate::cli) fn schema(&self) -> &[SchemaChange] {
         match self {
             Self::Backups(diff) => diff.schema(),
@@ -30,7 +30,7 @@ impl Differ<'_> {
         }
     }
 
-    /// What only one of the two has.
+    /// Returns the resources or arrays that only one side has.
     pub(in crate::cli) fn skipped(&self) -> &[Skipped] {
         match self {
             Self::Backups(diff) => diff.skipped(),
@@ -38,7 +38,7 @@ impl Differ<'_> {
         }
     }
 
-    /// What only one of the two can have; of bundles nothing.
+    /// Returns the data that only one side can contain. Bundles have none.
     pub(in crate::cli) fn one_sided(&self) -> &[OneSided] {
         match self {
             Self::Backups(diff) => diff.one_sided(),
@@ -46,7 +46,7 @@ impl Differ<'_> {
         }
     }
 
-    /// Names of fields to be left out that nothing has, when everything was compared.
+    /// Returns the ignored field names that matched nothing. Call it after the last change.
     pub(in crate::cli) fn unmet(&self) -> Vec<&str> {
         match self {
             Self::Backups(diff) => diff.unmet(),
@@ -54,7 +54,7 @@ impl Differ<'_> {
         }
     }
 
-    /// What was counted so far, by resource or array.
+    /// Returns the counts so far, by resource or array.
     pub(in crate::cli) fn counts(&self) -> Vec<(&'static str, Counts)> {
         match self {
             Self::Backups(diff) => {
@@ -65,12 +65,12 @@ impl Differ<'_> {
         }
     }
 
-    /// What was counted so far, all together.
+    /// Returns the total of the counts so far.
     pub(in crate::cli) fn total(&self) -> Counts {
         self.counts().into_iter().map(|(_, counts)| counts).sum()
     }
 
-    /// The exit code, when everything was compared: 1 for differences if that is asked for.
+    /// Returns the exit code after the last change: 1 for differences if `asked` is set.
     pub(in crate::cli) fn exit(&self, asked: bool) -> ExitCode {
         let total = self.total();
         let rows = total.added + total.removed + total.modified + total.deleted;

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 const TABLE_ROWS_MAX: usize = 10_000;
 /// Characters of a value that a table shows.
 const VALUE_MAX: usize = 60;
-/// Bytes that are gathered before they are printed.
+/// The number of bytes that are buffered before they are printed.
 const BUFFER_BYTES: usize = 64 << 10;
-/// What is printed in portions.
+/// A buffer for output that is printed in parts.
 #[derive(Default)]
 struct Printer(String);
 
@@ -30,7 +30,7 @@ impl Printer {
     }
 }
 
-/// One object, written as it comes: the summary is last.
+/// Prints the comparison as one JSON object. Changes are streamed, and the summary is last.
 pub(in crate::cli) async fn object(diff: &mut Differ<'_>) -> Result<()> {
     let mut out = Printer::default();
     out.print("{\"changes\":[")?;
@@ -55,7 +55,7 @@ pub(in crate::cli) async fn object(diff: &mut Differ<'_>) -> Result<()> {
     out.flush()
 }
 
-/// A change a line; the last line is the summary.
+/// Prints one change per line. The last line is the summary.
 pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
     let mut out = Printer::default();
     for change in diff.schema() {
@@ -77,7 +77,7 @@ pub(in crate::cli) async fn lines(diff: &mut Differ<'_>) -> Result<()> {
     out.flush()
 }
 
-/// For people: the changes, then what they come to.
+/// Prints the changes as a table, followed by a summary.
 pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
     let mut table = Grid::framed(["Resource", "ID", "Name", "Change", "Field", "Old", "New"]);
     let (mut shown, mut more) = (0, 0);
@@ -139,7 +139,7 @@ pub(in crate::cli) async fn table(diff: &mut Differ<'_>) -> Result<()> {
     stdout::people(&text)
 }
 
-/// The rows of a change in a table.
+/// Returns the table rows of a change.
 fn cells(change: &Change) -> Vec<[String; 7]> {
     let (resource, id) = (change.resource.to_owned(), change.key.clone());
     let name = change.name.as_deref().map(cut).unwrap_or_default();
@@ -168,8 +168,7 @@ fn cells(change: &Change) -> Vec<[String; 7]> {
     }
 }
 
-/// A field's label without the object that holds custom fields, unless it would be mistaken for a
-/// column then.
+/// Removes the prefix `custom_fields.` from a field's label, unless the rest is the name of a column.
 fn short<'l>(resource: &str, label: &'l str) -> &'l str {
     let Some(short) = label.strip_prefix("custom_fields.") else {
         return label;
@@ -179,7 +178,7 @@ fn short<'l>(resource: &str, label: &'l str) -> &'l str {
     if resource.is_some_and(|known| known.column(first).is_some()) { label } else { short }
 }
 
-/// A value in a table: text without its quotes, line breaks as spaces, cut where it is long.
+/// Formats a value for a table: text without quotes, on one line, shortened.
 fn shown(value: Option<&str>) -> String {
     let text = match value {
         None => return String::new(),
@@ -192,7 +191,7 @@ fn shown(value: Option<&str>) -> String {
     cut(&text)
 }
 
-/// Text on one line, cut where it is long.
+/// Formats a text on one line, shortened.
 fn cut(text: &str) -> String {
     let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
     let text: String = text.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();

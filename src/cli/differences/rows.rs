@@ -6,8 +6,8 @@ use crate::dataset::diff::{Change, Counts, FieldChange, OneSided, SchemaChange, 
 use crate::model::quoted;
 use serde_json::{Value, json};
 
-/// The rows of a change, one for each field that differs. With `records`, rows that were added or
-/// removed come as they are.
+/// Returns the rows of a change, one for each field that differs. With `records`, added, removed and
+/// deleted rows include the whole record.
 pub(in crate::cli) fn rows(change: &Change, records: bool) -> Vec<String> {
     let head = |what: &str| {
         format!(
@@ -48,14 +48,14 @@ fn modified(head: &str, field: &FieldChange) -> String {
     )
 }
 
-/// `{added, removed, modified, deleted, fieldsChanged, folded, schema}`.
+/// Returns `{added, removed, modified, deleted, fieldsChanged, folded, schema}`.
 pub(in crate::cli) fn summary(diff: &Differ<'_>) -> Value {
     let mut summary = counts(diff.total());
     summary["schema"] = diff.schema().len().into();
     summary
 }
 
-/// The counts of each resource that was compared.
+/// Returns the counts of each compared resource.
 pub(in crate::cli) fn by_resource(diff: &Differ<'_>) -> Vec<Value> {
     let rows = diff.counts().into_iter().map(|(resource, found)| {
         let mut row = counts(found);
@@ -69,7 +69,7 @@ fn counts(counts: Counts) -> Value {
     serde_json::to_value(counts).unwrap_or_default()
 }
 
-/// What only one side can have, as a sentence.
+/// Returns a sentence about data that only one side can contain.
 pub(in crate::cli) fn one_sided(one: &OneSided) -> String {
     let (side, other) = if one.present == "A" { ("older", "newer") } else { ("newer", "older") };
     let (resource, name, rows) = (one.resource, &one.name, grouped(one.rows));
@@ -85,7 +85,7 @@ pub(in crate::cli) fn one_sided(one: &OneSided) -> String {
     }
 }
 
-/// A change of the set-up as a sentence.
+/// Returns a sentence about a change of the schema.
 pub(in crate::cli) fn sentence(change: &SchemaChange) -> String {
     let named = |text: &Option<String>| text.clone().unwrap_or_default();
     let what = match (change.kind, change.change) {
@@ -108,7 +108,7 @@ pub(in crate::cli) fn sentence(change: &SchemaChange) -> String {
     format!("{}: {} {}: {what}", change.resource, change.kind, change.change)
 }
 
-/// The row of a change of the set-up in a stream of lines.
+/// Returns a change of the schema as a row of line-delimited output.
 pub(in crate::cli) fn schema_row(change: &SchemaChange) -> Value {
     let mut row = serde_json::to_value(change).unwrap_or_default();
     row["schema"] = json!(true);

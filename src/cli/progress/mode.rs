@@ -3,25 +3,25 @@
 use crate::cli::args::CommonOptions;
 use crate::cli::stderr;
 
-/// How much is shown.
+/// The amount of progress output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum ProgressMode {
-    /// Nothing.
+    /// No output except required actions.
     Quiet,
-    /// A line for each resource that came to its end, and for each warning.
+    /// One line for each finished resource and each warning.
     Lines,
-    /// Also what begins and what waits.
+    /// The lines of [`Self::Lines`], and lines for resources that begin or wait.
     Verbose,
-    /// A live line for each resource that is being read; the rest as lines.
+    /// A live line for each resource that is being read, and lines for everything else.
     Live,
-    /// As lines of a log, each with its level: what orchestrators of Singer taps read.
+    /// Log lines with levels, as orchestrators of Singer taps read them.
     Log,
-    /// Of those only warnings and errors.
+    /// Log lines for warnings and errors only.
     Warnings,
 }
 
 impl ProgressMode {
-    /// As the flags and the terminal have it.
+    /// Selects the mode by the flags and the terminal.
     pub(in crate::cli) fn of(flags: &CommonOptions) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         match flags {

@@ -5,7 +5,7 @@ use crate::bundle::push::BATCH_BYTES_MAX;
 use crate::bundle::{BUNDLE_VERSION, Entity, Field, PUBLIC_ID_MAX, ROW_BYTES_MAX, Shape};
 use std::fmt::Write as _;
 
-/// How values of custom fields are written in `custom`.
+/// The forms of custom field values in `custom`.
 const CUSTOM: &[(&str, &str)] = &[
     ("enum, set", "the label, a list of labels"),
     ("monetary", "`{\"amount\", \"currency\"}`"),
@@ -15,7 +15,7 @@ const CUSTOM: &[(&str, &str)] = &[
     ("all others", "as they are"),
 ];
 
-/// Keys of a side-car.
+/// The keys of a side-car.
 const CONTEXT: &[(&str, &str)] = &[
     ("bundle", "SHA-256 and size of the bundle it belongs to"),
     ("source", "where the rows come from"),
@@ -39,7 +39,7 @@ const CONTEXT: &[(&str, &str)] = &[
     ("lost", "by company, what a push into Pipedrive could not hold, likewise"),
 ];
 
-/// What the CRM's documents leave open, and what we do about it.
+/// The points that the CRM's documentation leaves open, and the behaviour of this program.
 const OPEN: &[(&str, &str)] = &[
     (
         "names of most fields",

@@ -11,7 +11,7 @@ pub(super) fn page(programs: &[Command]) -> String {
     for program in programs {
         for command in visible(program, "") {
             let name = command.get_display_name().unwrap_or_default().to_owned();
-            // Exit codes and variables have pages of their own.
+            // Exit codes and variables have separate pages.
             let short = help::examples(name.trim_start_matches("source-pipedrive "));
             let command = if command.get_after_long_help().is_some() {
                 command.after_long_help(short)
@@ -26,7 +26,7 @@ pub(super) fn page(programs: &[Command]) -> String {
     page.trim_end().to_owned() + "\n"
 }
 
-/// Man pages by file name.
+/// Returns the man pages with their file names.
 pub(super) fn man(program: &Command) -> Result<Vec<(String, Vec<u8>)>> {
     let pages = visible(program, "").into_iter().map(|command| {
         let name = command.get_display_name().unwrap_or_default().replace(' ', "-");
@@ -41,7 +41,7 @@ pub(super) fn man(program: &Command) -> Result<Vec<(String, Vec<u8>)>> {
     pages.collect()
 }
 
-/// A command and those below it that help shows, each called by its whole name.
+/// Returns a command and its visible subcommands, each with its full name.
 fn visible(command: &Command, above: &str) -> Vec<Command> {
     let name = format!("{above}{}", command.get_name());
     let below = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");

@@ -3,7 +3,7 @@
 use super::{begin, code, table};
 use std::fmt::Write as _;
 
-/// Keys of a backup's manifest.
+/// The keys of a backup's manifest.
 const BACKUP: &[(&str, &str)] = &[
     ("version", "layout of the manifest"),
     ("tool", "what wrote it"),
@@ -29,7 +29,7 @@ const BACKUP: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a backup's manifest may hold as well.
+/// The optional keys of a backup's manifest.
 const BACKUP_SOMETIMES: &[(&str, &str)] = &[
     ("include", "what was asked for in addition to rows: `file_contents`, `secrets`"),
     (
@@ -47,7 +47,7 @@ const BACKUP_SOMETIMES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Keys of a file in a backup's manifest.
+/// The keys of a file in a backup's manifest.
 const BACKUP_FILE: &[(&str, &str)] = &[
     ("bytes", "its size"),
     ("rows", "rows of its array"),
@@ -57,7 +57,7 @@ const BACKUP_FILE: &[(&str, &str)] = &[
     ("read_until", "when reading it ended"),
 ];
 
-/// What a file in a backup's manifest may hold as well.
+/// The optional keys of a file in a backup's manifest.
 const BACKUP_FILE_SOMETIMES: &[(&str, &str)] = &[
     ("staged", "where it still is, if the process ended before the file had its place"),
     ("kept", "`true`: it is of an earlier backup; the last one did not read it, or could not"),
@@ -76,7 +76,7 @@ const BACKUP_FILE_SOMETIMES: &[(&str, &str)] = &[
     ("gone", "number of attachments that Pipedrive lists but no longer has"),
 ];
 
-/// Keys of a warehouse's manifest.
+/// The keys of a warehouse's manifest.
 const WAREHOUSE: &[(&str, &str)] = &[
     ("version", "layout of the manifest"),
     ("tool", "what wrote it"),
@@ -99,7 +99,7 @@ const WAREHOUSE: &[(&str, &str)] = &[
     ("checked_at", "when a resource was last known to hold every row there is"),
 ];
 
-/// What a warehouse's manifest may hold as well.
+/// The optional keys of a warehouse's manifest.
 const WAREHOUSE_SOMETIMES: &[(&str, &str)] = &[
     ("unavailable", "resources that the company lacks, with Pipedrive's message"),
     ("rebuild", "the same keys, of resources that are being read again"),
@@ -164,7 +164,7 @@ mod tests {
     use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// Every key of an object is in these lists, and nothing else is.
+    /// Checks that the lists contain exactly the keys of an object.
     #[track_caller]
     fn check(object: &Value, lists: &[&[(&str, &str)]]) {
         let keys: BTreeSet<&str> =
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(named, keys);
     }
 
-    /// What is said of a key names every key below it.
+    /// Checks that the description of a key contains every key below it.
     #[track_caller]
     fn check_below(object: &Value, key: &str, list: &[(&str, &str)]) {
         let said = list.iter().find(|(name, _)| *name == key).expect("the key is listed").1;
@@ -187,7 +187,7 @@ mod tests {
         BTreeMap::from([("deals".to_owned(), value)])
     }
 
-    // Without `..`: a new key has to be added here, and then to the page.
+    // The literals have no `..`, so that a new key must be added here and then to the page.
     fn account() -> Account {
         Account {
             company_id: Some(1),

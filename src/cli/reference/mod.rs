@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Writes every page into a folder: Markdown, and man pages below `man/`.
+/// Writes all pages into a folder: Markdown files, and man pages in `man/`.
 pub(super) fn write(flags: &args::Reference) -> Result<ExitCode> {
     let pages = [
         ("bundles.md", bundle::page()),
@@ -66,14 +66,14 @@ fn put(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
-/// A page's title and where it comes from.
+/// Returns the title of a page and a comment about its origin.
 fn begin(title: &str) -> String {
     format!(
         "# {title}\n\n<!-- Made by `source-pipedrive reference docs`; a test compares it with the code. -->\n\n"
     )
 }
 
-/// A Markdown table.
+/// Returns a Markdown table.
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();

@@ -107,7 +107,7 @@ fn type_name(ty: Type) -> String {
     }
 }
 
-/// In a few words how a resource is read.
+/// Describes briefly how a resource is read.
 fn how(resource: &Resource) -> String {
     if let Some(parent) = &resource.parent {
         let rows = parent.resource;

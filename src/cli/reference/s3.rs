@@ -6,7 +6,7 @@ use crate::model::{Error, Kind, Result};
 use serde_json::json;
 use std::fmt::Write as _;
 
-/// What a run in a bucket may have to do, and when.
+/// The permissions that a run in a bucket needs, with the reasons.
 const PERMISSIONS: &[(&str, &str)] = &[
     ("s3:ListBucket", "on the bucket: what lies below the prefix"),
     ("s3:GetObject", "on its objects: manifests, and what is verified, compared or copied"),

@@ -76,7 +76,7 @@ pub(super) fn page() -> Result<String> {
     Ok(page)
 }
 
-/// The example as this program writes it, having read it.
+/// Returns the example after a round trip through the state parser.
 fn read(name: &str, example: &Value) -> Result<Value> {
     let bug = || Error::new(Kind::Bug, "an example of the docs is no state");
     let resource = Resource::named(name).ok_or_else(bug)?;

@@ -7,13 +7,13 @@ use crate::model::{Error, KEYS, Kind, Result, ValueType};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// The word that stands for the environment.
+/// The argument that selects the environment as a configuration layer.
 const ENV: &str = "ENV";
-/// What variables begin with.
+/// The prefix of the environment variables.
 const PREFIX: &str = "TAP_PIPEDRIVE_";
 
-/// The configuration that these layers make, later ones over earlier ones. A refresh token that is
-/// replaced is kept in the file the old one came from.
+/// Merges these layers into a configuration. Later layers override earlier ones. A replaced refresh token
+/// is stored in the file that contained the old one.
 pub(super) fn given(layers: &[PathBuf]) -> Result<ConfigSource> {
     let (mut config, mut keeper, mut origins) = (Map::new(), None, Origins::default());
     for layer in layers {
@@ -44,7 +44,7 @@ fn file(path: &Path) -> Result<Map<String, Value>> {
     Err(Error::new(Kind::Config, "configuration is not a JSON object").at(place))
 }
 
-/// Reads the environment: text as it is; numbers, flags and objects as JSON.
+/// Reads the environment. Texts are taken unchanged; numbers, flags and objects are parsed as JSON.
 fn environment(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Map<String, Value>> {
     let keys = KEYS.iter().map(|key| (key.name, Some(key.takes)));
     let mut config = Map::new();
@@ -63,7 +63,7 @@ fn environment(variable: impl Fn(&str) -> Result<Option<String>>) -> Result<Map<
     Ok(config)
 }
 
-/// The variable that sets a key.
+/// Returns the name of the variable that sets a key.
 fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }

@@ -11,8 +11,8 @@ use crate::model::{Error, Resource, Result};
 use crate::protocol::singer::catalog;
 use std::process::ExitCode;
 
-/// Prints the catalog: one request for whose account it is, one for each feature that a company may
-/// lack, then one page of each field dictionary, side by side.
+/// Prints the catalog. It sends one request for the account and one for each feature that a company may lack,
+/// and then reads the field dictionaries concurrently.
 pub(super) fn discover(args: &Args) -> Result<ExitCode> {
     let mut run = open(args)?;
     let (found, lacking) = runtime()?.block_on(async {

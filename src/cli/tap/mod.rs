@@ -16,8 +16,8 @@ use clap::Parser as _;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Runs the tap. Any failure ends with one CRITICAL line on stderr and exit code 1; an interrupt,
-/// with the state of what was taken and exit code 130.
+/// Runs the tap. A failure ends with one CRITICAL line on stderr and exit code 1. An interrupt writes the
+/// state of the data read so far and ends with exit code 130.
 pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = match Args::try_parse_from(arguments) {
         Ok(args) => run(&args),

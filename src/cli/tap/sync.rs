@@ -22,7 +22,7 @@ use std::io::{Stderr, Stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// A run of the tap.
+/// Creates a run of the tap.
 pub(super) fn open(args: &Args) -> Result<Run> {
     let given = if args.sandbox {
         ConfigSource::sandbox(&args.simulated)?
@@ -49,12 +49,12 @@ pub(super) fn sync(args: &Args) -> Result<ExitCode> {
     runtime()?.block_on(run.tap(selected, &saved, args.quiet))
 }
 
-/// How the records of a run are spelled.
+/// Returns the spelling of records in a run.
 pub(super) fn spelling(settings: &Settings) -> Spelling {
     Spelling { keys: settings.custom_fields, objects_as_text: settings.objects_as_text }
 }
 
-/// The dictionaries of these resources' custom fields.
+/// Reads the field definitions of these resources.
 pub(super) async fn dictionaries(
     run: &mut Run,
     resources: impl Iterator<Item = &'static Resource>,
@@ -74,7 +74,7 @@ pub(super) async fn dictionaries(
     Ok(found)
 }
 
-/// How the streams of a run are written.
+/// The streams of a run and their writer.
 struct Streams {
     writer: Writer<Stdout, Stderr>,
     selected: BTreeMap<&'static str, Stream>,
@@ -130,7 +130,7 @@ impl Run {
             let whole = selection.method == Method::FullTable && state.is_none();
             let versioned = self.setup.settings.activate_versions && whole;
             let mut selection = selection;
-            // The catalog has the names of its time. A field that was delivered under a name keeps it.
+            // The catalog may have outdated names. A field that was delivered under a name keeps it.
             let pins = joined(saved.names(resource), declared(resource, &selection.whole));
             let names = Names::wire(spelling.keys, resource, found.of(resource), &pins);
             if let Some(names) = &names {
@@ -144,7 +144,7 @@ impl Run {
                 Method::Incremental => Mode::Incremental,
                 Method::FullTable => Mode::Full,
             };
-            // A full table that was read to the end is read again, and counts as read.
+            // A full table that was read to the end is read again and counts as finished.
             let finished = saved.of(resource)?.as_ref().and_then(StreamState::finished);
             wanted.push(Selected { finished, ..Selected::new(resource, mode, state) });
             streams.insert(resource.name, Stream { selection, names, versioned });
@@ -189,15 +189,15 @@ impl Run {
         self.end(streams, outcome)
     }
 
-    /// Ends a run: writes what it proved, and says how it ended.
+    /// Ends a run: writes the final state and reports the result.
     fn end(&mut self, mut streams: Streams, outcome: Result<()>) -> Result<ExitCode> {
-        // The output is closed, so the position cannot be reported.
+        // The output is closed, so no state can be written.
         if let Err(error) = &outcome
             && error.kind() == Kind::Pipe
         {
             return outcome.map(|()| ExitCode::SUCCESS);
         }
-        // Any other end of the run writes the state that it proved.
+        // Any other end of the run writes the state of the data read so far.
         streams.writer.state(now())?;
         streams.writer.flush()?;
         for (resource, error) in self.report.close(outcome.as_ref().err()) {

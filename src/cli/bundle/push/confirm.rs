@@ -38,7 +38,7 @@ pub(super) async fn confirm(
     if !flags.standalone.json() {
         report.shown = true;
         match stdout::people(&plan) {
-            // With --yes the push is wanted, whether the plan is read or not.
+            // With `--yes` the push continues even if the plan cannot be printed to a closed pipe.
             Err(error) if flags.yes && error.kind() == Kind::Pipe => {}
             printed => printed?,
         }
@@ -46,13 +46,13 @@ pub(super) async fn confirm(
     if !ask {
         return Ok(());
     }
-    // Who asks for JSON, or reads the plan elsewhere, sees what is asked about.
+    // With JSON output or a redirected stdout the plan is also shown on stderr, next to the question.
     if flags.standalone.json() || !stdout::is_terminal() {
         stderr::people(&plan);
     }
     stderr::people(&Text::of(report.question()));
     let (tell, told) = oneshot::channel();
-    // A thread of its own, so that the process need not wait for an answer that never comes.
+    // A separate thread reads the answer, so that the process can end without one.
     let listener = move || {
         let mut line = String::new();
         let read = stdin().read_line(&mut line);

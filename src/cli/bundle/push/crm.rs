@@ -20,11 +20,11 @@ use crate::cli::setup::now;
 use crate::dataset::TempFile;
 use crate::model::{Error, Kind, Result};
 
-/// How rows of the organization itself are kept safe.
+/// The texts for rows that came from the organization itself.
 const ITSELF: Itself =
     Itself { place: "organization", backup: "source-pipedrive bundle pull --out FILE" };
 
-/// Pushes; the report says how far it came.
+/// Pushes a bundle into a CRM. Returns a report of the result.
 pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) -> Result<Report> {
     let dropped = Dropped::of(&flags.drop, &flags.file).await?;
     let target = target("--to", flags.to.as_deref(), &flags.standalone)?;
@@ -42,7 +42,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     let stages = Stages::new(input.pipelines(), pipelines(crm).await?, &input.given)?;
     let mut fit = Conformer::new(stages, dropped, flags.strict_fields, &flags.activity_parents)?;
     let fates = Fates::of(&survey, &mut index, &Known::default(), flags.recreate_deleted).await?;
-    // Rows that were pulled from the organization itself.
+    // Whether the rows were pulled from the organization itself.
     let pulled = input.context.as_ref().is_some_and(|context| context.source.system == "crm");
     let own = pulled && survey.head.organization().as_ref() == Some(&organization);
     let new = fit.clone();
@@ -125,7 +125,7 @@ pub(super) async fn push(flags: &Flags, input: &Input, progress: &mut Progress) 
     Ok(report)
 }
 
-/// A row as it is sent, where `there` is what the CRM has of it.
+/// Returns a row in the form that is sent. `there` is the CRM's row.
 fn fitted(
     fates: &Fates,
     fit: &mut Conformer,
@@ -136,8 +136,8 @@ fn fitted(
     Fitted::whole(revived(fates, &fit.row(entity, json, there)), there)
 }
 
-/// Writes into the side-car what the CRM made of the bundle's values: a pull hands it on, and what comes
-/// back so is no edit. `new` makes of rows what they become where nothing is there.
+/// Writes the value forms of the CRM into the side-car. A pull copies them, so that values that come back
+/// in these forms do not count as edits. `new` converts a row as if it were new.
 async fn remember(
     flags: &Flags,
     input: &Input,
@@ -166,7 +166,7 @@ async fn remember(
     context.write(&flags.file)
 }
 
-/// The row, which says that it lives if it was deleted in the CRM and is to be brought back.
+/// Returns the row, with a null `deleted_at` if it was deleted in the CRM and is to be restored.
 fn revived(fates: &Fates, row: &str) -> String {
     let again = public_id_of(row).is_some_and(|id| fates.row(&id) == Some(&RowFate::Again));
     match row.strip_suffix('}') {
@@ -177,8 +177,8 @@ fn revived(fates: &Fates, row: &str) -> String {
     }
 }
 
-/// A bundle of another organization of the CRM is refused: its public ids are taken there, and unique
-/// across the product.
+/// Returns an error for a bundle of another organization of the CRM, unless `--foreign` or `--as-copy` is
+/// given. Public ids are unique across the product, so its ids are taken.
 fn foreign(flags: &Flags, input: &Input, survey: &Survey, organization: &str) -> Result<()> {
     let Some(own) = survey.head.organization() else { return Ok(()) };
     let of_crm = input.context.as_ref().is_some_and(|context| context.source.system == "crm");

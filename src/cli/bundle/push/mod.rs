@@ -20,19 +20,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What activities belong to, the best first, unless a CRM wants it otherwise.
+/// The default order in which arrays become the parent of an activity, best first.
 const PARENTS: [&str; 4] = ["opportunity", "contact", "account", "lead"];
 
-/// What a push is given beside the bundle.
+/// The inputs of a push other than the bundle.
 struct Input {
     context: Option<Sidecar>,
-    /// Wishes of `--map-stages`.
+    /// The mapping from `--map-stages`.
     given: BTreeMap<String, String>,
     journal: PathBuf,
 }
 
 impl Input {
-    /// The pipelines that the bundle's stages belong to; none where nothing is known of them.
+    /// Returns the pipelines of the bundle. The list is empty without a side-car.
     fn pipelines(&self) -> Vec<Pipeline> {
         self.context.as_ref().map(|context| context.pipelines.clone()).unwrap_or_default()
     }
@@ -84,8 +84,8 @@ pub(super) fn push(flags: &Flags) -> Result<ExitCode> {
     report.failure().map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// The bundle that is pushed: the file, or a copy of it for this target, which is gone with what this
-/// returns.
+/// Returns the bundle to push: the file, or a copy for this target. The copy is deleted when the returned
+/// value is dropped.
 async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<TempFile>)> {
     if !flags.as_copy {
         return Ok((flags.file.clone(), None));
@@ -94,8 +94,8 @@ async fn pushed(flags: &Flags, target: &str) -> Result<(PathBuf, Option<TempFile
     Ok((copy.path().to_owned(), Some(copy)))
 }
 
-/// Checks the bundle, with what the target has in mind: leads that became deals are there, too. One with
-/// findings is not pushed at all: nothing half done.
+/// Validates the bundle. References to rows of the target are valid, including leads that became deals. A
+/// bundle with findings is not pushed at all.
 async fn checked(flags: &Flags, path: &Path, input: &Input, target: &Index) -> Result<Survey> {
     let elsewhere = |entity: Entity, id: u64| {
         let moves = matches!(entity, Entity::Leads | Entity::Opportunities);
@@ -146,7 +146,7 @@ fn given(flags: &Flags) -> Result<BTreeMap<String, String>> {
     })
 }
 
-/// Whose rows a bundle holds.
+/// Returns the owner of a bundle's rows.
 fn whose(context: Option<&Sidecar>, survey: &Survey) -> String {
     let company = context.and_then(|context| context.source.company_id);
     match (company, survey.head.organization()) {

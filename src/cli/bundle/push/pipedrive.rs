@@ -22,15 +22,14 @@ use crate::cli::setup::now;
 use crate::model::{Error, Kind, Result, members};
 use std::path::Path;
 
-/// How rows of the account itself are kept safe.
+/// The texts for rows that came from the account itself.
 const ITSELF: Itself = Itself { place: "account", backup: "source-pipedrive backup --dir DIR" };
-/// What a journal calls Pipedrive.
+/// The name of Pipedrive in a journal.
 const TARGET: &str = "pipedrive";
-/// The arrays whose rows keep their public ids in custom fields of their own; leads have those of
-/// opportunities.
+/// The arrays whose rows store their public ids in custom fields. Leads use the fields of opportunities.
 const OWNERS: [Entity; 3] = [Entity::Accounts, Entity::Contacts, Entity::Opportunities];
 
-/// Pushes; the report says how far it came.
+/// Pushes a bundle into Pipedrive. Returns a report of the result.
 pub(super) async fn push(flags: &Flags, input: &Input) -> Result<Report> {
     for (given, flag) in [
         (flags.strict_fields, "--strict-fields"),
@@ -132,7 +131,7 @@ async fn push_with(
     if plan.work() > 0 {
         let created = prepare(&run.client, &needs, &mut journal).await?;
         if needs.requests() > 0 {
-            // What was created has its keys now.
+            // The keys of the created fields are known now.
             known = run.set_up_again(known, stop.as_mut()).await?;
             known = known.pinned(|pins| created.iter().for_each(|field| pin(pins, field)));
         }
@@ -182,14 +181,15 @@ async fn push_with(
     Ok(report)
 }
 
-/// Whether a public id is one that the company's own rows have.
+/// Returns whether a public id was generated from an id of this company.
 fn is_own(company: i64, entity: Entity, public_id: &str) -> bool {
     let rest = public_id.strip_prefix(entity.prefix()).and_then(|id| id.strip_prefix("pd"));
     let rest = rest.and_then(|id| id.strip_prefix(&company.to_string()));
     rest.is_some_and(|id| id.starts_with('_'))
 }
 
-/// What journal and side-car know of the company's fields, by their keys: people may have renamed them.
+/// Returns the field keys that the journal and the side-car record for the company. They stay valid when a
+/// field is renamed.
 fn pins(context: Option<&Sidecar>, memory: &Memory, company: i64) -> Pins {
     let mut pins = Pins::default();
     let own = context.is_some_and(|context| context.source.company_id == Some(company));
@@ -208,7 +208,7 @@ fn pins(context: Option<&Sidecar>, memory: &Memory, company: i64) -> Pins {
     }
     for known in memory.fields() {
         pin(&mut pins, known);
-        // The name may have been changed where the bundle comes from, too.
+        // The name may also have changed in the source account.
         let source = |(entity, field): &&(Entity, &CustomField)| {
             *entity == known.entity && known.source.as_ref() == Some(&field.key)
         };
@@ -227,12 +227,12 @@ fn pin(pins: &mut Pins, field: &KnownField) {
     }
 }
 
-/// The fields that keep public ids.
+/// Returns the fields that store public ids.
 fn markers(setup: &AccountSetup) -> impl Iterator<Item = (Entity, &str)> {
     OWNERS.into_iter().filter_map(|entity| Some((entity, setup.marker(entity)?)))
 }
 
-/// What a bundle holds by which its rows are recognized.
+/// Returns the public ids and custom field names of a bundle, by which its fields and rows are recognized.
 async fn expected(bundle: &Path) -> Result<Expected> {
     let mut rows = Reader::open(bundle)?;
     let mut expected = Expected::default();
@@ -247,8 +247,8 @@ async fn expected(bundle: &Path) -> Result<Expected> {
     Ok(expected)
 }
 
-/// Writes into the journal which fields keep public ids, and which are the bundle's, where it does not
-/// know that.
+/// Writes the fields that store public ids, and the fields that match those of the bundle, into the
+/// journal, unless it already contains them.
 fn remember(
     setup: &AccountSetup,
     matched: &[KnownField],
@@ -266,8 +266,8 @@ fn remember(
     Ok(())
 }
 
-/// Nothing is written while the field that is known to keep the public ids is not there: rows that are
-/// there already would be created again.
+/// Returns an error if the recorded field for public ids is missing. Without it existing rows would be
+/// created again.
 fn recognizable(setup: &AccountSetup, company: i64) -> Result<()> {
     let lost = OWNERS.into_iter().find_map(|entity| Some((entity, setup.lost_marker(entity)?)));
     let Some((entity, (key, why))) = lost else { return Ok(()) };
@@ -281,8 +281,8 @@ fn recognizable(setup: &AccountSetup, company: i64) -> Result<()> {
     Err(Error::new(Kind::Data, message).at("--to pipedrive"))
 }
 
-/// Nothing is created while a field definition that cannot be read may be that of the public ids: rows
-/// that are there already would be created again.
+/// Returns an error if rows are to be created while an unreadable field definition may be the field for
+/// public ids. Existing rows would be created again.
 fn readable(setup: &AccountSetup, plan: &Plan) -> Result<()> {
     let hidden =
         |entity: &Entity| plan.counts(*entity).create > 0 && setup.may_hide_marker(*entity);
@@ -294,7 +294,8 @@ fn readable(setup: &AccountSetup, plan: &Plan) -> Result<()> {
     Err(Error::new(Kind::Shape, message))
 }
 
-/// Writes into the side-car what this company could not hold, and which fields keep its public ids.
+/// Writes the values that this company could not store, and the fields that store its public ids, into the
+/// side-car.
 fn note(
     flags: &Flags,
     input: &Input,
@@ -316,7 +317,7 @@ fn note(
     let fields = fields.map(|((entity, field), (why, rows))| lost(*entity, field, *rows, why));
     let rows = report.left_out.iter().map(|((entity, why), rows)| lost(*entity, "*", *rows, why));
     context.note_id_fields(company, markers(setup));
-    // Rows that are there lose nothing once more: what an earlier push lost of them stays known.
+    // Existing rows do not count as a loss again, so the larger count of an earlier push is kept.
     let key = format!("pipedrive:{company}");
     let mut all = context.lost.remove(&key).unwrap_or_default();
     for new in fields.chain(rows) {
@@ -330,7 +331,7 @@ fn note(
     context.write(&flags.file)
 }
 
-/// A bundle of another company is pushed when that is meant.
+/// Returns an error for a bundle of another company, unless `--foreign` is given.
 fn foreign(flags: &Flags, input: &Input, company: i64) -> Result<()> {
     let own = input.context.as_ref().and_then(|context| context.source.company_id);
     match own {

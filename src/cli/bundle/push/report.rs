@@ -17,50 +17,51 @@ const LOCKED: &str = "cannot be changed in the target";
 /// Refused rows, and deleted ones, that a table shows.
 const SHOWN_MAX: usize = 20;
 
-/// What a target is called whose own rows come back to it, and how they are kept safe.
+/// The texts for a push of rows that came from the target itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Itself {
     pub(super) place: &'static str,
-    /// The command that makes a backup of it.
+    /// The command that makes a backup of the target.
     pub(super) backup: &'static str,
 }
 
-/// A push, as far as it came.
+/// The state and the results of a push.
 #[expect(clippy::struct_excessive_bools, reason = "what was asked, and what came of it")]
 #[derive(Default)]
 pub(super) struct Report {
-    /// The bundle's file.
+    /// The file of the bundle.
     pub(super) bundle: String,
-    /// Whose rows it holds.
+    /// The owner of its rows.
     pub(super) from: String,
-    /// Where they go.
+    /// The target.
     pub(super) to: String,
     pub(super) itself: Itself,
     pub(super) dry_run: bool,
-    /// Whether the plan was shown already.
+    /// Whether the plan was already shown.
     pub(super) shown: bool,
-    /// Whether the user was asked, and did not confirm.
+    /// Whether the user did not confirm the push.
     pub(super) declined: bool,
     pub(super) plan: Plan,
     pub(super) stages: Vec<Used>,
-    /// What the target cannot hold of new rows, by array and field: why, and how many rows.
+    /// The values of new rows that the target cannot store, by array and field: reason and number of rows.
     pub(super) losses: Losses,
-    /// What the bundle has otherwise, and does not replace what is there: likewise.
+    /// The differences that are not written to existing rows, by array and field: reason and number of
+    /// rows.
     pub(super) kept: Losses,
-    /// Rows that are not created, by array and reason.
+    /// The rows that are not created, by array and reason.
     pub(super) left_out: BTreeMap<(Entity, &'static str), u64>,
-    /// Custom fields that are (to be) created: array, name, type.
+    /// The custom fields to create, or created: array, name and type.
     pub(super) fields: Vec<(Entity, String, String)>,
-    /// Tokens the push costs, in Pipedrive.
+    /// The tokens that the push costs in Pipedrive.
     pub(super) tokens: Option<u64>,
-    /// Rows sent by an interrupted attempt.
+    /// The number of rows sent by an interrupted attempt.
     pub(super) earlier: u64,
     pub(super) sent: u64,
     pub(super) requests: u64,
     pub(super) refused: Vec<Refused>,
-    /// Rows of the bundle that were deleted in the target.
+    /// The rows of the bundle that were deleted in the target.
     pub(super) gone: Vec<Gone>,
-    /// Whether they are (to be) created again.
+    /// Whether deleted rows are created again.
     pub(super) recreated: bool,
     pub(super) verified: Option<Verified>,
     pub(super) events: Option<Accounted>,
@@ -71,17 +72,17 @@ impl Report {
         self.verified.iter().flat_map(|verified| verified.arrays.values()).map(of).sum()
     }
 
-    /// Returns whether nothing was to be sent, or the user declined.
+    /// Returns whether the report is only a plan: a dry run, or a push that the user declined.
     const fn is_plan(&self) -> bool {
         self.dry_run || self.declined
     }
 
-    /// Whether the rows that were deleted in the target stay so, after a push.
+    /// Returns whether deleted rows stay deleted after the push.
     const fn stays_gone(&self) -> bool {
         !self.recreated && !self.is_plan()
     }
 
-    /// What is missing, if something is.
+    /// Returns an error if rows are missing, refused or different.
     pub(super) fn failure(&self) -> Option<Error> {
         let mut wrong = Vec::new();
         let mut add = |count: u64, what: &str| {
@@ -102,7 +103,7 @@ impl Report {
         Some(Error::new(Kind::Incomplete, format!("incomplete: {}", wrong.join(", "))))
     }
 
-    /// For programs.
+    /// Returns the report as JSON.
     pub(super) fn json(&self) -> Value {
         let by_array = |of: &dyn Fn(Entity) -> Value| {
             let rows = Entity::ALL.into_iter().map(|entity| (entity.name().to_owned(), of(entity)));
@@ -170,7 +171,7 @@ impl Report {
         object
     }
 
-    /// The stages that change; those that were found by their type alone go together.
+    /// Returns the stages that change. Stages that were found by type alone are combined.
     fn mapping(&self) -> Vec<(String, String, String, u64)> {
         let mut rows: Vec<(String, String, String, u64)> = Vec::new();
         for used in &self.stages {
@@ -192,7 +193,7 @@ impl Report {
         rows
     }
 
-    /// For people: what was not shown yet.
+    /// Returns the part of the report that was not shown yet, as text.
     pub(super) fn text(&self) -> Text {
         let mut out = if self.shown { Text::new() } else { self.plan_text() };
         if self.dry_run {
@@ -205,12 +206,12 @@ impl Report {
         out
     }
 
-    /// What is asked before anything is sent.
+    /// Returns the question before a push.
     pub(super) fn question(&self) -> String {
         format!("Write {} rows into {}? [y/N]", grouped(self.plan.work()), self.to)
     }
 
-    /// The plan, what matters most first: what will not arrive, and what changes of what was there.
+    /// Returns the plan. Rows that will not arrive and changes of the target's data come first.
     pub(super) fn plan_text(&self) -> Text {
         let mut out = Text::of(format!("{} ({}) → {}", self.bundle, self.from, self.to));
         self.warnings(&mut out);
@@ -254,7 +255,7 @@ impl Report {
         out
     }
 
-    /// What will not arrive, and what of the target's own changes.
+    /// Writes the rows that will not arrive and the changes of the target's data.
     fn warnings(&self, out: &mut Text) {
         for ((entity, why), rows) in &self.left_out {
             out.line(format!("will not arrive: {} {}: {why}", grouped(*rows), entity.name()));
@@ -290,7 +291,7 @@ impl Report {
         }
     }
 
-    /// The rows that were deleted in the target, by name.
+    /// Writes the rows that were deleted in the target.
     fn deleted(&self, out: &mut Text) {
         for row in self.gone.iter().take(SHOWN_MAX) {
             let id = row.id.as_ref().map(|id| format!(" (id {id})")).unwrap_or_default();
