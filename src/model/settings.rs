@@ -46,7 +46,7 @@ pub struct Settings {
     pub gzip: bool,
     /// The maximum time between receiving rows and committing them to a warehouse, in seconds.
     pub commit_seconds: i64,
-    /// The text that precedes this program's name in the `User-Agent` header.
+    /// The text that follows this program's name in the `User-Agent` header.
     pub user_agent: Option<String>,
     /// Whether a Singer target gets `ACTIVATE_VERSION` after a full-table read, so that it removes missing
     /// rows.

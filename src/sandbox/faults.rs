@@ -5,20 +5,20 @@ use super::oddity::Oddity;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Something that goes wrong at certain requests.
+/// A fault that is applied to certain requests.
 ///
-/// Written `KIND@WHERE`: see [`GRAMMAR`].
+/// It is written as `KIND@WHERE`: see [`GRAMMAR`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of the fault.
     pub trouble: FaultKind,
-    /// From which request on.
+    /// The first affected request.
     pub at: At,
-    /// How many requests in a row it strikes.
+    /// The number of consecutive affected requests.
     pub times: u32,
 }
 
-/// How a fault is written on a command line.
+/// The notation of a fault on a command line.
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, 429left (no limit is used up), cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
 hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, seconds (rows of one second by no order of their milliseconds), \
@@ -28,10 +28,10 @@ rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobje
 text:N, texteach:N (in every row), key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* without end";
 
-/// Pieces of a body that drips.
+/// The number of pieces of a slowly sent body.
 pub const DRIPS: usize = 16;
 
-/// What can go wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
     /// This status; 520 and above with Cloudflare's HTML.

@@ -4,7 +4,7 @@ use super::shapes::{OFFSET, PLAIN, ROW, col, opt};
 use crate::model::resource::{Listing, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, List, Object, Text, Time};
 
-/// Returns the columns of a message, between the given ones.
+/// Expands to the columns of a message, between the given ones.
 macro_rules! message {
     ([$($before:expr),*], [$($after:expr),*]) => {
         &[
