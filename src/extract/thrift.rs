@@ -90,8 +90,8 @@ pub fn is_per_row(job: &Job) -> bool {
     matches!(ask, Some(PerParent::Path | PerParent::Query(_)))
 }
 
-/// Returns the tokens that these jobs, in this order, need to make progress, beside the requests before
-/// them. `None` if there is nothing to read.
+/// Returns the tokens that these jobs, in this order, need to make progress. The requests before
+/// them are not included. `None` if there is nothing to read.
 pub fn least(jobs: &[Job]) -> Option<Least> {
     let first = first(jobs.first()?);
     Some(Least { first, each: jobs.iter().map(each).max().unwrap_or(first) })
@@ -120,8 +120,8 @@ fn first(job: &Job) -> u64 {
     pages + beside(job, |_| 0)
 }
 
-/// Returns the tokens with which a job makes progress from any position and finishes. Every run asks the
-/// lists that were read for changes, in up to two requests, before it continues with the next list.
+/// Returns the tokens with which a job makes progress from any position and finishes. Every run
+/// requests the changes of finished lists, in up to two requests each, before it continues with the next list.
 fn each(job: &Job) -> u64 {
     let vain = |listing: &Listing| refusals(job, listing);
     let (mut before, mut most) = (0, 0);

@@ -34,7 +34,7 @@ pub fn address_is_this_machine(address: IpAddr) -> bool {
 }
 
 /// Returns whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service,
-/// which answers this machine only.
+/// which responds to this machine only.
 pub fn address_is_neighbour(address: IpAddr) -> bool {
     let address = unmapped(address);
     METADATA.contains(&address)

@@ -24,7 +24,7 @@ pub struct Page {
     pub surprises: Vec<SchemaDeviation>,
 }
 
-/// What a response states about the next page.
+/// The information of a response about the next page.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum Next {
     /// This page is the last one.

@@ -136,8 +136,8 @@ impl Progress {
         let mut delivery = self.decide(records, Time::END, coming);
         self.update_time = self.update_time.max(newest);
         if self.delivered.len() + self.untimed.len() > DELIVERED_MAX {
-            // Times before the start of the walk are not dropped first: a row on an earlier page may have
-            // been edited since, with at least that time.
+            // The watermark does not move to make room, because a row on an earlier page may have been edited
+            // since the start of the walk.
             delivery.overflow = self.shrink(None);
         }
         delivery

@@ -56,7 +56,7 @@ pub struct Listing {
     pub name: &'static str,
     /// The path below the host. `{id}` is replaced by the parent's key.
     pub path: &'static str,
-    /// How the next page is requested.
+    /// The kind of paging.
     pub paging: Paging,
     /// The cost of one request in tokens, whatever its page size (pipedrive-api.md 4.3).
     pub cost: u32,
@@ -71,7 +71,7 @@ pub struct Listing {
     /// The parameters of `ask` that are left out if the API refuses them: the columns that they add are less
     /// important than the rows. The parameter of `split` is split and not left out.
     pub refusable: &'static [&'static str],
-    /// How changes are found.
+    /// The method of finding changes.
     pub changes: Changes,
     /// The sort parameter that makes a full walk stable, if the endpoint has one.
     pub by_id: &'static [(&'static str, &'static str)],
@@ -106,7 +106,7 @@ pub enum Paging {
     One,
 }
 
-/// How rows that changed since the last run are found.
+/// The method of finding rows that changed since the last run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// `updated_since` and `updated_until`, sorted by `update_time`.
@@ -132,12 +132,12 @@ pub enum Custom {
     Flat,
 }
 
-/// How a list per parent is requested.
+/// The parent of a list per parent, and the form of its requests.
 #[derive(Debug)]
 pub struct Parent {
     /// The name of the resource whose rows are the parents.
     pub resource: &'static str,
-    /// How the parents' keys are sent.
+    /// The form in which the parents' keys are sent.
     pub ask: PerParent,
     /// The column that receives the parent's key if the API's row does not contain it.
     pub column: Option<&'static str>,
@@ -147,7 +147,7 @@ pub struct Parent {
     pub shared: bool,
 }
 
-/// How the parents' keys are sent.
+/// The form in which the parents' keys are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerParent {
     /// One request per parent, with its key in the path.

@@ -157,7 +157,7 @@ fn labels(definition: &Definition) -> Value {
     describe(schema, &format!("{} (label)", definition.name), definition)
 }
 
-/// The methods of the wire format.
+/// The methods about the keys of a wire format.
 impl CustomFields {
     /// Returns whether keys are derived from field names.
     pub fn readable(self) -> bool {

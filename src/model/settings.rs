@@ -40,7 +40,7 @@ pub struct Settings {
     pub base_url: bool,
     /// The first pause of the exponential backoff, in milliseconds.
     pub backoff_millis: u64,
-    /// The timeout for receiving data of a response, in milliseconds.
+    /// The maximum pause while a response is received, in milliseconds.
     pub timeout_millis: u64,
     /// Whether responses may be compressed.
     pub gzip: bool,

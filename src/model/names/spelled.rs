@@ -11,10 +11,10 @@ use crate::model::resource::{Custom, Type};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How the values of a column are written, so that all have one type.
+/// The form of the values of a column, which gives all of them one type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Unchanged.
+    /// The values are unchanged.
     Same,
     /// An integer, which the API may send as text.
     Int,

@@ -11,7 +11,7 @@ pub struct CrmTenant {
     pub pipelines: Vec<(String, Vec<(String, String)>)>,
 }
 
-/// How an import treats undocumented fields (drippulse.md 2).
+/// The handling of undocumented fields in an import (drippulse.md 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownFields {
     /// They are stored.
