@@ -120,8 +120,8 @@ fn first(job: &Job) -> u64 {
     pages + beside(job, |_| 0)
 }
 
-/// Returns the tokens with which a job makes progress from any position and finishes. Every run
-/// requests the changes of finished lists, in up to two requests each, before it continues with the next list.
+/// Returns the tokens with which a job makes progress from any position and finishes. Every run requests the
+/// changes of finished lists, in up to two requests each, before it continues with the next list.
 fn each(job: &Job) -> u64 {
     let vain = |listing: &Listing| refusals(job, listing);
     let (mut before, mut most) = (0, 0);

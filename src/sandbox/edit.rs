@@ -254,7 +254,7 @@ fn find_child(
     })
 }
 
-/// Returns a visible change: the first text of a row gets the number of the edit.
+/// Returns a visible change: a new value for the first text of a row, with the number of the edit.
 fn new_words(row: &Row, version: u64) -> (String, String) {
     let names = ["title", "name", "subject", "content", "field_name", "comments", "description"];
     let name = names.into_iter().find(|name| json::find(&row.json, name).is_some());
