@@ -91,8 +91,8 @@ impl Tenant {
 
     /// Returns the stage of a row: pipeline, stage, and the corresponding status.
     ///
-    /// A stage determines its pipeline. Without a stage, the first stage of the pipeline is used. Without both,
-    /// it is the first stage of the default pipeline, Unassigned.
+    /// A stage determines its pipeline. Without a stage, the first stage of the pipeline is used. Without
+    /// both, it is the first stage of the default pipeline, Unassigned.
     pub(super) fn stage(
         &self,
         pipeline: Option<&str>,
