@@ -31,46 +31,46 @@ const QUOTE_MAX: usize = 200;
 /// Longest word of them.
 const WORD_MAX: usize = 32;
 
-/// What came back.
+/// The facts about a response.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the attempt")]
 pub(super) struct ResponseInfo<'a> {
     pub(super) status: u16,
-    /// Whether the body is a web page: the firewall's, not the API's.
+    /// Whether the body is an HTML page. It is then from the firewall, and not from the API.
     pub(super) html: bool,
     pub(super) limits: Limits,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: &'a [u8],
-    /// How often this request was tried before.
+    /// The number of earlier attempts of this request.
     pub(super) attempt: u32,
-    /// How often it was answered 429 before.
+    /// The number of earlier 429 responses to it.
     pub(super) limited: u32,
-    /// Whether a fresh access token can still be fetched.
+    /// Whether a new access token can still be requested.
     pub(super) refreshable: bool,
-    /// Whether the request was to write something.
+    /// Whether the request is a write.
     pub(super) writes: bool,
-    /// Whether it asked who the token belongs to.
+    /// Whether the request is for the owner of the token.
     pub(super) account: bool,
-    /// What it costs.
+    /// The cost of the request in tokens.
     pub(super) cost: u32,
 }
 
-/// How pauses grow, and the dice that spread them.
+/// The growth of pauses, and the random number that spreads them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
-    /// First pause.
+    /// The first pause.
     pub(super) base: Duration,
-    /// Between 0 and 1.
+    /// A random number between 0 and 1.
     pub(super) dice: f64,
 }
 
-/// What to do.
+/// The action after a response.
 #[derive(Debug)]
 pub(super) enum RetryDecision {
     Accept,
-    /// Fetch a new access token and ask again.
+    /// Requests a new access token and repeats the request.
     Refresh,
-    /// Ask again after a pause.
+    /// Repeats the request after a pause.
     Retry {
         pause: Duration,
         limited: bool,
@@ -79,7 +79,7 @@ pub(super) enum RetryDecision {
 }
 
 impl Backoff {
-    /// Exponential, capped, spread over its upper half.
+    /// Returns the pause before the next attempt: exponential, capped, and spread over its upper half.
     pub(super) fn pause(self, attempt: u32) -> Duration {
         let whole = self.base.saturating_mul(1 << attempt.min(16)).min(PAUSE_MAX);
         whole.mul_f64(0.5 + self.dice / 2.0)
@@ -118,7 +118,8 @@ pub(super) fn verdict(seen: &ResponseInfo<'_>, mask: &Mask, pace: Backoff) -> Re
             fail(Kind::Config, "the company's account is not open, see its billing settings")
         }
         402 => fail(Kind::Permission, "the company's plan or add-ons do not include this"),
-        // Cloudflare's page after too many 429s (pipedrive-api.md 4.5): minutes, not seconds.
+        // Cloudflare's page after too many 429 responses (pipedrive-api.md 4.5). The block lasts minutes, not
+        // seconds.
         403 if seen.html && seen.attempt < BLOCKED_MAX => again(pace.pause(seen.attempt + 6), true),
         403 if seen.html => {
             fail(Kind::Quota, "Pipedrive's firewall blocks this token after too many requests")
@@ -139,7 +140,7 @@ pub(super) fn verdict(seen: &ResponseInfo<'_>, mask: &Mask, pace: Backoff) -> Re
     }
 }
 
-/// An error in these words, with the status and the words of the server behind it.
+/// Returns an error with this message, followed by the status and the message of the server.
 pub(super) fn answered(error: Error, message: &str) -> Error {
     let message = match (error.http_status(), error.said()) {
         (Some(status), Some(said)) => format!("{message} (HTTP {status}: {said})"),
@@ -158,7 +159,7 @@ fn daily(seen: &ResponseInfo<'_>) -> bool {
     }
 }
 
-/// How many answers of 429 are waited out.
+/// Returns the number of 429 responses that are waited for.
 fn patience(seen: &ResponseInfo<'_>) -> u32 {
     if seen.limits.daily_remaining.is_some() { LIMITED_WITH_TOKENS_MAX } else { LIMITED_MAX }
 }
@@ -167,7 +168,7 @@ fn window(seen: &ResponseInfo<'_>) -> Duration {
     Duration::from_secs(seen.limits.reset.unwrap_or(0).min(10))
 }
 
-/// The API's own words for an error, if it found some, without secrets that they repeat.
+/// Returns the API's own message for an error, if there is one, with known secrets masked.
 pub(super) fn said(body: &[u8], mask: &Mask) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct ErrorBody {
@@ -175,9 +176,9 @@ pub(super) fn said(body: &[u8], mask: &Mask) -> Option<String> {
         error: String,
     }
     let said: ErrorBody = serde_json::from_slice(body).ok()?;
-    // Before anything is cut: a part of a secret would not be known any more.
+    // Secrets are masked before the text is cut, because a part of a secret would not be recognized.
     let said = mask.apply(&said.error);
-    // A word this long is no word: it may be a token that is not ours.
+    // A very long word may be a token that is not in the mask.
     let words = said.split_whitespace();
     let words: Vec<_> = words.map(|word| if word.len() > WORD_MAX { "…" } else { word }).collect();
     Some(words.join(" ").chars().filter(|letter| !letter.is_control()).take(QUOTE_MAX).collect())
@@ -246,7 +247,8 @@ mod tests {
         check(&ResponseInfo { limits: daily, ..seen(429) }, spent);
         let window_open = Limits { remaining: Some(7), ..Limits::default() };
         check(&ResponseInfo { limits: window_open, ..seen(429) }, spent);
-        // Whatever the window says: the day is not over while tokens are left for the request.
+        // The state of the window does not matter: the daily budget is not spent while enough tokens are
+        // left.
         for remaining in [None, Some(0), Some(7)] {
             let left = Limits { remaining, daily_remaining: Some(20), ..Limits::default() };
             check(&ResponseInfo { limits: left, cost: 20, ..seen(429) }, "retry in 1 s, limited");

@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinSet};
 /// concurrently, it bounds memory.
 const EVENTS_IN_FLIGHT_MAX: usize = 2;
 
-/// How far reading may be ahead of the consumer.
+/// The limit on how far reading may be ahead of the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backpressure {
     /// As far as the channel allows: the next page is fetched while this one is written.

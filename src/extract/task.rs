@@ -298,8 +298,8 @@ impl Task {
 
     async fn ask(&mut self, ask: &ListRequest) -> Result<()> {
         (self.answered, self.bound) = (false, self.run.bound);
-        // What a broken run read to its end is read on from there, where it has times: what this run
-        // says it is read up to holds for all listings.
+        // A listing with times that an interrupted run read to its end is continued from there: the time up
+        // to which this run has read applies to all listings.
         if self.state.full && self.progress(ask).done && !self.keeps_watermark(ask) {
             return Ok(());
         }
@@ -308,8 +308,8 @@ impl Task {
         }
         self.draw_back(ask).await;
         let progress = self.progress(ask);
-        // The beginning of time stands for a list that had no rows: whether one without a time came
-        // since, only a walk without a filter tells.
+        // The beginning of time marks a list that had no rows. Only a walk without a filter shows whether a
+        // row without a time was added since.
         if progress.walk.is_some() || progress.since.is_none_or(|since| since <= Time::EPOCH) {
             self.first(ask).await?;
         } else {
@@ -319,7 +319,7 @@ impl Task {
         let full = self.state.full;
         let progress = self.progress(ask);
         progress.done = full;
-        // Without the server's clock, the watermark is what is known.
+        // Without the server's clock, only the watermark is known.
         let reached = progress.since.unwrap_or(Time::EPOCH);
         let reached = if self.bound == Time::END { reached } else { reached.max(self.bound) };
         self.until = Some(self.until.map_or(reached, |until| until.min(reached)));
@@ -331,7 +331,7 @@ impl Task {
         ask.listing.changes != Changes::FullRead && self.mode != Mode::Scan
     }
 
-    /// Reads what changed since the watermark, up to the bound.
+    /// Reads the changes since the watermark, up to the bound.
     pub(super) async fn changed(&mut self, ask: &ListRequest) -> Result<()> {
         match ask.listing.changes {
             Changes::SinceUntil | Changes::Since => self.read_incremental(ask).await,
@@ -343,7 +343,7 @@ impl Task {
         }
     }
 
-    /// A watermark that promises more than was read is drawn back, with a warning.
+    /// Sets back a watermark that lies after every delivered row and the server's clock, with a warning.
     async fn draw_back(&mut self, ask: &ListRequest) {
         let (bound, start, overlap) = (self.run.bound, self.run.start, self.run.overlap);
         let progress = self.progress(ask);
@@ -364,14 +364,15 @@ impl Task {
         if self.in_common { request.in_common(self.bound.to_string()) } else { request }
     }
 
-    /// The progress of a listing.
+    /// Returns the progress of a listing.
     pub(super) fn progress(&mut self, ask: &ListRequest) -> &mut Progress {
         self.state.listings.entry(ask.name.clone()).or_default()
     }
 
-    /// Sends what of a page goes out, with the progress it proves.
+    /// Sends the rows of a page to deliver, with the progress that they prove.
     ///
-    /// For a list per parent the rows are parents: their lists are read, and those rows go out.
+    /// For a list per parent, the rows are parents: their lists are read, and the rows of these lists are
+    /// sent.
     pub(super) async fn deliver(&mut self, ask: &ListRequest, delivery: Delivery) -> Result<()> {
         if delivery.overflow && self.overflowed.insert(ask.name.clone()) {
             self.warn(format!(
@@ -418,15 +419,15 @@ impl Task {
             Backpressure::Buffered => self.tell(event).await,
             Backpressure::Lockstep => {
                 let (taken, done) = oneshot::channel();
-                // A closed channel means that the reader was dropped: so is what is waited for.
+                // A closed channel means that the reader was dropped, together with the acknowledgement.
                 let _ = self.out.send(Envelope { event, taken: Some(taken) }).await;
                 let _ = done.await;
             }
         }
     }
 
-    /// Rows that are handled between two checkpoints: a page, or few enough parents that not much
-    /// is paid twice after a kill.
+    /// Returns the number of rows between two checkpoints: a page, or a number of parents that limits the
+    /// requests repeated after a kill.
     pub(super) fn checkpoint_chunk(&self) -> usize {
         match self.resource.parent.as_ref().map(|parent| parent.ask) {
             None => usize::MAX,
@@ -455,12 +456,12 @@ impl Task {
     }
 
     pub(super) async fn tell(&self, event: Event) {
-        // A closed channel means that the reader was dropped: this task is about to be aborted.
+        // A closed channel means that the reader was dropped. This task is then aborted.
         let _ = self.out.send(Envelope { event, taken: None }).await;
     }
 }
 
-/// Whether the API refused a parameter.
+/// Returns whether the API refused a parameter.
 pub(super) fn refused(error: &Error) -> bool {
     error.kind() == Kind::Refused && error.http_status() == Some(400)
 }

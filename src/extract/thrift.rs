@@ -10,26 +10,26 @@ use super::estimate::{ReadMode, way};
 use super::plan::{Job, Mode};
 use crate::model::{Changes, Listing, PerParent, Resource, Settings, Time};
 
-/// Seconds for which a set-up list that was read to its end is not read again while tokens are limited
-/// and something else was never read to its end: a day.
+/// The period in seconds in which a finished configuration list is not read again, while tokens are limited
+/// and another list was never read to its end: a day.
 const SETUP_RECENT_SECONDS: i64 = 86_400;
-/// Tokens of a run below which lists are read one after the other: side by side, each would spend a
-/// part of so few, and none might get to rows.
+/// The number of tokens of a run below which lists are read one after the other. Read concurrently, each
+/// would spend a part of so few tokens, and none might reach its rows.
 const NARROW_TOKENS: u64 = 2_000;
 
 /// The tokens that a run needs to make progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Least {
-    /// Tokens without which its first list brings nothing, whatever Pipedrive takes.
+    /// The tokens without which the first list returns no rows, even if Pipedrive refuses nothing.
     pub first: u64,
-    /// Tokens with which each of its lists brings something, whatever Pipedrive refuses.
+    /// The tokens with which each of the lists makes progress, whatever Pipedrive refuses.
     pub each: u64,
 }
 
-/// Puts jobs, which are in the order of their weight, into the order in which tokens are spent best.
+/// Sorts jobs, which are in the order of their weight, into the order in which limited tokens are spent.
 ///
-/// Where only a reserve is kept for others, that is as without a limit, but that the histories, which
-/// cost a request per row, come last.
+/// If only a reserve is kept for other clients, the order is that without a limit, but histories, which cost
+/// one request per row, come last.
 pub(super) fn order(settings: &Settings, jobs: &mut [Job]) {
     if settings.max_tokens.is_some() {
         let place = |name: &str| Resource::all().position(|resource| resource.name == name);
@@ -39,7 +39,7 @@ pub(super) fn order(settings: &Settings, jobs: &mut [Job]) {
     }
 }
 
-/// How soon a job is wanted.
+/// Returns the priority of a job. Lower numbers come first.
 fn rank(job: &Job) -> u8 {
     let resource = job.resource;
     let asked = resource.parent.as_ref().map(|parent| parent.ask);
@@ -47,16 +47,15 @@ fn rank(job: &Job) -> u8 {
         _ if job.lacking => 6,
         (Some(_), _) => 5,
         (None, Some(PerParent::Path | PerParent::Query(_))) => 4,
-        // Whether the company has it is not known.
+        // It is unknown whether the company has the feature.
         (None, _) if resource.feature.is_some() => 3,
         (None, Some(PerParent::Batch(_))) => 2,
         (None, None) => u8::from(!resource.incremental()),
     }
 }
 
-/// Takes set-up lists out of a run with limited tokens that need not be read in it: those that were read
-/// to their end within a day before `now`, while something else never was. Those that
-/// are left out.
+/// Removes configuration lists that can wait from a run with limited tokens, and returns them. They were read
+/// to their end within a day before `now`, while another list never was.
 pub fn put_off(
     settings: &Settings,
     jobs: &mut Vec<Job>,
@@ -75,37 +74,37 @@ pub fn put_off(
     left_out
 }
 
-/// Whether a run may spend few tokens only.
+/// Returns whether a run may spend few tokens only.
 pub fn is_narrow(settings: &Settings) -> bool {
     settings.max_tokens.is_some_and(|most| most < NARROW_TOKENS)
 }
 
-/// How many streams are read side by side.
+/// Returns the number of streams that are read concurrently.
 pub(super) fn side_by_side(settings: &Settings) -> usize {
     if is_narrow(settings) { 1 } else { settings.concurrency }
 }
 
-/// Whether a job costs a request for each row of another list.
+/// Returns whether a job costs one request for each row of another list.
 pub fn is_per_row(job: &Job) -> bool {
     let ask = job.resource.parent.as_ref().map(|parent| parent.ask);
     matches!(ask, Some(PerParent::Path | PerParent::Query(_)))
 }
 
-/// Returns the tokens that these jobs, in this order, need to make progress, beside the requests before
-/// them. `None` if there is nothing to read.
+/// Returns the tokens that these jobs, in this order, need to make progress. The requests before
+/// them are not included. `None` if there is nothing to read.
 pub fn least(jobs: &[Job]) -> Option<Least> {
     let first = first(jobs.first()?);
     Some(Least { first, each: jobs.iter().map(each).max().unwrap_or(first) })
 }
 
-/// Tokens from a job's first request to rows that are kept, at least.
+/// Returns the minimum number of tokens from a job's first request to rows that are stored.
 fn first(job: &Job) -> u64 {
     let (mut before, mut pending) = (0, None);
     for listing in &job.listings {
         let cost = u64::from(listing.cost);
         match way(job, listing) {
             ReadMode::Done => {}
-            // It is asked for what has changed before the next list is read.
+            // Its changes are requested before the next list is read.
             ReadMode::Since(..) | ReadMode::Begun => before += cost,
             ReadMode::Whole { first } => {
                 let walks = job.state.listings.get(listing.name).is_some_and(|p| p.walk.is_some());
@@ -121,8 +120,8 @@ fn first(job: &Job) -> u64 {
     pages + beside(job, |_| 0)
 }
 
-/// Returns the tokens with which a job makes progress from any position and finishes. Every run asks the
-/// lists that were read for changes, in up to two requests, before it continues with the next list.
+/// Returns the tokens with which a job makes progress from any position and finishes. Every run requests the
+/// changes of finished lists, in up to two requests each, before it continues with the next list.
 fn each(job: &Job) -> u64 {
     let vain = |listing: &Listing| refusals(job, listing);
     let (mut before, mut most) = (0, 0);
@@ -135,7 +134,7 @@ fn each(job: &Job) -> u64 {
     most.max(before) + beside(job, vain)
 }
 
-/// Tokens for what a page of a job's lists needs besides: definitions, and the rows of parents.
+/// Returns the additional tokens for a page of a job's lists: definitions, and the rows of parents.
 fn beside(job: &Job, vain: impl Fn(&Listing) -> u64) -> u64 {
     let definitions = job.resource.fields.filter(|_| job.defines).and_then(Resource::named);
     let definitions = definitions.map_or(0, |dictionary| {
@@ -151,7 +150,7 @@ fn beside(job: &Job, vain: impl Fn(&Listing) -> u64) -> u64 {
     definitions + portion
 }
 
-/// Requests that may be refused because of a parameter, and are made once more without it.
+/// Returns the number of requests that may be refused because of a parameter and are repeated without it.
 fn refusals(job: &Job, listing: &Listing) -> u64 {
     let known = job.state.refused.contains_key(listing.name);
     let refusable = if known { 0 } else { listing.refusable.len() as u64 };
@@ -173,7 +172,8 @@ mod tests {
         Settings::from_json(&config).expect("it is a configuration")
     }
 
-    /// When each resource was read to its end: `-` for never, `x` for one that the company has not.
+    /// Returns jobs by the time at which each resource was read to its end: `-` for never, `x` for a resource
+    /// that the company lacks.
     fn jobs(settings: &Settings, resources: &[(&str, &str)]) -> Vec<Job> {
         let selected = resources.iter().map(|(name, finished)| {
             let resource = Resource::named(name).expect("it exists");
@@ -245,8 +245,8 @@ mod tests {
     #[test]
     fn the_least_is_told() {
         let capped = settings(&json!({"max_tokens": 100}));
-        // The newest row and a page. What changed of live deals, twice; newest row and page of the archived
-        // ones, with two parameters refused; the changes of four deals.
+        // The newest row and a page; the changes of live deals, twice; the newest row and a page of archived
+        // deals, with two parameters refused; the changes of four deals.
         let both = jobs(&capped, &[("deals", "-"), ("deal_changelog", "-")]);
         assert_eq!(least(&both), Some(Least { first: 20, each: 20 + 80 + 80 }));
         assert_eq!(least(&[]), None);

@@ -13,18 +13,17 @@ use crate::model::{
 };
 
 impl Task {
-    /// Reads a listing that is read in full, from where an interrupted walk stopped.
+    /// Reads a listing in full, from the position of an interrupted walk.
     pub(super) async fn full(&mut self, ask: &ListRequest) -> Result<()> {
         self.progress(ask).walk.get_or_insert_default();
         self.walk(ask).await
     }
 
-    /// The whole of a listing that has times: first all rows, then those that changed meanwhile.
+    /// Reads the whole of a listing with times: first all rows, then the changes since the start.
     ///
-    /// Nothing is filtered at first, for a row without `update_time` may be left out as soon as a
-    /// filter is given.
+    /// The first walk has no filter, because a filter may exclude a row without `update_time`.
     pub(super) async fn first(&mut self, ask: &ListRequest) -> Result<()> {
-        // A walk without a promise is of a version that made none.
+        // A walk without `since` was stored by an older version.
         let begins = self.progress(ask).walk.as_ref().is_none_or(|walk| walk.since.is_none());
         if begins {
             let since = self.next_watermark(ask).await?;
@@ -33,17 +32,17 @@ impl Task {
         self.begins = begins;
         self.walk(ask).await?;
         if self.progress(ask).since.is_none_or(|since| since <= Time::EPOCH) {
-            // No row had a time before the bound: there is nothing to ask from. The next run walks
-            // again, and knows by their digests the rows that went out.
+            // No row had a time before the bound, so there is no time to continue from. The next run walks
+            // again, and recognizes delivered rows by their digests.
             return Ok(());
         }
         self.bound = self.client.clock().unwrap_or(Time::END);
         self.changed(ask).await
     }
 
-    /// The low watermark after a full walk that starts now: the newest time there is before the
-    /// bound, less the overlap. Any later edit carries at least that time. Without such a row it is
-    /// the beginning of time: a clock promises nothing.
+    /// Returns the low watermark after a full walk that starts now: the newest time before the bound, minus
+    /// the overlap. Any later edit has at least that time. Without such a row it is the beginning of time,
+    /// because the clock alone guarantees nothing.
     pub(super) async fn next_watermark(&mut self, ask: &ListRequest) -> Result<Time> {
         let sorted = |request: Request, limit: u32| match ask.listing.paging {
             Paging::Cursor => request
@@ -55,7 +54,7 @@ impl Task {
                 .with("start", "0")
                 .with("limit", limit.to_string()),
         };
-        // Rows without a time might come first, so they are filtered out where that is possible.
+        // Rows without a time might come first, so they are filtered out where possible.
         let filtered = match ask.listing.changes {
             Changes::Since if self.state.refuses(&ask.name, UPDATED_SINCE) => None,
             Changes::SinceUntil | Changes::Since | Changes::SinceByKey => {
@@ -64,7 +63,7 @@ impl Task {
                     request = request.with("updated_until", self.bound.to_string());
                 }
                 match self.page(ask, sorted(request.clone(), 1), Asked::default()).await {
-                    // Behind a row of the future, the newest one is further down.
+                    // If the newest row lies in the future, the newest row before the bound is further down.
                     Ok(page) if page.records.iter().any(|row| self.is_beyond(row)) => {
                         let request = sorted(request, ask.listing.limit);
                         Some(self.page(ask, request, Asked::default()).await?)
@@ -93,12 +92,12 @@ impl Task {
         }))
     }
 
-    /// Walks a listing from where its progress says to its end.
+    /// Walks a listing from its stored position to its end.
     pub(super) async fn walk(&mut self, ask: &ListRequest) -> Result<()> {
         self.walked = 0;
         match ask.listing.paging {
             Paging::Cursor => self.walk_by_cursor(ask).await,
-            // A list that comes whole may be paged after all.
+            // A list that is documented as unpaged may have pages.
             Paging::Offset | Paging::Plain | Paging::Goals | Paging::One => {
                 self.walk_by_offset(ask).await
             }
@@ -109,7 +108,7 @@ impl Task {
         let resumed = self.place(ask);
         let (mut cursor, mut last) = (resumed.cursor, resumed.last);
         let mut guard = Guard::default();
-        // A place that an earlier run left may be of no use any more, in whatever way a server says so.
+        // A position from an earlier run may be invalid. Servers report that in different ways.
         let (mut stored, mut restarted) = (cursor.is_some(), false);
         loop {
             let mut request = limited(Self::request(ask), ask.listing);
@@ -120,7 +119,7 @@ impl Task {
                 request = request.with("cursor", cursor.clone());
             }
             if self.resource.is_dictionary() {
-                // What names custom fields has asked for it, or will.
+                // The definitions of custom fields were requested with the same request, or will be.
                 request = request.in_common(String::new());
             }
             let asked = Asked { followed: cursor.is_some(), told: false, whole: true };
@@ -231,8 +230,8 @@ impl Task {
         self.progress(ask).walk.clone().unwrap_or_default()
     }
 
-    /// Hands on the rows of a page. Between portions the place is `here` plus the last keys; after
-    /// the page it is `onward`, or the end of the walk.
+    /// Delivers the rows of a page. Between portions, the position is `here` and the last keys. After the
+    /// page it is `onward`, or the end of the walk.
     async fn deliver_page(
         &mut self,
         ask: &ListRequest,
@@ -243,8 +242,8 @@ impl Task {
         let portion = self.checkpoint_chunk();
         self.walked += records.len() as u64;
         if onward.is_none() && self.walked == 0 && self.begins && self.promises(ask) {
-            // This check precedes the end of the walk: the next run would continue from a time that
-            // nothing was read up to.
+            // This check comes before the end of the walk. Otherwise the next run would continue from a time
+            // up to which nothing was read.
             let message =
                 "list had rows when its newest one was asked for, and none when it was read";
             return Err(Error::new(Kind::Shape, message).at(ask.listing.path));
@@ -262,7 +261,7 @@ impl Task {
                     progress.walk = Some(Walk { since, last, ..here.clone() });
                 }
                 Some(onward) => progress.walk = Some(Walk { since, ..onward.clone() }),
-                // The state travels with the last rows, so that after a kill none of them is read again.
+                // The state is sent with the last rows, so that no row is read again after a kill.
                 None if full && !watermark => (progress.walk, progress.done) = (None, true),
                 None => progress.finish_walk(),
             }
@@ -274,7 +273,7 @@ impl Task {
         }
     }
 
-    /// Whether the watermark of a walk says that there was a row.
+    /// Returns whether the watermark of a walk shows that there was a row.
     fn promises(&mut self, ask: &ListRequest) -> bool {
         let walk = self.progress(ask).walk.as_ref();
         walk.and_then(|walk| walk.since).is_some_and(|since| since > Time::EPOCH)
@@ -286,7 +285,7 @@ impl Task {
             return self.progress(ask).walk(records, bound);
         }
         if self.watched.overlapping() {
-            // One memory for the whole stream: that of its first listing.
+            // The stream has one set of remembered keys, stored in its first listing.
             let first = self.watched.listings[0].name.to_owned();
             let progress: &mut Progress = self.state.listings.entry(first).or_default();
             return progress.once(records);
@@ -295,7 +294,7 @@ impl Task {
     }
 }
 
-/// Whether it may be the place that an earlier run left which cannot be read from.
+/// Returns whether an error may mean that the position of an earlier run is invalid.
 fn is_lost(error: &Error) -> bool {
     matches!(error.kind(), Kind::Refused | Kind::Shape | Kind::Upstream)
 }

@@ -124,7 +124,7 @@ pub const AUTH_METHODS: &[AuthMethod] = &[
     },
 ];
 
-/// Every key beside `credentials`.
+/// All keys except `credentials`.
 pub const KEYS: &[Key] = &[
     key(
         "company_domain",
@@ -266,10 +266,10 @@ pub(super) fn named(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Keys that are read beside those of the table: at the top level, and in `credentials`.
+/// The keys that are read in addition to those of the table: at the top level, and in `credentials`.
 const OTHERS: &[&str] = &["credentials", "authorization", "user-agent", "crash_at_step"];
 const IN_CREDENTIALS: &[&str] = &["auth_type"];
-/// Keys in `credentials` that orchestrators add for all sources.
+/// The keys in `credentials` that orchestrators add for all sources.
 const OF_ORCHESTRATORS: &[&str] = &["access_token", "token_expiry_date"];
 
 /// Returns a sentence about configuration keys that no command reads. `None` if there are none. Keys that

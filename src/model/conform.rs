@@ -12,33 +12,33 @@ use super::resource::Resource;
 use super::shape::Form;
 use serde_json::Value;
 
-/// The keyword of a property that holds text, or JSON as text: of columns that come in several types.
+/// The schema keyword of a property that holds text, or JSON as text. It marks columns of several types.
 pub const JSON_AS_TEXT: &str = "x-json";
 
-/// What the records of a stream must be, compiled from their schema.
+/// The requirements on the records of a stream, compiled from the stream's schema.
 #[derive(Debug, Clone)]
 pub struct Conformer {
     members: Members,
-    /// Whether the schema is that of the table and all of it is wanted, so that what is known of an
-    /// exact record holds. Columns have the places then that they have in the table.
+    /// Whether the schema is that of the table and all columns are selected, so that the facts about an exact
+    /// record are valid. Columns then have the same positions as in the table.
     table: bool,
-    /// The properties that are wanted beside the columns, each null: no exact record has one.
+    /// The selected properties after the columns, each as null. An exact record contains none of them.
     beyond: Vec<u8>,
 }
 
-/// What did not fit in one record or more.
+/// The values and properties that did not conform, in one or more records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TypeMismatches {
-    /// Paths of values that are null now, dots between keys.
+    /// The paths of values that were replaced by null. A dot separates keys.
     pub nulled: Vec<String>,
-    /// Properties that the schema does not declare. They are left out.
+    /// The properties that the schema does not declare. They are left out.
     pub undeclared: Vec<String>,
 }
 
 impl Conformer {
-    /// What records must be to pass `schema`. Properties of `whole` that it lacks were not selected;
-    /// a record without one of those in `key` passes never. `seen` are custom fields in the order in which
-    /// a record had them.
+    /// Compiles the requirements of `schema`. Properties of `whole` that `schema` lacks were not selected. A
+    /// record without a property in `key` is refused. `seen` are custom fields in the order in which a record
+    /// contained them.
     pub fn of(resource: &Resource, schema: &Value, whole: &Value, seen: &[String]) -> Self {
         let mut members = Members::of(schema, whole, resource.columns, seen);
         members.open = false;
@@ -62,12 +62,12 @@ impl Conformer {
         Self { members, table, beyond }
     }
 
-    /// Adds a record as it passes: with all properties that are wanted, in the order of the schema.
-    /// What fits stands as it was spelled, what says the same in another type is converted, other values
-    /// are null, and so are those that are absent; undeclared properties are left out.
+    /// Appends a conforming record: all selected properties, in the order of the schema. A value that
+    /// conforms is copied unchanged. A value that can be converted without loss is converted. Other values,
+    /// and absent ones, are null. Undeclared properties are left out.
     ///
-    /// Of a record that is known to be exact, only what is inside of it is looked at. After an error
-    /// part of the record was added.
+    /// Only the nested values and the gaps of an exact record are checked. After an error, `out` contains
+    /// part of the record.
     pub fn put(
         &mut self,
         json: &str,
@@ -88,7 +88,7 @@ impl Conformer {
         self.members.mend(json, &String::new, out, misfits)
     }
 
-    /// Adds a record that is exact, and mends these parts of it.
+    /// Appends an exact record, and corrects these parts of it.
     fn splice(
         &mut self,
         json: &str,

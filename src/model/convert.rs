@@ -10,23 +10,23 @@ use super::object::{pairs, quoted};
 use super::resource::Type;
 use std::borrow::Cow;
 
-/// What a value is converted to.
+/// The target type of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum To {
-    /// `true` or `false`: of 0 and 1, also as text.
+    /// `true` or `false`. Accepts 0 and 1, also as text.
     Bool,
-    /// A whole number of 64 bits: of its digits as text, of `5.0`, of true and false.
+    /// A 64-bit integer. Accepts its digits as text, `5.0`, true and false.
     Int,
-    /// A number that a double has room for: of the same as text.
+    /// A number that is finite as a double. Accepts the same as text.
     Num,
-    /// Text: of a number as it is spelled, of true and false.
+    /// Text. Accepts a number as it is written, true and false.
     Text,
-    /// Text: also of an object, whose `label` it is.
+    /// Text. Also accepts an object with a `label`.
     Label,
 }
 
 impl To {
-    /// For a column of this type; `None` where nothing else says the same.
+    /// Returns the conversion for a column of this type. `None` if no other type can be converted to it.
     pub(crate) const fn of(ty: Type) -> Option<Self> {
         Some(match ty {
             Type::Bool => Self::Bool,
@@ -39,8 +39,8 @@ impl To {
     }
 }
 
-/// A well-formed value that is not null as JSON of another type, if that says the same. Of an object
-/// its label is all that a text can say.
+/// Converts a well-formed value that is not null to JSON of another type, if that loses nothing. An object is
+/// converted to its label, the only part that fits a text.
 pub(crate) fn converted(raw: &str, to: To) -> Option<Cow<'_, str>> {
     let first = *raw.as_bytes().first()?;
     let text = || raw.get(1..raw.len().checked_sub(1)?).filter(|text| !text.contains('\\'));
@@ -63,12 +63,12 @@ pub(crate) fn converted(raw: &str, to: To) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a flag says yes, in whatever type.
+/// Returns whether a flag of any type is true.
 pub(crate) fn is_true(raw: &str) -> bool {
     raw == "true" || converted(raw, To::Bool).is_some_and(|flag| flag == "true")
 }
 
-/// `5` and `5.0` as `5`. Zeros in front, or a sign before zero, would be lost.
+/// Returns `5` and `5.0` as `5`. `None` for leading zeros and for a signed zero, which would be lost.
 fn whole(number: &str) -> Option<&str> {
     let number = match number.split_once('.') {
         Some((number, zeros)) => {
@@ -80,7 +80,7 @@ fn whole(number: &str) -> Option<&str> {
     (is_number(number) && is_whole(number) && number != "-0").then_some(number)
 }
 
-/// Whether a text is a number as JSON spells it, and nothing around it.
+/// Returns whether a text is exactly one JSON number, without white space.
 fn is_number(text: &str) -> bool {
     let begins = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let mut json = Json::new(text);

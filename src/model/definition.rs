@@ -11,29 +11,30 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Definition {
-    /// Its name, as people see it; not unique. Its code where it has none.
+    /// The name that users see. It is not unique. A field without a name has its code here.
     pub name: String,
-    /// Its key in records: 40 hexadecimal digits for a custom field.
+    /// The key in records: 40 hexadecimal digits for a custom field.
     pub code: String,
-    /// Its type: `varchar`, `enum`, `monetary`, … The list grows without notice. Empty where it has none.
+    /// The type: `varchar`, `enum`, `monetary`, … New types appear without notice. Empty if the field has
+    /// none.
     pub ty: String,
     /// The options of an `enum` or `set`.
     pub options: Option<Vec<FieldOption>>,
-    /// Whether it is this account's own.
+    /// Whether the field is a custom field of this account.
     pub custom: bool,
 }
 
 /// One option of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldOption {
-    /// A number; text for some built-in fields, true or false for fields of yes and no.
+    /// The id: a number, text for some built-in fields, true or false for yes-or-no fields.
     pub id: Value,
-    /// What people see.
+    /// The label that users see.
     pub label: Option<String>,
 }
 
 impl FieldOption {
-    /// Its id as text.
+    /// Returns the id as text.
     pub fn key(&self) -> String {
         self.id.as_str().map_or_else(|| self.id.to_string(), str::to_owned)
     }
@@ -52,8 +53,8 @@ impl TryFrom<Value> for Definition {
 }
 
 impl Definition {
-    /// Reads a row of a field dictionary. Options that cannot be read are left out; see
-    /// [`Definitions`](super::Definitions) for what names them.
+    /// Reads a row of a field dictionary. Options that cannot be read are left out;
+    /// [`Definitions`](super::Definitions) reports them.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let row: Value = serde_json::from_slice(json).map_err(|error| {
             Error::new(Kind::Shape, "field definition is not readable").because(error)
@@ -61,11 +62,11 @@ impl Definition {
         Self::try_from(row)
     }
 
-    /// What its value is in a record: one value in v2, the main part where custom fields stand
-    /// flat beside the columns (pipedrive-api.md 5.4).
+    /// Returns the type of the field's value in a record: one value in v2, the main part where custom fields
+    /// are top-level keys (pipedrive-api.md 5.4).
     ///
-    /// Types unknown to us may come as anything. So may users, persons and organizations where
-    /// fields are flat: as an id or an object, depending on the endpoint.
+    /// A value of an unknown type may be any JSON. So may users, persons and organizations where fields are
+    /// top-level keys: an id or an object, depending on the endpoint.
     pub fn value(&self, flat: bool) -> Type {
         match (self.ty.as_str(), flat) {
             ("double", _) | ("monetary", true) => Type::Num,
@@ -87,14 +88,14 @@ impl Definition {
         }
     }
 
-    /// What its values are in a column: ids of chosen options are whole numbers, also where they come
-    /// as text.
+    /// Returns the type of the field's values in a column. Ids of selected options are integers, also where
+    /// the API sends them as text.
     pub fn column(&self, flat: bool) -> Type {
         self.value(flat && !self.chosen())
     }
 
-    /// The parts that stand beside the key where custom fields are flat: `_currency` and the like
-    /// (pipedrive-api.md 5.4).
+    /// Returns the additional keys of a field where custom fields are top-level keys: `_currency` and similar
+    /// suffixes (pipedrive-api.md 5.4).
     pub fn companions(&self, flat: bool) -> &'static [Column] {
         match self.ty.as_str() {
             _ if !flat => &[],
@@ -107,19 +108,19 @@ impl Definition {
         }
     }
 
-    /// Whether fields of some type have a companion of this name.
+    /// Returns whether a field type has a companion of this name.
     pub(super) fn is_companion(name: &str) -> bool {
         let others = ["currency", "until", "timezone_id"];
         others.contains(&name) || ADDRESS_PARTS.iter().any(|part| part.name == name)
     }
 
-    /// Whether its value is one or more of its options.
+    /// Returns whether the value is one or more of the field's options.
     pub fn chosen(&self) -> bool {
         matches!(self.ty.as_str(), "enum" | "set")
     }
 
-    /// A key made of the name: lower-case words joined by `_`, or the code where the name has
-    /// no letter or digit.
+    /// Returns a key derived from the name: lower-case words joined by `_`. The code, if the name has no
+    /// letter or digit.
     pub fn readable(&self) -> String {
         let mut key = String::new();
         for letter in self.name.chars().flat_map(char::to_lowercase) {
@@ -134,7 +135,7 @@ impl Definition {
     }
 }
 
-/// An amount; its currency may be missing.
+/// The type of an amount of money. The currency may be missing.
 const MONEY: Type = Type::Object(MONEY_PARTS);
 const MONEY_PARTS: &[Column] = &[opt("value", Type::Num), opt("currency", Type::Text)];
 
@@ -154,6 +155,6 @@ const CLOCK_RANGE_PARTS: &[Column] = &[
     opt("timezone_name", Type::Text),
 ];
 
-/// The parts of values that have several, in the order in which the API sends them. Dates, times and
-/// ranges of them have some of one row.
+/// The parts of composite values, in the order in which the API sends them. Dates, times and their ranges
+/// have parts of one of these lists.
 pub(super) const COMPOSITES: [&[Column]; 3] = [MONEY_PARTS, CLOCK_RANGE_PARTS, ADDRESS_COLUMNS];

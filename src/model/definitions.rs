@@ -10,29 +10,29 @@ use std::collections::BTreeSet;
 /// Rows of a dictionary that are named one by one when they are odd; the rest is counted.
 const ODD_NAMED_MAX: usize = 20;
 
-/// The definitions of one dictionary. A row that cannot be read is left out and named. The values of its
-/// field keep their key.
+/// The definitions of one dictionary. A row that cannot be read is left out and reported. The values of its
+/// field keep the hash as their key.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions {
-    /// Those that can be read, in the order of the dictionary, each code once.
+    /// The readable definitions, in the order of the dictionary, each code once.
     pub known: Vec<Definition>,
-    /// Parameters that Pipedrive refused, so that it was read without them.
+    /// The parameters that Pipedrive refused. The dictionary was read without them.
     pub without: Vec<&'static str>,
-    /// What is odd about others, a sentence each.
+    /// The problems in other rows, one sentence each.
     odd: Vec<String>,
-    /// Sentences that were not kept.
+    /// The number of sentences that were dropped.
     more: usize,
-    /// Codes of definitions that cannot be read otherwise.
+    /// The codes of definitions that have no other readable part.
     lost: BTreeSet<String>,
-    /// Whether there is one of which not even the code can be read.
+    /// Whether the code of a definition cannot be read.
     nameless: bool,
-    /// Codes of `known`.
+    /// The codes of `known`.
     codes: BTreeSet<String>,
     rows: usize,
 }
 
 impl Definitions {
-    /// Takes the next row of the dictionary.
+    /// Adds a row of the dictionary.
     pub fn add_page(&mut self, json: &[u8]) {
         self.rows += 1;
         let row = self.rows;
@@ -65,18 +65,18 @@ impl Definitions {
         }
     }
 
-    /// What is odd about the dictionary, a sentence each: what was left out, and why.
+    /// Returns the problems of the dictionary, one sentence each: what was left out, and why.
     pub fn odd(&self) -> Vec<String> {
         let more = (self.more > 0).then(|| format!("and {} more oddities", self.more));
         self.odd.iter().cloned().chain(more).collect()
     }
 
-    /// Whether a field of this code may be in the account although nothing is known of it.
+    /// Returns whether the account may have a field of this code although no definition of it is known.
     pub fn may_hold(&self, code: &str) -> bool {
         self.nameless || self.lost.contains(code)
     }
 
-    /// Whether there are fields of which nothing is known but that they are there.
+    /// Returns whether the dictionary contains fields whose definitions cannot be read.
     pub fn is_patchy(&self) -> bool {
         self.nameless || !self.lost.is_empty()
     }
@@ -90,7 +90,8 @@ impl Definitions {
     }
 }
 
-/// A row of a dictionary, and what of it is left out; or why it cannot be read. Null is absent.
+/// Reads a row of a dictionary. Returns the definition and what was left out of it, or why the row cannot be
+/// read. Null counts as absent.
 pub(super) fn read(row: &Value) -> Result<(Definition, Vec<String>), String> {
     let row = row.as_object().ok_or("it is no object")?;
     let code = text(row, "field_code")?.filter(|code| !code.is_empty());
@@ -116,7 +117,7 @@ pub(super) fn read(row: &Value) -> Result<(Definition, Vec<String>), String> {
     Ok((definition, odd))
 }
 
-/// The options that have a usable id, each id once.
+/// Returns the options that have a usable id, each id once.
 fn readable(options: &[Value], odd: &mut Vec<String>) -> Vec<FieldOption> {
     let mut ids = BTreeSet::new();
     let mut known: Vec<FieldOption> = Vec::with_capacity(options.len());

@@ -3,7 +3,7 @@
 use super::page::{Layout, Next, Page};
 use super::resource::Paging;
 
-/// What was known of a list when a page of it was requested.
+/// The facts known about a list when a page of it was requested.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
     /// Whether the request follows a cursor or an offset that the list itself returned.

@@ -19,7 +19,7 @@ pub enum Kind {
     Unavailable,
     /// The daily budget, or the limit of the configuration, is spent.
     Quota,
-    /// Pipedrive answers 5xx, or keeps limiting the rate, after all retries.
+    /// Pipedrive responds with 5xx, or keeps limiting the rate, after all retries.
     Upstream,
     /// Pipedrive cannot be reached.
     Network,
@@ -29,11 +29,11 @@ pub enum Kind {
     Shape,
     /// A state cannot be read, or was written by a newer version.
     State,
-    /// A file of ours is damaged, incomplete, of a newer version, or written by another program.
+    /// A file of this program is damaged, incomplete, of a newer version, or written by another program.
     Data,
     /// A file, folder or object store cannot be read or written.
     Storage,
-    /// The reader of our output closed it.
+    /// The reader of the output closed it.
     Pipe,
     /// The run finished, and something is missing that the report names.
     Incomplete,
@@ -181,7 +181,7 @@ struct Inner {
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// Result with [`Error`].
+/// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

@@ -55,7 +55,7 @@ pub enum Event {
     Lacking {
         /// The resource.
         resource: &'static Resource,
-        /// What is missing, and why.
+        /// The missing part, and the reason.
         error: Error,
     },
     /// The company lacks this resource, or one list of it, and the user did not name it. This is no

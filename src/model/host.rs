@@ -4,14 +4,15 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses of metadata services of clouds that are not link-local.
+/// The addresses of cloud metadata services that are not link-local.
 const METADATA: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Whether the host of a URL, a name or an address with or without brackets, is this machine by what
-/// it is called: `localhost` and names below it, loopback and unspecified addresses in every form.
+/// Returns whether the host of a URL denotes this machine by its text. The host is a name or an address, with
+/// or without brackets. `localhost`, names below it, loopback and unspecified addresses in every form denote
+/// this machine.
 pub fn is_this_machine(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost"
@@ -19,13 +20,13 @@ pub fn is_this_machine(host: &str) -> bool {
         || address(host).is_some_and(address_is_this_machine)
 }
 
-/// The address that the host of a URL is, unless it is a name.
+/// Returns the address in the host of a URL. `None` if the host is a name.
 pub fn address(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     bare.unwrap_or(host).parse().ok()
 }
 
-/// Whether an address is this machine: loopback (127.0.0.0/8, `::1`) or unspecified, also when it is
+/// Returns whether an address is this machine: loopback (127.0.0.0/8, `::1`) or unspecified, also when it is
 /// written as IPv6.
 pub fn address_is_this_machine(address: IpAddr) -> bool {
     let address = unmapped(address);
@@ -33,7 +34,7 @@ pub fn address_is_this_machine(address: IpAddr) -> bool {
 }
 
 /// Returns whether an address is link-local (169.254.0.0/16, `fe80::/10`) or a cloud's metadata service,
-/// which answers this machine only.
+/// which responds to this machine only.
 pub fn address_is_neighbour(address: IpAddr) -> bool {
     let address = unmapped(address);
     METADATA.contains(&address)
@@ -43,7 +44,7 @@ pub fn address_is_neighbour(address: IpAddr) -> bool {
         }
 }
 
-/// An IPv4 address that is written as IPv6 (mapped, compatible or translated by NAT64), as itself.
+/// Returns an IPv4 address that is written as IPv6 (mapped, compatible or translated by NAT64) as IPv4.
 fn unmapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(long) = address.to_canonical() else {
         return address.to_canonical();

@@ -8,7 +8,7 @@ use super::number::{PLAIN_BYTES_MAX, is_finite};
 use super::work;
 use std::borrow::Cow;
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 #[derive(Debug)]
 pub(crate) struct Json<'a> {
     text: &'a str,
@@ -21,40 +21,40 @@ pub(crate) struct Json<'a> {
 /// Deepest nesting of the value of a record's field. What is deeper is refused where it comes in: in an
 /// answer of the API.
 pub(crate) const DEPTH_MAX: u32 = 512;
-/// Levels that may stand around such a value: its record, and the lists and objects of a file that
-/// holds records. Everything that reads records again takes so much more, or it could not read what
-/// was taken.
+/// The additional levels around such a value: its record, and the lists and objects of a file that contains
+/// records. Code that reads records again allows these levels, because it could otherwise not read an
+/// accepted record.
 const LEVELS_AROUND: u32 = 8;
 
 impl<'a> Json<'a> {
-    /// At the beginning of a text.
+    /// Returns a reader at the beginning of a text.
     pub(crate) const fn new(text: &'a str) -> Self {
         Self { text, at: 0, halves: false, too_large: false, too_deep: false }
     }
 
-    /// How many bytes were read.
+    /// Returns the number of bytes that were read.
     #[inline]
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    /// Whether a text read since this was asked last holds an escaped half of a surrogate pair,
-    /// be its other half there or not.
+    /// Returns whether a string read since the last call contains an escaped surrogate (`\ud800` to
+    /// `\udfff`), paired or not.
     pub(crate) const fn halves(&mut self) -> bool {
         std::mem::replace(&mut self.halves, false)
     }
 
-    /// Whether a number read since this was asked last is beyond what a double holds.
+    /// Returns whether a number read since the last call is beyond the range of a double.
     pub(crate) const fn too_large(&mut self) -> bool {
         std::mem::replace(&mut self.too_large, false)
     }
 
-    /// Whether reading ended at nesting that is too deep.
+    /// Returns whether reading ended because the nesting is too deep.
     pub(crate) const fn is_too_deep(&self) -> bool {
         self.too_deep
     }
 
-    /// The first byte of what comes next; 0 at the end.
+    /// Skips white space and returns the next byte. 0 at the end.
     #[inline]
     pub(crate) fn peek(&mut self) -> u8 {
         loop {
@@ -65,7 +65,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The next eight bytes as a number, the first being the least; zeros beyond the end.
+    /// Returns the next eight bytes as a little-endian number. Bytes beyond the end are zero.
     #[inline]
     pub(crate) fn head(&self) -> u64 {
         let bytes = &self.text.as_bytes()[self.at..];
@@ -75,14 +75,14 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Steps into an object or a list, by its opening bracket. Whether it has a first member.
+    /// Reads the opening bracket of an object or a list. Returns whether it has a first member.
     #[inline]
     pub(crate) fn open(&mut self, open: u8) -> Result<bool> {
         if self.peek() != open {
             return Err(self.malformed());
         }
         self.at += 1;
-        // Closing brackets are two after opening ones.
+        // The code of a closing bracket is that of the opening one plus two.
         if self.peek() == open + 2 {
             self.at += 1;
             return Ok(false);
@@ -90,7 +90,7 @@ impl<'a> Json<'a> {
         Ok(true)
     }
 
-    /// Steps over what follows a member. Whether there is another one.
+    /// Reads the comma or closing bracket after a member. Returns whether another member follows.
     #[inline]
     pub(crate) fn more(&mut self, open: u8) -> Result<bool> {
         match self.peek() {
@@ -107,7 +107,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Steps over exactly this, if it comes next.
+    /// Skips this text, if it comes next. Returns whether it did.
     #[inline]
     pub(crate) fn skip_literal(&mut self, literal: &str) -> bool {
         let found = self.text.as_bytes()[self.at..].starts_with(literal.as_bytes());
@@ -117,7 +117,7 @@ impl<'a> Json<'a> {
         found
     }
 
-    /// A key and its colon.
+    /// Reads a key and its colon, and returns the key.
     pub(crate) fn key(&mut self) -> Result<Cow<'a, str>> {
         if self.peek() != b'"' {
             return Err(self.malformed());
@@ -137,7 +137,7 @@ impl<'a> Json<'a> {
         Ok(Cow::Owned(key))
     }
 
-    /// A text that comes next, in its quotes.
+    /// Reads a string, and returns it with its quotes.
     #[inline]
     pub(crate) fn text(&mut self) -> Result<&'a str> {
         let start = self.at;
@@ -146,13 +146,13 @@ impl<'a> Json<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// A value, whatever it is.
+    /// Reads a value of any type.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<&'a str> {
         self.nested(DEPTH_MAX + LEVELS_AROUND)
     }
 
-    /// The value of a record's field as the API sends it: nested no deeper than [`DEPTH_MAX`].
+    /// Reads the value of a record's field as the API sends it: nested no deeper than [`DEPTH_MAX`].
     #[inline]
     pub(crate) fn field(&mut self) -> Result<&'a str> {
         self.nested(DEPTH_MAX)
@@ -162,7 +162,7 @@ impl<'a> Json<'a> {
     fn nested(&mut self, depth: u32) -> Result<&'a str> {
         self.peek();
         let start = self.at;
-        // What most values are.
+        // Most values are null.
         if self.text.as_bytes().get(start..start + 4) == Some(b"null") {
             self.at += 4;
         } else {
@@ -172,7 +172,7 @@ impl<'a> Json<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Nothing may follow.
+    /// Returns an error unless the text ends here.
     pub(crate) fn end(&mut self) -> Result<()> {
         if self.peek() == 0 && self.at == self.text.len() { Ok(()) } else { Err(self.malformed()) }
     }
@@ -247,7 +247,7 @@ impl<'a> Json<'a> {
         if self.at > start { Ok(()) } else { Err(self.malformed()) }
     }
 
-    /// Steps over a text, from quote to quote. Whether it holds no escape.
+    /// Skips a string, from quote to quote. Returns whether it contains no escape.
     #[inline]
     fn string(&mut self) -> Result<bool> {
         let bytes = self.text.as_bytes();
@@ -269,7 +269,7 @@ impl<'a> Json<'a> {
                                 .get(at + 2..at + 6)
                                 .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
                         {
-                            // From d800 to dfff; digits are less than letters.
+                            // The range is d800 to dfff. Digits sort before letters.
                             self.halves |=
                                 matches!(bytes[at + 2], b'd' | b'D') && bytes[at + 3] >= b'8';
                             6
@@ -295,19 +295,20 @@ impl<'a> Json<'a> {
         Error::new(Kind::Shape, message)
     }
 
-    /// Whether nothing is left of the text.
+    /// Returns whether the text is used up.
     pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.text.len()
     }
 
-    /// The error of something here that must not be.
+    /// Returns the error of malformed JSON at this position.
     #[cold]
     pub(crate) fn malformed(&self) -> Error {
         Error::new(Kind::Shape, format!("stray byte at {} of the JSON", self.at))
     }
 }
 
-/// Bytes before the next quote, backslash or control character, eight at a time.
+/// Returns the number of bytes before the next quote, backslash or control character. It reads eight bytes at
+/// a time.
 #[inline]
 fn ordinary(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -315,8 +316,8 @@ fn ordinary(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some((word, _)) = bytes[at..].split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        // A byte underflows into its high bit where it was zero, or below 0x20 for the third; the
-        // lowest such byte is always a true one.
+        // The subtraction sets the high bit of a byte that was zero (or, for the third test, below 0x20). A
+        // borrow may set it in higher bytes too, but the lowest marked byte is always correct.
         let zero = |word: u64| word.wrapping_sub(ONES) & !word;
         let quote = zero(word ^ (ONES * u64::from(b'"')));
         let backslash = zero(word ^ (ONES * u64::from(b'\\')));
@@ -336,7 +337,7 @@ mod tests {
     use super::*;
     use serde_json::value::RawValue;
 
-    /// Accepts what serde accepts, and nothing else.
+    /// Checks that this reader accepts the same texts as `serde_json`.
     #[track_caller]
     fn check(text: &str) {
         let mut json = Json::new(text);
@@ -358,7 +359,7 @@ mod tests {
         ];
         for text in texts {
             check(text);
-            // Every one of them with a byte less, another byte, or a byte more.
+            // Every prefix, and the text with one byte removed, changed or added.
             for place in (0..=text.len()).filter(|place| text.is_char_boundary(*place)) {
                 let (before, after) = text.split_at(place);
                 check(before);

@@ -7,44 +7,44 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Keys by place.
+/// The known keys by position.
 ///
-/// The API writes the keys of all records in one order and leaves some out, so the keys that
-/// followed last time are compared first, as they are spelled; hashing is left to surprises.
+/// The API writes the keys of all records in one order and leaves some out. The key that followed last time
+/// is therefore compared first, as bytes. Only an unexpected key is hashed.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     known: Vec<Known>,
-    /// All of them, one after the other, with quotes and colon.
+    /// All keys, concatenated, with quotes and colon.
     spelled: Arc<str>,
     places: Arc<HashMap<Box<str>, usize>>,
-    /// The key that comes first.
+    /// The position of the key that comes first.
     first: usize,
     before: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
 struct Known {
-    /// The first bytes of what is spelled, and which of its bits count.
+    /// The first bytes of the spelled key, and the mask of the bytes that belong to it.
     head: u64,
     mask: u64,
-    /// Where it is spelled.
+    /// The start and end of the key in `spelled`.
     start: usize,
     end: usize,
-    /// The place of the key that followed it.
+    /// The position of the key that followed it.
     following: usize,
 }
 
 /// How many keys in a row may be missing before the next one is looked up.
 const SKIPPED_MAX: usize = 12;
 
-/// A key that was read.
+/// The next key of an object.
 pub(crate) enum Key<'a> {
     Known(usize),
     Unknown(Cow<'a, str>),
 }
 
 impl Keys {
-    /// These keys; of two equal ones the first counts.
+    /// Returns a set of these keys. Of two equal keys, the first has the position.
     pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let (mut known, mut all) = (Vec::new(), String::new());
         let mut places = HashMap::new();
@@ -60,12 +60,12 @@ impl Keys {
         Self { known, spelled: all.into(), places: Arc::new(places), first: 0, before: None }
     }
 
-    /// Begins an object.
+    /// Starts an object.
     pub(crate) fn begin(&mut self) {
         self.before = None;
     }
 
-    /// Reads the object's next key.
+    /// Reads the next key of the object.
     #[inline]
     pub(crate) fn next<'a>(&mut self, json: &mut Json<'a>) -> Result<Key<'a>> {
         let head = json.head();
@@ -83,12 +83,12 @@ impl Keys {
         self.look_up(json)
     }
 
-    /// A key as it is spelled, with its quotes and colon.
+    /// Returns a key as it is written, with its quotes and colon.
     pub(crate) fn spelled(&self, place: usize) -> &str {
         &self.spelled[self.known[place].start..self.known[place].end]
     }
 
-    /// The key of a place.
+    /// Returns the key at a position.
     pub(crate) fn name(&self, place: usize) -> String {
         let spelled = self.spelled(place).trim_end_matches(':');
         serde_json::from_str(spelled).unwrap_or_default()
@@ -105,7 +105,7 @@ impl Keys {
         Ok(Key::Known(found))
     }
 
-    /// The place of a key.
+    /// Returns the position of a key.
     pub(crate) fn place(&self, key: &str) -> Option<usize> {
         self.places.get(key).copied()
     }

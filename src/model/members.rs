@@ -10,21 +10,21 @@ use super::shape::{Form, Shape};
 use serde_json::Value;
 use std::mem;
 
-/// The properties of an object, in the order in which they are written, and what each must be.
+/// The properties of an object, in the order in which they are written, and the requirements on each.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
     pub(super) keys: Keys,
     pub(super) shapes: Vec<Shape>,
-    /// The place of the first property that is wanted, and after each the next such place.
+    /// The position of the first selected property, and after each property the position of the next one.
     first: usize,
     next: Vec<usize>,
-    /// Whether properties other than these are allowed.
+    /// Whether other properties are allowed.
     pub(super) open: bool,
-    /// Where the properties of the object at hand are.
+    /// The places of the properties in the current object.
     slots: Vec<Option<Slot>>,
 }
 
-/// A text that is read, and copied as far as it passes.
+/// A text that is read, and copied to the output as far as it conforms.
 pub(super) struct Text<'t> {
     whole: &'t str,
     pub(super) json: Json<'t>,
@@ -36,7 +36,7 @@ impl<'t> Text<'t> {
         Self { whole: text, json: Json::new(text), copied: 0 }
     }
 
-    /// Copies what comes before this place, and was not copied yet.
+    /// Copies the text up to this position, from where the last copy ended.
     fn copy(&mut self, to: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(self.whole.as_bytes().get(self.copied..to).unwrap_or_default());
         self.copied = to;
@@ -47,7 +47,7 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Where a property is in a text: from its key to its value, and from there to the end of that.
+/// The place of a property in a text: the start of the key, and the start and end of the value.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     key: usize,
@@ -57,7 +57,7 @@ struct Slot {
 }
 
 impl Members {
-    /// Of a schema; what `whole` has beyond it is to be left out.
+    /// Compiles the properties of a schema. Properties of `whole` that it lacks are left out of the output.
     pub(super) fn of(
         schema: &Value,
         whole: &Value,
@@ -89,8 +89,8 @@ impl Members {
         }
     }
 
-    /// Reads an object and fills its gaps. `false` when that is not enough, as something in it is out of
-    /// order or does not fit; the rest of it is not read then.
+    /// Copies an object and fills its gaps. Returns `false` if a property is out of order or does not
+    /// conform. The rest of the object is then not read.
     pub(super) fn walk(&mut self, text: &mut Text<'_>, out: &mut Vec<u8>) -> Result<bool> {
         let mut due = self.first;
         self.keys.begin();
@@ -115,7 +115,7 @@ impl Members {
                     }
                     due = self.next[place];
                 }
-                // It stands behind those that are declared.
+                // An undeclared property must follow all declared ones.
                 Key::Unknown(_) if !self.open || due < self.shapes.len() => return Ok(false),
                 Key::Unknown(_) => {
                     text.json.value()?;
@@ -141,7 +141,7 @@ impl Members {
         Ok(true)
     }
 
-    /// Writes a property that is absent as null. `false` if it must not be.
+    /// Writes an absent property as null. Returns `false` if null is not allowed.
     fn fill(&self, place: usize, out: &mut Vec<u8>) -> bool {
         let shape = &self.shapes[place];
         if shape.required || !shape.is_nullable() {
@@ -152,7 +152,7 @@ impl Members {
         true
     }
 
-    /// Writes an object as it passes.
+    /// Rewrites an object so that it conforms.
     pub(super) fn mend(
         &mut self,
         text: &str,
@@ -176,7 +176,7 @@ impl Members {
             let slot = Slot { key: start, value, end: json.at(), too_large: json.too_large() };
             more = json.more(b'{')?;
             match key {
-                // Of two with one name the later one holds.
+                // If a name occurs twice, the last value is used.
                 Key::Known(place) => slots[place] = Some(slot),
                 Key::Unknown(_) if self.open => slots.push(Some(slot)),
                 Key::Unknown(name) => misfits.undeclared.push(below(&path(), &name)),
@@ -199,7 +199,7 @@ impl Members {
         Ok(())
     }
 
-    /// Writes the property of this place. `false` if there is none to write.
+    /// Writes the property at this position. Returns `false` if nothing is written.
     fn put(
         &mut self,
         place: usize,
@@ -223,7 +223,8 @@ impl Members {
                 out.extend_from_slice(spelled.as_bytes());
                 shape.put((value, slot.too_large), &path, out, misfits)?;
             }
-            // The property is not declared, but a number in it that no double holds ends a load.
+            // The property is not declared. A number in it that is too large for a double would still end a
+            // load.
             None => {
                 out.extend_from_slice(spelled.as_bytes());
                 if slot.too_large {
@@ -241,7 +242,7 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The name of a key as it is spelled, with its quotes and colon.
+/// Returns the name of a key that is written with its quotes and colon.
 fn name_of(spelled: &str) -> String {
     let quoted = spelled.trim_end().trim_end_matches(':').trim_end();
     serde_json::from_str(quoted).unwrap_or_default()

@@ -12,20 +12,20 @@ use spelled::{Form, labels_of};
 
 /// The readable keys of one account's custom fields for one resource.
 ///
-/// A key is made of the field's name. Where it is that of another field, of a column or of a companion,
-/// `_` and the first eight digits of the field's hash are added. Who had a key keeps it: keys are pinned
-/// in the state of a stream, or in the manifest of a warehouse. Without those, the field that stands
-/// first in the dictionary has the plain name. Dictionaries say no age; they are taken to list fields in
-/// the order they were made in (unverified), so that a field added later takes no name away.
+/// A key is derived from the field's name. If another field, a column or a companion has the same key, `_`
+/// and the first eight digits of the field's hash are added. A field keeps a key it once had: keys are pinned
+/// in the state of a stream, or in the manifest of a warehouse. Without pinned keys, the field that comes
+/// first in the dictionary gets the plain name. Dictionaries contain no creation times. They are assumed to
+/// list fields in order of creation (unverified), so that a field added later takes no existing name.
 #[derive(Debug, Clone)]
 pub struct Names {
     custom: Custom,
-    /// Whether custom fields stand beside the columns, as in a table, each column of one type.
+    /// Whether custom fields are top-level columns, as in a table, each of one type.
     columns: bool,
-    /// Columns of the resource that come in several types, and whether as text or an object.
+    /// The columns of the resource that have several types, and their form.
     several: BTreeMap<&'static str, Form>,
     fields: BTreeMap<String, Field>,
-    /// Keys of fields that were there once.
+    /// The keys of fields that no longer exist, by hash.
     gone: BTreeMap<String, String>,
     renamed: Vec<String>,
 }
@@ -41,18 +41,18 @@ pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, Clone)]
 struct Field {
     key: String,
-    /// Where the labels of its options stand.
+    /// The key of the option labels.
     label: String,
     set: bool,
-    /// How its values are spelled where it is a column.
+    /// The form of the field's values where it is a column.
     form: Form,
-    /// Label by option id as the API writes it; empty for fields without options.
+    /// The labels by option id, as the API writes them. Empty for fields without options.
     labels: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// The keys with which the rows of a resource go over the wire, where fields in `pinned` keep
-    /// theirs; none if they go as the API has them.
+    /// Returns the keys for the rows of a resource on the wire. Fields in `pinned` keep their keys. `None` if
+    /// rows keep the hashes of the API.
     pub fn wire(
         keys: CustomFields,
         resource: &Resource,
@@ -66,8 +66,8 @@ impl Names {
         }
     }
 
-    /// The keys of custom fields that stand beside the columns of a resource: those that
-    /// [`Names::pinned`] makes, but a column of the resource never gives way to a pinned key.
+    /// Returns the keys of custom fields as top-level columns of a resource. They are made as by
+    /// [`Names::pinned`], but a pinned key that equals a column of the resource is replaced.
     fn as_columns(
         resource: &Resource,
         definitions: &[Definition],
@@ -90,18 +90,18 @@ impl Names {
         names
     }
 
-    /// Whether custom fields stand beside the columns of the resource.
+    /// Returns whether custom fields are top-level columns.
     pub fn are_columns(&self) -> bool {
         self.columns
     }
 
-    /// The keys for these definitions, as they go over the wire.
+    /// Returns the keys for these definitions, as they are written on the wire.
     pub fn of(resource: &Resource, definitions: &[Definition]) -> Self {
         Self::kept(resource, definitions, &BTreeMap::new())
     }
 
-    /// The same, where fields in `pinned` (key by hash) keep their keys, unless a column of the resource
-    /// came to be called the same and stands beside them.
+    /// Returns the same keys, but fields in `pinned` (key by hash) keep theirs. A pinned key is replaced if
+    /// it equals a column of the resource on the same level.
     pub fn kept(
         resource: &Resource,
         definitions: &[Definition],
@@ -116,7 +116,7 @@ impl Names {
         Self::build(resource, definitions, taken, pinned, false)
     }
 
-    /// The hashes themselves as columns of a table, but for fields in `pinned`; without labels.
+    /// Returns the hashes as columns of a table, without labels. Fields in `pinned` keep their keys.
     pub fn of_hashes(
         resource: &Resource,
         definitions: &[Definition],
@@ -159,7 +159,7 @@ impl Names {
         table: bool,
     ) -> Self {
         let flat = resource.custom == Custom::Flat;
-        // Of two with one code the first counts, as everywhere.
+        // Of two definitions with one code, the first is used.
         let mut seen = BTreeSet::new();
         let fields = definitions.iter().filter(|field| field.custom && seen.insert(&field.code));
         let mut names = Self {
@@ -171,11 +171,11 @@ impl Names {
             renamed: Vec::new(),
         };
         taken.extend(names.gone.values().cloned());
-        // Pinned fields first, so that their labels and companions are out of reach for others.
+        // Pinned fields come first, so that no other field takes the names of their labels and companions.
         let (old, new): (Vec<_>, Vec<_>) =
             fields.partition(|field| names.gone.contains_key(&field.code));
         if table {
-            // Columns of fields that are gone may have labels beside them.
+            // The columns of deleted fields may have label columns.
             let here: BTreeSet<&String> = old.iter().map(|field| &field.code).collect();
             let gone = names.gone.iter().filter(|(code, _)| !here.contains(code));
             let labels = gone.flat_map(|(_, key)| [label_of(key, false), label_of(key, true)]);
@@ -184,7 +184,7 @@ impl Names {
         for definition in old.into_iter().chain(new) {
             let labels = labels_of(definition);
             let set = definition.ty == "set";
-            // An option may be added to a pinned field at any time: its place is kept free.
+            // A selectable field may get an option at any time, so the name of its labels is reserved.
             let labelled = !labels.is_empty() || table && definition.chosen();
             let beside = |key: &str| {
                 let parts = definition.companions(flat).iter().map(|part| part.name);
@@ -198,13 +198,12 @@ impl Names {
             let typed = format!("{}_{}", definition.code, definition.ty);
             let candidates = [readable, short, cut, definition.code.clone(), typed];
             let key = names.gone.remove(&definition.code).unwrap_or_else(|| {
-                // On the wire a flat field is a column of a database.
+                // A top-level field on the wire becomes a database column.
                 let most = if table || flat { COLUMN_BYTES_MAX } else { KEY_BYTES_MAX };
                 let fits = |name: &str| name.len() <= most;
                 let free = |name: &str| !taken.contains(name) && fits(name);
                 let free = |key: &&String| free(key) && beside(key).iter().all(|name| free(name));
-                // The hash itself is free: nothing else is called like it, unless its own column was
-                // given up.
+                // The hash is normally free. It is taken only if an earlier column of the field was given up.
                 let last = &candidates[3..];
                 let last = last.iter().find(|key| !taken.contains(*key)).unwrap_or(&last[1]);
                 let wanted = candidates.iter().enumerate().filter(|(nth, _)| table || *nth != CUT);
@@ -226,33 +225,33 @@ impl Names {
         names
     }
 
-    /// Key by hash of every field, those that no longer exist included: what a manifest keeps.
+    /// Returns the key by hash of every field, deleted ones included, for a manifest.
     pub fn pins(&self) -> BTreeMap<String, String> {
         let known = self.fields.iter().map(|(code, field)| (code.clone(), field.key.clone()));
         known.chain(self.gone.clone()).collect()
     }
 
-    /// The keys of the fields that there are.
+    /// Returns the keys of the existing fields.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.fields.values().map(|field| field.key.as_str())
     }
 
-    /// Sentences about fields whose name today would make another key than the pinned one.
+    /// Returns sentences about fields whose current name would give another key than the pinned one.
     pub fn renamed(&self) -> &[String] {
         &self.renamed
     }
 
-    /// The readable key of a hash; the hash itself when it is not known.
+    /// Returns the readable key of a hash. The hash itself if it is unknown.
     pub fn key<'n>(&'n self, code: &'n str) -> &'n str {
         self.fields.get(code).map_or(code, |field| &field.key)
     }
 
-    /// The key under which a field's option labels stand, for fields with options.
+    /// Returns the key of a field's option labels, for fields with options.
     pub fn label_key(&self, code: &str) -> Option<&str> {
         self.labelled(code).map(|field| field.label.as_str())
     }
 
-    /// Labels by option id as text, for fields with options.
+    /// Returns the labels by option id as text, for fields with options.
     pub fn labels(&self, code: &str) -> Option<&BTreeMap<String, String>> {
         self.labelled(code).map(|field| &field.labels)
     }
@@ -262,20 +261,20 @@ impl Names {
     }
 }
 
-/// The names of the columns, and of those that take the objects of a column of texts.
+/// Returns the names of the columns, and of the additional columns that hold the objects of a text column.
 fn columns(resource: &Resource) -> BTreeSet<String> {
     let texts = resource.columns.iter().filter(|column| matches!(column.ty, Type::TextOrObject));
     let objects = texts.map(|column| beside(column.name));
     resource.columns.iter().map(|column| column.name.to_owned()).chain(objects).collect()
 }
 
-/// Which of the names that a field may have is the one that was cut.
+/// The index of the shortened name among the candidates.
 const CUT: usize = 2;
 
-/// As much of a field's readable name as a column has room for, with what stands beside it, and the
-/// first digits of its hash.
+/// Returns the readable name of a field, shortened so that it fits a column together with its longest suffix,
+/// and the first digits of its hash.
 fn cut(definition: &Definition) -> String {
-    /// The longest part that stands beside a field, with its `_`.
+    /// The longest suffix of an additional column of a field, with its `_`.
     const BESIDE: &str = "_admin_area_level_1";
     let short = definition.code.get(..8).unwrap_or(&definition.code);
     let room = COLUMN_BYTES_MAX.saturating_sub(BESIDE.len() + 1 + short.len());
@@ -381,7 +380,7 @@ mod tests {
         let mut today = definitions();
         today[0].name = "Level".to_owned();
         today.retain(|field| field.code != code('c'));
-        // A later field takes no name away, wherever the dictionary shows it.
+        // A field added later takes no existing name, whatever its position in the dictionary.
         for (letter, name) in [('0', "Tags"), ('1', "Deal tier")] {
             let field =
                 Definition { code: code(letter), name: name.to_owned(), ..today[1].clone() };
@@ -395,7 +394,7 @@ mod tests {
         assert_eq!(names.pins()[&code('c')], "tags");
         assert_eq!(names.renamed().len(), 1, "{:?}", names.renamed());
         assert!(names.renamed()[0].contains("\"Level\""));
-        // If the dictionary cannot be read, a field that had a name keeps it.
+        // If the dictionary cannot be read, a field keeps the key it had.
         let blind = Names::kept(deals, &[], &first.pins());
         let row = format!(r#"{{"custom_fields":{{"{}":1}}}}"#, code('b'));
         let written = blind.apply(&row).expect("it is an object");

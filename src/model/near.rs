@@ -5,13 +5,14 @@ const NEAR_MAX: usize = 3;
 /// Letters by which a name may differ from the one that was meant.
 const TYPOS_MAX: usize = 3;
 
-/// A name as it is compared when capitals and what stands between words do not matter: `Deal fields`,
-/// `dealFields` and `deal-fields` are all `dealfields`.
+/// Returns a name for comparison without case and separators: `Deal fields`, `dealFields` and `deal-fields`
+/// are all `dealfields`.
 pub fn folded(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The known names that a slip, or a part of the name, may have meant: the likeliest first, three at most.
+/// Returns the known names that a misspelling, or a part of the name, may mean: the most similar first, at
+/// most three.
 pub fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let name = folded(name);
     let letters = name.chars().count();
@@ -26,13 +27,13 @@ pub fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n
         .collect();
     near.sort_unstable();
     near.dedup();
-    // Of slips only the smallest is likely.
+    // Of misspellings, only those with the fewest differences are likely.
     let least = near.first().map_or(0, |(typos, ..)| *typos);
     let likely = near.into_iter().filter(|(typos, part, _)| *part || *typos == least);
     likely.take(NEAR_MAX).map(|(.., name)| name).collect()
 }
 
-/// Unknown names for a sentence, each with those that may have been meant: `"dael" (did you mean deals?),
+/// Returns unknown names for a sentence, each with the suggested known names: `"dael" (did you mean deals?),
 /// "x"`.
 pub fn mistyped<'n>(
     names: impl IntoIterator<Item = impl AsRef<str>>,

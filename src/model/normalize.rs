@@ -14,16 +14,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Which keys of a resource's records hold dates or times.
+/// The keys of a resource's records that hold dates or times.
 #[derive(Debug, Clone, Default)]
 pub struct Normalizer {
     keys: BTreeMap<String, Form>,
 }
 
-/// A value that could not be kept: it is null now.
+/// A value that was replaced by null.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Path of the field, dots between keys.
+    /// The path of the field. A dot separates keys.
     pub field: String,
 }
 
@@ -32,15 +32,15 @@ enum Form {
     Date,
     Time,
     Clock,
-    /// Text, or an object, which then stands under this key, and its label in its place.
+    /// Text, or an object. An object is moved to this key and replaced by its label.
     Label(String),
     NestedRows(Normalizer),
-    /// Each item of a list.
+    /// Applies to each item of a list.
     Each(Normalizer),
 }
 
 impl Normalizer {
-    /// For a resource, with the custom fields that a stream's JSON Schema declares.
+    /// Returns a normalizer for a resource and the custom fields that a stream's JSON Schema declares.
     pub fn of(resource: &Resource, schema: &Value) -> Self {
         let mut tidy = Self::of_schema(schema);
         for column in resource.columns {
@@ -79,7 +79,7 @@ impl Normalizer {
         Self { keys }
     }
 
-    /// The mended record. Every value that became null is added to `changes`.
+    /// Returns the corrected record. Every value that is replaced by null is added to `changes`.
     pub fn mend(&self, json: &str, changes: &mut Vec<Change>) -> Result<Vec<u8>> {
         self.inside(json, "", changes)
     }
@@ -124,7 +124,7 @@ impl Normalizer {
     }
 }
 
-/// The name of the property that takes the objects of a column of texts, in schemas that have one.
+/// Returns the name of the property that receives the objects of a text column, in schemas that have one.
 pub fn beside(column: &str) -> String {
     format!("{column}_object")
 }
@@ -168,7 +168,7 @@ impl Form {
                 if proper == text { Normalized::Same } else { Normalized::To(proper) }
             }
             (Self::Date, Some(time)) if text.len() > 10 => Normalized::To(time.date()),
-            // What is no time at all passes as it came, and was reported when its page was split.
+            // A text that is not a time is passed on unchanged. It was reported when its page was parsed.
             _ => Normalized::Same,
         }
     }

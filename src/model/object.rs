@@ -27,18 +27,18 @@ pub(crate) fn items<'a>(json: &'a str, mut each: impl FnMut(&'a str)) -> Result<
     json.end()
 }
 
-/// Writes an object pair by pair.
+/// A writer for an object, pair by pair.
 pub(super) struct Object(Vec<u8>);
 
 impl Object {
-    /// Begins an object of about this many bytes.
+    /// Starts an object of about this many bytes.
     pub(super) fn new(size: usize) -> Self {
         let mut bytes = Vec::with_capacity(size);
         bytes.push(b'{');
         Self(bytes)
     }
 
-    /// Adds a pair; the value is JSON.
+    /// Adds a pair. The value is JSON.
     pub(super) fn pair(&mut self, key: &str, value: impl AsRef<[u8]>) {
         if self.0.len() > 1 {
             self.0.push(b',');
@@ -48,14 +48,14 @@ impl Object {
         self.0.extend_from_slice(value.as_ref());
     }
 
-    /// The object's bytes.
+    /// Returns the bytes of the object.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.0.push(b'}');
         self.0
     }
 }
 
-/// Text as a JSON string.
+/// Returns text as a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

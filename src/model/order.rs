@@ -13,12 +13,12 @@ use serde_json::{Map, Value};
 pub(super) struct Property<'s> {
     pub(super) name: &'s str,
     pub(super) schema: &'s Value,
-    /// The columns of the object that it is, or of the objects in the list that it is.
+    /// The columns of the property's object, or of the objects in its list.
     pub(super) inside: &'static [Column],
 }
 
-/// The properties that a schema declares: columns in the order in which the API sends them, then what
-/// is no column, in the order of `seen` and by name.
+/// Returns the properties that a schema declares: first the columns in the order in which the API sends them,
+/// then the others in the order of `seen`, then by name.
 pub(super) fn properties<'s>(
     schema: &'s Value,
     columns: &'static [Column],
@@ -39,9 +39,9 @@ pub(super) fn properties<'s>(
     known.chain(others).collect()
 }
 
-/// Names of the custom fields of a record that are declared by the schema of its stream, in the order
-/// in which the record has them: those in its object of them, and where they are columns, those that
-/// are none of `columns`.
+/// Returns the names of a record's custom fields that the stream's schema declares, in the order of the
+/// record. They are the keys of its `custom_fields` object. Where custom fields are columns, keys that are
+/// not in `columns` are included.
 pub fn custom_fields_of(record: &str, schema: &Value, columns: &[Column]) -> Vec<String> {
     const OBJECT: &str = "custom_fields";
     let declared = &schema["properties"];
@@ -52,7 +52,7 @@ pub fn custom_fields_of(record: &str, schema: &Value, columns: &[Column]) -> Vec
             names.push(name.to_owned());
         }
     };
-    // Of what is no object nothing is known.
+    // Nothing is known of a record that is not an object.
     let _ = pairs(record, |key, value| {
         if key == OBJECT && value.starts_with('{') {
             let _ = pairs(value, |name, _| take(&name, &declared[OBJECT]["properties"]));
@@ -71,7 +71,7 @@ fn inside(ty: Type) -> &'static [Column] {
     }
 }
 
-/// The parts of a custom field, by the names of them.
+/// Returns the parts of a custom field, found by their names.
 fn parts(schema: &Value) -> &'static [Column] {
     let declared = schema["properties"].as_object();
     let names = || declared.into_iter().flat_map(Map::keys);
@@ -81,8 +81,8 @@ fn parts(schema: &Value) -> &'static [Column] {
     COMPOSITES.iter().find(is_of).copied().unwrap_or_default()
 }
 
-/// A JSON Schema of records with these columns. It is written with its properties in the order in
-/// which records hold them.
+/// A JSON Schema of records with these columns. It is serialized with its properties in the order of the
+/// records.
 #[derive(Debug, Clone, Copy)]
 pub struct InOrder<'s> {
     schema: &'s Value,
@@ -91,7 +91,8 @@ pub struct InOrder<'s> {
 }
 
 impl<'s> InOrder<'s> {
-    /// Of a schema, the columns of its resource, and its custom fields as they were seen.
+    /// Returns a schema with the columns of its resource, and its custom fields in the order in which they
+    /// were seen.
     pub fn of(schema: &'s Value, columns: &'static [Column], seen: &'s [String]) -> Self {
         Self { schema, columns, seen }
     }

@@ -10,28 +10,28 @@ use std::ffi::OsString;
 use std::io;
 use url::{Host, Url};
 
-/// Looks a variable of the environment up.
+/// Returns the value of an environment variable.
 pub type Variables<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
 fn wrong(name: &str, what: &str) -> Error {
     Error::new(Kind::Config, what).at(name)
 }
 
-/// The value of a variable without white space at its ends; an empty one is absent.
+/// Returns the value of a variable without white space at its ends. An empty value counts as absent.
 pub fn variable(name: &str, env: Variables<'_>) -> Result<Option<String>> {
     let Some(value) = env(name) else { return Ok(None) };
     let text = value.into_string().map_err(|_| wrong(name, "is not UTF-8 text"))?;
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// Whether a text is printable ASCII without spaces, as keys and tokens are.
+/// Returns whether a text is printable ASCII without spaces, as keys and tokens are. An empty text is not.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
 }
 
-/// An address of the web: https or http, with a host, without a user, a query or a fragment.
+/// Parses a web address: https or http, with a host, without a user, a query or a fragment.
 pub fn web_address(text: &str) -> Option<Url> {
-    // The parser would drop line breaks, and take a backslash for a slash.
+    // The parser would remove line breaks, and read a backslash as a slash.
     if !is_token(text) || text.contains('\\') {
         return None;
     }
@@ -42,7 +42,7 @@ pub fn web_address(text: &str) -> Option<Url> {
     (matches!(url.scheme(), "https" | "http") && url.has_host() && bare && slashes).then_some(url)
 }
 
-/// Whether an address stays on this machine whoever looks its host up.
+/// Returns whether an address always refers to this machine, whichever resolver is used.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -52,26 +52,27 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An origin that a secret may be sent to: https, or plain http on loopback only, without a path.
+/// Returns the origin of a URL that a secret may be sent to: https, or plain http on loopback only. The URL
+/// has no path.
 pub fn safe_origin(text: &str) -> Option<String> {
     let url = web_address(text.trim_end_matches('/'))?;
     let safe = url.path() == "/" && (url.scheme() == "https" || is_loopback(&url));
     safe.then(|| url.origin().ascii_serialization())
 }
 
-/// A proxy for https, and the hosts that are asked past it.
+/// A proxy for https, and the hosts that are requested directly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Its address, with the user and password it may want.
+    /// The address, with user and password if it contains them.
     pub url: String,
-    /// Hosts, domains and networks, separated by commas.
+    /// The hosts, domains and networks to request directly, separated by commas.
     pub excludes: String,
 }
 
 impl Proxy {
-    /// The proxy that `HTTPS_PROXY` or `ALL_PROXY` names; `NO_PROXY` is taken in the spellings of other
-    /// programs, too. What goes out in plain text, to this machine, never takes one, so `HTTP_PROXY` is
-    /// not looked at.
+    /// Returns the proxy of `HTTPS_PROXY` or `ALL_PROXY`. `NO_PROXY` is accepted in the notations of other
+    /// programs, too. Plain http goes to this machine only and never uses a proxy, so `HTTP_PROXY` is not
+    /// read.
     pub fn of(env: Variables<'_>) -> Result<Option<Self>> {
         let first = |names: [&'static str; 2]| names.into_iter().find(|name| env(name).is_some());
         let excludes = match first(["NO_PROXY", "no_proxy"]) {
@@ -93,7 +94,7 @@ impl Proxy {
     }
 }
 
-/// A proxy's address, with its scheme.
+/// Returns the address of a proxy, with its scheme.
 fn proxy_address(text: &str) -> Option<String> {
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let rest = text.split_once("://")?.1;
@@ -103,8 +104,8 @@ fn proxy_address(text: &str) -> Option<String> {
     (is_token(&text) && url.path() == "/" && Url::parse(&text).is_ok()).then_some(text)
 }
 
-/// Exceptions from a proxy, as the library reads them: `*.example.test` is `.example.test`, and a
-/// port says nothing.
+/// Returns the exceptions from a proxy in the notation of the HTTP library: `*.example.test` becomes
+/// `.example.test`, and ports are removed.
 fn excludes(text: &str) -> String {
     let entries = text.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
     let entries = entries.map(|entry| {
@@ -117,7 +118,7 @@ fn excludes(text: &str) -> String {
     entries.collect::<Vec<_>>().join(",")
 }
 
-/// The certificates of a file that a setting names, in PEM.
+/// Returns the PEM certificates of a file that a setting names.
 pub fn certificates(name: &str, pem: io::Result<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
     let pem = pem.map_err(|error| {
         wrong(name, &format!("names a file that cannot be read ({error})")).because(error)

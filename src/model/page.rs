@@ -10,61 +10,61 @@ use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// The records of one answer, in its order.
+/// The records of one response, in its order.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Slices of the body.
+    /// The records, as slices of the body.
     pub records: Vec<Record>,
-    /// Where the next page is, as far as the answer says.
+    /// The position of the next page, as stated by the response.
     pub next: Next,
-    /// What did not look as documented, each thing once a page; at most [`SURPRISES_MAX`], the last
-    /// of them counting the others.
+    /// The deviations from the documented form, each once a page. At most [`SURPRISES_MAX`] are kept; the
+    /// last one counts the others.
     ///
     /// [`SURPRISES_MAX`]: super::schema_deviation::SURPRISES_MAX
     pub surprises: Vec<SchemaDeviation>,
 }
 
-/// What an answer says about the page after it.
+/// The information of a response about the next page.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// This was the last one.
+    /// This page is the last one.
     #[default]
     End,
-    /// Ask again with this cursor, opaque.
+    /// The next page is requested with this opaque cursor.
     Cursor(String),
-    /// Ask again from this offset.
+    /// The next page is requested with this offset.
     Start(u64),
-    /// The answer does not say: `additional_data` is missing, null, or without the key that tells.
-    /// Whether that may be believed depends on what was asked, see [`super::Asked`].
+    /// The response does not state it: `additional_data` is missing, null, or lacks the key. Whether this is
+    /// an end depends on the request, see [`super::Asked`].
     Unsaid,
 }
 
-/// The parts of a row that a scan looks for, for one resource. One value serves every page.
+/// The parts of a row that a parser looks for, for one resource. One value is used for all pages.
 #[derive(Debug, Clone)]
 pub struct Layout {
     pub(super) columns: &'static [Column],
-    /// Their names, by place.
+    /// The names of the columns, by position.
     pub(super) keys: Keys,
     pub(super) custom: Custom,
     pub(super) paging: Paging,
     pub(super) limit: usize,
-    /// Whether the API is known to say nothing about further pages of this list.
+    /// Whether the API is known to state nothing about further pages of this list.
     pub(super) silent: bool,
-    /// Key of the row inside of an item, where rows come wrapped.
+    /// The key of the row inside an item, where rows are wrapped.
     pub(super) wrapped: Option<&'static str>,
     pub(super) key: Vec<usize>,
     pub(super) cursor: Option<usize>,
     pub(super) deleted: Option<usize>,
     pub(super) required: u64,
-    /// Columns whose value is read as a slice: keys, and what may be nested.
+    /// The columns whose value is kept as a slice: keys, and columns that may be nested. One bit each.
     pub(super) whole: u64,
-    /// Nested columns that may hold dates or times.
+    /// The nested columns that may hold dates or times. One bit each.
     pub(super) dated: u64,
-    /// Whether the API's rows lack columns that are added to them later.
+    /// Whether the API's rows lack columns that are added later.
     pub(super) partial: bool,
 }
 
-/// Whether something nested may hold a date or a time; custom fields may.
+/// Returns whether a nested value may hold a date or a time. Custom fields may.
 fn dated(ty: Type) -> bool {
     match ty {
         Type::Object([]) => true,
@@ -82,7 +82,7 @@ pub(super) const KEYS_MAX: usize = 4;
 const COLUMNS_MAX: usize = 64;
 
 impl Layout {
-    /// The layout of what this listing answers.
+    /// Returns the layout of the rows of this listing.
     pub fn of(resource: &'static Resource, listing: &Listing) -> Self {
         let position = |name: &str| {
             resource.columns.iter().take(COLUMNS_MAX).position(|column| column.name == name)
@@ -128,8 +128,8 @@ impl Layout {
 impl Page {
     /// Splits a body into its records, without copying them.
     ///
-    /// `data: null` is an empty page. Anything that is not a successful list is a
-    /// [`Kind::Shape`] error: a walk must not end on a page that was none.
+    /// `data: null` is an empty page. A body that is not a successful list is a [`Kind::Shape`] error, so
+    /// that a walk does not end on an invalid page.
     pub fn split(body: &Bytes, layout: &Layout) -> Result<Self> {
         let text = simdutf8::compat::from_utf8(body)
             .map_err(|e| Error::new(Kind::Shape, "answer is not UTF-8").because(e))?;
@@ -141,12 +141,12 @@ impl Page {
         }
     }
 
-    /// Splits a body whose texts were cut inside a character (an emoji at a length limit): half of
-    /// a surrogate pair is no text, so it became U+FFFD.
+    /// Splits a body whose texts were cut inside a character (an emoji at a length limit). Half of a
+    /// surrogate pair is not valid text, and is replaced by U+FFFD.
     fn mended(text: &str, layout: &Layout) -> Result<Self> {
         let body = Bytes::copy_from_slice(text.as_bytes());
         let mut page = Scan::of(&body, text, layout).page()?;
-        // The first, so that it is not counted away.
+        // The first position keeps it from being counted under the others.
         page.surprises.insert(0, SchemaDeviation::HalfCharacter);
         Ok(page)
     }
@@ -167,7 +167,7 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
                 None => (additional.more_items_in_collection, additional.next_start),
             };
             match (more, start) {
-                // It is paged after all.
+                // The list has pages after all.
                 (Some(true), Some(start)) => Next::Start(start),
                 _ if further || more == Some(true) => {
                     let message = "list should come whole and says there is more";
@@ -179,7 +179,7 @@ pub(super) fn next(paging: Paging, additional: Option<&str>) -> Result<Next> {
         }
         Paging::Cursor => match additional.next_cursor {
             Cursor::To(cursor) if !cursor.is_empty() => Next::Cursor(cursor.into_owned()),
-            // Only a null in so many words is the end.
+            // Only a literal null is the end.
             Cursor::Null => Next::End,
             Cursor::To(_) | Cursor::Missing => Next::Unsaid,
         },
@@ -216,7 +216,7 @@ struct Additional<'a> {
     next_start: Option<u64>,
 }
 
-/// What `next_cursor` is.
+/// The value of `next_cursor`.
 #[derive(Default)]
 enum Cursor<'a> {
     #[default]
@@ -242,8 +242,8 @@ struct Pagination {
     next_start: Option<u64>,
 }
 
-/// Whether a top-level key is a custom field or a part of one: 40 hexadecimal digits, then
-/// nothing or `_currency`, `_until` and the like (pipedrive-api.md 5.4).
+/// Returns whether a top-level key is a custom field or a part of one: 40 hexadecimal digits, then nothing or
+/// a suffix like `_currency` or `_until` (pipedrive-api.md 5.4).
 pub(crate) fn is_custom(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 40
@@ -255,8 +255,8 @@ pub(super) fn shape(error: impl std::error::Error + Send + Sync + 'static) -> Er
     Error::new(Kind::Shape, "answer is not a page of JSON records").because(error)
 }
 
-/// The text with every lone half of a surrogate pair (`\ud83d` without its `\ude00`) replaced by
-/// U+FFFD; `None` when there is none.
+/// Returns the text with every lone half of a surrogate pair (`\ud83d` without its `\ude00`) replaced by
+/// U+FFFD. `None` if there is none.
 fn whole_characters(text: &str) -> Option<String> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -274,7 +274,7 @@ fn whole_characters(text: &str) -> Option<String> {
                 at += 6;
                 kept = at;
             }
-            // An escape of another kind; its second byte may be a backslash.
+            // Another escape. Its second byte may be a backslash.
             _ => at += 2,
         }
     }

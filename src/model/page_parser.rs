@@ -21,7 +21,7 @@ use std::mem;
 /// Most rows of one answer: each costs some 200 bytes, were it only `{}`.
 const ROWS_MAX: usize = 1_000_000;
 
-/// A page being read.
+/// The state of parsing a page.
 pub(super) struct Scan<'l> {
     layout: &'l Layout,
     body: &'l Bytes,
@@ -29,16 +29,16 @@ pub(super) struct Scan<'l> {
     keys: Keys,
     records: Vec<Record>,
     surprises: SchemaDeviations,
-    /// Finds an empty text, and a zero date, inside custom fields.
+    /// Finds an empty text inside nested values. `zero` finds a zero date.
     empty: Finder<'static>,
     zero: Finder<'static>,
-    /// Whether the rows may hold half of a character.
+    /// Whether the rows may contain half of a character.
     halves: bool,
-    /// Whether there are too many rows.
+    /// Whether the row limit was exceeded.
     over: bool,
 }
 
-/// What stands around the rows.
+/// The parts of a response around the rows.
 #[derive(Default)]
 struct Envelope<'a> {
     success: Option<bool>,
@@ -47,7 +47,7 @@ struct Envelope<'a> {
 }
 
 impl<'l> Scan<'l> {
-    /// The scan of a body, which is this text.
+    /// Returns a parser for a body. `text` is the same body as text.
     pub(super) fn of(body: &'l Bytes, text: &'l str, layout: &'l Layout) -> Self {
         Self {
             layout,
@@ -63,7 +63,7 @@ impl<'l> Scan<'l> {
         }
     }
 
-    /// The page. To be asked for once.
+    /// Parses the page. It is called once.
     pub(super) fn page(&mut self) -> Result<Page> {
         let envelope = self.envelope();
         let over = self.over || self.json.is_too_deep();
@@ -82,7 +82,7 @@ impl<'l> Scan<'l> {
         })
     }
 
-    /// Whether what was read, or could not be, may hold half of a character.
+    /// Returns whether the text read so far may contain half of a character, also after an error.
     pub(super) const fn halves(&mut self) -> bool {
         self.halves || self.json.halves()
     }
@@ -119,7 +119,7 @@ impl<'l> Scan<'l> {
         Ok(envelope)
     }
 
-    /// A list of records, or null; for goals, an object with such a list, or null.
+    /// Reads a list of records, or null. For goals, it reads an object with such a list, or null.
     fn data(&mut self) -> Result<()> {
         match self.layout.paging {
             Paging::Goals => {}
@@ -159,7 +159,7 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    /// A row that stands under a key of an item, and nothing where that is null.
+    /// Reads a row under a key of an item. Null is skipped.
     fn wrapped(&mut self, under: &str) -> Result<()> {
         let mut found = false;
         let mut more = self.json.open(b'{')?;
@@ -186,7 +186,7 @@ impl<'l> Scan<'l> {
         let mut seen = 0_u64;
         let mut key = [None; KEYS_MAX];
         self.keys.begin();
-        // The column that is next in the table.
+        // The position of the next expected column.
         let mut due = 0;
         let mut more = self.json.open(b'{')?;
         while more {
@@ -238,7 +238,7 @@ impl<'l> Scan<'l> {
         Ok(())
     }
 
-    /// Notes whether a value is to the letter of its type, and where it stands if it is nested.
+    /// Notes whether a value is exactly of its type, and its position if it is nested.
     #[inline]
     fn exact(&self, place: usize, value: &str, start: usize, row: &mut Record) {
         let Some(inside) = &mut row.exact else { return };
@@ -263,22 +263,22 @@ impl<'l> Scan<'l> {
         self.surprises.unknown(name);
     }
 
-    /// A value that is looked at as it is spelled: a key, a list, an object.
+    /// Checks a value that is kept as a slice: a key, a list, an object.
     fn nested(&mut self, place: usize, value: &str, row: &mut Record) {
         let column = &self.layout.columns[place];
         let first = first(value);
         if first != b'n' && !column.ty.takes(first) {
             self.surprises.other_type(place, column);
         }
-        // Its label may be asked for where only text is taken.
+        // Where only text is accepted, the object is replaced by its label.
         row.odd |= first == b'{' && matches!(column.ty, Type::TextOrObject);
-        // What exactly is mended is decided where the schema is known.
+        // The schema determines later which values are corrected.
         row.odd |= self.layout.dated >> place & 1 == 1
             && (self.empty.find(value.as_bytes()).is_some()
                 || self.zero.find(value.as_bytes()).is_some());
     }
 
-    /// A value of any other column, and not null.
+    /// Checks a value of any other column. It is not null.
     #[inline]
     fn scalar(&mut self, place: usize, value: &str, row: &mut Record) {
         let column = &self.layout.columns[place];
@@ -298,14 +298,14 @@ impl<'l> Scan<'l> {
         if !fits && !same() {
             self.surprises.other_type(place, column);
         }
-        // It is passed on as it came; whoever needs a double of it does without.
+        // The number is passed on unchanged. A consumer that needs a double replaces it.
         if matches!(first, b'-' | b'0'..=b'9') && !is_finite(value) {
             row.exact = None;
             self.surprises.too_large(place, column);
         }
     }
 
-    /// Reads a date or time; `false` when it is none.
+    /// Reads a date or time. Returns `false` if the text is none.
     fn moment(&self, place: usize, ty: Type, text: &str, row: &mut Record) -> bool {
         let zero = text.starts_with("0000");
         let odd = match ty {
@@ -323,7 +323,7 @@ impl<'l> Scan<'l> {
     }
 }
 
-/// Notes that another column than the one that was due stands here.
+/// Notes that another column than the expected one is at this position.
 #[cold]
 fn misplaced(due: usize, place: usize, at: usize, row: &mut Record) {
     match &mut row.exact {
@@ -337,8 +337,8 @@ fn first(value: &str) -> u8 {
     value.as_bytes().first().copied().unwrap_or(b'n')
 }
 
-/// Whether a value that is not null is to the letter of its type, where that is no list or object. A
-/// column of several types is taken for text.
+/// Returns whether a scalar that is not null is exactly of its type. A column of several types counts as
+/// text.
 #[inline]
 fn is_exact(ty: Type, value: &str) -> bool {
     let text = || value.as_bytes().get(1..value.len() - 1).unwrap_or_default();
@@ -355,7 +355,8 @@ fn is_exact(ty: Type, value: &str) -> bool {
     }
 }
 
-/// What a text says. One with half of a character says nothing: the page is read again.
+/// Returns the characters of a string. A string with half of a character gives nothing, because the page is
+/// parsed again.
 fn unquoted(value: &str) -> Cow<'_, str> {
     if value.contains('\\') {
         return Cow::Owned(serde_json::from_str(value).unwrap_or_default());
@@ -363,7 +364,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(value.trim_matches('"'))
 }
 
-/// The key's values as text joined by `/`; `None` if one is missing or cannot be used.
+/// Returns the key's values as text joined by `/`. `None` if one is missing or cannot be used.
 fn joined(values: &[Option<&str>]) -> Option<String> {
     let mut key = String::new();
     for (place, value) in values.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is encoded: everything but letters, digits and `-._~` (RFC 3986, 2.3).
+/// The encoded characters: everything but letters, digits and `-._~` (RFC 3986, 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Returns the text with everything but letters, digits and `-._~` percent-encoded.

@@ -7,17 +7,17 @@ use super::schema::CUSTOM_FIELD;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The key of a stream's state that holds its names; versions that do not know it pass it over.
+/// The key of the names in a stream's state. Versions that do not know it ignore it.
 const NAMES: &str = "names";
 
-/// The readable keys by hash that a stream's saved state holds.
+/// Returns the readable keys by hash in a stream's saved state.
 pub fn names_of(state: &Value) -> BTreeMap<String, String> {
     let names = state[NAMES].as_object().into_iter().flatten();
     let names = names.filter_map(|(code, key)| Some((code.clone(), key.as_str()?.to_owned())));
     names.filter(|(_, key)| !key.is_empty()).collect()
 }
 
-/// The state with the names of its stream, if it has any.
+/// Returns the state with the names of its stream, if there are any.
 pub fn with_names(mut state: Value, names: &BTreeMap<String, String>) -> Value {
     if !names.is_empty() {
         let names = names.iter().map(|(code, key)| (code.clone(), Value::from(key.as_str())));
@@ -26,7 +26,7 @@ pub fn with_names(mut state: Value, names: &BTreeMap<String, String>) -> Value {
     state
 }
 
-/// Keys by hash, those of `first` before those of `then`: neither a field nor a key comes twice.
+/// Returns the keys by hash of both maps. `first` takes precedence. Each field and each key occurs once.
 pub fn joined(
     mut first: BTreeMap<String, String>,
     then: BTreeMap<String, String>,
@@ -40,8 +40,8 @@ pub fn joined(
     first
 }
 
-/// The keys by hash that a schema has, as [`json_schema`](super::json_schema) made it: those of fields,
-/// without their labels and companions.
+/// Returns the keys by hash in a schema made by [`json_schema`](super::json_schema): those of fields, without
+/// their labels and companions.
 pub fn declared(resource: &Resource, schema: &Value) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for (name, property) in custom(resource, schema).into_iter().flatten() {
@@ -53,7 +53,7 @@ pub fn declared(resource: &Resource, schema: &Value) -> BTreeMap<String, String>
     found
 }
 
-/// The columns of custom fields that a schema lacks.
+/// Returns the columns of custom fields that a schema lacks.
 pub fn undeclared<'n>(schema: &Value, names: &'n Names) -> Vec<&'n str> {
     let columns = names.keys().filter(|_| names.are_columns());
     columns.filter(|column| schema["properties"].get(column).is_none()).collect()
@@ -102,19 +102,19 @@ fn custom<'s>(resource: &Resource, schema: &'s Value) -> Option<&'s Map<String, 
     }
 }
 
-/// Whether custom fields are an object in a schema: else they are columns, or there are none.
+/// Returns whether a schema has custom fields as an object. Otherwise they are columns, or do not exist.
 fn is_object(resource: &Resource, schema: &Value) -> bool {
     resource.custom == Custom::Nested && schema["properties"].get("custom_fields").is_some()
 }
 
-/// The hash of the field that a property describes.
+/// Returns the hash of the field that a property describes.
 fn code_of(property: &Value) -> Option<&str> {
     let about = property["description"].as_str()?.strip_prefix(CUSTOM_FIELD)?;
     let (_, code) = about.split_once(", key ")?;
     code.split(';').next()
 }
 
-/// Whether a property stands beside that of its field: labels, a currency.
+/// Returns whether a property is an addition to that of a field: labels, a currency.
 fn is_beside(name: &str, property: &Value) -> bool {
     let title = property["title"].as_str().unwrap_or_default();
     let part =
@@ -171,7 +171,7 @@ mod tests {
             };
             assert!(keys(&schema).len() >= 6);
             let (mut kept, mut before) = (keys(&kept), keys(&schema));
-            // It had no name before, and has one now.
+            // The field had no key before, and gets one now.
             kept.retain(|key| !key.starts_with("new"));
             before.remove(&code('d'));
             assert_eq!(kept, before);

@@ -7,34 +7,34 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// One line for people: of whatever length the text is, and whatever it holds.
+/// Returns text as one safe line. It may have any length and content.
 pub fn printable(text: &str) -> Cow<'_, str> {
     spelled(text, |_| false, |letter, out| out.extend(letter.escape_debug()))
 }
 
-/// Several lines for people, made by this program: line breaks and tabs stay, all else is as in
-/// [`printable`]. Never for text with words of others in it that were not made plain before.
+/// Returns several safe lines of text written by this program. Line breaks and tabs stay; other characters
+/// are handled as in [`printable`]. Text from outside must be escaped before it is inserted.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
     let stays = |letter| matches!(letter, '\n' | '\t');
     spelled(text, stays, |letter, out| out.extend(letter.escape_debug()))
 }
 
-/// The same JSON with no character in it that a terminal would act upon. White space between its
-/// tokens stays; inside strings JSON allows no line break anyway.
+/// Returns equal JSON without characters that control a terminal. White space between tokens stays. JSON
+/// allows no line break inside strings.
 pub fn plain_json(json: &str) -> Cow<'_, str> {
     let stays = |letter| matches!(letter, '\n' | '\r' | '\t');
     spelled(json, stays, |letter, out| {
         for unit in letter.encode_utf16(&mut [0; 2]) {
-            // A string takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(out, "\\u{unit:04x}");
         }
     })
 }
 
-/// Whether a character is spelled out wherever it stands: controls (C0, DEL, C1), line and
-/// paragraph separators, and what Unicode calls ignorable by default: bidirectional controls,
-/// zero-width and filling characters, tags. Variation selectors change the look of the letter
-/// before them and stay, and so do joiners where they have something to join.
+/// Returns whether a character is escaped in every position: controls (C0, DEL, C1), line and paragraph
+/// separators, and characters that Unicode calls default-ignorable: bidirectional controls, zero-width and
+/// filling characters, tags. Variation selectors change the look of the letter before them and are not
+/// escaped. Joiners are not escaped where they can join letters.
 pub fn is_deceptive(letter: char) -> bool {
     matches!(letter,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}'
@@ -44,8 +44,8 @@ pub fn is_deceptive(letter: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
-/// Zero-width characters that writing systems and emoji need between two letters of theirs. After
-/// an ASCII character they only hide.
+/// Returns whether a character is a zero-width joiner that writing systems and emoji need between two
+/// letters. After an ASCII character it has no visible effect.
 fn joins(letter: char) -> bool {
     matches!(letter, '\u{34f}' | '\u{200c}' | '\u{200d}')
 }
@@ -55,7 +55,7 @@ fn spelled(
     stays: impl Fn(char) -> bool,
     spell: impl Fn(char, &mut String),
 ) -> Cow<'_, str> {
-    // Nearly all text is found fit without being decoded.
+    // Nearly all text consists of printable ASCII, which needs no decoding.
     if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }

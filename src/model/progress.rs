@@ -17,28 +17,29 @@ mod tests;
 /// Most keys a listing's progress remembers.
 pub const DELIVERED_MAX: usize = 10_000;
 
-/// How far one listing has been read.
+/// The progress of reading one listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Every row below this has been delivered.
+    /// The watermark: every row that changed before it has been delivered.
     pub since: Option<Time>,
-    /// The newest time delivered. No row is left out because of it. `draw_back` uses it for a `since` that
-    /// lies after the server's clock, and [`super::StreamState::was_read`] where no run came to its end.
+    /// The newest time of a delivered row. It causes no row to be left out. `draw_back` uses it for a `since`
+    /// that lies after the server's clock. [`super::StreamState::was_read`] uses it if no run has reached its
+    /// end.
     pub update_time: Option<Time>,
-    /// A full walk that has begun and not ended.
+    /// An unfinished full walk.
     pub walk: Option<Walk>,
-    /// A full walk that has ended, for reads that are full every time.
+    /// Whether a full walk has ended, for lists that are read in full every time.
     pub done: bool,
     delivered: BTreeMap<String, Mark>,
-    /// Delivered rows that carry no readable time.
+    /// The delivered rows without a readable time.
     untimed: BTreeMap<String, Digest>,
 }
 
-/// Where a full walk is.
+/// The position of a full walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
-    /// What `since` becomes when the walk ends: any edit after its start carries at least this
-    /// time. `None` for a listing without times.
+    /// The value of `since` after the walk: an edit after the start of the walk has at least this time.
+    /// `None` for a listing without times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// The cursor of the next page.
@@ -47,7 +48,7 @@ pub struct Walk {
     /// The offset of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
-    /// The last keys before the next page, by which an offset walk finds its place again.
+    /// The last keys before the next page. An offset walk finds its position again by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<String>,
 }
@@ -55,7 +56,7 @@ pub struct Walk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     digest: Digest,
-    /// Never earlier than the row's own time.
+    /// The time of the row, or a later one.
     time: Time,
 }
 
@@ -66,21 +67,21 @@ pub struct Delivery {
     pub records: Vec<Record>,
     /// Digests of the keys of rows that lie at or after the run's bound and are left to the next run.
     pub postponed: Vec<Digest>,
-    /// More rows share one second than can be remembered: they may repeat on the next run.
+    /// Whether more rows share one second than can be remembered. Such rows may be repeated in the next run.
     pub overflow: bool,
 }
 
 impl Progress {
-    /// A listing of which only rows from this time on are wanted.
+    /// Returns the progress of a listing of which only rows from this time on are requested.
     pub fn starting_at(start: Time) -> Self {
         Self { since: Some(start.whole_second()), ..Self::default() }
     }
 
-    /// Takes a page of an ascending walk: decides what goes out and moves the watermark.
+    /// Filters a page of an ascending walk and moves the watermark.
     ///
-    /// `since` follows the newest time by `overlap` seconds, never backwards. `order` is that of the
-    /// pages before; `None` when this page does not keep it: nothing has moved, for a watermark would
-    /// lie.
+    /// `since` follows the newest time at a distance of `overlap` seconds, and never moves back. `order` is
+    /// the order of the pages before. Returns `None`, and changes nothing, if this page violates the order:
+    /// the watermark would skip rows.
     pub fn deliver_sorted(
         &mut self,
         records: Vec<Record>,
@@ -96,22 +97,23 @@ impl Progress {
         let since = self.since.max(reached);
         let mut delivery = self.decide(records, bound, since);
         self.reach(since, newest);
-        // Of this page: what was ever delivered may lie far ahead of an ascending walk.
+        // The newest time is that of this page. Rows delivered earlier may lie far ahead of an ascending
+        // walk.
         delivery.overflow |= self.shrink(newest);
         Some(delivery)
     }
 
-    /// Takes a watermark back that moved on with a list which is not sorted: to where the walk began.
-    /// What went out is known by what is remembered.
+    /// Sets the watermark back to the start of the walk, for a list that is not sorted. Delivered rows are
+    /// still remembered.
     pub fn take_back(&mut self, since: Option<Time>) {
         self.since = self.since.min(since);
     }
 
-    /// Draws `since` back where it promises more than was read: it lies after the server's clock
-    /// (`bound`), and after every row that was delivered. What it was, if so.
+    /// Sets `since` back if it lies after the server's clock (`bound`) and after every delivered row. Returns
+    /// the previous value in that case.
     ///
-    /// It goes back to the newest row that was delivered; without one to the server's clock if it is
-    /// the configured start, else to the beginning of time.
+    /// The new value is the newest delivered time. Without one it is the server's clock if `since` is the
+    /// configured start, and else the beginning of time. `overlap` seconds are subtracted from a time.
     pub fn draw_back(&mut self, bound: Time, start: Option<Time>, overlap: i64) -> Option<Time> {
         let since = self.since.filter(|since| *since > bound)?;
         let reached = match self.update_time {
@@ -126,17 +128,16 @@ impl Progress {
         Some(since)
     }
 
-    /// Takes a page of a full walk, in whatever order: decides what goes out, and that is every row
-    /// that did not go out before, those at or after the bound too. The watermark moves when the
-    /// walk ends.
+    /// Filters a page of a full walk, in any order. Every row that was not delivered before is delivered,
+    /// also rows at or after the bound. The watermark moves when the walk ends.
     pub fn walk(&mut self, records: Vec<Record>, bound: Time) -> Delivery {
         let coming = self.walk.as_ref().and_then(|walk| walk.since);
         let newest = records.iter().filter_map(|r| r.time).filter(|time| *time < bound).max();
         let mut delivery = self.decide(records, Time::END, coming);
         self.update_time = self.update_time.max(newest);
         if self.delivered.len() + self.untimed.len() > DELIVERED_MAX {
-            // Only up to the time the walk began with: a row passed earlier may have been edited
-            // since, and that edit carries at least this time.
+            // The watermark does not move to make room, because a row on an earlier page may have been edited
+            // since the start of the walk.
             delivery.overflow = self.shrink(None);
         }
         delivery
@@ -158,7 +159,8 @@ impl Progress {
         delivery
     }
 
-    /// Ends a walk from the newest row down: every row below `coming` has been delivered.
+    /// Ends a walk that read the newest rows first. Every row that changed before `coming` has been
+    /// delivered.
     pub fn promote(&mut self, coming: Option<Time>) {
         self.reach(self.since.max(coming), None);
     }
@@ -185,7 +187,7 @@ impl Progress {
         delivery
     }
 
-    /// Remembers, beside its own, the rows that another walk of the same list delivered.
+    /// Adds the rows that another walk of the same list delivered to the remembered ones.
     pub(super) fn remember_those_of(&mut self, other: &Self) {
         let since = self.since;
         let marks =
@@ -195,7 +197,7 @@ impl Progress {
         self.shrink(None);
     }
 
-    /// Remembers a row that went out beside the walk.
+    /// Remembers a row that was delivered outside the walk.
     pub(super) fn remember_delivered(&mut self, record: &Record) {
         let above = |time| self.since.is_some_and(|since| time >= since);
         if record.time.is_none_or(above) && self.remembered() < DELIVERED_MAX {
@@ -203,7 +205,7 @@ impl Progress {
         }
     }
 
-    /// Ends a full walk: what it promised becomes the watermark.
+    /// Ends a full walk and moves the watermark to the walk's `since`.
     pub fn finish_walk(&mut self) {
         if let Some(walk) = self.walk.take() {
             self.reach(self.since.max(walk.since), None);
@@ -219,13 +221,13 @@ impl Progress {
         *self = Self { walk: self.walk.take(), done: self.done, ..Self::default() };
     }
 
-    /// How many rows are remembered.
+    /// Returns the number of remembered rows.
     pub fn remembered(&self) -> usize {
         self.delivered.len() + self.untimed.len()
     }
 
-    /// Sorts rows into what goes out, what is known, and what is left to the next run. Rows that
-    /// go out at or above `keep` are remembered.
+    /// Filters rows: known rows are dropped, and rows at or after `bound` are postponed. Delivered rows with
+    /// a time at or after `keep` are remembered.
     fn decide(&mut self, records: Vec<Record>, bound: Time, keep: Option<Time>) -> Delivery {
         let mut delivery =
             Delivery { records: Vec::with_capacity(records.len()), ..Delivery::default() };
@@ -290,9 +292,9 @@ impl Progress {
         }
     }
 
-    /// Brings what is remembered under [`DELIVERED_MAX`]: first by giving up the overlap, down to
-    /// the second of `boundary`, then by forgetting. `true` when rows were forgotten that the next
-    /// run may be served again.
+    /// Reduces the remembered rows to [`DELIVERED_MAX`]. It first gives up the overlap, down to the second of
+    /// `boundary`, and then forgets rows. Returns `true` if rows were forgotten that the next run may receive
+    /// again.
     fn shrink(&mut self, boundary: Option<Time>) -> bool {
         if self.remembered() <= DELIVERED_MAX {
             return false;

@@ -11,62 +11,61 @@ use std::borrow::Cow;
 /// Most columns a key may have.
 const KEY_COLUMNS_MAX: usize = 4;
 
-/// A record as the API sent it, with what was read in passing while its page was split.
+/// A record as the API sent it, with facts noted while its page was parsed.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The object, a slice of its page. May hold line breaks between tokens.
+    /// The object, a slice of its page. It may contain line breaks between tokens.
     pub json: Bytes,
     /// The values of the key joined by `/`. `None` if a key column is missing, or holds a value that does
     /// not identify a row: null, true or false, an empty text, an object, a list.
     pub key: Option<String>,
-    /// Value of the cursor column; `None` when it is absent, null or no time.
+    /// The value of the cursor column. `None` if it is absent, null or not a time.
     pub time: Option<Time>,
-    /// Whether a time or date in it needs mending before a strict loader may see it.
+    /// Whether the record has a time, date or label that must be corrected for a strict loader.
     pub odd: bool,
-    /// Whether the row says of itself that it was deleted.
+    /// Whether the row is marked as deleted.
     pub deleted: bool,
-    /// What stands inside of it and what it lacks, if all else is to the letter as documented.
+    /// The nested values and the gaps, if everything else is exactly as documented.
     pub exact: Option<NestedRows>,
 }
 
 /// Most lists, objects and gaps that are remembered of a record.
 const INSIDE_MAX: usize = 10;
 
-/// Where a record holds lists and objects, and where it lacks columns. Every other key of it is a
-/// column of its resource, with null or a value of exactly its type; keys are not null.
+/// The positions of a record's lists and objects, and of absent columns. Every other key of the record is a
+/// column of its resource, with null or a value of exactly its type. Key columns are not null.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NestedRows {
     places: [(u8, u8, u32, u32); INSIDE_MAX],
     len: u8,
-    /// Whether its columns do not come in the order of the table, each once, or lack in more places
-    /// than are remembered.
+    /// Whether the columns are not in the order of the table, a column occurs twice, or there are more gaps
+    /// than can be stored.
     unordered: bool,
 }
 
-/// A place in a record that is looked at: bytes from here to there.
+/// A part of a record that is checked. Positions are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The value of the column at this place of the table, a list or an object.
+    /// The value of the column at this index in the table, a list or an object.
     Value { column: usize, start: usize, end: usize },
-    /// The columns from this place of the table to before that one are absent; they belong here.
+    /// The columns `from..to` of the table are absent. Their position is `at`.
     Gap { from: usize, to: usize, at: usize },
 }
 
 impl NestedRows {
-    /// Adds the value of the column at this place of the table, from here to there in the record.
-    /// `false` when there is no room left.
+    /// Adds the value of the column at this index in the table, with its range in the record. Returns `false`
+    /// if there is no room left.
     pub(super) fn push(&mut self, column: usize, start: usize, end: usize) -> bool {
         self.add(column, 0, start, end)
     }
 
-    /// Notes that columns from this place of the table to before that one are absent, where they would
-    /// stand.
+    /// Notes that the columns `from..to` of the table are absent at this position.
     pub(super) fn lacks(&mut self, from: usize, to: usize, at: usize) {
-        // No value is empty.
+        // An empty range marks a gap, because no value is empty.
         self.unordered |= !self.add(from, to, at, at);
     }
 
-    /// Notes that a column stands after one that follows it in the table, or twice.
+    /// Notes that a column follows a later one of the table, or occurs twice.
     pub(super) fn disorder(&mut self) {
         self.unordered = true;
     }
@@ -84,7 +83,7 @@ impl NestedRows {
         }
     }
 
-    /// Each of them, in the order of the record; `None` of a record whose columns are out of order.
+    /// Returns the parts in the order of the record. `None` if the columns of the record are out of order.
     pub(super) fn parts(&self) -> Option<impl Iterator<Item = Part>> {
         let all = self.places.iter().take(usize::from(self.len));
         let parts = all.map(|(column, to, start, end)| {
@@ -99,20 +98,20 @@ impl NestedRows {
     }
 }
 
-/// A 64-bit digest of some bytes, the same on every machine and in every version.
+/// A 64-bit digest of bytes, the same on every machine and in every version.
 ///
-/// It tells two writes of one row apart; 64 bits of SHA-256 make an accidental match of two
-/// versions of the same row a matter of one in 10^19.
+/// It distinguishes two versions of one row. With 64 bits of SHA-256, the probability of an accidental match
+/// is about 1 in 10^19.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
 impl Digest {
-    /// The digest of these bytes.
+    /// Returns the digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::of_parts(&[bytes])
     }
 
-    /// The digest of these parts, one after the other.
+    /// Returns the digest of these parts, concatenated.
     pub fn of_parts(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -122,7 +121,7 @@ impl Digest {
         Self(bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// The digest as a number.
+    /// Returns the digest as a number.
     pub const fn number(self) -> u64 {
         self.0
     }
@@ -140,22 +139,22 @@ impl std::fmt::Display for Digest {
 }
 
 impl Record {
-    /// A record of which nothing is known.
+    /// Returns a record without any noted facts.
     pub fn bare(json: Bytes) -> Self {
         Self { json, key: None, time: None, odd: false, deleted: false, exact: None }
     }
 
-    /// The digest of its bytes.
+    /// Returns the digest of the record's bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.json)
     }
 
-    /// The digest of its owner's key, of these columns, and of which one it is among equals: the
-    /// identity of a row that has no key.
+    /// Returns the identity of a row without a key: the digest of its owner's key, of these columns, and of
+    /// its number among equal rows.
     pub fn identity(&self, owner: &str, columns: &[&str], nth: u32) -> Digest {
         let mut values = vec![String::new(); columns.len()];
         let text = String::from_utf8_lossy(&self.json);
-        // A row that is no object has no columns; its owner is all there is.
+        // A row that is not an object has no columns, so only its owner counts.
         let _ = pairs(&text, |key, value| {
             if let Some(place) = columns.iter().position(|column| *column == key) {
                 value.clone_into(&mut values[place]);
@@ -181,8 +180,8 @@ pub(crate) fn usable(value: &str) -> bool {
     }
 }
 
-/// The key of a row, as [`Record::key`] has it; `None` when a column of it has no usable value, or
-/// when the row is no object. Reads no further than it must.
+/// Returns the key of a row, in the form of [`Record::key`]. `None` if a key column has no usable value, or
+/// if the row is not an object. Reading stops at the last key column.
 pub fn key_of(resource: &Resource, row: &str) -> Option<String> {
     let mut parts: [Option<Cow<'_, str>>; KEY_COLUMNS_MAX] = Default::default();
     let mut missing = resource.key.len();

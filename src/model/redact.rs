@@ -8,14 +8,14 @@ use super::resource::Resource;
 use bytes::Bytes;
 use serde_json::Value;
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const STARS: &str = "****";
 
 /// A secret shorter than this is masked where it stands as a word of its own only: inside of other
 /// words its few letters say nothing, and stars there would garble every message.
 const ANYWHERE_BYTES_MIN: usize = 4;
 
-/// How words in the names of query parameters with secrets end, in small letters.
+/// The endings of words in the names of query parameters with secrets, in lower case.
 const SECRET_ENDINGS: [&str; 17] = [
     "auth",
     "authorization",
@@ -36,15 +36,15 @@ const SECRET_ENDINGS: [&str; 17] = [
     "token",
 ];
 
-/// The secrets of a run, in every form they could turn up in.
+/// The secrets of a run, in every form in which they may occur.
 #[derive(Clone, Default)]
 pub struct Mask {
-    /// The longest first, so that one that holds another goes as a whole.
+    /// The secrets, the longest first, so that a secret that contains another one is masked as a whole.
     secrets: Vec<String>,
 }
 
 impl Mask {
-    /// A mask for these secrets.
+    /// Returns a mask for these secrets.
     pub fn new(secrets: &[&str]) -> Self {
         let mut mask = Self::default();
         for secret in secrets {
@@ -53,7 +53,7 @@ impl Mask {
         mask
     }
 
-    /// Adds a secret to mask: as it is, in its URL-encoded form, and inside JSON.
+    /// Adds a secret to mask: unchanged, URL-encoded, and escaped as in JSON.
     pub fn add(&mut self, secret: &str) {
         let json = Value::from(secret).to_string();
         for form in [secret.to_owned(), percent_encoded(secret), json.trim_matches('"').to_owned()]
@@ -65,7 +65,7 @@ impl Mask {
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
-    /// Text for people, without secrets.
+    /// Returns text without secrets.
     pub fn apply(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| {
             if !text.contains(secret.as_str()) {
@@ -79,7 +79,7 @@ impl Mask {
     }
 }
 
-/// A text with stars for this word, where letters and digits neither precede nor follow it.
+/// Replaces a word by asterisks where no letter or digit precedes or follows it.
 fn without_word(text: &str, word: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut kept = 0;
@@ -97,9 +97,9 @@ fn without_word(text: &str, word: &str) -> String {
     out
 }
 
-/// A row of a resource with its secrets masked, `None` when it holds none: columns that are secrets
-/// as a whole, and in URLs the user information and what stands under names like `token` or `key`.
-/// Everything else stays byte for byte.
+/// Returns a row of a resource with its secrets masked. `None` if it contains none. Secret columns are masked
+/// as a whole. In URLs, the user information and the values of parameters named like `token` or `key` are
+/// masked. Everything else stays byte for byte.
 pub fn masked(resource: &Resource, row: &str) -> Result<Option<String>> {
     let mut places = Vec::new();
     pairs(row, |key, value| {
@@ -125,7 +125,8 @@ pub fn masked(resource: &Resource, row: &str) -> Result<Option<String>> {
     Ok((!places.is_empty()).then_some(text))
 }
 
-/// A URL without its secrets; `None` when it has none. What is no URL is looked at all the same.
+/// Returns a URL with its secrets masked. `None` if it contains none. A text that is not a URL is handled the
+/// same way.
 fn masked_url(url: &str) -> Option<String> {
     let (scheme, rest) = match url.find("//") {
         Some(place) => url.split_at(place + 2),
@@ -158,19 +159,18 @@ fn masked_url(url: &str) -> Option<String> {
     (out != url).then_some(out)
 }
 
-/// Whether something of this name is likely a secret.
+/// Returns whether a parameter of this name is likely a secret.
 fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
-    // A name that is percent-encoded hides what it says; `code` alone is how functions of Azure call
-    // their key.
+    // A percent-encoded name cannot be checked. `code` is the parameter of the key of Azure Functions.
     name == "code"
         || name.contains('%')
         || words.any(|word| SECRET_ENDINGS.iter().any(|ending| word.ends_with(ending)))
 }
 
 impl Batch {
-    /// Masks the secrets in its rows. Costs nothing where a resource has none.
+    /// Masks the secrets in the rows. It does nothing for a resource without secrets.
     pub fn mask_secrets(&mut self) -> Result<()> {
         if self.resource.secrets.is_empty() && self.resource.secret_urls.is_empty() {
             return Ok(());
@@ -178,7 +178,7 @@ impl Batch {
         for record in &mut self.records {
             if let Some(row) = masked(self.resource, &String::from_utf8_lossy(&record.json))? {
                 record.json = Bytes::from(row);
-                // The places in it have moved.
+                // The positions in the record have changed.
                 record.exact = None;
             }
         }
@@ -242,8 +242,7 @@ mod tests {
         check("https://h.test?a=1;client_secret=2", "https://h.test?a=1;client_secret=****");
     }
 
-    /// Whatever its length, a token is gone from where it stands as a word, and what stands around it
-    /// stays readable.
+    /// A token of any length is masked where it is a word, and the text around it stays readable.
     #[test]
     fn a_secret_of_any_length_is_masked() {
         const LETTERS: &str = "q7Zx0vK2mB9nW4cR8tY6uJ1hG3fD5sAqEwLpOiXkVbNjMhUyTgRfCdZeQ7sPzKx0";

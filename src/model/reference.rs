@@ -2,10 +2,11 @@
 
 use super::resource::Resource;
 
-/// The resource whose row, or rows, a top-level column names by key; `None` when it names none.
+/// Returns the resource whose row, or rows, a top-level column refers to by key. `None` if it is not a
+/// reference.
 ///
-/// Pipedrive calls such columns alike everywhere (pipedrive-api.md 5.1, 5.2), so one table serves
-/// all resources. The sandbox fills the columns by it, and a backup's references are checked by it.
+/// Pipedrive uses the same names everywhere (pipedrive-api.md 5.1, 5.2), so one table is used for all
+/// resources. The sandbox fills the columns by it, and a backup's references are checked by it.
 pub fn reference(resource: &str, column: &str) -> Option<&'static Resource> {
     let name = match (resource, column) {
         ("leads", "source_deal_id") => "deals",

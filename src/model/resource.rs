@@ -2,159 +2,160 @@
 
 use super::resources;
 
-/// One stream of an account: what to ask for, how it changes, what its records look like.
+/// One stream of an account: its requests, how its changes are found, and the form of its records.
 ///
-/// Requests, catalog, JSON Schema, the sandbox's endpoint and data, token estimates and the table
-/// in the docs are all derived from this row, so adding a resource means adding a row.
+/// Requests, catalog, JSON Schema, the sandbox's endpoint and data, token estimates and the table in the docs
+/// are all derived from this value. A new resource is a new value in the table.
 #[derive(Debug)]
 pub struct Resource {
-    /// Stream name in snake case, as users of the Airbyte connector know it: `deal_fields`.
+    /// The stream name in snake case, as in the existing Airbyte connector: `deal_fields`.
     pub name: &'static str,
-    /// File stem in a backup: `dealFields`.
+    /// The file stem in a backup: `dealFields`.
     pub file: &'static str,
-    /// The lists a full read walks, in this order. More than one where Pipedrive splits the rows
-    /// of one thing over several lists (live and archived deals, the four mail folders).
+    /// The lists of a full read, in this order. There are several where Pipedrive splits the rows over
+    /// several lists (live and archived deals, the four mail folders).
     pub listings: &'static [Listing],
-    /// Columns that identify a row, never null.
+    /// The columns that identify a row. They are never null.
     pub key: &'static [&'static str],
-    /// Column that says when the row last changed, where there is one.
+    /// The column with the time of the last change, if there is one.
     pub cursor: Option<&'static str>,
-    /// Name of the resource that defines this one's custom fields.
+    /// The name of the resource that defines the custom fields of this one.
     pub fields: Option<&'static str>,
-    /// Where custom field values are found in a record.
+    /// The place of custom field values in a record.
     pub custom: Custom,
-    /// The resource whose rows this one is asked for by, for lists that exist per parent only.
+    /// The resource whose rows are named in the requests, for lists that exist per parent only.
     pub parent: Option<Parent>,
-    /// OAuth scopes that open it, each by itself (pipedrive-api.md 1.4, 11).
+    /// The OAuth scopes, each of which is sufficient (pipedrive-api.md 1.4, 11).
     pub scopes: &'static [&'static str],
-    /// Whether a token of a user without admin rights is refused.
+    /// Whether the token of a user without admin rights is refused.
     pub admin: bool,
-    /// The feature of plan or settings that many companies lack, and this resource with it
-    /// (pipedrive-api.md 1.5); resources of one feature are there or lacking together.
+    /// The feature of a plan or of the settings that the resource needs and that many companies lack
+    /// (pipedrive-api.md 1.5). Resources of one feature are available together.
     pub feature: Option<&'static str>,
     /// Whether the resource is read only if it is named. It costs one request per parent row, which must
     /// not happen by accident.
     pub on_request: bool,
-    /// Whether a backup takes it all the same, since it asks only for the rows of parents that are new
-    /// or have changed since the backup before, and takes all others from that.
+    /// Whether a backup contains the resource although it is read on request only. A backup requests only the
+    /// rows of parents that are new or have changed since the last backup, and takes all others from that.
     pub carried: bool,
     /// The columns whose values are secrets. Every output masks them; a backup can be configured not to.
     pub secrets: &'static [&'static str],
-    /// Columns of URLs that may hold secrets: these are masked inside of them.
+    /// The columns of URLs that may contain secrets. Only the secrets inside them are masked.
     pub secret_urls: &'static [&'static str],
-    /// Keys beside the columns that Pipedrive counts or stamps by itself. They are not asked for, but
+    /// The keys that Pipedrive counts or sets itself and that are not columns. They are not requested, but
     /// rows that other tools read may have them.
     pub counters: &'static [&'static str],
-    /// Top-level columns in the order the API sends them.
+    /// The top-level columns, in the order in which the API sends them.
     pub columns: &'static [Column],
 }
 
-/// One list endpoint, as it may be asked.
+/// One list endpoint, and how it is requested.
 #[derive(Debug)]
 pub struct Listing {
-    /// Name of this list inside the state of its stream; `all` where there is only one.
+    /// The name of this list in the state of its stream. It is `all` if there is only one.
     pub name: &'static str,
-    /// Path below the host. `{id}` stands for the parent's key.
+    /// The path below the host. `{id}` is replaced by the parent's key.
     pub path: &'static str,
-    /// How the next page is asked for.
+    /// The kind of paging.
     pub paging: Paging,
-    /// Tokens one call costs, whatever its page size (pipedrive-api.md 4.3).
+    /// The cost of one request in tokens, whatever its page size (pipedrive-api.md 4.3).
     pub cost: u32,
-    /// Most rows a page may hold; 0 for a list that is not paged.
+    /// The maximum number of rows of a page. 0 for a list without pages.
     pub limit: u32,
-    /// Query parameters the endpoint knows besides paging; v2 answers 400 to any other.
+    /// The query parameters of the endpoint besides paging. v2 returns 400 for any other.
     pub query: &'static [&'static str],
-    /// Parameters sent with every request.
+    /// The parameters sent with every request.
     pub ask: &'static [(&'static str, &'static str)],
-    /// Values tried one after the other in place of one of `ask` when the API refuses it (400, 403).
+    /// The values to request one after the other if the API refuses a value of `ask` (400, 403).
     pub split: Option<StatusPartition>,
-    /// Parameters of `ask` without which the list is asked for again when the API refuses it: what they
-    /// add is worth less than the rows. That of `split` is split and not left out.
+    /// The parameters of `ask` that are left out if the API refuses them: the columns that they add are less
+    /// important than the rows. The parameter of `split` is split and not left out.
     pub refusable: &'static [&'static str],
-    /// How changes are found.
+    /// The method of finding changes.
     pub changes: Changes,
     /// The sort parameter that makes a full walk stable, if the endpoint has one.
     pub by_id: &'static [(&'static str, &'static str)],
-    /// Whether the official specification shows no `additional_data` for it, so that an answer
-    /// without any is normal.
+    /// Whether the official specification shows no `additional_data` for the list, so that a response without
+    /// it is normal.
     pub silent: bool,
-    /// The key under which a row stands inside of an item, where the list wraps its rows.
+    /// The key of the row inside an item, where the list wraps its rows.
     pub wrapped: Option<&'static str>,
 }
 
-/// A parameter whose combined value may be refused, and the single values that cover the same rows.
+/// A parameter whose combined value may be refused, and the single values that together select the same rows.
 #[derive(Debug)]
 pub struct StatusPartition {
-    /// The parameter's name.
+    /// The name of the parameter.
     pub param: &'static str,
-    /// The values to walk one after the other.
+    /// The values, requested one after the other.
     pub values: &'static [&'static str],
 }
 
-/// Where the next page is.
+/// The position of the next page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
     /// `additional_data.next_cursor`: v2, and the changelogs of v1.
     Cursor,
     /// `start` and `limit`: v1.
     Offset,
-    /// The whole list in one answer.
+    /// The whole list in one response.
     Plain,
-    /// The whole list in one answer, under `data.goals`.
+    /// The whole list in one response, under `data.goals`.
     Goals,
-    /// No list: `data` is the one row.
+    /// A single row in `data`, and no list.
     One,
 }
 
-/// How rows that changed since the last run are found (the classes of the incremental rule).
+/// The method of finding rows that changed since the last run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// `updated_since` and `updated_until`, sorted by `update_time`.
     SinceUntil,
-    /// `updated_since`, sorted; the upper bound is ours to apply.
+    /// `updated_since`, sorted by `update_time`. The upper bound is applied by the reader.
     Since,
-    /// `updated_since` on an offset-paged list: paged by key, since offsets shift under edits.
+    /// `updated_since` on an offset-paged list. It is paged by key, because edits shift offsets.
     SinceByKey,
-    /// Sorted newest first, read down to the low watermark.
+    /// Sorted newest first, and read down to the low watermark.
     NewestFirst,
-    /// No filter by time: read in full every time.
+    /// No filter by time. The list is read in full every time.
     FullRead,
 }
 
-/// Where a record carries its custom fields.
+/// The place of custom fields in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Custom {
-    /// There are none.
+    /// The resource has no custom fields.
     None,
-    /// An object `custom_fields` keyed by hash (v2).
+    /// An object `custom_fields` with hashes as keys (v2).
     Nested,
-    /// `<hash>` and `<hash>_<part>` keys beside the others (v1 leads).
+    /// Top-level keys `<hash>` and `<hash>_<part>` (v1 leads).
     Flat,
 }
 
-/// How a list per parent is asked for.
+/// The parent of a list per parent, and the form of its requests.
 #[derive(Debug)]
 pub struct Parent {
-    /// Name of the resource whose rows are the parents.
+    /// The name of the resource whose rows are the parents.
     pub resource: &'static str,
-    /// How parents' keys enter the request.
+    /// The form in which the parents' keys are sent.
     pub ask: PerParent,
-    /// Column that receives the parent's key where the API's row does not carry it.
+    /// The column that receives the parent's key if the API's row does not contain it.
     pub column: Option<&'static str>,
-    /// Column that receives a digest of parent and row, for rows that have no key at all.
+    /// The column that receives a digest of parent and row, for rows without a key.
     pub digest: Option<&'static str>,
     /// Whether several parents list the same row.
     pub shared: bool,
 }
 
-/// How parents' keys enter the request.
+/// The form in which the parents' keys are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerParent {
-    /// One request per parent, its key in the path.
+    /// One request per parent, with its key in the path.
     Path,
-    /// One request per parent, its key in this query parameter.
+    /// One request per parent, with its key in this query parameter.
     Query(&'static str),
-    /// One request for up to [`BATCH_PARENTS_MAX`] parents, their keys comma-separated.
+    /// One request for up to [`BATCH_PARENTS_MAX`] parents, with their keys in this query parameter,
+    /// separated by commas.
     Batch(&'static str),
 }
 
@@ -166,9 +167,9 @@ pub const BATCH_PARENTS_MAX: usize = 100;
 pub struct Column {
     /// The key.
     pub name: &'static str,
-    /// What its value is, when not null.
+    /// The type of the value, if it is not null.
     pub ty: Type,
-    /// Whether the API may leave the key out.
+    /// Whether the API may omit the key.
     pub optional: bool,
     /// Whether Pipedrive computes or stamps the column itself: it changes without an edit of the row, or
     /// only records that an edit happened.
@@ -176,31 +177,31 @@ pub struct Column {
 }
 
 impl Column {
-    /// The same column, as one that Pipedrive counts or stamps by itself.
+    /// Returns the same column, marked as computed by Pipedrive.
     pub(super) const fn computed(mut self) -> Self {
         self.computed = true;
         self
     }
 }
 
-/// What a value is. Every column but the key may be null.
+/// The type of a value. Every column except the key may be null.
 #[derive(Debug, Clone, Copy)]
 pub enum Type {
     /// `true` or `false`.
     Bool,
-    /// A whole number.
+    /// An integer.
     Int,
     /// A number.
     Num,
     /// Text.
     Text,
-    /// `YYYY-MM-DD`, no zone.
+    /// `YYYY-MM-DD`, without a zone.
     Date,
     /// RFC 3339 with `Z`, whole seconds (v2) or milliseconds (leads, projects).
     Time,
-    /// `YYYY-MM-DD HH:MM:SS` in UTC, no zone (v1); becomes RFC 3339 on the wire.
+    /// `YYYY-MM-DD HH:MM:SS` in UTC, without a zone (v1). It is written as RFC 3339.
     Naked,
-    /// `HH:MM` or `HH:MM:SS`, a time of day or a duration: stays text.
+    /// `HH:MM` or `HH:MM:SS`, a time of day or a duration. It stays text.
     Clock,
     /// A list of one type.
     List(&'static Type),
@@ -208,45 +209,45 @@ pub enum Type {
     Object(&'static [Column]),
     /// Text, or an object in some accounts (`lost_reason`).
     TextOrObject,
-    /// A whole number, text, or true or false (ids of options: `31`, `"open"`, `true`).
+    /// An integer, text, or true or false (ids of options: `31`, `"open"`, `true`).
     OptionId,
-    /// Whatever the API sends: too many shapes to promise one.
+    /// Any JSON that the API sends. The forms vary too much for a narrower type.
     Json,
 }
 
 impl Resource {
-    /// All resources, in the order they are documented.
+    /// Returns all resources, in the order of the documentation.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         resources::TABLE.iter().flat_map(|group| group.iter())
     }
 
-    /// The resource of this stream name.
+    /// Returns the resource with this stream name.
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().find(|resource| resource.name == name)
     }
 
-    /// The parent's row, for a list per parent.
+    /// Returns the parent resource, for a list per parent.
     ///
     /// # Panics
     ///
-    /// When the table names a parent that is not in it, which a test rules out.
+    /// Panics if the table names a parent that it does not contain. A test excludes that.
     pub fn parent_resource(&self) -> Option<&'static Self> {
         self.parent.as_ref().map(|parent| {
             Self::named(parent.resource).expect("the table names only parents that are in it")
         })
     }
 
-    /// Whether a run can read what changed since the last one: by itself, or through its parents.
+    /// Returns whether a run can read the changes since the last run, directly or through the parents.
     pub fn incremental(&self) -> bool {
         let watched = self.parent_resource().unwrap_or(self);
         watched.listings.iter().all(|listing| listing.changes != Changes::FullRead)
     }
 
-    /// The column of an API row that names its parent, where rows carry it themselves.
+    /// Returns the column of an API row that contains its parent's key, if rows contain it.
     pub fn column_of_parent(&self) -> Option<&'static str> {
         let parent = self.parent.as_ref().filter(|parent| parent.column.is_none())?;
         if self.listings.iter().all(|listing| listing.paging == Paging::One) {
-            // It is the parent's own row.
+            // The row is the parent itself.
             return self.key.first().copied();
         }
         let name = parent.resource.strip_suffix('s')?;
@@ -254,12 +255,12 @@ impl Resource {
         self.columns.iter().find(column).map(|column| column.name)
     }
 
-    /// Whether it is one of the histories: read only when named, by a backup too.
+    /// Returns whether it is a history. A history is read only if it is named, also in a backup.
     pub fn is_history(&self) -> bool {
         self.on_request && !self.carried
     }
 
-    /// Whether it defines the custom fields of some resource.
+    /// Returns whether it defines the custom fields of another resource.
     pub fn is_dictionary(&self) -> bool {
         Self::all().any(|resource| resource.fields == Some(self.name))
     }
@@ -269,14 +270,14 @@ impl Resource {
         self.listings.len() > 1 && !self.incremental()
     }
 
-    /// The column of this name.
+    /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
 
 impl Type {
-    /// Whether a JSON value that starts with this byte is of the type.
+    /// Returns whether a JSON value that starts with this byte is of the type.
     pub fn takes(self, first: u8) -> bool {
         match self {
             Self::Bool => matches!(first, b't' | b'f'),

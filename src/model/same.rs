@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-/// Whether two raw JSON values are equal: keys in any order, a key that is null as good as one that
-/// is absent, numbers by value and exactly (`1.0` is `1`), texts by their characters, lists in order.
+/// Returns whether two raw JSON values are equal. The order of keys is ignored, and a key with null equals an
+/// absent one. Numbers are compared by exact value (`1.0` equals `1`), texts by their characters, and lists
+/// in order.
 ///
-/// What is no JSON is equal only to itself.
+/// Invalid JSON is compared by bytes.
 pub fn json_eq(one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -22,7 +23,7 @@ pub fn json_eq(one: &str, other: &str) -> bool {
                 && one.iter().zip(&other).all(|(one, other)| json_eq(one, other))
         }
         (Some(b'"'), Some(b'"')) => {
-            // Without an escape in either, they would have been the same bytes.
+            // Texts without escapes are equal only if their bytes are equal.
             let escaped = one.contains('\\') || other.contains('\\');
             escaped && text(one).is_some() && text(one) == text(other)
         }
@@ -49,13 +50,13 @@ fn same_objects(one: &str, other: &str) -> bool {
     })
 }
 
-/// The members of an object, in order; of two with one key the last.
+/// The members of an object, in order. If a key occurs twice, the last one is used.
 pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
-/// Takes an object apart.
+/// Returns the members of an object.
 pub(crate) fn members(object: &str) -> Members<'_> {
     let mut members: Members<'_> = Vec::new();
-    // What is no object has no members.
+    // A value that is not an object has no members.
     let _ = pairs(object, |key, value| members.push((key, value)));
     members
 }
@@ -63,10 +64,10 @@ pub(crate) fn members(object: &str) -> Members<'_> {
 /// Most members that are gone through for a key; with more, they are hashed once.
 const SCANNED_MAX: usize = 16;
 
-/// Members that are looked up by their keys: one look-up costs the same however many there are.
+/// The members of an object, for lookup by key. The cost of a lookup does not grow with their number.
 pub(crate) struct Lookup<'m, 'a> {
     members: &'m Members<'a>,
-    /// The last place of each key, once it is needed.
+    /// The last index of each key. It is built when it is first needed.
     places: OnceCell<HashMap<&'m str, usize>>,
 }
 
@@ -75,14 +76,14 @@ impl<'m, 'a> Lookup<'m, 'a> {
         Self { members, places: OnceCell::new() }
     }
 
-    /// The value of a key, which is likely to be found at this place.
+    /// Returns the value of a key. It is expected at this index.
     pub(crate) fn get(&self, place: usize, key: &str) -> Option<&'a str> {
         let likely = self.members.get(place).filter(|(found, _)| found == key);
         let found = likely.or_else(|| self.last(key).map(|place| &self.members[place]));
         found.map(|(_, value)| *value)
     }
 
-    /// The last place of a key.
+    /// Returns the last index of a key.
     pub(crate) fn last(&self, key: &str) -> Option<usize> {
         if self.members.len() <= SCANNED_MAX {
             work::count(self.members.len());
@@ -98,20 +99,20 @@ impl<'m, 'a> Lookup<'m, 'a> {
     }
 }
 
-/// The items of a list.
+/// Returns the items of a list.
 pub(crate) fn list(list: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    // What is no list has no items.
+    // A value that is not a list has no items.
     let _ = items(list, |item| found.push(item));
     found
 }
 
-/// The characters of a text.
+/// Returns the characters of a JSON string.
 pub(crate) fn text(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }
 
-/// A decimal number, exactly: its digits without zeros around them, and the place of the point.
+/// An exact decimal number: its digits without leading and trailing zeros, and the exponent.
 #[derive(PartialEq, Eq)]
 struct Number {
     negative: bool,
@@ -179,14 +180,14 @@ mod tests {
         check(r#"{"a":1,"b":0,"c":2}"#, r#"{"c":2.0,"a":1.0}"#, false);
     }
 
-    /// An object inside an object, so many times, around this.
+    /// Returns a value nested in this number of objects.
     fn nested(depth: usize, inner: &str) -> String {
         "{\"a\":".repeat(depth) + inner + &"}".repeat(depth)
     }
 
     #[test]
     fn deep_values_are_gone_into_once_a_level() {
-        // Twice a level would be 2^500 times.
+        // Two comparisons on every level would take 2^500 steps.
         check(&nested(500, "1"), &nested(500, "1.0"), true);
         check(&nested(500, "1"), &nested(500, "2"), false);
         let mixed = |inner| nested(250, &format!(r#"{{"b":1,"a":{}}}"#, nested(250, inner)));

@@ -8,11 +8,11 @@ use super::resource::{Column, Custom, Resource, Type};
 use super::settings::CustomFields;
 use serde_json::{Map, Value, json};
 
-/// The JSON Schema of a resource's records as they go over the wire.
+/// Returns the JSON Schema of a resource's records as they are written on the wire.
 ///
-/// `definitions` are those of the account; with none, custom fields are an open object. With `names`
-/// the keys are those. Where these are columns, custom fields stand beside the others, and every
-/// column is of one type beside null: what comes in several is text, or JSON as text.
+/// `definitions` are those of the account. Without any, custom fields are an open object. With `names`,
+/// custom fields have those keys. If these are columns, custom fields are top-level properties, and every
+/// column has one type besides null: a column of several types is text, or JSON as text.
 pub fn json_schema(
     resource: &Resource,
     definitions: &[Definition],
@@ -64,7 +64,7 @@ fn of_type(ty: Type) -> Value {
         Type::Bool => json!({"type": ["null", "boolean"]}),
         Type::Int => json!({"type": ["null", "integer"]}),
         Type::Num => json!({"type": ["null", "number"]}),
-        // Durations and clock times come as HH:MM or HH:MM:SS, which `format: time` forbids.
+        // Durations and times of day have the form HH:MM or HH:MM:SS, which `format: time` does not allow.
         Type::Text | Type::Clock => json!({"type": ["null", "string"]}),
         Type::Date => json!({"type": ["null", "string"], "format": "date"}),
         Type::Time | Type::Naked => json!({
@@ -85,7 +85,7 @@ fn of_type(ty: Type) -> Value {
     }
 }
 
-/// A column of one type.
+/// Returns the schema of a column of one type.
 fn of_one_type(ty: Type) -> Value {
     match ty {
         Type::Json => json_as_text(),
@@ -99,8 +99,8 @@ fn json_as_text() -> Value {
     json!({"type": ["null", "string"], JSON_AS_TEXT: true})
 }
 
-/// Adds a custom field to the properties: one key in v2, a key and its companions where custom
-/// fields stand flat (pipedrive-api.md 5.4).
+/// Adds a custom field to the properties: one key in v2, a key and its companions where custom fields are
+/// top-level keys (pipedrive-api.md 5.4).
 fn custom_field(
     into: &mut Map<String, Value>,
     key: &str,
@@ -118,10 +118,10 @@ fn custom_field(
     into.insert(key.to_owned(), describe(schema, &definition.name, definition));
 }
 
-/// How the description of a custom field begins; its type and its key follow.
+/// The beginning of the description of a custom field. Its type and key follow.
 pub(super) const CUSTOM_FIELD: &str = "custom field of type ";
 
-/// Most options a description lists: schemas travel in one line that must stay short.
+/// The maximum number of options in a description. A schema is one line, whose length must be limited.
 const OPTIONS_SHOWN: usize = 50;
 
 fn describe(mut schema: Value, title: &str, definition: &Definition) -> Value {
@@ -157,9 +157,9 @@ fn labels(definition: &Definition) -> Value {
     describe(schema, &format!("{} (label)", definition.name), definition)
 }
 
-/// Whether a wire format asks for readable names.
+/// The methods about the keys of a wire format.
 impl CustomFields {
-    /// Whether keys are made of field names.
+    /// Returns whether keys are derived from field names.
     pub fn readable(self) -> bool {
         self != Self::Hash
     }

@@ -12,20 +12,20 @@ pub const SURPRISES_MAX: usize = 100;
 /// Longest name of an unknown field that is kept, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 
-/// A column that did not look as documented. The record is passed on as it came.
+/// A deviation of a column from the documentation. The record is passed on unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SchemaDeviation {
-    /// A key the table does not know.
+    /// A key that the table does not contain.
     Unknown(String),
-    /// A value of another type than the table says.
+    /// A value of another type than in the table.
     OtherType(&'static str),
-    /// A number beyond what a double holds.
+    /// A number beyond the range of a double.
     TooLarge(&'static str),
-    /// A key the API always sends was not there.
+    /// A key that the API always sends is missing.
     Missing(&'static str),
-    /// A text ended inside a character; the half became U+FFFD.
+    /// A text ends inside a character. The half is replaced by U+FFFD.
     HalfCharacter,
-    /// How many more there were on the page.
+    /// The number of further deviations on the page.
     Others(u64),
 }
 
@@ -58,13 +58,12 @@ impl fmt::Display for SchemaDeviation {
     }
 }
 
-/// The surprises of one page. Whatever the page holds, each costs one look-up, and memory is
-/// bounded by [`SURPRISES_MAX`].
+/// The deviations of one page. Each costs one lookup, and memory is bounded by [`SURPRISES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct SchemaDeviations {
     named: Vec<SchemaDeviation>,
     unknown: HashSet<Box<str>>,
-    /// Columns that were reported already, one bit each.
+    /// The columns that were already reported, one bit each.
     other_type: u64,
     too_large: u64,
     missing: u64,
@@ -72,7 +71,7 @@ pub(super) struct SchemaDeviations {
 }
 
 impl SchemaDeviations {
-    /// A key the table does not know.
+    /// Notes a key that the table does not contain.
     pub(super) fn unknown(&mut self, name: &str) {
         work::count(1);
         let name = shortened(name);
@@ -84,21 +83,21 @@ impl SchemaDeviations {
         }
     }
 
-    /// A value of another type than this column's.
+    /// Notes a value of another type than the column's.
     pub(super) fn other_type(&mut self, place: usize, column: &Column) {
         if first_time(&mut self.other_type, place) {
             self.add(|| SchemaDeviation::OtherType(column.name));
         }
     }
 
-    /// A number in this column that no double holds.
+    /// Notes a number in this column that is too large for a double.
     pub(super) fn too_large(&mut self, place: usize, column: &Column) {
         if first_time(&mut self.too_large, place) {
             self.add(|| SchemaDeviation::TooLarge(column.name));
         }
     }
 
-    /// Columns that a row lacks, a bit each.
+    /// Notes columns that a row lacks, one bit each.
     pub(super) fn missing(&mut self, places: u64, columns: &[Column]) {
         let mut new = places & !self.missing;
         self.missing |= places;
@@ -111,9 +110,9 @@ impl SchemaDeviations {
         }
     }
 
-    /// Keeps one, or counts it where too many are kept. Whether it was kept.
+    /// Adds a deviation, or counts it if the limit is reached. Returns whether it was added.
     fn add(&mut self, surprise: impl FnOnce() -> SchemaDeviation) -> bool {
-        // The last place is that of the count.
+        // The last position is reserved for the count.
         let kept = self.named.len() + 1 < SURPRISES_MAX;
         if kept {
             self.named.push(surprise());
@@ -123,7 +122,7 @@ impl SchemaDeviations {
         kept
     }
 
-    /// All of them, leaving none.
+    /// Removes and returns all deviations.
     pub(super) fn drain(&mut self) -> Vec<SchemaDeviation> {
         let mut all = mem::take(&mut self.named);
         if self.others > 0 {
@@ -134,7 +133,7 @@ impl SchemaDeviations {
     }
 }
 
-/// Whether this bit was not set before.
+/// Sets a bit. Returns whether it was not set before.
 fn first_time(bits: &mut u64, place: usize) -> bool {
     let bit = 1 << place;
     let first = *bits & bit == 0;
@@ -142,7 +141,7 @@ fn first_time(bits: &mut u64, place: usize) -> bool {
     first
 }
 
-/// The beginning of a name that is too long to be shown.
+/// Returns the beginning of a name that is too long to be shown.
 fn shortened(name: &str) -> Cow<'_, str> {
     if name.len() <= NAME_BYTES_MAX {
         return name.into();

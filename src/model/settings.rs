@@ -8,89 +8,89 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a user configured, checked.
+/// The validated configuration.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
-    /// Scheme and host requests go to, without a trailing slash.
+    /// The scheme and host of requests, without a trailing slash.
     pub origin: String,
-    /// Whether the origin is the shared host, where v1 lives under `/v1` (pipedrive-api.md 1.1).
+    /// Whether the origin is the shared host, where v1 is below `/v1` (pipedrive-api.md 1.1).
     pub shared_host: bool,
-    /// The company's subdomain when one was configured: a token of another company is refused.
+    /// The company's subdomain, if it is configured. A token of another company is then refused.
     pub company: Option<String>,
-    /// How to identify.
+    /// The credentials.
     pub credentials: Credentials,
-    /// Where incremental streams begin without a state.
+    /// The start time of incremental streams without a state.
     pub start: Option<Time>,
-    /// Whether archived deals and leads belong to their streams.
+    /// Whether archived deals and leads are read.
     pub archived: bool,
-    /// Whether mail of deals, persons and organizations comes with its text.
+    /// Whether mail of deals, persons and organizations is read with its text.
     pub mail_bodies: bool,
-    /// How custom fields are keyed.
+    /// The kind of keys of custom fields.
     pub custom_fields: CustomFields,
-    /// How far back an incremental read looks for rows that surface late, seconds.
+    /// The overlap of incremental reads, in seconds. Rows that appear late are found in it.
     pub overlap: i64,
-    /// Streams read side by side.
+    /// The number of streams that are read concurrently.
     pub concurrency: usize,
-    /// Tokens this run may spend.
+    /// The maximum number of tokens of a run.
     pub max_tokens: Option<u64>,
-    /// Share of the company's daily budget to leave to others, percent.
+    /// The share of the company's daily budget that is left to other clients, in percent.
     pub reserve_percent: u32,
-    /// Whether the origin was given by `base_url`.
+    /// Whether `base_url` determined the origin.
     pub base_url: bool,
-    /// First wait of the exponential backoff, milliseconds.
+    /// The first pause of the exponential backoff, in milliseconds.
     pub backoff_millis: u64,
-    /// Longest silence within an answer, milliseconds.
+    /// The maximum pause while a response is received, in milliseconds.
     pub timeout_millis: u64,
-    /// Whether answers may come packed.
+    /// Whether responses may be compressed.
     pub gzip: bool,
-    /// Seconds after which rows that were taken into a warehouse are committed at the latest.
+    /// The maximum time between receiving rows and committing them to a warehouse, in seconds.
     pub commit_seconds: i64,
-    /// How requests introduce themselves, beside the name of this program.
+    /// The text that follows this program's name in the `User-Agent` header.
     pub user_agent: Option<String>,
     /// Whether a Singer target gets `ACTIVATE_VERSION` after a full-table read, so that it removes missing
     /// rows.
     pub activate_versions: bool,
-    /// Whether objects and lists go to a Singer target as JSON in a text.
+    /// Whether objects and lists are sent to a Singer target as JSON in a text.
     pub objects_as_text: bool,
-    /// For tests of crashes, with `base_url` only: the process aborts at this step of its storage.
+    /// For crash tests, with `base_url` only: the process aborts at this step of its storage.
     pub crash_at_step: Option<u64>,
 }
 
-/// How to identify.
+/// The credentials of requests.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// A personal API token.
     Token(SecretString),
-    /// An OAuth app and a user's grant to it.
+    /// An OAuth app, and a user's grant to it.
     OAuth {
-        /// The app's id.
+        /// The id of the app.
         client_id: String,
-        /// The app's secret.
+        /// The secret of the app.
         client_secret: SecretString,
         /// The user's grant.
         refresh_token: SecretString,
     },
 }
 
-/// How custom fields are keyed in records.
+/// The kind of keys of custom fields in records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CustomFields {
-    /// By their 40-character hash, as the API has them.
+    /// The 40-character hash, as in the API.
     #[default]
     Hash,
-    /// By their name, with option labels beside option ids.
+    /// The field name. Option labels are added next to option ids.
     Name,
-    /// The same, beside the columns of the row, each of one type; over the wire only.
+    /// The field name, as top-level columns of one type each. This is available on the wire only.
     #[serde(skip)]
     Columns,
 }
 
-/// Host used when no company is configured, so that old configurations work.
+/// The host that is used if no company is configured, so that old configurations work.
 const SHARED_HOST: &str = "https://api.pipedrive.com";
 impl Settings {
-    /// Reads a configuration. Unknown keys are ignored, null is absent.
+    /// Reads a configuration. Unknown keys are ignored, and null counts as absent.
     pub fn from_json(json: &Value) -> Result<Self> {
         let Value::Object(_) = json else {
             return Err(config("configuration is not a JSON object", "configuration"));
@@ -144,7 +144,7 @@ impl Settings {
         })
     }
 
-    /// Every secret in it, for masking.
+    /// Returns all secrets of the configuration, for masking.
     pub fn secrets(&self) -> Vec<&str> {
         match &self.credentials {
             Credentials::Token(token) => vec![token.expose_secret()],
@@ -159,7 +159,7 @@ fn config(message: &str, key: &str) -> Error {
     Error::new(Kind::Config, message).at(key)
 }
 
-/// The value of a key that is there and not null.
+/// Returns the value of a key that is present and not null.
 fn present<'j>(json: &'j Value, key: &str) -> Option<&'j Value> {
     json.get(key).filter(|value| !value.is_null())
 }
@@ -173,13 +173,13 @@ fn text(json: &Value, key: &str) -> Result<Option<String>> {
     }
 }
 
-/// A number of the table that always has a value.
+/// Returns a number of the table that always has a value.
 fn amount<N: TryFrom<u64>>(json: &Value, key: &str) -> Result<N> {
     let number = number(json, key)?.and_then(|number| N::try_from(number).ok());
     Ok(number.expect("the table gives these keys a usual value, and limits that fit"))
 }
 
-/// A number of the table, or its usual value.
+/// Returns a number of the table, or its default.
 fn number(json: &Value, key: &str) -> Result<Option<u64>> {
     let Some(ValueType::Number { least, most, usual }) = named(key).map(|key| key.takes) else {
         return Err(Error::new(Kind::Bug, "is no number of the table").at(key));
@@ -200,7 +200,7 @@ fn within(json: &Value, key: &str, least: u64, most: u64) -> Result<Option<u64>>
     }
 }
 
-/// A flag of the table, or its usual value.
+/// Returns a flag of the table, or its default.
 fn flag(json: &Value, key: &str) -> Result<bool> {
     match present(json, key) {
         None => Ok(matches!(named(key).map(|key| key.takes), Some(ValueType::Flag(true)))),
@@ -209,7 +209,7 @@ fn flag(json: &Value, key: &str) -> Result<bool> {
     }
 }
 
-/// How requests introduce themselves: `user-agent` is how the existing Singer tap spells it.
+/// Returns the configured user agent. `user-agent` is the key of the existing Singer tap.
 fn user_agent(json: &Value) -> Result<Option<String>> {
     for key in ["user_agent", "user-agent"] {
         if let Some(text) = text(json, key)? {
@@ -229,7 +229,7 @@ fn start(key: &str, text: &str) -> Result<Time> {
 /// Longest label of a host name.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// `acme`, `acme.pipedrive.com` or its URL, as `acme`. A path is dropped behind a whole host only.
+/// Returns `acme` for `acme`, `acme.pipedrive.com` or its URL. A path is allowed only after a complete host.
 fn company(name: &str) -> Result<String> {
     let host = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
     let host = host.unwrap_or(name);
@@ -252,7 +252,7 @@ fn company(name: &str) -> Result<String> {
     }
 }
 
-/// An origin for tests and proxies.
+/// Returns an origin for tests and proxies.
 fn base_url(url: &str) -> Result<String> {
     safe_origin(url).ok_or_else(|| {
         config("must be an https:// origin, or http:// on loopback, without a path", "base_url")
@@ -270,7 +270,7 @@ fn secret(json: &Value, key: &str) -> Result<Option<SecretString>> {
 fn credentials(json: &Value) -> Result<Credentials> {
     const HINT: &str =
         "an api_token, or credentials with client_id, client_secret and refresh_token, is needed";
-    // `authorization` is what older versions of the Airbyte connector call it.
+    // `authorization` is the key of older versions of the Airbyte connector.
     let nested = present(json, "credentials").or_else(|| present(json, "authorization"));
     let Some(nested) = nested else {
         return match secret(json, "api_token")? {

@@ -11,7 +11,7 @@ use super::resource::{Column, Type};
 use super::time::{is_date, is_utc};
 use serde_json::Value;
 
-/// What a value must be.
+/// The requirements on a value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shape {
     kinds: u8,
@@ -22,16 +22,16 @@ pub(super) struct Shape {
     pub(super) required: bool,
 }
 
-/// What a text must be besides.
+/// The additional requirements on a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Form {
     #[default]
     Plain,
     Date,
     DateTime,
-    /// Text; what is none is spelled as JSON.
+    /// Any text. Other values are written as JSON in a text.
     Spelled,
-    /// Not wanted: left out without a word.
+    /// The property is not selected, and is left out without a report.
     Dropped,
 }
 
@@ -45,12 +45,12 @@ const LIST: u8 = 64;
 const ANY: u8 = u8::MAX;
 
 impl Shape {
-    /// Of a property that is not wanted: of no kind, so that no value passes.
+    /// Returns the shape of a property that is not selected. It accepts no value.
     pub(super) fn dropped() -> Self {
         Self { form: Form::Dropped, ..Self::default() }
     }
 
-    /// As a schema declares it.
+    /// Returns the shape that a schema declares.
     pub(super) fn of(
         schema: &Value,
         whole: &Value,
@@ -78,12 +78,13 @@ impl Shape {
         Self { kinds, form, inside, each, required: false }
     }
 
-    /// Whether it may be null.
+    /// Returns whether null is allowed.
     pub(super) fn is_nullable(&self) -> bool {
         self.kinds & NULL != 0
     }
 
-    /// Whether it takes every value that is exactly of this type, lists and objects aside.
+    /// Returns whether every value of exactly this type is accepted. The contents of lists and objects are
+    /// not considered.
     pub(super) fn declares(&self, ty: Type) -> bool {
         let (kinds, form) = match ty {
             Type::Bool => (BOOL, Form::Plain),
@@ -98,11 +99,11 @@ impl Shape {
             }
         };
         let formed = self.form == form || matches!(self.form, Form::Plain | Form::Spelled);
-        // A key may be declared without null; that it has none is known of an exact record.
+        // A key may be declared without null, because the key of an exact record is never null.
         self.kinds & kinds != 0 && formed && (self.required || self.kinds & NULL != 0)
     }
 
-    /// Reads a value and fills the gaps of objects in it. `false` when that is not enough.
+    /// Copies a value and fills the gaps of objects in it. Returns `false` if the value does not conform.
     #[inline]
     pub(super) fn walk(&mut self, text: &mut Text<'_>, out: &mut Vec<u8>) -> Result<bool> {
         match (text.json.peek(), &mut self.inside, &mut self.each) {
@@ -128,7 +129,7 @@ impl Shape {
         }
     }
 
-    /// Whether a value is of the type, whatever is inside it.
+    /// Returns whether a value is of the type. Its contents are not considered.
     #[inline]
     fn takes(&self, value: &str) -> bool {
         let takes = |kind: u8| self.kinds & kind != 0;
@@ -142,7 +143,7 @@ impl Shape {
         }
     }
 
-    /// Whether a text, in its quotes, is of the form.
+    /// Returns whether a text, with its quotes, has the form.
     fn says(&self, value: &str) -> bool {
         let text = &value[1..value.len() - 1];
         match self.form {
@@ -152,7 +153,7 @@ impl Shape {
         }
     }
 
-    /// Writes a value as it fits. With it comes whether a number in it is too large for a double.
+    /// Writes a value so that it conforms. `too_large`: whether a number in it is too large for a double.
     pub(super) fn put(
         &mut self,
         (value, too_large): (&str, bool),
@@ -170,7 +171,8 @@ impl Shape {
             }
             _ => {}
         }
-        // What was gone into is written by now: of all else, every number must be one.
+        // Lists and objects with declared contents were written above. In all other values, every number must
+        // be finite.
         if fits && !too_large {
             out.extend_from_slice(value.as_bytes());
         } else if self.form == Form::Spelled {
@@ -187,7 +189,7 @@ impl Shape {
         Ok(())
     }
 
-    /// What values of other types may become.
+    /// Returns the conversion for values of other types.
     fn to(&self) -> Option<To> {
         let takes = |kind| self.kinds & kind != 0;
         match self.form {

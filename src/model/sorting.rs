@@ -5,31 +5,31 @@
 
 use super::time::Time;
 
-/// The order of a list that is walked by time.
+/// The order of a list that is read by time.
 #[derive(Debug, Clone, Copy)]
 pub struct Sorting {
     falling: bool,
-    /// How many seconds a row may come late.
+    /// The number of seconds by which a row may be out of order.
     overlap: i64,
-    /// The time furthest along the order so far.
+    /// The furthest time in the order so far.
     furthest: Option<Time>,
-    /// The watermark that the walk began with.
+    /// The watermark at the start of the walk.
     begun: Option<Time>,
 }
 
 impl Sorting {
-    /// Oldest change first, from this watermark on.
+    /// Returns the order with the oldest change first, from this watermark on.
     pub fn rising(since: Option<Time>, overlap: i64) -> Self {
         Self { falling: false, overlap: overlap.max(0), furthest: None, begun: since }
     }
 
-    /// Newest change first.
+    /// Returns the order with the newest change first.
     pub fn falling(overlap: i64) -> Self {
         Self { falling: true, overlap: overlap.max(0), furthest: None, begun: None }
     }
 
-    /// Whether the next rows keep the order, while the watermark stands at `since`. If not, a row lies
-    /// where the watermark says that all was delivered, and the list is not sorted.
+    /// Returns whether the next rows keep the order. `since` is the current watermark. If they do not, a row
+    /// lies below the watermark, and the list is not sorted.
     pub fn holds(&mut self, times: impl Iterator<Item = Time>, since: Option<Time>) -> bool {
         let moved = since > self.begun;
         for time in times {
@@ -39,7 +39,7 @@ impl Sorting {
                 Some(furthest) if self.falling => time > furthest.plus_seconds(self.overlap),
                 Some(furthest) => time < furthest.plus_seconds(-self.overlap),
             };
-            // Many rows of one second shrink the overlap.
+            // The overlap can be reduced by many rows of one second.
             let passed = !self.falling && moved && since.is_some_and(|since| time < since);
             if late || passed {
                 return false;
@@ -81,7 +81,7 @@ mod tests {
     fn a_watermark_that_moved_with_the_walk_is_not_stepped_behind() {
         let begun = Some(Time::from_seconds(10));
         check(Sorting::rising(begun, 60), &[99_000], Some(100), false);
-        // Before it moved, rows below it are known.
+        // Before the watermark has moved, rows below it are already known.
         check(Sorting::rising(begun, 60), &[9_000, 11_000], Some(10), true);
     }
 }

@@ -9,33 +9,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Layout of a stream's state. 1: first.
+/// The version of the layout of a stream's state. 1: the first version.
 ///
-/// Older versions are read, a newer one is refused: reading on from a state we do not understand
-/// could lose rows.
+/// Older versions are read. A newer version is refused, because continuing from an unknown layout could lose
+/// rows.
 pub const STATE_VERSION: u64 = 1;
 
-/// Name of the listing of a resource that has only one.
+/// The name of the only listing of a resource.
 const ALL: &str = "all";
 
-/// Key of the digest of a state that may be merged with an older one.
+/// The key of the checksum of a state that may be merged with an older one.
 const SEAL: &str = "seal";
 
-/// How far a stream has been read.
+/// The progress of reading a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamState {
-    /// Progress by listing.
+    /// The progress by listing.
     pub listings: BTreeMap<String, Progress>,
-    /// Rows delivered since this state began, so that two checkpoints are never equal.
+    /// The number of rows delivered since this state began. It makes every checkpoint different.
     pub records: u64,
-    /// Whether it is of a full refresh, which starts afresh when it is complete.
+    /// Whether the state belongs to a full refresh, which restarts when it is complete.
     pub full: bool,
-    /// Whether a full refresh came to its end.
+    /// Whether a full refresh reached its end.
     pub complete: bool,
-    /// Parameters that Pipedrive refused, by listing: they are left out from then on. A new full
-    /// refresh tries them again.
+    /// The parameters that Pipedrive refused, by listing. They are left out, and a new full refresh sends
+    /// them again.
     pub refused: BTreeMap<String, BTreeSet<String>>,
-    /// Up to when the last run that came to its end has read, by the server's clock.
+    /// The time up to which the last finished run has read, by the server's clock.
     pub until: Option<Time>,
 }
 
@@ -52,14 +52,14 @@ struct Stored {
     until: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     full_refresh: Option<bool>,
-    // The Airbyte platform's own word for a finished resumable full refresh.
+    // The key of the Airbyte platform for a finished resumable full refresh.
     #[serde(
         default,
         rename = "__ab_full_refresh_sync_complete",
         skip_serializing_if = "Option::is_none"
     )]
     complete: Option<bool>,
-    // Programs that do not know it try the parameters again.
+    // Programs that do not know this key send the parameters again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     refused: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing)]
@@ -69,7 +69,7 @@ struct Stored {
 }
 
 impl StreamState {
-    /// The state as JSON: one listing stands at the top level, several under `listings`.
+    /// Returns the state as JSON. A single listing is stored at the top level, several under `listings`.
     pub fn to_json(&self) -> Value {
         let newest = self.listings.values().filter_map(|progress| progress.update_time).max();
         let alone = self.listings.get(ALL).filter(|_| self.listings.len() == 1);
@@ -94,8 +94,8 @@ impl StreamState {
         json
     }
 
-    /// The state as JSON, with a seal: a digest by which it is noticed when something merged it with
-    /// an older one. Meltano does so with `--full-refresh`, key by key, also inside of objects.
+    /// Returns the state as JSON with a checksum. The checksum shows that a program merged the state with an
+    /// older one. Meltano does that with `--full-refresh`, key by key, also inside objects.
     pub fn to_sealed_json(&self) -> Value {
         let mut json = self.to_json();
         json[SEAL] = self.seal().into();
@@ -103,7 +103,7 @@ impl StreamState {
     }
 
     fn seal(&self) -> String {
-        // Older programs seal without what they do not know.
+        // Older programs compute the checksum without keys that they do not know.
         let known = Self { refused: BTreeMap::new(), ..self.clone() };
         Digest::of(known.to_json().to_string().as_bytes()).to_string()
     }
@@ -183,40 +183,40 @@ impl StreamState {
         }
     }
 
-    /// Whether Pipedrive refused a parameter of a listing.
+    /// Returns whether Pipedrive refused a parameter of a listing.
     pub fn refuses(&self, listing: &str, parameter: &str) -> bool {
         self.refused.get(listing).is_some_and(|refused| refused.contains(parameter))
     }
 
-    /// Whether every listing that was begun was read to its end once: what changed since can be
-    /// asked for.
+    /// Returns whether every started listing was read to its end once, so that changes since then can be
+    /// requested.
     pub fn settled(&self) -> bool {
         let ended = |progress: &Progress| progress.since.is_some() && progress.walk.is_none();
         !self.full && !self.listings.is_empty() && self.listings.values().all(ended)
     }
 
-    /// Whether rows of a listing were delivered, or a run read the stream to its end. Otherwise the
-    /// watermark of the listing is just the configured start.
+    /// Returns whether rows of a listing were delivered, or a run read the stream to its end. Otherwise the
+    /// watermark of the listing is the configured start.
     pub fn was_read(&self, progress: &Progress) -> bool {
         self.until.is_some() || progress.update_time.is_some()
     }
 
-    /// When a run last read the stream to its end, by the server's clock; [`Time::EPOCH`] where that is
-    /// not known. `None` where none did, or a walk was begun since.
+    /// Returns the time up to which a run last read the stream to its end, by the server's clock.
+    /// [`Time::EPOCH`] if it is unknown. `None` if no run did, or if a walk was started since.
     pub fn finished(&self) -> Option<Time> {
         let walks = self.listings.values().any(|progress| progress.walk.is_some());
         let finished = if self.full { self.complete } else { self.until.is_some() };
         (finished && !walks).then(|| self.until.unwrap_or(Time::EPOCH))
     }
 
-    /// The earliest time from which a listing is read on; `None` when one is read as a whole. A
-    /// listing that had no rows does not count.
+    /// Returns the earliest time from which a listing is continued. `None` if a listing is read in full. A
+    /// listing without rows is ignored.
     pub fn since(&self) -> Option<Time> {
         let known = self.listings.values().map(|progress| progress.since);
         known.filter(|since| *since != Some(Time::EPOCH)).min().flatten()
     }
 
-    /// A state that reads a resource from this time on, and nothing before.
+    /// Returns a state that reads a resource from this time on, and nothing before.
     pub fn starting_at(resource: &Resource, from: Time) -> Self {
         let names =
             driving_resource(resource).listings.iter().map(|listing| listing.name.to_owned());
@@ -236,8 +236,8 @@ impl StreamState {
         Self { listings, ..self.clone() }
     }
 
-    /// This state, but no listing behind where `floor` has it: of a run that began before the place
-    /// where the last one ended.
+    /// Returns this state, with no listing behind its position in `floor`. It is for a run that began before
+    /// the position at which the last run ended.
     #[must_use]
     pub fn not_behind(&self, floor: &Self) -> Self {
         let mut state = self.clone();
@@ -254,7 +254,7 @@ impl StreamState {
         state
     }
 
-    /// Remembers a row that was delivered beside the walk of its listing.
+    /// Remembers a row that was delivered outside the walk of its listing.
     pub fn remember(&mut self, record: &Record) {
         for progress in self.listings.values_mut() {
             progress.remember_delivered(record);
@@ -279,8 +279,7 @@ impl StreamState {
         Some(Self { listings, refused, until, ..Self::default() })
     }
 
-    /// Ends a full refresh: where rows have no times, what was remembered to tell them apart is of no
-    /// use any more.
+    /// Ends a full refresh. For rows without times, the remembered rows are no longer needed.
     pub fn finish_full(&mut self) {
         for progress in self.listings.values_mut() {
             progress.forget();
@@ -288,13 +287,13 @@ impl StreamState {
         self.complete = true;
     }
 
-    /// How many rows all its listings remember: what a checkpoint costs in size.
+    /// Returns the number of rows that all listings remember. It determines the size of a checkpoint.
     pub fn remembered(&self) -> usize {
         self.listings.values().map(Progress::remembered).sum()
     }
 }
 
-/// The resource whose listings a stream's progress is about.
+/// Returns the resource whose listings the progress of a stream describes.
 fn driving_resource(resource: &Resource) -> &Resource {
     resource.parent_resource().unwrap_or(resource)
 }
@@ -304,7 +303,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Merges as Meltano does: key by key, also inside of objects.
+    /// Merges like Meltano: key by key, also inside objects.
     fn merge(new: &Value, old: &mut Value) {
         for (key, value) in new.as_object().into_iter().flatten() {
             if value.is_object() {
@@ -338,7 +337,7 @@ mod tests {
         let settled = |since: &str, key: &str| json!({"version": 1, "since": since, "delivered": {key: "0123456789abcdef"}});
         let walking = json!({"version": 1, "walk": {"since": late, "cursor": "abc"}});
         check(&settled(early, "1"), &settled(late, "2"), Some(late));
-        // The newer one has not come as far as the watermark of the older one says.
+        // The newer state has not reached the watermark of the older one.
         check(&settled(early, "1"), &walking, None);
         check(&walking, &settled(late, "2"), None);
         let full = json!({"version": 1, "full_refresh": true, "since": early});

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// An instant in UTC, microseconds since 1970.
+/// A point in time in UTC, in microseconds since 1970.
 ///
-/// Parsed from every spelling of pipedrive-api.md 2.4 and written as RFC 3339 with `Z`. Finer
-/// fractions are cut off, so a parsed instant is never later than what was written.
+/// It is parsed from every notation of pipedrive-api.md 2.4, and written as RFC 3339 with `Z`. Smaller
+/// fractions are cut off, so a parsed time is never later than the written one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -14,61 +14,61 @@ const SECOND: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 
 impl Time {
-    /// 1970-01-01T00:00:00Z.
+    /// The time 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
-    /// 9999-12-31T23:59:59Z: a bound that leaves nothing out.
+    /// The time 9999-12-31T23:59:59Z, a bound that excludes nothing.
     pub const END: Self = Self::from_seconds(253_402_300_799);
 
-    /// Seconds since 1970.
+    /// Returns the time at this number of seconds since 1970.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds * SECOND)
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the time at this number of milliseconds since 1970.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis * 1_000)
     }
 
-    /// Microseconds since 1970.
+    /// Returns the time at this number of microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Whole seconds since 1970, rounded down.
+    /// Returns the whole seconds since 1970, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(SECOND)
     }
 
-    /// Milliseconds since 1970, rounded down.
+    /// Returns the milliseconds since 1970, rounded down.
     pub const fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
     }
 
-    /// Microseconds since 1970.
+    /// Returns the microseconds since 1970.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// The whole second it lies in: all the API takes as `updated_since` (pipedrive-api.md 8.2).
+    /// Returns the time rounded down to a second, the precision of `updated_since` (pipedrive-api.md 8.2).
     #[must_use]
     pub const fn whole_second(self) -> Self {
         Self::from_seconds(self.seconds())
     }
 
-    /// This much later, or earlier for a negative number.
+    /// Returns the time this number of seconds later, or earlier for a negative number.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(SECOND)))
     }
 
-    /// The next instant there is.
+    /// Returns the next representable time.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// Reads `2026-03-04T09:10:11Z`, `…:11.123Z`, `…:11+02:00`, `2026-03-04 09:10:11` (UTC) or
-    /// `2026-03-04` (midnight UTC). `None` for anything else, zero dates included.
+    /// Parses `2026-03-04T09:10:11Z`, `…:11.123Z`, `…:11+02:00`, `2026-03-04 09:10:11` (UTC) or `2026-03-04`
+    /// (midnight UTC). Returns `None` for anything else, including zero dates.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (date, rest) = bytes.split_at_checked(10)?;
@@ -103,14 +103,14 @@ impl Time {
         (year, month, day, seconds.rem_euclid(DAY_SECONDS), self.0.rem_euclid(SECOND))
     }
 
-    /// `2026-03-04 09:10:11`, the spelling of most v1 resources.
+    /// Returns the time as `2026-03-04 09:10:11`, the notation of most v1 resources.
     pub fn naked(self) -> String {
         let (year, month, day, second, _) = self.civil();
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
         format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 
-    /// `2026-03-04`.
+    /// Returns the date as `2026-03-04`.
     pub fn date(self) -> String {
         let (year, month, day, ..) = self.civil();
         format!("{year:04}-{month:02}-{day:02}")
@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// Whether a text is a date, `2026-03-04`, of the calendar.
+/// Returns whether a text is a valid calendar date, `2026-03-04`.
 #[inline]
 pub(super) fn is_date(text: &[u8]) -> bool {
     let Some((head, &[d1, d2])) = text.split_first_chunk::<8>() else {
@@ -160,12 +160,12 @@ pub(super) fn is_date(text: &[u8]) -> bool {
     }
     let (month, day) = (pair(head[5], head[6]), pair(d1, d2));
     let usual = (1..=12).contains(&month) && (1..=28).contains(&day) && head[..4] != *b"0000";
-    // The end of a month is looked up.
+    // The last days of a month are checked by the parser.
     usual || std::str::from_utf8(text).is_ok_and(|text| Time::parse(text).is_some())
 }
 
-/// Whether a text is RFC 3339 in UTC, `2026-03-04T09:10:11Z`, with or without a fraction: the one
-/// spelling all loaders take.
+/// Returns whether a text is RFC 3339 in UTC, `2026-03-04T09:10:11Z`, with or without a fraction. All loaders
+/// accept this notation.
 #[inline]
 pub(super) fn is_utc(text: &[u8]) -> bool {
     let (Some((date, rest)), Some((b'Z', _))) = (text.split_at_checked(10), text.split_last())
@@ -190,17 +190,17 @@ pub(super) fn is_utc(text: &[u8]) -> bool {
         && is_date(date)
 }
 
-/// Whether bytes are digits where the pattern has zeros, and as the pattern elsewhere.
+/// Returns whether bytes are digits where the pattern has zeros, and equal to the pattern elsewhere.
 #[inline]
 fn is_like(bytes: [u8; 8], pattern: [u8; 8]) -> bool {
-    // A digit differs from `0` by nine at most; adding brings what differs by more to the high bit.
+    // A digit differs from `0` by at most nine. The addition sets the high bit for any larger difference.
     let slack = pattern.map(|byte| if byte == b'0' { 0x76 } else { 0x7f });
     let other = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(pattern);
     let high = u64::from_le_bytes([0x80; 8]);
     (other.wrapping_add(u64::from_le_bytes(slack)) | other) & high == 0
 }
 
-/// Two digits as a number.
+/// Returns two digits as a number.
 #[inline]
 const fn pair(tens: u8, ones: u8) -> u8 {
     (tens & 15) * 10 + (ones & 15)
@@ -212,7 +212,7 @@ fn digits(bytes: &[u8]) -> Option<i64> {
     })
 }
 
-/// Microseconds of a leading `.123`, and what follows it.
+/// Returns the microseconds of a leading `.123`, and the rest of the text.
 fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', rest)) = bytes.split_first() else {
         return Some((0, bytes));
@@ -228,7 +228,7 @@ fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((micros, &rest[end..]))
 }
 
-/// Seconds east of UTC. No zone is UTC: that is what v1 means by its naked times.
+/// Returns the seconds east of UTC. A missing zone means UTC, as in the zoneless times of v1.
 fn offset(bytes: &[u8]) -> Option<i64> {
     match bytes {
         b"" | b"Z" | b"z" => Some(0),
@@ -249,8 +249,8 @@ const fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 of a date in the Gregorian calendar (years start in March, so that the
-/// leap day is the last).
+/// Returns the days since 1970-01-01 of a date in the Gregorian calendar. Years are counted from March, so
+/// that the leap day is the last day.
 const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

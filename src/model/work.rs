@@ -7,7 +7,7 @@ thread_local! {
     static DONE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Counts bytes that were read, or members of a list that were looked at.
+/// Counts bytes that were read, or members of a list that were visited.
 #[inline]
 pub(crate) fn count(steps: usize) {
     #[cfg(test)]
@@ -16,7 +16,7 @@ pub(crate) fn count(steps: usize) {
     let _ = steps;
 }
 
-/// The work that this does, in steps of this thread.
+/// Returns the number of steps that this work takes on this thread.
 #[cfg(test)]
 pub(crate) fn of(work: impl FnOnce()) -> u64 {
     let before = DONE.with(std::cell::Cell::get);
@@ -24,8 +24,8 @@ pub(crate) fn of(work: impl FnOnce()) -> u64 {
     DONE.with(std::cell::Cell::get) - before
 }
 
-/// Does the work for inputs of one, two and four times a size. It may take 2.5 times as much from one
-/// to the next.
+/// Checks that the work grows with its input. It runs for one, two and four times a size, and may take 2.5
+/// times as many steps from one to the next.
 #[cfg(test)]
 #[track_caller]
 pub(crate) fn grows_with_its_input(name: &str, size: usize, mut work: impl FnMut(usize)) {
@@ -35,11 +35,11 @@ pub(crate) fn grows_with_its_input(name: &str, size: usize, mut work: impl FnMut
     assert!(linear(one, two) && linear(two, four), "{name}: {one}, {two}, {four} steps");
 }
 
-/// Makes the rows of an answer, without the brackets of their list.
+/// Returns the rows of a response, without the brackets of their list.
 #[cfg(test)]
 pub(crate) type Rows = fn(usize) -> String;
 
-/// Rows of an answer in which something comes so many times, by what is odd about them.
+/// Rows of a response in which an unusual element occurs this number of times, by kind of element.
 #[cfg(test)]
 pub(crate) const ODD_ROWS: &[(&str, Rows)] = &[
     ("unknown keys in one row", |times| {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    /// How many odd things a page has; the work is to double with it.
+    /// The number of unusual elements of a page. The work must double with it.
     const TIMES: usize = 1_000;
 
     fn page(rows: &str) -> (Bytes, Page) {
@@ -121,7 +121,7 @@ mod tests {
                 let mut fit = Conformer::of(deals, &schema, &schema, &[]);
                 for record in page(&rows(times)).1.records {
                     let json = std::str::from_utf8(&record.json).expect("a record is text");
-                    // A row without a key is refused after it was read.
+                    // A row without a key is refused only after it was read.
                     let _ = fit.put(json, None, &mut Vec::new(), &mut TypeMismatches::default());
                     let exact = record.exact.as_ref();
                     let _ = fit.put(json, exact, &mut Vec::new(), &mut TypeMismatches::default());

@@ -7,32 +7,32 @@ use super::sample_text;
 use crate::model::Time;
 use fastrand::Rng;
 
-/// 2026-11-01T12:00:00Z, the instant at which every account's clock starts.
+/// The time 2026-11-01T12:00:00Z, at which every account's clock starts.
 pub(super) const START: Time = Time::from_seconds(1_793_534_400);
 
-/// The second in which one row in twenty was last written: a bulk edit.
+/// The second of a bulk edit, in which one row in twenty was last written.
 pub(super) const BULK: Time = START.plus_seconds(-40 * 86_400);
 
 /// The default id of the account's company.
 pub(super) const COMPANY: u64 = 900;
 
-/// Seed, size and custom fields of an account.
+/// The seed, size and custom fields of an account.
 #[derive(Debug)]
 pub(super) struct Account {
     /// The number of the company.
     pub(super) company: u64,
-    /// What it has bought or switched on.
+    /// The features that the company has.
     pub(super) features: Features,
-    /// How it differs from the documentation.
+    /// The differences from the documentation.
     pub(super) habits: Habits,
     seed: u64,
     scale: f64,
-    /// How many custom fields were deleted: no code is given twice.
+    /// The number of deleted custom fields. It prevents a code from being assigned twice.
     deleted: usize,
     fields: [(&'static str, Vec<Field>); 5],
 }
 
-/// Whose custom fields a resource's rows carry or describe.
+/// Returns the entity whose custom fields a resource's rows contain or define.
 fn entity(resource: &str) -> Option<&'static str> {
     match resource {
         "deals" | "leads" | "deal_fields" | "lead_fields" => Some("deal"),
@@ -45,7 +45,7 @@ fn entity(resource: &str) -> Option<&'static str> {
 }
 
 impl Account {
-    /// The account of this seed; scale 1 is a thousand deals.
+    /// Returns the account of this seed. Scale 1 is about a thousand deals.
     pub(super) fn new(seed: u64, scale: f64) -> Self {
         let fields = ["deal", "person", "organization", "product", "project"]
             .map(|entity| (entity, custom::fields(seed, entity)));
@@ -60,7 +60,7 @@ impl Account {
         }
     }
 
-    /// The dice of one row: the same for the same row always.
+    /// Returns the random numbers of one row. They are the same every time.
     pub(super) fn dice(&self, resource: &str, row: u64) -> Rng {
         let name = resource.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -70,7 +70,7 @@ impl Account {
         Rng::with_seed(seed ^ seed >> 29)
     }
 
-    /// How many rows a resource has at the start, those of all states and listings together.
+    /// Returns the number of rows of a resource at the start, in all states and listings together.
     pub(super) fn count(&self, resource: &str) -> u64 {
         let base = match resource {
             "deals" => 1_140.0,
@@ -98,13 +98,13 @@ impl Account {
         count.max(1)
     }
 
-    /// The custom fields that rows of a resource carry.
+    /// Returns the custom fields in the rows of a resource.
     pub(super) fn fields(&self, resource: &str) -> &[Field] {
         let fields = self.fields.iter().find(|(name, _)| Some(*name) == entity(resource));
         fields.map_or(&[], |(_, fields)| fields)
     }
 
-    /// Adds a custom field; `None` for a resource that has none.
+    /// Adds a custom field. Returns `None` for a resource without custom fields.
     pub(super) fn add_field(
         &mut self,
         resource: &str,
@@ -120,14 +120,14 @@ impl Account {
         Some(field)
     }
 
-    /// A custom field that rows of a resource carry.
+    /// Returns a custom field in the rows of a resource.
     pub(super) fn field_mut(&mut self, resource: &str, code: &str) -> Option<&mut Field> {
         let owner = |(name, _): &&mut (&str, Vec<Field>)| Some(*name) == entity(resource);
         let (_, fields) = self.fields.iter_mut().find(owner)?;
         fields.iter_mut().find(|field| field.code == code)
     }
 
-    /// Takes a custom field out.
+    /// Removes a custom field.
     pub(super) fn delete_field(&mut self, resource: &str, code: &str) {
         self.deleted += 1;
         for (name, fields) in &mut self.fields {
@@ -137,7 +137,7 @@ impl Account {
         }
     }
 
-    /// Adds options to a custom field, and says which.
+    /// Adds options to a custom field, and returns them.
     pub(super) fn add_options(
         &mut self,
         resource: &str,
@@ -156,7 +156,7 @@ impl Account {
         Some(added)
     }
 
-    /// What custom fields may point at.
+    /// Returns the rows that custom fields may refer to.
     pub(super) fn targets(&self) -> Targets {
         Targets {
             users: self.count("users"),
@@ -167,7 +167,7 @@ impl Account {
         }
     }
 
-    /// What people call a row.
+    /// Returns the title or name of a row.
     pub(super) fn title(&self, resource: &str, row: u64) -> String {
         let mut rng = self.dice(resource, row ^ 0x7469_746c_6500);
         match resource {
@@ -188,19 +188,19 @@ impl Account {
         }
     }
 
-    /// First and last name of a person, in accord with its title.
+    /// Returns the first and last name of a person, which match its title.
     pub(super) fn names(&self, row: u64) -> (&'static str, &'static str) {
         sample_text::person(&mut self.dice("persons", row ^ 0x7469_746c_6500))
     }
 
-    /// A UUID that stands for a row.
+    /// Returns a UUID for a row.
     pub(super) fn uuid(&self, resource: &str, row: u64) -> String {
         let mut rng = self.dice(resource, row ^ 0x7575_6964_0000);
         let (a, b, c) = (rng.u32(..), rng.u16(..), rng.u16(..));
         format!("{a:08x}-{b:04x}-11f0-{:04x}-{c:04x}{:08x}", 0x8000 | b >> 2, row & 0xffff_ffff)
     }
 
-    /// This many hexadecimal digits that stand for a row.
+    /// Returns hexadecimal digits for a row: its number, followed by random digits up to this length.
     pub(super) fn hex(&self, resource: &str, row: u64, digits: usize) -> String {
         let mut rng = self.dice(resource, row ^ 0x6865_7800);
         let mut hex = format!("{row:08x}");
@@ -211,7 +211,7 @@ impl Account {
     }
 }
 
-/// What an account has however large it is.
+/// Returns the number of rows of a resource that does not grow with the account.
 fn fixed(resource: &str) -> u64 {
     match resource {
         "users" => 15,

@@ -17,34 +17,34 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Seconds a deleted deal or project stays listable: 30 days.
+/// The seconds for which a deleted deal or project stays in lists: 30 days.
 pub(super) const PURGE_SECONDS: i64 = 30 * 86_400;
 
-/// An invented Pipedrive account.
+/// A generated Pipedrive account.
 #[derive(Debug)]
 pub struct AccountState {
     account: Account,
     now: Time,
     tables: BTreeMap<&'static str, Table>,
     plans: HashMap<&'static str, Arc<Plan>>,
-    /// Rows of children whose parent had one edited.
+    /// The rows of children whose parent had one of them edited.
     edited: BTreeMap<(&'static str, u64), Vec<Row>>,
     version: u64,
 }
 
-/// A row as a complete read must deliver it.
+/// A row that a complete read must deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedRows {
-    /// Values of the key columns that the API's row carries, joined by `/`.
+    /// The values of the key columns in the API's row, joined by `/`.
     pub key: String,
-    /// The row's bytes.
+    /// The bytes of the row.
     pub json: Bytes,
-    /// Key of the parent row, for lists that exist per parent.
+    /// The key of the parent row, for lists that exist per parent.
     pub parent: Option<String>,
 }
 
 impl AccountState {
-    /// The account of this seed and size, at 2026-11-01T12:00:00Z.
+    /// Returns the account of this seed and size, at 2026-11-01T12:00:00Z.
     pub fn new(seed: u64, scale: f64) -> Self {
         Self {
             account: Account::new(seed, scale),
@@ -56,14 +56,14 @@ impl AccountState {
         }
     }
 
-    /// The same account in a company of another number.
+    /// Returns the same account in a company with this id.
     #[must_use]
     pub const fn of_company(mut self, company: u64) -> Self {
         self.account.company = company;
         self
     }
 
-    /// The same account in a company that has bought these features and has these habits.
+    /// Returns the same account in a company with these features and habits.
     #[must_use]
     pub const fn with(mut self, features: Features, habits: Habits) -> Self {
         self.account.features = features;
@@ -71,7 +71,7 @@ impl AccountState {
         self
     }
 
-    /// The account's clock.
+    /// Returns the time of the account's clock.
     pub const fn now(&self) -> Time {
         self.now
     }
@@ -82,7 +82,7 @@ impl AccountState {
         self.version += 1;
     }
 
-    /// Moves the clock without a change that anybody would notice in a list.
+    /// Moves the clock. No list changes.
     pub(super) fn tick(&mut self, seconds: i64) {
         self.now = self.now.plus_seconds(seconds);
     }
@@ -98,8 +98,8 @@ impl AccountState {
         self.version += 1;
     }
 
-    /// Adds a custom field to what a field dictionary describes, and says its code. `extra` is
-    /// what its definition says otherwise than others.
+    /// Adds a custom field to a field dictionary, and returns its code. `extra` contains members of its
+    /// definition that differ from the defaults.
     pub(super) fn add_field(
         &mut self,
         dictionary: &str,
@@ -110,7 +110,7 @@ impl AccountState {
     ) -> Option<String> {
         self.make_described(dictionary);
         let field = self.account.add_field(dictionary, name, kind, labels)?;
-        // All custom fields appear on each record of v2 (pipedrive-api.md 5.4).
+        // Each v2 record contains all custom fields (pipedrive-api.md 5.4).
         for resource in described(dictionary).filter(|of| of.custom == Custom::Nested) {
             self.table(resource).each(|row| row.json = with_null(&row.json, &field.code));
         }
@@ -123,7 +123,7 @@ impl AccountState {
         Some(field.code)
     }
 
-    /// Adds options to a field that has such, and says which, as a list.
+    /// Adds options to a field that has options, and returns them as a list.
     pub(super) fn add_options(
         &mut self,
         dictionary: &'static Resource,
@@ -152,27 +152,27 @@ impl AccountState {
         Some(format!("[{added}]"))
     }
 
-    /// Makes a dictionary and the rows it describes, which follow from the fields there are:
-    /// later ones are not to change them.
+    /// Generates a dictionary and the rows that it describes from the current fields, so that later fields do
+    /// not change them.
     pub(super) fn make_described(&mut self, dictionary: &str) {
         for resource in described(dictionary).chain(Resource::named(dictionary)) {
             self.table(resource);
         }
     }
 
-    /// How often the account changed.
+    /// Returns the number of changes of the account.
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
 
-    /// Every row that a complete read of a stream delivers, once for each of its parents.
+    /// Returns every row that a complete read of a stream delivers, once for each of its parents.
     ///
-    /// Rows of deleted deals have no children here: their lists answer 410. What the company lacks
+    /// Deleted deals have no children here, because their lists return 410. A resource that the company lacks
     /// has no rows.
     ///
     /// # Panics
     ///
-    /// When the table names a parent that is not in it, which a test of the table rules out.
+    /// Panics if the table names a parent that it does not contain. A test of the table excludes that.
     pub fn truth(&mut self, resource: &str) -> Vec<ExpectedRows> {
         let Some(resource) = Resource::named(resource) else {
             return Vec::new();
@@ -210,7 +210,7 @@ impl AccountState {
         truth
     }
 
-    /// Keys of the rows by which a child resource is asked for.
+    /// Returns the keys of the rows for which a child resource is requested.
     fn parents(&mut self, resource: &Resource) -> Vec<String> {
         let parent = resource.parent_resource().expect("a child resource has a parent");
         let gone: BTreeSet<String> = self
@@ -242,7 +242,7 @@ impl AccountState {
         Arc::clone(plan.or_insert_with(|| Arc::new(Plan::of(resource, self.account.features))))
     }
 
-    /// The rows of a resource that has no parent.
+    /// Returns the rows of a resource without a parent.
     pub(super) fn table(&mut self, resource: &'static Resource) -> &mut Table {
         if !self.tables.contains_key(resource.name) {
             let table = Table::new(self.first_rows(resource));
@@ -260,7 +260,7 @@ impl AccountState {
         (1..=count).map(|id| plan.row(&self.account, id)).collect()
     }
 
-    /// The rows of a child resource that belong to one parent.
+    /// Returns the rows of a child resource for one parent.
     pub(super) fn children(&mut self, resource: &'static Resource, parent: u64) -> Vec<Row> {
         if let Some(rows) = self.edited.get(&(resource.name, parent)) {
             return rows.clone();
@@ -280,19 +280,19 @@ impl AccountState {
         children::rows(&self.account, &plan, parent)
     }
 
-    /// Parents of which a row of this child resource was edited.
+    /// Returns the parents of which a row of this child resource was edited.
     pub(super) fn edited_parents(&self, resource: &str) -> Vec<u64> {
         let edited = self.edited.keys().filter(|(name, _)| *name == resource);
         edited.map(|(_, parent)| *parent).collect()
     }
 
-    /// Replaces the rows of a child resource that belong to one parent.
+    /// Replaces the rows of a child resource for one parent.
     pub(super) fn put_children(&mut self, resource: &'static str, parent: u64, rows: Vec<Row>) {
         self.edited.insert((resource, parent), rows);
     }
 }
 
-/// The resources whose custom fields a dictionary lists.
+/// Returns the resources whose custom fields a dictionary lists.
 pub(super) fn described(dictionary: &str) -> impl Iterator<Item = &'static Resource> {
     let names: &[&str] = match dictionary {
         "deal_fields" => &["deals", "leads"],
@@ -305,7 +305,7 @@ pub(super) fn described(dictionary: &str) -> impl Iterator<Item = &'static Resou
     names.iter().filter_map(|name| Resource::named(name))
 }
 
-/// The row with one more custom field, which is not set.
+/// Returns the row with one more custom field, which is null.
 fn with_null(row: &[u8], code: &str) -> Bytes {
     let custom = json::find(row, "custom_fields").unwrap_or("{}");
     let more = json::replaced(custom.as_bytes(), &[(code.to_owned(), "null".to_owned())]);
@@ -313,7 +313,7 @@ fn with_null(row: &[u8], code: &str) -> Bytes {
     Bytes::from(json::replaced(row, &[("custom_fields".to_owned(), more)]))
 }
 
-/// Values of the key columns that the row carries, joined by `/`.
+/// Returns the values of the key columns in the row, joined by `/`.
 fn key(resource: &Resource, row: &Row) -> String {
     if let Some(name) = &row.name {
         return name.to_string();

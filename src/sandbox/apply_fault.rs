@@ -8,39 +8,39 @@ use super::odd;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Length of a cursor that is too long.
+/// The length of an oversized cursor.
 const LONG_CURSOR_BYTES: usize = 100_000;
 
-/// How an answer reaches the client.
+/// The way in which a response is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     Whole,
-    /// Half of it, then the connection closes.
+    /// Half of the body is sent, then the connection closes.
     Cut,
-    /// So many bytes of it, then the connection closes.
+    /// This number of bytes is sent, then the connection closes.
     CutAfter(usize),
-    /// Piece by piece, with a pause of this length before each.
+    /// The body is sent in pieces, with a pause of this length before each.
     Drip(Duration),
-    /// Half of it, a pause, the rest.
+    /// Half of the body is sent, then the rest after this pause.
     Slow(Duration),
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     Reset,
-    /// Never.
+    /// No response is sent.
     Hang,
 }
 
-/// An answer with a fault in it.
+/// A response with a fault.
 #[derive(Debug)]
 pub(super) struct FaultedResponse {
     pub(super) status: u16,
     pub(super) body: Bytes,
     pub(super) html: bool,
     pub(super) delivery: Delivery,
-    /// Which limit headers lie, if any.
+    /// The limit headers that are wrong, if any.
     pub(super) limits: Limits,
 }
 
-/// What the limit headers say.
+/// The content of the limit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limits {
     True,
@@ -49,16 +49,16 @@ pub(super) enum Limits {
     Absent,
 }
 
-/// Cloudflare's page.
+/// The page of Cloudflare.
 pub(super) const CLOUDFLARE: &str = "<!DOCTYPE html>\n<html><head><title>Attention Required! | Cloudflare</title></head><body><h1>Sorry, you have been blocked</h1></body></html>\n";
 
 /// The body of every 429.
 pub(super) const OVER_LIMIT: &str = r#"{"success":false,"error":"request over limit","errorCode":429,"error_info":"Please check developers.pipedrive.com"}"#;
 
-/// The body of a 401 for an OAuth token that is over.
+/// The body of a 401 for an expired OAuth token.
 pub(super) const EXPIRED: &str = r#"{"success":false,"error":"Invalid token: access_token is invalid","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
 
-/// Puts the last row first.
+/// Exchanges the first and the last row.
 fn unsort(page: &mut Page) {
     let last = page.rows.len().saturating_sub(1);
     if last > 0 {
@@ -66,7 +66,7 @@ fn unsort(page: &mut Page) {
     }
 }
 
-/// An answer that says nothing but this.
+/// Returns a response with this body only.
 fn no(status: u16, body: &'static str) -> FaultedResponse {
     FaultedResponse {
         status,
@@ -77,8 +77,8 @@ fn no(status: u16, body: &'static str) -> FaultedResponse {
     }
 }
 
-/// Applies a fault to the answer to the request of this number. `before` is the page of the same path that was
-/// sent before.
+/// Applies a fault to the response to the request of this number. `before` is the page that was sent before
+/// for the same path.
 pub(super) fn apply_fault(
     answer: &Answer,
     before: Option<&Page>,
@@ -110,7 +110,7 @@ pub(super) fn apply_fault(
     match trouble {
         FaultKind::Status(status) if status >= 520 => no(status, CLOUDFLARE),
         FaultKind::Status(status) => no(status, SERVER_ERROR),
-        // The CRM has seen to it; nothing else has halves.
+        // The CRM has handled this fault. Other responses cannot be split.
         FaultKind::Half => no(500, SERVER_ERROR),
         FaultKind::Burst => FaultedResponse { limits: Limits::BurstEmpty, ..no(429, OVER_LIMIT) },
         FaultKind::BareLimit => FaultedResponse { limits: Limits::Absent, ..no(429, OVER_LIMIT) },
@@ -122,7 +122,7 @@ pub(super) fn apply_fault(
         FaultKind::Null => no(200, "null"),
         FaultKind::Expired => no(401, EXPIRED),
         FaultKind::BadCursor => no(400, BAD_CURSOR),
-        // The desk knows what is to be repeated.
+        // The service knows the text to repeat.
         FaultKind::Echo => no(400, SERVER_ERROR),
         FaultKind::NewFile => match &answer.content {
             Content::File(body) => fine(body.iter().map(|byte| !byte).collect()),
@@ -159,7 +159,7 @@ pub(super) fn apply_fault(
             Content::Page(_) => page(&|page| wrong.apply(page, number)),
             _ => fine(odd::body(wrong).unwrap_or_else(|| answer.body())),
         },
-        // The header is wrong, not the answer.
+        // Only the header is wrong.
         FaultKind::Date(_) => fine(answer.body()),
         FaultKind::NoPaging => page(&|page| page.next = Next::Unsaid),
         FaultKind::Repeat => match before {
@@ -184,7 +184,8 @@ pub(super) fn apply_fault(
     }
 }
 
-/// A row whose time of change has milliseconds that depend on its bytes, if it has any.
+/// Returns a row whose `update_time` has milliseconds that depend on the bytes of the row. A time without a
+/// fraction stays unchanged.
 fn finer(row: &[u8]) -> Vec<u8> {
     let time = json::find(row, "update_time");
     let Some((second, _)) = time.and_then(|time| time.split_once('.')) else {
@@ -216,7 +217,7 @@ fn unexpected(row: &[u8], trouble: FaultKind) -> Vec<u8> {
 const SERVER_ERROR: &str = r#"{"success":false,"error":"Something went wrong","error_info":"","data":null,"additional_data":null}"#;
 const BAD_CURSOR: &str = r#"{"success":false,"error":"Validation failed: cursor: Provided cursor is not valid","code":"ERR_SCHEMA_VALIDATION_FAILED"}"#;
 
-/// The page after this one is this one.
+/// Makes the next page of a page the page itself.
 fn lead_here(page: &mut Page) {
     if let Some(here) = &page.here {
         page.next = Next::Cursor(Some(here.clone()));

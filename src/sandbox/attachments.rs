@@ -9,7 +9,7 @@ use crate::model::Resource;
 use bytes::Bytes;
 use serde::Deserialize;
 
-/// Where the storage answers, which is no part of the API and knows no tokens.
+/// The path of the storage. It is not part of the API and needs no token.
 pub(super) const STORAGE: &str = "/_storage/";
 
 #[derive(Deserialize)]
@@ -21,16 +21,16 @@ struct File {
     remote_location: Option<String>,
 }
 
-/// How the bytes of a file are handed out.
+/// The source of the bytes of a file.
 pub(super) enum Handed {
-    /// At once.
+    /// The response contains the bytes.
     Bytes(Bytes),
-    /// From this path of the storage.
+    /// The response redirects to this path of the storage.
     Elsewhere(String),
 }
 
-/// Hands a file out: those with an even id from the storage, since a client has to get by with both
-/// (whether Pipedrive redirects is UNVERIFIED: pipedrive-api.md 2.3).
+/// Returns the source of a file. Files with an even id are in the storage, so that clients are tested with
+/// both sources. Whether Pipedrive redirects is UNVERIFIED (pipedrive-api.md 2.3).
 pub(super) fn hand_out(state: &mut AccountState, key: &str) -> Result<Handed, Refusal> {
     let file = find(state, key).ok_or_else(Refusal::not_found)?;
     Ok(if file.id.is_multiple_of(2) {
@@ -40,19 +40,19 @@ pub(super) fn hand_out(state: &mut AccountState, key: &str) -> Result<Handed, Re
     })
 }
 
-/// What the storage has under a key.
+/// Returns the bytes in the storage under a key.
 pub(super) fn stored(state: &mut AccountState, key: &str) -> Result<Bytes, Refusal> {
     find(state, key).as_ref().map(bytes).ok_or_else(Refusal::not_found)
 }
 
-/// A file as it goes out.
+/// The response for a file.
 pub(super) struct Sent {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
 }
 
-/// The file, or the part of it that a request with these `Range` and `If-Range` is answered with.
+/// Returns the response for a file: the whole, or the part that `Range` and `If-Range` request.
 pub(super) fn sent(
     ranges: Ranges,
     range: Option<&str>,
@@ -80,7 +80,7 @@ pub(super) fn sent(
     Sent { status: 206, headers, body: file.slice(from..) }
 }
 
-/// A file whose bytes the account has.
+/// Returns a file whose bytes the account has.
 fn find(state: &mut AccountState, key: &str) -> Option<File> {
     let files = Resource::named("files").expect("the table has files");
     let now = state.now();
@@ -89,7 +89,7 @@ fn find(state: &mut AccountState, key: &str) -> Option<File> {
     file.remote_location.as_deref().is_none_or(|place| place == "s3").then_some(file)
 }
 
-/// As many bytes as the row says; the same for the same file.
+/// Returns the bytes of a file, in the size of its row. They are the same every time.
 fn bytes(file: &File) -> Bytes {
     let size = usize::try_from(file.size.unwrap_or(0)).unwrap_or(0);
     let mut bytes = vec![0; size];

@@ -4,7 +4,7 @@ use super::http_request::{Refusal, Request};
 use super::options::Options;
 use crate::model::{Listing, Paging, Resource, Time};
 
-/// How a list is to be sorted.
+/// The requested order of a list.
 #[derive(Debug)]
 pub(super) struct Sorting {
     pub(super) field: String,
@@ -39,7 +39,7 @@ pub(super) fn v2(
     if let Some(columns) = request.get("include_fields") {
         options.features.included(resource, columns)?;
     }
-    // Lists of rows without a number keep the order they were made in.
+    // Lists of rows without a numeric id keep the order of creation.
     let natural = if resource.key == ["id"] { "id" } else { "" };
     Ok(Sorting {
         field: request.get("sort_by").unwrap_or(natural).to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn v2(
     })
 }
 
-/// What is wrong with the value of a v2 parameter.
+/// Returns the error in the value of a v2 parameter.
 fn fault(resource: &Resource, listing: &Listing, name: &str, value: &str) -> Option<String> {
     let one_of = |allowed: &[&str]| {
         let strange = value.split(',').find(|item| !allowed.contains(item));
@@ -105,7 +105,7 @@ fn sorts(path: &str) -> &'static [&'static str] {
     }
 }
 
-/// What `include_fields` may name.
+/// Returns the columns that `include_fields` may name.
 fn included(resource: &Resource) -> Vec<&'static str> {
     let counts = [
         "next_activity_id",
@@ -156,7 +156,7 @@ fn included(resource: &Resource) -> Vec<&'static str> {
     }
 }
 
-/// Looks at what v1 reads and ignores the rest.
+/// Checks the parameters that v1 reads, and ignores the others.
 pub(super) fn v1(
     resource: &Resource,
     listing: &Listing,

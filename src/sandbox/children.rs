@@ -7,7 +7,7 @@ use super::values;
 use crate::model::Time;
 use bytes::Bytes;
 
-/// The rows of a child resource that belong to one parent.
+/// Returns the rows of a child resource for one parent.
 pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
     let name = plan.resource.name;
     if name == "organization_relationships" {
@@ -18,7 +18,7 @@ pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
         .map(|place| plan.child(account, (parent - 1) * slots + place + 1, parent, place))
         .collect();
     if name.ends_with("_changelog") {
-        // Numbered in the order of their times; lists show the newest first.
+        // Ids follow the order of the times. Lists return the newest row first.
         rows.sort_by_key(|row| (row.update, row.id));
         let ids: Vec<u64> = (1..).take(rows.len()).map(|id| (parent - 1) * slots + id).collect();
         for (row, id) in rows.iter_mut().zip(ids) {
@@ -28,7 +28,7 @@ pub(super) fn rows(account: &Account, plan: &Plan, parent: u64) -> Vec<Row> {
     rows
 }
 
-/// A filter as it is shown alone: with its conditions.
+/// Returns a filter as in the response for a single filter: with its conditions.
 pub(super) fn with_conditions(filter: &Row) -> Row {
     let conditions = format!(
         "{{\"glue\":\"and\",\"conditions\":[{{\"glue\":\"and\",\"conditions\":[{{\"object\":\"deal\",\"field_id\":\"{}\",\"operator\":\"=\",\"value\":\"{}\",\"extra_value\":null}}]}},{{\"glue\":\"or\",\"conditions\":[]}}]}}",
@@ -39,7 +39,7 @@ pub(super) fn with_conditions(filter: &Row) -> Row {
     Row { json: Bytes::from(json), ..filter.clone() }
 }
 
-/// A message as the lists of rows show it: wrapped, with its text if that was asked for.
+/// Returns a message as the lists of rows contain it: wrapped, and with its text if that was requested.
 pub(super) fn wrapped(message: &Bytes, body: bool) -> Bytes {
     let time = json::find(message, "message_time").unwrap_or("null");
     let mut out = vec![b'{'];
@@ -54,7 +54,7 @@ pub(super) fn wrapped(message: &Bytes, body: bool) -> Bytes {
     Bytes::from(out)
 }
 
-/// The entry a change leaves in the changelog of its row, where there is one.
+/// Returns the entry of a change in the changelog of its row.
 pub(super) fn log(id: u64, set: &(String, String), old: &str, now: Time) -> Row {
     let mut out = vec![b'{'];
     pair(&mut out, "field_key", &quoted(&set.0));
@@ -78,7 +78,7 @@ pub(super) fn log(id: u64, set: &(String, String), old: &str, now: Time) -> Row 
     }
 }
 
-/// The parent that a child row of this id had at the start.
+/// Returns the parent that a child row of this id had at the start.
 pub(super) fn home(account: &Account, name: &str, id: u64) -> u64 {
     match name {
         "organization_relationships" => id,
@@ -86,7 +86,7 @@ pub(super) fn home(account: &Account, name: &str, id: u64) -> u64 {
     }
 }
 
-/// Ids set aside for one parent, and how many of them it uses.
+/// Returns the number of ids reserved for one parent, and the number of used ones.
 fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
     let mut rng = account.dice(name, parent ^ 0x006d_616e_7900);
     match name {
@@ -98,8 +98,8 @@ fn many(account: &Account, name: &str, parent: u64) -> (u64, u64) {
     }
 }
 
-/// One organization in four owns a relationship to the next one; both list it, each from its
-/// own side.
+/// Returns the relationships of an organization. One organization in four has a relationship to the next one.
+/// Both list it, each from its own side.
 fn relationships(account: &Account, parent: u64) -> Vec<Row> {
     let count = account.count("organizations");
     let owns = |org: u64| org % 4 == 1 && org < count;

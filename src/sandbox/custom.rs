@@ -9,13 +9,13 @@ use sha2::{Digest as _, Sha256};
 /// A custom field of one entity.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
-    /// 40 hexadecimal digits.
+    /// The code: 40 hexadecimal digits.
     pub(super) code: String,
-    /// What people see; not unique.
+    /// The name that users see. It is not unique.
     pub(super) name: String,
-    /// What it holds.
+    /// The type.
     pub(super) kind: Kind,
-    /// Ids and labels, for an enum or set.
+    /// The ids and labels of the options, for an enum or set.
     pub(super) options: Vec<(u64, String)>,
     place: u64,
 }
@@ -42,7 +42,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Its `field_type`.
+    /// Returns the `field_type`.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Varchar => "varchar",
@@ -64,12 +64,12 @@ impl Kind {
         }
     }
 
-    /// The kind of this `field_type`.
+    /// Returns the kind of this `field_type`.
     pub(super) fn named(name: &str) -> Option<Self> {
         FIELDS.iter().map(|(_, kind)| *kind).find(|kind| kind.name() == name)
     }
 
-    /// The keys inside its value object, with their types.
+    /// Returns the keys inside the value object, with their types.
     pub(super) const fn parts(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Monetary => &[("value", "double"), ("currency", "varchar")],
@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-/// Two share the name "Region".
+/// The fields of every entity. Two have the name "Region".
 const FIELDS: &[(&str, Kind)] = &[
     ("Tier", Kind::Enum),
     ("Budget", Kind::Monetary),
@@ -118,12 +118,12 @@ const FIELDS: &[(&str, Kind)] = &[
     ("Region", Kind::Varchar),
 ];
 
-/// The id of the option of a field that became one with options.
+/// The id of the option of a field that was changed to a type with options.
 pub(super) const LATE_OPTION: u64 = 9_001;
 
 const LABELS: &[&str] = &["gold", "Silber ✨", "ブロンズ", "low, \"very\" low"];
 
-/// The custom fields of an entity, for the same seed always the same.
+/// Returns the custom fields of an entity. They are the same for the same seed.
 pub(super) fn fields(seed: u64, entity: &str) -> Vec<Field> {
     let few = entity == "project";
     let fields = FIELDS.iter().enumerate().filter(|(place, _)| !few || *place < 3);
@@ -162,7 +162,7 @@ pub(super) fn added(
     }
 }
 
-/// The id of the next new option of these fields.
+/// Returns the id of the next new option of these fields.
 pub(super) fn next_option(fields: &[Field]) -> u64 {
     let known = fields.iter().flat_map(|field| &field.options);
     known.map(|(id, _)| id + 1).max().unwrap_or(31)
@@ -178,13 +178,13 @@ fn code(seed: u64, entity: &str, place: usize) -> String {
     code
 }
 
-/// How many users, persons and organizations there are to point at.
+/// The numbers of users, persons and organizations that values may refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Targets {
     pub(super) users: u64,
     pub(super) persons: u64,
     pub(super) organizations: u64,
-    /// Whether some of what is pointed at no longer exists.
+    /// Whether some of these rows no longer exist.
     pub(super) gone: bool,
     pub(super) now: Time,
 }
@@ -196,18 +196,19 @@ impl Targets {
     }
 }
 
-/// Resources of which rows are named that are gone.
+/// The resources of which rows that no longer exist are referred to.
 pub(super) const VANISH: &[&str] = &["persons", "organizations", "products", "users"];
 
-/// First id of rows that are gone: above all that an invented account gets to.
+/// The first id of rows that no longer exist. It is higher than any id of a generated account.
 const GONE: u64 = 70_000_000;
 
-/// The id of a row that is named: one reference in twenty is to a row that is gone.
+/// Returns the id for a reference. One reference in twenty is to a row that no longer exists.
 pub(super) fn vanished(id: u64, rng: &mut Rng) -> u64 {
     if rng.u8(..20) == 0 { GONE + id } else { id }
 }
 
-/// One row in sixteen carries a field for certain, one more in ten by chance.
+/// Returns whether a row has a value in a field: one row in seventeen by its number, and one in ten by
+/// chance.
 fn filled(field: &Field, row: u64, rng: &mut Rng) -> bool {
     let chance = rng.u8(..10) == 0;
     row % 17 == field.place || chance
@@ -264,7 +265,7 @@ pub(super) fn flat(out: &mut Vec<u8>, fields: &[Field], row: u64, rng: &mut Rng,
     }
 }
 
-/// The parts of a value as raw JSON, the main one first and called `value`.
+/// Returns the parts of a value as raw JSON. The main part comes first and is called `value`.
 fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static str, String)> {
     let day = |rng: &mut Rng| to.now.plus_seconds(-86_400 * rng.i64(0..700));
     let option = |rng: &mut Rng| field.options[rng.usize(..field.options.len())].0;
@@ -273,7 +274,7 @@ fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static 
         Kind::Varchar | Kind::VarcharAuto => json::quoted(&sample_text::matter(rng)),
         Kind::Text => json::quoted(sample_text::sentence(rng)),
         Kind::Double => match row % 34 {
-            // Numbers that a detour over a 64-bit float would change.
+            // A conversion to a 64-bit float would change these numbers.
             6 => "12345678901234567890.125".to_owned(),
             23 => "1.50".to_owned(),
             _ => format!("{}.{}", rng.u32(..100), rng.u8(1..10)),
@@ -320,7 +321,7 @@ fn parts(field: &Field, row: u64, rng: &mut Rng, to: &Targets) -> Vec<(&'static 
     vec![("value", value)]
 }
 
-/// The parts of an address, as raw JSON.
+/// Returns the parts of an address, as raw JSON.
 pub(super) fn address(rng: &mut Rng) -> Vec<(&'static str, String)> {
     let [country, locality, route, number, code] = sample_text::place(rng);
     let whole = format!("{number} {route}, {locality}, {country}");

@@ -10,7 +10,7 @@ use crate::model::{Column, Resource, Type};
 use bytes::Bytes;
 use std::fmt::Write as _;
 
-/// The rows of a field dictionary, or nothing for other resources.
+/// Returns the rows of a field dictionary. `None` for other resources.
 pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
     let of = match resource.name {
         "deal_fields" => "deals",
@@ -48,7 +48,7 @@ pub(super) fn rows(account: &Account, resource: &Resource) -> Option<Vec<Row>> {
     Some(rows.collect())
 }
 
-/// The definition of a custom field, as v2 lists it in this dictionary.
+/// Returns the definition of a custom field, as v2 lists it in this dictionary.
 pub(super) fn of(account: &Account, dictionary: &str, field: &Field, id: u64) -> Row {
     Row {
         id,
@@ -66,7 +66,7 @@ pub(super) fn of(account: &Account, dictionary: &str, field: &Field, id: u64) ->
     }
 }
 
-/// An option of a custom field.
+/// Returns an option of a custom field.
 pub(super) fn option(id: u64, label: &str, habits: Habits) -> String {
     let label = quoted(label);
     let (color, more) = if habits.has(Habit::YesNoOptions) {
@@ -93,7 +93,7 @@ struct Definition {
 fn built_in(of: &str, column: &Column, habits: Habits) -> Definition {
     let Column { name, ty, optional, .. } = *column;
     let code = match (of, name) {
-        // Records say `phones` and `emails`, their definitions say it in the singular.
+        // Records contain `phones` and `emails`, and their definitions have the singular.
         ("persons", "phones" | "emails") => name.trim_end_matches('s'),
         _ => name,
     };
@@ -221,7 +221,7 @@ impl Definition {
             pair(&mut out, "link", "\"/users/details/\"");
             pair(&mut out, "description", "\"What it says\"");
             pair(&mut out, "projects_detail_visible_flag", "false");
-            // By name, as tests write what a text column holds of an object.
+            // The names are alphabetical, as in the text that tests expect for an object in a text column.
             let shown = "{\"pipeline_ids\":[],\"show_in_all\":true}";
             pair(&mut out, "show_in_pipelines", shown);
         }
@@ -230,7 +230,7 @@ impl Definition {
     }
 }
 
-/// The keys inside a value object, as definitions list them.
+/// Returns the keys inside a value object, as definitions list them.
 fn parts(of: &str, kind: Kind) -> String {
     list(kind.parts().iter().map(|(code, kind)| {
         let name = quoted(&format!("{code} of {of}"));

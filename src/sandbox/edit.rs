@@ -9,110 +9,110 @@ use crate::model::{Resource, Time};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Something that happens in the account. Every edit but [`Edit::Touch`] and [`Edit::Spoil`] writes
-/// `update_time`.
+/// A change of the account. An edit of rows writes `update_time`, unless its description says otherwise.
+/// [`Edit::Spoil`] does not.
 ///
 /// An edit of a row that exists per parent (`deal_products`) is also an edit of its parent.
 #[derive(Debug, Clone)]
 pub enum Edit {
-    /// Sets top-level fields; with none, the title (or name, or content) gets new words.
+    /// Sets top-level fields. Without fields, it changes the title (or name, or content).
     Change {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
-        /// Fields and their new values.
+        /// The fields and their new values.
         set: Vec<(&'static str, Value)>,
     },
-    /// Changes this many listed rows within one second, the first ones by number.
+    /// Changes this number of listed rows within one second, those with the lowest numbers.
     Bulk {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// How many.
+        /// The number of rows.
         rows: usize,
     },
-    /// Writes other bytes in the row's own second: `update_time` stays.
+    /// Changes the bytes of a row without a new `update_time`.
     Touch {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
     },
-    /// Makes a new row.
+    /// Creates a row.
     Create {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The parent's key, for rows that exist per parent.
+        /// The key of the parent, for rows that exist per parent.
         parent: Option<u64>,
     },
     /// Deletes a row.
     Delete {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
     },
-    /// Merges one row into another: it vanishes, and the other is written. What named a person or
-    /// an organization that vanishes names the other one afterwards, and is written too.
+    /// Merges one row into another: the first one is removed, and the other is written. References to a
+    /// removed person or organization are changed to the other row, and their rows are written too.
     Merge {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// Key of the row that vanishes.
+        /// The key of the row that is removed.
         from: String,
-        /// Key of the row that stays.
+        /// The key of the row that stays.
         into: String,
     },
     /// Moves a deal, lead or project to the archive.
     Archive {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
     },
-    /// Brings it back.
+    /// Moves a row out of the archive.
     Unarchive {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
     },
-    /// Archives a deal or lead without writing `update_time`: what the real API may do.
+    /// Archives a deal or lead without a new `update_time`, as the real API may do.
     ArchiveSilently {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
-        /// The row's key.
+        /// The key of the row.
         key: String,
     },
     /// Replaces a row with arbitrary bytes, such as an invalid id or a field definition without a code.
     /// Lists and their order stay. It does not apply to rows that exist per parent.
     Spoil {
-        /// Name of the resource.
+        /// The name of the resource.
         resource: &'static str,
         /// The key that the row had.
         key: String,
-        /// What lists hold in its place.
+        /// The new content in lists.
         json: String,
     },
-    /// Makes a deal of a lead: the lead vanishes, and the deal names it as its source. Says the key
-    /// of the deal.
+    /// Converts a lead to a deal: the lead is removed, and the deal has it as its source. The edit returns
+    /// the key of the deal.
     Convert {
-        /// The lead's key.
+        /// The key of the lead.
         lead: String,
     },
     /// Changes a custom field. No row is written.
     Field {
-        /// Name of the field dictionary: `deal_fields`.
+        /// The name of the field dictionary: `deal_fields`.
         dictionary: &'static str,
-        /// The field's code.
+        /// The code of the field.
         code: String,
-        /// What happens to it.
+        /// The change.
         edit: FieldEdit,
     },
-    /// Lets this many seconds pass.
+    /// Advances the clock by this number of seconds.
     Advance(i64),
 }
 
-/// Does it, and says which keys it concerned.
+/// Applies an edit, and returns the keys of the rows that it changed.
 pub(super) fn apply_edit(state: &mut AccountState, edit: Edit) -> Vec<String> {
     let now = state.now();
     match edit {
@@ -154,7 +154,7 @@ pub(super) fn apply_edit(state: &mut AccountState, edit: Edit) -> Vec<String> {
     }
 }
 
-/// Sets fields of a row as raw JSON, and its `update_time` when a time is given.
+/// Sets fields of a row to raw JSON, and its `update_time` if a time is given.
 pub(super) fn change(
     state: &mut AccountState,
     resource: &str,
@@ -209,7 +209,7 @@ fn log(
     state.put_children(changelog.name, parent, rows);
 }
 
-/// Far above the ids that parents have set aside for the children they start with.
+/// The first id of later children. It is far above the ids reserved for the initial children of all parents.
 const LATER: u64 = 1 << 40;
 
 fn change_child(
@@ -239,7 +239,7 @@ fn touch_parent(state: &mut AccountState, resource: &'static Resource, parent: u
     }
 }
 
-/// The parent of a child row, and its place there.
+/// Returns the parent of a child row, and its index there.
 fn find_child(
     state: &mut AccountState,
     resource: &'static Resource,
@@ -254,14 +254,14 @@ fn find_child(
     })
 }
 
-/// A change that shows: the first text a row has gets the number of the edit.
+/// Returns a visible change: a new value for the first text of a row, with the number of the edit.
 fn new_words(row: &Row, version: u64) -> (String, String) {
     let names = ["title", "name", "subject", "content", "field_name", "comments", "description"];
     let name = names.into_iter().find(|name| json::find(&row.json, name).is_some());
     (name.unwrap_or("note").to_owned(), json::quoted(&format!("edited, version {version} ✎")))
 }
 
-/// The row with these fields, and what lists know of it brought up to date.
+/// Returns the row with these fields, and with updated sort and filter values.
 pub(super) fn rewritten(
     resource: &Resource,
     row: &Row,
@@ -290,7 +290,7 @@ pub(super) fn rewritten(
     row
 }
 
-/// A time as rows of this resource spell it, as JSON.
+/// Returns a time in the notation of this resource, as JSON.
 pub(super) fn time(resource: &Resource, ty: crate::model::Type, at: Time) -> String {
     let spelling = match ty {
         crate::model::Type::Naked => json::Spelling::Naked,
@@ -323,7 +323,8 @@ fn create(state: &mut AccountState, resource: &str, parent: Option<u64>) -> Vec<
     vec![key]
 }
 
-/// Deletes a row: deals and projects say so themselves for 30 days, others are simply gone.
+/// Deletes a row. Deals and projects stay in lists for 30 days and are marked as deleted; other rows are
+/// removed.
 pub(super) fn delete(state: &mut AccountState, resource: &str, key: &str) -> Vec<String> {
     let (Some(resource), now) = (Resource::named(resource), state.now()) else {
         return Vec::new();

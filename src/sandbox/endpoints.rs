@@ -10,25 +10,25 @@ use super::writes;
 use crate::model::{Listing, PerParent, Resource};
 use bytes::Bytes;
 
-/// An answer before it is put on the wire.
+/// A response before it is sent.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Tokens it costs.
+    /// The cost in tokens.
     pub(super) cost: u32,
     pub(super) content: Content,
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
-    /// Rows, not put together yet.
+    /// Rows that are not serialized yet.
     Page(Page),
-    /// A finished body.
+    /// A serialized body.
     Json(Bytes),
     /// The bytes of a file.
     File(Bytes),
-    /// Nothing: the file lies at this path of the storage.
+    /// No body: the file is at this path of the storage.
     Moved(String),
 }
 
@@ -38,7 +38,7 @@ impl Answer {
         Self { status: 0, cost: 0, content: Content::Json(Bytes::new()) }
     }
 
-    /// The body.
+    /// Returns the body.
     pub(super) fn body(&self) -> Bytes {
         match &self.content {
             Content::Page(page) => page.body(),
@@ -48,23 +48,23 @@ impl Answer {
     }
 }
 
-/// Where a path leads.
+/// The target of a path.
 enum Route {
     Me,
-    /// A list, for the parent of this key where it has one in its path.
+    /// A list, for the parent of this key if its path contains one.
     List(&'static Resource, &'static Listing, Option<String>),
-    /// A row by its key.
+    /// A row, by its key.
     One(&'static Resource, String),
     /// The options of a field, by its dictionary and code.
     FieldOptions(&'static Resource, String),
     /// The bytes of the file of this key.
     File(String),
-    /// The same, in the storage.
+    /// The same in the storage.
     Storage(String),
     Nowhere,
 }
 
-/// Answers a request whose sender is known.
+/// Handles a request with valid credentials.
 pub(super) fn answer(state: &mut AccountState, options: &Options, request: &Request) -> Answer {
     let route = route(&request.path);
     let cost = cost(&route, request);
@@ -122,7 +122,7 @@ fn answered(
     }
 }
 
-/// Roles, permission sets and webhooks are for admins.
+/// Refuses roles, permission sets and webhooks to users who are not admins.
 fn permitted(options: &Options, resource: &Resource) -> Result<(), Refusal> {
     if resource.admin && !options.admin {
         let error = "You do not have permissions to do this.";
@@ -169,7 +169,7 @@ fn route(path: &str) -> Route {
     Route::Nowhere
 }
 
-/// Tokens a request costs (pipedrive-api.md 4.3). What fails costs as much as what works.
+/// Returns the cost of a request in tokens (pipedrive-api.md 4.3). A failed request costs the same.
 fn cost(route: &Route, request: &Request) -> u32 {
     let v2 = request.v2();
     match (request.method, route) {
@@ -212,12 +212,12 @@ fn one(
     Ok((200, Content::Json(single(&row.json))))
 }
 
-/// The answer to a request for one row.
+/// Returns the response for one row.
 pub(super) fn single(row: &[u8]) -> Bytes {
     Bytes::from([b"{\"success\":true,\"data\":", row, b"}"].concat())
 }
 
-/// Who the token belongs to: the first user.
+/// Returns the owner of the token: the first user.
 fn me(state: &mut AccountState, options: &Options) -> Bytes {
     let users = Resource::named("users").expect("the table has users");
     let row = state.table(users).rows()[0].json.clone();
@@ -242,7 +242,7 @@ fn me(state: &mut AccountState, options: &Options) -> Bytes {
     single(&json::replaced(&row, &set))
 }
 
-/// Parents a request for a child list names, by path or parameter; each must be a number.
+/// Returns the parents that a request for a child list names, by path or parameter. Each must be a number.
 pub(super) fn parents(
     resource: &Resource,
     in_path: Option<&str>,

@@ -5,20 +5,20 @@ use super::oddity::Oddity;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Something that goes wrong at certain requests.
+/// A fault that is applied to certain requests.
 ///
-/// Written `KIND@WHERE`: see [`GRAMMAR`].
+/// It is written as `KIND@WHERE`: see [`GRAMMAR`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of the fault.
     pub trouble: FaultKind,
-    /// From which request on.
+    /// The first affected request.
     pub at: At,
-    /// How many requests in a row it strikes.
+    /// The number of consecutive affected requests.
     pub times: u32,
 }
 
-/// How a fault is written on a command line.
+/// The notation of a fault on a command line.
 pub const GRAMMAR: &str = "KIND@WHERE: KIND is a status (500, 502, 503, 504, 520, 524, …), 429, \
 429bare, 429daily, 429left (no limit is used up), cloudflare, truncate, cutjson, html, failure, null, utf8, slow:MILLIS, reset, \
 hang, cut:BYTES, drip:MILLIS, newfile (of a file's bytes), echo, longcursor, nopaging, repeat, loop, unsorted, seconds (rows of one second by no order of their milliseconds), \
@@ -28,13 +28,13 @@ rows that are odd and N in size: keys:N, keyeach:N, keyagain:N, deep:N, deepobje
 text:N, texteach:N (in every row), key:N, nul:N, emptyrows:N, definitions:N, options:N; WHERE is a request number (3), a part of a path (deals), or the n-th request with it \
 (deals#2); xN at the end strikes N times (429@5x2), x* without end";
 
-/// Pieces of a body that drips.
+/// The number of pieces of a slowly sent body.
 pub const DRIPS: usize = 16;
 
-/// What can go wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// This status; 520 and above with Cloudflare's HTML.
+    /// This status. A status of 520 and above has Cloudflare's HTML.
     Status(u16),
     /// 429 with the headers of a full burst window.
     Burst,
@@ -42,15 +42,15 @@ pub enum FaultKind {
     BareLimit,
     /// 429 with an empty daily budget.
     Daily,
-    /// 429 with headers that say that tokens are left, and room in the burst window.
+    /// 429 with headers that show remaining tokens and room in the burst window.
     Left,
     /// Cloudflare's 403 page.
     Cloudflare,
-    /// The connection closes before the promised length is there.
+    /// The connection closes before the announced length is sent.
     Truncate,
-    /// A complete body whose JSON ends too early.
+    /// A complete body whose JSON is truncated.
     CutJson,
-    /// 200 with a page of HTML.
+    /// 200 with an HTML page.
     Html,
     /// 200 with `{"success":false,"data":null}`.
     Failure,
@@ -58,58 +58,58 @@ pub enum FaultKind {
     Null,
     /// A byte that is not UTF-8 inside the body.
     Utf8,
-    /// The body stalls half way for this long.
+    /// The body pauses in the middle for this duration.
     Slow(Duration),
     /// The body is cut after this number of bytes.
     CutAfter(usize),
-    /// The body comes in [`DRIPS`] pieces, with a pause of this length before each.
+    /// The body is sent in [`DRIPS`] pieces, with a pause of this length before each.
     Drip(Duration),
-    /// A file that has other bytes, and another `ETag`.
+    /// A file with other bytes and another `ETag`.
     NewFile,
-    /// 400 with a sentence that repeats the token.
+    /// 400 with a message that repeats the token.
     Echo,
     /// The next cursor is 100 KB long.
     LongCursor,
-    /// The connection closes before any answer.
+    /// The connection closes before any response.
     Reset,
-    /// No answer until the sandbox is dropped.
+    /// No response until the sandbox is dropped.
     Hang,
-    /// The page says nothing about the next one.
+    /// The page contains no information about the next one.
     NoPaging,
-    /// The previous page of the same path once more, with the same next cursor.
+    /// The previous page of the same path, with the same next cursor.
     Repeat,
     /// The next cursor leads back to this page.
     Loop,
-    /// First and last row of the page change places.
+    /// The first and the last row of the page are exchanged.
     Unsorted,
-    /// Times with milliseconds have some, by which rows of one second are not sorted.
+    /// Times with milliseconds get other milliseconds, so that rows of one second are not sorted.
     Seconds,
-    /// A page without rows that still names a next one, which holds them.
+    /// A page without rows, with a cursor of the page that contains them.
     Empty,
     /// An undocumented key in the first row.
     NewKey,
     /// An undocumented status, type or colour in the first row.
     NewEnum,
-    /// A number that comes as text in the first row.
+    /// A number as text in the first row.
     NewType,
     /// `lost_reason` as an object in the first row.
     LostReason,
-    /// 401: the access token is over.
+    /// 401: the access token has expired.
     Expired,
     /// 400: the cursor is not accepted.
     BadCursor,
-    /// Rows that no Pipedrive should send, so many times.
+    /// Rows of a form that Pipedrive should not send, with this size.
     OddRows(Oddity, usize),
-    /// 500 after the first half of the rows of an import into the CRM was taken.
+    /// 500 after the first half of the rows of an import into the CRM was stored.
     Half,
-    /// A page that is well-formed and wrong.
+    /// A well-formed page with wrong content.
     Odd(OddPage),
-    /// A right answer with a wrong `Date` header.
+    /// A correct response with a wrong `Date` header.
     Date(OddDate),
 }
 
 impl FaultKind {
-    /// Whether a request is turned away before anybody acts on it, so that a write is not done.
+    /// Returns whether a request is refused before it is handled, so that a write is not done.
     pub(super) const fn at_the_gate(self) -> bool {
         matches!(
             self,
@@ -126,7 +126,7 @@ impl FaultKind {
     }
 }
 
-/// From which request on a fault strikes. Requests count from 1.
+/// The first request that a fault affects. Requests are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
     /// The request of this number.
@@ -136,17 +136,18 @@ pub enum At {
 }
 
 impl Fault {
-    /// A fault that strikes once, at the request of this number.
+    /// Returns a fault of one request, the one of this number.
     pub const fn at(trouble: FaultKind, request: u64) -> Self {
         Self { trouble, at: At::Request(request), times: 1 }
     }
 
-    /// A fault that strikes at the n-th request whose path contains some text.
+    /// Returns a fault that starts at the n-th request whose path contains a text.
     pub fn on(trouble: FaultKind, path: &str, nth: u64, times: u32) -> Self {
         Self { trouble, at: At::Path(path.to_owned(), nth), times }
     }
 
-    /// Whether it strikes the request of this number, given how often its path was seen.
+    /// Returns whether the request of this number is affected. `seen` is the number of requests with a
+    /// matching path.
     pub(super) fn strikes(&self, request: u64, seen: u64) -> bool {
         let (count, first) = match &self.at {
             At::Request(first) => (request, *first),

@@ -5,36 +5,36 @@ use super::options::Plan;
 use crate::model::Resource;
 use std::str::FromStr;
 
-/// A part of Pipedrive that an account may be without (pipedrive-api.md 1.5).
+/// A part of Pipedrive that an account may lack (pipedrive-api.md 1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// Projects, archived projects, tasks, boards, phases, templates and project fields: an add-on.
     Projects,
-    /// Installments of deals: not part of the cheapest plan.
+    /// Installments of deals. The cheapest plan does not include them.
     Installments,
-    /// Teams: a setting of larger plans, and an endpoint that is being retired (403 or 410).
+    /// Teams: a setting of larger plans. The endpoint is being retired (403 or 410).
     Teams,
-    /// The marketing app: without it `marketing_status` and `doi_status` are no fields of a
-    /// person, and asking for them in `include_fields` is refused.
+    /// The marketing app. Without it, `marketing_status` and `doi_status` are not fields of a person, and
+    /// `include_fields` with them is refused.
     Marketing,
-    /// Who has which permission set.
+    /// Assignments of permission sets to users.
     PermissionAssignments,
-    /// Which fields are important or required at which stage: `include_fields` of field lists.
+    /// The stages at which fields are important or required: `include_fields` of field lists.
     FieldDetails,
-    /// Goals, which a company can switch off.
+    /// Goals. A company can disable them.
     Goals,
 }
 
-/// How many features there are.
+/// The number of features.
 const FEATURES: usize = 7;
 
-/// Statuses with which a whole endpoint may be refused.
+/// The statuses with which a whole endpoint may be refused.
 const ENDPOINT: &[u16] = &[402, 403, 404, 410, 415];
-/// Statuses with which a parameter may be refused.
+/// The statuses with which a parameter may be refused.
 const PARAMETER: &[u16] = &[400, 403];
 
 impl Feature {
-    /// All of them.
+    /// All features.
     pub const ALL: [Self; FEATURES] = [
         Self::Projects,
         Self::Installments,
@@ -45,7 +45,7 @@ impl Feature {
         Self::Goals,
     ];
 
-    /// Its name on command lines.
+    /// Returns the name on command lines.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Projects => "projects",
@@ -68,7 +68,7 @@ impl Feature {
         }
     }
 
-    /// The statuses with which it may be refused.
+    /// Returns the possible statuses of the refusal.
     const fn statuses(self) -> &'static [u16] {
         match self {
             Self::Marketing | Self::FieldDetails => PARAMETER,
@@ -76,7 +76,7 @@ impl Feature {
         }
     }
 
-    /// Whether the endpoints of a resource belong to it.
+    /// Returns whether the endpoints of a resource belong to the feature.
     pub fn covers(self, resource: &str) -> bool {
         match self {
             Self::Projects => {
@@ -91,7 +91,7 @@ impl Feature {
         }
     }
 
-    /// Whether a column of a resource is sent only where the company has it.
+    /// Returns whether a column of a resource is sent only if the company has the feature.
     fn holds(self, resource: &str, column: &str) -> bool {
         match self {
             Self::Marketing => {
@@ -105,7 +105,7 @@ impl Feature {
         }
     }
 
-    /// The server's words.
+    /// Returns the message of the server.
     const fn words(self, status: u16) -> &'static str {
         match (status, self) {
             (402, _) => "Required suites missing",
@@ -119,13 +119,12 @@ impl Feature {
     }
 }
 
-/// A feature that an account is without, and the status with which it is refused:
-/// `projects`, `teams:410`.
+/// A feature that an account lacks, with the status of the refusal: `projects`, `teams:410`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lack {
-    /// What is missing.
+    /// The missing feature.
     pub feature: Feature,
-    /// How requests for it are answered.
+    /// The status of the refusal.
     pub status: u16,
 }
 
@@ -156,26 +155,26 @@ impl FromStr for Lack {
     }
 }
 
-/// What an account has, and how the rest is refused.
+/// The features of an account, and the refusal of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
-    /// The status with which each is refused; `None` for what the account has.
+    /// The status of the refusal by feature. `None` for features that the account has.
     refused: [Option<u16>; FEATURES],
 }
 
 impl Features {
-    /// Everything there is.
+    /// Returns all features.
     pub const fn all() -> Self {
         Self { refused: [None; FEATURES] }
     }
 
-    /// Nothing that can be missing.
+    /// Returns no features.
     pub fn none() -> Self {
         Feature::ALL.into_iter().fold(Self::all(), Self::without)
     }
 
-    /// What a plan has without add-ons. Which plan has what is near Pipedrive's price list, and not a
-    /// promise about it.
+    /// Returns the features of a plan without add-ons. The assignment is close to Pipedrive's price list, but
+    /// may differ from it.
     pub fn of(plan: Plan) -> Self {
         let lacks: &[Feature] = match plan {
             Plan::Lite => &[
@@ -198,25 +197,25 @@ impl Features {
         lacks.iter().copied().fold(Self::all(), Self::without)
     }
 
-    /// The same without a feature, refused as it usually is.
+    /// Returns the features without this one, which is refused with its default status.
     #[must_use]
     pub fn without(self, feature: Feature) -> Self {
         self.lacking(Lack { feature, status: feature.status() })
     }
 
-    /// The same without a feature.
+    /// Returns the features without this one.
     #[must_use]
     pub const fn lacking(mut self, lack: Lack) -> Self {
         self.refused[lack.feature as usize] = Some(lack.status);
         self
     }
 
-    /// Whether the account has it.
+    /// Returns whether the account has the feature.
     pub const fn has(self, feature: Feature) -> bool {
         self.refused[feature as usize].is_none()
     }
 
-    /// Whether the account has the endpoints of a resource.
+    /// Returns whether the account has the endpoints of a resource.
     pub fn opens(self, resource: &str) -> bool {
         !self.lacks().any(|lack| lack.feature.covers(resource))
     }
@@ -228,12 +227,12 @@ impl Features {
         })
     }
 
-    /// Whether rows of a resource carry a column.
+    /// Returns whether rows of a resource contain a column.
     pub(super) fn sends(self, resource: &str, column: &str) -> bool {
         !self.lacks().any(|lack| lack.feature.holds(resource, column))
     }
 
-    /// Whether a company that lacks these has the endpoints of a resource.
+    /// Refuses requests for a resource whose endpoints the company lacks.
     pub(super) fn open(self, resource: &Resource) -> Result<(), Refusal> {
         match self.lacks().find(|lack| lack.feature.covers(resource.name)) {
             Some(Lack { feature, status: 402 }) => Err(Refusal::gateway(402, feature.words(402))),
@@ -244,7 +243,7 @@ impl Features {
         }
     }
 
-    /// Whether `include_fields` may name these columns, comma-separated, of a resource.
+    /// Refuses these comma-separated columns in `include_fields` of a resource, if the company lacks one.
     pub(super) fn included(self, resource: &Resource, columns: &str) -> Result<(), Refusal> {
         for column in columns.split(',') {
             let Some(lack) = self.lacks().find(|lack| lack.feature.holds(resource.name, column))

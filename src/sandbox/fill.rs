@@ -4,39 +4,39 @@ use super::features::Features;
 use super::json::Spelling;
 use crate::model::{Column, Resource, Type};
 
-/// A column of a resource, ready to be written.
+/// A column of a resource, prepared for writing.
 #[derive(Debug)]
 pub(super) struct Cell {
     /// `"name":`
     pub(super) prefix: Vec<u8>,
-    /// What its values are.
+    /// The kind of its values.
     pub(super) fill: Fill,
-    /// Whether it may be without a value.
+    /// Whether it may lack a value.
     pub(super) presence: Presence,
-    /// How its times are spelt.
+    /// The notation of its times.
     pub(super) spelling: Spelling,
 }
 
-/// Whether a column may be without a value.
+/// Whether a column may lack a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// Never.
+    /// It always has a value.
     Always,
-    /// Null in some rows.
+    /// It is null in some rows.
     Nullable,
-    /// Null in some rows, left out in others.
+    /// It is null in some rows, and left out in others.
     Optional,
 }
 
-/// What the values of a column are. Raw JSON where it says so.
+/// The kind of a column's values.
 #[derive(Debug)]
 pub(super) enum Fill {
-    /// The row's number.
+    /// The number of the row.
     Id,
     Uuid,
-    /// As many hexadecimal digits.
+    /// This number of hexadecimal digits.
     Hex(usize),
-    /// What people call the row.
+    /// The title or name of the row.
     Title,
     FirstName,
     LastName,
@@ -48,31 +48,31 @@ pub(super) enum Fill {
     Lead,
     /// The numbers of up to three rows of another resource.
     Refs(&'static str),
-    /// The number of the company.
+    /// The id of the company.
     Company,
     /// The key of the parent row.
     Parent,
-    /// One of these, raw.
+    /// One of these raw values.
     Pick(&'static [&'static str]),
-    /// These by row number, raw.
+    /// One of these raw values, by row number.
     Nth(&'static [&'static str]),
-    /// Rows of a group share a number.
+    /// A number that the rows of a group of this size share.
     Group(u64),
-    /// The place inside a group.
+    /// The position inside a group of this size.
     Order(u64),
-    /// A sum with cents.
+    /// An amount with cents.
     Money,
-    /// A whole number from this range.
+    /// An integer from this range.
     Whole(u64, u64),
     Add,
     Update,
-    /// An instant between creation and last update.
+    /// A time between creation and last update.
     Between,
-    /// When the deal was first won.
+    /// The time at which the deal was first won.
     FirstWon,
-    /// When the user was last there.
+    /// The time of the user's last login.
     LastLogin,
-    /// When the deal was won, lost, closed; null in other states.
+    /// The time at which the deal was won, lost or closed. It is null in other states.
     Ended(Ending, Shape),
     Archived(Mark),
     Deleted,
@@ -85,17 +85,16 @@ pub(super) enum Fill {
     /// Contacts with a label: e-mail addresses, phone numbers or messenger names.
     Contacts(Contact),
     Email,
-    /// The name of the row that another column of this row points at, wrapped in an object
-    /// under this key, or bare.
+    /// The name of the row that another column of this row refers to, as text or in an object under this key.
     Named(&'static str, Option<&'static str>),
     Custom,
-    /// What only one column of the account looks like.
+    /// A value with a form of its own.
     Special(Special),
     List(Box<Fill>),
     Object(Vec<Cell>),
 }
 
-/// A way for a deal to end.
+/// The outcome of a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Won,
@@ -110,7 +109,7 @@ pub(super) enum Shape {
     Date,
 }
 
-/// Whether a row is archived, or since when.
+/// Whether a row is archived, or the time at which it was archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Flag,
@@ -125,7 +124,7 @@ pub(super) enum Contact {
     Messenger,
 }
 
-/// Columns that need more than a rule.
+/// The columns that need special code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
     Prices(&'static str),
@@ -152,11 +151,12 @@ pub(super) enum Special {
     Url,
 }
 
-/// The cells of a resource, in the order the API sends them. Columns the reader adds are left out.
+/// Returns the columns of a resource in the order in which the API sends them, without those that the reader
+/// adds.
 pub(super) fn cells(resource: &'static Resource, features: Features) -> Vec<Cell> {
     let added = resource.parent.as_ref().map_or([None, None], |p| [p.column, p.digest]);
     let sent = resource.columns.iter().filter(|column| !added.contains(&Some(column.name)));
-    // The text of a message is added where it is asked for.
+    // The text of a message is added only if it is requested.
     let on_demand = |name: &str| resource.listings[0].wrapped.is_some() && name == "body";
     sent.filter(|column| !(resource.name == "leads" && column.name == "custom_fields"))
         .filter(|column| features.sends(resource.name, column.name))
@@ -165,7 +165,7 @@ pub(super) fn cells(resource: &'static Resource, features: Features) -> Vec<Cell
         .collect()
 }
 
-/// How a resource spells its times.
+/// Returns the notation of times of a resource.
 pub(super) fn spelling(resource: &Resource) -> Spelling {
     let path = resource.listings[0].path;
     let seconds = path.starts_with("/api/v2") && resource.feature != Some("projects");
@@ -185,9 +185,9 @@ fn cell(resource: &Resource, column: &'static Column) -> Cell {
             | Fill::Named(..)
             | Fill::Sentence
     ) || NULLABLE.contains(&column.name);
-    // These say null themselves, in the states they do not belong to.
+    // These columns write null themselves, in the states that they do not apply to.
     let own = matches!(fill, Fill::Ended(..) | Fill::FirstWon | Fill::Archived(_));
-    // Sums name a currency by its code.
+    // Amounts refer to a currency by its code.
     let code = resource.name == "currencies" && column.name == "code";
     let key = resource.key.contains(&column.name) || code;
     let presence = match (column.optional, nullable) {
@@ -201,11 +201,11 @@ fn cell(resource: &Resource, column: &'static Column) -> Cell {
     Cell { prefix: format!("\"{}\":", column.name).into_bytes(), fill, presence, spelling }
 }
 
-/// Columns that may be null though their type does not show it.
+/// The columns that may be null, although their kind does not imply it.
 const NULLABLE: &[&str] =
     &["code", "category", "unit", "phone", "color", "days_to_rotten", "description", "probability"];
 
-/// References and dates every row has.
+/// The references and dates that every row has.
 const NEVER_NULL: &[&str] = &[
     "owner_id",
     "user_id",
@@ -229,7 +229,7 @@ const NEVER_NULL: &[&str] = &[
     "is_deleted",
 ];
 
-/// What a column of this type looks like when no rule names it.
+/// Returns the kind of a column of this type without a rule.
 fn by_type(name: &str, ty: Type) -> Fill {
     match ty {
         Type::Bool => Fill::Pick(&["true", "false"]),

@@ -6,13 +6,13 @@ use super::rows::{Row, Status};
 use crate::model::{Listing, Paging, Resource, Time};
 use std::collections::BTreeSet;
 
-/// What a request leaves of a table.
+/// The conditions of a request on rows of a table.
 #[derive(Debug)]
 pub(super) struct Filter {
     archived: Option<bool>,
     statuses: Option<Vec<Status>>,
     keeps_deleted: bool,
-    /// Rows written before it are left out, and those without a time.
+    /// The time before which rows are left out. Rows without a time are left out too.
     pub(super) since: Option<Time>,
     until: Option<Time>,
     ids: Option<BTreeSet<u64>>,
@@ -20,7 +20,7 @@ pub(super) struct Filter {
     purged: Time,
 }
 
-/// Parameters that do not choose rows.
+/// The parameters that do not select rows.
 const NO_FILTERS: &[&str] = &[
     "limit",
     "cursor",
@@ -41,7 +41,8 @@ const NO_FILTERS: &[&str] = &[
 ];
 
 impl Filter {
-    /// The filter of a request to a listing. Values were checked before; odd ones pick nothing.
+    /// Returns the filter of a request to a listing. The values were checked before. An unexpected value
+    /// selects no rows.
     pub(super) fn of<S: AsRef<str>>(
         resource: &Resource,
         listing: &Listing,
@@ -55,7 +56,7 @@ impl Filter {
         let keeps_deleted = matches!(resource.name, "deals" | "projects");
         let statuses = keeps_deleted.then(|| get("status")).flatten();
         let known = |name: &str| listing.query.contains(&name);
-        // A filter made in the app overrules the other parameters (pipedrive-api.md 2).
+        // A saved filter overrides the other parameters (pipedrive-api.md 2).
         let overruled = get("filter_id").is_some();
         let mut filter = Self {
             archived: two.then(|| listing.name == "archived"),
@@ -89,12 +90,12 @@ impl Filter {
         filter
     }
 
-    /// Which part of the table has to be walked at all.
+    /// Returns which part of the table must be walked.
     pub(super) const fn archived(&self) -> Option<bool> {
         self.archived
     }
 
-    /// Whether the list shows the row.
+    /// Returns whether the list contains the row.
     pub(super) fn takes(&self, row: &Row) -> bool {
         let stays = match row.deleted {
             None => true,
@@ -120,7 +121,7 @@ impl Filter {
     }
 }
 
-/// Whether a column of the row has the value a parameter asks for.
+/// Returns whether a column of the row has the value of a parameter.
 fn matches(row: &Row, name: &str, value: &str) -> bool {
     let column = match name {
         "folder" => "folders",

@@ -1,30 +1,26 @@
 //! Peculiarities of rows and lists in real accounts that the documentation does not describe.
 
-/// A way in which accounts in use differ from the picture the documentation gives
-/// (pipedrive-api.md 11).
+/// A difference between real accounts and the documentation (pipedrive-api.md 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
-    /// Rows name persons, organizations, products and users that no longer exist.
+    /// Rows refer to persons, organizations, products and users that no longer exist.
     GoneReferences,
     /// Some persons without an address have one entry with an empty value instead of an empty list.
     EmptyContacts,
-    /// Times that were never set are `0000-00-00 00:00:00`: `last_login` of users, `first_won_time`
-    /// of deals.
+    /// Times that were never set are `0000-00-00 00:00:00`: `last_login` of users, `first_won_time` of deals.
     ZeroDates,
-    /// Lists sort by whole seconds: within a second, times with milliseconds are in no order.
+    /// Lists are sorted by whole seconds. Times with milliseconds have no order within a second.
     SecondOrder,
-    /// Relationships of organizations and note fields come in pages, though they are documented as
-    /// lists that come whole.
+    /// Relationships of organizations and note fields have pages, although they are documented as unpaged.
     PagedPlain,
-    /// A search for goals that finds none answers with `null` for the list, or for all of `data`.
+    /// A search for goals without a match returns `null` for the list, or for all of `data`.
     NullGoals,
-    /// Yes/no fields have options with `true` and `false` as ids; options carry `alt_id` and
-    /// `color`.
+    /// Yes/no fields have options with `true` and `false` as ids. Options contain `alt_id` and `color`.
     YesNoOptions,
 }
 
 impl Habit {
-    /// All of them.
+    /// All habits.
     pub const ALL: [Self; 7] = [
         Self::GoneReferences,
         Self::EmptyContacts,
@@ -36,17 +32,17 @@ impl Habit {
     ];
 }
 
-/// Which of them an account has.
+/// The habits of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Habits(u8);
 
 impl Habits {
-    /// None: an account as the documentation has it.
+    /// Returns no habits: an account as documented.
     pub const fn none() -> Self {
         Self(0)
     }
 
-    /// All of them.
+    /// Returns all habits.
     pub const fn all() -> Self {
         let mut habits = Self::none();
         let mut place = 0;
@@ -57,19 +53,19 @@ impl Habits {
         habits
     }
 
-    /// These and one more.
+    /// Returns these habits and one more.
     #[must_use]
     pub const fn with(self, habit: Habit) -> Self {
         Self(self.0 | 1 << habit as u8)
     }
 
-    /// These without one.
+    /// Returns these habits without one.
     #[must_use]
     pub const fn without(self, habit: Habit) -> Self {
         Self(self.0 & !(1 << habit as u8))
     }
 
-    /// Whether the account has it.
+    /// Returns whether the account has the habit.
     pub const fn has(self, habit: Habit) -> bool {
         self.0 & 1 << habit as u8 != 0
     }

@@ -23,12 +23,12 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Text as a JSON string.
+/// Returns text as a JSON string.
 pub(super) fn quoted(string: &str) -> String {
     serde_json::Value::from(string).to_string()
 }
 
-/// Appends a whole number.
+/// Appends an integer.
 pub(super) fn number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
@@ -48,7 +48,7 @@ pub(super) fn flag(out: &mut Vec<u8>, flag: bool) {
     out.extend_from_slice(if flag { b"true" } else { b"false" });
 }
 
-/// How a resource spells its times (pipedrive-api.md 2.4).
+/// The notation of a resource's times (pipedrive-api.md 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// `2026-03-04T09:10:11Z`
@@ -59,7 +59,7 @@ pub(super) enum Spelling {
     Naked,
 }
 
-/// A time as text.
+/// Returns a time as text.
 pub(super) fn spelt(time: Time, spelling: Spelling) -> String {
     let naked = time.naked();
     let (date, clock) = naked.split_at(10);
@@ -95,7 +95,7 @@ pub(super) fn time(out: &mut Vec<u8>, time: Time, spelling: Spelling) {
     out.push(b'"');
 }
 
-/// The top-level pairs of an object, values as raw JSON; empty for anything else.
+/// Returns the top-level pairs of an object, with values as raw JSON. Any other value has none.
 pub(super) fn pairs(json: &[u8]) -> Vec<(Cow<'_, str>, &str)> {
     struct Pairs;
     impl<'de> Visitor<'de> for Pairs {
@@ -117,7 +117,7 @@ pub(super) fn pairs(json: &[u8]) -> Vec<(Cow<'_, str>, &str)> {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The raw value of a top-level key; `a.b` looks inside.
+/// Returns the raw value of a top-level key. `a.b` finds a nested key.
 pub(super) fn find<'j>(json: &'j [u8], key: &str) -> Option<&'j str> {
     let (first, rest) = key.split_once('.').map_or((key, None), |(a, b)| (a, Some(b)));
     let value = pairs(json).into_iter().find(|(name, _)| name == first)?.1;
@@ -127,7 +127,7 @@ pub(super) fn find<'j>(json: &'j [u8], key: &str) -> Option<&'j str> {
     }
 }
 
-/// The object with these keys replaced in place, or added at its end.
+/// Returns the object with these keys replaced in place, or added at its end.
 pub(super) fn replaced(json: &[u8], changes: &[(String, String)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len() + 64);
     let mut missing: Vec<_> = changes.iter().collect();
@@ -144,7 +144,7 @@ pub(super) fn replaced(json: &[u8], changes: &[(String, String)]) -> Vec<u8> {
     out
 }
 
-/// The object without these keys.
+/// Returns the object without these keys.
 pub(super) fn without(json: &[u8], keys: &[&str]) -> Vec<u8> {
     let mut out = vec![b'{'];
     for (key, value) in pairs(json).into_iter().filter(|(key, _)| !keys.contains(&&**key)) {
@@ -154,7 +154,7 @@ pub(super) fn without(json: &[u8], keys: &[&str]) -> Vec<u8> {
     out
 }
 
-/// Appends a key and a raw value to an object that was begun.
+/// Appends a key and a raw value to an unfinished object.
 pub(super) fn pair(out: &mut Vec<u8>, key: &str, value: &str) {
     if out.len() > 1 && out.last() != Some(&b'{') {
         out.push(b',');
@@ -166,7 +166,7 @@ pub(super) fn pair(out: &mut Vec<u8>, key: &str, value: &str) {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Base64 with the alphabet for URLs, unpadded.
+/// Returns bytes as Base64 with the alphabet for URLs, without padding.
 pub(super) fn base64(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
@@ -179,7 +179,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// What was encoded, in either alphabet, padded or not.
+/// Returns the bytes of Base64 text, in either alphabet, with or without padding.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let (mut bits, mut held) = (0_u32, 0);

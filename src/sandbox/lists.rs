@@ -15,22 +15,22 @@ use crate::model::{Listing, Paging, PerParent, Resource, Time, Type};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// A page of rows, not put together yet.
+/// A page of rows that is not serialized yet.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
     pub(super) rows: Vec<Bytes>,
     pub(super) next: Next,
     pub(super) envelope: Envelope,
-    /// A cursor that leads to this very page.
+    /// The cursor of this page.
     pub(super) here: Option<String>,
-    /// A cursor that leads to the first page.
+    /// The cursor of the first page.
     pub(super) first: Option<String>,
 }
 
-/// What a page says about the one after it.
+/// The information of a page about the next one.
 #[derive(Debug, Clone)]
 pub(super) enum Next {
-    /// Not a word.
+    /// No information.
     Unsaid,
     /// `"additional_data":null`
     Null,
@@ -38,32 +38,32 @@ pub(super) enum Next {
     Cursor(Option<String>),
     /// `"additional_data":{}`
     Empty,
-    /// This as additional data: it says that there is more, and not where.
+    /// This additional data. It states that there is more, but not where.
     Nowhere(&'static str),
-    /// Offset paging of v1.
+    /// The offset paging of v1.
     Offset { start: usize, limit: usize, more: bool },
 }
 
-/// What stands around the rows.
+/// The parts of a response around the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Envelope {
     Plain,
-    /// `data.goals`
+    /// The rows are in `data.goals`.
     Goals,
-    /// The one row is `data` itself.
+    /// The only row is `data` itself.
     One,
-    /// `data.goals`, null when empty.
+    /// The rows are in `data.goals`, which is null if there are none.
     NullGoals,
-    /// `data.goals`; `data` is null when empty.
+    /// The rows are in `data.goals`. `data` is null if there are none.
     NoGoals,
-    /// With `"status":"ok"`.
+    /// The response contains `"status":"ok"`.
     Webhooks,
-    /// `data` is null when empty.
+    /// `data` is null if there are no rows.
     NullWhenEmpty,
 }
 
 impl Page {
-    /// The whole body.
+    /// Returns the whole body.
     pub(super) fn body(&self) -> Bytes {
         let size: usize = self.rows.iter().map(|row| row.len() + 1).sum();
         let mut out = Vec::with_capacity(size + 512);
@@ -121,7 +121,7 @@ impl Page {
     }
 }
 
-/// Whether a row can still be seen somewhere.
+/// Returns whether any list contains a row.
 pub(super) fn listable(resource: &Resource, row: &Row, now: Time) -> bool {
     match row.deleted {
         None => true,
@@ -131,7 +131,7 @@ pub(super) fn listable(resource: &Resource, row: &Row, now: Time) -> bool {
     }
 }
 
-/// A page of a listing, as the request asks for it.
+/// Returns the requested page of a listing.
 pub(super) fn list(
     state: &mut AccountState,
     options: &Options,
@@ -191,7 +191,7 @@ pub(super) fn list(
     Ok(page)
 }
 
-/// The number of the row that a path names by a key that is text; `None` where keys are numbers.
+/// Returns the number of the row that a path names by a text key. `None` if keys are numbers.
 fn named_parent(
     state: &mut AccountState,
     resource: &'static Resource,
@@ -203,7 +203,7 @@ fn named_parent(
     Some(table.get(key).map(|row| row.id).ok_or_else(Refusal::not_found))
 }
 
-/// The rows of a child list for these parents, of which one in the path must be there.
+/// Returns the rows of a child list for these parents. A parent in the path must exist.
 fn of_parents(
     state: &mut AccountState,
     resource: &'static Resource,
@@ -241,7 +241,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Rows asked for, at most what the list allows.
+    /// Returns the requested number of rows, limited to what the list allows.
     fn limit(&self) -> usize {
         let most = usize::try_from(self.listing.limit).unwrap_or(usize::MAX);
         let asked = self.request.get("limit").and_then(|limit| limit.parse().ok());
@@ -260,7 +260,7 @@ impl Asked<'_> {
         self.options.plain_page.or_else(|| habit.then_some(paged))
     }
 
-    /// Rows a page holds.
+    /// Returns the number of rows of a page.
     fn size(&self) -> usize {
         self.limit().min(self.options.page_max.unwrap_or(usize::MAX)).max(1)
     }
@@ -300,8 +300,7 @@ impl Asked<'_> {
             self.request.get("start").and_then(|start| start.parse().ok()).unwrap_or(0_usize);
         let places = table.order(self.order);
         let rows = table.rows();
-        // An offset list that says nothing of its next page ends, for its readers, with the
-        // first page that is not full.
+        // A client reads an offset list without paging information to the first page that is not full.
         let silent = resource.name == "mail_threads";
         let size = if silent { self.limit() } else { self.size() };
         let shown = places.iter().map(|place| &rows[place.row]);
@@ -333,7 +332,8 @@ impl Asked<'_> {
         Page { rows, next, envelope: Envelope::Plain, here: None, first: None }
     }
 
-    /// A keyset marker: the walk resumes strictly after this place, wherever it then is.
+    /// Returns the cursor after this row. The walk continues strictly after its sort key, wherever the row is
+    /// by then.
     fn cursor(&self, place: &SortKey) -> String {
         let value = match &place.value {
             Sort::Null => Value::Null,
@@ -377,7 +377,7 @@ impl Asked<'_> {
     }
 }
 
-/// The row with only these custom fields.
+/// Returns the row with these custom fields only.
 fn narrowed(row: &[u8], codes: &[&str]) -> Bytes {
     let fields = json::find(row, "custom_fields").unwrap_or("{}");
     let mut kept = vec![b'{'];

@@ -5,12 +5,12 @@ use super::json;
 use super::options::Options;
 use crate::model::Time;
 
-/// The client id that the token endpoint knows.
+/// The client id that the token endpoint accepts.
 pub(super) const CLIENT_ID: &str = "sandbox-client";
-/// Its secret.
+/// The client secret that the token endpoint accepts.
 pub(super) const CLIENT_SECRET: &str = "sandbox-client-secret";
 
-/// Tokens issued so far.
+/// The tokens issued so far.
 #[derive(Debug)]
 pub(super) struct Tokens {
     refresh: String,
@@ -19,22 +19,22 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// One refresh token, no access token.
+    /// Returns the initial state: one refresh token, and no access token.
     pub(super) fn new() -> Self {
         Self { refresh: first_refresh_token(), access: Vec::new(), issued: 0 }
     }
 
-    /// The refresh token that works now.
+    /// Returns the current refresh token.
     pub(super) fn refresh_token(&self) -> &str {
         &self.refresh
     }
 
-    /// Whether this access token was issued and is not over.
+    /// Returns whether this access token was issued and has not expired.
     pub(super) fn open(&self, token: &str, now: Time) -> bool {
         self.access.iter().any(|(known, until)| known == token && now < *until)
     }
 
-    /// Answers a request to the token endpoint: status and body.
+    /// Handles a request to the token endpoint, and returns status and body.
     pub(super) fn exchange(
         &mut self,
         authorization: Option<&str>,
@@ -79,7 +79,7 @@ impl Tokens {
     }
 }
 
-/// The refresh token that works first.
+/// Returns the initial refresh token.
 pub(super) fn first_refresh_token() -> String {
     "100:900:sandbox-refresh-000000".to_owned()
 }

@@ -7,38 +7,38 @@ use crate::model::Time;
 use bytes::Bytes;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// What is wrong with a page.
+/// The defect of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OddPage {
-    /// `data: null`, and no word about a next page.
+    /// `data: null`, without information about a next page.
     NullData,
-    /// `data: []`, and no word about a next page.
+    /// `data: []`, without information about a next page.
     EmptyData,
-    /// The rows, with `additional_data: {}`.
+    /// The rows, and `additional_data: {}`.
     EmptyAdditional,
     /// No rows, and the end of the list.
     EmptyEnd,
-    /// The rows, and more to come, but no cursor or offset to ask for it.
+    /// The rows, and a note that there is more, without a cursor or offset.
     MoreNowhere,
-    /// The next cursor leads back to the first page, and is spelled in a new way each time.
+    /// A next cursor that leads back to the first page, and has another text each time.
     Revolve,
 }
 
-/// What is wrong with the `Date` header.
+/// The defect of the `Date` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OddDate {
-    /// So many seconds ahead of the account's clock, or behind it.
+    /// It is ahead of the account's clock by this number of seconds, or behind it if negative.
     Off(i64),
-    /// There is none.
+    /// It is missing.
     Absent,
-    /// It names a zone that HTTP does not know.
+    /// It contains a zone that HTTP does not define.
     Zone,
-    /// It shows the time at which the account began, whatever happens.
+    /// It always shows the start time of the account.
     Still,
 }
 
 impl OddPage {
-    /// The fault of this name in a specification.
+    /// Returns the fault of this name in a specification.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "nulldata" => Self::NullData,
@@ -96,7 +96,7 @@ impl OddPage {
 }
 
 impl OddDate {
-    /// The fault of this name in a specification.
+    /// Returns the fault of this name in a specification.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "nodate" => Self::Absent,
@@ -106,7 +106,7 @@ impl OddDate {
         })
     }
 
-    /// The header when the account's clock shows this.
+    /// Returns the header for this time of the account's clock.
     pub(super) fn header(self, now: Time) -> Option<String> {
         match self {
             Self::Off(seconds) => Some(date(now.plus_seconds(seconds))),
@@ -117,13 +117,13 @@ impl OddDate {
     }
 }
 
-/// A time as HTTP writes it.
+/// Returns a time in the format of HTTP.
 pub(super) fn date(time: Time) -> String {
     let seconds = u64::try_from(time.seconds()).unwrap_or(0);
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The fault of a page as bytes, for bodies that are no lists.
+/// Returns the fault of a page as bytes, for bodies that are not lists.
 pub(super) fn body(odd: OddPage) -> Option<Bytes> {
     let text = match odd {
         OddPage::NullData => r#"{"success":true,"data":null}"#,

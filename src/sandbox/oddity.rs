@@ -4,41 +4,41 @@ use super::json;
 use super::lists::Page;
 use bytes::Bytes;
 
-/// What is odd about the rows of a page. With it comes how many times, how deep or how long.
+/// An unusual form of the rows of a page. A size gives the number, depth or length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oddity {
-    /// So many unknown keys in the first row.
+    /// This number of unknown keys in the first row.
     Keys,
-    /// So many unknown keys in each row, in no two the same.
+    /// This number of unknown keys in each row, all different.
     KeyEach,
-    /// One unknown key so many times in the first row.
+    /// One unknown key this number of times in the first row.
     KeyAgain,
-    /// A list nested so deep in the first row.
+    /// A list with this depth of nesting in the first row.
     Deep,
-    /// An object nested so deep in the first row.
+    /// An object with this depth of nesting in the first row.
     DeepObject,
-    /// A number of so many digits, in a column of numbers and in an unknown key of the first row.
+    /// A number with this number of digits, in a numeric column and in an unknown key of the first row.
     Digits,
-    /// The number `1e999` so many times, in a column of numbers and in a list.
+    /// The number `1e999` this number of times, in a numeric column and in a list.
     Huge,
-    /// A text of so many bytes in the first row.
+    /// A text of this number of bytes in the first row.
     Text,
-    /// A text of so many bytes in every row.
+    /// A text of this number of bytes in every row.
     TextEach,
-    /// A key of so many bytes in the first row.
+    /// A key of this number of bytes in the first row.
     Key,
-    /// So many escaped NULs in a text of the first row.
+    /// This number of escaped NULs in a text of the first row.
     Nul,
-    /// So many rows without a key more.
+    /// This number of additional rows without a key.
     Empty,
-    /// So many definitions of one name more; for field dictionaries.
+    /// This number of additional definitions with the same name, for field dictionaries.
     Definitions,
-    /// So many options of the first definition more; for field dictionaries.
+    /// One additional definition with this number of options, for field dictionaries.
     Options,
 }
 
 impl Oddity {
-    /// All of them, by the names they have in a fault.
+    /// All oddities, with their names in a fault.
     pub const ALL: &'static [(&'static str, Self)] = &[
         ("keys", Self::Keys),
         ("keyeach", Self::KeyEach),
@@ -56,12 +56,12 @@ impl Oddity {
         ("options", Self::Options),
     ];
 
-    /// The one of this name.
+    /// Returns the oddity of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, oddity)| *oddity)
     }
 
-    /// Makes the rows of a page odd.
+    /// Changes the rows of a page.
     pub(super) fn befall(self, size: usize, page: &mut Page) {
         if self == Self::Empty {
             page.rows.extend(std::iter::repeat_n(Bytes::from_static(b"{}"), size));
@@ -124,7 +124,7 @@ impl Oddity {
     }
 }
 
-/// A row with these pairs at its end.
+/// Returns a row with these pairs at its end.
 fn added(row: &[u8], pairs: &str) -> Bytes {
     let end = row.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
     if pairs.is_empty() {

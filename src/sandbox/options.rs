@@ -8,68 +8,67 @@ use super::features::Features;
 use super::habits::Habits;
 use std::time::Duration;
 
-/// How a sandbox behaves. `Options::default()` is a small, well-behaved account.
+/// The behaviour of a sandbox. `Options::default()` is a small account without faults.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent habit of the API")]
 pub struct Options {
-    /// Decides all data: the same seed is the same account, byte for byte.
+    /// The seed of all data. The same seed gives the same account, byte for byte.
     pub seed: u64,
-    /// Size of the account; 1 is a thousand deals.
+    /// The size of the account. 1 is about a thousand deals.
     pub scale: f64,
-    /// Port on 127.0.0.1; 0 lets the system choose.
+    /// The port on 127.0.0.1. With 0, the system selects one.
     pub port: u16,
-    /// Decides burst limit and daily budget.
+    /// The plan, which determines burst limit and daily budget.
     pub plan: Plan,
-    /// Time every answer takes at least.
+    /// The minimum duration of every response.
     pub latency: Duration,
-    /// Most rows a page holds, whatever was asked: small pages for tests.
+    /// The maximum number of rows of a page, whatever was requested: small pages for tests.
     pub page_max: Option<usize>,
-    /// What goes wrong, and when.
+    /// The faults.
     pub faults: Vec<Fault>,
     /// Edits during a read: each is applied before the request of this number (counted from 1 without
     /// token requests).
     pub script: Vec<(u64, Edit)>,
-    /// Whether burst and daily limits apply. The headers are sent either way.
+    /// Whether burst and daily limits apply. The headers are sent in both cases.
     pub limits: bool,
-    /// Daily token budget instead of the plan's.
+    /// The daily token budget that replaces the plan's.
     pub daily_budget: Option<u64>,
-    /// What moves the account's clock.
+    /// The source of the account's clock.
     pub clock: Clock,
-    /// The API token it accepts.
+    /// The accepted API token.
     pub token: String,
-    /// Whether the token's user is an admin; otherwise roles, permission sets and webhooks
-    /// answer 403.
+    /// Whether the token's user is an admin. For other users, roles, permission sets and webhooks return 403.
     pub admin: bool,
-    /// Seconds an OAuth access token lives.
+    /// The lifetime of an OAuth access token in seconds.
     pub expires_in: i64,
-    /// Whether every refresh replaces the refresh token and ends the old one.
+    /// Whether every refresh replaces the refresh token and invalidates the old one.
     pub rotate_refresh_tokens: bool,
-    /// Whether `status` may not name `deleted` beside others (400).
+    /// Whether `status` with `deleted` and other values is refused (400).
     pub refuse_combined_status: bool,
-    /// Whether products do not know `updated_since` (400), as the specification has it.
+    /// Whether products refuse `updated_since` (400), as in the specification.
     pub refuse_products_since: bool,
     /// The number of rows after which unpaged lists of v1 continue with another page, if they do.
     pub plain_page: Option<usize>,
     /// Whether empty lists of v1 are `null` instead of `[]`.
     pub null_empty: bool,
-    /// What the company has bought or switched on; the rest is refused. By default what
-    /// [`Plan::Premium`] has: no Projects add-on, no marketing app.
+    /// The features that the company has. Others are refused. The default is that of [`Plan::Premium`]: no
+    /// Projects add-on, no marketing app.
     pub features: Features,
-    /// What of the account is as in accounts in use, rather than as documented.
+    /// The habits of real accounts that differ from the documentation.
     pub habits: Habits,
-    /// How the other CRM behaves, and who has an account there.
+    /// The behaviour and the organizations of the other CRM.
     pub crm: CrmOptions,
-    /// Whether contacts are synchronised; otherwise postal address, notes, messengers, birthday
-    /// and job title of a person cannot be written (403).
+    /// Whether contact sync is enabled. Without it, postal address, notes, messengers, birthday and job title
+    /// of a person cannot be written (403).
     pub contact_sync: bool,
     /// The id of the company, which distinguishes two accounts. With 0, `/users/me` does not contain it.
     pub company_id: u64,
-    /// What is done about requests for a part of a file.
+    /// The handling of requests for a part of a file.
     pub ranges: Ranges,
-    /// How answers call the encoding gzip.
+    /// The name of the gzip encoding in responses.
     pub gzip_name: &'static str,
-    /// What stands at the end of every text that people wrote, of ids that are text, and of error
-    /// messages, in every answer: control characters, for one.
+    /// The text at the end of every text that users wrote, of text ids, and of error messages, in every
+    /// response. It may consist of control characters.
     pub scrawl: Option<String>,
 }
 
@@ -107,34 +106,34 @@ impl Default for Options {
     }
 }
 
-/// What is done about requests for a part of a file (`Range`).
+/// The handling of requests for a part of a file (`Range`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ranges {
-    /// The part is sent, if the file is still the same.
+    /// The part is sent, if the file is unchanged.
     Served,
     /// The whole file is sent, with its version.
     Ignored,
     /// The whole file is sent, without information about its version.
     Unknown,
-    /// Another part is sent than was asked for.
+    /// Another part than the requested one is sent.
     Wrong,
 }
 
 /// A plan of Pipedrive (pipedrive-api.md 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// 20 requests in two seconds by API token.
+    /// The plan with 20 requests in two seconds by API token.
     Lite,
-    /// 40.
+    /// The plan with 40 requests in two seconds.
     Growth,
-    /// 100.
+    /// The plan with 100 requests in two seconds.
     Premium,
-    /// 120.
+    /// The plan with 120 requests in two seconds.
     Ultimate,
 }
 
 impl Plan {
-    /// Requests in two seconds.
+    /// Returns the number of requests in two seconds.
     pub(super) const fn burst(self, oauth: bool) -> u64 {
         let by_token = match self {
             Self::Lite => 20,
@@ -145,7 +144,7 @@ impl Plan {
         if oauth { by_token * 4 } else { by_token }
     }
 
-    /// Tokens a day, for fifteen seats.
+    /// Returns the number of tokens a day, for fifteen seats.
     pub(super) const fn budget(self) -> u64 {
         let multiplier = match self {
             Self::Lite => 1,
@@ -171,11 +170,11 @@ impl std::str::FromStr for Plan {
     }
 }
 
-/// What moves the clock of the account, which starts at 2026-11-01T12:00:00Z.
+/// The source of the account's clock, which starts at 2026-11-01T12:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// `AccountState::advance` and `Edit::Advance` alone.
+    /// The clock is moved by `AccountState::advance` and `Edit::Advance` only.
     Manual,
-    /// Real time as well.
+    /// The clock also follows the real time.
     Running,
 }

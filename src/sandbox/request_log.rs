@@ -4,43 +4,43 @@ use super::options::Options;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// What happened so far.
+/// The requests so far.
 #[derive(Debug, Clone, Default)]
 pub struct RequestLog {
-    /// Every request in the order of arrival, but those to the token endpoint. Faults and
-    /// scripts count the same way, from 1.
+    /// Every request in the order of arrival, except those to the token endpoint. Faults and scripts count
+    /// the same requests, from 1.
     pub requests: Vec<Entry>,
-    /// Tokens spent.
+    /// The number of tokens spent.
     pub tokens: u64,
-    /// Requests to the OAuth token endpoint.
+    /// The number of requests to the OAuth token endpoint.
     pub refreshes: u64,
-    /// Most requests under way at a time.
+    /// The maximum number of concurrent requests.
     pub in_flight_most: usize,
-    /// Connections accepted.
+    /// The number of accepted connections.
     pub connections: u64,
-    /// Bytes of all bodies, as they went over the wire.
+    /// The bytes of all bodies, as they were sent.
     pub body_bytes: u64,
 }
 
-/// One request.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// `GET`
+    /// The method, such as `GET`.
     pub method: String,
-    /// As it stood in the request line.
+    /// The path and query of the request line.
     pub path_and_query: String,
-    /// Status of the answer; 0 where the connection was closed or never answered.
+    /// The status of the response. 0 if the connection was closed or no response was sent.
     pub status: u16,
-    /// Tokens it cost.
+    /// The cost in tokens.
     pub tokens: u32,
 }
 
-/// Requests answered 429 in a row before Cloudflare steps in.
+/// The number of consecutive 429 responses before Cloudflare blocks requests.
 const PATIENCE: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Burst windows, one for the API token and one for OAuth, and the daily budget.
+/// The burst windows, one for the API token and one for OAuth, and the daily budget.
 #[derive(Debug)]
 pub(super) struct Meter {
     windows: [VecDeque<Instant>; 2],
@@ -50,17 +50,17 @@ pub(super) struct Meter {
     last: Option<Instant>,
 }
 
-/// Whether a request may pass.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
     Pass,
     Burst,
     Daily,
-    /// Too many requests after a 429: an HTML page and no API.
+    /// There were too many requests after a 429. The response is an HTML page.
     Blocked,
 }
 
-/// What the headers say of the limits.
+/// The limits in the headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Levels {
     pub(super) burst: u64,
@@ -71,7 +71,7 @@ pub(super) struct Levels {
 }
 
 impl Meter {
-    /// The limits of a plan.
+    /// Returns the limits of a plan.
     pub(super) fn new(options: &Options) -> Self {
         Self {
             windows: [VecDeque::new(), VecDeque::new()],
@@ -82,7 +82,7 @@ impl Meter {
         }
     }
 
-    /// Whether a request that arrives now may pass; if so, it counts.
+    /// Decides about a request that arrives now. An accepted request is counted.
     pub(super) fn admit(&mut self, now: Instant, options: &Options, oauth: bool) -> Gate {
         if !options.limits {
             return Gate::Pass;
@@ -114,12 +114,12 @@ impl Meter {
         gate
     }
 
-    /// Takes tokens from the budget.
+    /// Subtracts tokens from the budget.
     pub(super) fn spend(&mut self, tokens: u32) {
         self.spent = self.spent.saturating_add(u64::from(tokens));
     }
 
-    /// What is left.
+    /// Returns the remaining limits.
     pub(super) fn levels(&self, now: Instant, options: &Options, oauth: bool) -> Levels {
         if !options.limits {
             let plenty = 1_000_000_000;

@@ -10,23 +10,23 @@ use crate::model::{Custom, Resource};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// What happens to a custom field.
+/// A change of a custom field.
 #[derive(Debug, Clone)]
 pub enum FieldEdit {
-    /// It gets another name.
+    /// Changes the name.
     Rename(String),
-    /// It gets another `field_type`, one that can be created: values become what they can, the others
-    /// null.
+    /// Changes the `field_type` to one that can be created. Values are converted where possible, and the
+    /// others become null.
     Retype(&'static str),
-    /// It is gone, and so is its key from every row (pipedrive-api.md 8.10).
+    /// Deletes the field, and its key in every row (pipedrive-api.md 8.10).
     Delete,
-    /// The option of this id gets another label.
+    /// Changes the label of the option with this id.
     RenameOption(u64, String),
-    /// The option of this id is gone. Rows keep its id.
+    /// Deletes the option with this id. Rows keep the id.
     DeleteOption(u64),
 }
 
-/// Does it to the field of this code, and says which if there is one.
+/// Applies a change to the field of this code. Returns the code if there is such a field.
 pub(super) fn field(
     state: &mut AccountState,
     dictionary: &'static str,
@@ -77,8 +77,8 @@ pub(super) fn field(
     vec![code]
 }
 
-/// Makes a deal of a lead: title, links, value, custom fields and activities go along. Says the key of
-/// the deal.
+/// Converts a lead to a deal, with title, links, value, custom fields and activities. Returns the key of the
+/// deal.
 pub(super) fn convert(state: &mut AccountState, key: &str) -> Vec<String> {
     let resource = |name| Resource::named(name).expect("the table has leads and deals");
     let (leads, deals) = (resource("leads"), resource("deals"));
@@ -128,7 +128,7 @@ pub(super) fn convert(state: &mut AccountState, key: &str) -> Vec<String> {
     vec![deal.clone()]
 }
 
-/// Lets what names a person or organization name another one.
+/// Changes references to a person or organization to another one.
 pub(super) fn relink(state: &mut AccountState, resource: &str, from: &str, into: &str) {
     let (columns, within): (&[&str], &[&str]) = match resource {
         "persons" => (&["person_id"], &["deals", "leads", "activities", "notes"]),
@@ -184,7 +184,7 @@ fn put(state: &mut AccountState, dictionary: &str, code: &str, change: impl FnOn
     state.changed();
 }
 
-/// Whether a key at the root of a lead is that of a field, or a companion of it.
+/// Returns whether a top-level key of a lead is that of a field, or a companion of it.
 fn belongs(key: &str, code: &str) -> bool {
     key.strip_prefix(code).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
@@ -215,7 +215,7 @@ fn values(state: &mut AccountState, dictionary: &str, change: impl Fn(&mut Vec<(
     }
 }
 
-/// A value of one type as one of another, where it can be.
+/// Converts a value from one type to another, if possible. Otherwise it returns null.
 fn retyped(raw: &str, from: Kind, to: Kind) -> String {
     let value: Value = serde_json::from_str(raw).unwrap_or_default();
     let value = match &value {
@@ -229,7 +229,7 @@ fn retyped(raw: &str, from: Kind, to: Kind) -> String {
     };
     match (from, to) {
         (_, Kind::Varchar | Kind::VarcharAuto | Kind::Text | Kind::Phone) => json::quoted(&text),
-        // Leads have options as text, `"31,32"`; v2 has numbers.
+        // Leads contain options as text, `"31,32"`, and v2 contains numbers.
         (Kind::Enum, Kind::Set) if raw.starts_with('"') => raw.to_owned(),
         (Kind::Enum, Kind::Set) => format!("[{raw}]"),
         (Kind::Set, Kind::Enum) => {
@@ -241,7 +241,7 @@ fn retyped(raw: &str, from: Kind, to: Kind) -> String {
     }
 }
 
-/// The value of a lead's custom field as deals nest it.
+/// Returns the value of a lead's custom field in the nested form of deals.
 fn nested(lead: &[u8], code: &str, kind: Kind) -> String {
     let Some(raw) = json::find(lead, code).filter(|raw| *raw != "null") else {
         return "null".to_owned();

@@ -9,28 +9,28 @@ use crate::model::{Resource, Time, Type};
 use bytes::Bytes;
 use fastrand::Rng;
 
-/// A row, and the little that lists filter and sort by.
+/// A row, with the values by which lists filter and sort.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Its number: the id where ids are numbers, else a number behind the scenes.
+    /// The number: the id if ids are numbers, else an internal number.
     pub(super) id: u64,
-    /// Its id where that is text.
+    /// The id if it is text.
     pub(super) name: Option<Box<str>>,
-    /// When it was created.
+    /// The time of creation.
     pub(super) add: Time,
-    /// When it was last written, unless it says null.
+    /// The time of the last write. `None` if the row contains null.
     pub(super) update: Option<Time>,
     /// The status of the row.
     pub(super) status: Status,
-    /// Whether it moved to the archive.
+    /// Whether the row is archived.
     pub(super) archived: bool,
-    /// Whether it was deleted, and when.
+    /// The time of deletion, if the row was deleted.
     pub(super) deleted: Option<Time>,
-    /// The object as lists deliver it.
+    /// The object as it appears in lists.
     pub(super) json: Bytes,
 }
 
-/// Where a deal or project stands.
+/// The status of a deal or project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     None,
@@ -43,7 +43,7 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// Its name in rows and filters.
+    /// Returns the name in rows and filters.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -56,7 +56,7 @@ impl Status {
         }
     }
 
-    /// The status of this name.
+    /// Returns the status of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Open, Self::Won, Self::Lost, Self::Completed, Self::Canceled, Self::Deleted]
             .into_iter()
@@ -64,7 +64,7 @@ impl Status {
     }
 }
 
-/// A resource, ready to make rows of.
+/// A resource, prepared for generating rows.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The resource.
@@ -74,13 +74,13 @@ pub(super) struct Plan {
     text_key: bool,
 }
 
-/// What is known of a row before it is written.
+/// The facts about a row before it is written.
 pub(super) struct RowContext<'a> {
     pub(super) account: &'a Account,
     pub(super) resource: &'static Resource,
     pub(super) id: u64,
     pub(super) parent: u64,
-    /// Its place among the rows of its parent.
+    /// The index among the rows of its parent.
     pub(super) place: u64,
     pub(super) add: Time,
     pub(super) update: Option<Time>,
@@ -92,7 +92,7 @@ pub(super) struct RowContext<'a> {
 }
 
 impl Plan {
-    /// The plan for rows of a resource, in a company with these features.
+    /// Returns the plan for rows of a resource, in a company with these features.
     pub(super) fn of(resource: &'static Resource, features: Features) -> Self {
         let alone = resource.key.first().filter(|_| resource.key.len() == 1);
         let text_key = alone
@@ -106,19 +106,19 @@ impl Plan {
         }
     }
 
-    /// The row of this number, as the account was at its start.
+    /// Returns the row of this number, as the account was at its start.
     pub(super) fn row(&self, account: &Account, id: u64) -> Row {
         self.child(account, id, 0, 0)
     }
 
-    /// A row that belongs to a parent, at this place among its siblings.
+    /// Returns a row that belongs to a parent, with this index among its siblings.
     pub(super) fn child(&self, account: &Account, id: u64, parent: u64, place: u64) -> Row {
         let mut rng = account.dice(self.resource.name, id);
         let row_context = self.row_context(account, id, parent, place, &mut rng);
         self.write(&row_context, &mut rng)
     }
 
-    /// A row that was created just now.
+    /// Returns a row that is created now.
     pub(super) fn fresh(&self, account: &Account, id: u64, now: Time) -> Row {
         let mut rng = account.dice(self.resource.name, id);
         let mut row_context = self.row_context(account, id, 0, 0, &mut rng);
@@ -205,7 +205,7 @@ impl Plan {
     fn write(&self, row_context: &RowContext<'_>, rng: &mut Rng) -> Row {
         let mut json = Vec::with_capacity(if self.cells.len() > 20 { 2_048 } else { 512 });
         json.push(b'{');
-        // One row in eight is full to the brim, one is as bare as the API lets it be.
+        // One row in eight has every value, and one lacks every value that may be missing.
         let (full, bare) = (row_context.id % 8 == 1, row_context.id % 8 == 2);
         for cell in &self.cells {
             let without = match cell.presence {
@@ -239,7 +239,7 @@ impl Plan {
             status: row_context.status,
             archived: row_context.archived,
             deleted: row_context.deleted,
-            // Exactly as long as it is: a hundred thousand rows are kept.
+            // The bytes are copied without spare capacity, because a hundred thousand rows are stored.
             json: Bytes::copy_from_slice(&json),
         }
     }

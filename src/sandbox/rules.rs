@@ -3,7 +3,7 @@
 use super::fill::{Contact, Ending, Fill, Mark, Shape, Special};
 use crate::model::reference;
 
-/// The rule for a column, where its type alone would not do.
+/// Returns the rule for a column whose type alone does not determine its values.
 pub(super) fn rule(resource: &str, column: &str) -> Option<Fill> {
     let referring = || {
         let target = reference(resource, column)?.name;

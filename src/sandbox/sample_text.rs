@@ -2,37 +2,37 @@
 
 use fastrand::Rng;
 
-/// One of these.
+/// Returns one of these values.
 pub(super) fn one<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
-/// A first and a last name.
+/// Returns a first and a last name.
 pub(super) fn person(rng: &mut Rng) -> (&'static str, &'static str) {
     (one(rng, FIRST), one(rng, LAST))
 }
 
-/// A company's name.
+/// Returns the name of a company.
 pub(super) fn company(rng: &mut Rng) -> String {
     format!("{} {}", one(rng, FIRMS), one(rng, FORMS))
 }
 
-/// A thing to sell.
+/// Returns the name of a product.
 pub(super) fn product(rng: &mut Rng) -> String {
     format!("{} {}", one(rng, GRADES), one(rng, GOODS))
 }
 
-/// A few words about some work.
+/// Returns a short subject of some work.
 pub(super) fn matter(rng: &mut Rng) -> String {
     format!("{} {}", one(rng, VERBS), one(rng, MATTERS))
 }
 
-/// A sentence; some carry quotes, backslashes and line breaks.
+/// Returns a sentence. Some contain quotes, backslashes and line breaks.
 pub(super) fn sentence(rng: &mut Rng) -> &'static str {
     one(rng, SENTENCES)
 }
 
-/// A note's HTML: mostly short, now and then several kilobytes.
+/// Returns the HTML of a note. It is usually short, and sometimes several kilobytes long.
 pub(super) fn html(rng: &mut Rng, long: bool) -> String {
     let mut html = String::new();
     let paragraphs = if long { 60 + rng.usize(..60) } else { 1 + rng.usize(..3) };
@@ -46,7 +46,7 @@ pub(super) fn html(rng: &mut Rng, long: bool) -> String {
     html
 }
 
-/// An address: value, country, region, locality, route, number, postal code.
+/// Returns an address: country, locality, route, number and postal code.
 pub(super) fn place(rng: &mut Rng) -> [&'static str; 5] {
     one(rng, PLACES)
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Members that hold words of people, or ids that servers choose.
+/// The members that contain text of users, or ids that servers choose.
 const WRITTEN: &[&str] = &[
     "address",
     "company_domain",

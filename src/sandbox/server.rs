@@ -49,7 +49,7 @@ struct Traffic {
     connections: u64,
 }
 
-/// The lock of data that stays whole when a test panics while holding it.
+/// Locks data that stays consistent when a test panics while it holds the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -82,12 +82,12 @@ impl Sandbox {
         Ok(Self { origin, token, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// `http://127.0.0.1:port`
+    /// Returns the origin, `http://127.0.0.1:port`.
     pub fn origin(&self) -> String {
         self.origin.clone()
     }
 
-    /// A configuration that reads this account with its API token.
+    /// Returns a configuration that reads this account with its API token.
     pub fn config(&self) -> Value {
         json!({
             "base_url": self.origin,
@@ -96,7 +96,7 @@ impl Sandbox {
         })
     }
 
-    /// A configuration that reads this account over OAuth, with the refresh token that works now.
+    /// Returns a configuration that reads this account over OAuth, with the current refresh token.
     pub fn oauth_config(&self) -> Value {
         let refresh = lock(&self.shared.desk).tokens.refresh_token().to_owned();
         json!({
@@ -111,23 +111,24 @@ impl Sandbox {
         })
     }
 
-    /// The key of an organization of the other CRM, by its place from 0; empty if there is none.
+    /// Returns the key of an organization of the other CRM, by its index from 0. It is empty if there is
+    /// none.
     pub fn crm_key(&self, organization: usize) -> String {
         lock(&self.shared.desk).crm.key(organization).unwrap_or_default()
     }
 
-    /// The rows of an organization of the other CRM, as its export has them: `accounts`, `contacts`,
-    /// `opportunities`, `leads` or `activities`.
+    /// Returns the rows of an organization of the other CRM, as its export contains them: `accounts`,
+    /// `contacts`, `opportunities`, `leads` or `activities`.
     pub fn crm_rows(&self, organization: usize, array: &str) -> Vec<Bytes> {
         lock(&self.shared.desk).crm.rows(organization, array)
     }
 
-    /// How many change events an organization of the other CRM has.
+    /// Returns the number of change events of an organization of the other CRM.
     pub fn crm_events(&self, organization: usize) -> usize {
         lock(&self.shared.desk).crm.events(organization)
     }
 
-    /// What happened so far.
+    /// Returns the requests so far.
     pub fn request_log(&self) -> RequestLog {
         let traffic = *lock(&self.shared.traffic);
         let mut request_log = lock(&self.shared.desk).request_log.clone();
@@ -136,7 +137,7 @@ impl Sandbox {
         request_log
     }
 
-    /// Looks at the account, or changes it. Requests wait meanwhile.
+    /// Reads or changes the account. Requests wait until it returns.
     pub fn state<R>(&self, look: impl FnOnce(&mut AccountState) -> R) -> R {
         look(&mut lock(&self.shared.desk).state)
     }
@@ -148,13 +149,13 @@ impl Sandbox {
         *lock(&self.shared.hung) = false;
     }
 
-    /// Releases the threads that wait for a hanging request: none will hang.
+    /// Releases the threads that wait for a hanging request, because no request will hang.
     pub fn stop_waiting(&self) {
         *lock(&self.shared.hung) = true;
         self.shared.hang.notify_all();
     }
 
-    /// Waits until a request ran into [`super::FaultKind::Hang`].
+    /// Waits until a request has reached [`super::FaultKind::Hang`].
     pub fn wait_for_hang(&self) {
         let mut hung = lock(&self.shared.hung);
         while !*hung {
@@ -166,7 +167,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // The server may have ended by itself.
+            // The server may have ended already.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
@@ -181,7 +182,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
     };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: others may be given back soon.
+            // The process has no file descriptors left. Others may be closed soon.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -191,16 +192,16 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
         tokio::spawn(async move {
             let service = service_fn(|request| serve(Arc::clone(&shared), request));
             let http = hyper::server::conn::http1::Builder::new();
-            // An error is a client that left, or a fault that was asked for.
+            // An error is a client that disconnected, or an injected fault.
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-/// What a body that was to fail fails with.
+/// The error of a body that fails on purpose.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Counts a request as under way until it is dropped.
+/// Counts a request as in progress until it is dropped.
 struct UnderWay(Arc<Shared>);
 
 impl UnderWay {
@@ -258,7 +259,7 @@ async fn serve(
     Ok(response(outgoing, under_way))
 }
 
-/// Puts an answer together; what is under way ends with its body.
+/// Builds a response. The request is in progress until its body ends.
 fn response(
     outgoing: Outgoing,
     under_way: UnderWay,
@@ -302,7 +303,7 @@ fn response(
                         }
                         Step::Send(bytes) => Ok(Frame::data(bytes)),
                         Step::Cut => {
-                            // What was written reaches the client before the connection ends.
+                            // The bytes sent so far must reach the client before the connection ends.
                             tokio::time::sleep(Duration::from_millis(5)).await;
                             Err(io::Error::other("cut, as asked for").into())
                         }
@@ -315,7 +316,7 @@ fn response(
     response.body(body).expect("our headers are well-formed")
 }
 
-/// A step of a body that does not come at once.
+/// A step of a body that is sent over time.
 enum Step {
     Send(Bytes),
     Pause(Duration),

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::time::Instant;
 
-/// Everything behind the server: the account, its limits, what was asked so far.
+/// The state of the server: the account, its limits, the requests so far.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) state: AccountState,
@@ -29,18 +29,18 @@ pub(super) struct Service {
     options: Options,
     origin: String,
     meter: Meter,
-    /// How often each fault's path was seen.
+    /// The number of requests to each fault's path.
     seen: Vec<u64>,
-    /// The last page of each path, kept while a fault may repeat it.
+    /// The last page of each path. It is kept while a fault may repeat it.
     pages: HashMap<String, Page>,
-    /// Requests before the first one that faults and script count.
+    /// The number of requests before the first one that faults and script count.
     before: u64,
     cache: Cache,
     started: Instant,
     ticked: i64,
 }
 
-/// A request as it came over the wire.
+/// A request as it was received.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) method: String,
@@ -54,7 +54,7 @@ pub(super) struct Incoming {
     pub(super) body: Bytes,
 }
 
-/// What goes back over the wire.
+/// A response to send.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) status: u16,
@@ -66,7 +66,7 @@ pub(super) struct Outgoing {
 enum Identity {
     Token,
     OAuth,
-    /// An access token that is over or was never issued.
+    /// An access token that has expired or was never issued.
     Stale,
     Anonymous,
 }
@@ -74,7 +74,7 @@ enum Identity {
 const UNAUTHORIZED: &str = r#"{"success":false,"error":"unauthorized access","errorCode":401,"error_info":"Please check developers.pipedrive.com"}"#;
 
 impl Service {
-    /// A desk for a new account, reachable at this origin.
+    /// Returns a service for a new account, reachable at this origin.
     pub(super) fn new(options: Options, origin: String, now: Instant) -> Self {
         Self {
             state: AccountState::new(options.seed, options.scale)
@@ -95,7 +95,7 @@ impl Service {
         }
     }
 
-    /// Replaces faults and script; the next request is the first one that they count.
+    /// Replaces faults and script. The next request is the first one that they count.
     pub(super) fn replace_faults(&mut self, faults: Vec<Fault>, script: Vec<(u64, Edit)>) {
         self.before = self.request_log.requests.len() as u64;
         self.seen = vec![0; faults.len()];
@@ -103,7 +103,7 @@ impl Service {
         (self.options.faults, self.options.script) = (faults, script);
     }
 
-    /// Answers a request that arrives now.
+    /// Handles a request that arrives now.
     pub(super) fn respond(&mut self, incoming: &Incoming, now: Instant) -> Outgoing {
         self.tick(now);
         if incoming.path_and_query == "/oauth/token" {
@@ -131,7 +131,7 @@ impl Service {
         let (mut outgoing, limits, tokens) = match (trouble, identity) {
             (Some(trouble), _) => self.troubled(incoming, trouble, number),
             (None, _) if incoming.path_and_query.starts_with(STORAGE) => {
-                // Whoever shows it a token leaks it.
+                // A token in a request to the storage is a leak.
                 let leaked = incoming.token.is_some() || incoming.authorization.is_some();
                 let served = if leaked {
                     self.outgoing(400, Bytes::from_static(b"a token came here"), false)
@@ -181,7 +181,7 @@ impl Service {
         outgoing
     }
 
-    /// Answers a request to the other CRM, which knows no tokens and no limits of Pipedrive's.
+    /// Handles a request to the other CRM, which has no Pipedrive tokens and limits.
     fn respond_for_crm(&mut self, incoming: &Incoming, number: u64) -> Outgoing {
         let trouble = self.trouble(number, &incoming.path_and_query);
         let method = Method::named(&incoming.method).unwrap_or(Method::Get);
@@ -195,7 +195,7 @@ impl Service {
             trouble,
             Some(FaultKind::Burst | FaultKind::BareLimit | FaultKind::Daily | FaultKind::Left)
         );
-        // What is over the limit is not looked at; what goes wrong otherwise may have been done.
+        // A limited request is not handled. A request with another fault is handled first.
         let (status, body) = if limited {
             (429, Bytes::from_static(br#"{"error":"rate limit exceeded"}"#))
         } else {
@@ -233,7 +233,7 @@ impl Service {
         outgoing
     }
 
-    /// Lets the account's clock follow the real one.
+    /// Moves the account's clock with the real one.
     fn tick(&mut self, now: Instant) {
         if self.options.clock == Clock::Running {
             let elapsed = now.duration_since(self.started).as_secs();
@@ -295,7 +295,7 @@ impl Service {
         }
         let mut outgoing = self.outgoing(answer.status, answer.body(), incoming.gzip);
         if let Content::Moved(path) = &answer.content {
-            // Another host, as far as anybody can tell by its name.
+            // The storage has another host name.
             let storage = self.origin.replace("127.0.0.1", "localhost");
             outgoing.headers.push(("location", format!("{storage}{path}")));
         }
@@ -330,7 +330,7 @@ impl Service {
     ) -> (Outgoing, Limits, u32) {
         let path = Request::new(Method::Get, &incoming.path_and_query, Bytes::new()).path;
         let before = self.pages.remove(&path);
-        // What is refused at the gate is not done.
+        // A request that is refused before it is handled changes nothing.
         let undone = incoming.method != "GET" && trouble.at_the_gate();
         let answer = if undone { Answer::nothing() } else { self.answer(incoming) };
         let faulted = apply_fault::apply_fault(&answer, before.as_ref(), trouble, number);
@@ -360,7 +360,7 @@ impl Service {
         file
     }
 
-    /// A refusal that repeats what it was asked with.
+    /// Returns a refusal that repeats the token of the request.
     fn echo(&self, incoming: &Incoming) -> Outgoing {
         let bearer = incoming.authorization.as_deref().and_then(|v| v.strip_prefix("Bearer "));
         let token = incoming.token.as_deref().or(bearer).unwrap_or_default();
@@ -418,7 +418,7 @@ fn limit_headers(levels: Levels, limits: Limits) -> Vec<(&'static str, String)> 
 /// Most bytes of finished bodies kept for requests that repeat.
 const CACHE_BYTES_MAX: usize = 512 << 20;
 
-/// Finished bodies of an account that is not edited.
+/// The serialized bodies of an account that is not edited.
 #[derive(Debug, Default)]
 struct Cache {
     version: u64,

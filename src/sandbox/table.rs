@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rows by number, with orders made when first asked for.
+/// The rows by number, with sort orders that are built when they are first needed.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Row>,
@@ -15,14 +15,14 @@ pub(super) struct Table {
     orders: HashMap<Order, Arc<Vec<SortKey>>>,
 }
 
-/// A way to walk a table.
+/// A sort order of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Order {
-    /// The column; its values may repeat, ids decide then.
+    /// The column. Rows with equal values are sorted by id.
     pub(super) field: String,
-    /// Whether it falls.
+    /// Whether the order is descending.
     pub(super) falling: bool,
-    /// Which rows: those of the archive, the others, or all.
+    /// The selected rows: archived ones, the others, or all.
     pub(super) archived: Option<bool>,
     /// Whether times are compared by whole seconds.
     pub(super) by_second: bool,
@@ -31,15 +31,15 @@ pub(super) struct Order {
 /// The sort key of a row in an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SortKey {
-    /// The value it is sorted by.
+    /// The value of the sort column.
     pub(super) value: Sort,
-    /// The row's number.
+    /// The number of the row.
     pub(super) id: u64,
-    /// Its index in the table.
+    /// The index in the table.
     pub(super) row: usize,
 }
 
-/// A value rows are sorted by. Nulls stand first in either direction.
+/// A sort value. Nulls come first in both directions.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 pub(super) enum Sort {
     /// No value.
@@ -53,14 +53,14 @@ pub(super) enum Sort {
 }
 
 impl Sort {
-    /// What a time sorts as.
+    /// Returns the sort value of a time.
     pub(super) fn time(time: Option<Time>) -> Self {
         time.map_or(Self::Null, |time| Self::Number(time.millis()))
     }
 }
 
 impl SortKey {
-    /// Whether this one comes first.
+    /// Compares two sort keys in the given direction.
     pub(super) fn compare(&self, other: &Self, falling: bool) -> Ordering {
         let nulls = (self.value != Sort::Null).cmp(&(other.value != Sort::Null));
         let values = self.value.partial_cmp(&other.value).unwrap_or(Ordering::Equal);
@@ -70,30 +70,30 @@ impl SortKey {
 }
 
 impl Table {
-    /// A table of these rows.
+    /// Returns a table of these rows.
     pub(super) fn new(rows: Vec<Row>) -> Self {
         let numbered = rows.iter().enumerate();
         let names = numbered.filter_map(|(place, row)| Some((row.name.clone()?, place))).collect();
         Self { rows, names, orders: HashMap::new() }
     }
 
-    /// All rows, deleted ones too.
+    /// Returns all rows, including deleted ones.
     pub(super) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// Rewrites every row, without a change to what lists sort by.
+    /// Rewrites every row. Sort values must not change.
     pub(super) fn each(&mut self, change: impl FnMut(&mut Row)) {
         self.rows.iter_mut().for_each(change);
     }
 
-    /// The number the next new row gets.
+    /// Returns the number of the next new row.
     pub(super) fn next_id(&self) -> u64 {
-        // Rows are kept in the order of their numbers.
+        // The rows are stored in the order of their numbers.
         self.rows.last().map_or(0, |row| row.id) + 1
     }
 
-    /// The index of the row with this key.
+    /// Returns the index of the row with this key.
     pub(super) fn find(&self, key: &str) -> Option<usize> {
         if let Some(place) = self.names.get(key) {
             return Some(*place);
@@ -103,18 +103,18 @@ impl Table {
         self.rows[at].name.is_none().then_some(at)
     }
 
-    /// The row with this key.
+    /// Returns the row with this key.
     pub(super) fn get(&self, key: &str) -> Option<&Row> {
         self.find(key).map(|place| &self.rows[place])
     }
 
-    /// The row of this number.
+    /// Returns the row of this number.
     pub(super) fn numbered(&self, id: u64) -> Option<&Row> {
         let at = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
         self.rows.get(at)
     }
 
-    /// Puts a row in the place of the one with its number, or at the end.
+    /// Replaces the row with the same number, or appends the row.
     pub(super) fn put(&mut self, row: Row) {
         self.orders.clear();
         match self.rows.binary_search_by_key(&row.id, |row| row.id) {
@@ -128,7 +128,7 @@ impl Table {
         }
     }
 
-    /// The rows in an order, sorted once.
+    /// Returns the rows in an order. They are sorted once.
     pub(super) fn order(&mut self, order: &Order) -> Arc<Vec<SortKey>> {
         if let Some(places) = self.orders.get(order) {
             return Arc::clone(places);
@@ -145,7 +145,7 @@ impl Table {
     }
 }
 
-/// The value of a row that an order sorts by.
+/// Returns the sort value of a row in an order.
 fn sort(row: &Row, order: &Order) -> Sort {
     let time = |time: Option<Time>| {
         Sort::time(if order.by_second { time.map(Time::whole_second) } else { time })
@@ -155,7 +155,7 @@ fn sort(row: &Row, order: &Order) -> Sort {
             Some(name) => Sort::Text(name.clone()),
             None => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
         },
-        // The order rows were made in.
+        // An empty name is the order of creation.
         "" => Sort::Number(i64::try_from(row.id).unwrap_or(i64::MAX)),
         "update_time" => time(row.update),
         "add_time" => time(Some(row.add)),

@@ -16,7 +16,7 @@ pub(super) fn write(out: &mut Vec<u8>, cell: &Cell, row_context: &RowContext<'_>
     value(out, &cell.fill, cell, row_context, rng);
 }
 
-/// Appends when a deal was won first: never, in one of two ways, if it was not.
+/// Appends the time at which a deal was first won. A deal that was not has one of two empty values.
 fn first_won(out: &mut Vec<u8>, cell: &Cell, row_context: &RowContext<'_>) {
     match row_context.status {
         Status::Won => json::time(out, ended(row_context), cell.spelling),
@@ -27,7 +27,7 @@ fn first_won(out: &mut Vec<u8>, cell: &Cell, row_context: &RowContext<'_>) {
     }
 }
 
-/// Appends what the rule says, in the way of the cell.
+/// Appends a value of this kind, in the form of the cell.
 fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, row_context: &RowContext<'_>, rng: &mut Rng) {
     let account = row_context.account;
     match fill {
@@ -129,10 +129,10 @@ fn value(out: &mut Vec<u8>, fill: &Fill, cell: &Cell, row_context: &RowContext<'
     }
 }
 
-/// A time that was never set.
+/// The value of a time that was never set.
 const ZERO: &[u8] = b"\"0000-00-00 00:00:00\"";
 
-/// Finished addresses: many rows have one, and there are few places.
+/// The serialized addresses. There are few places, and many rows have one.
 static ADDRESSES: LazyLock<[Vec<u8>; 12]> = LazyLock::new(|| {
     std::array::from_fn(|seed| {
         let mut out = Vec::new();
@@ -141,8 +141,8 @@ static ADDRESSES: LazyLock<[Vec<u8>; 12]> = LazyLock::new(|| {
     })
 });
 
-/// The row that a column points at: decided by row and target alone, so that two columns of a
-/// row that speak of one target agree.
+/// Returns the row that a column refers to. It depends on row and target only, so that two columns of a row
+/// with the same target agree.
 fn pointer(row_context: &RowContext<'_>, target: &str, presence: Presence) -> Option<u64> {
     match (row_context.resource.name, target) {
         ("deals", "pipelines") => return Some((row_context.stage - 1) / 6 + 1),
@@ -163,7 +163,7 @@ fn pointer(row_context: &RowContext<'_>, target: &str, presence: Presence) -> Op
     Some(if vanish { custom::vanished(id, &mut rng) } else { id })
 }
 
-/// The number of a row that others may name: this, or the one before if it is gone for good.
+/// Returns the number of a row that others may refer to: this one, or the one before if this one is purged.
 fn lasting(target: &str, id: u64) -> u64 {
     id - u64::from(rows::purged(target, id))
 }
@@ -202,13 +202,13 @@ fn maybe_time(out: &mut Vec<u8>, time: Option<Time>, cell: &Cell) {
     }
 }
 
-/// An instant between the row's creation and its last write.
+/// Returns a time between the row's creation and its last write.
 fn between(row_context: &RowContext<'_>, rng: &mut Rng) -> Time {
     let span = row_context.touched.seconds() - row_context.add.seconds();
     row_context.add.plus_seconds(if span > 0 { rng.i64(0..span) } else { 0 })
 }
 
-/// When the deal ended: half way through its life.
+/// Returns the time at which the deal ended: in the middle between creation and last write.
 fn ended(row_context: &RowContext<'_>) -> Time {
     row_context
         .add
@@ -275,12 +275,12 @@ fn named(
     }
 }
 
-/// How many messages a mail thread has.
+/// Returns the number of messages of a mail thread.
 pub(super) fn messages(account: &Account, thread: u64) -> u64 {
     account.dice("mail_messages", thread ^ 0x6d61_696c).u64(2..=5)
 }
 
-/// The folders a mail thread lies in.
+/// Returns the folders of a mail thread.
 pub(super) fn folders(thread: u64) -> &'static [&'static str] {
     match thread % 8 {
         0 | 1 => &["inbox", "sent"],
@@ -291,7 +291,7 @@ pub(super) fn folders(thread: u64) -> &'static [&'static str] {
     }
 }
 
-/// The types of goals, each with active and past ones.
+/// The types of goals. Each has active and past goals.
 pub(super) const GOAL_TYPES: [&str; 6] = [
     "deals_won",
     "deals_progressed",

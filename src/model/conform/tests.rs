@@ -22,10 +22,10 @@ fn schema() -> Value {
     }})
 }
 
-/// The wanted properties in their order: columns of the resource, then the others by name.
+/// The selected properties in order: the columns of the resource, then the others by name.
 const ORDER: [&str; 9] = ["id", "at", "count", "either", "in", "list", "on", "share", "text"];
 
-/// A record in which all other properties are null.
+/// Returns a record in which all other properties are null.
 fn whole(values: &[(&str, &str)]) -> String {
     let value = |name: &&str| values.iter().find(|(known, _)| known == name).map(|(_, v)| *v);
     let pairs = ORDER.iter().map(|name| format!("\"{name}\":{}", value(name).unwrap_or("null")));
@@ -42,7 +42,7 @@ fn fit() -> Conformer {
     Conformer::of(stages, &selected, &schema(), &[])
 }
 
-/// The record, and that it would pass as it is.
+/// Checks the output for a record, and that the output is passed unchanged.
 #[track_caller]
 fn check(json: &str, expected: &[(&str, &str)], nulled: &[&str], undeclared: &[&str]) {
     let expected = whole(expected);

@@ -11,23 +11,23 @@ use crate::model::resource::{Custom, Type};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How the values of a column are spelled, so that all are of one type.
+/// The form of the values of a column, which gives all of them one type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As they come.
+    /// The values are unchanged.
     Same,
-    /// A whole number, which may come as text.
+    /// An integer, which the API may send as text.
     Int,
-    /// A list of whole numbers, which may come as one text with commas.
+    /// A list of integers, which the API may send as one text with commas.
     Ints,
-    /// Text, or JSON as text.
+    /// Text; other values as JSON in a text.
     Json,
-    /// Text; an object stands beside it, as text too, and its label in its place.
+    /// Text. An object is replaced by its label, and is written as text to an additional column.
     Label,
 }
 
 impl Form {
-    /// Of a custom field that is a column.
+    /// Returns the form of a custom field that is a column.
     pub(super) fn of(field: &Definition, flat: bool) -> Self {
         match (field.ty.as_str(), field.column(flat)) {
             ("enum", _) if flat => Self::Int,
@@ -57,8 +57,8 @@ impl Names {
         self.custom != Custom::None || !self.several.is_empty()
     }
 
-    /// The record with readable keys. Everything else stays as it is; but where custom fields are
-    /// columns they stand behind all others, and every column is of one type.
+    /// Rewrites a record with readable keys. All other parts stay unchanged. Where custom fields are columns,
+    /// they follow all other columns, and every column has one type.
     pub fn apply(&self, json: &str) -> Result<Vec<u8>> {
         let mut out = Object::new(json.len() + json.len() / 4);
         let mut inner = Ok(());
@@ -99,7 +99,7 @@ impl Names {
     fn field(&self, out: &mut Object, code: &str, value: &str) {
         let (hash, part) = code.split_at_checked(40).unwrap_or((code, ""));
         let Some(field) = self.fields.get(hash) else {
-            // Without its definition a field still has the name it had.
+            // A field without a definition keeps the key it had.
             match self.gone.get(hash) {
                 Some(key) => out.pair(&format!("{key}{part}"), value),
                 None => out.pair(code, value),
@@ -119,7 +119,7 @@ impl Names {
 }
 
 impl Field {
-    /// The label of an option id, or the labels of a list of them; null where one is not known.
+    /// Returns the label of an option id, or the labels of a list of ids. An unknown id gives null.
     fn labels_for(&self, value: &str) -> String {
         let label = |id: &str| self.labels.get(id.trim()).map(String::as_str);
         let one = |label: Option<&str>| label.map_or_else(|| "null".to_owned(), quoted);
@@ -147,13 +147,13 @@ impl Field {
     }
 }
 
-/// Labels by option id, as text.
+/// Returns the labels by option id, as text.
 pub(super) fn labels_of(definition: &Definition) -> BTreeMap<String, String> {
     let options = definition.options.iter().flatten();
     options.filter_map(|option| Some((option.key(), option.label.clone()?))).collect()
 }
 
-/// A scalar without its quotes.
+/// Returns a scalar without its quotes.
 fn as_identifier(value: &str) -> String {
     let text: Cow<'_, str> = match value.strip_prefix('"') {
         Some(_) => serde_json::from_str::<String>(value).map_or(value.into(), Cow::Owned),
@@ -162,14 +162,14 @@ fn as_identifier(value: &str) -> String {
     text.into_owned()
 }
 
-/// Whether a text is a whole number as JSON writes one.
+/// Returns whether a text is an integer without a sign, as JSON writes it.
 fn is_whole(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && {
         text == "0" || !text.starts_with('0')
     }
 }
 
-/// JSON as a text of JSON, without line breaks, which can only stand between its tokens.
+/// Returns JSON as a JSON string, without line breaks. Line breaks can occur only between tokens.
 fn text_of(json: &str) -> String {
     quoted(&json.replace(['\n', '\r'], ""))
 }

@@ -12,7 +12,7 @@ struct Stored {
     since: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivered: Option<BTreeMap<String, String>>,
-    /// Times of delivered rows that lie after `update_time`.
+    /// The times of delivered rows that lie after `update_time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ahead: Option<BTreeMap<String, Time>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,9 +23,9 @@ struct Stored {
     done: Option<bool>,
 }
 
-/// What the time of a delivered row is taken for where it is not stored: it is none later, so the row is
-/// remembered at worst longer than needed. Rows that a walk of everything met at or after the bound are
-/// later than the newest time that counts; theirs is stored.
+/// Returns the assumed time of a delivered row whose time is not stored. The real time is not later, so the
+/// row may be remembered longer than needed. Rows of a full walk at or after the bound are later than
+/// `update_time`; their time is stored.
 fn usual(update_time: Option<Time>, since: Option<Time>) -> Time {
     update_time.max(since).unwrap_or(Time::EPOCH)
 }

@@ -24,7 +24,7 @@ fn keys(delivery: &Delivery) -> Vec<&str> {
     delivery.records.iter().filter_map(|record| record.key.as_deref()).collect()
 }
 
-/// The state as the next run gets it.
+/// Returns the state as the next run loads it.
 fn stored(progress: &Progress) -> Progress {
     let json = serde_json::to_string(progress).expect("a progress is JSON");
     serde_json::from_str(&json).expect("and is read back")
@@ -72,7 +72,7 @@ fn a_list_that_is_not_sorted_moves_nothing() {
     assert_eq!(progress, before);
 }
 
-/// Within a second, and within the overlap, no order is relied on.
+/// No order is assumed within a second and within the overlap.
 #[test]
 fn rows_that_come_late_within_the_overlap_are_delivered() {
     let mut progress = Progress::starting_at(Time::from_seconds(0));
@@ -84,7 +84,7 @@ fn rows_that_come_late_within_the_overlap_are_delivered() {
     assert_eq!(keys(&page(vec![row(3, 540, "a"), row(1, 600, "a"), row(4, 601, "a")])), ["3", "4"]);
 }
 
-/// A bulk edit: more rows within the overlap than are remembered, but not within one second.
+/// A bulk edit gives more rows within the overlap than are remembered, but not within one second.
 #[test]
 fn a_bulk_edit_shrinks_the_overlap() {
     let mut progress = Progress::starting_at(Time::from_seconds(0));
@@ -118,7 +118,7 @@ fn a_row_without_time_neither_advances_nor_blocks() {
     assert_eq!(keys(&ascend(&mut progress, vec![untimed("b")])), ["7"]);
 }
 
-/// A walk of everything delivers rows at or after the bound too, and a stored state knows them.
+/// A full walk also delivers rows at or after the bound, and a stored state remembers them.
 #[test]
 fn rows_beyond_the_bound_are_remembered_with_their_times() {
     let mut progress = Progress {

@@ -4,12 +4,12 @@ use super::shapes::{BY_ID_V2, OFFSET, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};
 use Type::{Bool, Date, Int, Json, List, Naked, Num, Object, Text, Time};
 
-/// Rows of one parent a request, the parent's key in the path.
+/// Returns a parent with one request per row and the parent's key in the path.
 const fn per(resource: &'static str, column: Option<&'static str>) -> Parent {
     Parent { resource, ask: PerParent::Path, column, digest: None, shared: false }
 }
 
-/// A field history. Its rows have no key, so a digest of parent and row is the key.
+/// Defines a field history. Its rows have no key, so a digest of parent and row is the key.
 macro_rules! changelog {
     ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal) => {
         Resource {
@@ -83,7 +83,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         columns: &[
             col("id", Int),
             col("deal_id", Int),
-            // A purged product leaves its columns null.
+            // A purged product leaves these columns null.
             col("product_id", Int),
             col("product_variation_id", Int),
             col("name", Text),
@@ -185,7 +185,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..PLAIN
         }],
         cursor: Some("update_time"),
-        // A relationship is listed by both of its organizations and has one id.
+        // Both organizations list a relationship, and it has one id.
         parent: Some(Parent {
             resource: "organizations",
             ask: PerParent::Query("org_id"),

@@ -4,13 +4,13 @@ use super::shapes::{ADDRESS, BY_ID_V2, CONTACT, CUSTOM_FIELDS, INTS, PRICE, ROW,
 use crate::model::resource::{Changes, Custom, Listing, Resource, StatusPartition, Type};
 use Type::{Bool, Clock, Date, Int, Json, List, Num, Object, Text, TextOrObject, Time};
 
-/// Deals of every state; archived ones have a list of their own (pipedrive-api.md 2.1, 8.22).
+/// The states of deals to request. Archived deals have a separate list (pipedrive-api.md 2.1, 8.22).
 const DEAL_STATES: (&str, &str) = ("status", "open,won,lost,deleted");
 
 const DEAL_SPLIT: StatusPartition =
     StatusPartition { param: "status", values: &["open,won,lost", "deleted"] };
 
-/// What `include_fields` may add without going stale; see the module doc of the table.
+/// The columns of `include_fields` that do not become stale; see the module documentation of the table.
 const DEAL_EXTRAS: (&str, &str) =
     ("include_fields", "first_won_time,smart_bcc_email,source_lead_id");
 
@@ -50,8 +50,7 @@ const ARCHIVED_DEAL_QUERY: &[&str] = &[
     "include_fields",
 ];
 
-/// What `include_fields` may add to a deal and Pipedrive counts or stamps by itself
-/// (pipedrive-api.md 2.1).
+/// The columns of `include_fields` that Pipedrive counts or sets itself, for deals (pipedrive-api.md 2.1).
 const DEAL_COUNTERS: &[&str] = &[
     "next_activity_id",
     "last_activity_id",
@@ -68,7 +67,7 @@ const DEAL_COUNTERS: &[&str] = &[
     "last_outgoing_mail_time",
 ];
 
-/// The same of a person, and of an organization, which has some of them and `people_count`.
+/// The same for persons. Organizations have some of them, and `people_count`.
 const CONTACT_COUNTERS: &[&str] = &[
     "next_activity_id",
     "last_activity_id",
@@ -219,7 +218,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             col("visible_to", Int),
             col("label_ids", INTS),
             opt("picture_id", Int),
-            // With contact sync only (pipedrive-api.md 5.1).
+            // The API sends it with contact sync only (pipedrive-api.md 5.1).
             opt("postal_address", ADDRESS),
             opt("notes", Text),
             opt("im", List(&CONTACT)),
@@ -347,7 +346,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         file: "products",
         listings: &[Listing {
             path: "/api/v2/products",
-            // `updated_since` works, but the official specification leaves it out.
+            // `updated_since` works, but the official specification does not list it.
             query: &[
                 "owner_id",
                 "ids",

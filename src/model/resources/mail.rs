@@ -4,7 +4,7 @@ use super::shapes::{OFFSET, PLAIN, ROW, col, opt};
 use crate::model::resource::{Listing, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, List, Object, Text, Time};
 
-/// The columns of a message, between these.
+/// Expands to the columns of a message, between the given ones.
 macro_rules! message {
     ([$($before:expr),*], [$($after:expr),*]) => {
         &[
@@ -52,7 +52,7 @@ macro_rules! message {
     };
 }
 
-/// The mail of one row, whoever of the company has it in his mailbox. The API wraps each message.
+/// Defines the mail of one row, from the mailboxes of all users. The API wraps each message.
 macro_rules! mail {
     ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal) => {
         Resource {

@@ -15,7 +15,7 @@ mod v1;
 use super::resource::Resource;
 pub(super) use shapes::{ADDRESS, ADDRESS_COLUMNS, ADDRESS_PARTS, INTS, opt};
 
-/// Every resource, by kind.
+/// All resources, by topic.
 pub(super) static TABLE: &[&[Resource]] = &[
     core::RESOURCES,
     v1::RESOURCES,

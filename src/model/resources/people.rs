@@ -4,7 +4,7 @@ use super::shapes::{OFFSET, PLAIN, ROW, V2, col, opt};
 use crate::model::resource::{Listing, Paging, Parent, PerParent, Resource, Type};
 use Type::{Bool, Int, Json, Naked, Text, Time};
 
-/// A history of followers. Its rows have no key, so a digest of parent and row is the key.
+/// Defines a history of followers. Its rows have no key, so a digest of parent and row is the key.
 macro_rules! follower_changelog {
     ($name:literal, $file:literal, $parent:literal, $path:literal, $column:literal, $scope:literal) => {
         Resource {
@@ -39,7 +39,7 @@ const fn history(resource: &'static str, column: &'static str) -> Parent {
     }
 }
 
-/// One request per parent, whose rows carry its key.
+/// Returns a parent with one request per row, where rows contain the parent's key.
 const fn of(resource: &'static str) -> Parent {
     Parent { resource, ask: PerParent::Path, column: None, digest: None, shared: false }
 }
@@ -102,7 +102,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/roles/{id}/assignments", cost: 10, ..OFFSET }],
         key: &["role_id", "user_id"],
         parent: Some(of("roles")),
-        // A backup has it unasked: these are few, and part of how the account is set up.
+        // A backup contains it by default: it has few rows, and is part of the account's configuration.
         carried: true,
         scopes: &["admin"],
         admin: true,
@@ -123,7 +123,7 @@ pub(super) static RESOURCES: &[Resource] = &[
         listings: &[Listing { path: "/api/v1/permissionSets/{id}/assignments", ..OFFSET }],
         key: &["permission_set_id", "user_id"],
         parent: Some(of("permission_sets")),
-        // A backup has it unasked: these are few, and part of how the account is set up.
+        // A backup contains it by default: it has few rows, and is part of the account's configuration.
         carried: true,
         scopes: &["admin"],
         admin: true,
@@ -134,7 +134,7 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "filter_conditions",
         file: "filterConditions",
-        // The list of filters lacks the conditions; each filter alone has them
+        // The list of filters lacks the conditions. Only a request for a single filter returns them
         // (pipedrive-api.md 11).
         listings: &[Listing {
             path: "/api/v1/filters/{id}",
@@ -143,7 +143,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             ..PLAIN
         }],
         parent: Some(of("filters")),
-        // A backup has it unasked: these are few, and part of how the account is set up.
+        // A backup contains it by default: it has few rows, and is part of the account's configuration.
         carried: true,
         scopes: &["deals:read", "contacts:read", "activities:read"],
         on_request: true,

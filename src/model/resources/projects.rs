@@ -6,7 +6,7 @@ use Type::{Bool, Date, Int, Text, Time};
 
 const PROJECT_STATES: &[(&str, &str)] = &[("status", "open,completed,canceled,deleted")];
 
-/// Should the API refuse them together, as it may for deals.
+/// The statuses to request separately if the API refuses them together, as it may for deals.
 const PROJECT_SPLIT: StatusPartition =
     StatusPartition { param: "status", values: &["open,completed,canceled", "deleted"] };
 

@@ -10,7 +10,7 @@ const RICH: &[(&str, &str)] =
     &[("include_fields", "ui_visibility,important_fields,required_fields")];
 const POOR: &[(&str, &str)] = &[("include_fields", "ui_visibility")];
 
-/// A v2 field dictionary.
+/// Returns a v2 field dictionary.
 const fn dictionary(
     name: &'static str,
     file: &'static str,
@@ -181,8 +181,8 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "goals",
         file: "goals",
-        // Without a type of assignee the API shows only the token user's own goals, and without
-        // `is_active` only active ones: one call for each combination (pipedrive-api.md 11).
+        // Without a type of assignee the API returns only the token user's own goals, and without `is_active`
+        // only active ones. Each combination takes one request (pipedrive-api.md 11).
         listings: &[
             goals("person", &[("assignee.type", "person"), ACTIVE]),
             goals("person_past", &[("assignee.type", "person"), PAST]),

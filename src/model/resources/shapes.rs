@@ -3,12 +3,12 @@
 use crate::model::resource::{Changes, Column, Custom, Listing, Paging, Resource, Type};
 use Type::{Bool, Date, Int, List, Naked, Num, Object, Text, Time};
 
-/// A column the API always sends, possibly as null.
+/// Returns a column that the API always sends, possibly as null.
 pub(super) const fn col(name: &'static str, ty: Type) -> Column {
     Column { name, ty, optional: false, computed: false }
 }
 
-/// A column the API leaves out where it has no value or was not asked for.
+/// Returns a column that the API omits if it has no value or was not requested.
 pub(in crate::model) const fn opt(name: &'static str, ty: Type) -> Column {
     Column { name, ty, optional: true, computed: false }
 }
@@ -17,10 +17,10 @@ pub(in crate::model) const INTS: Type = List(&Int);
 pub(super) const TEXTS: Type = List(&Text);
 pub(super) const CUSTOM_FIELDS: Type = Object(&[]);
 
-/// An address: the text that was entered, and its parsed form.
+/// An address: the entered text and its parsed parts.
 pub(in crate::model) const ADDRESS: Type = Object(ADDRESS_COLUMNS);
 
-/// What an address was taken for, without the text itself.
+/// The parsed parts of an address, without the text itself.
 pub(in crate::model) const ADDRESS_PARTS: &[Column] = ADDRESS_COLUMNS.split_at(1).1;
 
 pub(in crate::model) const ADDRESS_COLUMNS: &[Column] = &[
@@ -44,7 +44,7 @@ pub(super) const CONTACT: Type =
 pub(super) const BY_ID_V2: &[(&str, &str)] = &[("sort_by", "id"), ("sort_direction", "asc")];
 pub(super) const BY_ID_V1: &[(&str, &str)] = &[("sort", "id ASC")];
 
-/// A v2 list of 500 rows a page at 10 tokens, read in full.
+/// A v2 list of 500 rows a page at 10 tokens that is read in full.
 pub(super) const V2: Listing = Listing {
     name: "all",
     path: "",
@@ -61,13 +61,13 @@ pub(super) const V2: Listing = Listing {
     wrapped: None,
 };
 
-/// A v1 list that comes whole, at 20 tokens.
+/// A v1 list without pages, at 20 tokens.
 pub(super) const PLAIN: Listing = Listing { paging: Paging::Plain, cost: 20, limit: 0, ..V2 };
 
 /// A v1 list of 500 rows a page at 20 tokens.
 pub(super) const OFFSET: Listing = Listing { paging: Paging::Offset, cost: 20, ..V2 };
 
-/// A resource with an `id` and nothing special.
+/// A resource with an `id` and defaults for everything else.
 pub(super) const ROW: Resource = Resource {
     name: "",
     file: "",
@@ -88,7 +88,7 @@ pub(super) const ROW: Resource = Resource {
     columns: &[],
 };
 
-/// A v2 field definition (pipedrive-api.md 5.3). `ui_visibility` differs from entity to entity.
+/// The columns of a v2 field definition (pipedrive-api.md 5.3). `ui_visibility` differs between entities.
 pub(super) const FIELD_COLUMNS: &[Column] = &[
     col("field_name", Text),
     col("field_code", Text),
@@ -115,7 +115,7 @@ const FIELD_OPTION: Type = Object(&[
 const SUBFIELD: Type =
     Object(&[col("field_code", Text), col("field_name", Text), col("field_type", Text)]);
 
-/// A v1 field definition (pipedrive-api.md 5.3), where v2 has none yet.
+/// The columns of a v1 field definition (pipedrive-api.md 5.3), for entities without a v2 dictionary.
 pub(super) const FIELD_V1_COLUMNS: &[Column] = &[
     opt("id", Int),
     col("key", Text),
@@ -167,5 +167,5 @@ pub(super) const PRICE: Type = Object(&[
     opt("notes", Text),
 ]);
 
-/// Start and end of a goal.
+/// The start and end of a goal.
 pub(super) const DURATION: Type = Object(&[col("start", Date), col("end", Date)]);

@@ -35,7 +35,7 @@ pub(super) static RESOURCES: &[Resource] = &[
             },
         ],
         cursor: Some("update_time"),
-        // Leads inherit the custom fields of deals (pipedrive-api.md 2.2).
+        // Leads have the custom fields of deals (pipedrive-api.md 2.2).
         fields: Some("deal_fields"),
         custom: Custom::Flat,
         scopes: &["leads:read"],
@@ -245,7 +245,7 @@ pub(super) static RESOURCES: &[Resource] = &[
     Resource {
         name: "mail_threads",
         file: "mailThreads",
-        // Only the token user's own mailbox; a thread can lie in several folders.
+        // Only the token user's own mailbox is readable. A thread can be in several folders.
         listings: &[
             Listing { name: "inbox", ask: &[("folder", "inbox")], ..MAIL },
             Listing { name: "drafts", ask: &[("folder", "drafts")], ..MAIL },

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// Longest public id.
 const PUBLIC_ID_MAX: usize = 255;
 
-/// Fields that are documented or likely, beside those of every row.
+/// The fields that are documented or likely, in addition to those of every row.
 const KNOWN: [&[&str]; 5] = [
     &["name", "domain", "website", "industry", "phone", "address"],
     &["account_public_id", "first_name", "last_name", "email", "phone", "title"],
@@ -51,22 +51,22 @@ const OF_ALL: &[&str] = &[
     "deleted_at",
 ];
 
-/// Whose public ids are taken: organization and array.
+/// The owner of each public id: organization and array.
 pub(super) type Taken = HashMap<Box<str>, (usize, usize)>;
 
-/// What a row is written with.
+/// The context in which a row is written.
 pub(super) struct Service<'d> {
     pub(super) options: &'d CrmOptions,
     pub(super) tenant: &'d mut Tenant,
-    /// The organization's place.
+    /// The index of the organization.
     pub(super) place: usize,
     pub(super) taken: &'d mut Taken,
-    /// Number of the last row of the CRM.
+    /// The number of the last row of the CRM.
     pub(super) last: &'d mut u64,
     pub(super) now: Time,
 }
 
-/// A row that was checked: what it sets, and where it is if it is there.
+/// A row that was checked: the fields that it sets, and the index of the existing row, if there is one.
 pub(super) struct Checked {
     public_id: String,
     set: Vec<(String, String)>,
@@ -74,7 +74,7 @@ pub(super) struct Checked {
 }
 
 impl Service<'_> {
-    /// Checks a row of an array. What is wrong with it is a sentence.
+    /// Checks a row of an array. The error is a sentence.
     pub(super) fn check(&self, array: usize, row: &str) -> Result<Checked, String> {
         if !row.starts_with('{') {
             return Err("is not an object".to_owned());

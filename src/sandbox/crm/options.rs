@@ -3,18 +3,18 @@
 /// An organization of the CRM.
 #[derive(Debug, Clone)]
 pub struct CrmTenant {
-    /// The key that resolves to it.
+    /// The API key of the organization.
     pub key: String,
-    /// Its id, a UUID.
+    /// The id of the organization, a UUID.
     pub organization_id: String,
-    /// Pipelines beside the default one: name, and stages with their types.
+    /// The pipelines besides the default one: name, and stages with their types.
     pub pipelines: Vec<(String, Vec<(String, String)>)>,
 }
 
-/// How an import treats undocumented fields (drippulse.md 2).
+/// The handling of undocumented fields in an import (drippulse.md 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// They are kept.
+    /// They are stored.
     Keep,
     /// They are left out.
     Drop,
@@ -22,35 +22,35 @@ pub enum UnknownFields {
     Refuse,
 }
 
-/// How the CRM behaves. `CrmOptions::default()` is the friendliest reading of its documents.
+/// The behaviour of the CRM. `CrmOptions::default()` is the most permissive reading of its documentation.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent habit of the API")]
 pub struct CrmOptions {
-    /// Its organizations.
+    /// The organizations.
     pub tenants: Vec<CrmTenant>,
-    /// Whether a request with a bad row is refused as a whole (422).
+    /// Whether a request with an invalid row is refused as a whole (422).
     pub atomic: bool,
-    /// Whether exported rows carry their internal id.
+    /// Whether exported rows contain their internal id.
     pub ids: bool,
-    /// Fields whose rows are refused: `custom`, `contacts.custom`.
+    /// The fields that cause a row to be refused: `custom`, `contacts.custom`.
     pub refuse_fields: Vec<String>,
-    /// What happens to fields that are neither documented nor likely.
+    /// The handling of fields that are neither documented nor likely.
     pub unknown_fields: UnknownFields,
-    /// Whether `created_at` and `updated_at` are taken as they come.
+    /// Whether `created_at` and `updated_at` are stored as they are sent.
     pub keep_stamps: bool,
-    /// What activities may belong to.
+    /// The kinds of rows that activities may belong to.
     pub activity_parents: Vec<String>,
-    /// Whether activities may belong to nothing.
+    /// Whether activities may exist without a parent.
     pub parentless: bool,
-    /// Whether the export has soft-deleted rows.
+    /// Whether the export contains soft-deleted rows.
     pub export_deleted: bool,
-    /// Whether change events say when they happened.
+    /// Whether change events contain their time.
     pub event_times: bool,
-    /// Whether an import says what became of its rows.
+    /// Whether the response to an import reports the result of each row.
     pub report: bool,
-    /// Largest body of a request, in bytes.
+    /// The maximum size of a request body, in bytes.
     pub body_bytes_max: usize,
-    /// Most rows of a request.
+    /// The maximum number of rows of a request.
     pub rows_max: usize,
 }
 

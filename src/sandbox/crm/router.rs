@@ -9,10 +9,10 @@ use crate::sandbox::http_request::{Method, Request};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// Where the CRM lies.
+/// The base path of the CRM.
 const PATH: &str = "/api/v1/crm/";
 
-/// Whether a request goes to the CRM.
+/// Returns whether a request is for the CRM.
 pub(in crate::sandbox) fn is_path(path: &str) -> bool {
     path.starts_with(PATH) || matches!(path, "/health" | "/api/v1/health")
 }
@@ -23,15 +23,15 @@ pub(in crate::sandbox) struct Crm {
     options: CrmOptions,
     tenants: Vec<Tenant>,
     taken: Taken,
-    /// Number of the last row that was created.
+    /// The number of the last row that was created.
     last: u64,
 }
 
-/// Who asks.
+/// The credentials and the content type of a request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sandbox) struct Caller<'c> {
     pub(in crate::sandbox) authorization: Option<&'c str>,
-    /// A Pipedrive token, which has no business here.
+    /// A Pipedrive token, which must not be sent here.
     pub(in crate::sandbox) token: Option<&'c str>,
     pub(in crate::sandbox) content_type: Option<&'c str>,
 }
@@ -44,24 +44,24 @@ impl Crm {
         Self { tenants: tenants.collect(), options, taken: Taken::default(), last: 0 }
     }
 
-    /// The key of an organization, by its place.
+    /// Returns the key of an organization, by its index.
     pub(in crate::sandbox) fn key(&self, place: usize) -> Option<String> {
         self.tenants.get(place).map(|tenant| tenant.key.clone())
     }
 
-    /// The rows of an array of an organization, as an export has them.
+    /// Returns the rows of an array of an organization, as in an export.
     pub(in crate::sandbox) fn rows(&self, place: usize, array: &str) -> Vec<Bytes> {
         let at = ARRAYS.iter().position(|(plural, ..)| *plural == array);
         let rows = at.and_then(|at| Some(&self.tenants.get(place)?.arrays[at].list));
         rows.into_iter().flatten().map(|row| row.shown(self.options.ids).into()).collect()
     }
 
-    /// How many events an organization has.
+    /// Returns the number of events of an organization.
     pub(in crate::sandbox) fn events(&self, place: usize) -> usize {
         self.tenants.get(place).map_or(0, |tenant| tenant.events.len())
     }
 
-    /// Answers a request. With `half`, an import stops in the middle and says 500.
+    /// Handles a request. With `half`, an import stops in the middle and returns 500.
     pub(in crate::sandbox) fn respond(
         &mut self,
         caller: Caller<'_>,
@@ -166,7 +166,7 @@ impl Crm {
         if rows.len() > self.options.rows_max {
             return no(413, &format!("at most {} rows at a time", self.options.rows_max));
         }
-        // Taken back as a whole if one of its rows is refused.
+        // An atomic import is undone as a whole if one of its rows is refused.
         let before = self.options.atomic.then(|| (self.tenants[place].clone(), self.taken.clone()));
         let most = if half { rows.len() / 2 } else { rows.len() };
         let (mut errors, mut imported) = (Vec::new(), [0_u64; 5]);
@@ -336,7 +336,7 @@ fn object(body: &[u8]) -> Option<&str> {
     whole.starts_with('{').then_some(whole)
 }
 
-/// The object below this key.
+/// Returns the object under this key.
 fn inner(body: &[u8], key: &str) -> Option<String> {
     let members = members(object(body)?);
     let (_, raw) = members.into_iter().find(|(name, _)| name == key)?;

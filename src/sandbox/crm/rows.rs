@@ -4,8 +4,7 @@ use crate::model::{Time, members, quoted, text};
 use bytes::Bytes;
 use std::collections::HashMap;
 
-/// The arrays of an export, in the order in which an import takes them: plural, singular, prefix of
-/// public ids.
+/// The arrays of an export, in the order of an import: plural, singular, prefix of public ids.
 pub(super) const ARRAYS: [(&str, &str, &str); 5] = [
     ("accounts", "account", "acct_"),
     ("contacts", "contact", "cnt_"),
@@ -17,19 +16,19 @@ pub(super) const ARRAYS: [(&str, &str, &str); 5] = [
 /// A row.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Its number among all rows of the CRM, from which its UUID is made.
+    /// The number among all rows of the CRM. The UUID is derived from it.
     pub(super) number: u64,
     pub(super) public_id: Box<str>,
     pub(super) deleted: bool,
-    /// Its fields, the internal id left out.
+    /// The fields, without the internal id.
     pub(super) json: Bytes,
 }
 
-/// What happened to a row.
+/// A change of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Event {
     pub(super) array: u8,
-    /// Number of the row.
+    /// The number of the row.
     pub(super) row: u64,
     pub(super) what: What,
     pub(super) at: Time,
@@ -55,7 +54,7 @@ impl What {
     }
 }
 
-/// Rows of one array, in the order in which they were created.
+/// The rows of one array, in the order of creation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     pub(super) list: Vec<Row>,
@@ -73,7 +72,7 @@ impl Rows {
     }
 }
 
-/// The UUID of a row or an event.
+/// Returns the UUID of a row or an event.
 pub(super) fn uuid(kind: u16, number: u64) -> String {
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!(
@@ -85,7 +84,7 @@ pub(super) fn uuid(kind: u16, number: u64) -> String {
     )
 }
 
-/// Whether a text has the form of a UUID.
+/// Returns whether a text has the form of a UUID.
 pub(super) fn is_uuid(text: &str) -> bool {
     let dash = |place| matches!(place, 8 | 13 | 18 | 23);
     text.len() == 36
@@ -95,13 +94,13 @@ pub(super) fn is_uuid(text: &str) -> bool {
             .all(|(place, byte)| if dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
-/// The UUID of rows.
+/// Returns the UUID of a row.
 pub(super) fn row_uuid(number: u64) -> String {
     uuid(0xc0de, number)
 }
 
 impl Row {
-    /// The row as an answer has it.
+    /// Returns the row as in a response.
     pub(super) fn shown(&self, id: bool) -> Vec<u8> {
         if !id {
             return self.json.to_vec();
@@ -111,13 +110,13 @@ impl Row {
         out
     }
 
-    /// The characters of one of its fields.
+    /// Returns the characters of one of its fields.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         get(std::str::from_utf8(&self.json).unwrap_or_default(), name)
     }
 }
 
-/// The characters of a field of an object.
+/// Returns the characters of a field of an object.
 pub(super) fn get(object: &str, name: &str) -> Option<String> {
     let object = members(object);
     let (_, value) = object.iter().find(|(key, _)| key == name)?;
@@ -137,8 +136,8 @@ impl Event {
     }
 }
 
-/// An object with these members set; the order of those that were there stays. Values are raw, so
-/// numbers come back as they were sent.
+/// Returns an object with these members set. Existing members keep their order. Values are raw, so numbers
+/// are returned as they were sent.
 pub(super) fn merged(old: &str, set: &[(String, String)]) -> Bytes {
     let mut out = String::with_capacity(old.len() + 64);
     out.push('{');

@@ -38,7 +38,7 @@ pub(super) struct Stage {
 }
 
 impl Tenant {
-    /// The organization in this place among all.
+    /// Returns the organization with this index.
     pub(super) fn new(place: usize, options: &CrmTenant) -> Self {
         let default = STAGES.map(|(name, ty)| (name.to_owned(), ty.to_owned()));
         let all = [("Default pipeline".to_owned(), default.to_vec())];
@@ -64,7 +64,7 @@ impl Tenant {
         }
     }
 
-    /// Its pipelines as an answer.
+    /// Returns the pipelines as a response.
     pub(super) fn shown(&self) -> serde_json::Value {
         let pipelines = self.pipelines.iter().enumerate().map(|(place, pipeline)| {
             let stages = pipeline.stages.iter().enumerate().map(|(position, stage)| {
@@ -89,9 +89,10 @@ impl Tenant {
         })
     }
 
-    /// The stage for what a row says: pipeline, stage, and the status that goes with it.
+    /// Returns the stage of a row: pipeline, stage, and the corresponding status.
     ///
-    /// Ids that are missing resolve against the default pipeline, without a stage to Unassigned.
+    /// A stage determines its pipeline. Without a stage, the first stage of the pipeline is used. Without
+    /// both, it is the first stage of the default pipeline, Unassigned.
     pub(super) fn stage(
         &self,
         pipeline: Option<&str>,

@@ -43,7 +43,7 @@ impl Office {
         self.send(who, Method::Post, "import", &body.to_string())
     }
 
-    /// Imports, and says what was refused: `contacts/0: why`.
+    /// Imports a body, and returns the refused rows: `contacts/0: why`.
     fn refused(&mut self, who: usize, body: &Value) -> Vec<String> {
         let (_, answer) = self.import(who, body);
         let errors = answer["errors"].as_array().cloned().unwrap_or_default();
@@ -71,7 +71,7 @@ fn a_key_resolves_to_one_organization_or_to_none() {
         (Some("Bearer "), None, 401),
         (Some("Bearer adcrm_test_third"), None, 401),
         (None, None, 401),
-        // Whoever shows a Pipedrive token here leaks it.
+        // A Pipedrive token in a request to the CRM is a leak.
         (Some("Bearer adcrm_test_first"), Some("x"), 400),
     ] {
         let caller = Caller { authorization, token, content_type: None };
@@ -86,7 +86,7 @@ fn a_key_resolves_to_one_organization_or_to_none() {
 #[test]
 fn an_import_upserts_in_the_order_of_references() {
     let mut office = office();
-    // Arrays in another order than rows need them.
+    // The arrays are not in the order in which rows depend on each other.
     let bundle = json!({
         "activities": [{"public_id": "act_1", "record_type": "opportunity", "record_public_id": "opp_1"}],
         "opportunities": [{"public_id": "opp_1", "name": "D", "account_public_id": "acct_1", "amount": 1}],
@@ -98,7 +98,8 @@ fn an_import_upserts_in_the_order_of_references() {
     assert_eq!(status, 200);
     assert_eq!(answer["errors"], json!([]));
     assert_eq!(answer["imported"]["activities"], 1);
-    // What is given replaces, what is absent stays, null empties; numbers come back as they were sent.
+    // A given value replaces the old one, an absent one stays, and null clears it. Numbers are returned as
+    // they were sent.
     let more = r#"{"accounts":[{"public_id":"acct_1","phone":null,"size":12345678901234567890123}],"opportunities":[{"public_id":"opp_1","amount":1500.50}]}"#;
     assert_eq!(office.send(0, Method::Post, "import", more).0, 200);
     let text = office.0.rows(0, "accounts");
@@ -244,7 +245,7 @@ fn rows_are_made_changed_and_softly_deleted_one_by_one() {
         .filter_map(|event| event["event_type"].as_str())
         .collect();
     assert_eq!(types, ["created", "updated", "deleted"]);
-    // An import that says so brings it back.
+    // An import with `deleted_at: null` restores the row.
     office.import(0, &json!({"accounts": [{"public_id": id, "deleted_at": null}]}));
     assert_eq!(office.send(0, Method::Get, "accounts", "").1["total_count"], 1);
     office.import(0, &json!({"opportunities": [{"public_id": "opp_x", "name": "Big Deal"}, {"public_id": "opp_y", "name": "Small"}]}));

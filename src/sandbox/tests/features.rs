@@ -7,13 +7,13 @@ use super::super::options::{Options, Plan};
 use super::{get, plain};
 use crate::model::Resource;
 
-/// An account with these features.
+/// Returns an account with these features.
 fn account(features: Features) -> (AccountState, Options) {
     let options = Options { features, ..plain() };
     (AccountState::new(1, 0.02).with(features, options.habits), options)
 }
 
-/// A path that the first listing of a resource answers.
+/// Returns a path to which the first listing of a resource responds.
 fn path(state: &mut AccountState, resource: &Resource) -> String {
     let parent = resource.parent_resource().map(|parent| state.truth(parent.name));
     let parent = parent.and_then(|rows| Some(rows.first()?.key.clone())).unwrap_or_default();

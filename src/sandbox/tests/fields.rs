@@ -144,7 +144,7 @@ fn custom_fields_take_what_their_type_says() {
         400,
         &[r#"{"custom_fields":null}"#, r#"{"custom_fields":[]}"#],
     );
-    // A change leaves the others alone, and numbers as they were spelt.
+    // A change keeps the other fields, and numbers as they were written.
     accept_in(&mut account, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<double>":1.50}}"#);
     let both =
         accept_in(&mut account, Patch, "/api/v2/deals/1", r#"{"custom_fields":{"<text>":"t"}}"#);
@@ -167,7 +167,7 @@ fn fields_and_their_options() {
     let code = field["field_code"].as_str().unwrap_or_default();
     let path = format!("{fields}/{code}");
     assert_eq!(ask(&mut account, Get, &path, "").1["data"], field);
-    // Every person has the key now, and only the names may repeat.
+    // Every person has the key now. Only the names may repeat.
     let list = format!("{PERSONS}?limit=500&custom_fields={code}");
     let (_, listed, _) = ask(&mut account, Get, &list, "");
     let rows = listed["data"].as_array().expect("a page is a list");
@@ -188,7 +188,7 @@ fn fields_and_their_options() {
         ask(&mut account, Post, &format!("{fields}/label_ids/options"), r#"[{"label":"new"}]"#);
     assert_eq!((status, &label["data"][0]["id"]), (201, &9.into()));
     accept_in(&mut account, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
-    // A later field does not forget them.
+    // A field added later keeps them.
     ask(&mut account, Post, fields, r#"{"field_name":"T","field_type":"text"}"#);
     accept_in(&mut account, Post, PERSONS, r#"{"name":"A","label_ids":[9]}"#);
     accept_in(&mut account, Post, PERSONS, &body);
@@ -209,7 +209,7 @@ fn fields_and_their_options() {
     refuse(Post, &format!("{fields}/name/options"), 400, &[r#"[{"label":"a"}]"#]);
     refuse(Post, &format!("{fields}/none/options"), 404, &[r#"[{"label":"a"}]"#]);
     refuse(Post, "/api/v2/activityFields", 404, &[r#"{"field_name":"F","field_type":"text"}"#]);
-    // Leads inherit the fields of deals.
+    // Leads have the fields of deals.
     let new = r#"{"field_name":"New","field_type":"varchar"}"#;
     let (_, said, _) = ask(&mut account, Post, "/api/v2/dealFields", new);
     let code = said["data"]["field_code"].as_str().unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use crate::model::{Resource, reference};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// An account with these habits.
+/// Returns an account with these habits.
 fn account(habits: Habits) -> (AccountState, Options) {
     let options = Options { habits, features: Features::all(), ..plain() };
     (AccountState::new(1, 0.1).with(options.features, habits), options)
@@ -20,7 +20,7 @@ fn rows(state: &mut AccountState, resource: &str) -> Vec<Value> {
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
-/// References of these rows to rows that are not listed, by column.
+/// Returns the columns of these rows that refer to rows that are not listed.
 fn dangling(state: &mut AccountState, resource: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let of = Resource::named(resource).expect("a resource");

@@ -19,12 +19,12 @@ use super::options::Options;
 use bytes::Bytes;
 use serde_json::Value;
 
-/// An account as the documentation has it, with every feature.
+/// Returns the options of an account as documented, with every feature.
 fn plain() -> Options {
     Options { features: Features::all(), habits: Habits::none(), ..Options::default() }
 }
 
-/// The answer to a GET.
+/// Returns the response to a GET.
 fn get(state: &mut AccountState, options: &Options, path: &str) -> (u16, Value, Answer) {
     send(state, options, Method::Get, path, "")
 }

@@ -13,7 +13,7 @@ fn rows(state: &mut AccountState, resource: &str) -> Vec<Value> {
     rows.map(|row| serde_json::from_slice(&row.json).expect("a row is JSON")).collect()
 }
 
-/// The definitions of a dictionary that are of this type.
+/// Returns the definitions of a dictionary that are of this type.
 fn of_type(state: &mut AccountState, dictionary: &str, ty: &str) -> Vec<Value> {
     let mut found = rows(state, dictionary);
     found.retain(|row| row["field_type"] == ty && row["is_custom_field"] == true);
@@ -28,7 +28,7 @@ fn code(definition: &Value) -> String {
     definition["field_code"].as_str().expect("a code").to_owned()
 }
 
-/// The values a field has in deals, without null, and how many deals have its key.
+/// Returns the values of a field in deals, without null, and the number of deals with its key.
 fn values(state: &mut AccountState, code: &str) -> (Vec<Value>, usize) {
     let rows = rows(state, "deals");
     let with = rows.iter().filter_map(|row| row["custom_fields"].get(code));
@@ -176,7 +176,7 @@ fn what_named_a_merged_person_names_the_other() {
     let mut moved = 0;
     for resource in ["deals", "leads", "activities", "notes"] {
         for row in rows(&mut state, resource) {
-            // Deals that were deleted before keep whom they named.
+            // Deals that were deleted before keep their references.
             let gone = row["is_deleted"] == true;
             assert!(gone || row["person_id"] != from, "{resource}");
             moved += usize::from(row["person_id"] == 7);

@@ -5,7 +5,7 @@ use crate::sandbox::account_state::AccountState;
 use crate::sandbox::http_request::Method;
 use crate::sandbox::options::Options;
 
-/// Status, tokens, and the rows or the error.
+/// Checks status, tokens, and the rows or the error.
 #[track_caller]
 fn check(path: &str, expected: &str) {
     let mut state = AccountState::new(1, 0.1);

@@ -14,7 +14,7 @@ fn small() -> Options {
     Options { page_max: Some(7), ..plain() }
 }
 
-/// All rows of a listing, page by page.
+/// Returns all rows of a listing, page by page.
 fn walk(state: &mut AccountState, options: &Options, listing: &Listing, path: &str) -> Vec<Bytes> {
     let mut query: Vec<String> =
         listing.ask.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -48,7 +48,7 @@ fn walk(state: &mut AccountState, options: &Options, listing: &Listing, path: &s
     }
 }
 
-/// Everything a complete read finds, as pairs of parent and bytes.
+/// Returns the result of a complete read, as pairs of parent and bytes.
 fn read(
     state: &mut AccountState,
     options: &Options,
@@ -114,7 +114,7 @@ fn every_column_is_filled_and_nothing_else() {
             .iter()
             .filter(|column| !added.contains(&Some(column.name)))
             .map(|column| column.name)
-            // The text of mail comes when it is asked for.
+            // The text of mail is sent only if it is requested.
             .filter(|name| resource.listings[0].wrapped.is_none() || *name != "body")
             .collect();
         for row in state.truth(resource.name) {
@@ -141,7 +141,7 @@ fn every_column_is_filled_and_nothing_else() {
     }
 }
 
-/// Times of all rows in the order a sorted walk meets them.
+/// Returns the times of all rows in the order of a sorted walk.
 fn times(path: &str, order: &str) -> Vec<Option<String>> {
     let (mut state, options) = (AccountState::new(1, 0.1), small());
     let (mut times, mut next) = (Vec::new(), String::new());

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// What came back: the head, and the body as far as it came.
+/// A response: the head, and the body as far as it was received.
 struct Reply {
     head: String,
     body: Vec<u8>,
@@ -38,7 +38,7 @@ fn ask(sandbox: &Sandbox, line: &str, headers: &str, body: &str) -> Reply {
     );
     stream.write_all(request.as_bytes()).expect("the sandbox reads");
     let mut bytes = Vec::new();
-    // A connection that is cut is an answer too.
+    // A response may end with a reset connection.
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
     Reply { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes[end..].to_vec() }

@@ -6,14 +6,14 @@ use crate::sandbox::http_request::Method::{self, Patch, Post, Put};
 use crate::sandbox::options::Options;
 use serde_json::Value;
 
-/// The account all tests start from: user 4 left, deal 20 is deleted, stages 1 to 6 are the first
-/// pipeline's, currency PLN is not active.
+/// Returns the initial account of all tests: user 4 is deleted, deal 20 is deleted, stages 1 to 6 belong to
+/// the first pipeline, and the currency PLN is not active.
 pub(super) fn account() -> AccountState {
     AccountState::new(1, 0.1)
 }
 
-/// A body with `<kind>` as the code of the first custom field of deals of this kind, and `<lead>`
-/// and `<label>` as the ids of the first lead and lead label.
+/// Returns a body with `<kind>` replaced by the code of the first custom field of deals of this kind, and
+/// `<lead>` and `<label>` by the ids of the first lead and lead label.
 pub(super) fn spelt(state: &mut AccountState, body: &str) -> String {
     let mut body = body.to_owned();
     for field in state.account().fields("deals") {
@@ -37,7 +37,7 @@ pub(super) fn ask(
     (status, said, answer.cost)
 }
 
-/// Writes, and reads every key back as it was written.
+/// Writes a row, and checks that every key is read as it was written.
 #[track_caller]
 pub(super) fn accept_in(state: &mut AccountState, method: Method, path: &str, body: &str) -> Value {
     let (status, said, cost) = ask(state, method, path, body);
@@ -222,7 +222,7 @@ fn deals() {
     refuse(Post, DEALS, 400, &wrong);
     refuse(Post, "/api/v2/deals/archived", 404, &[r#"{"title":"D"}"#]);
     refuse(Patch, "/api/v2/deals/20", 404, &[r#"{"title":"D"}"#]);
-    // Deal 6 lies in the archive.
+    // Deal 6 is archived.
     refuse(Patch, "/api/v2/deals/6", 403, &[r#"{"title":"D"}"#, r#"{"is_archived":true}"#]);
     accept(Patch, "/api/v2/deals/6", r#"{"is_archived":false,"title":"D"}"#);
 }

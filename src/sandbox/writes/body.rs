@@ -4,7 +4,7 @@ use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::json;
 use serde_json::{Map, Value};
 
-/// The keys of a body, by name.
+/// The keys of a request body, by name.
 #[derive(Debug)]
 pub(super) struct Body {
     map: Map<String, Value>,
@@ -12,7 +12,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The body of a request, which must be an object.
+    /// Reads the body of a request, which must be an object.
     pub(super) fn read(request: &Request) -> Result<Self, Refusal> {
         let Ok(Value::Object(map)) = serde_json::from_slice(&request.body) else {
             return Err(invalid(request, "body: Expected a JSON object"));
@@ -22,43 +22,43 @@ impl Body {
         Ok(Self { map, raw })
     }
 
-    /// What a key holds, null included.
+    /// Returns the value of a key, null included.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key)
     }
 
-    /// What a key holds, unless that is null.
+    /// Returns the value of a key, unless it is null.
     pub(super) fn given(&self, key: &str) -> Option<&Value> {
         self.get(key).filter(|value| !value.is_null())
     }
 
-    /// Whether one of these keys is there.
+    /// Returns whether one of these keys is present.
     pub(super) fn has(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.map.contains_key(*key))
     }
 
-    /// The value of a key as it was spelt: 1.50 stays 1.50.
+    /// Returns the raw value of a key as it was written: 1.50 stays 1.50.
     pub(super) fn raw(&self, key: &str) -> Option<&str> {
         self.raw.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| raw.as_str())
     }
 
-    /// All keys with what they hold.
+    /// Returns all keys with their values.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.map.iter().map(|(key, value)| (key.as_str(), value))
     }
 }
 
-/// Rows are kept without line breaks between their tokens.
+/// Removes line breaks between tokens, because rows are stored without them.
 pub(super) fn on_one_line(raw: &str) -> String {
     raw.replace(['\n', '\r'], "")
 }
 
-/// A parameter or key is not as it must be, in the words of the version that was asked.
+/// Returns the refusal of a parameter or key, in the form of the requested version.
 pub(in crate::sandbox) fn invalid(request: &Request, fault: &str) -> Refusal {
     faulty(request, &[fault.to_owned()])
 }
 
-/// The same for several: v2 names them all, v1 the first.
+/// Returns the refusal for several errors. v2 reports all of them, v1 the first.
 pub(super) fn faulty(request: &Request, faults: &[String]) -> Refusal {
     if request.v2() {
         Refusal::invalid(faults)

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// Most characters of a `varchar`.
 const VARCHAR_CHARS_MAX: usize = 255;
 
-/// What is wrong with an object `custom_fields`. Null clears a field of any type.
+/// Returns the errors of an object `custom_fields`. Null clears a field of any type.
 pub(super) fn nested(state: &mut AccountState, resource: &str, value: &Value) -> Vec<String> {
     let Some(given) = value.as_object() else {
         return vec!["custom_fields: Expected an object".to_owned()];
@@ -25,7 +25,7 @@ pub(super) fn nested(state: &mut AccountState, resource: &str, value: &Value) ->
     given.iter().filter_map(fault).collect()
 }
 
-/// Whether a field takes a value, in the spelling of v2.
+/// Returns whether a field accepts a value, in the notation of v2.
 fn fits(state: &mut AccountState, field: &Field, value: &Value) -> bool {
     let option = |id: &Value| field.options.iter().any(|(known, _)| id.as_u64() == Some(*known));
     match field.kind {
@@ -36,13 +36,13 @@ fn fits(state: &mut AccountState, field: &Field, value: &Value) -> bool {
         Kind::Double => value.is_number(),
         Kind::Date => is_date(value),
         Kind::Enum => option(value),
-        // An empty selection is null, not [].
+        // An empty selection is written as null, not as [].
         Kind::Set => value.as_array().is_some_and(|ids| !ids.is_empty() && ids.iter().all(option)),
         Kind::User => is_row(state, "users", value),
         Kind::Org => is_row(state, "organizations", value),
         Kind::People => is_row(state, "persons", value),
         Kind::Monetary => parts(value, &["value", "currency"]).is_some_and(|of| {
-            // Whether the currency may be left out is UNVERIFIED; null it may be.
+            // The currency may be null. Whether it may be left out is UNVERIFIED.
             let currency = of.get("currency");
             of.get("value").is_some_and(Value::is_number)
                 && currency.is_some_and(|code| code.is_null() || is_currency(state, code))
@@ -70,7 +70,7 @@ fn is_zoned(of: &Map<String, Value>) -> bool {
         && of.get("timezone_name").is_none_or(|name| name.is_string() || name.is_null())
 }
 
-/// The keys beside the main one that a field has at the root of a lead.
+/// Returns the additional top-level keys of a field in a lead.
 fn companions(kind: Kind) -> Vec<&'static str> {
     match kind {
         Kind::Monetary => vec!["currency"],
@@ -86,7 +86,7 @@ fn companions(kind: Kind) -> Vec<&'static str> {
     }
 }
 
-/// The keys a field has at the root of a lead, each with what it is called inside a value object.
+/// Returns the top-level keys of a field in a lead, each with its name inside a value object.
 fn flat_keys(field: &Field) -> Vec<(String, &'static str)> {
     let companions = companions(field.kind).into_iter();
     let mut keys = vec![(field.code.clone(), "value")];
@@ -94,16 +94,16 @@ fn flat_keys(field: &Field) -> Vec<(String, &'static str)> {
     keys
 }
 
-/// Whether a key at the root of a lead belongs to one of these fields.
+/// Returns whether a top-level key of a lead belongs to one of these fields.
 pub(super) fn is_flat(fields: &[Field], key: &str) -> bool {
     let mut near = fields.iter().filter(|field| key.starts_with(&field.code));
     near.any(|field| flat_keys(field).iter().any(|(known, _)| known == key))
 }
 
-/// What keys at the root of a lead become: raw values, or nothing for fields that are cleared.
+/// The new values of top-level keys of a lead: raw values, or `None` for fields that are cleared.
 pub(super) type Flat = Vec<(String, Option<String>)>;
 
-/// Checks the custom fields in the body of a lead against what the lead has.
+/// Checks the custom fields in the body of a lead together with the current values of the lead.
 pub(super) fn flat(
     state: &mut AccountState,
     fields: &[Field],
@@ -141,8 +141,8 @@ pub(super) fn flat(
     if faults.is_empty() { Ok(flat) } else { Err(faults) }
 }
 
-/// The value of v2 that the keys of a lead stand for. Leads say options as text: `"31"`,
-/// `"11,12"`. Whether they take numbers as well is UNVERIFIED.
+/// Returns the v2 value of the keys of a lead. Leads contain options as text: `"31"`, `"11,12"`. Whether they
+/// accept numbers as well is UNVERIFIED.
 fn unfolded(kind: Kind, mut whole: Map<String, Value>) -> Option<Value> {
     let id = |text: &str| text.parse::<u64>().ok().map(Value::from);
     match kind {

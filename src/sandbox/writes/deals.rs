@@ -7,7 +7,7 @@ use crate::sandbox::http_request::Refusal;
 use crate::sandbox::json::{self, quoted};
 use serde_json::Value;
 
-/// What a write to a deal sets besides what it says.
+/// Returns the columns that a write to a deal sets in addition to its body.
 pub(super) fn follow(account: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     archived_stay_as_they_are(write)?;
     let mut set = place(account, write)?;
@@ -17,8 +17,8 @@ pub(super) fn follow(account: &mut AccountState, write: &Write<'_>) -> Result<Se
     Ok(set)
 }
 
-/// Archived deals are read-only since 2025-07-15; with which status a write to one is refused,
-/// and that bringing it back is none, is UNVERIFIED.
+/// Refuses changes of archived deals, which are read-only since 2025-07-15. The status of the refusal, and
+/// whether a deal may be moved out of the archive, are UNVERIFIED.
 fn archived_stay_as_they_are(write: &Write<'_>) -> Result<(), Refusal> {
     let archived = write.before("is_archived") == Some(&Value::Bool(true));
     if archived && write.body.get("is_archived") != Some(&Value::Bool(false)) {
@@ -27,7 +27,7 @@ fn archived_stay_as_they_are(write: &Write<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Pipeline and stage: a stage names its pipeline, a pipeline alone means its first stage.
+/// Returns pipeline and stage. A stage determines its pipeline, and a pipeline alone means its first stage.
 fn place(account: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     let pipeline = number(write.body.get("pipeline_id"));
@@ -61,7 +61,7 @@ fn place(account: &mut AccountState, write: &Write<'_>) -> Result<Set, Refusal> 
     Ok(set)
 }
 
-/// The row of the lowest place, of stages those of a pipeline.
+/// Returns the row with the lowest position. For stages, only those of a pipeline count.
 fn first(account: &mut AccountState, resource: &str, pipeline: Option<u64>) -> Option<u64> {
     let pipeline = pipeline.map(|id| id.to_string());
     let rows = account.table(Resource::named(resource)?).rows().iter();
@@ -74,7 +74,7 @@ fn first(account: &mut AccountState, resource: &str, pipeline: Option<u64>) -> O
     rows.min_by_key(|row| (place(&row.json), row.id)).map(|row| row.id)
 }
 
-/// The times and the reason that go with a status.
+/// Returns the times and the reason that belong to a status.
 fn outcome(write: &Write<'_>, now: &str) -> Result<Set, Refusal> {
     let body = write.body;
     let before = write.before("status").and_then(Value::as_str).unwrap_or("open");
@@ -128,7 +128,7 @@ fn outcome(write: &Write<'_>, now: &str) -> Result<Set, Refusal> {
     Ok(set)
 }
 
-/// Since when a deal is archived: since now, unless the write knows better.
+/// Returns the time of archiving: the one in the write, or now.
 fn archive(write: &Write<'_>, now: &str) -> Result<Set, Refusal> {
     let archived = write.after("is_archived") == &Value::Bool(true);
     let given = write.body.given("archive_time").and_then(Value::as_str).and_then(Time::parse);

@@ -10,14 +10,14 @@ use crate::sandbox::http_request::{Refusal, Request};
 use crate::sandbox::options::Options;
 use serde_json::Value;
 
-/// The dictionaries that custom fields can be added to.
+/// The dictionaries to which custom fields can be added.
 const DICTIONARIES: &[&str] =
     &["deal_fields", "person_fields", "organization_fields", "product_fields", "project_fields"];
 
-/// What a new definition may say of itself besides its name, type and options.
+/// The keys of a new definition besides its name, type and options.
 const BLOCKS: &[&str] = &["ui_visibility", "important_fields", "required_fields"];
 
-/// Creates a custom field. From then on every row carries its key, as null.
+/// Creates a custom field. From then on every row contains its key, with null.
 pub(super) fn create(
     state: &mut AccountState,
     options: &Options,
@@ -48,7 +48,7 @@ pub(super) fn create(
             faults.push(format!("{key}: has another type"));
         }
     }
-    // Names may repeat: only the code identifies a field.
+    // Names may repeat, because only the code identifies a field.
     let name = body.get("field_name").and_then(Value::as_str).filter(|name| !name.is_empty());
     if name.is_none() {
         faults.push("field_name: Parameter 'field_name' is required".to_owned());
@@ -74,9 +74,9 @@ pub(super) fn create(
     Ok((201, Content::Json(single(&row.json))))
 }
 
-/// Adds options to a field that has some, and answers with those.
+/// Adds options to a field that has options, and returns them.
 ///
-/// That labels of deals, persons and organizations grow in this way too is UNVERIFIED.
+/// Whether labels of deals, persons and organizations are added in the same way is UNVERIFIED.
 pub(in crate::sandbox) fn add_options(
     state: &mut AccountState,
     options: &Options,
@@ -104,7 +104,7 @@ pub(in crate::sandbox) fn add_options(
     Ok((201, Content::Json(single(added.as_bytes()))))
 }
 
-/// The labels of a list of options, which say nothing else.
+/// Returns the labels of a list of options without any other key.
 fn labels(options: &Value) -> Option<Vec<String>> {
     let label = |option: &Value| {
         let alone = option.as_object().filter(|of| of.len() == 1)?;

@@ -10,21 +10,21 @@ use crate::sandbox::json::{self, quoted};
 use crate::sandbox::options::Options;
 use serde_json::{Map, Value, json};
 
-/// A write whose keys and values are fine one by one.
+/// A write whose keys and values are valid one by one.
 pub(super) struct Write<'a> {
     pub(super) request: &'a Request,
     pub(super) options: &'a Options,
     pub(super) body: &'a Body,
     /// The number of the row.
     pub(super) id: u64,
-    /// The row before, unless it is new.
+    /// The row before the write. `None` for a new row.
     pub(super) old: Option<&'a Map<String, Value>>,
 }
 
 /// Columns and their raw values.
 pub(super) type Set = Vec<(String, String)>;
 
-/// The user whose token it is.
+/// The user who owns the token.
 pub(super) const WRITER: u64 = 1;
 
 impl Write<'_> {
@@ -38,19 +38,19 @@ impl Write<'_> {
         self.old.and_then(|old| old.get(key))
     }
 
-    /// Whether it leaves a row without any of these that had one, or should.
+    /// Returns whether a write leaves a row without any of these keys.
     fn unlinks(&self, keys: &[&str]) -> bool {
         let concerned = self.old.is_none() || self.body.has(keys);
         concerned && keys.iter().all(|key| self.after(key).is_null())
     }
 
-    /// A no for this reason.
+    /// Returns a refusal with this message.
     pub(super) fn no(&self, fault: &str) -> Refusal {
         invalid(self.request, fault)
     }
 }
 
-/// What a write sets besides what it says.
+/// Returns the columns that a write sets in addition to its body.
 pub(super) fn follow(
     state: &mut AccountState,
     resource: &str,
@@ -83,7 +83,7 @@ pub(super) fn follow(
     Ok(set)
 }
 
-/// All parts of an address, those that were not given as null.
+/// Returns all parts of an address. Parts that were not given are null.
 fn address(given: &Value) -> String {
     let mut out = vec![b'{'];
     for part in ADDRESS {
@@ -104,7 +104,7 @@ fn person(write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
         let name = format!("{} {}", text("first_name"), text("last_name"));
         set.push(("name".to_owned(), quoted(name.trim())));
     } else if body.has(&["name"]) && !body.has(&["first_name", "last_name"]) {
-        // Where Pipedrive cuts a name in two is UNVERIFIED: here before the last word.
+        // The name is divided before the last word. Where Pipedrive divides it is UNVERIFIED.
         let name = text("name");
         let (first, last) = name
             .rsplit_once(' ')
@@ -133,14 +133,14 @@ fn person(write: &Write<'_>, set: &mut Set) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Items with whether they are the primary one: the first, if none says so (UNVERIFIED).
+/// Returns items with a flag for the primary one. It is the first item if none is marked (UNVERIFIED).
 fn primary(items: &[Value]) -> impl Iterator<Item = (&Value, bool)> {
     let some = items.iter().any(|item| item["primary"] == true);
     let items = items.iter().enumerate();
     items.map(move |(place, item)| (item, item["primary"] == true || (!some && place == 0)))
 }
 
-/// Objects as a raw list, their keys in this order.
+/// Returns objects as a raw list, with their keys in this order.
 fn listed(items: impl Iterator<Item = Value>, keys: &[&str]) -> String {
     let items: Vec<String> = items
         .map(|item| {
@@ -190,7 +190,7 @@ fn activity(state: &mut AccountState, write: &Write<'_>, set: &mut Set) {
     }
 }
 
-/// What a note may hang on: its key, the table, the object that names the row, and its name there.
+/// The parents of a note: the key, the table, the object with the row's name, and its name there.
 const HOOKS: [(&str, &str, &str, &str); 6] = [
     ("lead_id", "leads", "lead", ""),
     ("deal_id", "deals", "deal", "title"),
@@ -244,7 +244,7 @@ fn note(state: &mut AccountState, write: &Write<'_>, set: &mut Set) -> Result<()
     Ok(())
 }
 
-/// The raw value of a column of the row with this number.
+/// Returns the raw value of a column of the row with this number.
 pub(super) fn column(
     state: &mut AccountState,
     resource: &str,
@@ -275,7 +275,7 @@ fn product(write: &Write<'_>, set: &mut Set) {
     }
 }
 
-/// The number of the last place, for stages inside their pipeline.
+/// Returns the position after the last one. For stages, it is counted inside their pipeline.
 fn last(state: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
     let pipeline = (resource == "stages").then(|| write.after("pipeline_id").to_string());
     let table = Resource::named(resource).expect("only resources of the table are written");
@@ -287,7 +287,7 @@ fn last(state: &mut AccountState, resource: &str, write: &Write<'_>) -> u64 {
     places.max().unwrap_or(0) + 1
 }
 
-/// A `key_string` made of the name, which no type has yet.
+/// Returns a `key_string` derived from the name. No other type has it.
 fn key_string(state: &mut AccountState, write: &Write<'_>) -> String {
     let name = write.after("name").as_str().unwrap_or_default().to_lowercase();
     let spelt: String =

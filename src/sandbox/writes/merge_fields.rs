@@ -80,7 +80,7 @@ pub(in crate::sandbox) fn create(
         json: Bytes::from(out),
     };
     set.extend(flat.into_iter().filter_map(|(key, raw)| Some((key, raw?))));
-    // What lists know of the row is read from it.
+    // The sort and filter values of the row are read from it.
     for column in ["add_time", "status", "is_archived"] {
         let raw = json::find(&row.json, column).filter(|_| resource.column(column).is_some());
         set.extend(raw.map(|raw| (column.to_owned(), raw.to_owned())));
@@ -152,7 +152,7 @@ pub(in crate::sandbox) fn write(
     Ok((200, shown(state, resource, key)))
 }
 
-/// What is for admins only.
+/// Refuses a write that requires admin rights.
 pub(super) fn permitted(options: &Options) -> Result<(), Refusal> {
     if options.admin {
         return Ok(());
@@ -161,7 +161,7 @@ pub(super) fn permitted(options: &Options) -> Result<(), Refusal> {
     Err(Refusal::general(403, error, "Please check developers.pipedrive.com"))
 }
 
-/// Checks keys and values, and says what custom fields at the root become.
+/// Checks keys and values, and returns the new values of top-level custom fields.
 fn check(
     state: &mut AccountState,
     writable: &Writable,

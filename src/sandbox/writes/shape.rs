@@ -6,7 +6,7 @@ use crate::sandbox::account_state::AccountState;
 use crate::sandbox::json;
 use serde_json::{Map, Value};
 
-/// What a key takes, besides null.
+/// The accepted values of a key, besides null.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     Text,
@@ -15,7 +15,7 @@ pub(super) enum Shape {
     /// A number from 0 to 100.
     Percent,
     Bool,
-    /// A truth value, or 0 or 1 (v1).
+    /// True or false, or 0 or 1 (v1).
     Flag,
     /// `YYYY-MM-DD`
     Date,
@@ -25,14 +25,14 @@ pub(super) enum Shape {
     Instant,
     /// `YYYY-MM-DD HH:MM:SS`
     Naked,
-    /// One or the other of these two.
+    /// A time in one of the two notations above.
     Either,
     OneOf(&'static [&'static str]),
     /// 1, 3, 5 or 7.
     Visible,
-    /// The same as text (leads).
+    /// The same numbers as text (leads).
     VisibleText,
-    /// The number of a row of another resource that is not deleted.
+    /// The id of an existing row of another resource.
     Row(&'static str),
     /// The UUID of a lead.
     Lead,
@@ -40,11 +40,11 @@ pub(super) enum Shape {
     ActivityType,
     /// The code of an active currency.
     Currency,
-    /// Options of the field `label_ids` in this dictionary.
+    /// The options of the field `label_ids` in this dictionary.
     Labels(&'static str),
-    /// UUIDs of lead labels.
+    /// The UUIDs of lead labels.
     LeadLabels,
-    /// The category of a product: the id of an option.
+    /// The category of a product, which is the id of an option.
     Category,
     /// E-mail addresses, phone numbers or messenger names.
     Contacts,
@@ -58,8 +58,7 @@ pub(super) enum Shape {
     Custom,
 }
 
-/// What the parts of an address are called; `formatted_address` is not written
-/// (pipedrive-api.md 5.1).
+/// The names of the parts of an address. `formatted_address` cannot be written (pipedrive-api.md 5.1).
 pub(super) const ADDRESS: [&str; 10] = [
     "value",
     "country",
@@ -73,7 +72,7 @@ pub(super) const ADDRESS: [&str; 10] = [
     "postal_code",
 ];
 
-/// What is wrong with a value, if anything. `resource` is the one that is written.
+/// Returns the errors of a value. `resource` is the resource that is written.
 pub(super) fn faults(
     state: &mut AccountState,
     resource: &str,
@@ -93,7 +92,7 @@ pub(super) fn faults(
     vec![fault]
 }
 
-/// What a shape is called in an error.
+/// Returns the name of a shape in an error.
 const fn wanted(shape: Shape) -> &'static str {
     match shape {
         Shape::Text => "string",
@@ -155,7 +154,7 @@ fn takes(state: &mut AccountState, shape: Shape, value: &Value) -> bool {
             list(value, |id| id.as_str().is_some_and(|id| is_there(state, "lead_labels", id)))
         }
         Shape::Category => {
-            // Rows say "31" and the specification writes 31: UNVERIFIED, so both are taken.
+            // Rows contain "31" and the specification has 31. Both are accepted (UNVERIFIED).
             let id = value.as_u64().or_else(|| value.as_str()?.parse().ok());
             id.is_some_and(|id| options(state, "product_fields", "category").contains(&id))
         }
@@ -214,12 +213,12 @@ fn list(value: &Value, mut takes: impl FnMut(&Value) -> bool) -> bool {
     value.as_array().is_some_and(|items| items.iter().all(&mut takes))
 }
 
-/// The object, if it has no other keys than these.
+/// Returns the object, if it has no other keys than these.
 pub(super) fn parts<'v>(value: &'v Value, known: &[&str]) -> Option<&'v Map<String, Value>> {
     value.as_object().filter(|of| of.keys().all(|key| known.contains(&key.as_str())))
 }
 
-/// Whether the parts of an address are text, the first one for certain.
+/// Returns whether the parts of an address are text or null. The first part must be text.
 pub(super) fn is_address(of: &Map<String, Value>) -> bool {
     of.get("value").is_some_and(Value::is_string)
         && of.values().all(|part| part.is_string() || part.is_null())
@@ -237,7 +236,8 @@ pub(super) fn is_clock(value: &Value) -> bool {
     value.as_str().is_some_and(clock)
 }
 
-/// Whether a text is UTC in whole seconds: all that v2 takes for certain (pipedrive-api.md 8.2).
+/// Returns whether a text is UTC in whole seconds, the only notation that v2 certainly accepts
+/// (pipedrive-api.md 8.2).
 fn is_instant(text: &str) -> bool {
     let spelt = text.len() == 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
     spelt && Time::parse(text).is_some()
@@ -253,7 +253,7 @@ pub(super) fn is_currency(state: &mut AccountState, value: &Value) -> bool {
     })
 }
 
-/// Whether a number is that of a row which is still there; of a user who is.
+/// Returns whether a number is the id of an existing row. A deleted user does not count.
 pub(super) fn is_row(state: &mut AccountState, resource: &str, value: &Value) -> bool {
     value.as_u64().is_some_and(|id| is_there(state, resource, &id.to_string()))
 }
@@ -263,13 +263,13 @@ fn is_there(state: &mut AccountState, resource: &str, key: &str) -> bool {
         return false;
     };
     let row = state.table(resource).get(key).filter(|row| row.deleted.is_none());
-    // Users who left stay in their list.
+    // Deleted users stay in their list.
     row.is_some_and(|row| {
         resource.name != "users" || json::find(&row.json, "is_deleted") != Some("true")
     })
 }
 
-/// Whether a row of a short list is as asked for.
+/// Returns whether a row of a short list fulfils a condition.
 fn holds(state: &mut AccountState, resource: &str, wanted: impl Fn(&Value) -> bool) -> bool {
     let Some(resource) = Resource::named(resource) else {
         return false;
@@ -278,7 +278,7 @@ fn holds(state: &mut AccountState, resource: &str, wanted: impl Fn(&Value) -> bo
     rows.filter_map(|row| serde_json::from_slice(&row.json).ok()).any(|row| wanted(&row))
 }
 
-/// Ids of the options of a field.
+/// Returns the ids of the options of a field.
 pub(super) fn options(state: &mut AccountState, dictionary: &str, code: &str) -> Vec<u64> {
     let row = Resource::named(dictionary).and_then(|of| state.table(of).get(code));
     let options = row.and_then(|row| json::find(&row.json, "options"));

@@ -11,17 +11,17 @@ use Shape::{
 /// A resource that can be written.
 #[derive(Debug)]
 pub(super) struct Writable {
-    /// Its name.
+    /// The name of the resource.
     pub(super) name: &'static str,
-    /// How a row is changed.
+    /// The method of a change.
     pub(super) change: Method,
-    /// Whether rows are deleted in a way the sandbox knows.
+    /// Whether the sandbox supports deleting rows.
     pub(super) deletes: bool,
-    /// Whether only admins write it (pipedrive-api.md 1.4).
+    /// Whether only admins can write it (pipedrive-api.md 1.4).
     pub(super) admin: bool,
-    /// What a new row must say.
+    /// The required keys of a new row.
     pub(super) needs: &'static [&'static str],
-    /// What may be set.
+    /// The keys that can be set.
     pub(super) keys: &'static [Key],
 }
 
@@ -30,18 +30,18 @@ pub(super) struct Writable {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
-    /// Whether null clears it. The specification marks hardly any key so: UNVERIFIED for most.
+    /// Whether null clears the value. The specification marks only few keys so: UNVERIFIED for most.
     pub(super) null: bool,
     pub(super) when: When,
 }
 
-/// In which writes a key is known.
+/// The kind of writes that accept a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// For a new row only.
+    /// The key is accepted for a new row only.
     Born,
-    /// For a change only.
+    /// The key is accepted for a change only.
     Later,
 }
 
@@ -61,7 +61,7 @@ const fn later(name: &'static str, shape: Shape) -> Key {
     Key { name, shape, null: false, when: When::Later }
 }
 
-/// The row of a resource, if it can be written at all.
+/// Returns the write rules of a resource, if it can be written.
 pub(super) fn writable(resource: &str) -> Option<&'static Writable> {
     TABLE.iter().find(|writable| writable.name == resource)
 }
@@ -97,7 +97,7 @@ static TABLE: &[Writable] = &[
     },
     Writable {
         name: "persons",
-        // A name, or both halves of one: see `follow`.
+        // A name, or its two parts: see `follow`.
         keys: &[
             must("name", Text),
             may("first_name", Text),
@@ -125,7 +125,7 @@ static TABLE: &[Writable] = &[
     Writable {
         name: "deals",
         needs: &["title"],
-        // No `add_time`: a deal is as old as its request.
+        // `add_time` is missing: a deal is created at the time of its request.
         keys: &[
             must("title", Text),
             must("owner_id", Row("users")),
@@ -145,7 +145,7 @@ static TABLE: &[Writable] = &[
             must("visible_to", Visible),
             must("label_ids", Labels("deal_fields")),
             must("is_archived", Bool),
-            // The specification spells this one time without a zone, rows say it with one.
+            // The specification writes this time without a zone, and rows contain it with one.
             may("archive_time", Either),
             must("custom_fields", Custom),
         ],
@@ -153,7 +153,7 @@ static TABLE: &[Writable] = &[
     },
     Writable {
         name: "activities",
-        // `person_id` follows from `participants`.
+        // `person_id` is derived from `participants`.
         keys: &[
             must("subject", Text),
             must("type", ActivityType),
@@ -265,7 +265,7 @@ static TABLE: &[Writable] = &[
     Writable {
         name: "activity_types",
         change: Method::Put,
-        // Pipedrive keeps removed types with `active_flag` false; no caller needs that here yet.
+        // Pipedrive keeps removed types with `active_flag` false. No test needs that yet.
         deletes: false,
         admin: true,
         needs: &["name", "icon_key"],
