@@ -120,7 +120,9 @@ impl Reader {
                 Ok(None) if self.one || self.is_bundle() => return Ok(None),
                 Ok(None) => {
                     let entities = Entity::ALL.map(Entity::name).join(", ");
-                    let message = format!("is no bundle: it has none of {entities}, and no version that is known");
+                    let message = format!(
+                        "is no bundle: it has none of {entities}, and no version that is known"
+                    );
                     return Err(self.error(message));
                 }
                 Ok(Some(Step::Opened)) => self.state = State::Top(true),
