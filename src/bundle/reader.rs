@@ -160,7 +160,8 @@ impl Reader {
 
     /// Returns whether the object has an array or a known version and therefore is a bundle.
     fn is_bundle(&self) -> bool {
-        !self.spans.is_empty() || self.head.check_version().is_ok()
+        let versioned = self.head.version.is_some() && self.head.check_version().is_ok();
+        versioned || !self.spans.is_empty()
     }
 
     /// Returns the structure of the file. Call it after the last row.
