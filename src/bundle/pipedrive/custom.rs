@@ -112,8 +112,8 @@ pub(super) fn written(
     })
 }
 
-/// Converts a value of API version 2 to version 1, where subfields have separate keys (pipedrive-api.md
-/// 5.4).
+/// Converts a value of API version 2 to version 1, where subfields have separate keys
+/// (pipedrive-api.md 5.4).
 pub(super) fn flat(target: Target<'_>, value: &str) -> Vec<(String, String)> {
     let code = target.code;
     match Kind::of(target.ty) {

@@ -53,9 +53,12 @@ fn a_warehouse_says_what_it_holds_and_what_comes_next() {
     assert!(said["rows"].as_u64() > run.summary["rows"].as_u64(), "rows of both runs: {said}");
     assert!(said["bytes"].as_u64() > Some(1_000) && said["last_run"].is_string(), "{said}");
     let table = String::from_utf8_lossy(&output(asked(&dir, "table")).stdout).into_owned();
-    for words in
-        ["warehouse of company", "activities", ", complete\n", "next: sync warehouse --dir"]
-    {
+    for words in [
+        "warehouse of company",
+        "activities",
+        ", complete\n",
+        "next: source-pipedrive sync warehouse --dir",
+    ] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
 }
