@@ -120,9 +120,8 @@ impl Reader {
                 Ok(None) if self.one || self.is_bundle() => return Ok(None),
                 Ok(None) => {
                     let entities = Entity::ALL.map(Entity::name).join(", ");
-                    let message = format!(
-                        "is no bundle: it has none of {entities}, and no version that is known"
-                    );
+                    let message =
+                        format!("is no bundle: it has none of {entities}, and no version");
                     return Err(self.error(message));
                 }
                 Ok(Some(Step::Opened)) => self.state = State::Top(true),
@@ -160,8 +159,7 @@ impl Reader {
 
     /// Returns whether the object has an array or a known version and therefore is a bundle.
     fn is_bundle(&self) -> bool {
-        let versioned = self.head.version.is_some() && self.head.check_version().is_ok();
-        versioned || !self.spans.is_empty()
+        self.head.version.is_some() || !self.spans.is_empty()
     }
 
     /// Returns the structure of the file. Call it after the last row.
@@ -321,7 +319,7 @@ mod tests {
     fn what_is_no_bundle_is_named() {
         check("", "f: is empty");
         check("[]", "f: is no bundle: no JSON object (byte 0)");
-        let other = "f: is no bundle: it has none of accounts, contacts, opportunities, leads, activities, and no version that is known";
+        let other = "f: is no bundle: it has none of accounts, contacts, opportunities, leads, activities, and no version";
         check("{}", other);
         check(r#"{"api_token":"a"}"#, other);
         check("{} x", "f: has data after the bundle, at byte 3");
