@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A random campaign over the embedded sandbox: warehouses, backups, Airbyte reads and the Singer tap are
-# interrupted, given wrong responses, and edited meanwhile; then the account stands still, one whole run follows, and what it
-# leaves behind must be the account. A round is its seed, printed before it; the same seed is the same
+# interrupted, given wrong responses, and edited meanwhile. Then the account stands still, one whole run
+# follows, and what it leaves behind must be the account. A round is its seed, printed before it; the same seed is the same
 # round, but for what happens side by side inside of a run.
 #
 # integration/campaign.sh [--rounds N] [--seed S]

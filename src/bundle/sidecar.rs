@@ -272,8 +272,9 @@ impl Sidecar {
     pub fn write(&self, bundle: &Path) -> Result<()> {
         let path = beside(bundle);
         let new = TempFile::beside(&path, "partial")?;
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::new(Kind::Bug, "the context is no JSON").because(error))?;
+        let text = serde_json::to_string_pretty(self).map_err(|error| {
+            Error::new(Kind::Bug, "the side-car cannot be written as JSON").because(error)
+        })?;
         let written = new.file().write_all((text + "\n").as_bytes());
         written.map_err(|error| failed(&path, &error))?;
         new.persist(&path)

@@ -82,7 +82,7 @@ impl Run {
         let findings = warehouse.write_tombstones(sweep, &fate.gone, until, now()).await?;
         if findings.gone + findings.returned > 0 {
             self.progress.note(&format!(
-                "{}: key sweep: {} gone, {} come to light",
+                "{}: key sweep: {} deleted, {} newly visible",
                 resource.name, findings.gone, findings.returned
             ));
         }

@@ -232,8 +232,9 @@ impl Journal {
 
     /// Writes an entry and syncs it to disk.
     pub fn write(&mut self, entry: &Entry) -> Result<()> {
-        let mut line = serde_json::to_vec(entry)
-            .map_err(|error| Error::new(Kind::Bug, "an entry is no JSON").because(error))?;
+        let mut line = serde_json::to_vec(entry).map_err(|error| {
+            Error::new(Kind::Bug, "a journal entry cannot be written as JSON").because(error)
+        })?;
         line.push(b'\n');
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
         written.map_err(|error| failed(&self.path, &error))
